@@ -1,0 +1,358 @@
+"""What `model.json` says, as frozen dataclasses: read, checked, written.
+
+Everything in which one model differs from another stands here. Reading is strict: an unknown key, a missing one, a wrong
+type or an impossible size is a ModelConfigError that names the path of the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from edgevoice.errors import ModelConfigError, ModelFilesError
+
+FORMAT = 1
+SILENCE = 2.0**-15
+"""Peak below which a window is silent, and the smallest peak that a level divides by: one step of 16-bit audio."""
+
+LEVELS = ("running", "utterance", "window")
+_NETWORK_FILES = {"encoder.onnx", "decoder.onnx"}
+_LARGEST = {"rate": 768_000, "window": 1 << 22, "fft": 1 << 16, "image": 1 << 22, "units": 1 << 16}
+
+Section = TypeVar("Section")
+
+
+def _require(met: bool, key: str, message: str) -> None:
+    if not met:
+        raise ModelConfigError(f"{key}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioConfig:
+    """What a window is."""
+
+    rate: int
+    """Sampling rate of the model, in hertz."""
+    window: int
+    """Samples that one frame is computed from."""
+    hop: int
+    """Samples from the start of one window to the start of the next."""
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.rate <= _LARGEST["rate"], "audio.rate", f"{self.rate} is not in 1..{_LARGEST['rate']} Hz")
+        _require(
+            1 <= self.window <= _LARGEST["window"],
+            "audio.window",
+            f"{self.window} is not in 1..{_LARGEST['window']} samples",
+        )
+        _require(1 <= self.hop <= self.window, "audio.hop", f"{self.hop} is not in 1..{self.window} (the window)")
+
+
+@dataclass(frozen=True, slots=True)
+class LevelConfig:
+    """How the samples of a window are brought to the scale that the model was trained on."""
+
+    default: str | float
+    """`running`, `utterance`, `window`, or a number: a fixed gain."""
+    step: int
+    """Samples between two updates of the running level; windows and hops are multiples of it."""
+    mean_rate: float
+    """Share of the way, 0..1, that the running mean goes to the mean of each step."""
+    decay: float
+    """Factor, 0..1, by which the running peak falls at each step."""
+    peak_floor: float
+    """Smallest running peak, at least 2^-15."""
+    peak_constant: float = 0.0
+    """Added to the peak by `window` and `utterance`; where it is 0, they divide by at least 2^-15."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.default, str):
+            _require(self.default in LEVELS, "level.default", f"{self.default!r} is not one of {', '.join(LEVELS)}")
+        else:
+            _require(SILENCE <= self.default <= 1 / SILENCE, "level.default", f"{self.default} is not in 2^-15..2^15")
+        _require(self.step >= 1, "level.step", f"{self.step} is below 1 sample")
+        _require(0 < self.mean_rate <= 1, "level.mean_rate", f"{self.mean_rate} is not above 0 and at most 1")
+        _require(0 < self.decay <= 1, "level.decay", f"{self.decay} is not above 0 and at most 1")
+        _require(SILENCE <= self.peak_floor <= 1, "level.peak_floor", f"{self.peak_floor} is not in 2^-15..1")
+        _require(0 <= self.peak_constant <= 1, "level.peak_constant", f"{self.peak_constant} is not in 0..1")
+
+
+@dataclass(frozen=True, slots=True)
+class BandsConfig:
+    """The frequency rows of a spectrogram."""
+
+    scale: Literal["slaney", "bins"]
+    """`slaney`: triangles of unit area, evenly spaced on Slaney's Mel scale; `bins`: the first bins of the FFT."""
+    count: int
+    low: float
+    """Lower edge of the first band, in hertz."""
+    high: float
+    """Upper edge of the last band, in hertz."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogarithmConfig:
+    """Natural logarithm of max(value, floor)."""
+
+    floor: float
+
+    def __post_init__(self) -> None:
+        _require(1e-37 <= self.floor <= 1, "spectrogram.logarithm.floor", f"{self.floor} is not in 1e-37..1")
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrogramConfig:
+    """From the samples of one window to its standardised image."""
+
+    fft: int
+    """Samples of each column."""
+    step: int
+    """Samples from one column to the next."""
+    taper: Literal["hann", "rectangular"]
+    """Weights over a column's samples; Hann is the periodic one."""
+    padding: int
+    """Zeros put on both sides of the window."""
+    bands: BandsConfig
+    spectrum: Literal["power", "magnitude"]
+    logarithm: LogarithmConfig | None
+    offset: float
+    """Standardised value: (x + offset) / divisor."""
+    divisor: float
+    trim: tuple[int, int] = (0, 0)
+    """Samples left out at the start and at the end of the window, before padding."""
+    blank: int = 0
+    """Columns of zeros put after the last one."""
+
+    def __post_init__(self) -> None:
+        name = "spectrogram"
+        _require(2 <= self.fft <= _LARGEST["fft"], f"{name}.fft", f"{self.fft} is not in 2..{_LARGEST['fft']}")
+        _require(self.fft % 2 == 0, f"{name}.fft", f"{self.fft} is odd")
+        _require(1 <= self.step <= self.fft, f"{name}.step", f"{self.step} is not in 1..{self.fft} (the fft)")
+        _require(0 <= self.padding <= self.fft, f"{name}.padding", f"{self.padding} is not in 0..{self.fft} (the fft)")
+        _require(self.divisor > 0, f"{name}.divisor", f"{self.divisor} is not above 0")
+        _require(min(self.trim) >= 0, f"{name}.trim", f"{list(self.trim)} has a number below 0")
+        _require(0 <= self.blank <= 1024, f"{name}.blank", f"{self.blank} is not in 0..1024")
+        _require(1 <= self.bands.count <= self.fft, f"{name}.bands.count", f"{self.bands.count} is not in 1..{self.fft}")
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesConfig:
+    """How many numbers a frame has."""
+
+    bottleneck: int
+    error: int
+
+    def __post_init__(self) -> None:
+        for key in ("bottleneck", "error"):
+            count = getattr(self, key)
+            _require(1 <= count <= _LARGEST["units"], f"features.{key}", f"{count} is not in 1..{_LARGEST['units']}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """One `model.json`."""
+
+    name: str
+    version: str
+    licence: str
+    summary: str
+    audio: AudioConfig
+    level: LevelConfig
+    spectrogram: SpectrogramConfig
+    features: FeaturesConfig
+    windows: Literal["apart", "together"]
+    """`apart`: a window's features depend on that window alone; `together`: on all windows given in one call."""
+    batch_independent: bool
+    """Whether the CPU gives a window the same bits in any batch."""
+    files: Mapping[str, str] = field(hash=False)
+    """File names of the folder and their `sha256:` digests."""
+    origin: Mapping[str, Any] = field(hash=False)
+    """What the model was made from: for people, not for the code."""
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        _require(self.format == FORMAT, "format", f"{self.format} is not {FORMAT}, the only one this version reads")
+        _require(
+            bool(self.name) and self.name.replace("-", "").replace("_", "").replace(".", "").isalnum(),
+            "name",
+            f"{self.name!r} is not made of letters, digits, '-', '_' and '.'",
+        )
+        audio, level, spectrogram, bands = self.audio, self.level, self.spectrogram, self.spectrogram.bands
+        _require(
+            audio.window % level.step == 0 and audio.hop % level.step == 0,
+            "level.step",
+            f"the window ({audio.window}) and the hop ({audio.hop}) are not multiples of {level.step}",
+        )
+        samples = audio.window - sum(spectrogram.trim) + 2 * spectrogram.padding
+        _require(
+            samples >= spectrogram.fft, "spectrogram.fft", f"{spectrogram.fft} is longer than the {samples} samples"
+        )
+        _require(
+            bands.count * self.columns <= _LARGEST["image"],
+            "spectrogram.step",
+            f"{bands.count} bands x {self.columns} columns is more than {_LARGEST['image']} values",
+        )
+        _require(
+            0 <= bands.low < bands.high <= audio.rate / 2,
+            "spectrogram.bands",
+            f"{bands.low}..{bands.high} Hz is not within 0..{audio.rate / 2}",
+        )
+        if bands.scale == "bins":
+            edge = bands.count * audio.rate / spectrogram.fft
+            _require(
+                bands.low == 0 and bands.high == edge,
+                "spectrogram.bands",
+                f"{bands.count} bins reach from 0 to {edge} Hz, not from {bands.low} to {bands.high}",
+            )
+        _require(
+            self.features.error == bands.count,
+            "features.error",
+            f"{self.features.error} is not the number of bands ({bands.count})",
+        )
+        _require(
+            set(self.files) >= _NETWORK_FILES, "files", f"does not list {' and '.join(sorted(_NETWORK_FILES))}"
+        )
+        for name, digest in self.files.items():
+            _require(
+                name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:"),
+                f"files.{name}",
+                "is not a plain file name",
+            )
+            digits = digest.removeprefix("sha256:")
+            _require(
+                digits != digest and len(digits) == 64 and set(digits) <= set("0123456789abcdef"),
+                f"files.{name}",
+                f"{digest!r} is not 'sha256:' and 64 hexadecimal digits",
+            )
+        object.__setattr__(self, "files", types.MappingProxyType(dict(self.files)))
+        object.__setattr__(self, "origin", types.MappingProxyType(dict(self.origin)))
+
+    @property
+    def columns(self) -> int:
+        """Columns of the spectrogram, blank ones included."""
+        spectrogram = self.spectrogram
+        samples = self.audio.window - sum(spectrogram.trim) + 2 * spectrogram.padding
+        return (samples - spectrogram.fft) // spectrogram.step + 1 + spectrogram.blank
+
+    @classmethod
+    def read(cls, path: str | Path) -> ModelConfig:
+        """Read a `model.json`.
+
+        Raises:
+            ModelFilesError: the file cannot be read.
+            ModelConfigError: it is not JSON, or not what the format allows.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise ModelConfigError(f"{path}: not UTF-8 text") from error
+        try:
+            return cls.from_dict(json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant))
+        except ModelConfigError as error:
+            raise ModelConfigError(f"{path}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ModelConfigError(f"{path}: not JSON ({error})") from error
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ModelConfig:
+        """Make a configuration from what `to_dict` gave, or from parsed JSON.
+
+        Raises:
+            ModelConfigError: a key is unknown, missing, of a wrong type or out of range; the message names its path.
+        """
+        return _read(cls, data, "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as plain dictionaries, lists, strings and numbers, ready for JSON."""
+        data = _plain(self)
+        return {"format": data.pop("format"), **data}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ModelConfigError(f"{repeated}: stands twice")
+    return data
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ModelConfigError(f"{constant} is not a number that JSON has")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {
+            item.name: _plain(getattr(value, item.name))
+            for item in dataclasses.fields(value)
+            if getattr(value, item.name) != item.default or item.name == "format"
+        }
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _read(section: type[Section], data: Any, path: str) -> Section:
+    if not isinstance(data, Mapping):
+        raise ModelConfigError(f"{path or 'the file'}: is not an object")
+    prefix = f"{path}." if path else ""
+    kinds = typing.get_type_hints(section)
+    fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
+    for key in data:
+        _require(key in fields, f"{prefix}{key}", f"is unknown; known are {', '.join(fields)}")
+    for key, item in fields.items():
+        _require(key in data or item.default is not dataclasses.MISSING, f"{prefix}{key}", "is missing")
+    return section(**{key: _value(kinds[key], value, f"{prefix}{key}") for key, value in data.items()})
+
+
+def _value(kind: Any, value: Any, path: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        _require(value in arguments, path, f"{value!r} is not one of {', '.join(map(repr, arguments))}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _one_of(arguments, value, path)
+    if origin is tuple:
+        fits = isinstance(value, list | tuple) and len(value) == len(arguments)
+        _require(fits, path, f"{value!r} is not a list of {len(arguments)}")
+        return tuple(_value(part, item, f"{path}.{k}") for k, (part, item) in enumerate(zip(arguments, value, strict=True)))
+    if origin is Mapping:
+        _require(isinstance(value, Mapping), path, "is not an object")
+        return {key: _value(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(kind):
+        return _read(typing.cast("type[Any]", kind), value, path)
+    return value if kind is Any else _scalar(kind, value, path)
+
+
+def _one_of(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
+    if value is None and types.NoneType in kinds:
+        return None
+    kinds = tuple(kind for kind in kinds if kind is not types.NoneType)
+    if str in kinds and isinstance(value, str):
+        return value
+    return _value(kinds[-1], value, path)
+
+
+def _scalar(kind: type, value: Any, path: str) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is float and number:
+        try:
+            result = float(value)
+        except OverflowError:
+            result = math.inf
+        _require(math.isfinite(result), path, "is not finite")
+        return result
+    if not isinstance(value, kind) or (kind is int and not number):
+        words = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+        raise ModelConfigError(f"{path}: {value!r:.80} is not {words.get(kind, kind.__name__)}")
+    return value

@@ -1,0 +1,200 @@
+"""From the samples of a window to its standardised spectrogram, in NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgevoice.config import AudioConfig, BandsConfig, SpectrogramConfig
+from edgevoice.errors import ModelConfigError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Buffers that one thread reuses from window to window; made by `Spectrogram.scratch`."""
+
+    padded: Floats
+    """(samples + 2 padding,): the padding stays zero."""
+    columns: Floats
+    """(columns, fft): the overlapping segments of `padded`, a view."""
+    tapered: Floats
+    """(columns, fft)"""
+    spectrum: NDArray[np.complex128]
+    """(bins, columns): a bin's columns side by side, so that all that follows runs along rows."""
+    power: Floats
+    """(bins, columns)"""
+    weighted: Floats
+    """(weights, columns)"""
+    bands: NDArray[np.float32]
+    """(bands, columns)"""
+
+
+class Spectrogram:
+    """Standardised spectrograms, float32 (n, bands, columns), of windows of samples.
+
+    Zeros on both sides, a tapered FFT every `step` samples, power or magnitude, bands, natural logarithm above a floor,
+    (x + offset) / divisor: every number is `model.json`'s. Up to the bands all is float64: the quietest bands lie 200 dB
+    below the loudest, which a float32 FFT cannot hold. With the settings of `cae-256`, and but for the floor, the bands
+    are those of librosa's `melspectrogram(y, sr=16000, n_fft=512, hop_length=64, n_mels=128)`.
+
+    Immutable, so threads may share it; each brings its own scratch. A window has the same bits in any batch.
+    """
+
+    def __init__(self, config: SpectrogramConfig, audio: AudioConfig) -> None:
+        self.config = config
+        self._first, self._last = config.trim[0], audio.window - config.trim[1]
+        samples = self._last - self._first + 2 * config.padding
+        self._filled = (samples - config.fft) // config.step + 1
+        self.window = audio.window
+        self.shape = (config.bands.count, self._filled + config.blank)
+        """(bands, columns) of one spectrogram."""
+        self._taper = hann(config.fft) if config.taper == "hann" else None
+        self._bands = _BandSums(mel_filters(config.bands, audio.rate, config.fft)) if config.bands.scale != "bins" else None
+        self._floor = np.float32(config.logarithm.floor) if config.logarithm else None
+        self._offset, self._divisor = np.float32(config.offset), np.float32(config.divisor)
+
+    def scratch(self) -> Scratch:
+        """New buffers for one thread."""
+        config, columns, bins = self.config, self._filled, self.config.fft // 2 + 1
+        padded = np.zeros(self._last - self._first + 2 * config.padding)
+        segments = np.lib.stride_tricks.sliding_window_view(padded, config.fft)[:: config.step]
+        return Scratch(
+            padded=padded,
+            columns=segments,
+            tapered=segments if self._taper is None else np.empty((columns, config.fft)),
+            spectrum=np.empty((bins, columns), np.complex128),
+            power=np.empty((bins, columns)),
+            weighted=np.empty((self._bands.weights if self._bands else 0, columns)),
+            bands=np.empty((config.bands.count, columns), np.float32),
+        )
+
+    def compute(
+        self,
+        windows: NDArray[np.floating],
+        offset: ArrayLike = 0.0,
+        gain: ArrayLike = 1.0,
+        scratch: Scratch | None = None,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Spectrograms of windows.
+
+        Args:
+            windows: float32 or float64 (n, window).
+            offset: subtracted from a window's samples, scalar or (n,).
+            gain: multiplies them then, scalar or (n,).
+            scratch: this thread's buffers; new ones where it is None.
+            out: float32 (n, bands, columns) to write to; a new array where it is None.
+
+        Returns:
+            float32 (n, bands, columns), standardised.
+        """
+        count = len(windows)
+        scratch = scratch or self.scratch()
+        out = np.empty((count, *self.shape), np.float32) if out is None else out
+        offsets, gains = np.broadcast_to(offset, count).tolist(), np.broadcast_to(gain, count).tolist()
+        for k in range(count):
+            self._one(windows[k], offsets[k], gains[k], scratch, out[k])
+        return out
+
+    def _one(
+        self, window: NDArray[np.floating], offset: float, gain: float, scratch: Scratch, out: NDArray[np.float32]
+    ) -> None:
+        config, power = self.config, scratch.power
+        inner = scratch.padded[config.padding : len(scratch.padded) - config.padding]
+        np.copyto(inner, window[self._first : self._last])
+        np.subtract(inner, offset, out=inner)
+        np.multiply(inner, gain, out=inner)
+        if self._taper is not None:
+            np.multiply(scratch.columns, self._taper, out=scratch.tapered)
+        np.fft.rfft(scratch.tapered, axis=-1, out=scratch.spectrum.T)
+        parts = scratch.spectrum.view(np.float64)
+        np.multiply(parts, parts, out=parts)
+        np.add(parts[:, 0::2], parts[:, 1::2], out=power)
+        if config.spectrum == "magnitude":
+            np.sqrt(power, out=power)
+        filled = out[:, : self._filled]
+        if self._bands:
+            self._bands.sum(power, scratch.weighted, scratch.bands, filled)
+        else:
+            np.copyto(filled, power[: len(filled)], casting="same_kind")
+        if self._floor is not None:
+            np.maximum(filled, self._floor, out=filled)
+            np.log(filled, out=filled)
+        out[:, self._filled :] = 0
+        np.add(out, self._offset, out=out)
+        np.divide(out, self._divisor, out=out)
+
+
+class _BandSums:
+    """Sums of weighted bins, one a band, whose bits do not depend on what is computed beside them.
+
+    A triangle covers few bins (1 to 12 of 257), so a matrix product would mostly multiply zeros, and BLAS picks its order
+    of addition by the shape. Here the j-th bins of all bands are gathered together, the widest bands first, and added as
+    whole rows: as many additions as the widest band has bins.
+    """
+
+    def __init__(self, filters: Floats) -> None:
+        """Take filters (bands, bins)."""
+        counts = np.count_nonzero(filters, axis=1)
+        if counts.min() == 0:
+            raise ModelConfigError(
+                f"spectrogram.bands.count: band {np.argmin(counts)} of {len(counts)} is narrower than a bin of the FFT"
+            )
+        widest_first = np.argsort(-counts, kind="stable")
+        first = np.argmax(filters > 0, axis=1)
+        members = [widest_first[counts[widest_first] > j] for j in range(int(counts.max()))]
+        self._sizes = [len(bands) for bands in members]
+        self._bins = np.concatenate([first[bands] + j for j, bands in enumerate(members)])
+        self._weights = np.concatenate([filters[bands, first[bands] + j] for j, bands in enumerate(members)])[:, None]
+        self._place = np.argsort(widest_first)
+        self.weights = len(self._bins)
+
+    def sum(
+        self, power: Floats, weighted: Floats, sums: NDArray[np.float32], out: NDArray[np.float32]
+    ) -> None:
+        """Add up power (bins, columns) into out (bands, columns), by way of the two buffers."""
+        # mode="clip": with the default, NumPy buffers the output in case an index is out of range.
+        np.take(power, self._bins, axis=0, out=weighted, mode="clip")
+        np.multiply(weighted, self._weights, out=weighted)
+        start = self._sizes[0]
+        for size in self._sizes[1:]:
+            np.add(weighted[:size], weighted[start : start + size], out=weighted[:size])
+            start += size
+        np.copyto(sums, weighted[: len(sums)], casting="same_kind")
+        np.take(sums, self._place, axis=0, out=out, mode="clip")
+
+
+def hann(samples: int) -> Floats:
+    """Periodic Hann window: 0.5 - 0.5 cos(2 pi n / samples)."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(samples) / samples)
+
+
+def mel_filters(bands: BandsConfig, rate: int, fft: int) -> Floats:
+    """Triangular filters of unit area over the bins of an FFT, float64 (bands, fft // 2 + 1).
+
+    Corners are evenly spaced on the Mel scale of M. Slaney's Auditory Toolbox (Interval Research, 1998): linear below
+    1 kHz at 200/3 Hz a Mel, above it 27 steps to a factor of 6.4. Each triangle is divided by half its width in hertz.
+    """
+    corners = _mel_to_hertz(np.linspace(_hertz_to_mel(bands.low), _hertz_to_mel(bands.high), bands.count + 2))
+    frequencies = np.arange(fft // 2 + 1) * rate / fft
+    low, centre, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    rising, falling = (frequencies - low) / (centre - low), (high - frequencies) / (high - centre)
+    return np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
+
+
+_KNEE, _LINEAR, _STEP = 1000.0, 200 / 3, np.log(6.4) / 27
+
+
+def _hertz_to_mel(hertz: float) -> float:
+    if hertz < _KNEE:
+        return hertz / _LINEAR
+    return float(_KNEE / _LINEAR + np.log(hertz / _KNEE) / _STEP)
+
+
+def _mel_to_hertz(mel: Floats) -> Floats:
+    knee = _KNEE / _LINEAR
+    return np.where(mel < knee, mel * _LINEAR, _KNEE * np.exp(_STEP * (mel - knee)))
