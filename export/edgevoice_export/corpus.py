@@ -1,0 +1,181 @@
+"""A folder of audio as one memory map of int16 samples at the model's rate, with the speaker of each file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
+
+_LAYOUT = "1"  # of the cache; goes into its key
+_SCALE = 32768.0
+
+Progress = Callable[[Iterable[Path]], Iterable[Path]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Utterances end to end."""
+
+    samples: NDArray[np.int16]
+    """All utterances (samples,), a memory map; value / 2^15 is the sample."""
+    bounds: NDArray[np.int64]
+    """First sample of each utterance, and the end of the last: (utterances + 1,)."""
+    files: tuple[str, ...]
+    """Path of each utterance, relative to the folder."""
+    speakers: tuple[str, ...]
+    """Speaker of each utterance."""
+    skipped: tuple[str, ...]
+    """`path: reason` of each file that could not be used."""
+    digest: str
+    """SHA-256 over the files' names and contents, the rate and the speakers."""
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def utterance(self, index: int) -> NDArray[np.float32]:
+        """Samples of one utterance, float32 (samples,)."""
+        return np.asarray(self.samples[self.bounds[index] : self.bounds[index + 1]], np.float32) / np.float32(_SCALE)
+
+
+def read_corpus(
+    folder: Path,
+    rate: int,
+    shortest: int,
+    table: Path | None = None,
+    cache: Path | None = None,
+    progress: Progress = iter,
+) -> Corpus:
+    """Read a folder of audio, by way of a cache that is keyed by the files' contents.
+
+    Args:
+        folder: searched with its subfolders for every format that soundfile reads.
+        rate: sampling rate of the result, in hertz; channels are averaged.
+        shortest: utterances of fewer samples are skipped.
+        table: CSV with the columns `file` (relative to the folder) and `speaker`; only files in it are read. Without one,
+            `utterances.csv` in the folder, where there is one; without that, the speaker is the file's folder.
+        cache: where caches are kept; by default the user's cache folder.
+        progress: wraps the list of files while they are read.
+
+    Raises:
+        AudioFileNotFoundError: no such folder or table, or the folder holds no audio.
+        AudioFormatError: no file could be used, or the table lacks a column.
+    """
+    if not folder.is_dir():
+        raise AudioFileNotFoundError(f"{folder}: no such folder")
+    speakers = _speakers(folder, table)
+    if not speakers:
+        raise AudioFileNotFoundError(f"{folder}: holds no audio that soundfile reads")
+    digest = _digest(folder, speakers, rate, shortest)
+    home = (cache or _user_cache()) / digest[:16]
+    if not (home / "index.json").is_file():
+        _write_cache(home, folder, speakers, rate, shortest, progress)
+    index = json.loads((home / "index.json").read_text(encoding="utf-8"))
+    if not index["files"]:
+        raise AudioFormatError(f"{folder}: none of {len(speakers)} files can be used, the first: {index['skipped'][0]}")
+    return Corpus(
+        samples=np.memmap(home / "samples.int16", np.int16, "r"),
+        bounds=np.array(index["bounds"], np.int64),
+        files=tuple(index["files"]),
+        speakers=tuple(index["speakers"]),
+        skipped=tuple(index["skipped"]),
+        digest=digest,
+    )
+
+
+def _speakers(folder: Path, table: Path | None) -> dict[str, str]:
+    """Speaker by relative path, sorted by path."""
+    listed = folder / "utterances.csv"
+    if table is None and listed.is_file():
+        table = listed
+    if table is not None:
+        return dict(sorted(_read_table(table).items()))
+    suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
+    suffixes.discard(".raw")  # has no header: rate and sample format are unknown
+    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    return {path.as_posix(): path.parent.as_posix() for path in paths}
+
+
+def _read_table(table: Path) -> dict[str, str]:
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            missing = {"file", "speaker"} - set(rows.fieldnames or ())
+            if missing:
+                raise AudioFormatError(f"{table}: has no column {' and no column '.join(sorted(missing))}")
+            return {row["file"]: row["speaker"] for row in rows}
+    except FileNotFoundError as error:
+        raise AudioFileNotFoundError(f"{table}: no such file") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise AudioFormatError(f"{table}: not a CSV table ({error})") from error
+
+
+def _digest(folder: Path, speakers: dict[str, str], rate: int, shortest: int) -> str:
+    digest = hashlib.sha256(f"{_LAYOUT} {rate} {shortest}".encode())
+    for name, speaker in speakers.items():
+        digest.update(f"\0{name}\0{speaker}\0".encode())
+        try:
+            with (folder / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError:
+            digest.update(b"unreadable")
+    return digest.hexdigest()
+
+
+def _write_cache(
+    home: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress
+) -> None:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+    try:
+        bounds, files, skipped = [0], [], []
+        with (draft / "samples.int16").open("wb") as out:
+            for path in progress([folder / name for name in speakers]):
+                name = path.relative_to(folder).as_posix()
+                try:
+                    samples = _read_file(path, rate, shortest)
+                except AudioFormatError as error:
+                    skipped.append(f"{name}: {error}")
+                    continue
+                out.write(samples.tobytes())
+                bounds.append(bounds[-1] + len(samples))
+                files.append(name)
+        index = {"bounds": bounds, "files": files, "speakers": [speakers[name] for name in files], "skipped": skipped}
+        (draft / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        if home.exists():  # left without an index by an older version
+            shutil.rmtree(home)
+        draft.rename(home)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
+    try:
+        samples, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise AudioFormatError(f"cannot be read ({error})") from error
+    mono = samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise AudioFormatError("has samples that are not finite")
+    if source_rate != rate:
+        mono = soxr.resample(mono, source_rate, rate)
+    if len(mono) < shortest:
+        raise AudioFormatError(f"has {len(mono)} samples at {rate} Hz, fewer than one window ({shortest})")
+    return np.clip(np.rint(mono * _SCALE), -_SCALE, _SCALE - 1).astype(np.int16)
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgevoice" / "corpora"

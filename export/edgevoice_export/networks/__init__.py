@@ -1,0 +1,16 @@
+"""The networks that can be trained and exported, one architecture a file.
+
+A new one is a file with an `ARCHITECTURE`, and a line here.
+"""
+
+from __future__ import annotations
+
+from edgevoice_export.networks import cae, rae
+from edgevoice_export.networks.architecture import Architecture
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "cae": cae.ARCHITECTURE,
+    "rae": rae.ARCHITECTURE,
+}
+
+__all__ = ["ARCHITECTURES", "Architecture"]

@@ -1,0 +1,33 @@
+"""What an architecture has to say about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from edgevoice.config import AudioConfig, LevelConfig, SpectrogramConfig
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network, and the front end that it is made for.
+
+    A network is built from the number of bottleneck units, has the parts `encoder` and `decoder`, and maps spectrograms
+    (n, 1, bands, columns) to (reconstruction of the same shape, bottleneck (n, units)).
+    """
+
+    summary: str
+    """One line for the model card."""
+    network: Callable[[int], nn.Module]
+    units: tuple[int, ...]
+    """Bottleneck sizes on offer."""
+    audio: AudioConfig
+    level: LevelConfig
+    spectrogram: SpectrogramConfig
+    levels: tuple[str, ...]
+    """Levels that training windows are drawn at, and validated at."""
+    loss: Literal["mse", "bce"] = "mse"
+    """Training loss on standardised spectrograms; `bce` where those are within 0..1 by construction."""

@@ -1,0 +1,22 @@
+"""Front ends that several architectures share."""
+
+from __future__ import annotations
+
+from edgevoice.config import AudioConfig, BandsConfig, LevelConfig, LogarithmConfig, SpectrogramConfig
+
+DISVOICE_AUDIO = AudioConfig(rate=16000, window=8000, hop=4000)
+
+RUNNING_LEVEL = LevelConfig(default="running", step=800, mean_rate=0.05, decay=0.9985, peak_floor=1e-3)
+
+DISVOICE_SPECTROGRAM = SpectrogramConfig(
+    fft=512,
+    step=64,
+    taper="hann",
+    padding=256,
+    bands=BandsConfig(scale="slaney", count=128, low=0.0, high=8000.0),
+    spectrum="power",
+    logarithm=LogarithmConfig(floor=1e-10),
+    # DisVoice's min_scaler -50.527256 and max_scaler 6.8561997, as it standardises
+    offset=50.527256,
+    divisor=57.3834559,
+)

@@ -1,0 +1,71 @@
+"""The recurrent autoencoder of DisVoice (Vasquez-Correa et al., RepLearning).
+
+Its `state_dict` keys are those of DisVoice's published weights, so that they load as they are.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgevoice_export.networks.architecture import Architecture
+from edgevoice_export.networks.presets import DISVOICE_AUDIO, DISVOICE_SPECTROGRAM, RUNNING_LEVEL
+
+BANDS = 128
+COLUMNS = 126
+
+
+class Encoder(nn.Module):
+    """Spectrogram (n, 1, 128, 126) -> bottleneck (n, units)."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.lstm1 = nn.LSTM(BANDS, 64, batch_first=True, bidirectional=True)
+        self.linear = nn.Linear(256, units)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """Return the bottleneck (n, units) of standardised spectrograms (n, 1, 128, 126)."""
+        columns = spectrogram.squeeze(1).transpose(1, 2)  # (n, 126, 128)
+        outputs, (final, _) = self.lstm1(columns)  # (n, 126, 128), (2, n, 64)
+        summary = torch.cat([outputs[:, -1], final[0], final[1]], dim=1)  # (n, 256)
+        return functional.leaky_relu(self.linear(summary))
+
+
+class Decoder(nn.Module):
+    """Bottleneck (n, units) -> reconstruction (n, 1, 128, 126), each value between -1 and 1."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(units, BANDS, num_layers=2, batch_first=True)
+
+    def forward(self, bottleneck: Tensor) -> Tensor:
+        """Return the reconstruction (n, 1, 128, 126) of bottlenecks (n, units)."""
+        columns, _ = self.lstm(bottleneck.unsqueeze(1).expand(-1, COLUMNS, -1))  # (n, 126, 128)
+        reconstruction: Tensor = columns.transpose(1, 2).unsqueeze(1)
+        return reconstruction
+
+
+class RAE(nn.Module):
+    """Spectrogram (n, 1, 128, 126) -> reconstruction of the same shape, bottleneck (n, units)."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(units)
+        self.decoder = Decoder(units)
+
+    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (reconstruction, bottleneck)."""
+        bottleneck = self.encoder(spectrogram)
+        return self.decoder(bottleneck), bottleneck
+
+
+ARCHITECTURE = Architecture(
+    summary="recurrent autoencoder: a bidirectional LSTM, a linear code, two LSTM layers",
+    network=RAE,
+    units=(64, 128, 256, 512, 1024),
+    audio=DISVOICE_AUDIO,
+    level=RUNNING_LEVEL,
+    spectrogram=DISVOICE_SPECTROGRAM,
+    levels=("running", "utterance"),
+)

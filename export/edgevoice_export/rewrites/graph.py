@@ -1,0 +1,62 @@
+"""Small questions that rewrites ask of a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+
+def only_producer(value: ir.Value | None, *operators: str) -> ir.Node | None:
+    """The node that makes a value, if it is one of these operators and nothing else uses what it makes."""
+    node = value.producer() if value is not None else None
+    if node is None or node.op_type not in operators or len(node.outputs) != 1:
+        return None
+    made = node.outputs[0]
+    return node if len(made.uses()) == 1 and not made.is_graph_output() else None
+
+
+def constant(value: ir.Value | None) -> NDArray[Any] | None:
+    """The array of an initialiser or of a constant; None for a value that depends on the input, or for no value."""
+    tensor = ir.convenience.get_const_tensor(value) if value is not None else None
+    return None if tensor is None else tensor.numpy()
+
+
+def operand(node: ir.Node, index: int) -> ir.Value | None:
+    """The input of a node at an index, None where it is left out."""
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def attribute(node: ir.Node, name: str, default: Any) -> Any:
+    """The value of an attribute; tuples for lists, strings for strings."""
+    found = node.attributes.get(name)
+    if found is None:
+        return default
+    return tuple(found.value) if isinstance(found.value, list | tuple) else found.value
+
+
+def add_initialiser(model: ir.Model, name: str, array: NDArray[Any]) -> ir.Value:
+    """A new initialiser, under this name or one like it that is free."""
+    free, count = name, 0
+    while free in model.graph.initializers:
+        count += 1
+        free = f"{name}_{count}"
+    tensor = ir.tensor(np.ascontiguousarray(array), name=free)
+    value = ir.Value(name=free, const_value=tensor, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape))
+    model.graph.initializers.add(value)
+    return value
+
+
+def bypass(node: ir.Node, value: ir.Value) -> None:
+    """Let all users of a node's only output use another value, and remove the node."""
+    output = node.outputs[0]
+    if output.is_graph_output():  # the graph's outputs keep their names
+        producer = value.producer()
+        value.name, output.name = output.name, f"{output.name}_before"
+        if producer is None:
+            raise ValueError(f"{node.op_type} stands between an input and an output")
+    ir.convenience.replace_all_uses_with(output, value, replace_graph_outputs=True)
+    if node.graph is not None:
+        node.graph.remove(node, safe=True)

@@ -1,0 +1,292 @@
+"""Training of an autoencoder: one loop, read from top to bottom.
+
+The window positions, levels and gains of a step, and the state of the random generators, follow from the seed and the
+number of the step alone; the learning rate follows from the number of the step. So a run that was interrupted goes on
+from its checkpoint to the same weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgevoice.errors import ArgumentError, ModelConfigError, ProviderError
+from edgevoice.spectrogram import Spectrogram
+from edgevoice_export.checkpoint import read_checkpoint, write_checkpoint
+from edgevoice_export.corpus import Corpus
+from edgevoice_export.dataset import Draw, Windows, split_speakers
+from edgevoice_export.networks import ARCHITECTURES
+
+CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides the weights, together with the data."""
+
+    arch: str
+    units: int
+    epochs: int = 10
+    epoch_windows: int = 22_500
+    """Training windows between two validations."""
+    batch: int = 32
+    rate: float = 2.5e-3
+    """Highest learning rate: reached after `warmup` of the steps, then falling to zero along a cosine."""
+    warmup: float = 0.1
+    decay: float = 0.01
+    """Weight decay (AdamW) of matrices and kernels."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    loss: Literal["mse", "bce"] = "mse"
+    jitter_db: float = 1.0
+    """The gain of a training window is off its level by at most this, either way."""
+    bfloat16: float = 0.0
+    """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
+    validation: float = 0.1
+    """Share of the speakers that is validated on."""
+    validation_windows: int = 2000
+    """At most so many windows are validated on, at each level."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.arch not in ARCHITECTURES:
+            raise ArgumentError(f"architecture {self.arch!r}: expected one of {', '.join(ARCHITECTURES)}")
+        if self.units not in ARCHITECTURES[self.arch].units:
+            sizes = ", ".join(map(str, ARCHITECTURES[self.arch].units))
+            raise ArgumentError(f"{self.units} units: {self.arch} has one of {sizes}")
+        if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows) < 1:
+            raise ArgumentError("epochs, windows an epoch, batch and validation windows: expected 1 or more")
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps between two validations."""
+        return math.ceil(self.epoch_windows / self.batch)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.epoch_steps
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        ramp = max(1, round(self.warmup * self.steps))
+        if step < ramp:
+            return self.rate * (step + 1) / ramp
+        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - ramp) / max(1, self.steps - ramp)))
+
+
+@dataclass
+class Progress:
+    """Where a run stands."""
+
+    step: int
+    """Steps done."""
+    steps: int
+    loss: float
+    """Mean training loss since the last validation."""
+    windows_per_second: float
+    seconds_left: float
+    history: list[dict[str, float]]
+    """One row an epoch: epoch, training, one column a level, seconds."""
+
+
+def train(
+    settings: Settings,
+    corpus: Corpus,
+    folder: Path,
+    *,
+    resume: bool = False,
+    initial: dict[str, Tensor] | None = None,
+    device: str = "cpu",
+    report: Callable[[Progress], None] = lambda progress: None,
+    stopped: Callable[[], bool] = lambda: False,
+    checkpoint_steps: int = 500,
+) -> bool:
+    """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss) in a folder.
+
+    Args:
+        settings: what to train, and how.
+        corpus: what to train on.
+        folder: made where it is missing.
+        resume: go on from the folder's checkpoint.
+        initial: weights to begin with, of the same architecture and size.
+        device: `cpu` or `cuda`.
+        report: called after each step and each validation.
+        stopped: asked after each step; when it says yes, a checkpoint is written and the run ends.
+        checkpoint_steps: steps between two checkpoints.
+
+    Returns:
+        Whether the run came to its end.
+
+    Raises:
+        ArgumentError: nothing to resume, or it was begun with other settings or data.
+        ModelConfigError: the initial weights do not fit.
+        ProviderError: no CUDA device.
+    """
+    architecture = ARCHITECTURES[settings.arch]
+    front = Spectrogram(architecture.spectrogram, architecture.audio)
+    training, validation = (
+        Windows(corpus, utterances, architecture.audio, architecture.level, front)
+        for utterances in split_speakers(corpus.speakers, settings.validation, settings.seed)
+    )
+    held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
+    torch.manual_seed(settings.seed)
+    network = architecture.network(settings.units)
+    if initial is not None:
+        _load(network, initial)
+    # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = _optimiser(network, settings)
+    step, losses, best, history = 0, [], math.inf, []
+    folder.mkdir(parents=True, exist_ok=True)
+    if resume:
+        state = _resumable(folder / CHECKPOINT, settings, corpus)
+        network.load_state_dict(state["weights"])
+        optimiser.load_state_dict(state["optimiser"])
+        step, losses, best, history = state["step"], state["losses"], state["best"], state["history"]
+
+    def save(path: Path) -> None:
+        content: dict[str, Any] = {
+            "settings": dataclasses.asdict(settings),
+            "data": corpus.digest,
+            "weights": {name: value.contiguous() for name, value in network.state_dict().items()},
+            "step": step,
+            "history": history,
+        }
+        if path.name == CHECKPOINT:
+            content |= {"optimiser": optimiser.state_dict(), "losses": losses, "best": best}
+        write_checkpoint(path, content)
+
+    def batches(first: int) -> Iterator[Tensor]:
+        """Spectrograms of each step's windows, the next ones made in the background."""
+
+        def make(step: int) -> Tensor:
+            random = np.random.default_rng([settings.seed, 2, step])
+            draw = training.draw(settings.batch, architecture.levels, settings.jitter_db, random)
+            return torch.from_numpy(training.spectrograms(draw))
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(make, first)
+            for later in range(first + 1, settings.steps + 1):
+                batch = ahead.result()
+                ahead = pool.submit(make, later)
+                yield batch
+
+    began, begun, spent = time.monotonic(), step, history[-1]["seconds"] if history else 0.0
+
+    def tell() -> None:
+        seconds = max(time.monotonic() - began, 1e-9)
+        speed = (step - begun) / seconds
+        left = (settings.steps - step) / speed if speed else math.inf
+        mean = math.fsum(losses) / len(losses) if losses else math.nan
+        report(Progress(step, settings.steps, mean, speed * settings.batch, left, history))
+
+    for batch in batches(step):
+        torch.manual_seed(int(np.random.default_rng([settings.seed, 3, step]).integers(2**62)))
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate(step)
+        network.train()
+        spectrograms = batch.to(device, memory_format=torch.channels_last)
+        with torch.autocast(device, torch.bfloat16, enabled=step < settings.bfloat16 * settings.steps):
+            reconstruction, _ = network(spectrograms)
+        loss = _loss(settings.loss, reconstruction.float(), spectrograms)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+        optimiser.step()
+        _keep_scales_positive(network)
+        losses.append(loss.item())
+        step += 1
+
+        if step % settings.epoch_steps == 0:
+            figures = {level: evaluate(network, validation, draw, settings, device) for level, draw in held_out.items()}
+            row = {"epoch": step // settings.epoch_steps, "training": math.fsum(losses) / len(losses), **figures}
+            history.append(row | {"seconds": spent + time.monotonic() - began})
+            tell()
+            losses = []
+            score = math.fsum(figures.values()) / len(figures)
+            if not math.isfinite(score):
+                raise ArgumentError(f"training diverged in epoch {step // settings.epoch_steps}: try a lower rate")
+            if score < best:
+                best = score
+                save(folder / BEST)
+            save(folder / CHECKPOINT)
+        else:
+            tell()
+            if stopped() or step % checkpoint_steps == 0:
+                save(folder / CHECKPOINT)
+        if stopped():
+            return step == settings.steps
+    return True
+
+
+@torch.inference_mode()
+def evaluate(network: nn.Module, windows: Windows, draw: Draw, settings: Settings, device: str = "cpu") -> float:
+    """Mean loss of a network in evaluation mode over the windows of a draw."""
+    network.eval()
+    total = 0.0
+    for first in range(0, len(draw), settings.batch):
+        part = draw[first : first + settings.batch]
+        spectrograms = torch.from_numpy(windows.spectrograms(part)).to(device, memory_format=torch.channels_last)
+        reconstruction, _ = network(spectrograms)
+        total += _loss(settings.loss, reconstruction, spectrograms).item() * len(part)
+    return total / len(draw)
+
+
+def _loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
+    if kind == "bce":
+        return functional.binary_cross_entropy(reconstruction, spectrograms)
+    return functional.mse_loss(reconstruction, spectrograms)
+
+
+def _optimiser(network: nn.Module, settings: Settings) -> torch.optim.AdamW:
+    """AdamW; biases and the scales of batch norms are not decayed."""
+    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    return torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}],
+        lr=settings.rate,
+    )
+
+
+@torch.no_grad()
+def _keep_scales_positive(network: nn.Module) -> None:
+    """Keep the scales of batch norms above zero: they then pass a max-pool, which the rewrites at export make use of."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.clamp_(min=1e-3)
+
+
+def _load(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelConfigError(f"the initial weights do not fit the network: {str(error).splitlines()[1].strip()}") from error
+
+
+def _resumable(path: Path, settings: Settings, corpus: Corpus) -> dict[str, Any]:
+    if not path.is_file():
+        raise ArgumentError(f"{path}: there is no run to resume")
+    state = read_checkpoint(path)
+    begun = state["settings"]
+    changed = [key for key, value in dataclasses.asdict(settings).items() if begun.get(key) != value]
+    if changed:
+        changes = ", ".join(f"{key} {begun.get(key)} (now {getattr(settings, key)})" for key in changed)
+        raise ArgumentError(f"{path}: the run was begun with {changes}")
+    if state["data"] != corpus.digest:
+        raise ArgumentError(f"{path}: the run was begun with other data")
+    return state
