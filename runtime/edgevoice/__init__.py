@@ -1,0 +1,73 @@
+"""Learned speech features, live: bottleneck and reconstruction-error frames of autoencoders, with NumPy and ONNX Runtime.
+
+import edgevoice
+
+extractor = edgevoice.load("cae-256")
+features = extractor.extract("speech.wav")
+"""
+
+from __future__ import annotations
+
+from edgevoice.config import ModelConfig
+from edgevoice.errors import (
+    ArgumentError,
+    AudioError,
+    AudioFileNotFoundError,
+    AudioFormatError,
+    AudioTooShortError,
+    DeviceError,
+    DeviceMemoryError,
+    EdgeVoiceError,
+    MicrophoneLostError,
+    MicrophoneNotFoundError,
+    MicrophoneOpenError,
+    ModelConfigError,
+    ModelError,
+    ModelFilesError,
+    ModelNotFoundError,
+    ModelUseError,
+    OutputError,
+    ProviderError,
+    RuntimeMissingError,
+    SamplesError,
+    StreamError,
+)
+from edgevoice.extractor import Extractor, load
+from edgevoice.features import Features, Frame
+from edgevoice.modelfolder import ModelFolder, find_model, list_models
+from edgevoice.stream import Stream
+
+__all__ = [
+    "ArgumentError",
+    "AudioError",
+    "AudioFileNotFoundError",
+    "AudioFormatError",
+    "AudioTooShortError",
+    "DeviceError",
+    "DeviceMemoryError",
+    "EdgeVoiceError",
+    "Extractor",
+    "Features",
+    "Frame",
+    "MicrophoneLostError",
+    "MicrophoneNotFoundError",
+    "MicrophoneOpenError",
+    "ModelConfig",
+    "ModelConfigError",
+    "ModelError",
+    "ModelFilesError",
+    "ModelFolder",
+    "ModelNotFoundError",
+    "ModelUseError",
+    "OutputError",
+    "ProviderError",
+    "RuntimeMissingError",
+    "SamplesError",
+    "Stream",
+    "StreamError",
+    "find_model",
+    "list_models",
+    "load",
+]
+
+__version__ = "0.1.0"

@@ -191,9 +191,7 @@ class ModelConfig:
             f"the window ({audio.window}) and the hop ({audio.hop}) are not multiples of {level.step}",
         )
         samples = audio.window - sum(spectrogram.trim) + 2 * spectrogram.padding
-        _require(
-            samples >= spectrogram.fft, "spectrogram.fft", f"{spectrogram.fft} is longer than the {samples} samples"
-        )
+        _require(samples >= spectrogram.fft, "spectrogram.fft", f"{spectrogram.fft} is longer than the {samples} samples")
         _require(
             bands.count * self.columns <= _LARGEST["image"],
             "spectrogram.step",
@@ -216,9 +214,7 @@ class ModelConfig:
             "features.error",
             f"{self.features.error} is not the number of bands ({bands.count})",
         )
-        _require(
-            set(self.files) >= _NETWORK_FILES, "files", f"does not list {' and '.join(sorted(_NETWORK_FILES))}"
-        )
+        _require(set(self.files) >= _NETWORK_FILES, "files", f"does not list {' and '.join(sorted(_NETWORK_FILES))}")
         for name, digest in self.files.items():
             _require(
                 name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:"),

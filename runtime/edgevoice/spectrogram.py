@@ -153,9 +153,7 @@ class _BandSums:
         self._place = np.argsort(widest_first)
         self.weights = len(self._bins)
 
-    def sum(
-        self, power: Floats, weighted: Floats, sums: NDArray[np.float32], out: NDArray[np.float32]
-    ) -> None:
+    def sum(self, power: Floats, weighted: Floats, sums: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Add up power (bins, columns) into out (bands, columns), by way of the two buffers."""
         # mode="clip": with the default, NumPy buffers the output in case an index is out of range.
         np.take(power, self._bins, axis=0, out=weighted, mode="clip")

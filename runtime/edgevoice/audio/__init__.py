@@ -1,0 +1,1 @@
+"""Samples: arrays, files, raw PCM, resampling."""

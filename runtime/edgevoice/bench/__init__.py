@@ -1,0 +1,1 @@
+"""Measuring latency, throughput and memory on this machine."""

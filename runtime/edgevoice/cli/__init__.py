@@ -1,0 +1,1 @@
+"""The command `edgevoice`: one file a subcommand."""

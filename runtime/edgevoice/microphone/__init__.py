@@ -1,0 +1,1 @@
+"""Live audio through PortAudio."""

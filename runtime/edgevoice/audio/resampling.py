@@ -1,0 +1,118 @@
+"""From the source's rate to the model's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.audio.files import AudioSource
+from edgevoice.audio.samples import mix
+from edgevoice.errors import ArgumentError, RuntimeMissingError
+
+RESAMPLERS = ("soxr", "fft")
+
+
+class Resampler:
+    """Streaming resampler, soxr's high quality; samples pass unchanged where the two rates are equal.
+
+    The output has the same bits however the input is cut into chunks. soxr holds back about 21 ms until `finish`.
+    """
+
+    def __init__(self, source_rate: int, target_rate: int) -> None:
+        common = math.gcd(source_rate, target_rate)
+        self._source_period, self._target_period = source_rate // common, target_rate // common
+        self._source_rate, self._target_rate = source_rate, target_rate
+        self.reset()
+
+    def reset(self) -> None:
+        """Start anew."""
+        self._soxr = None
+        if self._source_rate != self._target_rate:
+            import soxr
+
+            self._soxr = soxr.ResampleStream(self._source_rate, self._target_rate, 1, dtype="float32", quality="HQ")
+
+    @property
+    def delay(self) -> float:
+        """Seconds of input that wait in the resampler."""
+        return self._soxr.delay() / self._target_rate if self._soxr else 0.0
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Resample what comes next, float32 (samples,)."""
+        if self._soxr is None:
+            return samples
+        result: NDArray[np.float32] = self._soxr.resample_chunk(np.ascontiguousarray(samples))
+        return result
+
+    def finish(self) -> NDArray[np.float32]:
+        """What was held back."""
+        empty = np.empty(0, np.float32)
+        if self._soxr is None:
+            return empty
+        result: NDArray[np.float32] = self._soxr.resample_chunk(empty, last=True)
+        return result
+
+    def skip(self, count: int) -> Iterator[NDArray[np.float32] | int]:
+        """Resample `count` zeros: gives arrays, and in between, as a number, how many further zeros there are.
+
+        One second of zeros empties the filter; from there on the output repeats itself with the period of the two
+        rates, so whole periods need not be computed.
+        """
+        if self._soxr is None:
+            yield count
+            return
+        settle = self._source_rate
+        periods = max(0, count - 2 * settle) // self._source_period
+        if periods:
+            yield self.push(np.zeros(settle, np.float32))
+            yield periods * self._target_period
+            count -= settle + periods * self._source_period
+        yield self.push(np.zeros(count, np.float32))
+
+    def position(self, samples: int) -> float:
+        """Where a sample of the source lies in the output, in samples."""
+        return samples * self._target_period / self._source_period
+
+
+def resample_fft(samples: NDArray[np.float32], source_rate: int, target_rate: int) -> NDArray[np.float64]:
+    """Resample a whole signal by its spectrum, as DisVoice does with SciPy's `signal.resample`.
+
+    Float64 out: above the band of the source nothing is left but the last bits, and DisVoice's features see them.
+
+    Raises:
+        RuntimeMissingError: SciPy is not installed.
+    """
+    if source_rate == target_rate:
+        return samples.astype(np.float64)
+    try:
+        from scipy.signal import resample
+    except ImportError as error:
+        raise RuntimeMissingError(
+            "resampler 'fft' needs SciPy, which is not installed: pip install 'edgevoice[disvoice]'"
+        ) from error
+    length = int(len(samples) * target_rate / source_rate)
+    if length == 0:
+        return np.empty(0)
+    result: NDArray[np.float64] = resample(samples.astype(np.float64), length)
+    return result
+
+
+def resampled(source: AudioSource, rate: int, channel: int | None, resampler: str) -> Iterator[NDArray[np.floating]]:
+    """One channel of a source, from its start, at another rate: `soxr` block by block, `fft` as a whole."""
+    blocks = (mix(block, channel) for block in source.blocks())
+    if resampler == "fft":
+        yield resample_fft(np.concatenate([np.empty(0, np.float32), *blocks]), source.rate, rate)
+        return
+    streaming = Resampler(source.rate, rate)
+    for block in blocks:
+        yield streaming.push(block)
+    yield streaming.finish()
+
+
+def check_resampler(name: str) -> None:
+    """Raise ArgumentError unless there is a resampler of that name."""
+    if name not in RESAMPLERS:
+        raise ArgumentError(f"resampler {name!r}: expected {' or '.join(map(repr, RESAMPLERS))}")

@@ -1,0 +1,78 @@
+"""Arrays of samples as callers have them: dtype, shape, finite numbers, channels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.errors import ArgumentError, SamplesError
+
+LARGEST = 2.0**16
+"""Largest magnitude of a sample. Full scale is 1; room is left for floats that hold unscaled 16-bit numbers."""
+MOST_CHANNELS = 1024
+
+_FULL_SCALE = {"int16": 2.0**-15, "int32": 2.0**-31}
+
+
+def check_samples(samples: object, channels: int | None = None) -> NDArray[np.float32]:
+    """Samples as float32 of full scale 1, in the shape they had; the input is not changed.
+
+    Args:
+        samples: (samples,) or (samples, channels), of any strides: int16, int32, uint8 with 128 as zero, float32, float64.
+        channels: how many there must be; None takes any.
+
+    Raises:
+        SamplesError: another dtype or shape, NaN, infinity, or a magnitude above 65 536.
+    """
+    if not isinstance(samples, np.ndarray):
+        raise SamplesError(f"samples are {type(samples).__name__}, expected a NumPy array")
+    if samples.ndim not in (1, 2):
+        raise SamplesError(f"samples have the shape {samples.shape}, expected (samples,) or (samples, channels)")
+    count = 1 if samples.ndim == 1 else samples.shape[1]
+    if channels is None and not 1 <= count <= MOST_CHANNELS:
+        raise SamplesError(f"samples have the shape {samples.shape}, expected (samples, channels), up to 1024 channels")
+    if channels is not None and count != channels:
+        raise SamplesError(f"samples have the shape {samples.shape}, expected {channels} channel(s): (samples, {channels})")
+    kind = samples.dtype.name
+    if kind in _FULL_SCALE:
+        return samples.astype(np.float32) * np.float32(_FULL_SCALE[kind])
+    if kind == "uint8":
+        return (samples.astype(np.float32) - np.float32(128)) / np.float32(128)
+    if kind not in ("float32", "float64"):
+        raise SamplesError(f"samples are {samples.dtype}, expected float32, float64, int16, int32 or uint8")
+    # One reduction finds all three: NaN compares false, and so does what is too large.
+    if samples.size and not np.max(np.abs(samples)) <= LARGEST:
+        if not np.isfinite(samples).all():
+            raise SamplesError("samples hold NaN or infinity")
+        raise SamplesError(f"samples reach {np.max(np.abs(samples)):.3g}, expected a full scale of 1 (at most 65536)")
+    return samples.astype(np.float32, copy=False)
+
+
+def mix(samples: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
+    """One channel (samples,) of (samples,) or (samples, channels): the mean of all, or the one chosen, from 0 up.
+
+    Channels are added one after the other, so that the bits depend on neither strides nor length.
+    """
+    if samples.ndim == 1:
+        return samples
+    if channel is not None:
+        return samples[:, channel]
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    total = samples[:, 0].astype(np.float64)
+    for k in range(1, samples.shape[1]):
+        total += samples[:, k]
+    total /= samples.shape[1]
+    return total.astype(np.float32)
+
+
+def check_channel(channel: int | None, channels: int) -> None:
+    """Raise ArgumentError unless the channel is None or one of those there are."""
+    if channel is not None and not (isinstance(channel, int | np.integer) and 0 <= channel < channels):
+        raise ArgumentError(f"channel {channel}: the audio has {channels} channel(s), counted from 0")
+
+
+def check_rate(rate: int) -> None:
+    """Raise ArgumentError unless the rate is a whole number of hertz that can be resampled."""
+    if isinstance(rate, bool) or not isinstance(rate, int | np.integer) or not 100 <= rate <= 768_000:
+        raise ArgumentError(f"rate {rate!r}: expected a whole number of hertz from 100 to 768000")

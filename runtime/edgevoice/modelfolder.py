@@ -1,0 +1,130 @@
+"""A model folder: found by name or path, listed, verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgevoice.config import ModelConfig
+from edgevoice.errors import ModelConfigError, ModelFilesError, ModelNotFoundError
+
+CONFIG_FILE = "model.json"
+
+# Key "location" of a TensorProto's external_data, as protobuf writes a string field of eight letters.
+_EXTERNAL_DATA = b"\x0a\x08location\x12"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A folder with `encoder.onnx`, `decoder.onnx` and `model.json`."""
+
+    path: Path
+    config: ModelConfig
+
+    @classmethod
+    def open(cls, path: str | Path) -> ModelFolder:
+        """Read the configuration of the folder at `path`.
+
+        Raises:
+            ModelNotFoundError: there is no such folder, or it has no `model.json`.
+            ModelConfigError: its `model.json` is not what the format allows.
+        """
+        folder = Path(path)
+        if not (folder / CONFIG_FILE).is_file():
+            raise ModelNotFoundError(f"{folder}: no model folder ({CONFIG_FILE} is not there)")
+        return cls(folder, ModelConfig.read(folder / CONFIG_FILE))
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files, once they agree with the digest in `model.json`.
+
+        Raises:
+            ModelFilesError: the file is missing, unreadable or altered, or keeps weights in another file.
+        """
+        path = self.path / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        if digest != self.config.files.get(name):
+            raise ModelFilesError(f"{path}: is not the file that {CONFIG_FILE} lists (its {digest} differs)")
+        if _EXTERNAL_DATA in data:
+            raise ModelFilesError(f"{path}: keeps weights in another file; a model folder's networks hold their own")
+        return data
+
+    def verify(self) -> None:
+        """Read every listed file.
+
+        Raises:
+            ModelFilesError: as `read`.
+        """
+        for name in self.config.files:
+            self.read(name)
+
+
+def search_path() -> list[Path]:
+    """Folders that hold model folders, in the order they are searched.
+
+    Those of the environment variable EDGEVOICE_MODELS; the user's data folder; the models shipped with the package, or,
+    in a checkout, those at its root.
+    """
+    folders = [Path(entry) for entry in os.environ.get("EDGEVOICE_MODELS", "").split(os.pathsep) if entry]
+    return [*folders, user_models(), shipped_models()]
+
+
+def user_models() -> Path:
+    """The user's own model folders, by the platform's convention."""
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    elif os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "edgevoice" / "models"
+
+
+def shipped_models() -> Path:
+    """The models that come with EdgeVoice."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parents[1]
+    if package.parent.name == "runtime" and (checkout / "pyproject.toml").is_file():
+        return checkout / "models"
+    return package / "models"
+
+
+def find_model(model: str | os.PathLike[str]) -> ModelFolder:
+    """The model folder of that name in `search_path()`, or at that path.
+
+    Raises:
+        ModelNotFoundError: there is none; the message lists those there are.
+        ModelConfigError: its `model.json` is not what the format allows.
+    """
+    name = os.fspath(model)
+    if isinstance(model, str) and Path(name).name == name and name not in {"", ".", ".."}:
+        for folder in search_path():
+            if (folder / name / CONFIG_FILE).is_file():
+                return ModelFolder.open(folder / name)
+    if name and (Path(name) / CONFIG_FILE).is_file():
+        return ModelFolder.open(name)
+    known = ", ".join(sorted({folder.path.name for folder in list_models()})) or "none"
+    raise ModelNotFoundError(f"no model {name!r}, by name or path; known models: {known}")
+
+
+def list_models() -> list[ModelFolder]:
+    """All readable model folders in `search_path()`, the first of each name, by name."""
+    found: dict[str, ModelFolder] = {}
+    for folder in search_path():
+        try:
+            candidates = sorted(folder.glob(f"*/{CONFIG_FILE}"))
+        except OSError:
+            continue
+        for path in candidates:
+            if path.parent.name not in found:
+                try:
+                    found[path.parent.name] = ModelFolder.open(path.parent)
+                except ModelConfigError:
+                    continue
+    return [found[name] for name in sorted(found)]
