@@ -43,7 +43,7 @@ class Layout(NamedTuple):
         return [f"{group}_{k}" for k in range(getattr(self, group))]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Frame:
     """The descriptors of one window, with its place in time."""
 
@@ -62,6 +62,10 @@ class Frame:
     """Live: wall clock, in seconds since the epoch, at which the window's last sample was captured."""
     latency: float | None = None
     """Live: seconds from the capture of the window's last sample to the delivery of this frame."""
+
+    def __repr__(self) -> str:
+        flags = ", silent" * self.silent + ", gap" * self.gap
+        return f"<Frame {self.index}: {len(self.values)} descriptors to {self.seconds:g} s{flags}>"
 
     @property
     def bottleneck(self) -> NDArray[np.float32]:
@@ -84,7 +88,7 @@ class Frame:
         return self.end / self.layout.rate
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Features:
     """Frames of one source in time order, as a matrix with names and times."""
 
@@ -99,6 +103,9 @@ class Features:
     gap: NDArray[np.bool_]
     """(frames,): touches lost samples."""
     layout: Layout
+
+    def __repr__(self) -> str:
+        return f"<Features: {len(self)} frames of {self.values.shape[1]} descriptors>"
 
     @property
     def bottleneck(self) -> NDArray[np.float32]:

@@ -1,0 +1,70 @@
+"""What many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from tinymodel import make_tiny_model
+
+import edgevoice
+
+ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("edgevoice", deadline=None, derandomize=True)
+settings.load_profile("edgevoice")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with the reference recordings and numbers, which are not part of the project."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "reference").is_dir():
+        pytest.skip("the folder `shared` with reference recordings is not beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """Synthetic speech, 16 kHz, one channel."""
+    return ROOT / "tests" / "data" / "speech.wav"
+
+
+@pytest.fixture(scope="session")
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a small random model folder; keyword arguments change sections of its `model.json`."""
+
+    def make(**changes: Any) -> Path:
+        return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny", **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(make_model: Callable[..., Path]) -> Path:
+    """A small random model folder."""
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_model: Path) -> edgevoice.Extractor:
+    """That model, loaded."""
+    return edgevoice.load(tiny_model)
+
+
+@pytest.fixture(scope="session")
+def noise() -> np.ndarray:
+    """Ten seconds of noise that grows louder and then quieter, float32 at 16 kHz."""
+    rng = np.random.default_rng(7)
+    envelope = 0.3 * np.sin(np.linspace(0, np.pi, 160_000)) ** 2 + 0.01
+    return (rng.standard_normal(160_000) * envelope + 0.02).astype(np.float32)
