@@ -36,19 +36,19 @@ class Draw:
 
 
 class Windows:
-    """The windows of some utterances of a corpus."""
+    """The windows of some utterances of a corpus; one that is shorter than a window has zeros after it."""
 
     def __init__(
         self, corpus: Corpus, utterances: NDArray[np.int64], audio: AudioConfig, level: LevelConfig, front: Spectrogram
     ) -> None:
         self._corpus, self._utterances = corpus, utterances
         self._audio, self._level, self._front = audio, level, front
-        positions = [corpus.bounds[u + 1] - corpus.bounds[u] - audio.window + 1 for u in utterances]
+        positions = [self._length(u) - audio.window + 1 for u in utterances.tolist()]
         self._ends = np.cumsum(positions, dtype=np.int64)
         self._running: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self._whole: dict[int, tuple[float, float]] = {}
         for u in utterances.tolist():
-            samples = corpus.utterance(u)
+            samples = self._samples(u, 0, self._length(u))
             steps = samples[: len(samples) // level.step * level.step]
             self._running[u] = LevelFollower(level).push(steps)
             mean = float(samples.mean(dtype=np.float64))
@@ -105,11 +105,12 @@ class Windows:
         return offset, 1 / peak
 
     def _length(self, utterance: int) -> int:
-        return int(self._corpus.bounds[utterance + 1] - self._corpus.bounds[utterance])
+        return max(self._audio.window, int(self._corpus.bounds[utterance + 1] - self._corpus.bounds[utterance]))
 
     def _samples(self, utterance: int, start: int, end: int) -> NDArray[np.float32]:
-        first = self._corpus.bounds[utterance]
-        return np.asarray(self._corpus.samples[first + start : first + end], np.float32) * np.float32(_SCALE)
+        first, last = self._corpus.bounds[utterance : utterance + 2]
+        samples = np.asarray(self._corpus.samples[first + start : min(first + end, last)], np.float32) * np.float32(_SCALE)
+        return np.pad(samples, (0, end - start - len(samples)))
 
 
 def split_speakers(speakers: tuple[str, ...], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgevoice.config import LEVELS
 from edgevoice.errors import ArgumentError, ModelConfigError, ProviderError
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.checkpoint import read_checkpoint, write_checkpoint
@@ -29,6 +30,7 @@ from edgevoice_export.dataset import Draw, Windows, split_speakers
 from edgevoice_export.networks import ARCHITECTURES
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
+_NEAR_ZERO = 1e-7
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Settings:
     """Share of the speakers that is validated on."""
     validation_windows: int = 2000
     """At most so many windows are validated on, at each level."""
+    patience: int = 0
+    """The run ends early after so many epochs without a lower validation loss; 0: never."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -158,6 +162,8 @@ def train(
         network.load_state_dict(state["weights"])
         optimiser.load_state_dict(state["optimiser"])
         step, losses, best, history = state["step"], state["losses"], state["best"], state["history"]
+        if _stalled(history, settings.patience):
+            return True
 
     def save(path: Path) -> None:
         content: dict[str, Any] = {
@@ -225,6 +231,8 @@ def train(
                 best = score
                 save(folder / BEST)
             save(folder / CHECKPOINT)
+            if _stalled(history, settings.patience):
+                return True
         else:
             tell()
             if stopped() or step % checkpoint_steps == 0:
@@ -232,6 +240,12 @@ def train(
         if stopped():
             return step == settings.steps
     return True
+
+
+def _stalled(history: list[dict[str, float]], patience: int) -> bool:
+    """Whether the lowest validation loss lies at least `patience` epochs back."""
+    scores = [math.fsum(value for key, value in row.items() if key in LEVELS) for row in history]
+    return 0 < patience <= len(scores) - 1 - int(np.argmin(scores))
 
 
 @torch.inference_mode()
@@ -249,7 +263,8 @@ def evaluate(network: nn.Module, windows: Windows, draw: Draw, settings: Setting
 
 def _loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
     if kind == "bce":
-        return functional.binary_cross_entropy(reconstruction, spectrograms)
+        # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
+        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
     return functional.mse_loss(reconstruction, spectrograms)
 
 
@@ -282,10 +297,10 @@ def _resumable(path: Path, settings: Settings, corpus: Corpus) -> dict[str, Any]
     if not path.is_file():
         raise ArgumentError(f"{path}: there is no run to resume")
     state = read_checkpoint(path)
-    begun = state["settings"]
-    changed = [key for key, value in dataclasses.asdict(settings).items() if begun.get(key) != value]
+    begun = dataclasses.asdict(Settings(**state["settings"]))
+    changed = [key for key, value in dataclasses.asdict(settings).items() if begun[key] != value]
     if changed:
-        changes = ", ".join(f"{key} {begun.get(key)} (now {getattr(settings, key)})" for key in changed)
+        changes = ", ".join(f"{key} {begun[key]} (now {getattr(settings, key)})" for key in changed)
         raise ArgumentError(f"{path}: the run was begun with {changes}")
     if state["data"] != corpus.digest:
         raise ArgumentError(f"{path}: the run was begun with other data")
