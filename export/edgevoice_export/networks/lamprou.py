@@ -106,9 +106,7 @@ SOFTMAX = Architecture(
     network=partial(Lamprou, code=nn.Softmax(dim=1)),
     units=(64, 128),
     audio=AudioConfig(rate=8000, window=30_000, hop=30_000),
-    level=LevelConfig(
-        default="window", step=400, mean_rate=0.05, decay=0.9985, peak_floor=1e-3, peak_constant=1e-10
-    ),
+    level=LevelConfig(default="window", step=400, mean_rate=0.05, decay=0.9985, peak_floor=1e-3, peak_constant=1e-10),
     spectrogram=SpectrogramConfig(
         fft=400,
         step=400,

@@ -1,0 +1,101 @@
+"""The 74 x 200 network, layer by layer against the study's summaries."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the export extra is not installed")
+
+from torch import nn  # noqa: E402  (after the skip)
+
+from edgevoice_export.networks import ARCHITECTURES  # noqa: E402
+
+KINDS = ["lamprou", "lamprou-linear"]
+
+# Keras's output shapes (row, column, channel) and parameters, of the layers that have some
+ENCODER = [
+    ((37, 100, 16), 80),
+    ((18, 50, 32), 2080),
+    ((6, 16, 64), 18_496),
+    ((2, 5, 128), 73_856),
+    ((256,), 327_936),
+    ((64,), 16_448),
+]
+DECODER = [
+    ((256,), 16_640),
+    ((1280,), 328_960),
+    ((6, 16, 64), 73_792),
+    ((18, 50, 32), 18_464),
+    ((37, 100, 16), 2064),
+    ((74, 200, 1), 65),
+]
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def layers(part: nn.Sequential, x: torch.Tensor) -> list[tuple[tuple[int, ...], int]]:
+    """Shape without the batch, channels last, and parameters of each layer that has some."""
+    found = []
+    for layer in part:
+        x = layer(x)
+        if parameters(layer):
+            shape = tuple(x.shape[1:])
+            found.append(((*shape[1:], shape[0]), parameters(layer)))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_are_those_of_the_slides(kind: str) -> None:
+    network = ARCHITECTURES[kind].network(64).eval()
+    assert layers(network.encoder, torch.rand(2, 1, 200, 74)) == ENCODER
+    assert layers(network.decoder, torch.rand(2, 64)) == DECODER
+
+
+@pytest.mark.parametrize(("units", "encoder", "decoder"), [(64, 438_896, 439_985), (128, 455_344, 456_369)])
+def test_parameters(units: int, encoder: int, decoder: int) -> None:
+    network = ARCHITECTURES["lamprou"].network(units)
+    assert (parameters(network.encoder), parameters(network.decoder)) == (encoder, decoder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reconstruction_has_the_shape_of_the_spectrogram(kind: str) -> None:
+    architecture = ARCHITECTURES[kind]
+    spectrograms = torch.rand(3, 1, 200, 74)
+    for units in architecture.units:
+        reconstruction, bottleneck = architecture.network(units)(spectrograms)
+        assert reconstruction.shape == spectrograms.shape
+        assert bottleneck.shape == (3, units)
+        assert reconstruction.min() >= 0
+
+
+def test_networks_are_time_first() -> None:
+    """The first convolution takes 2 columns x 2 bands: a change of the last two columns leaves all other steps as they are."""
+    network = ARCHITECTURES["lamprou"].network(64).eval()
+    first = network.encoder[:2]
+    spectrogram = torch.rand(1, 1, 200, 74)
+    changed = spectrogram.clone()
+    changed[..., 72:] += 1
+    before, after = first(spectrogram), first(changed)
+    assert torch.equal(before[:, :, :36], after[:, :, :36])
+    assert not torch.equal(before[:, :, 36], after[:, :, 36])
+
+
+def test_codes() -> None:
+    spectrograms = torch.rand(5, 1, 200, 74)
+    softmax, linear = (ARCHITECTURES[kind].network(64).eval().encoder(spectrograms) for kind in KINDS)
+    torch.testing.assert_close(softmax.sum(dim=1), torch.ones(5))
+    assert softmax.min() >= 0
+    assert linear.min() < 0
+
+
+def test_dropout_is_between_convolutions_and_in_training_alone() -> None:
+    network = ARCHITECTURES["lamprou"].network(64)
+    for part in (network.encoder, network.decoder):
+        assert sum(isinstance(layer, nn.Dropout) for layer in part) == 3
+        assert all(layer.p == 0.2 for layer in part if isinstance(layer, nn.Dropout))
+    spectrograms = torch.rand(2, 1, 200, 74)
+    assert not torch.equal(network(spectrograms)[0], network(spectrograms)[0])
+    network.eval()
+    assert torch.equal(network(spectrograms)[0], network(spectrograms)[0])
