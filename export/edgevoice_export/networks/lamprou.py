@@ -19,53 +19,65 @@ from edgevoice_export.networks.architecture import Architecture
 DROPOUT = 0.2
 
 
-class Encoder(nn.Sequential):
-    """Spectrogram (n, 1, 200, 74) -> bottleneck (n, units)."""
+class Lamprou(nn.Module):
+    """Spectrogram (n, 1, 200, 74) -> reconstruction of the same shape, bottleneck (n, units)."""
 
     def __init__(self, units: int, code: nn.Module) -> None:
-        super().__init__(
-            Turn(),  # (n, 1, 74, 200): the study's networks are time first
-            nn.Conv2d(1, 16, 2, stride=2),  # (n, 16, 37, 100)
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            nn.Conv2d(16, 32, 2, stride=2),  # (n, 32, 18, 50)
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            nn.Conv2d(32, 64, 3, stride=3),  # (n, 64, 6, 16)
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            nn.Conv2d(64, 128, 3, stride=3),  # (n, 128, 2, 5)
-            nn.ReLU(),
-            nn.Flatten(),  # (n, 1280)
-            nn.Linear(1280, 256),
-            nn.ReLU(),
-            nn.Linear(256, units),
-            code,
-        )
+        super().__init__()
+        self.encoder = encoder(units, code)
+        self.decoder = decoder(units)
+        self.apply(_initialise)
+
+    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (reconstruction, bottleneck)."""
+        bottleneck: Tensor = self.encoder(spectrogram)
+        reconstruction: Tensor = self.decoder(bottleneck)
+        return reconstruction, bottleneck
 
 
-class Decoder(nn.Sequential):
+def encoder(units: int, code: nn.Module) -> nn.Sequential:
+    """Spectrogram (n, 1, 200, 74) -> bottleneck (n, units)."""
+    return nn.Sequential(
+        Turn(),  # (n, 1, 74, 200): the study's networks are time first
+        nn.Conv2d(1, 16, 2, stride=2),  # (n, 16, 37, 100)
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.Conv2d(16, 32, 2, stride=2),  # (n, 32, 18, 50)
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.Conv2d(32, 64, 3, stride=3),  # (n, 64, 6, 16)
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.Conv2d(64, 128, 3, stride=3),  # (n, 128, 2, 5)
+        nn.ReLU(),
+        nn.Flatten(),  # (n, 1280)
+        nn.Linear(1280, 256),
+        nn.ReLU(),
+        nn.Linear(256, units),
+        code,
+    )
+
+
+def decoder(units: int) -> nn.Sequential:
     """Bottleneck (n, units) -> reconstruction (n, 1, 200, 74), no value below 0."""
-
-    def __init__(self, units: int) -> None:
-        super().__init__(
-            nn.Linear(units, 256),
-            nn.ReLU(),
-            nn.Linear(256, 1280),
-            nn.Unflatten(1, (128, 2, 5)),
-            nn.ConvTranspose2d(128, 64, 3, stride=3, output_padding=(0, 1)),  # (n, 64, 6, 16)
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            nn.ConvTranspose2d(64, 32, 3, stride=3, output_padding=(0, 2)),  # (n, 32, 18, 50)
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            nn.ConvTranspose2d(32, 16, 2, stride=2, output_padding=(1, 0)),  # (n, 16, 37, 100)
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            nn.ConvTranspose2d(16, 1, 2, stride=2),  # (n, 1, 74, 200)
-            nn.ReLU(),
-            Turn(),  # (n, 1, 200, 74)
-        )
+    return nn.Sequential(
+        nn.Linear(units, 256),
+        nn.ReLU(),
+        nn.Linear(256, 1280),
+        nn.Unflatten(1, (128, 2, 5)),
+        nn.ConvTranspose2d(128, 64, 3, stride=3, output_padding=(0, 1)),  # (n, 64, 6, 16)
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.ConvTranspose2d(64, 32, 3, stride=3, output_padding=(0, 2)),  # (n, 32, 18, 50)
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.ConvTranspose2d(32, 16, 2, stride=2, output_padding=(1, 0)),  # (n, 16, 37, 100)
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.ConvTranspose2d(16, 1, 2, stride=2),  # (n, 1, 74, 200)
+        nn.ReLU(),
+        Turn(),  # (n, 1, 200, 74)
+    )
 
 
 class Turn(nn.Module):
@@ -74,22 +86,6 @@ class Turn(nn.Module):
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Return (n, 1, b, a) of (n, 1, a, b)."""
         return spectrogram.transpose(2, 3)
-
-
-class Lamprou(nn.Module):
-    """Spectrogram (n, 1, 200, 74) -> reconstruction of the same shape, bottleneck (n, units)."""
-
-    def __init__(self, units: int, code: nn.Module) -> None:
-        super().__init__()
-        self.encoder = Encoder(units, code)
-        self.decoder = Decoder(units)
-        self.apply(_initialise)
-
-    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (reconstruction, bottleneck)."""
-        bottleneck: Tensor = self.encoder(spectrogram)
-        reconstruction: Tensor = self.decoder(bottleneck)
-        return reconstruction, bottleneck
 
 
 @torch.no_grad()

@@ -71,7 +71,7 @@ def test_reconstruction_has_the_shape_of_the_spectrogram(kind: str) -> None:
 
 
 def test_networks_are_time_first() -> None:
-    """The first convolution takes 2 columns x 2 bands: a change of the last two columns leaves all other steps as they are."""
+    """A change of the last two columns changes the last row of the first convolution alone."""
     network = ARCHITECTURES["lamprou"].network(64).eval()
     first = network.encoder[:2]
     spectrogram = torch.rand(1, 1, 200, 74)
