@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
-from tinymodel import make_tiny_model
 
 import edgevoice
+from tinymodel import make_tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
 

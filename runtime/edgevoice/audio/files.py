@@ -57,8 +57,8 @@ def open_source(audio: AudioInput, start: float | None = None, end: float | None
     for name, value in (("start", start), ("end", end)):
         if value is not None and not (np.isfinite(value) and value >= 0):
             raise ArgumentError(f"{name} {value}: expected seconds, 0 or more")
-    if start is not None and end is not None and end <= start:
-        raise ArgumentError(f"end {end}: expected more than start ({start})")
+    if end is not None and end <= (start or 0):
+        raise ArgumentError(f"end {end}: expected more than start ({start or 0})")
     if isinstance(audio, tuple):
         if len(audio) != 2:
             raise ArgumentError(f"a tuple of {len(audio)}: expected (samples, rate)")

@@ -1,0 +1,65 @@
+"""Arrays of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from edgevoice import ArgumentError, SamplesError
+from edgevoice.audio.samples import check_channel, check_rate, check_samples, mix
+
+
+def test_full_scale() -> None:
+    assert check_samples(np.array([-32768, 0, 16384], np.int16)).tolist() == [-1, 0, 0.5]
+    assert check_samples(np.array([-(2**31), 2**30], np.int32)).tolist() == [-1, 0.5]
+    assert check_samples(np.array([0, 128, 192], np.uint8)).tolist() == [-1, 0, 0.5]
+    assert check_samples(np.array([-1.5, 0.1])).tolist() == [-1.5, np.float32(0.1)]
+
+
+@given(
+    arrays.arrays(
+        st.sampled_from(["i2", "i4", "u1", "f4", "f8", "i8", "?", "U1", "c8", "M8[s]", ">i2", ">f4"]),
+        arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
+    )
+)
+def test_any_array_is_converted_or_refused(samples: np.ndarray) -> None:
+    try:
+        result = check_samples(samples)
+    except SamplesError:
+        return
+    assert result.dtype == np.float32
+    assert result.shape == samples.shape
+    assert np.isfinite(result).all()
+    if samples.dtype.kind in "iu":
+        assert (np.abs(result) <= 1).all()
+
+
+def test_the_message_says_what_is_expected() -> None:
+    for samples, words in (
+        (np.zeros(3, np.int64), "int64.*int16, int32"),
+        (np.zeros((3, 2)), r"\(3, 2\).*1 channel"),
+        (np.array([np.nan]), "NaN or infinity"),
+        (np.array([1e6]), "1e.06.*full scale of 1"),
+        ([0.0], "list.*NumPy array"),
+    ):
+        with pytest.raises(SamplesError, match=words):
+            check_samples(samples, channels=1)
+
+
+def test_mixing() -> None:
+    stereo = np.array([[1, 0], [0.5, -0.5]], np.float32)
+    assert mix(stereo, None).tolist() == [0.5, 0]
+    assert mix(stereo, 1).tolist() == [0, -0.5]
+    assert mix(stereo[:, 0], None).tolist() == [1, 0.5]
+
+
+def test_channels_and_rates_that_are_none() -> None:
+    for channel in (2, -1, 1.5, "0"):
+        with pytest.raises(ArgumentError, match="counted from 0"):
+            check_channel(channel, 2)  # type: ignore[arg-type]
+    for rate in (0, -1, 16000.0, "16000", True, 10**9):
+        with pytest.raises(ArgumentError, match="hertz"):
+            check_rate(rate)  # type: ignore[arg-type]

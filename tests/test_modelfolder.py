@@ -1,0 +1,158 @@
+"""Model folders: found, listed, verified, broken in every way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import edgevoice
+from edgevoice import ModelFilesError, ModelNotFoundError
+from edgevoice.modelfolder import search_path, shipped_models, user_models
+
+
+@pytest.fixture
+def broken(make_model: Callable[..., Path]) -> Path:
+    """A model folder to damage."""
+    return make_model()
+
+
+@pytest.fixture
+def library(tmp_path: Path, broken: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of model folders, searched first."""
+    monkeypatch.setenv("EDGEVOICE_MODELS", str(tmp_path))
+    shutil.copytree(broken, tmp_path / "mine")
+    return tmp_path
+
+
+def put(folder: Path, name: str, content: bytes) -> None:
+    """Replace a network, and its digest with it."""
+    (folder / name).write_bytes(content)
+    data = json.loads((folder / "model.json").read_text())
+    data["files"][name] = "sha256:" + hashlib.sha256(content).hexdigest()
+    (folder / "model.json").write_text(json.dumps(data))
+
+
+def test_by_name_and_by_path(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for model in ("mine", library / "mine", str(library / "mine")):
+        assert edgevoice.find_model(model).path == library / "mine"
+    monkeypatch.chdir(library)
+    assert edgevoice.find_model("./mine").config.name == "tiny"
+    assert "mine" in [folder.path.name for folder in edgevoice.list_models()]
+
+
+def test_the_first_of_a_name_is_taken(
+    library: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(library / "mine", other / "mine")
+    import os
+
+    monkeypatch.setenv("EDGEVOICE_MODELS", f"{other}{os.pathsep}{library}")
+    assert edgevoice.find_model("mine").path == other / "mine"
+    assert [folder.path for folder in edgevoice.list_models() if folder.path.name == "mine"] == [other / "mine"]
+
+
+def test_the_search_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, root: Path) -> None:
+    monkeypatch.delenv("EDGEVOICE_MODELS", raising=False)
+    if sys.platform == "linux":
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+        assert user_models() == tmp_path / "edgevoice" / "models"
+    assert search_path() == [user_models(), shipped_models()]
+
+
+def test_a_checkout_uses_its_own_models(root: Path) -> None:
+    if Path(edgevoice.__file__).resolve().parents[2] != root:
+        pytest.skip("EdgeVoice is installed, not run from the checkout")
+    assert shipped_models() == root / "models"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "", ".", "..", "/nowhere/model", "a/b", "no\0thing"])
+def test_a_model_that_is_not_there(name: str, library: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="known models: .*mine"):
+        edgevoice.load(name)
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "decoder.onnx"])
+def test_a_file_that_is_missing(broken: Path, name: str) -> None:
+    (broken / name).unlink()
+    with pytest.raises(ModelFilesError, match=f"{name}: cannot be read"):
+        edgevoice.load(broken)
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "decoder.onnx"])
+def test_a_file_that_was_altered(broken: Path, name: str) -> None:
+    content = bytearray((broken / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (broken / name).write_bytes(content)
+    with pytest.raises(ModelFilesError, match="is not the file that"):
+        edgevoice.load(broken)
+    with pytest.raises(ModelFilesError):
+        edgevoice.find_model(broken).verify()
+
+
+def test_a_folder_without_configuration(broken: Path) -> None:
+    (broken / "model.json").unlink()
+    with pytest.raises(ModelNotFoundError):
+        edgevoice.load(broken)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network", b"\x08\x09" * 400])
+def test_a_network_that_is_none(broken: Path, content: bytes) -> None:
+    put(broken, "encoder.onnx", content)
+    with pytest.raises(ModelFilesError, match=r"encoder\.onnx"):
+        edgevoice.load(broken)
+
+
+def test_weights_in_another_file(broken: Path) -> None:
+    network = onnx.load(broken / "encoder.onnx")
+    onnx.save(network, broken / "outside.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    put(broken, "encoder.onnx", (broken / "outside.onnx").read_bytes())
+    with pytest.raises(ModelFilesError, match="hold their own"):
+        edgevoice.load(broken)
+
+
+def identity(name: str, output: str, *shape: int | str) -> bytes:
+    node = helper.make_node("Identity", [name], [output])
+    values = [helper.make_tensor_value_info(value, TensorProto.FLOAT, shape) for value in (name, output)]
+    graph = helper.make_graph([node], "identity", values[:1], values[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        identity("image", "bottleneck", "n", 1, 128, 126),
+        identity("spectrogram", "code", "n", 1, 128, 126),
+        identity("spectrogram", "bottleneck", "n", 1, 128, 126),
+        identity("spectrogram", "bottleneck", 1, 1, 128, 126),
+        identity("spectrogram", "bottleneck", "n", 8),
+    ],
+)
+def test_a_network_of_another_shape(broken: Path, content: bytes) -> None:
+    put(broken, "encoder.onnx", content)
+    with pytest.raises(ModelFilesError, match=r"encoder\.onnx: "):
+        edgevoice.load(broken)
+
+
+def test_a_broken_folder_among_others_is_not_listed(library: Path) -> None:
+    (library / "broken").mkdir()
+    (library / "broken" / "model.json").write_text("{")
+    names = [folder.path.name for folder in edgevoice.list_models()]
+    assert "mine" in names
+    assert "broken" not in names
+
+
+def test_warnings_at_load_are_none(tiny_model: Path, noise: np.ndarray) -> None:
+    code = f"import edgevoice; edgevoice.load({str(tiny_model)!r})"
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stderr == ""

@@ -1,0 +1,109 @@
+"""The public surface, what importing costs, and which way imports go."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgevoice
+
+HEAVY = ("torch", "onnx", "onnxruntime", "scipy", "pandas", "matplotlib", "soundfile", "soxr", "sounddevice", "tqdm")
+
+# A module may import from its own row and from the rows above it.
+LAYERS = (
+    ("errors",),
+    ("config",),
+    ("modelfolder",),
+    ("audio", "level", "spectrogram", "inference", "functionals"),
+    ("windowing", "features"),
+    ("analysis",),
+    ("stream",),
+    ("extractor",),
+    ("microphone", "sinks", "plotting", "bench", "compat"),
+    ("cli",),
+)
+
+
+def test_every_public_name_exists_and_nothing_else_is_offered() -> None:
+    assert sorted(edgevoice.__all__) == edgevoice.__all__
+    offered = {
+        name
+        for name, value in vars(edgevoice).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith("edgevoice")
+    }
+    assert offered == set(edgevoice.__all__)
+
+
+def test_all_errors_have_one_root_and_a_sentence() -> None:
+    errors = [getattr(edgevoice, name) for name in edgevoice.__all__ if name.endswith("Error")]
+    assert len(errors) == 21
+    for error in errors:
+        assert issubclass(error, edgevoice.EdgeVoiceError)
+        assert error.__doc__
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import edgevoice", "import edgevoice.cli", "from edgevoice import Extractor, Stream, load"],
+)
+def test_importing_loads_nothing_heavier_than_numpy(statement: str) -> None:
+    code = f"import sys; {statement}; print([name for name in {HEAVY} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_extraction_runs_without_torch_and_training_code(tiny_model: Path, speech: Path) -> None:
+    code = (
+        "import sys, edgevoice\n"
+        f"edgevoice.load({str(tiny_model)!r}).extract({str(speech)!r})\n"
+        "unwanted = {'torch', 'onnx', 'scipy', 'pandas', 'matplotlib', 'sounddevice', 'edgevoice_export'}\n"
+        "print(sorted(unwanted & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def _imports(path: Path) -> set[str]:
+    """Names of the modules that a file imports, but for those imported for type checking alone."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_imports_go_one_way(root: Path) -> None:
+    package = root / "runtime" / "edgevoice"
+    row = {name: k for k, names in enumerate(LAYERS) for name in names}
+    for path in package.rglob("*.py"):
+        if path == package / "__init__.py":
+            continue
+        own = path.relative_to(package).parts[0].removesuffix(".py")
+        assert own in row, f"{path} belongs to no layer"
+        for name in _imports(path):
+            assert not name.startswith("edgevoice_export"), f"{path} imports {name}"
+            if name.startswith("edgevoice.") and name.split(".")[1] in row:
+                other = name.split(".")[1]
+                assert row[other] <= row[own], f"{path} imports {name}, which comes after it"
+
+
+def test_the_core_imports_nothing_but_numpy_at_its_top(root: Path) -> None:
+    package = root / "runtime" / "edgevoice"
+    for path in package.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                for name in names:
+                    top = name.split(".")[0]
+                    assert top in sys.stdlib_module_names or top in {"numpy", "edgevoice"}, f"{path} imports {name}"
