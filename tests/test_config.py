@@ -119,7 +119,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 PATHS = sorted(
-    {key for key in tiny_settings()}
+    set(tiny_settings())
     | {f"{section}.{key}" for section, keys in tiny_settings().items() if isinstance(keys, dict) for key in keys}
     | {f"spectrogram.bands.{key}" for key in tiny_settings()["spectrogram"]["bands"]}
 )

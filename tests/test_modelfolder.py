@@ -78,7 +78,7 @@ def test_a_checkout_uses_its_own_models(root: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nowhere", "", ".", "..", "/nowhere/model", "a/b", "no\0thing"])
 def test_a_model_that_is_not_there(name: str, library: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match="known models: .*mine"):
+    with pytest.raises(ModelNotFoundError, match=r"known models: .*mine"):
         edgevoice.load(name)
 
 

@@ -67,6 +67,7 @@ class Together:
 
     def __init__(self, networks: Networks, spectrogram: Spectrogram, layout: Layout) -> None:
         self._networks, self._spectrogram, self._layout = networks, spectrogram, layout
+        self._nothing = layout._replace(bottleneck=0, error=0)
         self._scratch = spectrogram.scratch()
         self.reset()
 
@@ -78,9 +79,8 @@ class Together:
         """No features yet; the windows' spectrograms wait."""
         images = self._spectrogram.compute(windows.samples, windows.offset, windows.gain, self._scratch)
         nothing = np.empty((len(images), 0), np.float32)
-        self._waiting.append(
-            (images, Features(nothing, windows.number, windows.start, windows.silent, windows.gap, self._layout))
-        )
+        place = Features(nothing, windows.number, windows.start, windows.silent, windows.gap, self._nothing)
+        self._waiting.append((images, place))
         return Features.join([], self._layout)
 
     def finish(self) -> list[Features]:
@@ -94,7 +94,7 @@ class Together:
         count = sum(len(images) for images, _ in self._waiting)
         try:
             spectrograms = np.concatenate([images for images, _ in self._waiting])[:, None]
-            places = Features.join([place for _, place in self._waiting], self._layout)
+            places = Features.join([place for _, place in self._waiting], self._nothing)
             self.reset()
             values = describe(self._networks, self._layout, spectrograms)
         except MemoryError as error:

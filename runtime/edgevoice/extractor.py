@@ -181,23 +181,22 @@ class Extractor:
 
         measured = _measure(signal(), self.config) if chosen == "utterance" else _fixed(chosen)
         windower, analysis = Windower(self.config, measured, samples, self.batch, dtype), self.analysis()
-        blocks, reported = [], 0
-        for block in signal():
-            blocks += [analysis.run(windows) for windows in windower.push(block)]
-            if progress:
-                progress((windower.position - reported) / self.config.audio.rate)
-                reported = windower.position
-        length, window = windower.position, self.config.audio.window
-        if pad and 0 < length < window:
-            blocks += [analysis.run(windows) for windows in windower.push(np.zeros(window - length, dtype))]
-        features = Features.join(blocks + analysis.finish(), self.layout)
+        window = self.config.audio.window
+
+        def frames() -> Iterator[Features]:
+            reported = 0
+            for block in signal():
+                yield from map(analysis.run, windower.push(block))
+                if progress:
+                    progress((windower.position - reported) / self.config.audio.rate)
+                    reported = windower.position
+            if pad and 0 < windower.position < window:
+                yield from map(analysis.run, windower.push(np.zeros(window - windower.position, dtype)))
+            yield from analysis.finish()
+
+        features = Features.join(frames(), self.layout)
         if not len(features):
-            told = (
-                f"has {length / self.config.audio.rate:.3f} s, less than one window of {window / self.config.audio.rate:g} s"
-            )
-            raise AudioTooShortError(
-                f"{source.name}: " + (f"{told}; pad fills it up with zeros" if length else "has no samples")
-            )
+            raise AudioTooShortError(f"{source.name}: {self._too_short(windower.position)}")
         return features.moved(round(source.first * self.config.audio.rate / source.rate))
 
     def encode(self, window: NDArray[Any]) -> NDArray[np.float32]:
@@ -263,6 +262,13 @@ class Extractor:
         images = local.image if len(windows) == 1 else np.empty((len(windows), 1, *self._spectrogram.shape), np.float32)
         self._spectrogram.compute(windows, scratch=local.scratch, out=images[:, 0])
         return images
+
+    def _too_short(self, samples: int) -> str:
+        audio = self.config.audio
+        if not samples:
+            return "has no samples"
+        told = f"has {samples / audio.rate:.3f} s, less than one window of {audio.window / audio.rate:g} s"
+        return f"{told}; pad fills it up with zeros"
 
     def _hop(self, seconds: float | None) -> int:
         audio, step = self.config.audio, self.config.level.step

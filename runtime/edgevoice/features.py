@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, overload
+from typing import NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,19 +169,24 @@ class Features:
         return replace(self, start=self.start + samples)
 
     @classmethod
-    def join(cls, blocks: Sequence[Features], layout: Layout) -> Features:
-        """The frames of several blocks, in order."""
-        if len(blocks) == 1:
-            return blocks[0]
-        if not blocks:
+    def join(cls, blocks: Iterable[Features], layout: Layout) -> Features:
+        """The frames of several blocks, in order; blocks are let go as they come, so that nothing is held twice."""
+        if isinstance(blocks, list) and len(blocks) == 1:
+            return cast("Features", blocks[0])
+        width, count = layout.bottleneck + layout.error, 0
+        values = np.empty((0, width), np.float32)
+        places = []
+        for block in blocks:
+            end = count + len(block)
+            if end > len(values):
+                # Grown in place by the allocator, which a concatenation at the end could not be.
+                values.resize((max(end, len(values) * 3 // 2), width), refcheck=False)
+            values[count:end] = block.values
+            places.append((block.index, block.start, block.silent, block.gap))
+            count = end
+        values.resize((count, width), refcheck=False)
+        if not places:
             integers, flags = np.empty(0, np.int64), np.empty(0, np.bool_)
-            width = layout.bottleneck + layout.error
-            return cls(np.empty((0, width), np.float32), integers, integers.copy(), flags, flags.copy(), layout)
-        return cls(
-            values=np.concatenate([block.values for block in blocks]),
-            index=np.concatenate([block.index for block in blocks]),
-            start=np.concatenate([block.start for block in blocks]),
-            silent=np.concatenate([block.silent for block in blocks]),
-            gap=np.concatenate([block.gap for block in blocks]),
-            layout=layout,
-        )
+            return cls(values, integers, integers.copy(), flags, flags.copy(), layout)
+        index, start, silent, gap = zip(*places, strict=True)
+        return cls(values, np.concatenate(index), np.concatenate(start), np.concatenate(silent), np.concatenate(gap), layout)

@@ -75,7 +75,7 @@ def test_a_file_that_is_cut_short(tiny: Extractor, tmp_path: Path, kind: str, su
         except (AudioFormatError, ValueError):
             return
     else:
-        with pytest.raises(AudioFormatError, match="cut short|cannot be read|can be read|damaged"):
+        with pytest.raises(AudioFormatError, match=r"cut short|can be read|damaged"):
             tiny.extract(path)
 
 

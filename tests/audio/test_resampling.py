@@ -33,10 +33,8 @@ def test_skipping_is_pushing_zeros(rate: int) -> None:
     heard = np.random.default_rng(0).standard_normal(rate).astype(np.float32)
     pushed, skipped = Resampler(rate, 16000), Resampler(rate, 16000)
     expected = [pushed.push(heard), pushed.push(np.zeros(count, np.float32)), pushed.push(heard), pushed.finish()]
-    got = [skipped.push(heard)]
-    for piece in skipped.skip(count):
-        got.append(np.zeros(piece, np.float32) if isinstance(piece, int) else piece)
-    got += [skipped.push(heard), skipped.finish()]
+    pieces = [skipped.push(heard), *skipped.skip(count), skipped.push(heard), skipped.finish()]
+    got = [np.zeros(piece, np.float32) if isinstance(piece, int) else piece for piece in pieces]
     left, right = np.concatenate(expected), np.concatenate(got)
     assert len(left) == len(right)
     # soxr interpolates its filter for rates without a small common period, and rounds differently as it goes on.
