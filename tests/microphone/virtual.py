@@ -76,9 +76,7 @@ class VirtualMicrophone:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -120,7 +118,9 @@ class VirtualMicrophone:
         form = f"rate={self.rate} channels={self.channels}"
         if self.kind == "pipe":
             pipe = f"file={self.folder}/fifo format=s16le"
-            self.module = self.control("load-module", "module-pipe-source", "source_name=vpipe", *pipe.split(), *form.split())
+            self.module = self.control(
+                "load-module", "module-pipe-source", "source_name=vpipe", *pipe.split(), *form.split()
+            )
             self.control("set-default-source", "vpipe")
         else:
             self.module = self.add_sink("vmic")

@@ -1,1 +1,1 @@
-"""Live audio through PortAudio."""
+"""Live audio: from an input device to frames with time and latency."""

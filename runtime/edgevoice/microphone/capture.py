@@ -1,0 +1,161 @@
+"""An input device that is open, its blocks going into a queue."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgevoice.errors import ArgumentError, MicrophoneOpenError
+from edgevoice.microphone import portaudio
+from edgevoice.microphone.blocks import Block, BlockQueue
+from edgevoice.microphone.devices import InputDevice, find_input
+
+_REFUSED = (-9994, -9997, -9998)
+"""PortAudio's errors for a sample format, rate or number of channels that the device does not take."""
+_LONGEST = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRequest:
+    """What to open; tried in this order: the rates asked for, each with as few channels as can be."""
+
+    device: int | str | None
+    """Index, part of the name, or None for the default."""
+    rates: tuple[int, ...]
+    """In hertz; after them comes the device's own, unless `strict`."""
+    channels: int | None
+    """How many are needed; None: one, else two, else all."""
+    strict: bool
+    """Take nothing but the first rate and `channels`."""
+    step: float
+    """Seconds that blocks should be an even part or multiple of, for the last sample of a window to end a block."""
+
+    def forms(self, device: InputDevice) -> list[tuple[int, int]]:
+        """(rate, channels) to be tried.
+
+        Raises:
+            ArgumentError: the device has fewer channels than are needed.
+        """
+        least = self.channels or 1
+        if least > device.channels:
+            raise ArgumentError(f"channel {least - 1}: {device.name} has {device.channels} channel(s), counted from 0")
+        if self.strict:
+            return [(self.rates[0], least)]
+        counts = [least, *(count for count in sorted({2, device.channels}) if least < count <= device.channels)]
+        return [(rate, count) for rate in dict.fromkeys((*self.rates, device.rate)) for count in counts]
+
+    @property
+    def block(self) -> float:
+        """Seconds of a block: about 50 ms, which costs a third of what 10 ms cost.
+
+        Windows and hops are multiples of the level's step. With blocks that fit into it, the block that completes a
+        window ends with it, and the block's length does not add to the latency.
+        """
+        step = self.step if self.step <= _LONGEST else self.step / math.ceil(self.step / _LONGEST)
+        return step * max(1, round(0.05 / step))
+
+
+class Capture:
+    """An input device that is open. To be opened and closed by PortAudio's thread.
+
+    The callback copies the samples, looks at the clock and enqueues; all else is the consumer's.
+
+    Raises:
+        PortAudioError: sounddevice's, when the device cannot be opened so.
+    """
+
+    def __init__(
+        self, device: InputDevice, rate: int, channels: int, size: int, blocks: BlockQueue, opening: int = 0
+    ) -> None:
+        self.device, self.rate, self.channels = device, rate, channels
+        self.delivered = 0
+        """Samples that came so far."""
+        self.ended: Callable[[], object] = _nothing
+        """Called when the device stops delivering for good."""
+        self.has_ended = False
+        self._blocks, self._opening = blocks, opening
+        self._stream = portaudio.load().RawInputStream(
+            samplerate=rate,
+            blocksize=size,
+            device=device.index,
+            channels=channels,
+            dtype="int16",
+            latency="low",
+            callback=self._take,
+            finished_callback=self._end,
+        )
+        try:
+            self._stream.start()
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def _take(self, samples: Any, count: int, times: Any, status: Any) -> None:
+        arrived = time.monotonic()
+        overflow, filled = (status.input_overflow, status.input_underflow) if status else (False, False)
+        self._blocks.put(
+            Block(
+                bytes(samples),
+                count,
+                self.delivered,
+                self._opening,
+                arrived,
+                times.inputBufferAdcTime,
+                times.currentTime,
+                overflow,
+                filled,
+            )
+        )
+        self.delivered += count
+
+    def _end(self) -> None:
+        self.has_ended = True
+        self.ended()
+
+    def close(self) -> None:
+        """Stop and close: `abort`, because `stop` waits for a stalled device for ever."""
+        self._stream.abort()
+        self._stream.close()
+
+
+def open_capture(request: CaptureRequest, blocks: BlockQueue, opening: int = 0) -> Capture:
+    """Open the first form of what is asked for that the device takes; for any thread.
+
+    Raises:
+        MicrophoneNotFoundError: there is no such device.
+        MicrophoneOpenError: it is busy or gone, takes none of the forms, or does not answer.
+        RuntimeMissingError: sounddevice or PortAudio is not installed.
+        ArgumentError: it has fewer channels than are needed.
+    """
+
+    def open_first() -> Capture:
+        device = find_input(request.device)
+        return _open(device, request, blocks, opening)
+
+    return portaudio.call(open_first, late=Capture.close)
+
+
+def _open(device: InputDevice, request: CaptureRequest, blocks: BlockQueue, opening: int) -> Capture:
+    sounddevice = portaudio.load()
+    forms = request.forms(device)
+    for rate, channels in forms:
+        try:
+            return Capture(device, rate, channels, round(rate * request.block), blocks, opening)
+        except sounddevice.PortAudioError as error:
+            reason, *codes = error.args
+            if not (codes and codes[0] in _REFUSED):
+                raise MicrophoneOpenError(
+                    f"{device.name}: cannot be opened; is it busy, or unplugged? ({reason})"
+                ) from error
+    raise MicrophoneOpenError(f"{device.name}: takes none of {_enumerate(forms)} in 16-bit samples")
+
+
+def _enumerate(forms: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in forms)
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,127 @@
+"""The input devices of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgevoice.errors import MicrophoneNotFoundError
+from edgevoice.microphone import portaudio
+
+COMMON_RATES = (8000, 16000, 22050, 32000, 44100, 48000, 96000)
+"""Sampling rates that a device is asked about, in hertz."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputDevice:
+    """A device that PortAudio can capture from."""
+
+    index: int
+    """PortAudio's number for it; it can change when devices come and go."""
+    name: str
+    host: str
+    """The audio system it is reached through, as ALSA, Core Audio or Windows WASAPI."""
+    channels: int
+    """Largest number of channels."""
+    rate: int
+    """Its own sampling rate, in hertz. Audio servers tell one, whatever the hardware has."""
+    default: bool
+    """Whether it is the one used when none is named."""
+
+
+def input_devices() -> list[InputDevice]:
+    """All input devices, in PortAudio's order.
+
+    Raises:
+        RuntimeMissingError: sounddevice or PortAudio is not installed.
+        MicrophoneOpenError: the audio server hangs.
+    """
+    return portaudio.call(lambda: _list(portaudio.load()))
+
+
+def supported_rates(device: InputDevice) -> list[int]:
+    """Those of the common rates, in hertz, that a device takes for 16-bit samples; none while it is busy.
+
+    Raises:
+        MicrophoneOpenError: the audio server hangs.
+    """
+    return portaudio.call(lambda: [rate for rate in COMMON_RATES if _takes(device, rate)])
+
+
+def find_input(device: int | str | None) -> InputDevice:
+    """The input device of an index or with this part in its name; for PortAudio's thread.
+
+    A name that fits several devices means the one that has exactly this name, else the only one among those of the
+    default device's audio system (Windows lists each device once a system).
+
+    Raises:
+        MicrophoneNotFoundError: there is none, or the name fits several.
+    """
+    sounddevice = portaudio.load()
+    if not len(sounddevice.query_devices()):
+        # The audio server was down when PortAudio started, and PortAudio looks for devices at its start alone.
+        sounddevice = portaudio.restart()
+    devices = _list(sounddevice)
+    if not devices:
+        raise MicrophoneNotFoundError("there is no input device: is a microphone plugged in, and the audio server running?")
+    if device is None:
+        chosen = [entry for entry in devices if entry.default]
+        wanted = "there is no default input device: name one"
+    elif isinstance(device, int):
+        chosen = [entry for entry in devices if entry.index == device]
+        wanted = f"device {device}: no input device has this index"
+    else:
+        chosen = _fitting(devices, device.lower())
+        wanted = f"device {device!r}: no input device has this in its name"
+    if not chosen:
+        raise MicrophoneNotFoundError(f"{wanted}; there are {_enumerate(devices)}")
+    if len(chosen) > 1:
+        raise MicrophoneNotFoundError(f"device {device!r}: the name fits {_enumerate(chosen)}; give the index")
+    return chosen[0]
+
+
+def _list(sounddevice: Any) -> list[InputDevice]:
+    devices = list(sounddevice.query_devices())
+    hosts = [entry["name"] for entry in sounddevice.query_hostapis()]
+    try:
+        default = sounddevice.query_devices(kind="input")["index"]
+    except (sounddevice.PortAudioError, ValueError):
+        default = None
+    return [
+        InputDevice(
+            index=index,
+            name=entry["name"],
+            host=hosts[entry["hostapi"]],
+            channels=entry["max_input_channels"],
+            rate=round(entry["default_samplerate"]),
+            default=index == default,
+        )
+        for index, entry in enumerate(devices)
+        if entry["max_input_channels"] > 0
+    ]
+
+
+def _takes(device: InputDevice, rate: int) -> bool:
+    sounddevice = portaudio.load()
+    for channels in sorted({1, device.channels}):
+        try:
+            sounddevice.check_input_settings(device=device.index, channels=channels, dtype="int16", samplerate=rate)
+        except sounddevice.PortAudioError:
+            continue
+        return True
+    return False
+
+
+def _fitting(devices: list[InputDevice], part: str) -> list[InputDevice]:
+    fitting = [entry for entry in devices if part in f"{entry.name}, {entry.host}".lower()]
+    if len(fitting) > 1:
+        exact = [entry for entry in fitting if entry.name.lower() == part]
+        fitting = exact or fitting
+    if len(fitting) > 1:
+        host = next((entry.host for entry in devices if entry.default), None)
+        fitting = [entry for entry in fitting if entry.host == host] or fitting
+    return fitting
+
+
+def _enumerate(devices: list[InputDevice]) -> str:
+    return ", ".join(f"{entry.index} ({entry.name}, {entry.host})" for entry in devices)

@@ -1,0 +1,148 @@
+"""From a device's blocks to frames, with everything that was lost accounted for."""
+
+from __future__ import annotations
+
+import collections
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.microphone.blocks import Block
+from edgevoice.microphone.histogram import Histogram
+from edgevoice.microphone.recording import Recording
+from edgevoice.microphone.summary import Percentiles, Summary
+from edgevoice.microphone.timeline import Timeline
+
+if TYPE_CHECKING:
+    from edgevoice.features import Features, Frame
+    from edgevoice.stream import Stream
+
+
+class LiveStream:
+    """Takes blocks; has frames waiting, each to be delivered with its time and latency.
+
+    Args:
+        stream: a new one, at the device's rate.
+        channels: of the blocks.
+        seconds: of audio after which it is finished, lost audio included; None: never.
+        recording: where the samples go that the stream gets, or None.
+    """
+
+    def __init__(self, stream: Stream, channels: int, seconds: float | None, recording: Recording | None) -> None:
+        self._stream, self._channels, self._recording = stream, channels, recording
+        self._limit = None if seconds is None else round(seconds * stream.rate)
+        self._timeline = Timeline(stream.rate)
+        self._waiting: collections.deque[tuple[Frame, float]] = collections.deque()
+        self.finished = False
+        """Whether no further frame will be computed."""
+        self.peak = 0.0
+        """Largest magnitude of the last block, 0..1."""
+        self._frames = self._gap_frames = 0
+        self._busy = self._busy_before = 0.0
+        self._latency, self._computing = Histogram(), Histogram()
+
+    @property
+    def waiting(self) -> int:
+        """Frames computed and not delivered yet."""
+        return len(self._waiting)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether, by the clock, the audio should have come to its end."""
+        if self._limit is None or not self._timeline.running:
+            return False
+        return self._timeline.captured(self._limit / self._stream.rate) <= time.monotonic()
+
+    def take(self, block: Block) -> None:
+        """Compute what the next block completes."""
+        lost, samples = self._timeline.place(block), block.samples(self._channels)
+        if block.filled:
+            self._timeline.losses.device += block.length
+            lost, samples = lost + block.length, samples[:0]
+        else:
+            self.peak = max(int(samples.max()), -int(samples.min())) / 2**15
+        self._compute(lost, samples)
+
+    def fill_up(self) -> None:
+        """Take everything up to the end of the audio asked for as lost."""
+        if self._limit is not None:
+            lost = self._limit - self._stream.position
+            self._timeline.losses.reopening += lost
+            self._compute(lost, np.empty((0, self._channels), np.int16))
+
+    def finish(self) -> None:
+        """Compute what the resampler still held back; close the recording."""
+        if not self.finished:
+            started = time.perf_counter()
+            self._keep([self._stream.finish()], started)
+            self.close()
+
+    def close(self) -> None:
+        """Close the recording; compute nothing more."""
+        self.finished = True
+        if self._recording is not None:
+            self._recording.close()
+            self._recording = None
+
+    def deliver(self) -> Frame | None:
+        """The next frame, if one is waiting."""
+        if not self._waiting:
+            return None
+        frame, captured = self._waiting.popleft()
+        latency = max(0.0, time.monotonic() - captured)
+        self._latency.add(latency)
+        self._frames += 1
+        self._gap_frames += frame.gap
+        return replace(frame, time=time.time() - latency, latency=latency)
+
+    def summary(self, device: str) -> Summary:
+        """What became of the audio so far."""
+        rate, losses, position = self._stream.rate, self._timeline.losses, self._stream.position
+        return Summary(
+            device=device,
+            rate=rate,
+            channels=self._channels,
+            seconds=position / rate,
+            frames=self._frames,
+            waiting=self.waiting,
+            gap_frames=self._gap_frames,
+            lost_windows=self._stream.lost,
+            lost_queue=losses.queue / rate,
+            lost_device=losses.device / rate,
+            lost_clock=losses.clock / rate,
+            lost_reopening=losses.reopening / rate,
+            latency=_percentiles(self._latency),
+            computing=_percentiles(self._computing),
+            load=self._busy * rate / position if position else 0.0,
+        )
+
+    def _compute(self, lost: int, samples: NDArray[np.int16]) -> None:
+        if self._limit is not None:
+            lost = min(lost, self._limit - self._stream.position)
+            samples = samples[: self._limit - self._stream.position - lost]
+        started = time.perf_counter()
+        self._keep([self._stream.skip(lost), self._stream.push(samples)] if lost else [self._stream.push(samples)], started)
+        if self._recording is not None:
+            self._recording.skip(lost)
+            self._recording.write(samples)
+        if self._stream.position == self._limit:
+            self.finish()
+
+    def _keep(self, blocks: list[Features], started: float) -> None:
+        """Let frames wait for delivery, and account for the computing time since `started`."""
+        self._busy += time.perf_counter() - started
+        count = sum(map(len, blocks))
+        if count:
+            each = (self._busy - self._busy_before) / count
+            self._busy_before = self._busy
+            for frame in (frame for features in blocks for frame in features):
+                self._computing.add(each)
+                self._waiting.append((frame, self._timeline.captured(frame.seconds)))
+
+
+def _percentiles(histogram: Histogram) -> Percentiles:
+    p50, p99, p999 = (histogram.percentile(percent) for percent in (50, 99, 99.9))
+    return Percentiles(p50, p99, p999, histogram.largest)

@@ -1,0 +1,266 @@
+"""Live frames from a microphone."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from edgevoice.errors import ArgumentError, MicrophoneLostError
+from edgevoice.microphone.blocks import Block, BlockQueue, Lost
+from edgevoice.microphone.capture import CaptureRequest, open_capture
+from edgevoice.microphone.livestream import LiveStream
+from edgevoice.microphone.recording import Recording
+from edgevoice.microphone.runningtime import TICK
+from edgevoice.microphone.summary import Summary
+from edgevoice.microphone.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from edgevoice.extractor import Extractor
+    from edgevoice.features import Frame
+    from edgevoice.microphone.devices import InputDevice
+
+
+class Microphone:
+    """Frames from an input device, from the moment it is made until it is closed: an iterator and a context manager.
+
+    Capturing goes on by itself; computing happens in the thread that asks for frames. One thread at a time may ask.
+
+    **Lost audio** never moves what comes after it. It counts in positions, stands as zeros, and frames of windows that
+    touch it have `gap` set; windows wholly in it are counted, not computed. Audio is lost when the consumer is slower
+    than `backlog` allows (the oldest goes first), when PortAudio reports an overflow (how much is an estimate), when
+    the device was gone (an estimate), and without any report: then samples fall behind the clock, and when they are
+    over 100 ms late for 1 s, that much is taken as lost (an estimate, and in the time line only from then on).
+
+    **Latency** counts from the capture of a window's last sample to the delivery of its frame, by `time.monotonic()`.
+    PortAudio's thread reads that clock at every block; the least delayed block of the last ten seconds ties it to the
+    samples. That sees what the operating system, the queue, this thread and computing add, to about 1 ms. What lies
+    before PortAudio it only knows where PortAudio tells that samples are older than their hand-over: good to a few ms
+    with Core Audio, WASAPI and ALSA hardware; PulseAudio and PipeWire through ALSA tell nothing of use, and there the
+    server's and the hardware's own buffers (some 5 to 50 ms) are not counted. `frame.time` is the wall clock minus the
+    latency, and as right as the system's clock.
+
+    No code can remove: the window (a frame describes the past 0.5 s), the hop (an event waits up to 0.25 s for the
+    next frame), the block where a gap has moved windows off its ends (up to 50 ms, else nothing), and the resampler
+    where the device does not run at the model's rate (21 ms).
+
+    Args:
+        extractor: a loaded model. It is warmed up before the device is opened.
+        device: index or part of the name of an input device; None for the default. See `input_devices`.
+        rate: sampling rate of the device, in hertz; None: the model's where the device takes it, else the device's own.
+        level: `running`, `window` or a fixed gain; the model's own if None.
+        hop: seconds between windows; the model's own if None.
+        channel: the one to use, from 0 up; None captures one channel where the device allows, else the mean of all.
+        seconds: of audio after which it ends, lost audio included; None: never.
+        record: a WAV file for what was captured, as it was captured, lost samples as zeros.
+        reopen: whether a lost device is waited for; the time in between is a gap.
+        backlog: seconds of audio kept for a consumer that is slow, 1 to 600.
+
+    Raises:
+        MicrophoneNotFoundError: there is no such device.
+        MicrophoneOpenError: it cannot be opened.
+        RuntimeMissingError: sounddevice or PortAudio is not installed.
+        ModelUseError: the model, or the level `utterance`, needs the whole audio at once.
+        OutputError: the recording cannot be written.
+        ArgumentError: an argument is outside what is allowed.
+    """
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        device: int | str | None = None,
+        *,
+        rate: int | None = None,
+        level: str | float | None = None,
+        hop: float | None = None,
+        channel: int | None = None,
+        seconds: float | None = None,
+        record: str | os.PathLike[str] | None = None,
+        reopen: bool = False,
+        backlog: float = 10.0,
+    ) -> None:
+        self._closed = True  # until there is something to close
+        _check(device, channel, seconds, backlog)
+        config = extractor.config
+        warming = extractor.stream(level=level, hop=hop)
+        warming.push(np.zeros(config.audio.window, np.float32))
+        step = config.level.step / config.audio.rate
+        request = CaptureRequest(
+            device,
+            (config.audio.rate,) if rate is None else (rate,),
+            None if channel is None else channel + 1,
+            rate is not None,
+            step,
+        )
+        self._blocks = BlockQueue(math.ceil(backlog / request.block))
+        capture = open_capture(request, self._blocks)
+        try:
+            stream = extractor.stream(capture.rate, capture.channels, level=level, hop=hop, channel=channel)
+            recording = None if record is None else Recording(Path(record), capture.rate, capture.channels)
+        except BaseException:
+            Watchdog(capture, self._blocks, None).close()
+            raise
+        again = replace(request, rates=(capture.rate,), channels=capture.channels, strict=True)
+        reopener = partial(open_capture, again, self._blocks) if reopen else None
+        self._watchdog = Watchdog(capture, self._blocks, reopener)
+        self._closed = False
+        self._live = LiveStream(stream, capture.channels, seconds, recording)
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._away: str | None = None
+        self._failure: Exception | None = None
+        self.device: InputDevice = capture.device
+        """The device that was opened."""
+        self.rate: int = capture.rate
+        """Sampling rate of the device, in hertz."""
+        self.channels: int = capture.channels
+        """Channels captured."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            self._watchdog.release()
+
+    def read(self, timeout: float | None = None) -> Frame | None:
+        """The next frame; None when there is none within `timeout` seconds, or when the microphone has ended.
+
+        With `timeout=0` it computes what was captured, at most up to the next frame, and returns at once: for timers of
+        graphical programs. None waits for as long as it takes.
+
+        Raises:
+            MicrophoneLostError: the device was unplugged or stopped delivering; all that came before was delivered.
+            OutputError: the recording cannot be written.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._live.waiting and not self._live.finished:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if not self._advance(left) and left == 0:
+                return None
+        return self._deliver()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        frame = self.read()
+        if frame is None:
+            raise StopIteration
+        return frame
+
+    def __aiter__(self) -> AsyncIterator[Frame]:
+        return self
+
+    async def __anext__(self) -> Frame:
+        import asyncio
+
+        # A task that is cancelled here leaves its thread to end by itself; a frame that it computes is not lost.
+        while not self._live.waiting and not self._live.finished:
+            await asyncio.to_thread(self._advance, TICK)
+        frame = self._deliver()
+        if frame is None:
+            raise StopAsyncIteration
+        return frame
+
+    def stop(self) -> None:
+        """Stop capturing; what was captured is still delivered, then the microphone has ended. For signal handlers too."""
+        self._stopping = True
+        self._blocks.wake()
+
+    def close(self) -> None:
+        """Close the device and the recording. Never hangs: a device that does not let go is left to itself."""
+        if self._closed:
+            return
+        self._closed = True
+        self._watchdog.release()
+        self._blocks.wake()
+        with self._lock:
+            self._live.close()
+        self._watchdog.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no further frame will come."""
+        return self._live.finished and not self._live.waiting
+
+    @property
+    def away(self) -> str | None:
+        """Why the device is lost, while it is waited for; None while it delivers."""
+        return self._away
+
+    @property
+    def peak(self) -> float:
+        """Largest magnitude of the last block, 0..1."""
+        return self._live.peak
+
+    def summary(self) -> Summary:
+        """What the microphone has done so far."""
+        return self._live.summary(self.device.name)
+
+    def _deliver(self) -> Frame | None:
+        frame = self._live.deliver()
+        if frame is None and self._failure is not None:
+            raise self._failure
+        return frame
+
+    def _advance(self, timeout: float | None) -> bool:
+        """Wait for the next block and compute what it completes; return whether there was anything to do."""
+        with self._lock:
+            if self._live.waiting or self._live.finished:
+                return True
+            if self._stopping:
+                # From here on nothing is added, and what there is comes to its end.
+                self._watchdog.close()
+                timeout = 0
+            elif self._away is not None:
+                timeout = TICK if timeout is None else min(timeout, TICK)
+            item = self._blocks.get(timeout)
+            try:
+                self._handle(item)
+            except BaseException as error:
+                # Interrupted or failed half-way, the stream is of no further use.
+                self._failure = error if isinstance(error, Exception) else None
+                self._live.close()
+                self._watchdog.release()
+                raise
+            return item is not None
+
+    def _handle(self, item: Block | Lost | None) -> None:
+        if isinstance(item, Block):
+            self._away = None
+            self._live.take(item)
+        elif isinstance(item, Lost):
+            self._away = item.reason
+            if not self._watchdog.reopens:
+                self._live.finish()
+                self._failure = MicrophoneLostError(f"{self.device.name}: {item.reason}")
+        elif self._stopping and self._blocks.empty:
+            self._live.finish()
+        elif self._away is not None and self._live.overdue:
+            self._live.fill_up()
+        if self._live.finished:
+            self._watchdog.release()
+
+
+def _check(device: object, channel: object, seconds: object, backlog: object) -> None:
+    if device is not None and (isinstance(device, bool) or not isinstance(device, int | str)):
+        raise ArgumentError(f"device {device!r}: expected an index, a part of the name, or None")
+    if channel is not None and (isinstance(channel, bool) or not isinstance(channel, int) or channel < 0):
+        raise ArgumentError(f"channel {channel!r}: expected a whole number, 0 or more")
+    if seconds is not None and (not isinstance(seconds, int | float) or not 0 < seconds < 1e9):
+        raise ArgumentError(f"seconds {seconds!r}: expected a number above 0")
+    if not isinstance(backlog, int | float) or not 1 <= backlog <= 600:
+        raise ArgumentError(f"backlog {backlog!r}: expected 1 to 600 seconds")

@@ -1,0 +1,64 @@
+"""What a microphone captured, as a WAV file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.errors import ArgumentError, OutputError
+
+_LARGEST = (1 << 32) - 4096
+"""Bytes of samples that a WAV file can hold, its header set aside."""
+_CHUNK = 1 << 16
+
+
+class Recording:
+    """A WAV file, PCM_16, that is written as samples come.
+
+    Raises:
+        ArgumentError: the name does not end in `.wav`.
+        OutputError: the file cannot be made.
+    """
+
+    def __init__(self, path: Path, rate: int, channels: int) -> None:
+        import soundfile
+
+        if path.suffix.lower() != ".wav":
+            raise ArgumentError(f"record {path}: expected a name that ends in .wav")
+        self._path, self._channels, self._room = path, channels, _LARGEST
+        try:
+            self._file: Any = soundfile.SoundFile(
+                path, "w", samplerate=rate, channels=channels, format="WAV", subtype="PCM_16"
+            )
+        except (OSError, RuntimeError) as error:
+            raise OutputError(f"{path}: cannot be written ({error})") from error
+
+    def write(self, samples: NDArray[np.int16]) -> None:
+        """Add samples (samples, channels).
+
+        Raises:
+            OutputError: the disk is full, or the file as long as a WAV file can be (4 GiB).
+        """
+        self._room -= samples.nbytes
+        if self._room < 0:
+            raise OutputError(f"{self._path}: a WAV file ends at 4 GiB")
+        try:
+            self._file.write(samples)
+        except (OSError, RuntimeError) as error:
+            raise OutputError(f"{self._path}: cannot be written ({error})") from error
+
+    def skip(self, count: int) -> None:
+        """Add zeros for samples that were lost.
+
+        Raises:
+            OutputError: as `write`.
+        """
+        for start in range(0, count, _CHUNK):
+            self.write(np.zeros((min(_CHUNK, count - start), self._channels), np.int16))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()

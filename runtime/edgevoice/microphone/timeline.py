@@ -1,0 +1,151 @@
+"""Where blocks belong on a stream's time line, and when its samples were captured."""
+
+from __future__ import annotations
+
+import collections
+from dataclasses import dataclass
+
+from edgevoice.microphone.blocks import Block
+
+JUMP = 0.1
+"""Seconds by which samples must fall behind the clock for a part of them to count as lost ..."""
+SETTLED = 1.0
+"""... and seconds for which they must stay there: what only comes late catches up."""
+_CATCHING_UP = 0.02
+_LARGEST_AGE = 1.0
+
+
+@dataclass(slots=True)
+class Losses:
+    """Samples lost, by how; at the source's rate."""
+
+    queue: int = 0
+    """The consumer was slow and the queue full: exact."""
+    device: int = 0
+    """PortAudio flagged an overflow, or filled a block up with zeros: an estimate."""
+    clock: int = 0
+    """The samples fell behind the clock for good: an estimate."""
+    reopening: int = 0
+    """The device was gone, and opened again: an estimate."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.queue + self.device + self.clock + self.reopening
+
+
+class Timeline:
+    """Counts the samples of a source, lost ones included, and follows them with `time.monotonic()`.
+
+    A block's arrival, less its end in seconds of audio, is constant but for what delays the block. The smallest such
+    offset of the last ten seconds, which the least delayed block had, says when any sample was captured: jitter and
+    bursts do not disturb it, and it follows a device whose clock drifts. Where PortAudio tells that samples were
+    already old at their arrival, the smallest age of these seconds is taken off.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self.position = 0
+        """Samples up to here, lost ones included."""
+        self.losses = Losses()
+        self._opening: int | None = None
+        self._given = 0
+        self._offset, self._age = _Lowest(), _Lowest()
+        self._previous: Block | None = None
+        self._raised: _Raised | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a block has come, so that `captured` can tell."""
+        return self._opening is not None
+
+    def captured(self, seconds: float) -> float:
+        """When the sample at `seconds` of the source was captured, as `time.monotonic()` counts."""
+        return self._offset.value + seconds - self._age.value
+
+    def place(self, block: Block) -> int:
+        """Take the next block into account; return how many samples were lost before it."""
+        lost = self._before(block)
+        age = block.told - block.captured - block.length / self._rate if block.captured else 0.0
+        if block.opening != self._opening:
+            self._opening = block.opening
+            self._offset, self._age, self._raised = _Lowest(), _Lowest(), None
+        second = int(block.arrived)
+        self._age.add(min(max(age, 0.0), _LARGEST_AGE), second)
+        end = self.position + lost + block.length
+        offset = block.arrived - end / self._rate
+        self._offset.add(offset, second)
+        jump = self._jump(offset, block)
+        self.losses.clock += jump
+        self.position = end + jump
+        self._given = block.start + block.length
+        self._previous = block
+        return lost + jump
+
+    def _before(self, block: Block) -> int:
+        if self._previous is None:
+            return 0
+        if block.opening != self._opening:
+            first = block.arrived - block.length / self._rate
+            lost = max(1, round((first - self._offset.value) * self._rate) - self.position)
+            self.losses.reopening += lost
+            return lost
+        dropped = block.start - self._given
+        self.losses.queue += dropped
+        if not block.overflow:
+            return dropped
+        flagged = self._overflow(block, self._previous, dropped)
+        self.losses.device += flagged
+        return dropped + flagged
+
+    def _overflow(self, block: Block, previous: Block, dropped: int) -> int:
+        """Samples lost in an overflow: what PortAudio's clock says, but not more than the block is late; at least one."""
+        late = block.arrived - (self.position + dropped + block.length) / self._rate - self._offset.value
+        if block.captured and previous.captured:
+            between = block.captured - previous.captured - (previous.length + dropped) / self._rate
+            late = min(late, between)
+        return max(1, round(late * self._rate))
+
+    def _jump(self, offset: float, block: Block) -> int:
+        rise = offset - self._offset.value
+        if rise <= JUMP:
+            self._raised = None
+            return 0
+        raised = self._raised
+        if raised is None or offset < raised.first - _CATCHING_UP:
+            self._raised = _Raised(offset, offset, block.arrived, block.start)
+            return 0
+        raised.lowest = min(raised.lowest, offset)
+        # Both the clock and the audio must have gone on: a process that is stopped and continued sees the clock alone.
+        heard = (block.start + block.length - raised.start) / self._rate
+        if min(block.arrived - raised.since, heard) < SETTLED:
+            return 0
+        lost = round((raised.lowest - self._offset.value) * self._rate)
+        self._raised = None
+        return lost
+
+
+@dataclass(slots=True)
+class _Raised:
+    """Blocks have been arriving late by more than a jump."""
+
+    first: float
+    lowest: float
+    since: float
+    start: int
+
+
+class _Lowest:
+    """Smallest value of the last ten seconds."""
+
+    def __init__(self) -> None:
+        self._seconds: collections.deque[list[float]] = collections.deque(maxlen=10)
+        self.value = 0.0
+
+    def add(self, value: float, second: int) -> None:
+        seconds = self._seconds
+        if seconds and seconds[-1][0] == second:
+            seconds[-1][1] = min(seconds[-1][1], value)
+        else:
+            seconds.append([second, value])
+        self.value = min(entry[1] for entry in seconds)

@@ -1,0 +1,89 @@
+"""Notices that a device has fallen silent, and opens it again where that is wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+
+from edgevoice.errors import EdgeVoiceError
+from edgevoice.microphone import portaudio
+from edgevoice.microphone.blocks import BlockQueue, Lost
+from edgevoice.microphone.capture import Capture
+from edgevoice.microphone.runningtime import TICK, wait
+
+STALL = 1.5
+"""Seconds of running time without a block after which a device is lost: noticed before 2 s are over."""
+_RETRY = 0.5
+_CLOSING = 1.0
+
+
+class Watchdog:
+    """A thread that watches a capture from its first block to its end, and closes it.
+
+    A device that is unplugged, or whose audio server is killed, ends at once; one whose server hangs, or that is
+    suspended, just stops delivering. Either puts `Lost` into the queue. Time is counted in ticks of this thread, so
+    that a process that was stopped does not take its own absence for the device's.
+
+    Args:
+        capture: an open one; it belongs to the watchdog from here on.
+        blocks: the queue that it delivers to.
+        reopen: opens the device once more, given how often it has been opened; None where a lost device stays lost.
+    """
+
+    def __init__(self, capture: Capture, blocks: BlockQueue, reopen: Callable[[int], Capture] | None) -> None:
+        self._blocks, self._reopen = blocks, reopen
+        self._wake, self._closing, self._done = threading.Event(), threading.Event(), threading.Event()
+        self._openings = 1
+        threading.Thread(target=self._run, args=(capture,), name="microphone watchdog", daemon=True).start()
+
+    @property
+    def reopens(self) -> bool:
+        """Whether a lost device is waited for."""
+        return self._reopen is not None
+
+    def close(self) -> None:
+        """Close the device, and wait for it; give up on one that hangs."""
+        self.release()
+        wait(self._done, 2 * _CLOSING)
+
+    def release(self) -> None:
+        """Close the device without waiting for it."""
+        self._closing.set()
+        self._wake.set()
+
+    def _run(self, capture: Capture | None) -> None:
+        while capture is not None:
+            reason = self._watch(capture)
+            if reason is not None:
+                self._blocks.put(Lost(reason))
+            # A hanging server keeps the call; it is made as soon as the server goes on.
+            with contextlib.suppress(Exception):
+                portaudio.call(capture.close, patience=_CLOSING)
+            capture = None if reason is None or self._reopen is None else self._open_again(self._reopen)
+        self._done.set()
+
+    def _watch(self, capture: Capture) -> str | None:
+        """Wait until the device is lost: the reason, or None on closing."""
+        capture.ended = self._wake.set
+        ticks, seen = 0, -1
+        while ticks * TICK < STALL:
+            self._wake.wait(TICK)
+            self._wake.clear()
+            if self._closing.is_set():
+                return None
+            if capture.has_ended:
+                return "it was unplugged, or its audio server ended"
+            ticks = ticks + 1 if capture.delivered == seen else 0
+            seen = capture.delivered
+        return f"it has delivered nothing for {STALL:g} s"
+
+    def _open_again(self, reopen: Callable[[int], Capture]) -> Capture | None:
+        while not wait(self._closing, _RETRY):
+            try:
+                capture = reopen(self._openings)
+            except EdgeVoiceError:
+                continue
+            self._openings += 1
+            return capture
+        return None
