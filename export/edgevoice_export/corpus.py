@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
-from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
+from edgevoice.audio.files import open_source
+from edgevoice.audio.resampling import resampled
+from edgevoice.errors import AudioError, AudioFileNotFoundError, AudioFormatError, AudioTooShortError
 
 _LAYOUT = "1"  # of the cache; goes into its key
 _SCALE = 32768.0
@@ -38,7 +39,7 @@ class Corpus:
     speakers: tuple[str, ...]
     """Speaker of each utterance."""
     skipped: tuple[str, ...]
-    """`path: reason` of each file that could not be used."""
+    """What was wrong with each file that could not be used; begins with its path."""
     digest: str
     """SHA-256 over the files' names and contents, the rate and the speakers."""
 
@@ -95,6 +96,18 @@ def read_corpus(
     )
 
 
+def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
+    """Samples of one file as int16 at a rate, channels averaged.
+
+    Raises:
+        AudioError: it cannot be read, or has fewer samples than `shortest`.
+    """
+    mono = np.concatenate([np.empty(0, np.float32), *resampled(open_source(path), rate, None, "soxr")])
+    if len(mono) < shortest:
+        raise AudioTooShortError(f"{path}: has {len(mono)} samples at {rate} Hz, fewer than one window ({shortest})")
+    return np.clip(np.rint(mono * _SCALE), -_SCALE, _SCALE - 1).astype(np.int16)
+
+
 def _speakers(folder: Path, table: Path | None) -> dict[str, str]:
     """Speaker by relative path, sorted by path."""
     listed = folder / "utterances.csv"
@@ -134,9 +147,7 @@ def _digest(folder: Path, speakers: dict[str, str], rate: int, shortest: int) ->
     return digest.hexdigest()
 
 
-def _write_cache(
-    home: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress
-) -> None:
+def _write_cache(home: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress) -> None:
     home.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
     try:
@@ -145,9 +156,9 @@ def _write_cache(
             for path in progress([folder / name for name in speakers]):
                 name = path.relative_to(folder).as_posix()
                 try:
-                    samples = _read_file(path, rate, shortest)
-                except AudioFormatError as error:
-                    skipped.append(f"{name}: {error}")
+                    samples = read_file(path, rate, shortest)
+                except AudioError as error:
+                    skipped.append(str(error))
                     continue
                 out.write(samples.tobytes())
                 bounds.append(bounds[-1] + len(samples))
@@ -160,21 +171,6 @@ def _write_cache(
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-
-
-def _read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
-    try:
-        samples, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise AudioFormatError(f"cannot be read ({error})") from error
-    mono = samples.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise AudioFormatError("has samples that are not finite")
-    if source_rate != rate:
-        mono = soxr.resample(mono, source_rate, rate)
-    if len(mono) < shortest:
-        raise AudioFormatError(f"has {len(mono)} samples at {rate} Hz, fewer than one window ({shortest})")
-    return np.clip(np.rint(mono * _SCALE), -_SCALE, _SCALE - 1).astype(np.int16)
 
 
 def _user_cache() -> Path:

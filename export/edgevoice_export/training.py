@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgevoice.config import LEVELS
-from edgevoice.errors import ArgumentError, ModelConfigError, ProviderError
+from edgevoice.errors import ArgumentError, ProviderError
 from edgevoice.spectrogram import Spectrogram
-from edgevoice_export.checkpoint import read_checkpoint, write_checkpoint
 from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import Draw, Windows, split_speakers
+from edgevoice_export.history import write_history
 from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.weights import load_weights, read_checkpoint, write_checkpoint
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 _NEAR_ZERO = 1e-7
@@ -113,7 +114,7 @@ def train(
     resume: bool = False,
     initial: dict[str, Tensor] | None = None,
     device: str = "cpu",
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[Progress], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
     checkpoint_steps: int = 500,
 ) -> bool:
@@ -151,7 +152,7 @@ def train(
     torch.manual_seed(settings.seed)
     network = architecture.network(settings.units)
     if initial is not None:
-        _load(network, initial)
+        load_weights(network, initial)
     # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = _optimiser(network, settings)
@@ -222,6 +223,7 @@ def train(
             figures = {level: evaluate(network, validation, draw, settings, device) for level, draw in held_out.items()}
             row = {"epoch": step // settings.epoch_steps, "training": math.fsum(losses) / len(losses), **figures}
             history.append(row | {"seconds": spent + time.monotonic() - began})
+            write_history(folder, history)
             tell()
             losses = []
             score = math.fsum(figures.values()) / len(figures)
@@ -284,13 +286,6 @@ def _keep_scales_positive(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.weight.clamp_(min=1e-3)
-
-
-def _load(network: nn.Module, weights: dict[str, Tensor]) -> None:
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ModelConfigError(f"the initial weights do not fit the network: {str(error).splitlines()[1].strip()}") from error
 
 
 def _resumable(path: Path, settings: Settings, corpus: Corpus) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+"""The model card: what a user of a model folder should know, as Markdown."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgevoice.config import ModelConfig
+from edgevoice_export.figures import Figures
+from edgevoice_export.verify import Verification
+
+_GROUPS = 8  # rows of the table by band
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the card of a trained model tells beyond its `model.json`."""
+
+    data: str
+    """Name of the data, and where to find it."""
+    data_licence: str
+    command: str
+    settings: Mapping[str, Any]
+    speakers: tuple[int, int]
+    """For training, for validation."""
+    utterances: tuple[int, int]
+    hours: float
+    skipped: int
+    history: Sequence[Mapping[str, float]]
+    figures: Mapping[str, Figures]
+    """By level, on the speakers for validation."""
+    notes: str
+    """Markdown: limits, and reasons of choices."""
+
+
+def trained_card(config: ModelConfig, training: Training, verification: Verification) -> str:
+    """README.md of a trained model."""
+    return (
+        "\n\n".join(
+            [
+                f"# {config.name}",
+                f"{config.summary}\n\nVersion {config.version}; licence of the weights: {config.licence}.",
+                "![Windows of unseen speakers, and what the model makes of them](example.png)",
+                _usage(config),
+                _data(training),
+                _settings(training),
+                _history(training),
+                _held_out(config, training),
+                _level(config),
+                _exactness(verification),
+                training.notes.strip(),
+            ]
+        ).rstrip()
+        + "\n"
+    )
+
+
+def imported_card(config: ModelConfig, source: str, verification: Verification, notes: str) -> str:
+    """README.md of a model whose weights were published elsewhere."""
+    return (
+        "\n\n".join(
+            [
+                f"# {config.name}",
+                f"{config.summary}\n\nVersion {config.version}; licence of the weights: {config.licence}.",
+                f"## Source\n\n{source}",
+                _usage(config),
+                _exactness(verification),
+                notes.strip(),
+            ]
+        ).rstrip()
+        + "\n"
+    )
+
+
+def _usage(config: ModelConfig) -> str:
+    audio, spectrogram = config.audio, config.spectrogram
+    window, hop = 1000 * audio.window / audio.rate, 1000 * audio.hop / audio.rate
+    return (
+        f"## In and out\n\nAt {audio.rate} Hz, a window of {audio.window} samples ({window:g} ms) every {audio.hop} "
+        f"({hop:g} ms) becomes a spectrogram of {spectrogram.bands.count} bands x {config.columns} columns, and that "
+        f"{config.features.bottleneck} bottleneck numbers and {config.features.error} errors, one a band. "
+        "`model.json` has every number of the way there."
+    )
+
+
+def _data(training: Training) -> str:
+    return (
+        f"## Data\n\n{training.data}; licence: {training.data_licence}. {training.hours:.2f} hours, "
+        f"{sum(training.utterances)} utterances of {sum(training.speakers)} speakers; {training.skipped} files could not "
+        f"be used. Split by speaker: {training.speakers[0]} speakers ({training.utterances[0]} utterances) for training, "
+        f"{training.speakers[1]} ({training.utterances[1]}) for validation, drawn with the seed."
+    )
+
+
+def _settings(training: Training) -> str:
+    values = ", ".join(f"{key} {value}" for key, value in training.settings.items())
+    return f"## Training\n\n    {training.command}\n\nAll settings: {values}."
+
+
+def _history(training: Training) -> str:
+    names = list(training.history[0])
+    head = ["loss, training" if name == "training" else name for name in names]
+    head = [f"validation, {name}" if name in training.figures else name for name in head]
+    rows = [" | ".join(_number(name, row[name]) for name in names) for row in training.history]
+    table = "\n".join(f"| {row} |" for row in [" | ".join(head), " | ".join("---" for _ in names), *rows])
+    return f"![Loss by epoch](history.png)\n\n{table}"
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.0f}" if name in {"epoch", "seconds"} else f"{value:.3e}"
+
+
+def _held_out(config: ModelConfig, training: Training) -> str:
+    bands = config.spectrogram.bands.count
+    edges = np.linspace(0, bands, min(_GROUPS, bands) + 1).astype(int)
+    levels = list(training.figures)
+    head = ["bands", *(f"level {level}" for level in levels)]
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    for first, last in itertools.pairwise(edges):
+        means = [f"{training.figures[level].by_band[first:last].mean():.2e}" for level in levels]
+        lines.append(" | ".join([f"{first}-{last - 1}", *means]))
+    lines.append(" | ".join(["all", *(f"**{training.figures[level].mean:.3e}**" for level in levels)]))
+    windows = next(iter(training.figures.values())).windows
+    table = "\n".join(f"| {line} |" for line in lines)
+    return (
+        f"## Held-out figures\n\nMean squared error of the standardised spectrogram on all {windows} windows of the "
+        f"{training.speakers[1]} validation speakers, computed with the folder's own networks:\n\n{table}"
+    )
+
+
+def _level(config: ModelConfig) -> str:
+    level = config.level
+    return (
+        f"## Level\n\nDefault: `{level.default}`. The running level is updated every {level.step} samples "
+        f"({1000 * level.step / config.audio.rate:g} ms) with mean rate {level.mean_rate:g}, decay {level.decay:g} (half of "
+        f"a peak is forgotten in {_half_life(config):.0f} s) and peak floor {level.peak_floor:g}."
+    )
+
+
+def _half_life(config: ModelConfig) -> float:
+    if config.level.decay == 1:
+        return float("inf")
+    return float(np.log(0.5) / np.log(config.level.decay) * config.level.step / config.audio.rate)
+
+
+def _exactness(verification: Verification) -> str:
+    told = ", ".join(f"{name} {value:.1e}" for name, value in verification.differences.items())
+    bits = "has the same bits in any of them" if verification.batch_independent else "may differ in its last bits"
+    return (
+        f"## Exactness\n\nONNX Runtime on the CPU against PyTorch in float64, {verification.windows} windows at batch 1, 2, "
+        f"7 and all: largest differences {told}. A window {bits}."
+    )

@@ -1,0 +1,81 @@
+"""Options and output that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from edgevoice_export.corpus import Corpus, read_corpus
+from edgevoice_export.export import Description
+from edgevoice_export.networks import Architecture
+from edgevoice_export.verify import Verification
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Where the audio is."""
+    group = parser.add_argument_group("data")
+    group.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of audio, with its subfolders")
+    group.add_argument(
+        "--table",
+        type=Path,
+        metavar="CSV",
+        help="columns file,speaker (default: DIR/utterances.csv if there is one, else a file's folder is its speaker)",
+    )
+    group.add_argument("--pad", action="store_true", help="fill files shorter than a window up with zeros, not skip them")
+    group.add_argument("--cache", type=Path, metavar="DIR", help="for decoded samples (default: ~/.cache/edgevoice)")
+
+
+def add_description_options(parser: argparse.ArgumentParser) -> None:
+    """What stands in model.json and on the card."""
+    group = parser.add_argument_group("description")
+    group.add_argument("--out", type=Path, required=True, metavar="MODELFOLDER", help="the model folder to write")
+    group.add_argument("--name", help="name of the model (default: that of the folder)")
+    group.add_argument("--model-version", default="1.0.0", metavar="VERSION")
+    group.add_argument("--licence", default="MIT", help="of the weights (default: MIT)")
+    group.add_argument("--data-name", default=Description.data, metavar="TEXT", help="what the data is, for the card")
+    group.add_argument("--data-licence", default=Description.data_licence, metavar="TEXT")
+    group.add_argument("--notes", type=Path, metavar="FILE", help="Markdown that ends the card: limits, reasons")
+
+
+def description(options: argparse.Namespace) -> Description:
+    """What `add_description_options` was given."""
+    return Description(
+        name=options.name or options.out.resolve().name,
+        version=options.model_version,
+        licence=options.licence,
+        data=options.data_name,
+        data_licence=options.data_licence,
+        notes=options.notes.read_text(encoding="utf-8") if options.notes else "",
+    )
+
+
+def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
+    """Read what `add_data_options` was given, with a progress bar; name the files that cannot be used."""
+
+    def progress(paths: Iterable[Path]) -> Iterable[Path]:
+        bar: Iterable[Path] = tqdm(paths, desc="reading", unit=" files", disable=None, leave=False)
+        return bar
+
+    audio = architecture.audio
+    shortest = 1 if options.pad else audio.window
+    found = read_corpus(options.data, audio.rate, shortest, options.table, options.cache, progress)
+    for reason in found.skipped:
+        print(f"edgevoice-export: skipped {reason}", file=sys.stderr)
+    hours = len(found.samples) / audio.rate / 3600
+    print(
+        f"{len(found)} utterances of {len(set(found.speakers))} speakers, {hours:.2f} h; {len(found.skipped)} files skipped",
+        file=sys.stderr,
+    )
+    return found
+
+
+def print_verification(result: Verification) -> None:
+    """The outcome of a verification, on standard output."""
+    for name, value in result.differences.items():
+        print(f"{name:15} {value:.2e}")
+    print(f"{'largest':15} {result.difference:.2e}  ({result.windows} windows at batch 1, 2, 7 and all)")
+    print(f"a window has {'the same bits in every batch' if result.batch_independent else 'other bits in another batch'}")

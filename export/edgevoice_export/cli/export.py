@@ -1,0 +1,36 @@
+"""`edgevoice-export export`: a checkpoint of training -> a verified model folder with its card."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from edgevoice.errors import ModelConfigError
+from edgevoice_export.cli.common import add_data_options, add_description_options, corpus, description, print_verification
+from edgevoice_export.export import export_checkpoint
+from edgevoice_export.folder import check_place
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.weights import read_weights
+
+
+def add_parser(subcommands: Any) -> None:
+    """Add the subcommand."""
+    parser = subcommands.add_parser("export", help="convert a checkpoint to a model folder", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="best.pt of a training run")
+    add_data_options(parser)
+    add_description_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    told = description(options)
+    check_place(options.out)
+    if not options.checkpoint.is_file():
+        raise ModelConfigError(f"{options.checkpoint}: no such file")
+    data = corpus(options, ARCHITECTURES[read_weights(options.checkpoint).arch])
+    written, verification = export_checkpoint(options.checkpoint, data, options.out, told)
+    print_verification(verification)
+    print(f"{written.path}: {written.config.name} {written.config.version}")
+    return 0

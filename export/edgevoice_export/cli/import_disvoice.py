@@ -1,0 +1,39 @@
+"""`edgevoice-export import-disvoice`: DisVoice's published weights -> model folders."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from edgevoice.modelfolder import user_models
+from edgevoice_export.cli.common import print_verification
+from edgevoice_export.disvoice import find_published, import_published
+
+
+def add_parser(subcommands: Any) -> None:
+    """Add the subcommand."""
+    parser = subcommands.add_parser("import-disvoice", help="convert DisVoice's published weights", description=__doc__)
+    parser.add_argument(
+        "source",
+        nargs="?",
+        type=Path,
+        help="a wheel of DisVoice, a folder, or one .pt file (default: the installed package, which is not imported)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the folders go (default: your models)")
+    parser.add_argument(
+        "--statistics",
+        choices=("batch", "running"),
+        default="batch",
+        help="what batch norms use: batch, as published, or running, for windows that stand apart (default: batch)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    for published in find_published(options.source):
+        folder, verification = import_published(published, options.out or user_models(), options.statistics)
+        print(f"{folder.path}: {published.name}")
+        print_verification(verification)
+    return 0

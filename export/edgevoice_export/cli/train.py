@@ -1,0 +1,132 @@
+"""`edgevoice-export train`: audio folders -> trained weights -> a model folder."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from edgevoice.errors import ArgumentError
+from edgevoice_export.cli.common import add_data_options, add_description_options, corpus, description, print_verification
+from edgevoice_export.export import export_checkpoint
+from edgevoice_export.folder import check_place
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.training import BEST, CHECKPOINT, Progress, Settings, train
+from edgevoice_export.weights import read_weights
+
+_HELP = {
+    "epochs": "validations over the run",
+    "epoch_windows": "training windows between two validations",
+    "batch": "windows a step",
+    "rate": "highest learning rate, of one cycle over the run",
+    "warmup": "share of the steps in which the rate rises to it",
+    "decay": "weight decay of AdamW",
+    "clip": "largest norm of the gradient",
+    "jitter_db": "random change of gain, either way",
+    "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
+    "validation": "share of the speakers to validate on",
+    "validation_windows": "windows to validate on, at most, at each level",
+    "patience": "end after so many validations without a lower loss; 0: never",
+    "seed": "of initial weights, split, windows",
+}
+
+
+def add_parser(subcommands: Any) -> None:
+    """Add the subcommand."""
+    parser = subcommands.add_parser("train", help="train a network on a folder of audio", description=__doc__)
+    parser.add_argument("--arch", required=True, choices=ARCHITECTURES, help="which network")
+    parser.add_argument("--units", required=True, type=int, help="numbers in the bottleneck")
+    add_data_options(parser)
+    add_description_options(parser)
+    group = parser.add_argument_group("training")
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    for name, told in _HELP.items():
+        default: Any = fields[name].default
+        group.add_argument(
+            f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"{told} (default: {default})"
+        )
+    group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
+    group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint (fine-tuning)")
+    group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
+    group.add_argument("--resume", action="store_true", help="go on from the last checkpoint, to the same result")
+    group.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    group.add_argument("--threads", type=int, help="CPU threads (default: one a core)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    architecture = ARCHITECTURES[options.arch]
+    loss = options.loss or architecture.loss
+    settings = Settings(options.arch, options.units, loss=loss, **{name: getattr(options, name) for name in _HELP})
+    told = description(options)
+    check_place(options.out)
+    folder = options.checkpoints or options.out.with_name(f"{options.out.name}.training")
+    if not options.resume and (folder / CHECKPOINT).exists():
+        raise ArgumentError(f"{folder}: holds a run already; go on with it (--resume), or remove it")
+    initial = None
+    if options.init:
+        weights = read_weights(options.init)
+        if (weights.arch, weights.units) != (options.arch, options.units):
+            found, wanted = f"{weights.arch} of {weights.units} units", f"{options.arch} of {options.units}"
+            raise ArgumentError(f"{options.init}: is {found}, not {wanted}")
+        initial = weights.tensors
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    data = corpus(options, architecture)
+
+    stopping: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        if stopping:  # asked twice: at once
+            raise KeyboardInterrupt
+        stopping.append(number)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with tqdm(total=settings.steps * settings.batch, unit=" windows", disable=None, smoothing=0.05) as bar:
+            done = train(
+                settings,
+                data,
+                folder,
+                resume=options.resume,
+                initial=initial,
+                device=options.device,
+                report=_Report(bar, settings),
+                stopped=lambda: bool(stopping),
+            )
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if not done:
+        print(f"edgevoice-export: stopped; the same command with --resume goes on from {folder}", file=sys.stderr)
+        return 128 + stopping[0]
+    written, verification = export_checkpoint(folder / BEST, data, options.out, told)
+    print_verification(verification)
+    print(f"{written.path}: {written.config.name} {written.config.version}")
+    return 0
+
+
+class _Report:
+    """A bar on a terminal, and one line an epoch."""
+
+    def __init__(self, bar: Any, settings: Settings) -> None:
+        self._bar, self._settings = bar, settings
+
+    def __call__(self, progress: Progress) -> None:
+        settings, bar = self._settings, self._bar
+        epoch = min(progress.step // settings.epoch_steps + 1, settings.epochs)
+        bar.set_description(f"epoch {epoch}/{settings.epochs}", refresh=False)
+        bar.set_postfix(loss=f"{progress.loss:.2e}", refresh=False)
+        bar.update(progress.step * settings.batch - bar.n)
+        if progress.step % settings.epoch_steps == 0 and progress.history:
+            row = progress.history[-1]
+            losses = "  ".join(f"{name} {value:.3e}" for name, value in row.items() if name not in {"epoch", "seconds"})
+            line = f"epoch {row['epoch']}/{settings.epochs}  {losses}  {progress.windows_per_second:.0f} windows/s"
+            bar.write(f"{line}  {progress.seconds_left / 60:.0f} min left", file=sys.stderr)

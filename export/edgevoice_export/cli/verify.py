@@ -1,0 +1,42 @@
+"""`edgevoice-export verify`: the networks of a model folder in ONNX Runtime against the same weights in PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from edgevoice.modelfolder import find_model
+from edgevoice_export.cli.common import print_verification
+from edgevoice_export.probe import recorded_spectrograms, synthetic_spectrograms
+from edgevoice_export.verify import BATCHES, TOLERANCE, network_reference, verify
+from edgevoice_export.weights import read_weights, unpack_weights
+
+
+def add_parser(subcommands: Any) -> None:
+    """Add the subcommand."""
+    parser = subcommands.add_parser("verify", help="compare PyTorch and ONNX Runtime", description=__doc__)
+    parser.add_argument("model", help="name or path of a model folder")
+    parser.add_argument("--audio", type=Path, metavar="FILE", help="a recording to verify on (default: a synthetic voice)")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="compare with these weights, not the folder's own")
+    parser.add_argument("--windows", type=int, default=64, help="at most so many windows (default: 64)")
+    parser.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, help=f"largest difference allowed (default: {TOLERANCE:g})"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the subcommand: 0 if the difference is within the tolerance, else 1."""
+    folder = find_model(options.model)
+    weights = read_weights(options.checkpoint) if options.checkpoint else unpack_weights(folder)
+    most = max(options.windows, *BATCHES)
+    if options.audio:
+        spectrograms = recorded_spectrograms(options.audio, folder.config, most)
+    else:
+        spectrograms = synthetic_spectrograms(folder.config, most)
+    result = verify(folder, network_reference(weights.network()), spectrograms)
+    print_verification(result)
+    passed = result.passed(options.tolerance)
+    print(f"{folder.path}: {'passed' if passed else f'FAILED: the largest difference is above {options.tolerance:g}'}")
+    return 0 if passed else 1

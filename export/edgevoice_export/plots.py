@@ -1,0 +1,49 @@
+"""The pictures of a training run and of a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from edgevoice.config import ModelConfig
+
+
+def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Training and validation loss by epoch."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    epochs = [row["epoch"] for row in history]
+    for name in history[0]:
+        if name not in {"epoch", "seconds"}:
+            label = "training" if name == "training" else f"validation, level {name}"
+            axes.plot(epochs, [row[name] for row in history], marker=".", label=label)
+    axes.set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend()
+    FigureCanvasAgg(figure).print_png(path)
+
+
+def plot_example(
+    path: Path, spectrograms: NDArray[np.float32], reconstructions: NDArray[np.float32], config: ModelConfig
+) -> None:
+    """Spectrograms above, reconstructions below, both (n, bands, columns), standardised, on one scale."""
+    figure = Figure(figsize=(2.2 * len(spectrograms), 4.2), dpi=80, layout="constrained")
+    grid = figure.subplots(2, len(spectrograms), sharex=True, sharey=True, squeeze=False)
+    low, high = float(spectrograms.min()), float(spectrograms.max())
+    milliseconds = 1000 * config.audio.window / config.audio.rate
+    image = None
+    for column, pair in enumerate(zip(spectrograms, reconstructions, strict=True)):
+        for row, values in enumerate(pair):
+            extent = (0, milliseconds, 0, len(values))
+            image = grid[row, column].imshow(values, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high)
+        grid[1, column].set_xlabel("ms")
+    grid[0, 0].set_ylabel("input: band")
+    grid[1, 0].set_ylabel("reconstruction: band")
+    if image is not None:
+        figure.colorbar(image, ax=grid, label="standardised")
+    FigureCanvasAgg(figure).print_png(path)
