@@ -1,0 +1,90 @@
+"""An experiment: feature sets to compare, ways to look at them, and the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.label_efficiency.featuresets import FeatureSet
+from benchmarks.label_efficiency.scores import METRICS, Curve, Labels, chance
+from benchmarks.label_efficiency.trials import Trial, TrialLog
+
+
+@dataclass(frozen=True)
+class View:
+    """How the labelled recordings were chosen, and how predictions are scored."""
+
+    name: str
+    subset: str
+    metric: str
+    test_recordings: tuple[int, ...] | None = None
+    """Score these recordings of the test set alone; None: all."""
+
+    def scored(self, features: FeatureSet) -> NDArray[np.bool_]:
+        """Which test items are scored: (items,)."""
+        if self.test_recordings is None:
+            return np.ones(len(features.test), np.bool_)
+        return np.isin(features.test.recordings, self.test_recordings)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is compared."""
+
+    name: str
+    """File names of the results begin with it."""
+    title: str
+    sets: tuple[FeatureSet, ...]
+    """The first is what the others are compared with: the hand-made features."""
+    views: tuple[View, ...]
+    """The first is the one to judge by."""
+    standardise: bool
+    """Whether classifiers see each feature with mean 0 and variance 1 over the labelled items."""
+    method: str
+    """Markdown for the page: data, split, what is absent."""
+    conclude: Callable[[Results], str]
+    """Markdown for the page, from the results."""
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """Kinds of subset that the views need."""
+        return tuple(dict.fromkeys(view.subset for view in self.views))
+
+
+@dataclass(frozen=True)
+class Results:
+    """An experiment with its trials made."""
+
+    experiment: Experiment
+    classifiers: tuple[str, ...]
+    percents: tuple[int, ...]
+    seeds: tuple[int, ...]
+    log: TrialLog
+
+    def curves(self, view: View, kind: str) -> Mapping[str, Curve]:
+        """The curve of each feature set with one kind of classifier."""
+        return {features.name: self._curve(view, kind, features) for features in self.experiment.sets}
+
+    def best(self, view: View, name: str, up_to: int = 100) -> tuple[str, Curve]:
+        """The classifier with the highest mean score for a feature set, over the shares up to one, and its curve."""
+        shares = np.array(self.percents) <= up_to
+        curves = {kind: self.curves(view, kind)[name] for kind in self.classifiers}
+        return max(curves.items(), key=lambda item: float(item[1].mean[shares].mean()))
+
+    def chance(self, view: View, features: FeatureSet) -> tuple[float, float, float]:
+        """Score of guessing, and where 95 % of guesses lie."""
+        return chance(self._truth(view, features), METRICS[view.metric])
+
+    def _curve(self, view: View, kind: str, features: FeatureSet) -> Curve:
+        scored, truth, metric = view.scored(features), self._truth(view, features), METRICS[view.metric]
+
+        def score(percent: int, seed: int) -> float:
+            return metric(truth, self.log[Trial(features.name, kind, view.subset, percent, seed)][scored])
+
+        return Curve(self.percents, np.array([[score(percent, seed) for percent in self.percents] for seed in self.seeds]))
+
+    def _truth(self, view: View, features: FeatureSet) -> Labels:
+        return features.test.labels[view.scored(features)]

@@ -1,0 +1,135 @@
+"""Recordings of children, men and women, through the models: who is speaking, from few labels?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.label_efficiency.corpus import ADULT, CLASSES, Division, Recording, divide, read_recordings
+from benchmarks.label_efficiency.experiment import Experiment, Results, View
+from benchmarks.label_efficiency.featuresets import FeatureSet, Items
+from benchmarks.label_efficiency.scores import Curve, spans
+from benchmarks.label_efficiency.vectors import HandMade, Progress, Source, vectors
+from edgevoice_export.dataset import split_speakers
+
+TEST_SPEAKERS, LABELLED_SPEAKERS = 40, 25
+VALIDATION, SEED = 0.1, 0  # `edgevoice-export train`'s defaults: whom the models trained on the whole corpus have not heard
+GOAL = 30  # percent of the labels up to which the learned features are to be ahead
+
+ALL = View("all test speakers", "random", "weighted F1")
+
+_METHOD = """\
+- {count} recordings of {speakers} speakers, in three classes: child (below {adult} years), man, woman. Parts share no
+  speaker: {parts}.
+- The classes of the labelled recordings are drawn at random, others for each seed; a smaller share lies within a
+  larger one.
+- Every recording is one item, whatever its length: those shorter than a model's window are filled up with zeros.
+- Hand-made: pyAudioAnalysis's 136 mid-term features (1 s, of 50 ms), averaged over the recording, at the recording's
+  own rate. Functionals: mean, standard deviation, skewness and kurtosis of each descriptor. Codes: the bottleneck,
+  averaged over the windows.
+- Classifiers have scikit-learn's defaults. They see each feature with mean 0 and variance 1 over the labelled
+  recordings, which the hand-made ones need most: unscaled, they are of very different sizes.
+- What the autoencoders were trained on, without labels: {trained} Training on the whole corpus means that the audio
+  of most test speakers was heard, though never their class; so the second view scores the {unheard} recordings of the
+  {held} speakers that no model was trained on.
+- {absent}"""
+
+
+def division(folder: Path) -> Division:
+    """The corpus's parts, the same each time."""
+    recordings = read_recordings(folder)
+    return divide(recordings, TEST_SPEAKERS, LABELLED_SPEAKERS, _unheard(recordings))
+
+
+def speakers(
+    folder: Path,
+    sources: Sequence[Source],
+    trained: str,
+    absent: Sequence[str],
+    cache: Path,
+    progress: Callable[[str], Progress],
+) -> Experiment:
+    """Hand-made features against others, on a folder with `utterances.csv`.
+
+    Args:
+        folder: of the recordings.
+        sources: what to compare the hand-made features with.
+        trained: sentence on what the models were trained on.
+        absent: names of the models that could not be found.
+        cache: folder to keep vectors in.
+        progress: from a name to what wraps the files while their vectors are made.
+    """
+    parts = division(folder)
+    unheard = View("test speakers that no model heard", "random", "weighted F1", parts.unheard)
+    return Experiment(
+        name="label_efficiency_speakers",
+        title="Child, man or woman on speechocean762",
+        sets=tuple(_feature_set(source, folder, parts, cache, progress(source.name)) for source in (HandMade(), *sources)),
+        views=(ALL, unheard),
+        standardise=True,
+        method=_METHOD.format(
+            count=len(parts.labelled) + len(parts.test) + len(parts.unlabelled),
+            speakers=len({recording.speaker for recording in (*parts.labelled, *parts.test, *parts.unlabelled)}),
+            adult=ADULT,
+            parts="; ".join(_describe(name, getattr(parts, name)) for name in ("labelled", "test", "unlabelled")),
+            trained=trained,
+            unheard=len(parts.unheard),
+            held=len({parts.test[place].speaker for place in parts.unheard}),
+            absent=f"Absent, for there is no such model: {', '.join(absent)}."
+            if absent
+            else "Every model asked for is there.",
+        ),
+        conclude=_conclude,
+    )
+
+
+def _unheard(recordings: Sequence[Recording]) -> list[str]:
+    names = tuple(recording.speaker for recording in recordings)
+    _, held_out = split_speakers(names, VALIDATION, SEED)
+    return sorted({names[place] for place in held_out})
+
+
+def _feature_set(source: Source, folder: Path, parts: Division, cache: Path, progress: Progress) -> FeatureSet:
+    def items(recordings: Sequence[Recording], features: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Items:
+        labels = np.array([recording.label for recording in recordings], np.int8)
+        return Items(features, labels, np.arange(len(recordings)))
+
+    files = [recording.file for recording in (*parts.labelled, *parts.test)]
+    made = vectors(source, folder, files, cache, progress)
+    count = len(parts.labelled)
+    return FeatureSet(source.name, items(parts.labelled, made[:count]), items(parts.test, made[count:]))
+
+
+def _describe(name: str, recordings: Sequence[Recording]) -> str:
+    voices = len({recording.speaker for recording in recordings})
+    counts = Counter(CLASSES[recording.label] for recording in recordings)
+    return f"{name} {len(recordings)} of {voices} speakers ({' / '.join(f'{counts[name]} {name}' for name in CLASSES)})"
+
+
+def _conclude(results: Results) -> str:
+    sets = [features.name for features in results.experiment.sets]
+    hand_made, step = sets[0], results.percents[0]
+    chosen = {name: results.best(ALL, name, GOAL)[0] for name in sets}
+    goal = max((percent for percent in results.percents if percent <= GOAL), default=step)
+    lines = [f"Each feature set with the classifier that is best for it, on average up to {GOAL} % of the labels:", ""]
+    for view in results.experiment.views:
+        curves = {name: results.curves(view, kind)[name] for name, kind in chosen.items()}
+        # Harder to beat: at each share, whichever classifier is best there for the hand-made features.
+        hardest = np.max([results.curves(view, kind)[hand_made].mean for kind in results.classifiers], axis=0)
+        lines += [f"**{view.name[0].upper()}{view.name[1:]}**", ""]
+        for name, curve in curves.items():
+            told = f"- {name}, {chosen[name]}: {_at(curve, goal):.3f} at {goal} %, {_at(curve, 100):.3f} at 100 %"
+            if name != hand_made:
+                above = [percent for percent, a, b in zip(results.percents, curve.mean, hardest, strict=True) if a > b]
+                told += f"; ahead of the hand-made features at {spans(curve.ahead(curves[hand_made]), step)}, and at "
+                told += f"{spans(above, step)} of the best of all classifiers on them at each share"
+            lines.append(f"{told}.")
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _at(curve: Curve, percent: int) -> float:
+    return float(curve.mean[curve.percents.index(percent)])

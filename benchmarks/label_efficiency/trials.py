@@ -1,0 +1,100 @@
+"""The fits of an experiment: made one by one, stored as they come, gone on with after an interruption."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+
+from benchmarks.label_efficiency.classifiers import classifier
+from benchmarks.label_efficiency.featuresets import FeatureSet
+from benchmarks.label_efficiency.subsets import SUBSETS
+
+Predictions = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fit of one classifier."""
+
+    features: str
+    classifier: str
+    subset: str
+    percent: int
+    seed: int
+
+
+def grid(
+    features: Iterable[str],
+    classifiers: Iterable[str],
+    subsets: Iterable[str],
+    percents: Iterable[int],
+    seeds: Iterable[int],
+) -> list[Trial]:
+    """Every combination, one classifier after another, so that an interrupted run leaves whole curves."""
+    return [
+        Trial(name, kind, subset, percent, seed)
+        for kind, subset, seed, name, percent in product(classifiers, subsets, seeds, features, percents)
+    ]
+
+
+class TrialLog:
+    """Predictions of the trials made so far, one JSON line each; classes are written as digits."""
+
+    def __init__(self, path: Path, sets: Sequence[FeatureSet], standardise: bool) -> None:
+        """Open a log, or begin one.
+
+        Raises:
+            ValueError: it was begun with other features, settings or another scikit-learn.
+        """
+        self.path = path
+        self._done: dict[Trial, Predictions] = {}
+        digests = {features.name: features.digest() for features in sets}
+        header = {"standardise": standardise, "scikit-learn": sklearn.__version__, "features": digests}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        whole = [line for line in lines if line.endswith("\n")]  # a run killed while it wrote leaves half a line
+        if whole and json.loads(whole[0]) != header:
+            raise ValueError(f"{path}: begun with other features, settings or another scikit-learn; remove it to start anew")
+        for line in whole[1:]:
+            row = json.loads(line)
+            predictions = np.frombuffer(row.pop("predictions").encode(), np.int8) - ord("0")
+            self._done[Trial(**row)] = predictions
+        path.write_text("".join(whole) or json.dumps(header) + "\n", encoding="utf-8")
+
+    def __contains__(self, trial: Trial) -> bool:
+        return trial in self._done
+
+    def __getitem__(self, trial: Trial) -> Predictions:
+        """Predicted class of each test item."""
+        return self._done[trial]
+
+    def add(self, trial: Trial, predictions: Predictions) -> None:
+        """Store a trial."""
+        digits = (predictions + ord("0")).astype(np.uint8).tobytes().decode("ascii")
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(trial) | {"predictions": digits}) + "\n")
+        self._done[trial] = predictions
+
+
+def run(
+    trials: Sequence[Trial],
+    sets: Sequence[FeatureSet],
+    log: TrialLog,
+    standardise: bool,
+    progress: Callable[[Sequence[Trial]], Iterable[Trial]] = iter,
+) -> None:
+    """Make the trials that the log does not hold yet."""
+    by_name = {features.name: features for features in sets}
+    for trial in progress([trial for trial in trials if trial not in log]):
+        features = by_name[trial.features]
+        labelled = SUBSETS[trial.subset](features.training.recording_labels(), trial.percent, trial.seed)
+        items = features.training.of(labelled)
+        fitted = classifier(trial.classifier, len(items), trial.seed, standardise).fit(items.features, items.labels)
+        log.add(trial, fitted.predict(features.test.features).astype(np.int8))
