@@ -1,0 +1,58 @@
+"""Audio named on the command line: files, folders, and what their outputs are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgevoice.audio.folders import find_audio
+from edgevoice.errors import AudioError
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files to be read, in order, none of them twice, and why a folder could not be used."""
+
+    files: list[Path]
+    places: list[Path]
+    """Relative path of each, without its suffix unless that is needed to tell it from another: no two are equal.
+
+    A file that was named has its name, one found in a folder its path below the folder. Where two would be equal, all have
+    their path below the deepest folder that holds all inputs.
+    """
+    errors: list[AudioError]
+
+    @classmethod
+    def find(cls, names: Sequence[str]) -> Inputs:
+        """Files as they are named; folders replaced by the audio files below them, sorted."""
+        files: dict[str, Path] = {}
+        below: list[Path] = []
+        errors: list[AudioError] = []
+        for path in map(Path, names):
+            try:
+                found = find_audio(path) if path.is_dir() else [path]
+            except AudioError as error:
+                errors.append(error)
+                continue
+            for file in found:
+                if _absolute(file) not in files:
+                    files[_absolute(file)] = file
+                    below.append(file.relative_to(path if path.is_dir() else path.parent))
+        return cls(list(files.values()), _places(list(files), below), errors)
+
+
+def _places(absolute: list[str], below: list[Path]) -> list[Path]:
+    places = [path.with_suffix("") for path in below]
+    if len(set(places)) == len(places):
+        return places
+    common = Path(os.path.commonpath([Path(path).parent for path in absolute]))
+    paths = [Path(path).relative_to(common) for path in absolute]
+    places = [path.with_suffix("") for path in paths]
+    return places if len(set(places)) == len(places) else paths
+
+
+def _absolute(path: Path) -> str:
+    # Symbolic links are kept: outputs are named as the user named the inputs.
+    return os.path.abspath(path)  # noqa: PTH100

@@ -1,0 +1,65 @@
+"""`edgevoice models`: what can be loaded by name."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from edgevoice.cli.options import Commands, new_parser
+from edgevoice.modelfolder import CONFIG_FILE, ModelFolder, list_models, search_path
+
+_EPILOG = """\
+example:
+  edgevoice models --json
+
+Models are searched in the folders of EDGEVOICE_MODELS, in the user's data folder, and among those that come with EdgeVoice.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = new_parser(commands, "models", "list the models that can be loaded by name", _EPILOG)
+    parser.add_argument("--json", action="store_true", help="as a JSON array")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the models."""
+    models = [describe(folder) for folder in list_models()]
+    if arguments.json:
+        print(json.dumps(models, indent=1))
+    elif not models:
+        print("No models. Searched: " + ", ".join(map(str, search_path())))
+    else:
+        rows = [("MODEL", "VERSION", "SIZE", "WINDOWS", "NUMBERS", "SUMMARY")] + [_row(model) for model in models]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row, path in zip(rows, ["PATH"] + [model["path"] for model in models], strict=True):
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            print("  ".join([*cells, path]))
+    return 0
+
+
+def describe(folder: ModelFolder) -> dict[str, Any]:
+    """What is to be known about a model before it is loaded; `bytes` is the size of its files."""
+    config = folder.config
+    files = [folder.path / name for name in (CONFIG_FILE, *config.files)]
+    return {
+        "name": folder.path.name,
+        "version": config.version,
+        "licence": config.licence,
+        "bytes": sum(file.stat().st_size for file in files if file.is_file()),
+        "windows": config.windows,
+        "rate": config.audio.rate,
+        "window": config.audio.window,
+        "hop": config.audio.hop,
+        "bottleneck": config.features.bottleneck,
+        "error": config.features.error,
+        "summary": config.summary,
+        "path": str(folder.path),
+    }
+
+
+def _row(model: dict[str, Any]) -> tuple[str, ...]:
+    numbers = f"{model['bottleneck']} + {model['error']}"
+    return (model["name"], model["version"], f"{model['bytes'] / 1e6:.1f} MB", model["windows"], numbers, model["summary"])

@@ -1,0 +1,94 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from edgevoice.config import LEVELS
+from edgevoice.errors import ArgumentError
+from edgevoice.extractor import DESCRIPTORS, Extractor, load
+
+Commands = Any
+"""What `add_subparsers` returns: argparse has no public name for it."""
+
+
+def new_parser(commands: Commands, name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
+    """A parser for the subcommand `name`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return parser
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `edgevoice.load`."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model", metavar="MODEL", default="cae-256", help="name or path of the model (default: %(default)s)"
+    )
+    group.add_argument("--descriptors", choices=DESCRIPTORS, default="all", help="which numbers of a frame (default: all)")
+    group.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N (default: cpu)")
+    group.add_argument(
+        "--threads", type=positive, default=1, metavar="N", help="CPU threads of one computation (default: 1)"
+    )
+
+
+def add_window_options(parser: argparse.ArgumentParser) -> None:
+    """Options for how a source is cut into windows."""
+    group = parser.add_argument_group("windows")
+    group.add_argument(
+        "--level",
+        type=level,
+        metavar="NAME|GAIN",
+        help=f"{', '.join(LEVELS)} or a fixed gain (default: what the model was trained with)",
+    )
+    group.add_argument("--hop", type=float, metavar="SECONDS", help="from one window to the next (default: the model's)")
+    group.add_argument("--channel", type=index, metavar="N", help="use this channel, from 0 up (default: mean of all)")
+
+
+def load_extractor(arguments: argparse.Namespace) -> Extractor:
+    """The model that the options of `add_model_options` ask for."""
+    return load(arguments.model, device=arguments.device, threads=arguments.threads, descriptors=arguments.descriptors)
+
+
+def positive(text: str) -> int:
+    """A whole number, 1 or more."""
+    return _whole(text, 1)
+
+
+def index(text: str) -> int:
+    """A whole number, 0 or more."""
+    return _whole(text, 0)
+
+
+def level(text: str) -> str | float:
+    """The name of a level, or a gain."""
+    if text in LEVELS:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {', '.join(LEVELS)} or a number") from None
+
+
+def refuse(arguments: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
+    """Raise ArgumentError if one of these options was given."""
+    given = [f"--{name}" for name in names if getattr(arguments, name) not in (None, False)]
+    if given:
+        raise ArgumentError(f"{', '.join(given)}: {reason}")
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, {least} or more")
+    return number

@@ -1,0 +1,74 @@
+"""Where `edgevoice extract` puts its tables."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from edgevoice.cli.console import standard_output
+from edgevoice.errors import ArgumentError
+from edgevoice.features import Features
+from edgevoice.sinks.csvfile import CsvTable
+from edgevoice.sinks.table import Table, open_table, table_format
+from edgevoice.sinks.wholefile import writing
+
+
+class Output:
+    """Tables of features: one on standard output, one in a file, or one a source in a folder. A context.
+
+    The table of all sources is begun with the first of them: where all fail, no table appears.
+
+    Args:
+        path: None is standard output, a path with a suffix a file, any other a folder.
+        kind: name of the format; None takes the suffix, or CSV.
+        static: one row a source in place of one row a frame.
+
+    Raises:
+        ArgumentError: there is no such format, or it contradicts the suffix.
+    """
+
+    def __init__(self, path: str | None, kind: str | None, static: bool) -> None:
+        self._path, self._static = path, static
+        self._folder = path is not None and _is_folder(path)
+        self._kind = kind or "csv"
+        if path is None and self._kind != "csv":
+            raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
+        if path is not None and not self._folder:
+            self._kind = table_format(path)
+            if kind not in (None, self._kind):
+                raise ArgumentError(f"{path}: its suffix says {self._kind}, --format says {kind}")
+        self._stack = ExitStack()
+        self._table: Table | None = None
+
+    def write(self, source: str, place: Path, features: Features) -> None:
+        """Add the features of one source; `place` is where its table lies, without suffix, where each has its own.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if self._path is not None and self._folder:
+            path = Path(self._path, place.with_name(f"{place.name}.{self._kind}"))
+            with open_table(path, features.layout, self._static) as table:
+                table.write(source, features)
+            return
+        if self._table is None:
+            self._table = self._begin(features)
+        self._table.write(source, features)
+
+    def _begin(self, features: Features) -> Table:
+        if self._path is not None:
+            return self._stack.enter_context(open_table(self._path, features.layout, self._static))
+        self._stack.enter_context(writing("standard output"))
+        return CsvTable(standard_output(), features.layout, self._static)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+def _is_folder(path: str) -> bool:
+    return path.endswith(("/", os.sep)) or not Path(path).suffix or Path(path).is_dir()

@@ -1,0 +1,150 @@
+"""`edgevoice stream`: frames as JSON Lines, from a file, a pipe or a microphone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.audio.files import open_source
+from edgevoice.audio.rawpcm import DTYPES, read_pcm
+from edgevoice.cli.console import standard_output
+from edgevoice.cli.options import (
+    Commands,
+    add_model_options,
+    add_window_options,
+    load_extractor,
+    new_parser,
+    positive,
+    refuse,
+)
+from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
+from edgevoice.extractor import Extractor
+from edgevoice.sinks.jsonlines import JsonLines
+from edgevoice.sinks.wholefile import writing
+
+PACE = 0.02
+"""Seconds of a block when a file is paced as a microphone would be."""
+
+_EPILOG = """\
+examples:
+  edgevoice stream speech.wav --realtime
+  ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edgevoice stream - --rate 16000
+  edgevoice stream --mic --seconds 60 --record session.wav
+
+One frame is one line of JSON, written as soon as its window is complete: frame, start, end (samples at the model's rate),
+seconds, silent, gap, time, latency, bottleneck, error.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = new_parser(commands, "stream", "write frames as JSON Lines while audio comes in", _EPILOG)
+    parser.add_argument("source", nargs="?", metavar="FILE | -", help="an audio file, or - for raw PCM on standard input")
+    parser.add_argument(
+        "--mic", nargs="?", const="", metavar="DEVICE", help="a microphone, by name or number (default: the system's)"
+    )
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after so much audio")
+    parser.add_argument("--realtime", action="store_true", help="pace a file as a microphone would")
+    raw = parser.add_argument_group("raw PCM on standard input")
+    raw.add_argument("--rate", type=positive, metavar="R", help="sampling rate in hertz; for --mic, the one to ask for")
+    raw.add_argument("--channels", type=positive, metavar="C", help="interleaved channels (default: 1)")
+    raw.add_argument("--dtype", choices=DTYPES, help="of one sample, little-endian (default: int16)")
+    live = parser.add_argument_group("microphone")
+    live.add_argument("--record", metavar="FILE.wav", help="keep what was captured")
+    live.add_argument("--reopen", action="store_true", help="wait for a device that was lost, and go on")
+    add_window_options(parser)
+    add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stream the source that was asked for to standard output."""
+    if (arguments.source is None) == (arguments.mic is None):
+        raise ArgumentError("expected one source: FILE, - or --mic")
+    if arguments.seconds is not None and not 0 < arguments.seconds < float("inf"):
+        raise ArgumentError(f"seconds {arguments.seconds}: expected a number above 0")
+    if arguments.mic is not None:
+        refuse(arguments, ("realtime", "dtype"), "a microphone has its own")
+        from edgevoice.cli import live
+
+        return live.run(arguments, load_extractor(arguments))
+    refuse(arguments, ("record", "reopen"), "needs --mic")
+    rate, channels, blocks = _pipe(arguments) if arguments.source == "-" else _file(arguments)
+    stream_blocks(load_extractor(arguments), rate, channels, blocks, arguments)
+    return 0
+
+
+def stream_blocks(
+    extractor: Extractor, rate: int, channels: int, blocks: Iterable[NDArray[Any]], arguments: argparse.Namespace
+) -> None:
+    """Write the frames of blocks (samples, channels) to standard output."""
+    stream = extractor.stream(rate, channels, level=arguments.level, hop=arguments.hop, channel=arguments.channel)
+    lines = JsonLines(standard_output())
+    with writing("standard output"):
+        for block in limit(blocks, arguments.seconds, rate):
+            lines.write(stream.push(block))
+        lines.write(stream.finish())
+
+
+def limit(blocks: Iterable[NDArray[Any]], seconds: float | None, rate: int) -> Iterator[NDArray[Any]]:
+    """The first so many seconds of blocks (samples, channels); all where it is None."""
+    left = None if seconds is None else round(seconds * rate)
+    for block in blocks:
+        yield block[:left]
+        if left is not None:
+            left -= len(block)
+            if left <= 0:
+                return
+
+
+def pace(
+    blocks: Iterable[NDArray[Any]],
+    rate: int,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[NDArray[Any]]:
+    """The same samples in short blocks, each at the time at which a microphone would have captured its last sample."""
+    began, position = clock(), 0
+    step = max(1, round(PACE * rate))
+    for block in blocks:
+        for at in range(0, len(block), step):
+            part = block[at : at + step]
+            position += len(part)
+            # From the beginning, not from the last block: what each is late by does not add up.
+            ahead = began + position / rate - clock()
+            if ahead > 0:
+                sleep(ahead)
+            yield part
+
+
+def _file(arguments: argparse.Namespace) -> tuple[int, int, Iterable[NDArray[np.float32]]]:
+    refuse(arguments, ("dtype",), "only raw PCM on standard input needs it; a file says its own")
+    source = open_source(arguments.source)
+    for name, told, found in (("rate", arguments.rate, source.rate), ("channels", arguments.channels, source.channels)):
+        if told not in (None, found):
+            raise ArgumentError(f"{name} {told}: {source.name} has {found}; only raw PCM on standard input needs --{name}")
+    blocks = source.blocks()
+    return source.rate, source.channels, pace(blocks, source.rate) if arguments.realtime else blocks
+
+
+def _pipe(arguments: argparse.Namespace) -> tuple[int, int, Iterable[NDArray[Any]]]:
+    refuse(arguments, ("realtime",), "a pipe has its own pace")
+    if arguments.rate is None:
+        raise ArgumentError("raw PCM on standard input says no rate: give --rate")
+    if sys.stdin is None or sys.stdin.isatty():
+        raise AudioFormatError("standard input: expected raw PCM from a pipe or a file")
+    channels = arguments.channels or 1
+    return arguments.rate, channels, _named(sys.stdin.buffer, channels, arguments.dtype or "int16")
+
+
+def _named(pipe: IO[bytes], channels: int, dtype: str) -> Iterator[NDArray[Any]]:
+    try:
+        yield from read_pcm(pipe, channels, dtype)
+    except AudioError as error:
+        raise type(error)(f"standard input: {error}") from error
