@@ -212,7 +212,7 @@ def train(
             reconstruction, _ = network(spectrograms)
         loss = _loss(settings.loss, reconstruction.float(), spectrograms)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
         optimiser.step()
         _keep_scales_positive(network)

@@ -33,7 +33,7 @@ def low_resolution_kernel(kernel: NDArray[np.floating]) -> NDArray[np.float64]:
     Channel 4 o + 2 r + c holds output o at rows of parity r and columns of parity c.
     """
     flipped = kernel[:, :, ::-1, ::-1].astype(np.float64)
-    cases = np.einsum("rad,cbe,iode->orciab", _TAPS, _TAPS, flipped)
+    cases: NDArray[np.float64] = np.einsum("rad,cbe,iode->orciab", _TAPS, _TAPS, flipped)
     return cases.reshape(-1, kernel.shape[0], 2, 2)
 
 
