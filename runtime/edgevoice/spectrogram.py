@@ -188,6 +188,12 @@ def mel_filters(bands: BandsConfig, rate: int, fft: int) -> Floats:
     return np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
 
 
+def band_of(hertz: float, low: float, high: float, count: int) -> float:
+    """Where a frequency lies among `count` bands of Slaney's Mel scale from low to high: 0 at low, count at high."""
+    bottom, top = _hertz_to_mel(low), _hertz_to_mel(high)
+    return count * (_hertz_to_mel(hertz) - bottom) / (top - bottom)
+
+
 _KNEE, _LINEAR, _STEP = 1000.0, 200 / 3, np.log(6.4) / 27
 
 

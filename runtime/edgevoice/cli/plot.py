@@ -1,0 +1,51 @@
+"""`edgevoice plot`: a recording and its features in one figure."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from edgevoice.audio.files import open_source
+from edgevoice.audio.resampling import resampled
+from edgevoice.cli.options import Commands, add_model_options, add_window_options, load_extractor, new_parser
+from edgevoice.errors import ArgumentError
+from edgevoice.plotting.overview import draw_overview
+from edgevoice.sinks.wholefile import whole_file
+
+_KINDS = ("png", "pdf", "svg")
+
+_EPILOG = """\
+example:
+  edgevoice plot speech.wav -o speech.png --end 10
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = new_parser(commands, "plot", "draw a recording and its features", _EPILOG)
+    parser.add_argument("input", metavar="INPUT", help="an audio file")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .png, .pdf or .svg file")
+    parser.add_argument("--start", type=float, metavar="S", help="begin at this second")
+    parser.add_argument("--end", type=float, metavar="S", help="stop at this second")
+    add_model_options(parser)
+    add_window_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw the figure."""
+    kind = arguments.output.suffix.lstrip(".").lower()
+    if kind not in _KINDS:
+        raise ArgumentError(f"{arguments.output}: expected a name that ends in {', '.join('.' + name for name in _KINDS)}")
+    extractor = load_extractor(arguments)
+    cut = {"start": arguments.start, "end": arguments.end, "channel": arguments.channel}
+    features = extractor.extract(arguments.input, level=arguments.level, hop=arguments.hop, **cut)
+    source = open_source(arguments.input, arguments.start, arguments.end)
+    signal = resampled(source, extractor.config.audio.rate, arguments.channel, "soxr")
+    samples = np.concatenate(list(signal))
+    figure = draw_overview(extractor, samples, features, f"{Path(arguments.input).name} · {extractor.config.name}")
+    with whole_file(arguments.output) as file:
+        figure.savefig(file, format=kind, dpi=120)
+    return 0

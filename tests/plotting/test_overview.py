@@ -1,0 +1,56 @@
+"""The figure of a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import edgevoice
+from edgevoice.cli import main
+from edgevoice.plotting.overview import draw_overview
+
+
+@pytest.mark.parametrize(("descriptors", "panels"), [("all", 5), ("bottleneck", 3), ("error", 4)])
+def test_one_panel_for_each_part(tiny_model: Path, speech: Path, descriptors: Any, panels: int) -> None:
+    extractor = edgevoice.load(tiny_model, descriptors=descriptors)
+    samples, rate = soundfile.read(speech, dtype="float32")
+    figure = draw_overview(extractor, samples, extractor.extract((samples, rate)), "title")
+    assert len(figure.axes) == panels
+    assert figure.axes[0].get_title(loc="left") == "title"
+    assert figure.axes[-1].get_xlabel() == "seconds"
+    figure.draw_without_rendering()
+
+
+def test_the_picture_shows_the_numbers(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
+    features = tiny.extract((noise, 16000))
+    figure = draw_overview(tiny, noise, features)
+    shown = figure.axes[-1].images[0].get_array()
+    np.testing.assert_allclose(shown, np.log10(features.error.T + 1e-9), rtol=1e-6)
+
+
+def test_silence_and_one_frame_can_be_drawn(tiny: edgevoice.Extractor) -> None:
+    samples = np.zeros(8000, np.float32)
+    draw_overview(tiny, samples, tiny.extract((samples, 16000))).draw_without_rendering()
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_the_command(tiny_model: Path, speech: Path, tmp_path: Path, suffix: str, magic: bytes) -> None:
+    path = tmp_path / f"out.{suffix}"
+    assert main(["plot", str(speech), "-o", str(path), "--model", str(tiny_model), "--start", "1", "--end", "3"]) == 0
+    assert path.read_bytes().startswith(magic)
+
+
+def test_the_command_refuses_other_formats(tiny_model: Path, speech: Path, tmp_path: Path) -> None:
+    assert main(["plot", str(speech), "-o", str(tmp_path / "out.docx"), "--model", str(tiny_model)]) == 2
+    assert main(["plot", "nowhere.wav", "-o", str(tmp_path / "out.png"), "--model", str(tiny_model)]) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_matplotlib(tiny: edgevoice.Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(edgevoice.RuntimeMissingError, match=r"edgevoice\[plot\]"):
+        draw_overview(tiny, noise, tiny.extract((noise, 16000)))
