@@ -189,7 +189,8 @@ class Microphone:
         self._blocks.wake()
         with self._lock:
             self._live.close()
-        self._watchdog.close()
+        if self._away is None:
+            self._watchdog.close()
 
     @property
     def ended(self) -> bool:

@@ -67,6 +67,8 @@ class _Caller:
         self._calls: queue.SimpleQueue[_Call[Any]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self.busy: _Call[Any] | None = None
+        """The call being made."""
 
     def put(self, call: _Call[Any]) -> None:
         with self._lock:
@@ -76,10 +78,11 @@ class _Caller:
                 self._thread.start()
         self._calls.put(call)
 
-    @staticmethod
-    def _run(calls: queue.SimpleQueue[_Call[Any]]) -> None:
+    def _run(self, calls: queue.SimpleQueue[_Call[Any]]) -> None:
         while True:
-            calls.get().run()
+            self.busy = calls.get()
+            self.busy.run()
+            self.busy = None
 
 
 _caller = _Caller()
@@ -100,7 +103,12 @@ def call(
     """
     pending = _Call(function, late)
     _caller.put(pending)
-    if not wait(pending.done, patience) and pending.give_up():
+    try:
+        answered = wait(pending.done, patience)
+    except BaseException:  # Ctrl-C
+        pending.give_up()
+        raise
+    if not answered and pending.give_up():
         raise MicrophoneOpenError(f"PortAudio did not answer within {patience:g} s: the audio server hangs")
     try:
         return pending.result()
@@ -151,5 +159,6 @@ def _leave() -> None:
     leave = getattr(sys.modules.get("sounddevice"), "_exit_handler", None)
     if leave is not None:
         atexit.unregister(leave)
-        with contextlib.suppress(Exception):
-            call(leave, patience=1.0)
+        if _caller.busy is None:
+            with contextlib.suppress(Exception):
+                call(leave, patience=1.0)

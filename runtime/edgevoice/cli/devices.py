@@ -1,0 +1,55 @@
+"""`edgevoice devices`: the microphones that can be used."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from typing import Any
+
+from edgevoice.cli.nativeoutput import quiet_libraries
+from edgevoice.cli.options import Commands, new_parser
+from edgevoice.microphone.devices import InputDevice, input_devices, supported_rates
+
+_EPILOG = """\
+examples:
+  edgevoice devices
+  edgevoice devices --json
+
+The star marks the default. Give --mic the number of a device, or a part of its name. The rates are those of the common ones
+that the device takes; EdgeVoice asks for the model's first, and resamples where that is refused.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = new_parser(commands, "devices", "list the input devices", _EPILOG)
+    parser.add_argument("--json", action="store_true", help="as a JSON array")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the input devices."""
+    with quiet_libraries():
+        devices = [describe(device) for device in input_devices()]
+    if arguments.json:
+        print(json.dumps(devices, indent=1))
+    elif not devices:
+        print("No input devices. Is a microphone plugged in, and the audio server running?")
+    else:
+        rows = [("", "NUMBER", "NAME", "SYSTEM", "CHANNELS", "OWN RATE", "RATES"), *map(_row, devices)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def describe(device: InputDevice) -> dict[str, Any]:
+    """What is to be known about a device, ready for JSON; `rates` is empty while it is busy."""
+    return {**dataclasses.asdict(device), "rates": supported_rates(device)}
+
+
+def _row(device: dict[str, Any]) -> tuple[str, ...]:
+    rates = " ".join(map(str, device["rates"])) or "(busy)"
+    number, channels, rate = (str(device[key]) for key in ("index", "channels", "rate"))
+    return ("*" if device["default"] else "", number, device["name"], device["host"], channels, rate, rates)

@@ -1,0 +1,117 @@
+"""`edgevoice stream --mic`: frames of a microphone as JSON Lines, with a line of status on a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edgevoice.cli.console import standard_output, tell
+from edgevoice.cli.nativeoutput import quiet_libraries
+from edgevoice.cli.statusline import StatusLine
+from edgevoice.extractor import Extractor
+from edgevoice.features import Frame
+from edgevoice.microphone.microphone import Microphone
+from edgevoice.sinks.jsonlines import JsonLines
+
+_REFRESH = 0.25
+
+
+def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
+    """Stream a microphone until the seconds are over, it is lost, a signal comes or nobody reads any more.
+
+    Frames go to standard output, but for a terminal, which has nothing but the status; the summary to standard error.
+    """
+    with quiet_libraries(), _open(arguments, extractor) as microphone:
+        session = _Session(microphone)
+        try:
+            with session.signals():
+                session.stream()
+        except _Interrupted:
+            _drop_output()
+        finally:
+            microphone.close()
+            for line in str(microphone.summary()).splitlines():
+                tell(line)
+    return 0 if session.signal is None else 128 + session.signal
+
+
+class _Interrupted(KeyboardInterrupt):
+    """A signal came while standard output was waiting for its reader."""
+
+
+class _Session:
+    """One microphone on its way to standard output.
+
+    The first signal stops the microphone: what was captured is still written. While a write is waiting for a reader
+    that does not read, that could last for ever; then the signal breaks the write off.
+    """
+
+    def __init__(self, microphone: Microphone) -> None:
+        self._microphone = microphone
+        self.signal: int | None = None
+        """The signal that ended it."""
+        self._writing = False
+        self._lines = JsonLines(standard_output())
+
+    def stream(self) -> None:
+        """Write frames until the microphone has ended."""
+        silent = sys.stdout.isatty()
+        with StatusLine(self._microphone) as status:
+            while True:
+                frame = self._microphone.read(timeout=_REFRESH)
+                if frame is not None and not silent:
+                    self._write(frame)
+                status.show(frame)
+                if frame is None and self._microphone.ended:
+                    return
+
+    def _write(self, frame: Frame) -> None:
+        self._writing = True
+        try:
+            self._lines.write([frame])
+        finally:
+            self._writing = False
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Inside, Ctrl-C and SIGTERM end the session; where only the main thread may say so, nothing changes."""
+        try:
+            before = {number: signal.signal(number, self._end) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:
+            before = {}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(self, number: int, frame: object) -> None:  # noqa: ARG002
+        again = self.signal is not None
+        self.signal = number
+        self._microphone.stop()
+        if self._writing or again:
+            raise _Interrupted
+
+
+def _open(arguments: argparse.Namespace, extractor: Extractor) -> Microphone:
+    name: str = arguments.mic
+    return Microphone(
+        extractor,
+        int(name) if name.isdecimal() else name or None,
+        rate=arguments.rate,
+        level=arguments.level,
+        hop=arguments.hop,
+        channel=arguments.channel,
+        seconds=arguments.seconds,
+        record=arguments.record,
+        reopen=arguments.reopen,
+    )
+
+
+def _drop_output() -> None:
+    """Give Python something to flush to when it exits: whoever has standard output does not read."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,35 @@
+"""What libraries print by themselves."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Inside, only what is written to `sys.stderr` reaches standard error.
+
+    PortAudio and ALSA write whole screens to its file descriptor, past `sys.stderr`, at every device that they cannot open.
+    """
+    outer = sys.stderr
+    try:
+        number = outer.fileno()
+    except (AttributeError, OSError, ValueError):
+        yield
+        return
+    kept = os.dup(number)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    outer.flush()
+    os.dup2(silence, number)
+    os.close(silence)
+    with open(kept, "w", buffering=1, encoding=outer.encoding, errors=outer.errors) as inner:  # noqa: PTH123 - a descriptor
+        sys.stderr = inner
+        try:
+            yield
+        finally:
+            sys.stderr = outer
+            inner.flush()
+            os.dup2(kept, number)

@@ -1,0 +1,61 @@
+"""A line of status about a microphone, kept up to date on a terminal."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from types import TracebackType
+from typing import Self
+
+from edgevoice.features import Frame
+from edgevoice.microphone.microphone import Microphone
+
+_METER = 20
+_QUIETEST = -60.0
+
+
+class StatusLine:
+    """Level, frames, latency, load and gaps on standard error; nothing where that is no terminal. A context."""
+
+    def __init__(self, microphone: Microphone) -> None:
+        self._microphone = microphone
+        self._visible = sys.stderr is not None and sys.stderr.isatty()
+        self._latency: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._visible:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def show(self, frame: Frame | None) -> None:
+        """Bring the line up to date; `frame` is the latest, None when there is no new one."""
+        if not self._visible:
+            return
+        if frame is not None:
+            self._latency = frame.latency
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r{self._text()[:width]}\x1b[K")
+        sys.stderr.flush()
+
+    def _text(self) -> str:
+        microphone = self._microphone
+        if microphone.away is not None:
+            return f"{microphone.device.name}: {microphone.away}; waiting for it"
+        summary = microphone.summary()
+        latency = "-" if self._latency is None else f"{1e3 * self._latency:.1f} ms"
+        gaps = f"{summary.lost:.1f} s lost" if summary.lost else "no gaps"
+        return (
+            f"{meter(microphone.peak)}  {summary.seconds:.1f} s  {summary.frames} frames  latency {latency}  "
+            f"load {100 * summary.load:.1f} %  {gaps}"
+        )
+
+
+def meter(peak: float) -> str:
+    """A bar for a peak of 0..1, from -60 dB up, and the decibels of full scale."""
+    decibels = max(_QUIETEST, 20 * math.log10(peak)) if peak else _QUIETEST
+    length = round(_METER * (1 - decibels / _QUIETEST))
+    return f"[{'#' * length}{'-' * (_METER - length)}] {decibels:4.0f} dB"
