@@ -15,7 +15,7 @@ from edgevoice.spectrogram import Spectrogram
 pytest.importorskip("torch", reason="the export extra is not installed")
 short_term = pytest.importorskip("pyAudioAnalysis.ShortTermFeatures", reason="pyAudioAnalysis is not installed")
 
-from edgevoice_export.networks import ARCHITECTURES  # noqa: E402  (after the skips)
+from edgevoice_export.networks import ARCHITECTURES  # noqa: E402
 
 WINDOW = 30_000
 TOLERANCE = 1e-7  # float32 against float64, of values below 1: half a step is 6e-8 at the most

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 
-from torch import nn  # noqa: E402  (after the skip)
+from torch import nn  # noqa: E402
 
 from edgevoice_export.networks import ARCHITECTURES  # noqa: E402
 
