@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ class Networks:
         code, error = (config.features.bottleneck,), (config.features.error,)
         self._device = device
         self._batches = _CUDA_BATCHES if device != "cpu" else None
-        self._encoder = _session(folder, "encoder.onnx", device, threads)
+        self._encoder = open_session(folder, "encoder.onnx", device, threads)
         _check_graph(self._encoder, "encoder.onnx", {"spectrogram": image}, {"bottleneck": code})
-        self._decoder = _session(folder, "decoder.onnx", device, threads) if decoder else None
+        self._decoder = open_session(folder, "decoder.onnx", device, threads) if decoder else None
         if self._decoder:
             inputs = {"bottleneck": code, "spectrogram": image}
             _check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": image})
@@ -90,7 +91,28 @@ def check_device(device: str) -> None:
         raise ArgumentError(f"device {device!r}: expected 'cpu', 'cuda' or 'cuda:N'")
 
 
-def _session(folder: ModelFolder, name: str, device: str, threads: int) -> Any:
+def open_session(
+    folder: ModelFolder,
+    name: str,
+    device: str = "cpu",
+    threads: int = 1,
+    *,
+    optimised: bool = True,
+    trace: Path | None = None,
+) -> Any:
+    """An `onnxruntime.InferenceSession` for one network of a model folder, with the options that all runs use.
+
+    Args:
+        folder: the model folder.
+        name: `encoder.onnx` or `decoder.onnx`.
+        device: `cpu`, `cuda` or `cuda:N`.
+        threads: CPU threads of one run.
+        optimised: False computes operator by operator, with the weights as they are in the file.
+        trace: where ONNX Runtime writes how long each operator took: the first part of a file's path.
+
+    Raises:
+        RuntimeMissingError, ProviderError, ModelFilesError: as `Networks`.
+    """
     data = folder.read(name)
     runtime = _onnxruntime(device)
     options = runtime.SessionOptions()
@@ -101,6 +123,12 @@ def _session(folder: ModelFolder, name: str, device: str, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # The arena keeps the largest batch ever seen; without it nothing is lost at batch 1.
     options.enable_cpu_mem_arena = False
+    if not optimised:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    if trace is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(trace)
     try:
         session = runtime.InferenceSession(data, options, providers=_providers(device))
     except Exception as error:

@@ -1,0 +1,114 @@
+"""One whole measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import edgevoice
+from edgevoice.bench.arithmetic import Arithmetic, operator_times
+from edgevoice.bench.floor import Floor
+from edgevoice.bench.machine import Machine
+from edgevoice.bench.processes import Process
+from edgevoice.bench.reference import Check
+from edgevoice.bench.report import Network, Report
+from edgevoice.bench.stages import extract_call, stage_calls
+from edgevoice.bench.timing import time_calls
+from edgevoice.extractor import Extractor
+
+ROUNDS = 1000
+"""Enough for a 99.9th percentile."""
+STARTS = 9
+_WINDOWS_PER_EXTRACT = 32
+
+
+def run_benchmark(
+    extractor: Extractor,
+    *,
+    threads: int = 1,
+    rounds: int = ROUNDS,
+    starts: int = STARTS,
+    progress: Callable[[str, int], object] | None = None,
+) -> Report:
+    """Check a loaded model's numbers, then time it.
+
+    Args:
+        extractor: the model, on its device.
+        threads: those that the extractor was loaded with.
+        rounds: times taken of each stage.
+        starts: processes started to time their start.
+        progress: called with what is being done, and what has been done since the last call, in percent.
+
+    Raises:
+        ProviderError: the numbers are not those of the reference; nothing is timed then.
+    """
+    tell = progress or (lambda _, __: None)
+    config, folder = extractor.config, extractor.folder
+    samples = noise(config.audio.window + (_WINDOWS_PER_EXTRACT - 1) * config.audio.hop)
+    tell("check", 0)
+    check = Check.of(extractor, samples)
+
+    inputs = _inputs(extractor, samples)
+    counted = {name: Arithmetic.count(folder, name, these) for name, these in inputs.items()}
+    size = sum(arithmetic.weights for arithmetic in counted.values())
+    tell("floor", 5)
+    floor = Floor.measure(size, threads)
+
+    done = 0.0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += 70 * count / rounds
+        if done >= 1:
+            tell("stages", int(done))
+            done -= int(done)
+
+    timings = time_calls(stage_calls(extractor, samples, threads), rounds, progress=advance)
+    tell("extract", 0)
+    timings |= time_calls([extract_call(extractor, samples)], max(3, rounds // 20), warm_up=1)
+    operators = {name: operator_times(folder, name, these, threads) for name, these in inputs.items()}
+    tell("floor", 5)
+    floor = floor.best(Floor.measure(size, threads))
+    tell("processes", 5)
+    process = Process.measure(str(folder.path), extractor.device, threads, starts)
+    tell("done", 15)
+    return Report(
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=Machine.describe(),
+        model=f"{config.name} {config.version}",
+        files=dict(config.files),
+        device=extractor.device,
+        threads=threads,
+        hop=config.audio.hop / config.audio.rate,
+        check=check,
+        timings=timings,
+        networks={
+            name: Network(arithmetic, floor.seconds(arithmetic), operators[name]) for name, arithmetic in counted.items()
+        },
+        floor=floor,
+        process=process,
+        package_size=_size(Path(edgevoice.__file__).parent, "*.py"),
+        model_size=sum((folder.path / name).stat().st_size for name in config.files),
+    )
+
+
+def noise(count: int) -> NDArray[np.float32]:
+    """White noise (count,) at a tenth of full scale, always the same."""
+    return (0.1 * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
+
+
+def _inputs(extractor: Extractor, samples: NDArray[np.float32]) -> dict[str, dict[str, NDArray[np.float32]]]:
+    window = samples[: extractor.config.audio.window]
+    image = {"spectrogram": extractor.spectrogram(window)[:, None]}
+    inputs = {"encoder.onnx": image}
+    if extractor.layout.error:
+        inputs["decoder.onnx"] = {"bottleneck": extractor.encode(window), **image}
+    return inputs
+
+
+def _size(folder: Path, pattern: str) -> int:
+    return sum(path.stat().st_size for path in folder.rglob(pattern))

@@ -1,0 +1,56 @@
+"""A report as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgevoice.bench.report import Report
+from edgevoice.errors import OutputError, RuntimeMissingError
+
+_BARS = ("fft", "front end", "encoder", "decoder", "encode()", "describe()", "push with a frame", "extract(), a window")
+
+
+def save_figure(report: Report, path: str | Path) -> None:
+    """Save the histogram of the time from push to frame, and the stages' medians with their 99th percentiles.
+
+    Raises:
+        RuntimeMissingError: Matplotlib is not installed.
+        OutputError: the picture cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise RuntimeMissingError("Matplotlib is not installed: pip install 'edgevoice[plot]'") from error
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    histogram, bars = figure.subplots(1, 2)
+
+    name = "push with a frame" if "push with a frame" in report.timings else "describe()"
+    milliseconds = 1e3 * report.timings[name].seconds
+    last = np.percentile(milliseconds, 99.9)
+    histogram.hist(milliseconds[milliseconds <= last], bins=60, color="#4c72b0")
+    for percentile, side in ((50, "left"), (99, "right")):
+        value = np.percentile(milliseconds, percentile)
+        histogram.axvline(value, color="black", linewidth=0.8)
+        text = f" p{percentile} {value:.2f} ms "
+        histogram.annotate(text, (value, 0.95), xycoords=("data", "axes fraction"), ha=side, fontsize=8)
+    histogram.set(xlabel="milliseconds", ylabel="runs", title=f"{name}, up to p99.9")
+
+    stages = [stage for stage in _BARS if stage in report.timings]
+    summaries = [report.timings[stage].summary() for stage in stages]
+    medians = [summary["p50"] for summary in summaries]
+    beyond = [summary["p99"] - summary["p50"] for summary in summaries]
+    bars.barh(stages, medians, xerr=[np.zeros(len(stages)), beyond], color="#4c72b0", ecolor="#888888", capsize=2)
+    for stage in ("encoder", "decoder"):
+        network = report.networks.get(f"{stage}.onnx")
+        if network:
+            place = stages.index(stage)
+            bars.plot([1e3 * network.floor] * 2, [place - 0.4, place + 0.4], color="#c44e52")
+    bars.invert_yaxis()
+    bars.set(xlabel="milliseconds a window", title="median, up to p99; red: the machine's floor")
+    figure.suptitle(f"{report.title}: {report.machine.processor}", fontsize=10)
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot be written ({error})") from error

@@ -1,0 +1,74 @@
+"""The machine and the software that a measurement was made with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PACKAGES = ("edgevoice", "numpy", "onnxruntime", "onnxruntime-gpu", "soundfile", "soxr")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the numbers of a measurement depend on, beside the program."""
+
+    processor: str
+    cores: int
+    """Logical ones that this process may use."""
+    system: str
+    python: str
+    packages: dict[str, str]
+    """Installed versions by name."""
+    load: float | None
+    """Processes that wanted a core, on average over the last minute; None where the system does not tell."""
+
+    def __str__(self) -> str:
+        versions = ", ".join(f"{name} {version}" for name, version in self.packages.items())
+        return f"{self.processor}, {self.cores} cores; {self.system}; Python {self.python}; {versions}"
+
+    @classmethod
+    def describe(cls, packages: tuple[str, ...] = PACKAGES) -> Machine:
+        """This machine, now."""
+        versions = {}
+        for name in packages:
+            try:
+                versions[name] = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        return cls(
+            processor=_processor(),
+            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            system=f"{platform.system()} {platform.release()} {platform.machine()}",
+            python=platform.python_version(),
+            packages=versions,
+            load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+def resident() -> int | None:
+    """Bytes of this process in memory now; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        try:
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            lines = []
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

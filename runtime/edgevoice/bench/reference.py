@@ -1,0 +1,94 @@
+"""What the numbers should be: the definition written out, and the networks operator by operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.config import ModelConfig
+from edgevoice.errors import ProviderError
+from edgevoice.extractor import Extractor
+from edgevoice.inference import open_session
+from edgevoice.spectrogram import hann, mel_filters
+
+TOLERANCE = 1e-4
+"""Of a descriptor, relative to the largest of its group: what float32 leaves of sums in another order, and much less than
+any mistake makes."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """How an extractor's numbers compare with the reference."""
+
+    spectrogram: float
+    """Largest difference of a standardised spectrogram value."""
+    bottleneck: float
+    """Largest difference, relative to the largest value."""
+    error: float
+    """Likewise; 0 where the errors were not asked for."""
+    live: bool | None
+    """Whether a stream gives the bits of `extract`; None for a model that takes whole files only."""
+
+    @classmethod
+    def of(cls, extractor: Extractor, samples: NDArray[np.float32]) -> Check:
+        """Compare on the windows of samples (samples,) at the model's rate.
+
+        Raises:
+            ProviderError: a difference is larger than TOLERANCE, or a stream and `extract` differ on the CPU.
+        """
+        config, layout = extractor.config, extractor.layout
+        windows = np.lib.stride_tricks.sliding_window_view(samples, config.audio.window)[:: config.audio.hop][:8]
+        expected = np.stack([reference_spectrogram(config, window) for window in windows])
+        images = expected[:, None].astype(np.float32)
+        bottleneck, error = _unoptimised(extractor, images)
+        described = extractor.describe(windows)
+        check = cls(
+            spectrogram=float(np.abs(extractor.spectrogram(windows) - expected).max()),
+            bottleneck=_relative(described[:, : layout.bottleneck], bottleneck) if layout.bottleneck else 0.0,
+            error=_relative(described[:, layout.bottleneck :], error) if layout.error else 0.0,
+            live=_is_live(extractor, samples) if config.windows == "apart" else None,
+        )
+        if not np.max([check.spectrogram, check.bottleneck, check.error]) <= TOLERANCE:  # NaN is not either
+            raise ProviderError(f"{extractor}: differs from the reference by more than {TOLERANCE:g}: {check}")
+        if check.live is False and extractor.device == "cpu":
+            raise ProviderError(f"{extractor}: a stream does not give the bits of extract")
+        return check
+
+
+def reference_spectrogram(config: ModelConfig, window: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Standardised spectrogram (bands, columns) of one window at the model's level, all in float64."""
+    settings = config.spectrogram
+    first, last = settings.trim
+    padded = np.pad(window[first : len(window) - last].astype(np.float64), settings.padding)
+    columns = np.lib.stride_tricks.sliding_window_view(padded, settings.fft)[:: settings.step]
+    spectrum = np.abs(np.fft.rfft(columns * hann(settings.fft) if settings.taper == "hann" else columns))
+    values = spectrum**2 if settings.spectrum == "power" else spectrum
+    if settings.bands.scale == "bins":
+        bands = values.T[: settings.bands.count]
+    else:
+        bands = mel_filters(settings.bands, config.audio.rate, settings.fft) @ values.T
+    if settings.logarithm:
+        bands = np.log(np.maximum(bands, settings.logarithm.floor))
+    return (np.pad(bands, ((0, 0), (0, settings.blank))) + settings.offset) / settings.divisor
+
+
+def _unoptimised(extractor: Extractor, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    encoder, decoder = (open_session(extractor.folder, name, optimised=False) for name in ("encoder.onnx", "decoder.onnx"))
+    (bottleneck,) = encoder.run(["bottleneck"], {"spectrogram": images})
+    (error,) = decoder.run(["error"], {"bottleneck": bottleneck, "spectrogram": images})
+    return bottleneck, error
+
+
+def _relative(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def _is_live(extractor: Extractor, samples: NDArray[np.float32]) -> bool:
+    level = 1.0 if extractor.config.level.default == "utterance" else None
+    offline = extractor.extract((samples, extractor.config.audio.rate), level=level)
+    stream = extractor.stream(level=level)
+    chunks = np.array_split(samples, len(samples) // 777 + 1)
+    values = [*(stream.push(chunk).values for chunk in chunks), stream.finish().values]
+    return np.concatenate(values).tobytes() == offline.values.tobytes()

@@ -1,0 +1,189 @@
+"""What a benchmark found: as JSON, and as a table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevoice.bench.arithmetic import Arithmetic
+from edgevoice.bench.floor import Floor
+from edgevoice.bench.machine import Machine
+from edgevoice.bench.processes import Process
+from edgevoice.bench.reference import Check
+from edgevoice.bench.timing import Timing
+from edgevoice.errors import ArgumentError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network: what it has to compute, and where its time goes."""
+
+    arithmetic: Arithmetic
+    floor: float
+    """Seconds that it would take at the machine's best rates."""
+    operators: dict[str, float]
+    """Seconds of a run in each operator, the longest first."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One measurement of one model on one machine."""
+
+    time: str
+    """When, UTC."""
+    machine: Machine
+    model: str
+    files: dict[str, str]
+    """Digests of the networks."""
+    device: str
+    threads: int
+    hop: float
+    """Seconds from one frame to the next."""
+    check: Check
+    timings: dict[str, Timing]
+    networks: dict[str, Network]
+    """By file name."""
+    floor: Floor
+    process: Process
+    package_size: int
+    """Bytes of EdgeVoice's own modules."""
+    model_size: int
+    """Bytes of the model folder's networks."""
+
+    @property
+    def title(self) -> str:
+        """What was measured."""
+        return f"{self.model} on {self.device}, {self.threads} thread" + "s" * (self.threads != 1)
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """What does not depend on how fast the machine is: medians of this run, divided by each other."""
+        median = {name: timing.median for name, timing in self.timings.items()}
+        ratios = {
+            "front end / fft": median["front end"] / median["fft"],
+            "encode() / encoder": median["encode()"] / median["encoder"],
+        }
+        for name, network in self.networks.items():
+            stage = Path(name).stem
+            ratios[f"{stage} / floor"] = median[stage] / network.floor
+        ratios["first frame / imports"] = self.process.first_frame / self.process.imports
+        return ratios
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of computation for a second of audio, in `extract`."""
+        return self.timings["extract(), a window"].median / self.hop
+
+    @property
+    def streams(self) -> float | None:
+        """Live streams that one core (or the threads given) could just hold, by the time that all pushes of a hop take."""
+        live = self.timings.get("live, all pushes of a hop")
+        return self.hop / live.median if live else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON: times in milliseconds, and each single one in microseconds."""
+        return {
+            "format": FORMAT,
+            "time": self.time,
+            "machine": self.machine.to_dict(),
+            "model": self.model,
+            "files": self.files,
+            "device": self.device,
+            "threads": self.threads,
+            "hop": self.hop,
+            "check": asdict(self.check),
+            "stages": {
+                name: timing.summary() | {"microseconds": np.round(timing.seconds * 1e6, 1).tolist()}
+                for name, timing in self.timings.items()
+            },
+            "ratios": self.ratios,
+            "real_time_factor": self.real_time_factor,
+            "streams": self.streams,
+            "networks": {name: asdict(network) for name, network in self.networks.items()},
+            "floor": asdict(self.floor),
+            "process": self.process.to_dict(),
+            "package_size": self.package_size,
+            "model_size": self.model_size,
+        }
+
+    @classmethod
+    def read(cls, path: str | Path) -> Report:
+        """Read what was written with `to_dict`.
+
+        Raises:
+            ArgumentError: the file cannot be read, or is not such a report.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            if data["format"] != FORMAT:
+                raise ArgumentError(f"{path}: has the format {data['format']}, expected {FORMAT}")
+            return cls(
+                time=data["time"],
+                machine=Machine(**data["machine"]),
+                model=data["model"],
+                files=data["files"],
+                device=data["device"],
+                threads=data["threads"],
+                hop=data["hop"],
+                check=Check(**data["check"]),
+                timings={name: Timing(np.array(stage["microseconds"]) * 1e-6) for name, stage in data["stages"].items()},
+                networks={
+                    name: Network(Arithmetic(**network["arithmetic"]), network["floor"], network["operators"])
+                    for name, network in data["networks"].items()
+                },
+                floor=Floor(**data["floor"]),
+                process=Process(**data["process"]),
+                package_size=data["package_size"],
+                model_size=data["model_size"],
+            )
+        except OSError as error:
+            raise ArgumentError(f"{path}: cannot be read ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, ArgumentError):
+                raise
+            raise ArgumentError(f"{path}: is not the JSON of a benchmark ({error!r})") from error
+
+    def table(self) -> str:
+        """Plain text for people."""
+        check = self.check
+        lines = [
+            self.title,
+            str(self.machine),
+            f"equal to the reference: spectrogram to {check.spectrogram:.1e}, of the largest value bottleneck to "
+            f"{check.bottleneck:.1e}, error to {check.error:.1e}" + "; live as offline, bit for bit" * bool(check.live),
+            "",
+            _row("milliseconds a window", *next(iter(self.timings.values())).summary()),
+            *(_row(name, *map(_three, timing.summary().values())) for name, timing in self.timings.items()),
+            "",
+            _row("floor of the networks", "ms", "Mop", "MB")
+            + f"   at {self.floor.sgemm / 1e9:.0f} Gop/s and {self.floor.read / 1e9:.0f} GB/s",
+        ]
+        for name, network in self.networks.items():
+            operations, weights = network.arithmetic.operations / 1e6, network.arithmetic.weights / 1e6
+            lines.append(_row(name, _three(1e3 * network.floor), f"{operations:.1f}", f"{weights:.1f}"))
+        lines += ["", *(_row(name, f"{ratio:.2f}") for name, ratio in self.ratios.items()), ""]
+        lines.append(_row("real-time factor", f"{self.real_time_factor:.4f}"))
+        if self.streams:
+            lines.append(_row("live streams at full load", f"{self.streams:.0f}"))
+        process = self.process
+        lines.append(_row("start to first frame, s", _three(process.first_frame)) + f"   imports {process.imports:.3f}")
+        if process.first_frame_resident is not None and process.imports_resident is not None:
+            resident = process.first_frame_resident / 1e6
+            lines.append(_row("resident, MB", f"{resident:.1f}") + f"   imports {process.imports_resident / 1e6:.1f}")
+        lines.append(_row("package, MB", f"{self.package_size / 1e6:.2f}"))
+        lines.append(_row("model, MB", f"{self.model_size / 1e6:.2f}"))
+        return "\n".join(lines)
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"{name:<28}" + "".join(f"{cell:>9}" for cell in cells)
+
+
+def _three(value: float) -> str:
+    return f"{value:.3f}"

@@ -1,0 +1,94 @@
+"""What is timed: each stage on its own, and what users call."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.bench.timing import Call
+from edgevoice.extractor import Extractor
+from edgevoice.inference import open_session
+from edgevoice.spectrogram import Spectrogram
+from edgevoice.stream import Stream
+
+
+def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int) -> list[Call]:
+    """The calls of one window, in the order in which a window meets them.
+
+    `fft` is the bare FFT of the front end, `encoder` and `decoder` are bare runs of the networks; the others are made
+    through the public interface.
+
+    Args:
+        extractor: a loaded model.
+        samples: (samples,) at the model's rate, at least one window; what is played again and again to the live streams.
+        threads: those that the extractor was loaded with.
+    """
+    config = extractor.config
+    window = samples[: config.audio.window]
+    image = extractor.spectrogram(window)[:, None]
+    spectrogram = Spectrogram(config.spectrogram, config.audio)
+    scratch, out = spectrogram.scratch(), np.empty((1, *spectrogram.shape), np.float32)
+    columns = np.random.default_rng(0).standard_normal(scratch.columns.shape)
+    encoder = open_session(extractor.folder, "encoder.onnx", extractor.device, threads)
+    images = {"spectrogram": image}
+    calls = [
+        Call("fft", lambda: np.fft.rfft(columns)),
+        Call("front end", lambda: spectrogram.compute(window[None], 0.01, 2.0, scratch, out)),
+        Call("encoder", lambda: encoder.run(["bottleneck"], images)),
+    ]
+    if extractor.layout.error:
+        decoder = open_session(extractor.folder, "decoder.onnx", extractor.device, threads)
+        pair = {"bottleneck": encoder.run(["bottleneck"], images)[0], **images}
+        calls.append(Call("decoder", lambda: decoder.run(["error"], pair)))
+    calls += [
+        Call("encode()", lambda: extractor.encode(window)),
+        Call("describe()", lambda: extractor.describe(window)),
+    ]
+    if config.windows == "apart":
+        last, whole = LivePushes(extractor, samples), LivePushes(extractor, samples)
+        calls += [
+            Call("push with a frame", last.complete, last.wait),
+            Call("live, all pushes of a hop", whole.hop),
+        ]
+    return calls
+
+
+def extract_call(extractor: Extractor, samples: NDArray[np.float32]) -> Call:
+    """`extract` of all samples (samples,), a window."""
+    rate = extractor.config.audio.rate
+    level = 1.0 if extractor.config.level.default == "utterance" else None
+    windows = len(extractor.extract((samples, rate), level=level))
+    return Call("extract(), a window", lambda: extractor.extract((samples, rate), level=level), windows=windows)
+
+
+class LivePushes:
+    """A stream that is fed step by step (50 ms at 16 kHz for most models), round and round."""
+
+    def __init__(self, extractor: Extractor, samples: NDArray[np.float32]) -> None:
+        config = extractor.config
+        step = config.level.step
+        self._stream: Stream = extractor.stream(level=1.0 if config.level.default == "utterance" else None)
+        self._chunks = [samples[at : at + step] for at in range(0, len(samples) - step + 1, step)]
+        self._next = 0
+        self._pushes = config.audio.hop // step
+        for _ in range(config.audio.window // step):
+            self.push()
+
+    def push(self) -> None:
+        """One step."""
+        self._stream.push(self._chunks[self._next])
+        self._next = (self._next + 1) % len(self._chunks)
+
+    def wait(self) -> None:
+        """All steps of a hop but the last: none completes a window."""
+        for _ in range(self._pushes - 1):
+            self.push()
+
+    def complete(self) -> None:
+        """The last step of a hop: gives a frame."""
+        self.push()
+
+    def hop(self) -> None:
+        """A whole hop."""
+        self.wait()
+        self.complete()

@@ -1,0 +1,94 @@
+"""Times of calls: taken in alternation, kept in full, summed up by their percentiles."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Something to be timed."""
+
+    name: str
+    run: Callable[[], object]
+    prepare: Callable[[], object] | None = None
+    """Called before each `run`, outside of the time taken."""
+    windows: int = 1
+    """Windows that one run computes: times are given for one."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one window took, run by run."""
+
+    seconds: NDArray[np.float64]
+    """(runs,), in the order in which they were taken."""
+
+    @property
+    def median(self) -> float:
+        """In seconds."""
+        return float(np.median(self.seconds))
+
+    @property
+    def notch(self) -> tuple[float, float]:
+        """Interval of the median, in seconds: 1.57 interquartile ranges over the root of the runs to either side.
+
+        Where the intervals of two medians do not overlap, they differ at about the 5 % level (McGill, Tukey and Larsen,
+        Variations of Box Plots, 1978).
+        """
+        low, high = np.percentile(self.seconds, [25, 75])
+        reach = 1.57 * (high - low) / math.sqrt(len(self.seconds))
+        return self.median - reach, self.median + reach
+
+    def summary(self) -> dict[str, float]:
+        """Milliseconds: `p50`, `p90`, `p99`, `p99.9` and `max`."""
+        values = np.percentile(self.seconds, PERCENTILES)
+        names = [f"p{percentile:g}" for percentile in PERCENTILES]
+        return {name: 1e3 * float(value) for name, value in zip(names, values, strict=True)} | {
+            "max": 1e3 * float(self.seconds.max())
+        }
+
+
+def time_calls(
+    calls: Sequence[Call], rounds: int, warm_up: int = 10, progress: Callable[[int], object] | None = None
+) -> dict[str, Timing]:
+    """Time calls in alternation, so that whatever slows the machine down meets them all.
+
+    Every round runs each call once, and begins with another one. The garbage collector rests meanwhile.
+
+    Args:
+        calls: what to time; their names are the keys of the result.
+        rounds: times taken of each.
+        warm_up: rounds before, of which no time is taken.
+        progress: called with 1 after each round.
+    """
+    times = np.empty((len(calls), rounds))
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        for number in range(-warm_up, rounds):
+            for place in range(len(calls)):
+                k = (place + number) % len(calls)
+                call = calls[k]
+                if call.prepare:
+                    call.prepare()
+                begin = time.perf_counter()
+                call.run()
+                end = time.perf_counter()
+                if number >= 0:
+                    times[k, number] = (end - begin) / call.windows
+            if progress and number >= 0:
+                progress(1)
+    finally:
+        if collected:
+            gc.enable()
+    return {call.name: Timing(times[k]) for k, call in enumerate(calls)}

@@ -1,0 +1,90 @@
+"""`edgevoice bench`: how fast a model is on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from edgevoice.cli.options import Commands, add_model_options, load_extractor, new_parser, positive
+from edgevoice.errors import OutputError
+
+_EPILOG = """\
+examples:
+  edgevoice bench
+  edgevoice bench --model cae-256 --threads 2 --json now.json --plot now.png
+  edgevoice bench --compare before.json
+
+Checks the numbers before it times anything. Every round runs each stage once; ratios are of medians of the same run, so
+they can be compared between machines. The floor is what the networks' products would take at the rate of a large matrix
+product, and their weights at the rate at which memory is read. Let nothing else run meanwhile.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = new_parser(commands, "bench", "measure latency, throughput and memory on this machine", _EPILOG)
+    add_model_options(parser)
+    group = parser.add_argument_group("measurement")
+    group.add_argument(
+        "--rounds", type=positive, default=1000, metavar="N", help="times taken of each stage (default: 1000)"
+    )
+    group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
+    group.add_argument("--plot", metavar="FILE", help="save a picture: latency histogram and stages (.png, .svg, .pdf)")
+    group.add_argument("--compare", metavar="OLD.json", help="tell what got slower since a measurement kept with --json")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure; print, write and compare."""
+    # Loaded here: other commands do without.
+    from edgevoice.bench.benchmark import run_benchmark
+    from edgevoice.bench.comparison import Comparison
+    from edgevoice.bench.figure import save_figure
+    from edgevoice.bench.report import Report
+
+    old = Report.read(arguments.compare) if arguments.compare else None
+    with _Bar() as bar:
+        report = run_benchmark(
+            load_extractor(arguments), threads=arguments.threads, rounds=arguments.rounds, progress=bar.update
+        )
+    if arguments.json == "-":
+        print(json.dumps(report.to_dict()))
+    else:
+        print(report.table())
+    if arguments.json and arguments.json != "-":
+        try:
+            Path(arguments.json).write_text(json.dumps(report.to_dict()) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{arguments.json}: cannot be written ({error.strerror})") from error
+    if arguments.plot:
+        save_figure(report, arguments.plot)
+    if old:
+        print("", Comparison(old, report).table(), sep="\n", file=sys.stderr if arguments.json == "-" else sys.stdout)
+    return 0
+
+
+class _Bar:
+    """A progress bar on stderr, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        if sys.stderr is not None and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=100, bar_format="{desc:<10} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]")
+
+    def update(self, what: str, percent: int) -> None:
+        """So many percent more are done, and this comes next."""
+        if self._bar is not None:
+            self._bar.set_description_str(what)
+            self._bar.update(percent)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

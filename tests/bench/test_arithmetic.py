@@ -1,0 +1,85 @@
+"""Products are counted as arithmetic says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgevoice import Extractor, ModelFolder
+from edgevoice.bench.arithmetic import Arithmetic, operator_times
+from edgevoice.bench.floor import Floor
+
+
+def folder_with(tmp_path: Path, node: Any, shape: list[int], **weights: np.ndarray) -> Any:
+    """Something with the `read` of a model folder, and one network of one operator."""
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+    class Folder:
+        path = tmp_path
+
+        def read(self, _: str) -> bytes:
+            return bytes(model.SerializeToString())
+
+    return Folder()
+
+
+@pytest.mark.parametrize(
+    ("node", "shape", "weights", "operations", "size"),
+    [
+        ({"op_type": "Conv", "pads": [1, 1, 1, 1]}, (1, 3, 8, 9), {"w": (5, 3, 3, 3)}, 2 * 5 * 8 * 9 * 27, 4 * 135),
+        ({"op_type": "ConvTranspose"}, (1, 3, 8, 9), {"w": (3, 5, 2, 2)}, 2 * 3 * 8 * 9 * 20, 4 * 60),
+        ({"op_type": "MatMul"}, (2, 7), {"w": (7, 11)}, 2 * 2 * 7 * 11, 4 * 77),
+        ({"op_type": "Gemm", "transB": 1}, (2, 7), {"w": (11, 7), "b": (11,)}, 2 * 2 * 7 * 11, 4 * 88),
+        ({"op_type": "LSTM", "hidden_size": 6}, (5, 1, 4), {"w": (1, 24, 4), "r": (1, 24, 6)}, 2 * 5 * 240, 4 * 240),
+        ({"op_type": "Relu"}, (5, 1, 4), {}, 0, 0),
+    ],
+    ids=lambda value: value["op_type"] if isinstance(value, dict) and "op_type" in value else "",
+)
+def test_counts(
+    tmp_path: Path, node: dict[str, Any], shape: tuple[int, ...], weights: dict[str, Any], operations: int, size: int
+) -> None:
+    made = helper.make_node(inputs=["x", *weights], outputs=["y"], **node)
+    arrays = {name: np.ones(dimensions) for name, dimensions in weights.items()}
+    folder = folder_with(tmp_path, made, list(shape), **arrays)
+    assert Arithmetic.count(folder, "encoder.onnx", {"x": np.ones(shape, np.float32)}) == Arithmetic(operations, size)
+
+
+def test_operators_of_the_network_that_is_run(tiny: Extractor, noise: np.ndarray) -> None:
+    images = {"spectrogram": tiny.spectrogram(noise[:8000])[:, None]}
+    times = operator_times(tiny.folder, "encoder.onnx", images, threads=1, runs=3)
+    assert {name.split()[0] for name in times} == {"ReduceMean", "MatMul"}
+    assert list(times.values()) == sorted(times.values(), reverse=True)
+    assert 0 < max(times.values()) < 1
+
+
+def test_nothing_is_left_where_it_was_run(
+    tiny_model: Path, make_model: Callable[..., Path], noise: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = ModelFolder.open(tiny_model)
+    Arithmetic.count(folder, "encoder.onnx", {"spectrogram": np.zeros((1, 1, 128, 126), np.float32)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_floor_is_products_and_weights_one_after_the_other() -> None:
+    floor = Floor(sgemm=100e9, read=50e9)
+    assert floor.seconds(Arithmetic(100_000_000, 5_000_000)) == pytest.approx(1.1e-3)
+    assert floor.best(Floor(90e9, 60e9)) == Floor(100e9, 60e9)
+
+
+def test_rates_of_this_machine_are_plausible() -> None:
+    floor = Floor.measure(1_000_000, threads=1)
+    assert 1e8 < floor.sgemm < 1e13
+    assert 1e8 < floor.read < 1e13

@@ -1,0 +1,58 @@
+"""Calls are timed in alternation, and summed up as their names say."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from edgevoice.bench.timing import Call, Timing, time_calls
+
+
+def test_calls_alternate_and_each_round_begins_with_another() -> None:
+    log: list[str] = []
+    calls = [Call(name, lambda name=name: log.append(name)) for name in "abc"]
+    timings = time_calls(calls, rounds=3, warm_up=0)
+    assert "".join(log) == "abcbcacab"
+    assert {name: len(timing.seconds) for name, timing in timings.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_only_the_run_is_timed_and_shared_by_its_windows() -> None:
+    clock = [0.0]
+
+    def spend(seconds: float) -> None:
+        clock[0] += seconds
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgevoice.bench.timing.time.perf_counter", lambda: clock[0])
+        timings = time_calls([Call("call", lambda: spend(8), lambda: spend(100), windows=4)], rounds=5, warm_up=2)
+    assert timings["call"].seconds.tolist() == [2] * 5
+
+
+def test_progress_counts_rounds_and_the_collector_rests() -> None:
+    seen: list[bool] = []
+    counted: list[int] = []
+    time_calls([Call("call", lambda: seen.append(gc.isenabled()))], rounds=4, warm_up=3, progress=counted.append)
+    assert len(seen) == 7
+    assert not any(seen)
+    assert counted == [1] * 4
+    assert gc.isenabled()
+
+
+def test_the_collector_works_again_after_an_error() -> None:
+    with pytest.raises(ZeroDivisionError):
+        time_calls([Call("call", lambda: 1 // 0)], rounds=1)
+    assert gc.isenabled()
+
+
+def test_summary_is_in_milliseconds() -> None:
+    timing = Timing(np.arange(1001) * 1e-3)
+    assert timing.summary() == pytest.approx({"p50": 500, "p90": 900, "p99": 990, "p99.9": 999, "max": 1000})
+    assert timing.median == pytest.approx(0.5)
+
+
+def test_notch_shrinks_with_the_root_of_the_runs() -> None:
+    few, many = (Timing(np.linspace(0, 1, count)) for count in (101, 10_001))
+    assert few.notch == pytest.approx((0.5 - 1.57 * 0.5 / 101**0.5, 0.5 + 1.57 * 0.5 / 101**0.5))
+    assert many.notch[0] > few.notch[0]
