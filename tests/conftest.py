@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,3 +70,25 @@ def noise() -> np.ndarray:
     rng = np.random.default_rng(7)
     envelope = 0.3 * np.sin(np.linspace(0, np.pi, 160_000)) ** 2 + 0.01
     return (rng.standard_normal(160_000) * envelope + 0.02).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def disvoice_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """DisVoice 0.1.10 as published, downloaded."""
+    folder = tmp_path_factory.mktemp("disvoice")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "disvoice==0.1.10"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        pytest.skip("DisVoice 0.1.10 cannot be downloaded here")
+    return folder / "disvoice-0.1.10-py3-none-any.whl"
+
+
+@pytest.fixture(scope="session")
+def disvoice_models(disvoice_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the model folders made from DisVoice's published weights."""
+    pytest.importorskip("torch", reason="the export extra is not installed")
+    from edgevoice_export.cli import main
+
+    folder = tmp_path_factory.mktemp("disvoice-models")
+    assert main(["import-disvoice", str(disvoice_wheel), "--out", str(folder)]) == 0
+    return folder
