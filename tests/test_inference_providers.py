@@ -1,0 +1,167 @@
+"""What is asked of ONNX Runtime, and what is made of its answers, without a GPU."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgevoice
+from edgevoice import DeviceMemoryError, ModelFilesError, ProviderError, RuntimeMissingError
+from fakeonnxruntime import CPU, CUDA, FakeRuntime
+
+BATCHES = [1, 2, 4, 8, 16, 32, 64]
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of the ONNX Runtime distributions that are there; a test may change it."""
+    names = {"onnxruntime-gpu"}
+    ask = importlib.metadata.distribution
+
+    def distribution(name: str) -> Any:
+        if not name.startswith("onnxruntime"):
+            return ask(name)
+        if name not in names:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return None
+
+    monkeypatch.setattr(importlib.metadata, "distribution", distribution)
+    return names
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch, installed: set[str]) -> FakeRuntime:
+    """A fake `onnxruntime` with CUDA."""
+    fake = FakeRuntime()
+    monkeypatch.setitem(sys.modules, "onnxruntime", fake)  # type: ignore[arg-type]
+    return fake
+
+
+class TestOptions:
+    """How sessions are made."""
+
+    def test_cpu(self, runtime: FakeRuntime, tiny_model: Path) -> None:
+        edgevoice.load(tiny_model, threads=3)
+        assert len(runtime.sessions) == 2
+        for session in runtime.sessions:
+            assert session.providers == [(CPU, {})]
+            options: Any = session.options
+            assert (options.intra_op_num_threads, options.inter_op_num_threads) == (3, 1)
+            assert options.enable_cpu_mem_arena is False
+            assert options.entries == {"session.intra_op.allow_spinning": "0"}
+            assert session.batches == []
+            assert not session.fallback
+        assert runtime.preloaded == 0
+
+    @pytest.mark.parametrize(("device", "number"), [("cuda", "0"), ("cuda:0", "0"), ("cuda:3", "3")])
+    def test_cuda(self, runtime: FakeRuntime, tiny_model: Path, device: str, number: str) -> None:
+        extractor = edgevoice.load(tiny_model, device=device)
+        assert extractor.device == device
+        for session in runtime.sessions:
+            (name, options), (rest, _) = session.providers
+            assert (name, rest) == (CUDA, CPU)
+            assert options == {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+            assert not session.fallback
+
+    def test_decoder_is_loaded_only_for_errors(self, runtime: FakeRuntime, tiny_model: Path) -> None:
+        edgevoice.load(tiny_model, device="cuda", descriptors="bottleneck")
+        assert [session.is_encoder for session in runtime.sessions] == [True]
+
+
+class TestCannotBeUsed:
+    """Never another device than the one that was asked for."""
+
+    def test_no_runtime(self, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)  # type: ignore[arg-type]
+        with pytest.raises(RuntimeMissingError, match=r"pip install 'edgevoice\[cpu\]', or 'edgevoice\[gpu\]'"):
+            edgevoice.load(tiny_model)
+
+    def test_runtime_without_cuda(self, runtime: FakeRuntime, installed: set[str], tiny_model: Path) -> None:
+        runtime.available = ["AzureExecutionProvider", CPU]
+        installed.symmetric_difference_update({"onnxruntime", "onnxruntime-gpu"})
+        with pytest.raises(ProviderError, match=r"'cuda': the ONNX Runtime installed \(onnxruntime\) has only .*gpu"):
+            edgevoice.load(tiny_model, device="cuda")
+        assert not runtime.sessions
+
+    def test_silent_use_of_the_cpu(self, runtime: FakeRuntime, tiny_model: Path) -> None:
+        runtime.used = [CPU]
+        with pytest.raises(ProviderError, match="'cuda:1' was asked for, but ONNX Runtime would use CPUExecutionProvider"):
+            edgevoice.load(tiny_model, device="cuda:1")
+
+    def test_provider_that_does_not_start(self, runtime: FakeRuntime, tiny_model: Path) -> None:
+        runtime.refusal = "CUDA failure 100: no CUDA-capable device is detected\nsecond line"
+        with pytest.raises(ProviderError, match=r"'cuda' cannot be used: CUDA failure 100: .* detected$"):
+            edgevoice.load(tiny_model, device="cuda")
+
+    def test_network_that_does_not_load(self, runtime: FakeRuntime, tiny_model: Path) -> None:
+        runtime.refusal = "Protobuf parsing failed"
+        for device in ("cpu", "cuda"):
+            with pytest.raises(ModelFilesError, match="cannot load it: Protobuf parsing failed"):
+                edgevoice.load(tiny_model, device=device)
+
+
+class TestBothPackages:
+    """onnxruntime and onnxruntime-gpu overwrite each other."""
+
+    @pytest.mark.usefixtures("runtime")
+    def test_warns_where_load_was_called(self, installed: set[str], tiny_model: Path) -> None:
+        installed.update({"onnxruntime", "onnxruntime-gpu"})
+        with pytest.warns(RuntimeWarning, match="pip uninstall -y onnxruntime onnxruntime-gpu") as caught:
+            edgevoice.load(tiny_model)
+        assert {warning.filename for warning in caught} == {__file__}
+
+    def test_is_an_error_when_cuda_is_gone(self, runtime: FakeRuntime, installed: set[str], tiny_model: Path) -> None:
+        installed.update({"onnxruntime", "onnxruntime-gpu"})
+        runtime.available = [CPU]
+        with pytest.raises(ProviderError, match=r"\(onnxruntime, onnxruntime-gpu\) has only CPUExecutionProvider"):
+            edgevoice.load(tiny_model, device="cuda")
+
+
+class TestBatches:
+    """CUDA sees only shapes that it has met at load."""
+
+    def test_warm_up_meets_every_size(self, runtime: FakeRuntime, tiny_model: Path) -> None:
+        edgevoice.load(tiny_model, device="cuda")
+        assert [session.batches for session in runtime.sessions] == [BATCHES, BATCHES]
+
+    @pytest.mark.parametrize(("count", "filled"), [(1, 1), (2, 2), (3, 4), (9, 16), (33, 64), (64, 64), (65, 65)])
+    def test_fills_up(self, runtime: FakeRuntime, tiny_model: Path, noise: np.ndarray, count: int, filled: int) -> None:
+        windows = np.lib.stride_tricks.sliding_window_view(noise, 8000)[:count]
+        extractor, plain = edgevoice.load(tiny_model, device="cuda"), edgevoice.load(tiny_model)
+        encoder, decoder = runtime.sessions[:2]
+        described = extractor.describe(windows)
+        assert encoder.batches[-1] == decoder.batches[-1] == filled
+        assert described.tobytes() == plain.describe(windows).tobytes()
+        assert runtime.sessions[2].batches[-1] == count
+
+    def test_extract_goes_by_full_batches(self, runtime: FakeRuntime, tiny_model: Path, noise: np.ndarray) -> None:
+        extractor = edgevoice.load(tiny_model, device="cuda")
+        frames = len(extractor.extract((noise, 16000), hop=0.05))
+        batches = runtime.sessions[0].batches[len(BATCHES) :]
+        assert frames == 191
+        assert set(batches) <= set(BATCHES)
+        assert batches[0] == 64
+
+
+class TestFailures:
+    """A run that fails says on which device, and what to do."""
+
+    @pytest.mark.parametrize(
+        "message", ["CUDA out of memory", "Failed to allocate memory for requested buffer of size 17", "bad_alloc"]
+    )
+    def test_memory(self, runtime: FakeRuntime, tiny_model: Path, noise: np.ndarray, message: str) -> None:
+        extractor = edgevoice.load(tiny_model)
+        runtime.failure = message
+        with pytest.raises(DeviceMemoryError, match="1 windows at once do not fit into the memory of cpu"):
+            extractor.encode(noise[:8000])
+
+    def test_anything_else(self, runtime: FakeRuntime, tiny_model: Path, noise: np.ndarray) -> None:
+        extractor = edgevoice.load(tiny_model, device="cuda")
+        runtime.failure = "CUDNN_STATUS_EXECUTION_FAILED\nmore"
+        with pytest.raises(ProviderError, match=r"failed on cuda: CUDNN_STATUS_EXECUTION_FAILED$"):
+            extractor.encode(noise[:8000])
