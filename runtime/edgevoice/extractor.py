@@ -95,13 +95,6 @@ class Extractor:
         """What a frame's numbers are: counts, names, rate."""
         return self._layout
 
-    @property
-    def batch(self) -> int:
-        """Windows computed together at most, where more than one is at hand."""
-        if self._device != "cpu":
-            return _CUDA_BATCH
-        return BATCH if self.config.batch_independent else 1
-
     def stream(
         self,
         rate: int | None = None,
@@ -136,7 +129,8 @@ class Extractor:
                 "a fixed gain"
             )
         rate = self.config.audio.rate if rate is None else rate
-        return Stream(self, rate, channels, _fixed(chosen), self._hop(hop), channel)
+        windower = Windower(self.config, _fixed(chosen), self._hop(hop), self._batch)
+        return Stream(windower, self._analysis(), self._layout, rate, channels, channel)
 
     def extract(
         self,
@@ -180,7 +174,7 @@ class Extractor:
             return resampled(source, self.config.audio.rate, channel, resampler)
 
         measured = _measure(signal(), self.config) if chosen == "utterance" else _fixed(chosen)
-        windower, analysis = Windower(self.config, measured, samples, self.batch, dtype), self.analysis()
+        windower, analysis = Windower(self.config, measured, samples, self._batch, dtype), self._analysis()
         window = self.config.audio.window
 
         def frames() -> Iterator[Features]:
@@ -242,11 +236,18 @@ class Extractor:
         """
         return describe(self._networks, self._layout, self._images(window))
 
-    def analysis(self) -> Analysis:
+    @property
+    def _batch(self) -> int:
+        """Windows computed together at most, where more than one is at hand."""
+        if self._device != "cpu":
+            return _CUDA_BATCH
+        return BATCH if self.config.batch_independent else 1
+
+    def _analysis(self) -> Analysis:
         """New buffers, and the way from windows to features, for one stream."""
         if self.config.windows == "together":
             return Together(self._networks, self._spectrogram, self._layout)
-        return Apart(self._networks, self._spectrogram, self._layout, self.batch)
+        return Apart(self._networks, self._spectrogram, self._layout, self._batch)
 
     def _images(self, window: NDArray[Any]) -> NDArray[np.float32]:
         """Spectrograms float32 (n, 1, bands, columns), for one window in a buffer that this thread's next call reuses."""

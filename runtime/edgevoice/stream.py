@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.analysis import Analysis
 from edgevoice.audio.resampling import Resampler
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, mix
 from edgevoice.errors import ArgumentError, StreamError
-from edgevoice.features import Features
-from edgevoice.windowing import FixedLevel, Windower
-
-if TYPE_CHECKING:
-    from edgevoice.extractor import Extractor
+from edgevoice.features import Features, Layout
+from edgevoice.windowing import Windower
 
 _SLICE = 1 << 16
 """Samples of a push taken at a time, so that a large one does not need its size again for every stage."""
@@ -29,24 +27,22 @@ class Stream:
 
     def __init__(
         self,
-        extractor: Extractor,
+        windower: Windower,
+        analysis: Analysis,
+        layout: Layout,
         rate: int,
-        channels: int,
-        level: str | FixedLevel,
-        hop: int,
+        channels: int = 1,
         channel: int | None = None,
     ) -> None:
         check_rate(rate)
         if isinstance(channels, bool) or not isinstance(channels, int | np.integer) or channels < 1:
             raise ArgumentError(f"channels {channels!r}: expected a whole number, 1 or more")
         check_channel(channel, channels)
-        self._extractor, self._channels, self._channel = extractor, int(channels), channel
         self.rate = int(rate)
         """Sampling rate of the source, in hertz."""
-        config = extractor.config
-        self._resampler = Resampler(self.rate, config.audio.rate)
-        self._windower = Windower(config, level, hop, extractor.batch)
-        self._analysis = extractor.analysis()
+        self._channels, self._channel = int(channels), channel
+        self._resampler = Resampler(self.rate, layout.rate)
+        self._windower, self._analysis, self._layout = windower, analysis, layout
         self._taken = 0
         self._finished = False
 
@@ -84,7 +80,7 @@ class Stream:
             self._taken += len(block)
             resampled = self._resampler.push(mix(block, self._channel))
             blocks += [self._analysis.run(windows) for windows in self._windower.push(resampled)]
-        return Features.join(blocks, self._extractor.layout)
+        return Features.join(blocks, self._layout)
 
     def skip(self, count: int) -> Features:
         """Tell that `count` samples of the source were lost; return the frames of windows that reach into them.
@@ -99,7 +95,7 @@ class Stream:
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
             raise ArgumentError(f"skip of {count!r}: expected a whole number of samples, 0 or more")
         if count == 0:
-            return Features.join([], self._extractor.layout)
+            return Features.join([], self._layout)
         windower, resampler = self._windower, self._resampler
         first = math.floor(resampler.position(self._taken))
         self._taken += int(count)
@@ -108,7 +104,7 @@ class Stream:
         for zeros in resampler.skip(int(count)):
             completed = windower.jump(zeros) if isinstance(zeros, int) else windower.push(zeros)
             blocks += [self._analysis.run(windows) for windows in completed]
-        return Features.join(blocks, self._extractor.layout)
+        return Features.join(blocks, self._layout)
 
     def finish(self) -> Features:
         """End the source; return the frames that the resampler still held back. A tail shorter than a hop is not used.
@@ -120,7 +116,7 @@ class Stream:
         self._finished = True
         blocks = [self._analysis.run(windows) for windows in self._windower.push(self._resampler.finish())]
         blocks += self._analysis.finish()
-        return Features.join(blocks, self._extractor.layout)
+        return Features.join(blocks, self._layout)
 
     def reset(self) -> None:
         """Forget all audio: the stream is as new."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import edgevoice
-from edgevoice.cli import extract, models, plot, stream
+from edgevoice.cli import bench, devices, extract, models, plot, stream
 from edgevoice.cli.console import tell
 from edgevoice.errors import (
     ArgumentError,
@@ -29,6 +29,8 @@ COMMANDS = (
     extract,
     stream,
     models,
+    devices,
+    bench,
     plot,
 )
 
