@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import onnx_ir as ir
 import torch
 from torch import Tensor, nn
 
+from edgevoice_export.lstm import use_onnx_lstm
 from edgevoice_export.rewrites import rewrite
 
 OPSET = 18
@@ -39,6 +41,7 @@ def convert(network: nn.Module, shape: tuple[int, int], units: int) -> dict[str,
         shape: bands and columns of a spectrogram.
         units: size of the bottleneck.
     """
+    network = use_onnx_lstm(copy.deepcopy(network))
     spectrogram = torch.rand(_EXAMPLES, 1, *shape, generator=torch.Generator().manual_seed(0))
     bottleneck = torch.rand(_EXAMPLES, units, generator=torch.Generator().manual_seed(0))
     encoder, decoder = network.get_submodule("encoder"), DecoderWithError(network.get_submodule("decoder"))

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        from edgevoice_export.cli import export, import_disvoice, train, verify
+        from edgevoice_export.cli import export, import_disvoice, pcm, train, verify
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
@@ -46,7 +46,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 2
     parser = argparse.ArgumentParser(prog="edgevoice-export", description="Train, convert and verify EdgeVoice's models.")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, export, verify, import_disvoice):
+    for command in (train, export, verify, pcm, import_disvoice):
         command.add_parser(subcommands)
     options = parser.parse_args(arguments)
     code: int = options.run(options)

@@ -1,0 +1,51 @@
+"""`edgevoice-export pcm`: a model folder as one ONNX file, samples in, descriptors out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevoice.errors import OutputError
+from edgevoice.modelfolder import find_model
+from edgevoice_export.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
+
+TOLERANCE = 1e-3
+
+
+def add_parser(subcommands: Any) -> None:
+    """Add the subcommand."""
+    parser = subcommands.add_parser("pcm", help="one portable file: samples in, descriptors out", description=__doc__)
+    parser.add_argument("model", help="name or path of a model folder")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the file to write (default: MODEL-pcm.onnx)")
+    parser.add_argument(
+        "--transform",
+        choices=TRANSFORMS,
+        default="stft",
+        help="how columns become spectra: by ONNX's STFT (the default), or by a convolution, which CUDA computes too",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the subcommand: 0 if the file agrees with the runtime, else 1."""
+    folder = find_model(options.model)
+    model = convert_to_pcm(folder, options.transform)
+    path = options.out or Path(f"{folder.config.name}-pcm.onnx")
+    data = model.SerializeToString()
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    bottleneck, error = compare_with_runtime(data, folder, _windows(folder.config.audio.window))
+    print(f"{path}: {len(data) / 1e6:.1f} MB; largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}")
+    return 0 if max(bottleneck, error) <= TOLERANCE else 1
+
+
+def _windows(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Noise that falls by 90 dB in seven windows (7, size): all levels that speech has."""
+    falling = 10 ** np.linspace(0, -4.5, 7 * size)
+    noise = 0.3 * np.random.default_rng(0).standard_normal(7 * size)
+    return (falling * noise).astype(np.float32).reshape(7, size)

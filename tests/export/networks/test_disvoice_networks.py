@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.networks.batchstatistics import use_batch_statistics
+
+# The keys of DisVoice 0.1.10's 256_CAE.pt and 256_RAE.pt.
+NORM = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
+CAE_KEYS = {
+    *(f"{part}.conv{k}.weight" for part in ("encoder", "decoder") for k in range(1, 5)),
+    *(f"encoder.bn{k}.{key}" for k in range(1, 5) for key in NORM),
+    *(f"decoder.bn{k}.{key}" for k in range(1, 4) for key in NORM),
+    *(f"{part}.linear.{key}" for part in ("encoder", "decoder") for key in ("weight", "bias")),
+}
+LSTM = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+RAE_KEYS = {
+    *(f"encoder.lstm1.{key}_l0{way}" for key in LSTM for way in ("", "_reverse")),
+    *(f"encoder.linear.{key}" for key in ("weight", "bias")),
+    *(f"decoder.lstm.{key}_l{k}" for key in LSTM for k in (0, 1)),
+}
+
+
+@pytest.mark.parametrize("units", [64, 128, 256, 512, 1024])
+@pytest.mark.parametrize("arch", ["cae", "rae"])
+def test_shapes(arch: str, units: int):
+    network = ARCHITECTURES[arch].network(units)
+    spectrograms = torch.rand(3, 1, 128, 126)
+    with torch.no_grad():
+        reconstruction, bottleneck = network(spectrograms)
+    assert bottleneck.shape == (3, units)
+    assert reconstruction.shape == spectrograms.shape
+
+
+@pytest.mark.parametrize(("arch", "keys"), [("cae", CAE_KEYS), ("rae", RAE_KEYS)])
+def test_keys_are_disvoices(arch: str, keys: set[str]):
+    assert set(ARCHITECTURES[arch].network(256).state_dict()) == keys
+
+
+@pytest.mark.parametrize("arch", ["cae", "rae"])
+def test_windows_stand_apart_in_evaluation(arch: str):
+    network = ARCHITECTURES[arch].network(64).eval()
+    spectrograms = torch.rand(4, 1, 128, 126)
+    with torch.no_grad():
+        together, alone = network(spectrograms)[1], network(spectrograms[2:3])[1]
+    torch.testing.assert_close(together[2:3], alone)
+
+
+def test_pool_stands_before_batch_norm():
+    """With negative scales the order of the two shows: DisVoice pools first."""
+    encoder = ARCHITECTURES["cae"].network(64).encoder
+    with torch.no_grad():
+        encoder.bn1.weight.fill_(-1.0)
+        x = torch.rand(2, 1, 128, 126)
+        seen: list[torch.Tensor] = []
+        encoder.bn1.register_forward_hook(lambda _module, given, _made: seen.append(given[0]))
+        encoder(x)
+    assert seen[0].shape == (2, 16, 64, 63)
+
+
+def test_batch_statistics_are_those_of_training_mode():
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(5)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    x = torch.randn(3, 5, 4, 6) * 3 + 1
+    network = nn.Sequential(nn.Sequential(norm))
+    expected = network.train()(x)
+    found = use_batch_statistics(network).eval()(x)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, ProviderError
+from edgevoice_export.corpus import Corpus
+from edgevoice_export.training import BEST, CHECKPOINT, Progress, Settings, train
+from edgevoice_export.weights import read_checkpoint, write_checkpoint
+
+from .conftest import SETTINGS
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = read_checkpoint(folder / CHECKPOINT)["weights"]
+    return tensors
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+class Stop:
+    """Stops a run after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __call__(self) -> bool:
+        return self.left <= 0
+
+    def report(self, _: Progress) -> None:
+        self.left -= 1
+
+
+def test_same_seed_same_weights(trained: Path, corpus: Corpus, tmp_path: Path):
+    assert train(SETTINGS, corpus, tmp_path)
+    assert_equal(weights(tmp_path), weights(trained))
+
+
+def test_another_seed_other_weights(trained: Path, corpus: Corpus, tmp_path: Path):
+    assert train(dataclasses.replace(SETTINGS, seed=1, epochs=1), corpus, tmp_path)
+    assert not torch.equal(weights(tmp_path)["encoder.conv1.weight"], weights(trained)["encoder.conv1.weight"])
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5])  # within an epoch, at its end, within the next
+def test_interrupted_and_resumed_gives_the_same(trained: Path, corpus: Corpus, tmp_path: Path, steps: int):
+    stop = Stop(steps)
+    assert not train(SETTINGS, corpus, tmp_path, stopped=stop, report=stop.report)
+    assert read_checkpoint(tmp_path / CHECKPOINT)["step"] == steps
+    assert train(SETTINGS, corpus, tmp_path, resume=True)
+    assert_equal(weights(tmp_path), weights(trained))
+    plain = [{k: v for k, v in row.items() if k != "seconds"} for row in read_checkpoint(tmp_path / BEST)["history"]]
+    expected = [{k: v for k, v in row.items() if k != "seconds"} for row in read_checkpoint(trained / BEST)["history"]]
+    assert plain == expected
+
+
+def test_killed_between_checkpoints_goes_on_from_the_last(trained: Path, corpus: Corpus, tmp_path: Path):
+    def die(progress: Progress) -> None:
+        if progress.step == 5:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        train(SETTINGS, corpus, tmp_path, report=die, checkpoint_steps=2)
+    assert read_checkpoint(tmp_path / CHECKPOINT)["step"] == 4
+    assert train(SETTINGS, corpus, tmp_path, resume=True)
+    assert_equal(weights(tmp_path), weights(trained))
+
+
+def test_resuming_a_finished_run_changes_nothing(trained: Path, corpus: Corpus):
+    before = (trained / CHECKPOINT).read_bytes()
+    assert train(SETTINGS, corpus, trained, resume=True)
+    assert (trained / CHECKPOINT).read_bytes() == before
+
+
+def test_resume_refuses_other_settings_and_data(trained: Path, corpus: Corpus, tmp_path: Path):
+    with pytest.raises(ArgumentError, match=r"batch 4 \(now 5\)"):
+        train(dataclasses.replace(SETTINGS, batch=5), corpus, trained, resume=True)
+    with pytest.raises(ArgumentError, match="other data"):
+        train(SETTINGS, dataclasses.replace(corpus, digest="0"), trained, resume=True)
+    with pytest.raises(ArgumentError, match="no run to resume"):
+        train(SETTINGS, corpus, tmp_path, resume=True)
+
+
+def test_history_is_kept(trained: Path):
+    with (trained / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert list(rows[0]) == ["epoch", "training", "running", "utterance", "seconds"]
+    assert all(float(row["running"]) > 0 for row in rows)
+    assert (trained / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_learns(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, epochs=4, epoch_windows=24, rate=1e-2)
+    assert train(settings, corpus, tmp_path)
+    losses = [row["training"] for row in read_checkpoint(tmp_path / CHECKPOINT)["history"]]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_best_is_the_epoch_of_lowest_validation_loss(trained: Path):
+    best = read_checkpoint(trained / BEST)
+    scores = [row["running"] + row["utterance"] for row in read_checkpoint(trained / CHECKPOINT)["history"]]
+    assert best["step"] == SETTINGS.epoch_steps * (int(np.argmin(scores)) + 1)
+
+
+def test_begins_with_given_weights(trained: Path, corpus: Corpus, tmp_path: Path):
+    given_weights = weights(trained)
+    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=4, rate=1e-9, decay=0.0)
+    assert train(settings, corpus, tmp_path, initial=given_weights)
+    found = weights(tmp_path)
+    for name, tensor in given_weights.items():
+        if "running" not in name and "tracked" not in name:
+            torch.testing.assert_close(found[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_weights_that_do_not_fit_are_refused(trained: Path, corpus: Corpus, tmp_path: Path):
+    with pytest.raises(ModelConfigError, match="do not fit"):
+        train(dataclasses.replace(SETTINGS, units=128), corpus, tmp_path, initial=weights(trained))
+
+
+def test_scales_of_batch_norms_stay_positive(corpus: Corpus, tmp_path: Path):
+    assert train(dataclasses.replace(SETTINGS, epochs=1, rate=1.0), corpus, tmp_path)
+    assert all((tensor > 0).all() for name, tensor in weights(tmp_path).items() if ".bn" in name and "weight" in name)
+
+
+def test_bfloat16_and_recurrent_network(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, arch="rae", epochs=1, epoch_windows=4, bfloat16=0.5)
+    assert train(settings, corpus, tmp_path)
+    assert np.isfinite(read_checkpoint(tmp_path / BEST)["history"][0]["running"])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_a_device_is_an_error(corpus: Corpus, tmp_path: Path):
+    with pytest.raises(ProviderError, match="CUDA"):
+        train(SETTINGS, corpus, tmp_path, device="cuda")
+
+
+@given(step=st.integers(0, 999))
+def test_learning_rate_is_one_cycle(step: int):
+    settings = Settings("cae", 64, epochs=10, epoch_windows=100, batch=1, rate=0.5, warmup=0.1)
+    rate = settings.learning_rate(step)
+    assert 0 < rate <= 0.5
+    if step < 99:
+        assert rate < settings.learning_rate(step + 1)
+    elif step < 999:
+        assert rate > settings.learning_rate(step + 1) or step == 99
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"arch": "x"}, "architecture 'x'"), ({"units": 65}, "65 units"), ({"epochs": 0}, "1 or more")],
+)
+def test_settings_are_checked(change: dict[str, object], message: str):
+    with pytest.raises(ArgumentError, match=message):
+        dataclasses.replace(SETTINGS, **change)  # type: ignore[arg-type]
+
+
+def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, {"settings": {}, "weights": {}, "step": 1, "history": [], "data": ""})
+
+    class Broken:
+        def __reduce__(self) -> str:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_checkpoint(path, {"step": 2, "x": Broken()})
+    assert read_checkpoint(path)["step"] == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04"])
+def test_broken_checkpoint_is_a_typed_error(tmp_path: Path, content: bytes):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelConfigError, match=r"checkpoint\.pt"):
+        read_checkpoint(path)
+
+
+def test_missing_checkpoint_is_a_typed_error(tmp_path: Path):
+    with pytest.raises(ModelFilesError):
+        read_checkpoint(tmp_path / "none.pt")
+
+
+def test_checkpoint_with_code_is_refused(tmp_path: Path):
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"settings": Path("x")}, path)
+    with pytest.raises(ModelConfigError):
+        read_checkpoint(path)
