@@ -20,32 +20,34 @@ _LONGEST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CaptureRequest:
-    """What to open; tried in this order: the rates asked for, each with as few channels as can be."""
+    """What to open."""
 
     device: int | str | None
     """Index, part of the name, or None for the default."""
-    rates: tuple[int, ...]
-    """In hertz; after them comes the device's own, unless `strict`."""
-    channels: int | None
-    """How many are needed; None: one, else two, else all."""
-    strict: bool
-    """Take nothing but the first rate and `channels`."""
+    rate: int
+    """Sampling rate to ask for, in hertz."""
+    other_rate: bool
+    """Whether the device's own rate will do where it refuses that one."""
+    channels: int
+    """How many are needed; where the device refuses to give as few, two or all will do."""
     step: float
-    """Seconds that blocks should be an even part or multiple of, for the last sample of a window to end a block."""
+    """Seconds that blocks should be an even part or a multiple of."""
+    form: tuple[int, int] | None = None
+    """Rate and channels, where nothing else will do."""
 
     def forms(self, device: InputDevice) -> list[tuple[int, int]]:
-        """(rate, channels) to be tried.
+        """(rate, channels) to be tried, in order.
 
         Raises:
             ArgumentError: the device has fewer channels than are needed.
         """
-        least = self.channels or 1
-        if least > device.channels:
-            raise ArgumentError(f"channel {least - 1}: {device.name} has {device.channels} channel(s), counted from 0")
-        if self.strict:
-            return [(self.rates[0], least)]
-        counts = [least, *(count for count in sorted({2, device.channels}) if least < count <= device.channels)]
-        return [(rate, count) for rate in dict.fromkeys((*self.rates, device.rate)) for count in counts]
+        if self.form is not None:
+            return [self.form]
+        least, most = self.channels, device.channels
+        if least > most:
+            raise ArgumentError(f"channel {least - 1}: {device.name} has {most} channel(s), counted from 0")
+        rates = dict.fromkeys((self.rate, device.rate) if self.other_rate else (self.rate,))
+        return [(rate, count) for rate in rates for count in sorted({least, 2, most}) if least <= count <= most]
 
     @property
     def block(self) -> float:

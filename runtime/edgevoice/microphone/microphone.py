@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from edgevoice.audio.samples import check_rate
 from edgevoice.errors import ArgumentError, MicrophoneLostError
 from edgevoice.microphone.blocks import Block, BlockQueue, Lost
 from edgevoice.microphone.capture import CaptureRequest, open_capture
@@ -90,16 +91,17 @@ class Microphone:
     ) -> None:
         self._closed = True  # until there is something to close
         _check(device, channel, seconds, backlog)
+        if rate is not None:
+            check_rate(rate)
         config = extractor.config
         warming = extractor.stream(level=level, hop=hop)
         warming.push(np.zeros(config.audio.window, np.float32))
-        step = config.level.step / config.audio.rate
         request = CaptureRequest(
             device,
-            (config.audio.rate,) if rate is None else (rate,),
-            None if channel is None else channel + 1,
-            rate is not None,
-            step,
+            rate=config.audio.rate if rate is None else rate,
+            other_rate=rate is None,
+            channels=1 if channel is None else channel + 1,
+            step=config.level.step / config.audio.rate,
         )
         self._blocks = BlockQueue(math.ceil(backlog / request.block))
         capture = open_capture(request, self._blocks)
@@ -109,7 +111,7 @@ class Microphone:
         except BaseException:
             Watchdog(capture, self._blocks, None).close()
             raise
-        again = replace(request, rates=(capture.rate,), channels=capture.channels, strict=True)
+        again = replace(request, form=(capture.rate, capture.channels))
         reopener = partial(open_capture, again, self._blocks) if reopen else None
         self._watchdog = Watchdog(capture, self._blocks, reopener)
         self._closed = False
@@ -220,6 +222,8 @@ class Microphone:
     def _advance(self, timeout: float | None) -> bool:
         """Wait for the next block and compute what it completes; return whether there was anything to do."""
         with self._lock:
+            if self._closed:
+                self._live.close()
             if self._live.waiting or self._live.finished:
                 return True
             if self._stopping:

@@ -112,7 +112,8 @@ class Timeline:
             self._raised = None
             return 0
         raised = self._raised
-        if raised is None or offset < raised.first - _CATCHING_UP:
+        if raised is None or not -_CATCHING_UP <= offset - raised.first <= JUMP:
+            # Late for the first time, catching up, or later still: only what stays where it is has settled.
             self._raised = _Raised(offset, offset, block.arrived, block.start)
             return 0
         raised.lowest = min(raised.lowest, offset)

@@ -1,0 +1,138 @@
+"""Finding and listing input devices, and which form of one is opened. All with a fake sounddevice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import edgevoice
+from edgevoice import ArgumentError, MicrophoneNotFoundError, MicrophoneOpenError
+from edgevoice.microphone.blocks import BlockQueue
+from edgevoice.microphone.capture import Capture, CaptureRequest, open_capture
+from edgevoice.microphone.devices import find_input, input_devices, supported_rates
+from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
+
+
+def opened(device: int | str | None = None, **options: Any) -> Capture:
+    options = {"rate": 16000, "other_rate": True, "channels": 1, "step": 0.05, **options}
+    return open_capture(CaptureRequest(device, **options), BlockQueue(200))
+
+
+def test_devices_without_inputs_are_not_listed(fake: FakeSoundDevice) -> None:
+    fake.add("Loudspeaker", channels=0)
+    fake.add("Headset", channels=1, rate=44100, host=1)
+    first, second = input_devices()
+    assert (first.index, first.name, first.host, first.channels, first.rate, first.default) == (
+        0, "Fake microphone", "ALSA", 2, 48000, True,
+    )  # fmt: skip
+    assert (second.index, second.host, second.default) == (2, "Other", False)
+    assert supported_rates(first) == [16000, 44100, 48000]
+
+
+def test_a_device_is_found_by_index_part_of_its_name_or_default(fake: FakeSoundDevice) -> None:
+    fake.add("USB Headset")
+    assert find_input(None).index == 0
+    assert find_input(1).name == "USB Headset"
+    assert find_input("head").index == 1
+    assert find_input("FAKE MIC").index == 0
+
+
+def test_an_exact_name_wins_then_the_default_devices_system(fake: FakeSoundDevice) -> None:
+    fake.add("Headset")
+    fake.add("Headset two")
+    fake.add("Line in", host=0)
+    fake.add("Line in", host=1)
+    assert find_input("headset").index == 1
+    assert find_input("line").index == 3
+    with pytest.raises(MicrophoneNotFoundError, match=r"fits 1 \(Headset, ALSA\), 2 \(Headset two, ALSA\)"):
+        find_input("heads")
+
+
+@pytest.mark.parametrize("device", [7, -1, "nothing", "Loudspeaker"])
+def test_an_unknown_device_is_an_error_that_lists_those_there_are(fake: FakeSoundDevice, device: int | str) -> None:
+    fake.add("Loudspeaker", channels=0)
+    with pytest.raises(MicrophoneNotFoundError, match="Fake microphone"):
+        find_input(device)
+
+
+def test_no_device_at_all_makes_portaudio_look_again(fake: FakeSoundDevice) -> None:
+    fake.devices.clear()
+    with pytest.raises(MicrophoneNotFoundError, match="audio server"):
+        find_input(None)
+    assert fake.restarts == 1
+
+
+def test_no_default_is_an_error(fake: FakeSoundDevice) -> None:
+    fake.default = None
+    with pytest.raises(MicrophoneNotFoundError, match="no default"):
+        find_input(None)
+
+
+def test_one_channel_at_the_models_rate_is_asked_for_first(fake: FakeSoundDevice) -> None:
+    capture = opened()
+    assert fake.attempts == [(0, 16000, 1)]
+    assert (capture.rate, capture.channels, fake.stream.size) == (16000, 1, 800)
+
+
+def test_a_device_that_refuses_16_khz_gives_its_own_rate(fake: FakeSoundDevice) -> None:
+    fake.forms = {(48000, 1), (48000, 2)}
+    capture = opened()
+    assert (capture.rate, capture.channels, fake.stream.size) == (48000, 1, 2400)
+
+
+def test_a_device_that_refuses_mono_gives_more_channels(fake: FakeSoundDevice) -> None:
+    fake.forms = {(16000, 2), (48000, 2)}
+    assert (opened().rate, opened().channels) == (16000, 2)
+
+
+def test_a_device_that_takes_all_its_channels_only(fake: FakeSoundDevice) -> None:
+    fake.add("Array", channels=6, rate=44100)
+    fake.forms = {(44100, 6)}
+    assert (opened(1).rate, opened(1).channels) == (44100, 6)
+    assert fake.attempts[:6] == [(1, rate, channels) for rate in (16000, 44100) for channels in (1, 2, 6)]
+
+
+def test_a_chosen_channel_needs_as_many(fake: FakeSoundDevice) -> None:
+    assert opened(channels=2).channels == 2
+    with pytest.raises(ArgumentError, match="2 channel"):
+        opened(channels=3)
+
+
+def test_a_device_that_takes_nothing_says_what_was_tried(fake: FakeSoundDevice) -> None:
+    fake.forms = {(8000, 1)}
+    with pytest.raises(MicrophoneOpenError, match=r"16000 Hz with 1 channel\(s\), 16000 Hz with 2"):
+        opened()
+
+
+def test_a_rate_that_was_named_is_the_only_one_tried(fake: FakeSoundDevice) -> None:
+    fake.forms = {(16000, 1), (44100, 2)}
+    assert (opened(rate=44100, other_rate=False).rate, opened(rate=44100, other_rate=False).channels) == (44100, 2)
+    with pytest.raises(MicrophoneOpenError):
+        opened(rate=48000, other_rate=False)
+
+
+def test_a_device_is_opened_again_in_the_same_form_only(fake: FakeSoundDevice) -> None:
+    with pytest.raises(MicrophoneOpenError):
+        opened(form=(8000, 1))
+    assert fake.attempts == [(0, 8000, 1)]
+
+
+def test_a_busy_device_is_an_error_at_the_first_attempt(fake: FakeSoundDevice) -> None:
+    fake.failure = PortAudioError("Error opening RawInputStream: Device unavailable", -9985)
+    with pytest.raises(MicrophoneOpenError, match="busy.*Device unavailable"):
+        opened()
+    assert len(fake.attempts) == 1
+
+
+@pytest.mark.parametrize(("step", "block"), [(0.05, 0.05), (0.01, 0.05), (0.004, 0.048), (0.25, 0.25 / 3), (1.0, 0.1)])
+def test_blocks_fit_into_the_steps_of_the_level(step: float, block: float) -> None:
+    request = CaptureRequest(None, 16000, True, 1, step)
+    assert request.block == pytest.approx(block)
+    assert min(abs(step / block - round(step / block)), abs(block / step - round(block / step))) < 1e-9
+
+
+def test_every_error_is_one_of_ours_and_what_a_caller_expects() -> None:
+    assert issubclass(MicrophoneNotFoundError, LookupError)
+    assert issubclass(MicrophoneOpenError, OSError)
+    assert issubclass(edgevoice.MicrophoneLostError, OSError)

@@ -1,0 +1,369 @@
+"""Microphone with a fake sounddevice: the tests give it its samples, flags and faults."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import edgevoice
+from edgevoice import ArgumentError, Extractor, Frame, MicrophoneLostError, MicrophoneOpenError, ModelUseError, OutputError
+from edgevoice.microphone.microphone import Microphone
+from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
+
+
+def take(microphone: Microphone) -> list[Frame]:
+    """The frames of what the microphone has heard so far."""
+    return list(iter(lambda: microphone.read(timeout=0), None))
+
+
+def assert_equal(frames: list[Frame], features: edgevoice.Features) -> None:
+    assert [frame.start for frame in frames] == features.start.tolist()
+    np.testing.assert_array_equal([frame.values for frame in frames], features.values)
+
+
+def test_frames_equal_those_of_the_file_bit_for_bit(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        assert fake.streams, "capturing begins at once"
+        fake.stream.give(voice)
+        frames = take(microphone)
+    assert_equal(frames, tiny.extract((voice, 16000)))
+    assert not any(frame.gap for frame in frames)
+    assert fake.stream.calls == ["start", "abort", "close"]
+
+
+@pytest.mark.parametrize("form", [(48000, 1), (44100, 2), (16000, 2)])
+def test_other_rates_and_channels_equal_those_of_the_recording(
+    fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path, form: tuple[int, int]
+) -> None:
+    rate, channels = form
+    fake.devices[0]["default_samplerate"] = float(rate)
+    fake.forms = {form}
+    samples = np.random.default_rng(1).integers(-9000, 9000, (3 * rate, channels)).astype(np.int16)
+    with Microphone(tiny, record=tmp_path / "captured.wav", seconds=2.9) as microphone:
+        assert (microphone.rate, microphone.channels) == form
+        fake.stream.give(samples)
+        frames = list(microphone)
+    recorded, recorded_rate = soundfile.read(tmp_path / "captured.wav", dtype="int16", always_2d=True)
+    assert recorded_rate == rate
+    np.testing.assert_array_equal(recorded, samples[: round(2.9 * rate)])
+    assert soundfile.info(tmp_path / "captured.wav").subtype == "PCM_16"
+    assert_equal(frames, tiny.extract(tmp_path / "captured.wav"))
+
+
+def test_options_reach_the_stream(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    both = np.stack([voice, voice[::-1]], axis=1)
+    with Microphone(tiny, rate=48000, level=0.5, hop=0.1, channel=1, seconds=1.0) as microphone:
+        fake.stream.give(both)
+        frames = list(microphone)
+    assert (microphone.rate, microphone.channels) == (48000, 2)
+    assert_equal(frames, tiny.extract((both[:48000], 48000), level=0.5, hop=0.1, channel=1))
+
+
+def test_frames_carry_latency_and_wall_clock(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.speak(voice[:12_000])
+        before = time.time()
+        first, second = take(microphone)
+    assert first.latency is not None
+    assert first.time is not None
+    assert second.latency is not None
+    assert 0.25 <= first.latency < 1
+    assert second.latency < first.latency
+    assert first.time == pytest.approx(before - first.latency, abs=0.1)
+    summary = microphone.summary()
+    assert summary.frames == 2
+    assert summary.latency.max == pytest.approx(first.latency, rel=0.01)
+    assert 0 < summary.computing.p50 <= summary.computing.max
+    assert 0 < summary.load < 1
+    assert "frames: 2, of which 0 touch gaps" in str(summary)
+    assert summary.to_dict()["latency"]["p50"] == summary.latency.p50
+
+
+def test_the_model_is_warm_before_the_device_opens(
+    fake: FakeSoundDevice, tiny: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed: list[int] = []
+    push = edgevoice.Stream.push
+
+    def watched(stream: edgevoice.Stream, samples: np.ndarray) -> edgevoice.Features:
+        pushed.append(len(fake.streams))
+        return push(stream, samples)
+
+    monkeypatch.setattr(edgevoice.Stream, "push", watched)
+    Microphone(tiny).close()
+    assert pushed == [0]
+
+
+def test_a_slow_consumer_loses_the_oldest_audio_and_is_told(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
+) -> None:
+    with Microphone(tiny, backlog=2.0, record=tmp_path / "captured.wav") as microphone:
+        fake.stream.give(voice[:16_000])
+        frames = take(microphone)
+        fake.stream.give(voice[16_000:])
+        frames += take(microphone)
+        summary = microphone.summary()
+    assert summary.lost == summary.lost_queue == 7.0
+    expected = (160_000 - 8000) // 4000 + 1
+    assert summary.frames + summary.lost_windows == expected == frames[-1].index + 1
+    assert [frame.index for frame in frames if frame.gap] == [3, 31]
+    captured, _ = soundfile.read(tmp_path / "captured.wav", dtype="int16")
+    heard = voice.copy()
+    heard[16_000:128_000] = 0
+    np.testing.assert_array_equal(captured, heard)
+
+
+def test_an_overflow_is_a_gap(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.give(voice[:16_000])
+        fake.stream.give(voice[16_000:40_000], input_overflow=True)
+        frames = take(microphone)
+        assert microphone.summary().lost_device == pytest.approx(1 / 16_000, abs=0.05)
+    assert [frame.index for frame in frames if frame.gap] == [3, 4]
+
+
+def test_a_block_that_portaudio_filled_up_is_a_gap(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.give(voice[:16_000])
+        fake.stream.give(voice[16_000:40_000], input_underflow=True)
+        frames = take(microphone)
+        assert microphone.summary().lost_device == 0.05
+    assert [frame.index for frame in frames if frame.gap] == [3, 4]
+    assert frames[-1].end == 40_000
+
+
+def test_it_ends_after_the_seconds_asked_for(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny, seconds=1.7) as microphone:
+        fake.stream.give(voice)
+        assert len(list(microphone)) == 5
+        assert microphone.ended
+        assert microphone.read() is None
+        assert microphone.summary().seconds == 1.7
+
+
+def test_stop_delivers_what_was_captured(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.give(voice)
+        microphone.stop()
+        assert len(list(microphone)) == 39
+        assert "close" in fake.stream.calls
+
+
+def test_read_waits_for_a_frame_and_no_longer_than_asked(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        started = time.monotonic()
+        assert microphone.read(timeout=0.2) is None
+        assert 0.2 <= time.monotonic() - started < 1
+        threading.Timer(0.2, lambda: fake.stream.give(voice[:8000])).start()
+        frame = microphone.read()
+        assert frame is not None
+        assert frame.end == 8000
+
+
+def test_closing_from_another_thread_ends_the_iteration(fake: FakeSoundDevice, tiny: Extractor) -> None:
+    microphone = Microphone(tiny)
+    threading.Timer(0.2, microphone.close).start()
+    assert list(microphone) == []
+    microphone.close()
+
+
+def test_async_iteration(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    async def listen() -> list[Frame]:
+        with Microphone(tiny, seconds=1.0) as microphone:
+            asyncio.get_running_loop().call_later(0.1, fake.stream.give, voice)
+            return [frame async for frame in microphone]
+
+    assert [frame.index for frame in asyncio.run(listen())] == [0, 1, 2]
+
+
+def test_a_cancelled_task_loses_no_frame(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    async def listen() -> list[int]:
+        with Microphone(tiny, seconds=2.0) as microphone:
+            task = asyncio.ensure_future(anext(microphone))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            fake.stream.give(voice)
+            return [frame.index async for frame in microphone]
+
+    assert asyncio.run(listen()) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_two_microphones_share_an_extractor(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    fake.add("Second")
+    with Microphone(tiny) as first, Microphone(tiny, "second") as second:
+        for k in range(0, 160_000, 16_000):
+            fake.streams[0].give(voice[k : k + 16_000])
+            fake.streams[1].give(voice[::-1][k : k + 16_000])
+        results: list[list[Frame]] = [[], []]
+        threads = [
+            threading.Thread(target=lambda row, one: row.extend(take(one)), args=pair)
+            for pair in zip(results, (first, second), strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert_equal(results[0], tiny.extract((voice, 16000)))
+    assert_equal(results[1], tiny.extract((voice[::-1], 16000)))
+
+
+def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.give(voice)
+        fake.stream.end()
+        frames = [microphone.read() for _ in range(39)]
+        assert None not in frames
+        for _ in range(2):
+            with pytest.raises(MicrophoneLostError, match=r"Fake microphone: it was unplugged"):
+                microphone.read()
+    assert fake.stream.calls == ["start", "abort", "close"]
+
+
+def test_a_device_that_falls_silent_is_lost_within_two_seconds(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray
+) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.give(voice[:800])
+        started = time.monotonic()
+        with pytest.raises(MicrophoneLostError, match=r"nothing for 1\.5 s"):
+            next(microphone)
+        assert 1.4 < time.monotonic() - started < 2
+
+
+def test_closing_does_not_wait_for_a_device_that_hangs(fake: FakeSoundDevice, tiny: Extractor) -> None:
+    goes_on = threading.Event()
+    fake.block_in_abort = lambda: goes_on.wait(20)
+    microphone = Microphone(tiny)
+    started = time.monotonic()
+    microphone.close()
+    assert time.monotonic() - started < 3
+    with pytest.raises(MicrophoneOpenError, match="audio server hangs"):
+        Microphone(tiny)
+    goes_on.set()
+    fake.block_in_abort = lambda: None
+    Microphone(tiny).close()
+
+
+def test_a_lost_device_is_waited_for_and_the_time_without_it_is_a_gap(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
+) -> None:
+    with Microphone(tiny, reopen=True, record=tmp_path / "captured.wav") as microphone:
+        fake.stream.speak(voice[:16_000])
+        frames = take(microphone)
+        fake.failure = PortAudioError("Device unavailable", -9985)
+        fake.stream.end()
+        assert microphone.read(timeout=1.5) is None
+        assert microphone.away == "it was unplugged, or its audio server ended"
+        fake.failure = None
+        while len(fake.streams) == 1:
+            time.sleep(0.02)
+        fake.stream.speak(voice[16_000:48_000])
+        frames += take(microphone)
+        summary = microphone.summary()
+        assert microphone.away is None
+    assert 1.5 < summary.lost_reopening == summary.lost < 4
+    assert summary.seconds == pytest.approx(3 + summary.lost)
+    assert summary.frames + summary.lost_windows == frames[-1].index + 1
+    assert frames[3].gap
+    assert not frames[2].gap
+    assert not frames[-1].gap
+    captured, _ = soundfile.read(tmp_path / "captured.wav", dtype="int16")
+    gap = round(summary.lost * 16_000)
+    np.testing.assert_array_equal(captured, np.concatenate([voice[:16_000], np.zeros(gap, np.int16), voice[16_000:48_000]]))
+
+
+def test_seconds_go_by_while_a_lost_device_is_waited_for(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny, reopen=True, seconds=3.0) as microphone:
+        fake.stream.speak(voice[:16_000])
+        fake.failure = PortAudioError("Device unavailable", -9985)
+        fake.stream.end()
+        started = time.monotonic()
+        frames = list(microphone)
+        assert 1 < time.monotonic() - started < 3
+        summary = microphone.summary()
+    assert summary.seconds == 3.0
+    assert summary.lost_reopening == pytest.approx(2.0)
+    assert len(frames) + summary.lost_windows == 11
+
+
+def test_a_device_that_is_waited_for_can_be_closed(fake: FakeSoundDevice, tiny: Extractor) -> None:
+    with Microphone(tiny, reopen=True) as microphone:
+        fake.failure = PortAudioError("Device unavailable", -9985)
+        fake.stream.end()
+        assert microphone.read(timeout=0.2) is None
+        microphone.stop()
+        assert list(microphone) == []
+
+
+def test_a_microphone_that_is_forgotten_closes_its_device(fake: FakeSoundDevice, tiny: Extractor) -> None:
+    Microphone(tiny)
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while "close" not in fake.stream.calls:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_an_error_in_computing_closes_the_device(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(stream: edgevoice.Stream, samples: np.ndarray) -> edgevoice.Features:
+        raise edgevoice.DeviceMemoryError("no memory")
+
+    with Microphone(tiny) as microphone:
+        monkeypatch.setattr(edgevoice.Stream, "push", fail)
+        fake.stream.give(voice)
+        for _ in range(2):
+            with pytest.raises(edgevoice.DeviceMemoryError):
+                microphone.read()
+    assert "close" in fake.stream.calls
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"device": 1.5},
+        {"device": True},
+        {"channel": -1},
+        {"channel": 2},
+        {"seconds": 0},
+        {"seconds": float("nan")},
+        {"backlog": 0.5},
+        {"rate": 10},
+        {"level": "loud"},
+        {"hop": 0.01},
+        {"record": "captured.mp3"},
+    ],
+)
+def test_impossible_arguments(fake: FakeSoundDevice, tiny: Extractor, options: dict[str, object]) -> None:
+    with pytest.raises(ArgumentError):
+        Microphone(tiny, **options)  # type: ignore[arg-type]
+    assert all("close" in stream.calls for stream in fake.streams)
+
+
+def test_what_a_stream_refuses_is_refused_before_the_device_opens(fake: FakeSoundDevice, tiny: Extractor) -> None:
+    with pytest.raises(ModelUseError):
+        Microphone(tiny, level="utterance")
+    assert fake.streams == []
+
+
+def test_a_recording_that_cannot_be_written(fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="captured"):
+        Microphone(tiny, record=tmp_path / "nowhere" / "captured.wav")
+    assert "close" in fake.stream.calls
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: a full disk cannot be had")
+def test_a_full_disk(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "captured.wav").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="captured"), Microphone(tiny, record=tmp_path / "captured.wav") as microphone:
+        for _ in range(10):
+            fake.stream.give(voice)
+            take(microphone)

@@ -1,0 +1,98 @@
+"""Calls to PortAudio: their thread, their deadlines, what is missing. All with a fake sounddevice, or none."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from edgevoice import MicrophoneOpenError, RuntimeMissingError
+from edgevoice.microphone import portaudio, runningtime
+from edgevoice.microphone.devices import input_devices
+from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
+
+
+def test_calls_return_and_raise_what_the_function_does() -> None:
+    assert portaudio.call(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        portaudio.call(lambda: 1 // 0)
+
+
+def test_all_calls_are_made_by_one_thread() -> None:
+    assert portaudio.call(threading.get_ident) == portaudio.call(threading.get_ident) != threading.get_ident()
+
+
+def test_a_call_that_hangs_is_given_up_and_its_late_result_disposed_of() -> None:
+    goes_on, disposed = threading.Event(), threading.Event()
+    with pytest.raises(MicrophoneOpenError, match=r"did not answer within 0\.5 s"):
+        portaudio.call(lambda: goes_on.wait(10), patience=0.5, late=lambda result: disposed.set())
+    never: list[int] = []
+    with pytest.raises(MicrophoneOpenError):
+        portaudio.call(lambda: never.append(1), patience=0.25)
+    goes_on.set()
+    assert disposed.wait(5)
+    assert portaudio.call(lambda: 1) == 1
+    assert never == []
+
+
+def test_errors_of_portaudio_become_ours(fake: FakeSoundDevice) -> None:
+    def fail() -> None:
+        raise PortAudioError("Device unavailable", -9985)
+
+    with pytest.raises(MicrophoneOpenError, match="Device unavailable"):
+        portaudio.call(fail)
+
+
+def _import_raising(error: Exception) -> Callable[..., Any]:
+    original = builtins.__import__
+
+    def imported(name: str, *arguments: Any, **options: Any) -> Any:
+        if name == "sounddevice":
+            raise error
+        return original(name, *arguments, **options)
+
+    return imported
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "words"),
+    [
+        (ImportError("no module"), RuntimeMissingError, r"pip install 'edgevoice\[mic\]'"),
+        (OSError("PortAudio library not found"), RuntimeMissingError, "apt install libportaudio2"),
+        (PortAudioError("Error initializing PortAudio"), MicrophoneOpenError, "does not start"),
+    ],
+)
+def test_what_is_missing_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, expected: type[Exception], words: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.setattr(builtins, "__import__", _import_raising(error))
+    with pytest.raises(expected, match=words) as caught:
+        input_devices()
+    assert "\n" not in str(caught.value)
+
+
+def test_ticks_do_not_expire_while_the_process_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(threading.Event):
+        """Each wait takes an hour by the clock."""
+
+        waits = 0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits += 1
+            return self.waits == 8
+
+    event = Stopped()
+    assert runningtime.wait(event, 2.0)
+    assert not runningtime.wait(Stopped(), 1.75)
+
+
+def test_waiting_ends_after_the_seconds_asked_for() -> None:
+    started = time.monotonic()
+    assert not runningtime.wait(threading.Event(), 0.5)
+    assert 0.4 < time.monotonic() - started < 2

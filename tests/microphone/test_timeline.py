@@ -1,0 +1,145 @@
+"""Positions, losses and capture times from blocks, by a clock that the tests set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from edgevoice.microphone.blocks import Block
+from edgevoice.microphone.timeline import Timeline
+
+RATE, SIZE = 16000, 800
+PERIOD = SIZE / RATE
+
+
+def block(number: int, arrived: float, **changes: object) -> Block:
+    told = {"captured": 0.0, "told": 0.0, "overflow": False, "filled": False, "opening": 0, **changes}
+    return Block(data=b"", length=SIZE, start=number * SIZE, arrived=arrived, **told)
+
+
+def place(timeline: Timeline, blocks: Iterable[Block]) -> int:
+    return sum(timeline.place(entry) for entry in blocks)
+
+
+def regular(first: int, count: int, late: float = 0.0, **changes: object) -> Iterable[Block]:
+    """Blocks that arrive at their end, counted from 100 s, or later."""
+    return (block(k, 100 + (k + 1) * PERIOD + late, **changes) for k in range(first, first + count))
+
+
+def test_regular_blocks_lose_nothing_and_tell_when_samples_were_captured() -> None:
+    timeline = Timeline(RATE)
+    assert not timeline.running
+    assert place(timeline, regular(0, 100)) == 0
+    assert timeline.running
+    assert timeline.position == 100 * SIZE
+    assert timeline.captured(2.0) == pytest.approx(102.0)
+
+
+def test_jitter_does_not_move_the_time_of_capture() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, (block(k, 100 + (k + 1) * PERIOD + (k % 7) * 0.005) for k in range(100)))
+    assert timeline.captured(3.0) == pytest.approx(103.0, abs=1e-6)
+
+
+def test_a_drifting_device_clock_is_followed_and_is_no_loss() -> None:
+    timeline = Timeline(RATE)
+    slow = 1 + 500e-6
+    assert place(timeline, (block(k, 100 + (k + 1) * PERIOD * slow) for k in range(72_000))) == 0
+    assert timeline.captured(3600) == pytest.approx(100 + 3600 * slow, abs=0.01)
+
+
+def test_what_the_queue_dropped_is_lost_exactly() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 5))
+    assert place(timeline, regular(9, 5)) == 4 * SIZE
+    assert timeline.losses.queue == timeline.losses.total == 4 * SIZE
+    assert timeline.position == 14 * SIZE
+    assert timeline.captured(0.7) == pytest.approx(100.7)
+
+
+def test_a_burst_after_a_pause_is_no_loss() -> None:
+    """A stopped process: eight seconds arrive at once."""
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 40))
+    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(40, 200))) == 0
+    assert place(timeline, regular(200, 100)) == 0
+    assert timeline.captured(11) == pytest.approx(111)
+
+
+def test_a_burst_that_is_interrupted_again_is_no_loss() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 40))
+    assert place(timeline, [block(40, 105.0)]) == 0
+    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(41, 200))) == 0
+    assert place(timeline, regular(200, 100)) == 0
+
+
+def test_samples_that_stay_behind_the_clock_for_a_second_are_lost() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 40))
+    assert place(timeline, regular(40, 19, late=0.9)) == 0
+    lost = place(timeline, regular(59, 41, late=0.9))
+    assert lost == timeline.losses.clock == pytest.approx(0.9 * RATE, abs=1)
+    assert timeline.position == 100 * SIZE + lost
+    assert timeline.captured(5.9) == pytest.approx(105.9)
+    assert place(timeline, regular(100, 200, late=0.9)) == 0
+
+
+def test_a_delay_of_less_than_a_tenth_of_a_second_is_no_loss() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 40))
+    assert place(timeline, regular(40, 400, late=0.09)) == 0
+
+
+def test_what_is_caught_up_in_part_is_lost_in_part() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 40))
+    place(timeline, (block(k, 104.0 + k * 1e-4) for k in range(40, 60)))
+    lost = place(timeline, regular(60, 40, late=0.5))
+    assert lost == pytest.approx(0.5 * RATE, abs=1)
+
+
+def test_an_overflow_loses_what_portaudio_and_the_clock_agree_on() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 40, captured=1.0))
+    first = block(39, 102.0, captured=50.0, told=50.0 + PERIOD)
+    timeline.place(first._replace(start=40 * SIZE, arrived=100 + 41 * PERIOD))
+    late = block(41, 100 + 42 * PERIOD + 0.2, captured=50.0 + PERIOD + 0.2, told=0.0, overflow=True)
+    assert timeline.place(late) == pytest.approx(0.2 * RATE, abs=1)
+    assert timeline.losses.device == timeline.losses.total
+
+
+def test_a_wall_clock_that_jumps_in_an_overflow_loses_one_sample() -> None:
+    """PortAudio's clock is the wall clock on some systems: set forward by an hour, it must not lose an hour."""
+    timeline = Timeline(RATE)
+    place(timeline, (entry._replace(captured=10 + k * PERIOD) for k, entry in enumerate(regular(0, 40))))
+    assert timeline.place(block(40, 100 + 41 * PERIOD, captured=3612.0, told=3612.0, overflow=True)) == 1
+
+
+def test_an_overflow_without_portaudios_clock_loses_what_the_block_is_late_by() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 40))
+    assert timeline.place(block(40, 100 + 41 * PERIOD + 0.06, overflow=True)) == pytest.approx(0.06 * RATE, abs=1)
+
+
+def test_the_time_without_the_device_is_lost() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 40))
+    again = [block(k, 107.0 + (k + 1) * PERIOD, opening=1) for k in range(40)]
+    assert place(timeline, again) == timeline.losses.reopening == pytest.approx(5.0 * RATE, abs=1)
+    assert timeline.captured(9.0) == pytest.approx(109.0)
+
+
+def test_samples_that_portaudio_calls_old_were_captured_earlier() -> None:
+    timeline = Timeline(RATE)
+    ages = (0.030, 0.021, 0.020, 0.025)
+    for k, entry in enumerate(regular(0, 4)):
+        timeline.place(entry._replace(captured=50.0, told=50.0 + PERIOD + ages[k]))
+    assert timeline.captured(0.1) == pytest.approx(100.1 - 0.020)
+
+
+def test_samples_that_portaudio_dates_into_the_future_were_captured_at_their_arrival() -> None:
+    timeline = Timeline(RATE)
+    place(timeline, regular(0, 4, captured=50.0, told=50.0 + PERIOD - 0.01))
+    assert timeline.captured(0.1) == pytest.approx(100.1)
