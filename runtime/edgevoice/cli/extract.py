@@ -41,9 +41,9 @@ examples:
   edgevoice extract recordings/ --static -o functionals.csv
   edgevoice extract recordings/ more.flac -o features/ --format npy --jobs 4
 
-OUT with a suffix is one table of all inputs; without one it is a folder, and each input has a table of its own there, at its
-path below the folder that was named. CSV says which row belongs to which file; rows of an npy matrix follow the order of the inputs, the
-files of a folder sorted. Tables appear whole or not at all. Inputs that cannot be used are named at the end.
+OUT with a suffix is one table of all inputs; without one it is a folder, where each input has a table of its own, at its
+path below the folder that was named. CSV says which row belongs to which file; rows of an npy matrix follow the order of
+the inputs, the files of a folder sorted. Tables appear whole or not at all. Inputs that failed are named at the end.
 """
 
 
