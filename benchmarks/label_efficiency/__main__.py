@@ -35,7 +35,7 @@ def _experiment(options: argparse.Namespace) -> None:
     log = TrialLog(options.work / f"{experiment.name}.jsonl", experiment.sets, experiment.standardise)
     names = [features.name for features in experiment.sets]
     trials = grid(names, options.classifiers, experiment.subsets, percents, seeds)
-    run(trials, experiment.sets, log, experiment.standardise, lambda left: tqdm(left, unit="fit"))
+    run(trials, experiment.sets, log, experiment.standardise, lambda left: tqdm(left, unit=" fits", disable=None))
 
     results = Results(experiment, tuple(options.classifiers), percents, seeds, log)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def _speakers(options: argparse.Namespace) -> Experiment:
         sources.append(Table(name, Path(path), options.data))
 
     def progress(name: str) -> Progress:
-        return lambda files: tqdm(files, desc=name, unit="file")
+        return lambda files: tqdm(files, desc=name, unit=" files", disable=None)
 
     return speakers(options.data, sources, options.trained, absent, options.work, progress)
 
