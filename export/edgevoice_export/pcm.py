@@ -155,15 +155,14 @@ class _Graph:
 
     def add(self, operator: str, *inputs: Any, output: str | None = None, **attributes: Any) -> str:
         """Append an operator on values (names) and constants (arrays); return the name of its output."""
-        names = []
-        for value in inputs:
-            if not isinstance(value, str):
-                self.constants.append(numpy_helper.from_array(np.asarray(value), f"constant_{len(self.constants)}"))
-                value = self.constants[-1].name
-            names.append(value)
+        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
         output = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, names, [output], **attributes))
         return output
+
+    def _constant(self, array: Any) -> str:
+        self.constants.append(numpy_helper.from_array(np.asarray(array), f"constant_{len(self.constants)}"))
+        return str(self.constants[-1].name)
 
 
 def _float(name: str, *shape: int) -> onnx.ValueInfoProto:

@@ -37,8 +37,8 @@ def run(options: argparse.Namespace) -> int:
     data = model.SerializeToString()
     try:
         path.write_bytes(data)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    except OSError as failure:
+        raise OutputError(f"{path}: cannot be written ({failure.strerror})") from failure
     bottleneck, error = compare_with_runtime(data, folder, _windows(folder.config.audio.window))
     print(f"{path}: {len(data) / 1e6:.1f} MB; largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}")
     return 0 if max(bottleneck, error) <= TOLERANCE else 1
