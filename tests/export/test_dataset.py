@@ -110,9 +110,7 @@ def test_spectrograms_are_the_front_ends(windows: Windows, corpus: Corpus):
     np.testing.assert_allclose(found[1], front.compute(second[None], mean, 1 / np.abs(second - mean).max()), atol=1e-6)
 
 
-def test_runtime_sees_the_same_spectrograms(
-    windows: Windows, corpus: Corpus, audio_folder: Path, exported: ModelFolder
-):
+def test_runtime_sees_the_same_spectrograms(windows: Windows, corpus: Corpus, audio_folder: Path, exported: ModelFolder):
     """What a network is validated on is what `extract` computes."""
     networks = Networks(exported)
     for level in ("running", "utterance"):

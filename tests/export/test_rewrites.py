@@ -86,7 +86,9 @@ def test_batch_norm_goes_into_the_convolution(operator: str, bias: bool, negativ
     assert check(model, fold_batch_norms, X) == [operator]
 
 
-@pytest.mark.parametrize(("negative", "left"), [(False, ["Conv", "MaxPool"]), (True, ["Conv", "MaxPool", "BatchNormalization"])])
+@pytest.mark.parametrize(
+    ("negative", "left"), [(False, ["Conv", "MaxPool"]), (True, ["Conv", "MaxPool", "BatchNormalization"])]
+)
 def test_batch_norm_passes_a_pool_where_its_scales_are_positive(negative: bool, left: list[str]):
     pool = helper.make_node("MaxPool", ["a"], ["b"], kernel_shape=[2, 2], strides=[2, 2])
     nodes = [helper.make_node("Conv", ["x", "kernel"], ["a"]), pool, batch_norm("b")]

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.cli import main
+from edgevoice_export.training import BEST, CHECKPOINT
+
+TINY = "--arch cae --units 64 --batch 4 --validation 0.34 --validation-windows 6 --threads 1".split()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("EDGEVOICE_MODELS", "")
+
+
+def test_trains_exports_and_verifies(audio_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "my-cae"
+    words = ["train", *TINY, "--epochs", "1", "--epoch-windows", "8", "--data", str(audio_folder), "--out", str(out)]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert "largest" in told.out
+    assert "6 utterances of 3 speakers" in told.err
+    assert "epoch 1/1" in told.err
+    assert {"README.md", "model.json"} <= {path.name for path in out.iterdir()}
+    assert (tmp_path / "my-cae.training" / "history.csv").is_file()
+    assert main(["verify", str(out), "--windows", "8"]) == 0
+    assert "passed" in capsys.readouterr().out
+    assert main(["verify", str(out), "--windows", "8", "--tolerance", "1e-12"]) == 1
+    assert "FAILED" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_exports_a_checkpoint(trained: Path, audio_folder: Path, tmp_path: Path):
+    notes = tmp_path / "notes.md"
+    notes.write_text("## Limits\n\nBuzzes alone.\n")
+    out = tmp_path / "cae-64"
+    words = ["export", str(trained / BEST), "--data", str(audio_folder), "--out", str(out), "--notes", str(notes)]
+    assert main([*words, "--data-licence", "CC0", "--model-version", "2.0.0"]) == 0
+    card = (out / "README.md").read_text()
+    assert "Buzzes alone." in card
+    assert "CC0" in card
+    assert ModelFolder.open(out).config.version == "2.0.0"
+
+
+def test_verifies_against_a_checkpoint(exported: ModelFolder, trained: Path, speech: Path):
+    words = ["verify", str(exported.path), "--checkpoint", str(trained / CHECKPOINT), "--audio", str(speech)]
+    assert main([*words, "--windows", "7", "--tolerance", "10"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["train", *TINY, "--data", "/none", "--out", "OUT"], 2),
+        (["train", "--arch", "cae", "--units", "65", "--data", "AUDIO", "--out", "OUT"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--resume"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--init", "none"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "AUDIO"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--validation", "2"], 2),
+        (["export", "none.pt", "--data", "AUDIO", "--out", "OUT"], 1),
+        (["verify", "none"], 2),
+        (["import-disvoice", "none.whl"], 2),
+        (["import-disvoice", "AUDIO"], 2),
+    ],
+)
+def test_errors_are_one_line(
+    words: list[str], code: int, audio_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    places = {"AUDIO": str(audio_folder), "OUT": str(tmp_path / "out")}
+    assert main([places.get(word, word) for word in words]) == code
+    lines = [line for line in capsys.readouterr().err.splitlines() if "utterances of" not in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("edgevoice-export: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_options_are_usage_errors(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as raised:
+        main(["train", "--arch", "none"])
+    assert raised.value.code == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_run_leaves_a_checkpoint(audio_folder: Path, tmp_path: Path, number: int, code: int):
+    words = ["train", *TINY, "--epochs", "1000", "--epoch-windows", "4", "--data", audio_folder, "--out", tmp_path / "m"]
+    program = "import sys; from edgevoice_export.cli import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, words)], stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    checkpoint = tmp_path / "m.training" / CHECKPOINT
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, told = process.communicate()
+    assert process.returncode == code, told
+    assert "--resume goes on" in told
+    assert "Traceback" not in told
+    assert checkpoint.exists()
+    assert not (tmp_path / "m").exists()
