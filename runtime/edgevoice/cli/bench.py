@@ -31,6 +31,7 @@ def add(commands: Commands) -> None:
     group.add_argument(
         "--rounds", type=positive, default=1000, metavar="N", help="times taken of each stage (default: 1000)"
     )
+    group.add_argument("--starts", type=positive, default=9, metavar="N", help="processes to start and time (default: 9)")
     group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
     group.add_argument("--plot", metavar="FILE", help="save a picture: latency histogram and stages (.png, .svg, .pdf)")
     group.add_argument("--compare", metavar="OLD.json", help="tell what got slower since a measurement kept with --json")
@@ -48,7 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     old = Report.read(arguments.compare) if arguments.compare else None
     with _Bar() as bar:
         report = run_benchmark(
-            load_extractor(arguments), threads=arguments.threads, rounds=arguments.rounds, progress=bar.update
+            load_extractor(arguments),
+            threads=arguments.threads,
+            rounds=arguments.rounds,
+            starts=arguments.starts,
+            progress=bar.update,
         )
     if arguments.json == "-":
         print(json.dumps(report.to_dict()))
