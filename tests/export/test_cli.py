@@ -13,7 +13,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.cli import main
 from edgevoice_export.training import BEST, CHECKPOINT
 
-TINY = "--arch cae --units 64 --batch 4 --validation 0.34 --validation-windows 6 --threads 1".split()
+TINY = ["--arch=cae", "--units=64", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
 
 
 @pytest.fixture(autouse=True)

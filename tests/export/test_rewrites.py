@@ -154,11 +154,11 @@ def test_activation_moves_to_its_convolution(operator: str):
     assert check(graph(nodes, weights, SHAPE), activate_before_moving, X) == ["Conv", operator, "DepthToSpace", "Slice"]
 
 
-def test_falling_activation_stays_behind_a_pool():
+def test_activation_stays_behind_a_pool():
     nodes = [
         helper.make_node("Conv", ["x", "kernel"], ["a"]),
         helper.make_node("MaxPool", ["a"], ["b"], kernel_shape=[2, 2]),
-        helper.make_node("LeakyRelu", ["b"], ["y"], alpha=-0.5),
+        helper.make_node("LeakyRelu", ["b"], ["y"], alpha=0.5),
     ]
     assert check(graph(nodes, {"kernel": KERNEL}, SHAPE), activate_before_moving, X)[-1] == "LeakyRelu"
 

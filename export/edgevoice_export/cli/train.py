@@ -29,7 +29,6 @@ _HELP = {
     "decay": "weight decay of AdamW",
     "clip": "largest norm of the gradient",
     "jitter_db": "random change of gain, either way",
-    "patience": "end early after so many epochs without a lower validation loss; 0: never",
     "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
     "validation": "share of the speakers to validate on",
     "validation_windows": "windows to validate on, at most, at each level",

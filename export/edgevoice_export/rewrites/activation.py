@@ -1,23 +1,24 @@
-"""An activation moves up to its convolution, past operators that only pick or move values.
+"""An elementwise activation moves up to its convolution, past operators that only move values: interleaves and crops.
 
-A function that never falls passes a max-pool, f(max(x)) = max(f(x)), and any elementwise one passes a crop or an
-interleave. ONNX Runtime then computes convolution and activation as one operator, in its own blocked layout.
+ONNX Runtime then computes convolution and activation as one operator, in its own blocked layout. A max-pool is not passed,
+though a function that never falls could pass it: at four times the values the activation costs more than the changes of
+layout that it saves (the encoder of `cae-256` took 6 % longer).
 """
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgevoice_export.rewrites.graph import attribute, bypass, only_producer, operand
+from edgevoice_export.rewrites.graph import bypass, only_producer, operand
 
-_MOVES = ("DepthToSpace", "Slice", "MaxPool")
+_MOVES = ("DepthToSpace", "Slice")
 _ACTIVATIONS = ("LeakyRelu", "Relu", "Sigmoid")
 
 
 def activate_before_moving(model: ir.Model) -> None:
     """Move every activation in front of the moves that stand between it and its convolution."""
     for node in list(model.graph):
-        if node.op_type in _ACTIVATIONS and attribute(node, "alpha", 0.01) >= 0:
+        if node.op_type in _ACTIVATIONS:
             _move_up(node)
 
 
