@@ -45,6 +45,7 @@ class RawInputStream:
         callback: Callable[..., None],
         finished_callback: Callable[[], None],
     ) -> None:
+        assert latency == "low"
         module = self.module
         module.attempts.append((device, samplerate, channels))
         if module.failure is not None:

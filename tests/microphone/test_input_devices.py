@@ -120,7 +120,7 @@ def test_a_device_is_opened_again_in_the_same_form_only(fake: FakeSoundDevice) -
 
 def test_a_busy_device_is_an_error_at_the_first_attempt(fake: FakeSoundDevice) -> None:
     fake.failure = PortAudioError("Error opening RawInputStream: Device unavailable", -9985)
-    with pytest.raises(MicrophoneOpenError, match="busy.*Device unavailable"):
+    with pytest.raises(MicrophoneOpenError, match=r"busy.*Device unavailable"):
         opened()
     assert len(fake.attempts) == 1
 

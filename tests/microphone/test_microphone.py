@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import soundfile
 
 import edgevoice
 from edgevoice import ArgumentError, Extractor, Frame, MicrophoneLostError, MicrophoneOpenError, ModelUseError, OutputError
+from edgevoice.microphone import recording
 from edgevoice.microphone.microphone import Microphone
 from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
 
@@ -360,10 +362,27 @@ def test_a_recording_that_cannot_be_written(fake: FakeSoundDevice, tiny: Extract
     assert "close" in fake.stream.calls
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: a full disk cannot be had")
 def test_a_full_disk(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path) -> None:
-    (tmp_path / "captured.wav").symlink_to("/dev/full")
-    with pytest.raises(OutputError, match="captured"), Microphone(tiny, record=tmp_path / "captured.wav") as microphone:
-        for _ in range(10):
+    resource = pytest.importorskip("resource", reason="no limit on file sizes: a full disk cannot be had")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with Microphone(tiny, record=tmp_path / "captured.wav") as microphone:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
             fake.stream.give(voice)
+            with pytest.raises(OutputError, match=r"captured\.wav: cannot be written"):
+                take(microphone)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, before)
+    assert "close" in fake.stream.calls
+
+
+def test_a_recording_ends_at_what_a_wav_file_can_hold(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "_LARGEST", 100_000)
+    with Microphone(tiny, record=tmp_path / "captured.wav") as microphone:
+        fake.stream.give(voice)
+        with pytest.raises(OutputError, match="4 GiB"):
             take(microphone)

@@ -30,7 +30,7 @@ def test_all_calls_are_made_by_one_thread() -> None:
 def test_a_call_that_hangs_is_given_up_and_its_late_result_disposed_of() -> None:
     goes_on, disposed = threading.Event(), threading.Event()
     with pytest.raises(MicrophoneOpenError, match=r"did not answer within 0\.5 s"):
-        portaudio.call(lambda: goes_on.wait(10), patience=0.5, late=lambda result: disposed.set())
+        portaudio.call(lambda: goes_on.wait(10), patience=0.5, late=lambda _: disposed.set())
     never: list[int] = []
     with pytest.raises(MicrophoneOpenError):
         portaudio.call(lambda: never.append(1), patience=0.25)
@@ -84,6 +84,7 @@ def test_ticks_do_not_expire_while_the_process_is_stopped(monkeypatch: pytest.Mo
         waits = 0
 
         def wait(self, timeout: float | None = None) -> bool:
+            assert timeout == runningtime.TICK
             self.waits += 1
             return self.waits == 8
 

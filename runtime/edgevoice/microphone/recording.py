@@ -34,7 +34,7 @@ class Recording:
                 path, "w", samplerate=rate, channels=channels, format="WAV", subtype="PCM_16"
             )
         except (OSError, RuntimeError) as error:
-            raise OutputError(f"{path}: cannot be written ({error})") from error
+            raise _unwritable(path, error) from error
 
     def write(self, samples: NDArray[np.int16]) -> None:
         """Add samples (samples, channels).
@@ -48,7 +48,7 @@ class Recording:
         try:
             self._file.write(samples)
         except (OSError, RuntimeError) as error:
-            raise OutputError(f"{self._path}: cannot be written ({error})") from error
+            raise _unwritable(self._path, error) from error
 
     def skip(self, count: int) -> None:
         """Add zeros for samples that were lost.
@@ -62,3 +62,8 @@ class Recording:
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
+
+
+def _unwritable(path: Path, error: Exception) -> OutputError:
+    reason = str(getattr(error, "error_string", error)).rstrip(".")
+    return OutputError(f"{path}: cannot be written ({reason})")

@@ -1,0 +1,316 @@
+"""The command on a real audio server: PulseAudio with a virtual device, reached through ALSA and PortAudio.
+
+With a pipe, what is spoken is known to the sample; a null sink runs by itself and can be suspended.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from edgevoice import Extractor, Features
+from microphone.session import Session
+from microphone.virtualmicrophone import VirtualMicrophone, speak
+
+Make = Callable[..., VirtualMicrophone]
+
+pytestmark = pytest.mark.timeout(120)
+
+NOTICED = 2.0 + 1.0
+"""Seconds until a stall is noticed and the process has ended, on a machine that has other things to do."""
+
+
+@contextmanager
+def speaking(microphone: VirtualMicrophone, voice: np.ndarray) -> Iterator[None]:
+    """Speak into a pipe; wait for the end."""
+    with microphone.writer() as writer:
+        arguments = (writer, voice.tobytes(), microphone.rate, microphone.channels)
+        thread = threading.Thread(target=speak, args=arguments)
+        thread.start()
+        yield
+        thread.join()
+
+
+def wait_until_open(microphone: VirtualMicrophone) -> None:
+    """Wait until somebody captures."""
+    deadline = time.monotonic() + 20
+    while not microphone.control("list", "short", "source-outputs"):
+        assert time.monotonic() < deadline, "nobody opened the microphone"
+        time.sleep(0.05)
+
+
+def assert_equal(session: Session, features: Features) -> None:
+    assert [frame["start"] for frame in session.frames] == features.start.tolist()
+    np.testing.assert_array_equal(session.values, features.values)
+
+
+def assert_complete(session: Session, errors: str) -> None:
+    """Every window was delivered or counted."""
+    assert len(session.frames) + session.lost(errors) == session.frames[-1]["frame"] + 1
+
+
+@pytest.mark.parametrize("form", [(16000, 1), (48000, 2)])
+def test_what_is_captured_is_what_was_spoken_and_frames_equal_those_of_the_recording(
+    virtual_microphone: Make, tiny_model: Path, tiny: Extractor, tmp_path: Path, form: tuple[int, int]
+) -> None:
+    """Pipe: bit for bit, at the model's rate and at another with two channels, chosen with --rate and --channel."""
+    rate, channels = form
+    microphone = virtual_microphone("pipe", rate, channels)
+    voice = np.random.default_rng(5).integers(-9000, 9000, (rate * 4, channels)).astype(np.int16)
+    options = ["--rate", str(rate), "--channel", str(channels - 1)]
+    with Session(
+        microphone, tiny_model, "--seconds", "3.7", "--record", str(tmp_path / "captured.wav"), *options
+    ) as session:
+        wait_until_open(microphone)
+        with speaking(microphone, voice):
+            code, errors = session.end()
+    assert code == 0
+    captured, captured_rate = soundfile.read(tmp_path / "captured.wav", dtype="int16", always_2d=True)
+    assert captured_rate == rate
+    np.testing.assert_array_equal(captured, voice[: round(3.7 * rate)])
+    assert_equal(session, tiny.extract(tmp_path / "captured.wav", channel=channels - 1))
+    assert "gaps: none" in errors
+
+
+def test_latency_is_told_as_it_is(virtual_microphone: Make, tiny_model: Path, voice: np.ndarray) -> None:
+    """Pipe: the last sample of a window is written to it when it would be spoken; the frame arrives here shortly after."""
+    microphone = virtual_microphone("pipe")
+    with Session(microphone, tiny_model, "--seconds", "5") as session:
+        wait_until_open(microphone)
+        with speaking(microphone, voice[:90_000]):
+            began, wall = time.monotonic(), time.time()
+            session.end()
+    seen = np.array([frame["arrived"] - began - frame["seconds"] for frame in session.frames])
+    told = np.array([frame["latency"] for frame in session.frames])
+    assert np.median(told) < 0.05
+    # A block of the pipe's is up to 10 ms long, and PulseAudio takes its time: neither can be known here.
+    assert abs(np.median(seen - told)) < 0.04
+    assert np.median([frame["time"] - wall - frame["seconds"] for frame in session.frames]) == pytest.approx(0, abs=0.04)
+
+
+def test_a_file_played_into_a_sink_is_captured(
+    virtual_microphone: Make, tiny_model: Path, tiny: Extractor, speech: Path, tmp_path: Path
+) -> None:
+    """Null sink: what paplay plays is in the recording, sample for sample."""
+    microphone = virtual_microphone("sink")
+    with Session(microphone, tiny_model, "--record", str(tmp_path / "captured.wav")) as session:
+        session.wait_for(2)
+        assert microphone.play(speech).wait(30) == 0
+        session.listen(0.7)
+        session.stop()
+    captured, _ = soundfile.read(tmp_path / "captured.wav", dtype="int16")
+    spoken, _ = soundfile.read(speech, dtype="int16")
+    first = int(np.flatnonzero(captured)[0]) - int(np.flatnonzero(spoken)[0])
+    np.testing.assert_array_equal(captured[first : first + len(spoken)], spoken)
+    assert_equal(session, tiny.extract(tmp_path / "captured.wav"))
+
+
+@pytest.mark.parametrize("fault", ["unplug", "kill"])
+def test_a_device_that_is_gone_is_an_error(virtual_microphone: Make, tiny_model: Path, fault: str) -> None:
+    """Null sink: unplugged, or its server killed."""
+    microphone = virtual_microphone("sink")
+    with Session(microphone, tiny_model) as session:
+        session.wait_for(2)
+        getattr(microphone, fault)()
+        started = time.monotonic()
+        code, errors = session.end()
+    assert time.monotonic() - started < NOTICED
+    assert code == 1
+    assert errors.splitlines()[-1].endswith("it was unplugged, or its audio server ended")
+    assert_complete(session, errors)
+
+
+@pytest.mark.parametrize("fault", ["freeze", "suspend"])
+def test_a_silent_stall_is_an_error_and_closing_does_not_hang(
+    virtual_microphone: Make, tiny_model: Path, fault: str
+) -> None:
+    """Null sink: its server frozen, so that all of PortAudio's calls hang; or suspended, so that `stop` would."""
+    microphone = virtual_microphone("sink")
+    with Session(microphone, tiny_model) as session:
+        session.wait_for(2)
+        started = time.monotonic()
+        if fault == "freeze":
+            with microphone.frozen():
+                code, errors = session.end()
+        else:
+            microphone.suspend(on=True)
+            code, errors = session.end()
+    assert 1.4 < time.monotonic() - started < NOTICED
+    assert code == 1
+    assert errors.splitlines()[-1].endswith("it has delivered nothing for 1.5 s")
+
+
+def test_a_pipe_without_a_writer_is_a_stall(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Pipe: the device opens, and never delivers."""
+    with Session(virtual_microphone("pipe"), tiny_model) as session:
+        code, errors = session.end()
+    assert code == 1
+    assert "it has delivered nothing for 1.5 s" in errors
+
+
+def test_ctrl_c_ends_a_process_whose_server_is_frozen(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Null sink: interrupted before the stall is noticed."""
+    microphone = virtual_microphone("sink")
+    with Session(microphone, tiny_model) as session:
+        session.wait_for(2)
+        with microphone.frozen():
+            started = time.monotonic()
+            session.stop()
+    assert time.monotonic() - started < 4
+
+
+def test_audio_lost_without_a_word_is_found_by_the_clock(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Null sink: suspended for less than a stall takes to be noticed."""
+    microphone = virtual_microphone("sink")
+    with Session(microphone, tiny_model) as session:
+        session.wait_for(2)
+        microphone.suspend(on=True)
+        time.sleep(0.8)
+        microphone.suspend(on=False)
+        session.listen(3)
+        errors = session.stop()
+    gap = [frame["frame"] for frame in session.frames if frame["gap"]]
+    assert gap
+    assert not session.frames[-1]["gap"]
+    assert_complete(session, errors)
+    clock = float(errors.split("by the clock about ")[1].split(",")[0])
+    assert clock == pytest.approx(0.8, abs=0.3)
+    # Positions are true again: seconds of audio and of the wall clock go together.
+    offsets = [frame["time"] - frame["seconds"] for frame in session.frames]
+    assert offsets[-1] == pytest.approx(offsets[0], abs=0.05)
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_a_process_that_was_stopped_loses_nothing(
+    virtual_microphone: Make, tiny_model: Path, tiny: Extractor, tmp_path: Path, voice: np.ndarray, who: str
+) -> None:
+    """Pipe: the audio arrives late, all at once. A stopped client is no stall however long; the server's is one at 1.5 s."""
+    microphone = virtual_microphone("pipe")
+    with Session(microphone, tiny_model, "--record", str(tmp_path / "captured.wav"), "--seconds", "8") as session:
+        wait_until_open(microphone)
+        with speaking(microphone, voice[:130_000]):
+            session.wait_for(3)
+            if who == "client":
+                session.process.send_signal(signal.SIGSTOP)
+                time.sleep(3)
+                session.process.send_signal(signal.SIGCONT)
+            else:
+                with microphone.frozen():
+                    time.sleep(0.8)
+            code, errors = session.end()
+    assert code == 0
+    assert "gaps: none" in errors
+    captured, _ = soundfile.read(tmp_path / "captured.wav", dtype="int16")
+    np.testing.assert_array_equal(captured, voice[:128_000])
+    assert_equal(session, tiny.extract((voice[:128_000], 16000)))
+
+
+@pytest.mark.parametrize("fault", ["unplugged", "killed", "suspended", "frozen"])
+def test_a_lost_device_is_waited_for(virtual_microphone: Make, tiny_model: Path, fault: str) -> None:
+    """Null sink: away for 3 s, then back."""
+    microphone = virtual_microphone("sink")
+    with Session(microphone, tiny_model, "--reopen") as session:
+        session.wait_for(2)
+        if fault == "frozen":
+            with microphone.frozen():
+                time.sleep(3)
+        elif fault == "suspended":
+            microphone.suspend(on=True)
+            time.sleep(3)
+            microphone.suspend(on=False)
+        else:
+            (microphone.unplug if fault == "unplugged" else microphone.kill)()
+            time.sleep(3)
+            (microphone.plug if fault == "unplugged" else microphone.start)()
+        before = len(session.frames)
+        session.wait_for(before + 8)
+        errors = session.stop()
+    gone = float(errors.split("device gone about ")[1].split(")")[0])
+    assert 2.5 < gone < 8
+    assert session.lost(errors) > 5
+    assert_complete(session, errors)
+    assert any(frame["gap"] for frame in session.frames)
+    assert not session.frames[-1]["gap"]
+    offsets = [frame["time"] - frame["seconds"] for frame in session.frames]
+    assert offsets[-1] == pytest.approx(offsets[0], abs=0.1)
+
+
+def test_a_reader_that_sleeps_loses_the_oldest_audio(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Null sink: a program of its own that does not ask for frames for 4 s, with a backlog of 1 s."""
+    program = (
+        "import sys, time, edgevoice\n"
+        "from edgevoice.microphone.microphone import Microphone\n"
+        "with Microphone(edgevoice.load(sys.argv[1]), backlog=1.0) as microphone:\n"
+        "    next(microphone); time.sleep(4); frames = [next(microphone) for _ in range(10)]\n"
+        "    summary = microphone.summary()\n"
+        "    assert summary.lost == summary.lost_queue, summary\n"
+        "    assert summary.frames + summary.lost_windows == frames[-1].index + 1\n"
+        "    assert any(frame.gap for frame in frames) and not frames[-1].gap\n"
+        "    print(summary.lost_queue)\n"
+    )
+    done = _run(virtual_microphone("sink"), program, str(tiny_model))
+    assert float(done) == pytest.approx(3, abs=0.5)
+
+
+def test_two_microphones_and_a_file_share_one_extractor(virtual_microphone: Make, tiny_model: Path, speech: Path) -> None:
+    """Null sinks: two devices in one process, each with its own audio; one is closed, the other goes on."""
+    microphone = virtual_microphone("sink")
+    microphone.add_sink("second")
+    program = (
+        "import sys, subprocess, edgevoice\n"
+        "from edgevoice.microphone.microphone import Microphone\n"
+        "extractor = edgevoice.load(sys.argv[1])\n"
+        "with Microphone(extractor, 'default') as first, Microphone(extractor, 'second') as second:\n"
+        "    player = subprocess.Popen(['paplay', '--device=second', '--latency-msec=20', sys.argv[2]])\n"
+        "    extractor.extract(sys.argv[2])\n"
+        "    pairs = [(next(first), next(second)) for _ in range(8)]\n"
+        "    player.wait()\n"
+        "    assert all(one.silent for one, _ in pairs), 'the first hears nothing'\n"
+        "    assert not all(other.silent for _, other in pairs), 'the second hears speech'\n"
+        "    first.close()\n"
+        "    before = next(second)\n"
+        "    assert [next(second).index for _ in range(12)][-1] == before.index + 12\n"
+        "    print('done')\n"
+    )
+    assert _run(microphone, program, str(tiny_model), str(speech)) == "done"
+
+
+def test_a_server_that_comes_up_later_is_found(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Null sink: no server when PortAudio starts; the first attempt fails, the second finds it."""
+    microphone = virtual_microphone("sink")
+    microphone.kill()
+    program = (
+        "import sys, edgevoice\n"
+        "from edgevoice.microphone.microphone import Microphone\n"
+        "extractor = edgevoice.load(sys.argv[1])\n"
+        "try: Microphone(extractor)\n"
+        "except edgevoice.DeviceError as error: print(type(error).__name__, flush=True)\n"
+        "sys.stdin.readline()\n"
+        "with Microphone(extractor) as microphone: print(next(microphone).index)\n"
+    )
+    command = [sys.executable, "-c", program, str(tiny_model)]
+    with subprocess.Popen(
+        command, env=microphone.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Microphone")
+        microphone.start()
+        output, _ = process.communicate("\n", timeout=60)
+    assert output == "0\n"
+
+
+def _run(microphone: VirtualMicrophone, program: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, env=microphone.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
