@@ -34,7 +34,8 @@ def plot_example(
     """Spectrograms above, reconstructions below, both (n, bands, columns), standardised, on one scale."""
     figure = Figure(figsize=(2.2 * len(spectrograms), 4.2), dpi=80, layout="constrained")
     grid = figure.subplots(2, len(spectrograms), sharex=True, sharey=True, squeeze=False)
-    low, high = float(spectrograms.min()), float(spectrograms.max())
+    # Not to the very loudest: without a logarithm, that would leave all the rest dark.
+    low, high = float(spectrograms.min()), float(np.quantile(spectrograms, 0.995))
     milliseconds = 1000 * config.audio.window / config.audio.rate
     image = None
     for column, pair in enumerate(zip(spectrograms, reconstructions, strict=True)):
