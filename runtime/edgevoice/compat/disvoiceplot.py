@@ -37,8 +37,8 @@ def show_spectrograms(spectrograms: NDArray[np.float32], rebuilt: NDArray[np.flo
         panel.set(title=title, ylabel="Mel band")
     panels[-1].set_xlabel("Time (s)")
 
-    error = (before - after) ** 2
-    mean, deviation = error.mean(axis=1), error.std(axis=1)
+    squared = (before - after) ** 2
+    mean, deviation = squared.mean(axis=1), squared.std(axis=1)
     _, panel = plt.subplots(figsize=(5, 4), layout="constrained")
     panel.plot(mean, color="black")
     panel.fill_between(np.arange(bands.count), mean - deviation, mean + deviation, color="black", alpha=0.2)
