@@ -60,7 +60,7 @@ def _speakers(options: argparse.Namespace) -> Experiment:
     def progress(name: str) -> Progress:
         return lambda files: tqdm(files, desc=name, unit=" files", disable=None)
 
-    return speakers(options.data, sources, options.trained, absent, options.work, progress)
+    return speakers(options.data, sources, absent, options.work, progress)
 
 
 def _unlabelled(options: argparse.Namespace) -> None:
@@ -85,7 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--tables", nargs="+", default=[], metavar="NAME=CSV", help="other features: path of a recording, then its numbers"
     )
-    command.add_argument("--trained", default="not stated.", help="sentence for the page: what the models were trained on")
     _add_experiment_options(command)
     command = commands.add_parser("unlabelled", help="write the table of the recordings to train an autoencoder on")
     command.set_defaults(run=_unlabelled)

@@ -24,17 +24,17 @@ ALL = View("all test speakers", "random", "weighted F1")
 _METHOD = """\
 - {count} recordings of {speakers} speakers, in three classes: child (below {adult} years), man, woman. Parts share no
   speaker: {parts}.
-- The classes of the labelled recordings are drawn at random, others for each seed; a smaller share lies within a
-  larger one.
+- A share of the labelled recordings is drawn at random from each class, another for each seed; a smaller share lies
+  within a larger one.
 - Every recording is one item, whatever its length: those shorter than a model's window are filled up with zeros.
 - Hand-made: pyAudioAnalysis's 136 mid-term features (1 s, of 50 ms), averaged over the recording, at the recording's
   own rate. Functionals: mean, standard deviation, skewness and kurtosis of each descriptor. Codes: the bottleneck,
   averaged over the windows.
 - Classifiers have scikit-learn's defaults. They see each feature with mean 0 and variance 1 over the labelled
   recordings, which the hand-made ones need most: unscaled, they are of very different sizes.
-- What the autoencoders were trained on, without labels: {trained} Training on the whole corpus means that the audio
-  of most test speakers was heard, though never their class; so the second view scores the {unheard} recordings of the
-  {held} speakers that no model was trained on.
+- What the autoencoders were trained on, without labels: {trained}. A model trained on all speakers has heard most
+  test speakers, though not what class they are of; so the second view scores the {unheard} recordings of the {held}
+  speakers that no model was trained on.
 - {absent}"""
 
 
@@ -47,7 +47,6 @@ def division(folder: Path) -> Division:
 def speakers(
     folder: Path,
     sources: Sequence[Source],
-    trained: str,
     absent: Sequence[str],
     cache: Path,
     progress: Callable[[str], Progress],
@@ -57,7 +56,6 @@ def speakers(
     Args:
         folder: of the recordings.
         sources: what to compare the hand-made features with.
-        trained: sentence on what the models were trained on.
         absent: names of the models that could not be found.
         cache: folder to keep vectors in.
         progress: from a name to what wraps the files while their vectors are made.
@@ -75,7 +73,7 @@ def speakers(
             speakers=len({recording.speaker for recording in (*parts.labelled, *parts.test, *parts.unlabelled)}),
             adult=ADULT,
             parts="; ".join(_describe(name, getattr(parts, name)) for name in ("labelled", "test", "unlabelled")),
-            trained=trained,
+            trained="; ".join(source.origin for source in sources if source.origin),
             unheard=len(parts.unheard),
             held=len({parts.test[place].speaker for place in parts.unheard}),
             absent=f"Absent, for there is no such model: {', '.join(absent)}."

@@ -27,6 +27,7 @@ class HandMade:
     """
 
     name = "hand-made (pyAudioAnalysis)"
+    origin = ""
 
     @property
     def key(self) -> str:
@@ -49,6 +50,7 @@ class Functionals:
     def __init__(self, model: str) -> None:
         self._extractor = edgevoice.load(model)
         self.name = f"{self._extractor.config.name} (functionals)"
+        self.origin = _origin(self._extractor)
 
     @property
     def key(self) -> str:
@@ -66,6 +68,7 @@ class MeanCode:
     def __init__(self, model: str) -> None:
         self._extractor = edgevoice.load(model, descriptors="bottleneck")
         self.name = f"{self._extractor.config.name} (codes)"
+        self.origin = _origin(self._extractor)
 
     @property
     def key(self) -> str:
@@ -85,7 +88,7 @@ class Table:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))[1:]
         self._rows = {row[0]: np.array(row[1:], np.float32) for row in rows}
-        self.key = ""  # read anew each time
+        self.key = self.origin = ""  # read anew each time
 
     def __call__(self, path: Path) -> Vector:
         """Vector of a recording."""
@@ -108,6 +111,14 @@ def vectors(source: Source, folder: Path, files: Sequence[str], cache: Path, pro
         np.save(kept, np.stack([source(folder / name) for name in progress(files)]))
     made: Vector = np.load(kept)
     return made
+
+
+def _origin(extractor: edgevoice.Extractor) -> str:
+    """What a model was trained on, as its `model.json` tells."""
+    config, trained = extractor.config, extractor.config.origin.get("trained_on", {})
+    held_out = config.origin.get("held_out", {}).get("speakers", 0)
+    told = f"{trained['utterances']} recordings of {trained['speakers']} speakers" if "speakers" in trained else "other data"
+    return f"{config.name} on {told}" + (f", of whom {held_out} to validate on" if held_out else "")
 
 
 def _files(extractor: edgevoice.Extractor) -> str:
