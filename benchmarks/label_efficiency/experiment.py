@@ -70,7 +70,7 @@ class Results:
 
     def best(self, view: View, name: str, up_to: int = 100) -> tuple[str, Curve]:
         """The classifier with the highest mean score for a feature set, over the shares up to one, and its curve."""
-        shares = np.array(self.percents) <= up_to
+        shares = np.array(self.percents) <= max(up_to, self.percents[0])
         curves = {kind: self.curves(view, kind)[name] for kind in self.classifiers}
         return max(curves.items(), key=lambda item: float(item[1].mean[shares].mean()))
 

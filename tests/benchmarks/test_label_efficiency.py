@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 pytest.importorskip("matplotlib", reason="the plot extra is not installed")
 
 from sklearn.metrics import f1_score
 
+from benchmarks.label_efficiency import speakers as speakers_module
+from benchmarks.label_efficiency.__main__ import main
 from benchmarks.label_efficiency.classifiers import CLASSIFIERS, classifier
 from benchmarks.label_efficiency.corpus import CLASSES, Recording, divide, read_recordings, write_table
 from benchmarks.label_efficiency.experiment import Results
@@ -21,6 +25,7 @@ from benchmarks.label_efficiency.scores import Curve, chance, spans, swapped_wei
 from benchmarks.label_efficiency.subsets import first_of_class, random_of_class
 from benchmarks.label_efficiency.trials import Trial, TrialLog, grid, run
 from benchmarks.label_efficiency.valence import FIRST, HAND_MADE, LEARNED, RANDOM, SWAPPED, valence
+from benchmarks.label_efficiency.vectors import HandMade, MeanCode, vectors
 
 CLASSES_OF = np.repeat(np.arange(3, dtype=np.int8), [50, 30, 20])
 
@@ -176,8 +181,6 @@ class TestDivision:
 
 class TestCommand:
     def test_results_of_a_small_experiment(self, tmp_path: Path) -> None:
-        from benchmarks.label_efficiency.__main__ import main
-
         for seed, (name, pieces) in enumerate({"hlf": 1, "cf": 2}.items()):
             for part, items in {
                 "training": clusters(seed, pieces=pieces),
@@ -200,6 +203,70 @@ class TestCommand:
 
         main(arguments)  # nothing left to fit
         assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == written
+
+
+class TestSpeakers:
+    """Recordings, through vectors, to a page."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        random = np.random.default_rng(0)
+        rows = ["file,speaker,gender,age"]
+        for voice in range(30):
+            for k in range(2):
+                samples = 0.1 * random.normal(size=20_000 if k else 3000)  # shorter than a window, too
+                soundfile.write(tmp_path / f"{voice}-{k}.wav", samples, 16_000)
+                rows.append(f"{voice}-{k}.wav,{voice},{'mf'[voice % 2]},{10 if voice % 3 else 30}")
+        (tmp_path / "utterances.csv").write_text("\n".join(rows))
+        return tmp_path
+
+    def test_page(self, folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Loudness:
+            name, key, origin = "hand-made", "loudness", ""
+
+            def __call__(self, path: Path) -> np.ndarray:
+                return np.array([np.abs(soundfile.read(path)[0]).mean()], np.float32)
+
+        monkeypatch.setattr(speakers_module, "HandMade", Loudness)
+        monkeypatch.setattr(speakers_module, "TEST_SPEAKERS", 9)
+        monkeypatch.setattr(speakers_module, "LABELLED_SPEAKERS", 12)
+        table = folder / "numbers.csv"
+        table.write_text("file,a,b\n" + "".join(f"{voice}-{k}.wav,{voice},{k}\n" for voice in range(30) for k in range(2)))
+        arguments = ["speakers", "--data", str(folder), "--out", str(folder / "out"), "--work", str(folder / "work")]
+        arguments += ["--step", "50", "--seeds", "2", "--classifiers", "kNN", "--tables", f"mine={table}"]
+        main([*arguments, "--models", f"{tiny_model}:functionals", f"{tiny_model}:codes", "no-such-model:codes"])
+        page = (folder / "out" / "label_efficiency_speakers.md").read_text()
+        assert "60 recordings of 30 speakers" in page
+        assert "no-such-model" in page
+        content = json.loads((folder / "out" / "label_efficiency_speakers.json").read_text())
+        everyone, unheard = content["views"]
+        assert len(everyone["scores"]["kNN"]) == 4
+        assert everyone["test_items"]["mine"] == 18
+        assert 0 < unheard["test_items"]["mine"] < 18
+
+    def test_table_of_the_unlabelled(self, folder: Path) -> None:
+        main(["unlabelled", "--data", str(folder), "--out", str(folder / "table.csv")])
+        listed = {line.split(",")[0] for line in (folder / "table.csv").read_text().splitlines()[1:]}
+        parts = speakers_module.division(folder)
+        assert listed == {recording.file for recording in parts.unlabelled}
+        assert not listed & {recording.file for recording in (*parts.test, *parts.labelled)}
+
+    def test_vectors_are_kept(self, folder: Path, tiny_model: Path) -> None:
+        source, made = MeanCode(str(tiny_model)), []
+        for _ in range(2):
+            found = vectors(
+                source, folder, ["0-0.wav", "0-1.wav"], folder / "kept", lambda files: made.extend(files) or files
+            )
+        assert found.shape == (2, source._extractor.config.features.bottleneck)
+        assert made == ["0-0.wav", "0-1.wav"]
+
+    def test_hand_made_features(self, speech: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it imports modules that Python is about to drop
+            pytest.importorskip("pyAudioAnalysis.MidTermFeatures", reason="pyAudioAnalysis is not installed")
+        vector = HandMade()(speech)
+        assert vector.shape == (136,)
+        assert np.isfinite(vector).all()
 
 
 def test_the_study_on_a_coarse_grid(tmp_path: Path, shared: Path) -> None:
