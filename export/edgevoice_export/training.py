@@ -28,10 +28,12 @@ from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import Draw, Windows, split_speakers
 from edgevoice_export.history import write_history
 from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.scaling import bottleneck_deviations, scale_bottleneck
 from edgevoice_export.weights import load_weights, read_checkpoint, write_checkpoint
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 _NEAR_ZERO = 1e-7
+_SCALED_ON = 256  # windows
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ def train(
 ) -> bool:
     """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss) in a folder.
 
+    The bottleneck of `best.pt` is scaled to deviations near 1.
+
     Args:
         settings: what to train, and how.
         corpus: what to train on.
@@ -170,12 +174,16 @@ def train(
         content: dict[str, Any] = {
             "settings": dataclasses.asdict(settings),
             "data": corpus.digest,
-            "weights": {name: value.contiguous() for name, value in network.state_dict().items()},
+            "weights": {name: value.cpu().contiguous() for name, value in network.state_dict().items()},
             "step": step,
             "history": history,
         }
         if path.name == CHECKPOINT:
             content |= {"optimiser": optimiser.state_dict(), "losses": losses, "best": best}
+        else:
+            examples = validation.spectrograms(validation.grid(architecture.levels[0], _SCALED_ON))
+            deviations = bottleneck_deviations(network, torch.from_numpy(examples).to(device))
+            content["weights"] = scale_bottleneck(architecture, content["weights"], deviations)
         write_checkpoint(path, content)
 
     def batches(first: int) -> Iterator[Tensor]:

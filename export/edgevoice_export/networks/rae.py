@@ -68,4 +68,6 @@ ARCHITECTURE = Architecture(
     level=RUNNING_LEVEL,
     spectrogram=DISVOICE_SPECTROGRAM,
     levels=("running", "utterance"),
+    code_rows=("encoder.linear.weight", "encoder.linear.bias"),
+    code_columns=("decoder.lstm.weight_ih_l0",),
 )
