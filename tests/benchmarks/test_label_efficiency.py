@@ -241,8 +241,8 @@ class TestSpeakers:
         content = json.loads((folder / "out" / "label_efficiency_speakers.json").read_text())
         everyone, unheard = content["views"]
         assert len(everyone["scores"]["kNN"]) == 4
-        assert everyone["test_items"]["mine"] == 18
-        assert 0 < unheard["test_items"]["mine"] < 18
+        assert everyone["test_items"]["mine"] == 20
+        assert 0 < unheard["test_items"]["mine"] < 20
 
     def test_table_of_the_unlabelled(self, folder: Path) -> None:
         main(["unlabelled", "--data", str(folder), "--out", str(folder / "table.csv")])
