@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from edgevoice.analysis import describe
 from edgevoice.compat.disvoicespectrogram import disvoice_spectrograms
-from edgevoice.errors import ArgumentError, AudioFileNotFoundError, ModelNotFoundError, RuntimeMissingError
+from edgevoice.errors import (
+    ArgumentError,
+    AudioFileNotFoundError,
+    DeviceMemoryError,
+    ModelNotFoundError,
+    RuntimeMissingError,
+)
 from edgevoice.features import Layout
 from edgevoice.functionals import FUNCTIONALS, compute_functionals
 from edgevoice.inference import Networks
@@ -142,19 +148,24 @@ class RepLearning:
         return self._layout.functional_names if static else self._layout.names
 
     def _features(self, audio: str, static: bool, plots: bool) -> NDArray[np.float32]:
-        spectrograms = disvoice_spectrograms(audio, self._config)
+        try:
+            values = self._describe(disvoice_spectrograms(audio, self._config), plots)
+        except MemoryError as error:
+            raise DeviceMemoryError(f"{audio}: does not fit into memory as a whole: use shorter recordings") from error
+        if not static:
+            return values
+        units = self._layout.bottleneck
+        return np.concatenate([compute_functionals(values[:, :units]), compute_functionals(values[:, units:])])[None]
+
+    def _describe(self, spectrograms: NDArray[np.float32], plots: bool) -> NDArray[np.float32]:
         size = _BATCH if self._config.windows == "apart" else len(spectrograms)
         batches = [spectrograms[at : at + size] for at in range(0, len(spectrograms), size)]
-        values = np.concatenate([describe(self._networks, self._layout, batch) for batch in batches])
-        units = self._layout.bottleneck
         if plots:
             from edgevoice.compat.disvoiceplot import show_spectrograms
 
             rebuilt = [self._networks.reconstruct(self._networks.encode(batch), batch) for batch in batches]
             show_spectrograms(spectrograms[:, 0], np.concatenate(rebuilt)[:, 0], self._config)
-        if not static:
-            return values
-        return np.concatenate([compute_functionals(values[:, :units]), compute_functionals(values[:, units:])])[None]
+        return np.concatenate([describe(self._networks, self._layout, batch) for batch in batches])
 
 
 def _check_format(fmt: str) -> None:

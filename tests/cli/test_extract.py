@@ -1,0 +1,207 @@
+"""`edgevoice extract`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import edgevoice
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def values(text: str, names: list[str]) -> np.ndarray:
+    return np.array([[row[name] for name in names] for row in rows(text)]).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, speech: Path) -> Path:
+    """Recordings in a folder and one below it, of several formats, and what is no recording."""
+    samples, rate = soundfile.read(speech, dtype="int16")
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    soundfile.write(tmp_path / "in" / "b.flac", samples, rate)
+    soundfile.write(tmp_path / "in" / "a.WAV", samples[:40000], rate)
+    soundfile.write(tmp_path / "in" / "sub" / "a.aiff", samples[40000:], rate)
+    (tmp_path / "in" / "notes.txt").write_text("no audio")
+    return tmp_path / "in"
+
+
+def test_csv_on_standard_output_is_what_extract_gives(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
+    outcome = run("extract", speech)
+    features = tiny.extract(speech)
+    assert (outcome.code, outcome.err) == (0, "")
+    np.testing.assert_array_equal(values(outcome.out, features.names), features.values)
+    second = rows(outcome.out)[1]
+    assert (second["file"], second["frame"], second["start"], second["seconds"]) == (str(speech), "1", "4000", "0.75")
+    assert run("extract", speech, "--dynamic").out == outcome.out
+
+
+def test_options_reach_extract(run: Callable, speech: Path, tiny_model: Path) -> None:
+    extractor = edgevoice.load(tiny_model, descriptors="bottleneck")
+    features = extractor.extract(speech, level=2.5, hop=0.1, start=1.0, end=3.0, channel=0)
+    options = ("--level", "2.5", "--hop", "0.1", "--start", "1", "--end", "3", "--channel", "0")
+    outcome = run("extract", speech, *options, "--descriptors", "bottleneck", "--threads", "2")
+    assert outcome.code == 0
+    np.testing.assert_array_equal(values(outcome.out, features.names), features.values)
+    assert rows(outcome.out)[0]["start"] == "16000"
+    fft = run("extract", speech, "--resampler", "fft", "--level", "utterance")
+    named = tiny_features(extractor, speech)
+    np.testing.assert_array_equal(values(fft.out, extractor.layout.names), named)
+
+
+def tiny_features(extractor: edgevoice.Extractor, speech: Path) -> np.ndarray:
+    return extractor.extract(speech, resampler="fft", level="utterance").values
+
+
+def test_static_is_one_row_of_functionals(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
+    features = tiny.extract(speech)
+    outcome = run("extract", speech, "--static")
+    assert outcome.out.startswith("file,mean_bottleneck_0,")
+    np.testing.assert_array_equal(values(outcome.out, features.functional_names), features.functionals()[None])
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_folder_in_one_table(run: Callable, folder: Path, tmp_path: Path, tiny: edgevoice.Extractor, jobs: int) -> None:
+    out = tmp_path / "table.csv"
+    outcome = run("extract", folder, "-o", out, "--jobs", jobs)
+    assert outcome == (0, "", "")
+    files = [folder / "a.WAV", folder / "b.flac", folder / "sub" / "a.aiff"]
+    features = [tiny.extract(file) for file in files]
+    found = rows(out.read_text())
+    assert [row["file"] for row in found] == [str(file) for k, file in enumerate(files) for _ in features[k]]
+    expected = np.concatenate([part.values for part in features])
+    np.testing.assert_array_equal(values(out.read_text(), tiny.layout.names), expected)
+    run("extract", folder, "-o", tmp_path / "table.npy", "--jobs", jobs)
+    np.testing.assert_array_equal(np.load(tmp_path / "table.npy"), expected)
+    run("extract", folder, "-o", tmp_path / "static.npy", "--static", "--jobs", jobs)
+    np.testing.assert_array_equal(np.load(tmp_path / "static.npy"), [part.functionals() for part in features])
+
+
+@pytest.mark.parametrize("kind", ["csv", "npy"])
+def test_a_folder_of_tables_mirrors_the_folder_of_recordings(run: Callable, folder: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out"
+    assert run("extract", folder, "-o", out, "--format", kind).code == 0
+    found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    assert found == [f"a.{kind}", f"b.{kind}", f"sub/a.{kind}"]
+
+
+def test_a_folder_may_have_a_dot_in_its_name(run: Callable, speech: Path, tmp_path: Path) -> None:
+    assert run("extract", speech, "-o", f"{tmp_path}/v1.2/").code == 0
+    assert run("extract", speech, "-o", tmp_path / "v1.2", "--format", "npy").code == 0
+    assert sorted(path.name for path in (tmp_path / "v1.2").iterdir()) == ["speech.csv", "speech.npy"]
+
+
+def test_a_bad_input_is_told_at_the_end_and_the_others_are_done(run: Callable, folder: Path, tmp_path: Path) -> None:
+    (folder / "aa.wav").write_text("not audio")
+    soundfile.write(folder / "short.wav", np.zeros(7999), 16000)
+    out = tmp_path / "out"
+    outcome = run("extract", folder, tmp_path / "gone.wav", tmp_path / "out", "-o", out, "--jobs", "2")
+    assert outcome.code == 1
+    told = outcome.err.splitlines()
+    assert [line.split(": ")[1] for line in told] == [
+        str(folder / "aa.wav"),
+        str(folder / "short.wav"),
+        *[str(tmp_path / "gone.wav"), str(tmp_path / "out")],
+    ]
+    assert len(list(out.rglob("*.csv"))) == 3
+
+
+def cut_short(speech: Path, path: Path) -> None:
+    path.write_bytes(speech.read_bytes()[:-1000])
+
+
+def not_finite(_: Path, path: Path) -> None:
+    soundfile.write(path, np.full(16000, np.nan, np.float32), 16000, subtype="FLOAT")
+
+
+BAD: dict[str, tuple[Callable[[Path, Path], object], str]] = {
+    "empty": (lambda _, path: path.touch(), "is empty"),
+    "no audio": (lambda _, path: path.write_bytes(bytes(range(256)) * 9), "is not audio that can be read"),
+    "cut short": (cut_short, "is cut short"),
+    "no samples": (lambda _, path: soundfile.write(path, np.zeros(0), 16000), "has no samples"),
+    "too short": (lambda _, path: soundfile.write(path, np.zeros(7999), 16000), "less than one window"),
+    "not finite": (not_finite, "samples hold NaN or infinity"),
+    "a folder": (lambda _, path: path.mkdir(), "no audio file in this folder or below it"),
+    "missing": (lambda *_: None, "no such file"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_file_alone_makes_no_table(run: Callable, speech: Path, tmp_path: Path, kind: str) -> None:
+    make, message = BAD[kind]
+    make(speech, tmp_path / "bad.wav")
+    outcome = run("extract", tmp_path / "bad.wav", "-o", tmp_path / "out.csv")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"edgevoice: {tmp_path / 'bad.wav'}: ")
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_silence_is_finite_and_flagged_and_short_audio_can_be_padded(run: Callable, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "silence.wav", np.zeros(8000), 16000)
+    soundfile.write(tmp_path / "short.wav", np.full(100, 0.5), 16000)
+    outcome = run("extract", tmp_path / "silence.wav", tmp_path / "short.wav", "--pad")
+    assert outcome.code == 0
+    found = rows(outcome.out)
+    assert [row["silent"] for row in found] == ["true", "false"]
+    assert np.isfinite(np.array([list(row.values())[7:] for row in found]).astype(float)).all()
+
+
+def test_a_channel_that_one_file_lacks_fails_that_file(run: Callable, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (16000, 2))
+    soundfile.write(tmp_path / "mono.wav", noise[:, 0], 16000)
+    soundfile.write(tmp_path / "stereo.wav", noise, 16000)
+    outcome = run("extract", tmp_path, "--channel", "1")
+    assert outcome.code == 1
+    assert outcome.err == f"edgevoice: {tmp_path / 'mono.wav'}: has 1 channel(s), counted from 0; there is no channel 1\n"
+    assert {row["file"] for row in rows(outcome.out)} == {str(tmp_path / "stereo.wav")}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-o", "table.xls"), "no table format has the suffix '.xls'"),
+        (("-o", "table.csv", "--format", "npy"), "its suffix says csv, --format says npy"),
+        (("--format", "npy"), "only csv goes to standard output"),
+        (("--start", "2", "--end", "1"), "end 1.0: expected more than start"),
+        (("--start", "-1"), "start -1.0: expected seconds, 0 or more"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_is_written(
+    run: Callable, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = run("extract", speech, *options)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert message in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_cannot_be_written_is_an_error(run: Callable, speech: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file" / "out.csv", tmp_path / "file"):
+        outcome = run("extract", speech, "-o", out)
+        assert outcome.code == 1
+        assert "cannot be written" in outcome.err
+
+
+def test_a_broken_model_folder_is_told(run: Callable, speech: Path, tiny_model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    (broken / "encoder.onnx").write_bytes(b"altered")
+    outcome = run("extract", speech, "--model", broken)
+    assert outcome.code == 2
+    assert "encoder.onnx: is not the file that model.json lists" in outcome.err
+    (broken / "model.json").write_text('{"format": 1}')
+    outcome = run("extract", speech, "--model", broken)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)

@@ -1,0 +1,175 @@
+"""Exit codes, help, pipes and signals."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import edgevoice
+from edgevoice.cli import program
+
+HEAVY = ("onnxruntime", "soundfile", "soxr", "sounddevice", "pandas", "matplotlib", "scipy", "tqdm")
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom edgevoice.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as error:\n    print(error.code)\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *text, code, loaded = result.stdout.splitlines()
+    assert (code, loaded) == ("0", "[]")
+    for command in program.COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        assert any(line.split()[:1] == [name] for line in text)
+
+
+@pytest.mark.parametrize("command", [command.__name__.rpartition(".")[2] for command in program.COMMANDS])
+def test_each_command_has_help_with_an_example(run: Callable, command: str) -> None:
+    outcome = run(command, "--help")
+    assert outcome.code == 0
+    assert f"  edgevoice {command}" in outcome.out.partition("example")[2]
+
+
+def test_version(run: Callable) -> None:
+    assert run("--version").out == f"edgevoice {edgevoice.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("extrakt",),
+        ("extract",),
+        ("extract", "a.wav", "--levl", "window"),
+        ("extract", "a.wav", "--mod", "x"),
+        ("extract", "a.wav", "--level", "loud"),
+        ("extract", "a.wav", "--jobs", "0"),
+        ("extract", "a.wav", "--channel", "-1"),
+        ("extract", "a.wav", "--format", "xls"),
+        ("extract", "a.wav", "--dynamic", "--static"),
+        ("stream", "-", "--rate", "8k"),
+        ("stream", "-", "--rate", "8000", "--dtype", "int24"),
+    ],
+)
+def test_wrong_usage_is_told_by_the_parser(run: Callable, arguments: tuple[str, ...]) -> None:
+    outcome = run(*arguments)
+    assert outcome.code == 2
+    assert outcome.err.startswith("usage: edgevoice")
+    assert "error:" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "cae-257"), "edgevoice: no model 'cae-257', by name or path; known models: cae-256"),
+        (("--device", "tpu"), "edgevoice: device 'tpu': expected 'cpu', 'cuda' or 'cuda:N'"),
+        (("--device", "cuda:7"), "edgevoice: device 'cuda:7'"),
+        (("--hop", "0.01"), "edgevoice: hop 0.01: expected a multiple of 0.05 s"),
+        (("--hop", "nan"), "edgevoice: hop nan: expected seconds"),
+        (("--level", "0"), "edgevoice: level 0.0: a fixed gain is from"),
+        (("--level", "nan"), "edgevoice: level nan: a fixed gain is from"),
+    ],
+)
+@pytest.mark.parametrize("command", ["extract", "stream"])
+def test_what_the_model_refuses_is_wrong_usage(
+    run: Callable, speech: Path, command: str, arguments: tuple[str, ...], message: str
+) -> None:
+    outcome = run(command, speech, *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith(message)
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (edgevoice.AudioFormatError("x"), 1),
+        (edgevoice.OutputError("x"), 1),
+        (edgevoice.DeviceMemoryError("x"), 1),
+        (edgevoice.MicrophoneLostError("x"), 1),
+        (edgevoice.MicrophoneNotFoundError("x"), 2),
+        (edgevoice.ModelFilesError("x"), 2),
+        (edgevoice.RuntimeMissingError("x"), 2),
+        (edgevoice.ArgumentError("two\nlines"), 2),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_errors_become_one_line_and_an_exit_code(
+    run: Callable, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("edgevoice.cli.models.list_models", fail)
+    outcome = run("models")
+    assert outcome.code == code
+    assert outcome.err == ("" if code == 130 else f"edgevoice: {' '.join(str(error).split())}\n")
+
+
+def test_a_bug_shows_its_traceback(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevoice.cli.models.list_models", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("models")
+
+
+def test_the_handler_of_sigterm_is_put_back(run: Callable) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    run("models")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("audio") / "minute.wav"
+    noise = np.random.default_rng(0).integers(-3000, 3000, 60 * 16000, dtype=np.int16)
+    soundfile.write(path, noise, 16000)
+    return path
+
+
+@pytest.mark.parametrize("command", ["extract", "stream"])
+def test_a_reader_that_has_enough_ends_it_quietly(start: Callable, minute: Path, command: str) -> None:
+    process = start(command, minute)
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_told(tiny_model: Path, speech: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "edgevoice.cli", "extract", speech, "--model", tiny_model]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "edgevoice: standard output: cannot be written (No space left on device)\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupted_extraction_leaves_nothing(
+    start: Callable, minute: Path, tmp_path: Path, number: signal.Signals, code: int, jobs: int
+) -> None:
+    recordings, results = tmp_path / "in", tmp_path / "out"
+    recordings.mkdir()
+    results.mkdir()
+    for k in range(300):
+        (recordings / f"{k}.wav").hardlink_to(minute)
+    process = start("extract", recordings, "-o", results / "table.csv", "--jobs", jobs)
+    while process.poll() is None and not list(results.iterdir()):
+        time.sleep(0.02)
+    assert [path.suffix for path in results.iterdir()] == [".part"]
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, b"")
+    assert list(results.iterdir()) == []
