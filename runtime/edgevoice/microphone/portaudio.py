@@ -67,8 +67,6 @@ class _Caller:
         self._calls: queue.SimpleQueue[_Call[Any]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self.busy: _Call[Any] | None = None
-        """The call being made."""
 
     def put(self, call: _Call[Any]) -> None:
         with self._lock:
@@ -78,11 +76,10 @@ class _Caller:
                 self._thread.start()
         self._calls.put(call)
 
-    def _run(self, calls: queue.SimpleQueue[_Call[Any]]) -> None:
+    @staticmethod
+    def _run(calls: queue.SimpleQueue[_Call[Any]]) -> None:
         while True:
-            self.busy = calls.get()
-            self.busy.run()
-            self.busy = None
+            calls.get().run()
 
 
 _caller = _Caller()
@@ -159,6 +156,6 @@ def _leave() -> None:
     leave = getattr(sys.modules.get("sounddevice"), "_exit_handler", None)
     if leave is not None:
         atexit.unregister(leave)
-        if _caller.busy is None:
-            with contextlib.suppress(Exception):
-                call(leave, patience=1.0)
+        # After the calls that are under way: PortAudio crashes when the process ends in the middle of one.
+        with contextlib.suppress(Exception):
+            call(leave, patience=1.0)
