@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -45,28 +46,28 @@ def grid(
 
 
 class TrialLog:
-    """Predictions of the trials made so far, one JSON line each; classes are written as digits."""
+    """Predictions of the trials made so far, one JSON line each; classes are written as digits.
+
+    Each line has a key of what it was made from, so that trials of changed features are made anew, the others kept.
+    """
 
     def __init__(self, path: Path, sets: Sequence[FeatureSet], standardise: bool) -> None:
-        """Open a log, or begin one.
-
-        Raises:
-            ValueError: it was begun with other features, settings or another scikit-learn.
-        """
+        """Open a log, or begin one."""
         self.path = path
         self._done: dict[Trial, Predictions] = {}
-        digests = {features.name: features.digest() for features in sets}
-        header = {"standardise": standardise, "scikit-learn": sklearn.__version__, "features": digests}
+        made_with = f"{standardise} {sklearn.__version__}"
+        self._keys = {
+            features.name: hashlib.sha256(f"{features.digest()} {made_with}".encode()).hexdigest()[:16] for features in sets
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("\n")]  # a run killed while it wrote leaves half a line
-        if whole and json.loads(whole[0]) != header:
-            raise ValueError(f"{path}: begun with other features, settings or another scikit-learn; remove it to start anew")
-        for line in whole[1:]:
+        path.write_text("".join(whole), encoding="utf-8")
+        for line in whole:
             row = json.loads(line)
             predictions = np.frombuffer(row.pop("predictions").encode(), np.int8) - ord("0")
-            self._done[Trial(**row)] = predictions
-        path.write_text("".join(whole) or json.dumps(header) + "\n", encoding="utf-8")
+            if row.pop("key") == self._keys.get(row["features"]):
+                self._done[Trial(**row)] = predictions
 
     def __contains__(self, trial: Trial) -> bool:
         return trial in self._done
@@ -79,7 +80,7 @@ class TrialLog:
         """Store a trial."""
         digits = (predictions + ord("0")).astype(np.uint8).tobytes().decode("ascii")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(trial) | {"predictions": digits}) + "\n")
+            file.write(json.dumps({"key": self._keys[trial.features]} | asdict(trial) | {"predictions": digits}) + "\n")
         self._done[trial] = predictions
 
 

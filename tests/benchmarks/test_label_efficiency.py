@@ -148,12 +148,12 @@ class TestTrials:
         assert path.read_text() == whole
         assert all(np.array_equal(log[trial], again[trial]) for trial in trials)
 
-    def test_refuses_a_log_of_other_features(self, tmp_path: Path, sets: tuple[FeatureSet, ...]) -> None:
-        TrialLog(tmp_path / "log", sets, standardise=False)
-        with pytest.raises(ValueError, match="other features"):
-            TrialLog(tmp_path / "log", sets[:1], standardise=False)
-        with pytest.raises(ValueError, match="settings"):
-            TrialLog(tmp_path / "log", sets, standardise=True)
+    def test_keeps_only_trials_of_the_same_features_and_settings(self, tmp_path: Path, sets: tuple[FeatureSet, ...]) -> None:
+        path, trials = tmp_path / "log", grid(["a", "b"], ["kNN"], ["first"], [100], [0])
+        run(trials, sets, TrialLog(path, sets, standardise=False), standardise=False)
+        changed = (sets[0], FeatureSet("b", clusters(7), clusters(8)))
+        assert [trial in TrialLog(path, changed, standardise=False) for trial in trials] == [True, False]
+        assert not any(trial in TrialLog(path, sets, standardise=True) for trial in trials)
 
 
 class TestDivision:
