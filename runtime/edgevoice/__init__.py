@@ -34,6 +34,8 @@ from edgevoice.errors import (
 )
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Features, Frame
+from edgevoice.microphone.devices import InputDevice, input_devices
+from edgevoice.microphone.microphone import Microphone
 from edgevoice.modelfolder import ModelFolder, find_model, list_models
 from edgevoice.stream import Stream
 
@@ -49,6 +51,8 @@ __all__ = [
     "Extractor",
     "Features",
     "Frame",
+    "InputDevice",
+    "Microphone",
     "MicrophoneLostError",
     "MicrophoneNotFoundError",
     "MicrophoneOpenError",
@@ -66,6 +70,7 @@ __all__ = [
     "Stream",
     "StreamError",
     "find_model",
+    "input_devices",
     "list_models",
     "load",
 ]

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 import edgevoice
-from edgevoice.microphone.microphone import Microphone
+from edgevoice import Microphone
 
 
 def resident() -> float:

@@ -14,9 +14,17 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice import ArgumentError, Extractor, Frame, MicrophoneLostError, MicrophoneOpenError, ModelUseError, OutputError
+from edgevoice import (
+    ArgumentError,
+    Extractor,
+    Frame,
+    Microphone,
+    MicrophoneLostError,
+    MicrophoneOpenError,
+    ModelUseError,
+    OutputError,
+)
 from edgevoice.microphone import recording
-from edgevoice.microphone.microphone import Microphone
 from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
 
 

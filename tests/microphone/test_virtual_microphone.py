@@ -249,7 +249,7 @@ def test_a_reader_that_sleeps_loses_the_oldest_audio(virtual_microphone: Make, t
     """Null sink: a program of its own that does not ask for frames for 4 s, with a backlog of 1 s."""
     program = (
         "import sys, time, edgevoice\n"
-        "from edgevoice.microphone.microphone import Microphone\n"
+        "from edgevoice import Microphone\n"
         "with Microphone(edgevoice.load(sys.argv[1]), backlog=1.0) as microphone:\n"
         "    next(microphone); time.sleep(4); frames = [next(microphone) for _ in range(10)]\n"
         "    summary = microphone.summary()\n"
@@ -268,7 +268,7 @@ def test_two_microphones_and_a_file_share_one_extractor(virtual_microphone: Make
     microphone.add_sink("second")
     program = (
         "import sys, subprocess, edgevoice\n"
-        "from edgevoice.microphone.microphone import Microphone\n"
+        "from edgevoice import Microphone\n"
         "extractor = edgevoice.load(sys.argv[1])\n"
         "with Microphone(extractor, 'default') as first, Microphone(extractor, 'second') as second:\n"
         "    player = subprocess.Popen(['paplay', '--device=second', '--latency-msec=20', sys.argv[2]])\n"
@@ -291,7 +291,7 @@ def test_a_server_that_comes_up_later_is_found(virtual_microphone: Make, tiny_mo
     microphone.kill()
     program = (
         "import sys, edgevoice\n"
-        "from edgevoice.microphone.microphone import Microphone\n"
+        "from edgevoice import Microphone\n"
         "extractor = edgevoice.load(sys.argv[1])\n"
         "try: Microphone(extractor)\n"
         "except edgevoice.DeviceError as error: print(type(error).__name__, flush=True)\n"
