@@ -1,0 +1,225 @@
+"""`edgevoice stream --mic` and `edgevoice devices`: with a fake sounddevice here, or a real server in another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgevoice import Extractor
+from edgevoice.cli import main
+from edgevoice.cli.statusline import meter
+from microphone.fakesounddevice import FakeSoundDevice, PortAudioError, RawInputStream
+from microphone.session import Session
+from microphone.virtualmicrophone import VirtualMicrophone
+
+Make = Callable[..., VirtualMicrophone]
+
+
+@pytest.fixture
+def say(fake: FakeSoundDevice, voice: np.ndarray) -> Callable[..., None]:
+    """Say something as soon as the command listens; then, perhaps, do something else."""
+
+    def later(then: Callable[[RawInputStream], object] = lambda _: None) -> None:
+        def work() -> None:
+            deadline = time.monotonic() + 20
+            while not fake.streams and time.monotonic() < deadline:
+                time.sleep(0.01)
+            fake.stream.give(voice)
+            then(fake.stream)
+
+        threading.Thread(target=work, daemon=True).start()
+
+    return later
+
+
+def test_frames_are_lines_and_the_summary_is_on_stderr(
+    say: Callable[..., None], tiny_model: Path, tiny: Extractor, voice: np.ndarray, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Fake."""
+    say()
+    assert main(["stream", "--mic", "fake", "--seconds", "4", "--model", str(tiny_model)]) == 0
+    output, errors = capfd.readouterr()
+    frames = [json.loads(line) for line in output.splitlines()]
+    expected = tiny.extract((voice[:64_000], 16000))
+    np.testing.assert_array_equal(np.array([frame["bottleneck"] for frame in frames], np.float32), expected.bottleneck)
+    assert all(frame["time"] and frame["latency"] >= 0 for frame in frames)
+    assert errors.splitlines()[0] == "edgevoice: Fake microphone: 16000 Hz, 1 channel(s), 4.00 s of audio"
+    assert errors.splitlines()[1] == "edgevoice: frames: 15, of which 0 touch gaps; 0 windows lost"
+    assert all(words in errors for words in ("gaps: none", "latency: p50", "computing: p50", "load"))
+
+
+@pytest.mark.parametrize(
+    ("mic", "words"),
+    [("nothing", "'nothing': no input device"), ("7", "device 7: no input device has this index")],
+)
+def test_an_unknown_device_is_wrong_usage(
+    fake: FakeSoundDevice, tiny_model: Path, capfd: pytest.CaptureFixture[str], mic: str, words: str
+) -> None:
+    """Fake."""
+    assert main(["stream", "--mic", mic, "--model", str(tiny_model)]) == 2
+    output, errors = capfd.readouterr()
+    assert output == ""
+    assert words in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_busy_device_is_one_line(fake: FakeSoundDevice, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Fake: the server shares its devices, and none is ever busy."""
+    fake.failure = PortAudioError("Error opening RawInputStream: Device unavailable", -9985)
+    assert main(["stream", "--mic", "--model", str(tiny_model)]) == 2
+    assert "is it busy" in capfd.readouterr().err
+
+
+def test_a_lost_device_is_a_failure_after_its_frames(
+    fake: FakeSoundDevice, say: Callable[..., None], tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Fake."""
+    say(then=RawInputStream.end)
+    assert main(["stream", "--mic", "--model", str(tiny_model)]) == 1
+    output, errors = capfd.readouterr()
+    assert len(output.splitlines()) == 39
+    assert errors.splitlines()[-1] == "edgevoice: Fake microphone: it was unplugged, or its audio server ended"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_it_after_what_was_captured(
+    say: Callable[..., None], tiny_model: Path, capfd: pytest.CaptureFixture[str], number: int, code: int
+) -> None:
+    """Fake."""
+    before = signal.getsignal(number)
+    say(then=lambda _: os.kill(os.getpid(), number))
+    assert main(["stream", "--mic", "--model", str(tiny_model)]) == code
+    output, errors = capfd.readouterr()
+    assert len(output.splitlines()) == 39
+    assert "latency" in errors
+    assert signal.getsignal(number) is before
+
+
+def test_a_closed_pipe_ends_it(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Null sink, `head -n 2` at the other end."""
+    microphone = virtual_microphone("sink")
+    command = f"{sys.executable} -m edgevoice.cli stream --mic --model {tiny_model}; echo exit $? >&2"
+    done = subprocess.run(
+        ["bash", "-c", f"({command}) | head -n 2 | wc -l"],
+        env=microphone.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "2"
+    assert done.stderr.splitlines()[-1] == "exit 0"
+    assert "edgevoice: latency" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_signal_ends_it_while_nobody_reads(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Null sink: the pipe is full, and the reader neither reads nor closes it."""
+    microphone = virtual_microphone("sink")
+    command = [sys.executable, "-m", "edgevoice.cli", "stream", "--mic", "--hop", "0.05", "--model", str(tiny_model)]
+    with subprocess.Popen(
+        command, env=microphone.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(4)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 143
+        assert process.stderr is not None
+        assert "edgevoice: latency" in process.stderr.read()
+
+
+def test_nothing_but_our_lines_reaches_stderr(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Null sink: ALSA and PortAudio complain past `sys.stderr` when a device is lost and cannot be opened again."""
+    microphone = virtual_microphone("sink")
+    with Session(microphone, tiny_model, "--reopen") as session:
+        session.wait_for(1)
+        microphone.kill()
+        time.sleep(1.5)
+        errors = session.stop()
+    assert all(line.startswith("edgevoice: ") for line in errors.splitlines())
+
+
+def test_a_terminal_gets_a_status_line_and_no_frames(virtual_microphone: Make, tiny_model: Path) -> None:
+    """Null sink, a pseudo-terminal."""
+    microphone = virtual_microphone("sink")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "edgevoice.cli", "stream", "--mic", "--seconds", "2", "--model", str(tiny_model)]
+    with subprocess.Popen(command, env=microphone.environment, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:
+                break
+        assert process.wait(timeout=30) == 0
+    os.close(ours)
+    text = shown.decode()
+    assert "bottleneck" not in text
+    assert "\r[--------------------]  -60 dB  0.5 s  1 frames  latency" in text
+    assert "edgevoice: frames: 7," in text
+
+
+@pytest.mark.parametrize(
+    ("peak", "bar", "decibels"),
+    [(0.0, 0, " -60"), (1e-6, 0, " -60"), (0.0316228, 10, " -30"), (0.5, 18, "  -6"), (1.0, 20, "   0")],
+)
+def test_the_meter_is_in_decibels(peak: float, bar: int, decibels: str) -> None:
+    assert meter(peak).replace("-0 dB", " 0 dB") == f"[{'#' * bar}{'-' * (20 - bar)}] {decibels} dB"
+
+
+def test_devices_are_listed(fake: FakeSoundDevice, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fake."""
+    fake.add("Loudspeaker", channels=0)
+    fake.add("Headset", host=1)
+    assert main(["devices"]) == 0
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == ""
+    assert first.split() == ["*", "0", "Fake", "microphone", "ALSA", "2", "48000", "16000", "44100", "48000"]
+    assert second.split() == ["2", "Headset", "Other", "1", "16000", "16000", "44100", "48000"]
+    assert main(["devices", "--json"]) == 0
+    devices = json.loads(capsys.readouterr().out)
+    assert devices[0] == {
+        "index": 0,
+        "name": "Fake microphone",
+        "host": "ALSA",
+        "channels": 2,
+        "rate": 48000,
+        "default": True,
+        "rates": [16000, 44100, 48000],
+    }
+
+
+def test_no_devices(fake: FakeSoundDevice, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fake."""
+    fake.devices.clear()
+    assert main(["devices"]) == 0
+    assert "No input devices" in capsys.readouterr().out
+    assert main(["devices", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_real_devices_are_listed(virtual_microphone: Make) -> None:
+    """Null sink."""
+    done = subprocess.run(
+        [sys.executable, "-m", "edgevoice.cli", "devices", "--json"],
+        env=virtual_microphone("sink").environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    devices = json.loads(done.stdout)
+    assert [device["name"] for device in devices if device["default"]] == ["default"]
+    assert all(16000 in device["rates"] for device in devices if device["name"] == "default")
+    assert done.stderr == ""
