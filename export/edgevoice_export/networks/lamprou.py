@@ -124,4 +124,6 @@ LINEAR = replace(
     SOFTMAX,
     summary="convolutional autoencoder of strided convolutions, with a linear code",
     network=partial(Lamprou, code=nn.Identity()),
+    code_rows=("encoder.15.weight", "encoder.15.bias"),
+    code_columns=("decoder.0.weight",),
 )

@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch", reason="the export extra is not installed")
 
 from torch import nn  # noqa: E402
 
-from edgevoice_export.networks import ARCHITECTURES  # noqa: E402
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.scaling import scale_bottleneck
 
 KINDS = ["lamprou", "lamprou-linear"]
 
@@ -88,6 +89,18 @@ def test_codes() -> None:
     torch.testing.assert_close(softmax.sum(dim=1), torch.ones(5))
     assert softmax.min() >= 0
     assert linear.min() < 0
+
+
+def test_scale_of_the_linear_code_is_free() -> None:
+    network = ARCHITECTURES["lamprou-linear"].network(64).eval()
+    spectrograms = torch.rand(5, 1, 200, 74)
+    reconstruction, bottleneck = network(spectrograms)
+    network.load_state_dict(
+        scale_bottleneck(ARCHITECTURES["lamprou-linear"], network.state_dict(), torch.linspace(0.01, 4, 64))
+    )
+    scaled, divided = network(spectrograms)
+    assert torch.equal(scaled, reconstruction)
+    torch.testing.assert_close(divided[:, 0], bottleneck[:, 0] * 128)  # 0.01 is nearest to 2^-7
 
 
 def test_dropout_is_between_convolutions_and_in_training_alone() -> None:
