@@ -13,9 +13,11 @@ from edgevoice.level import whole_level
 from edgevoice.spectrogram import Spectrogram
 
 pytest.importorskip("torch", reason="the export extra is not installed")
-short_term = pytest.importorskip("pyAudioAnalysis.ShortTermFeatures", reason="pyAudioAnalysis is not installed")
+pytest.importorskip("pyAudioAnalysis.ShortTermFeatures", reason="pyAudioAnalysis is not installed")
 
-from edgevoice_export.networks import ARCHITECTURES  # noqa: E402
+from pyAudioAnalysis import ShortTermFeatures
+
+from edgevoice_export.networks import ARCHITECTURES
 
 WINDOW = 30_000
 TOLERANCE = 1e-7  # float32 against float64, of values below 1: half a step is 6e-8 at the most
@@ -40,7 +42,7 @@ def ours(samples: np.ndarray) -> np.ndarray:
 
 def theirs(samples: np.ndarray) -> np.ndarray:
     """pyAudioAnalysis's, turned to (200, 74)."""
-    return short_term.spectrogram(samples, 8000, 400, 400)[0].T
+    return ShortTermFeatures.spectrogram(samples, 8000, 400, 400)[0].T
 
 
 def noise(peak: int) -> np.ndarray:

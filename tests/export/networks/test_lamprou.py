@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the export extra is not installed")
+pytest.importorskip("torch", reason="the export extra is not installed")
 
-from torch import nn  # noqa: E402
+import torch
+from torch import nn
 
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.scaling import scale_bottleneck
