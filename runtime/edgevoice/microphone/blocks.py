@@ -56,7 +56,7 @@ class BlockQueue:
     def put(self, item: Block | Lost) -> None:
         """Add an item; never waits."""
         self._items.put(item)
-        if self._items.qsize() > self._capacity:
+        if isinstance(item, Block) and self._items.qsize() > self._capacity:
             self._items.get()
 
     def wake(self) -> None:

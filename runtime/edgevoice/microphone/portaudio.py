@@ -157,5 +157,5 @@ def _leave() -> None:
     if leave is not None:
         atexit.unregister(leave)
         # After the calls that are under way: PortAudio crashes when the process ends in the middle of one.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, KeyboardInterrupt):
             call(leave, patience=1.0)
