@@ -46,9 +46,11 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.files)
 
-    def utterance(self, index: int) -> NDArray[np.float32]:
-        """Samples of one utterance, float32 (samples,)."""
-        return np.asarray(self.samples[self.bounds[index] : self.bounds[index + 1]], np.float32) / np.float32(_SCALE)
+    def utterance(self, index: int, start: int = 0, end: int | None = None) -> NDArray[np.float32]:
+        """Samples start..end of one utterance, or those of them that it has, float32 (samples,)."""
+        first, last = self.bounds[index : index + 2].tolist()
+        end = last if end is None else min(first + end, last)
+        return np.asarray(self.samples[first + start : end], np.float32) / np.float32(_SCALE)
 
 
 def read_corpus(

@@ -13,8 +13,6 @@ from edgevoice.level import LevelFollower, whole_level
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus
 
-_SCALE = 1 / 32768
-
 
 @dataclass(frozen=True)
 class Draw:
@@ -108,8 +106,7 @@ class Windows:
         return max(self._audio.window, int(self._corpus.bounds[utterance + 1] - self._corpus.bounds[utterance]))
 
     def _samples(self, utterance: int, start: int, end: int) -> NDArray[np.float32]:
-        first, last = self._corpus.bounds[utterance : utterance + 2]
-        samples = np.asarray(self._corpus.samples[first + start : min(first + end, last)], np.float32) * np.float32(_SCALE)
+        samples = self._corpus.utterance(utterance, start, end)
         return np.pad(samples, (0, end - start - len(samples)))
 
 

@@ -24,7 +24,7 @@ from edgevoice_export.figures import Figures, measure
 from edgevoice_export.folder import drafted, placeholder_files, write_config, write_networks
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.plots import plot_example, plot_history
-from edgevoice_export.training import Settings
+from edgevoice_export.settings import Settings
 from edgevoice_export.verify import TOLERANCE, Verification, network_reference
 from edgevoice_export.weights import NETWORK_FILE, Weights, pack_weights, read_checkpoint
 

@@ -1,4 +1,4 @@
-"""The scale of a bottleneck, which reconstruction leaves free, settled: every number has a deviation near 1.
+"""The scale of a bottleneck, which reconstruction leaves free, settled: every number has a size near 1.
 
 Users get numbers of like size, and float32 rounding stays where it is small. The factors are powers of two, so the
 reconstruction has the same bits as before.
@@ -14,16 +14,16 @@ from edgevoice_export.networks import Architecture
 _DEAD = 1e-6
 
 
-def scale_bottleneck(architecture: Architecture, weights: dict[str, Tensor], deviations: Tensor) -> dict[str, Tensor]:
-    """Weights of the same autoencoder whose bottleneck is divided by powers of two near the deviations.
+def scale_bottleneck(architecture: Architecture, weights: dict[str, Tensor], sizes: Tensor) -> dict[str, Tensor]:
+    """Weights of the same autoencoder whose bottleneck is divided by powers of two near its sizes.
 
     Args:
         architecture: says which weights make the bottleneck, and which take it in.
         weights: as the network's `state_dict` has them.
-        deviations: standard deviation of each number of the bottleneck, (units,).
+        sizes: root mean square of each number of the bottleneck, (units,).
     """
-    factors = torch.exp2(torch.log2(deviations.clamp(min=_DEAD)).round())
-    factors[deviations < _DEAD] = 1.0  # a number that never changes has no scale
+    factors = torch.exp2(torch.log2(sizes.clamp(min=_DEAD)).round())
+    factors[sizes < _DEAD] = 1.0  # a number that is always 0 has no size
     scaled = dict(weights)
     for name in architecture.code_rows:
         tensor = weights[name]
@@ -34,7 +34,10 @@ def scale_bottleneck(architecture: Architecture, weights: dict[str, Tensor], dev
 
 
 @torch.no_grad()
-def bottleneck_deviations(network: nn.Module, spectrograms: Tensor) -> Tensor:
-    """Standard deviation of each number of the bottleneck over windows (n, 1, bands, columns): (units,)."""
-    deviations: Tensor = network.eval().get_submodule("encoder")(spectrograms).std(dim=0, correction=0).cpu()
-    return deviations
+def bottleneck_sizes(network: nn.Module, spectrograms: Tensor) -> Tensor:
+    """Root mean square of each number of the bottleneck over windows (n, 1, bands, columns): (units,).
+
+    Not the deviation: float32 rounding goes with the size, the mean included.
+    """
+    bottleneck: Tensor = network.eval().get_submodule("encoder")(spectrograms)
+    return bottleneck.square().mean(dim=0).sqrt().cpu()

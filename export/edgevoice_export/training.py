@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +28,8 @@ from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import Draw, Windows, split_speakers
 from edgevoice_export.history import write_history
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.scaling import bottleneck_deviations, scale_bottleneck
+from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
+from edgevoice_export.settings import Settings
 from edgevoice_export.weights import load_weights, read_checkpoint, write_checkpoint
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
@@ -37,63 +38,6 @@ _SCALED_ON = 256  # windows
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that decides the weights, together with the data."""
-
-    arch: str
-    units: int
-    epochs: int = 10
-    epoch_windows: int = 22_500
-    """Training windows between two validations."""
-    batch: int = 32
-    rate: float = 2.5e-3
-    """Highest learning rate: reached after `warmup` of the steps, then falling to zero along a cosine."""
-    warmup: float = 0.1
-    decay: float = 0.01
-    """Weight decay (AdamW) of matrices and kernels."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    loss: Literal["mse", "bce"] = "mse"
-    jitter_db: float = 1.0
-    """The gain of a training window is off its level by at most this, either way."""
-    bfloat16: float = 0.0
-    """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
-    validation: float = 0.1
-    """Share of the speakers that is validated on."""
-    validation_windows: int = 2000
-    """At most so many windows are validated on, at each level."""
-    patience: int = 0
-    """The run ends early after so many epochs without a lower validation loss; 0: never."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.arch not in ARCHITECTURES:
-            raise ArgumentError(f"architecture {self.arch!r}: expected one of {', '.join(ARCHITECTURES)}")
-        if self.units not in ARCHITECTURES[self.arch].units:
-            sizes = ", ".join(map(str, ARCHITECTURES[self.arch].units))
-            raise ArgumentError(f"{self.units} units: {self.arch} has one of {sizes}")
-        if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows) < 1:
-            raise ArgumentError("epochs, windows an epoch, batch and validation windows: expected 1 or more")
-
-    @property
-    def epoch_steps(self) -> int:
-        """Steps between two validations."""
-        return math.ceil(self.epoch_windows / self.batch)
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole run."""
-        return self.epochs * self.epoch_steps
-
-    def learning_rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
-        ramp = max(1, round(self.warmup * self.steps))
-        if step < ramp:
-            return self.rate * (step + 1) / ramp
-        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - ramp) / max(1, self.steps - ramp)))
-
-
-@dataclass
 class Progress:
     """Where a run stands."""
 
@@ -122,7 +66,7 @@ def train(
 ) -> bool:
     """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss) in a folder.
 
-    The bottleneck of `best.pt` is scaled to deviations near 1.
+    The bottleneck of `best.pt` is scaled to sizes near 1.
 
     Args:
         settings: what to train, and how.
@@ -182,8 +126,8 @@ def train(
             content |= {"optimiser": optimiser.state_dict(), "losses": losses, "best": best}
         else:
             examples = validation.spectrograms(validation.grid(architecture.levels[0], _SCALED_ON))
-            deviations = bottleneck_deviations(network, torch.from_numpy(examples).to(device))
-            content["weights"] = scale_bottleneck(architecture, content["weights"], deviations)
+            sizes = bottleneck_sizes(network, torch.from_numpy(examples).to(device))
+            content["weights"] = scale_bottleneck(architecture, content["weights"], sizes)
         write_checkpoint(path, content)
 
     def batches(first: int) -> Iterator[Tensor]:

@@ -12,7 +12,8 @@ import torch
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.corpus import Corpus, read_corpus
 from edgevoice_export.export import Description, export_checkpoint
-from edgevoice_export.training import BEST, Settings, train
+from edgevoice_export.settings import Settings
+from edgevoice_export.training import BEST, train
 
 SETTINGS = Settings("cae", 64, epochs=2, epoch_windows=12, batch=4, validation=0.34, validation_windows=6)
 

@@ -5,33 +5,34 @@ from pathlib import Path
 import pytest
 import torch
 
+from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.scaling import bottleneck_deviations, scale_bottleneck
+from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
 from edgevoice_export.training import BEST, CHECKPOINT
 from edgevoice_export.weights import read_checkpoint
 
 
 @pytest.mark.parametrize("arch", [name for name, architecture in ARCHITECTURES.items() if architecture.code_rows])
-def test_same_reconstruction_from_a_bottleneck_of_deviation_near_one(arch: str):
+def test_same_reconstruction_from_a_bottleneck_of_size_near_one(arch: str):
     torch.manual_seed(1)
     architecture = ARCHITECTURES[arch]
     network = architecture.network(64).eval()
-    spectrograms = torch.rand(16, 1, 128, 126)
+    spectrograms = torch.rand(16, 1, *Spectrogram(architecture.spectrogram, architecture.audio).shape)
     with torch.no_grad():
         before, code = network(spectrograms)
-    deviations = bottleneck_deviations(network, spectrograms)
-    torch.testing.assert_close(deviations, code.std(dim=0, correction=0))
-    deviations[3] = 0.0
-    network.load_state_dict(scale_bottleneck(architecture, network.state_dict(), deviations))
+    sizes = bottleneck_sizes(network, spectrograms)
+    torch.testing.assert_close(sizes, code.square().mean(dim=0).sqrt())
+    sizes[3] = 0.0
+    network.load_state_dict(scale_bottleneck(architecture, network.state_dict(), sizes))
     with torch.no_grad():
         after, scaled = network(spectrograms)
     factors = code / scaled
     assert torch.equal(before, after)
     assert torch.equal(factors[:, 3], torch.ones(16))
     assert torch.equal(torch.frexp(factors)[0], torch.full_like(factors, 0.5)), "not powers of two"
-    spread = scaled.std(dim=0, correction=0)[deviations > 0]
-    assert spread.min() > 0.7
-    assert spread.max() < 1.42
+    size = scaled.square().mean(dim=0).sqrt()[sizes > 0]
+    assert size.min() > 0.7
+    assert size.max() < 1.42
 
 
 def test_best_checkpoint_is_scaled(trained: Path):

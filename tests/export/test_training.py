@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, ProviderError
 from edgevoice_export.corpus import Corpus
-from edgevoice_export.training import BEST, CHECKPOINT, Progress, Settings, train
+from edgevoice_export.settings import Settings
+from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.weights import read_checkpoint, write_checkpoint
 
 from .conftest import SETTINGS

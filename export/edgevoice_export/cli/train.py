@@ -17,7 +17,8 @@ from edgevoice_export.cli.common import add_data_options, add_description_option
 from edgevoice_export.export import export_checkpoint
 from edgevoice_export.folder import check_place
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training import BEST, CHECKPOINT, Progress, Settings, train
+from edgevoice_export.settings import Settings
+from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.weights import read_weights
 
 _HELP = {
