@@ -1,0 +1,67 @@
+"""The settings of a training run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from edgevoice.errors import ArgumentError
+from edgevoice_export.networks import ARCHITECTURES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides the weights, together with the data."""
+
+    arch: str
+    units: int
+    epochs: int = 10
+    epoch_windows: int = 22_500
+    """Training windows between two validations."""
+    batch: int = 32
+    rate: float = 2.5e-3
+    """Highest learning rate: reached after `warmup` of the steps, then falling to zero along a cosine."""
+    warmup: float = 0.1
+    decay: float = 0.01
+    """Weight decay (AdamW) of matrices and kernels."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    loss: Literal["mse", "bce"] = "mse"
+    jitter_db: float = 1.0
+    """The gain of a training window is off its level by at most this, either way."""
+    bfloat16: float = 0.0
+    """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
+    validation: float = 0.1
+    """Share of the speakers that is validated on."""
+    validation_windows: int = 2000
+    """At most so many windows are validated on, at each level."""
+    patience: int = 0
+    """The run ends early after so many epochs without a lower validation loss; 0: never."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.arch not in ARCHITECTURES:
+            raise ArgumentError(f"architecture {self.arch!r}: expected one of {', '.join(ARCHITECTURES)}")
+        if self.units not in ARCHITECTURES[self.arch].units:
+            sizes = ", ".join(map(str, ARCHITECTURES[self.arch].units))
+            raise ArgumentError(f"{self.units} units: {self.arch} has one of {sizes}")
+        if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows) < 1:
+            raise ArgumentError("epochs, windows an epoch, batch and validation windows: expected 1 or more")
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps between two validations."""
+        return math.ceil(self.epoch_windows / self.batch)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.epoch_steps
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        ramp = max(1, round(self.warmup * self.steps))
+        if step < ramp:
+            return self.rate * (step + 1) / ramp
+        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - ramp) / max(1, self.steps - ramp)))
