@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,22 +14,26 @@ from edgevoice.errors import ModelConfigError
 Floats = NDArray[np.float64]
 
 
+_CACHE = 1 << 18
+"""Bytes of samples that are transformed together: with all that is made of them they stay in a core's second cache."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scratch:
     """Buffers that one thread reuses from window to window; made by `Spectrogram.scratch`."""
 
     padded: Floats
     """(samples + 2 padding,): the padding stays zero."""
-    columns: Floats
-    """(columns, fft): the overlapping segments of `padded`, a view."""
+    segments: Floats
+    """(columns, fft): the overlapping parts of `padded`, a view."""
     tapered: Floats
-    """(columns, fft)"""
+    """(block, fft): as many columns as are computed together."""
     spectrum: NDArray[np.complex128]
-    """(bins, columns): a bin's columns side by side, so that all that follows runs along rows."""
+    """(bins, block): a bin's columns side by side, so that all that follows runs along rows."""
     power: Floats
-    """(bins, columns)"""
+    """(bins, block)"""
     weighted: Floats
-    """(weights, columns)"""
+    """(weights, block)"""
     bands: NDArray[np.float32]
     """(bands, columns)"""
 
@@ -52,26 +57,29 @@ class Spectrogram:
         self.window = audio.window
         self.shape = (config.bands.count, self._filled + config.blank)
         """(bands, columns) of one spectrogram."""
+        # Blocks of one size: the last begins early enough to be full, and computes some columns again.
+        self._block = math.ceil(self._filled / math.ceil(self._filled * config.fft * 8 / _CACHE))
+        starts = [*range(0, self._filled - self._block, self._block), self._filled - self._block]
+        self._blocks = [slice(start, start + self._block) for start in starts]
         # Whole matrices, not rows to be broadcast: NumPy multiplies equal shapes without buffers, and a third faster.
-        self._taper = np.tile(hann(config.fft), (self._filled, 1)) if config.taper == "hann" else None
+        self._taper = np.tile(hann(config.fft), (self._block, 1)) if config.taper == "hann" else None
         filters = mel_filters(config.bands, audio.rate, config.fft) if config.bands.scale != "bins" else None
-        self._bands = None if filters is None else _BandSums(filters, self._filled)
+        self._bands = None if filters is None else _BandSums(filters, self._block)
         self._floor = np.float32(config.logarithm.floor) if config.logarithm else None
         self._offset, self._divisor = np.float32(config.offset), np.float32(config.divisor)
 
     def scratch(self) -> Scratch:
         """New buffers for one thread."""
-        config, columns, bins = self.config, self._filled, self.config.fft // 2 + 1
+        config, block, bins = self.config, self._block, self.config.fft // 2 + 1
         padded = np.zeros(self._last - self._first + 2 * config.padding)
-        segments = np.lib.stride_tricks.sliding_window_view(padded, config.fft)[:: config.step]
         return Scratch(
             padded=padded,
-            columns=segments,
-            tapered=segments if self._taper is None else np.empty((columns, config.fft)),
-            spectrum=np.empty((bins, columns), np.complex128),
-            power=np.empty((bins, columns)),
-            weighted=np.empty((self._bands.weights if self._bands else 0, columns)),
-            bands=np.empty((config.bands.count, columns), np.float32),
+            segments=np.lib.stride_tricks.sliding_window_view(padded, config.fft)[:: config.step],
+            tapered=np.empty((block, config.fft)),
+            spectrum=np.empty((bins, block), np.complex128),
+            power=np.empty((bins, block)),
+            weighted=np.empty((self._bands.weights if self._bands else 0, block)),
+            bands=np.empty((config.bands.count, self._filled), np.float32),
         )
 
     def compute(
@@ -105,31 +113,40 @@ class Spectrogram:
     def _one(
         self, window: NDArray[np.floating], offset: float, gain: float, scratch: Scratch, out: NDArray[np.float32]
     ) -> None:
-        config, power = self.config, scratch.power
+        config = self.config
         inner = scratch.padded[config.padding : len(scratch.padded) - config.padding]
         np.copyto(inner, window[self._first : self._last])
         np.subtract(inner, offset, out=inner)
         np.multiply(inner, gain, out=inner)
-        if self._taper is not None:
-            np.copyto(scratch.tapered, scratch.columns)
-            np.multiply(scratch.tapered, self._taper, out=scratch.tapered)
-        np.fft.rfft(scratch.tapered, axis=-1, out=scratch.spectrum.T)
-        parts = scratch.spectrum.view(np.float64)
-        np.multiply(parts, parts, out=parts)
-        np.add(parts[:, 0::2], parts[:, 1::2], out=power)
-        if config.spectrum == "magnitude":
-            np.sqrt(power, out=power)
+        for columns in self._blocks:
+            self._transform(scratch.segments[columns], scratch)
+            if self._bands:
+                self._bands.sum(scratch.power, scratch.weighted, scratch.bands[:, columns])
+            else:
+                np.copyto(scratch.bands[:, columns], scratch.power[: config.bands.count], casting="same_kind")
         filled = out[:, : self._filled]
         if self._bands:
-            self._bands.sum(power, scratch.weighted, scratch.bands, filled)
+            self._bands.sort(scratch.bands, filled)
         else:
-            np.copyto(filled, power[: len(filled)], casting="same_kind")
+            np.copyto(filled, scratch.bands)
         if self._floor is not None:
             np.maximum(filled, self._floor, out=filled)
             np.log(filled, out=filled)
         out[:, self._filled :] = 0
         np.add(out, self._offset, out=out)
         np.divide(out, self._divisor, out=out)
+
+    def _transform(self, segments: Floats, scratch: Scratch) -> None:
+        """Put the spectrum of segments (block, fft) into `scratch.power`."""
+        if self._taper is not None:
+            np.copyto(scratch.tapered, segments)
+            segments = np.multiply(scratch.tapered, self._taper, out=scratch.tapered)
+        np.fft.rfft(segments, axis=-1, out=scratch.spectrum.T)
+        parts = scratch.spectrum.view(np.float64)
+        np.multiply(parts, parts, out=parts)
+        np.add(parts[:, 0::2], parts[:, 1::2], out=scratch.power)
+        if self.config.spectrum == "magnitude":
+            np.sqrt(scratch.power, out=scratch.power)
 
 
 class _BandSums:
@@ -157,8 +174,8 @@ class _BandSums:
         self._place = np.argsort(widest_first)
         self.weights = len(self._bins)
 
-    def sum(self, power: Floats, weighted: Floats, sums: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Add up power (bins, columns) into out (bands, columns), by way of the two buffers."""
+    def sum(self, power: Floats, weighted: Floats, sums: NDArray[np.float32]) -> None:
+        """Add up power (bins, columns) into sums (bands, columns), the widest bands first, by way of a buffer."""
         # mode="clip": with the default, NumPy buffers the output in case an index is out of range.
         np.take(power, self._bins, axis=0, out=weighted, mode="clip")
         np.multiply(weighted, self._weights, out=weighted)
@@ -167,6 +184,9 @@ class _BandSums:
             np.add(weighted[:size], weighted[start : start + size], out=weighted[:size])
             start += size
         np.copyto(sums, weighted[: len(sums)], casting="same_kind")
+
+    def sort(self, sums: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Put what `sum` gave into the order of the bands."""
         np.take(sums, self._place, axis=0, out=out, mode="clip")
 
 

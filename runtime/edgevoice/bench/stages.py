@@ -28,7 +28,7 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
     image = extractor.spectrogram(window)[:, None]
     spectrogram = Spectrogram(config.spectrogram, config.audio)
     scratch, out = spectrogram.scratch(), np.empty((1, *spectrogram.shape), np.float32)
-    columns = np.random.default_rng(0).standard_normal(scratch.columns.shape)
+    columns = np.random.default_rng(0).standard_normal(scratch.segments.shape)
     encoder = open_session(extractor.folder, "encoder.onnx", extractor.device, threads)
     images = {"spectrogram": image}
     calls = [
