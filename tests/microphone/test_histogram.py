@@ -1,0 +1,35 @@
+"""Percentiles in constant memory."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from edgevoice.microphone.histogram import Histogram
+
+
+def test_percentiles_are_those_of_numpy_to_one_percent() -> None:
+    durations = np.random.default_rng(0).lognormal(-6, 1, 20_000)
+    histogram = Histogram()
+    for seconds in durations:
+        histogram.add(seconds)
+    for percent in (1, 50, 99, 99.9):
+        expected = np.percentile(durations, percent, method="inverted_cdf")
+        assert histogram.percentile(percent) == pytest.approx(expected, rel=0.01)
+    assert histogram.largest == durations.max()
+    assert histogram.percentile(100) <= histogram.largest
+
+
+def test_there_is_no_percentile_of_nothing() -> None:
+    assert math.isnan(Histogram().percentile(50))
+
+
+def test_durations_out_of_range_count_as_the_ends_of_it() -> None:
+    histogram = Histogram()
+    for seconds in (0.0, 1e9):
+        histogram.add(seconds)
+    assert histogram.percentile(50) == 1e-6
+    assert histogram.percentile(100) == pytest.approx(1e4, rel=0.01)
+    assert histogram.largest == 1e9
