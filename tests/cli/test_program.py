@@ -156,6 +156,18 @@ def test_a_full_disk_is_told(tiny_model: Path, speech: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_stream_ends_quietly(start: Callable, number: signal.Signals, code: int) -> None:
+    process = start("stream", "-", "--rate", "16000")
+    process.stdin.write(bytes(16000))
+    process.stdin.flush()
+    assert process.stdout.readline()
+    process.send_signal(number)
+    assert process.wait(60) == code
+    assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupted_extraction_leaves_nothing(
     start: Callable, minute: Path, tmp_path: Path, number: signal.Signals, code: int, jobs: int

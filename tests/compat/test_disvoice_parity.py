@@ -18,11 +18,11 @@ import pytest
 import edgevoice
 from edgevoice.compat.disvoice import RepLearning
 
-# Features are of the size of 1, and torch's and ONNX Runtime's float32 differ by 3e-6. Kurtosis reaches 30 in columns that
-# hardly vary; there DisVoice's own rounding moves it by 5e-4.
-# The first of them imports DisVoice's weights and runs DisVoice, which takes a minute.
+# The first test waits for the import of DisVoice's weights, and for DisVoice.
 pytestmark = pytest.mark.timeout(1200)
 
+# Features are of the size of 1, and torch's and ONNX Runtime's float32 differ by 3e-6. Kurtosis reaches 30 in columns that
+# hardly vary; there DisVoice's own rounding moves it by 5e-4.
 ABSOLUTE = RELATIVE = 1e-4
 PRINTED = 2e-5
 
