@@ -1,4 +1,4 @@
-"""The examples in the documentation of `edgevoice.microphone` run as they stand. With a fake sounddevice."""
+"""The examples in the documentation of `edgevoice.microphone` and in the README run as they stand: fake sounddevice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import queue
 import re
 import threading
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,3 +122,22 @@ def test_an_asyncio_task(names: dict[str, Any], shown: list[Frame], tiny: Extrac
     run(4, names)
     asyncio.run(names["receive"](connection()))
     assert_shown(shown, tiny, stereo, 48000)
+
+
+def test_the_readme(
+    fake: FakeSoundDevice, root: Path, names: dict[str, Any], voice: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snippets = re.findall(r"^```python\n(.*?)^```$", (root / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (snippet,) = (snippet for snippet in snippets if "Microphone" in snippet)
+
+    def speak() -> None:
+        while not fake.streams:
+            time.sleep(0.01)
+        fake.stream.give(voice)
+
+    threading.Thread(target=speak, daemon=True).start()
+    exec(compile(snippet, "README.md", "exec"), names)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 39 + 5
+    assert lines[0].startswith("0.5 ")
+    assert lines[39] == "Fake microphone: 16000 Hz, 1 channel(s), 10.00 s of audio"
