@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from edgevoice.audio.files import open_source
+from edgevoice.audio.folders import audio_suffixes
 from edgevoice.audio.resampling import resampled
 from edgevoice.errors import AudioError, AudioFileNotFoundError, AudioFormatError, AudioTooShortError
 
@@ -117,8 +117,7 @@ def _speakers(folder: Path, table: Path | None) -> dict[str, str]:
         table = listed
     if table is not None:
         return dict(sorted(_read_table(table).items()))
-    suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
-    suffixes.discard(".raw")  # has no header: rate and sample format are unknown
+    suffixes = audio_suffixes()
     paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
     return {path.as_posix(): path.parent.as_posix() for path in paths}
 

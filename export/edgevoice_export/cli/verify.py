@@ -12,12 +12,19 @@ from edgevoice_export.probe import recorded_spectrograms, synthetic_spectrograms
 from edgevoice_export.verify import BATCHES, TOLERANCE, network_reference, verify
 from edgevoice_export.weights import read_weights, unpack_weights
 
+_SPEECH = Path(__file__).resolve().parents[3] / "tests" / "data" / "speech.wav"
+
 
 def add_parser(subcommands: Any) -> None:
     """Add the subcommand."""
     parser = subcommands.add_parser("verify", help="compare PyTorch and ONNX Runtime", description=__doc__)
     parser.add_argument("model", help="name or path of a model folder")
-    parser.add_argument("--audio", type=Path, metavar="FILE", help="a recording to verify on (default: a synthetic voice)")
+    parser.add_argument(
+        "--audio",
+        type=Path,
+        metavar="FILE",
+        help="a recording to verify on (default: in a checkout its tests/data/speech.wav, else a synthetic voice)",
+    )
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="compare with these weights, not the folder's own")
     parser.add_argument("--windows", type=int, default=64, help="at most so many windows (default: 64)")
     parser.add_argument(
@@ -31,10 +38,12 @@ def run(options: argparse.Namespace) -> int:
     folder = find_model(options.model)
     weights = read_weights(options.checkpoint) if options.checkpoint else unpack_weights(folder)
     most = max(options.windows, *BATCHES)
-    if options.audio:
-        spectrograms = recorded_spectrograms(options.audio, folder.config, most)
+    audio = options.audio or (_SPEECH if _SPEECH.is_file() else None)
+    if audio:
+        spectrograms = recorded_spectrograms(audio, folder.config, most)
     else:
         spectrograms = synthetic_spectrograms(folder.config, most)
+    print(f"windows of {audio or 'a synthetic voice'}")
     result = verify(folder, network_reference(weights.network()), spectrograms)
     print_verification(result)
     passed = result.passed(options.tolerance)
