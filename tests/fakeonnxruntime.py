@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,13 +26,13 @@ class SessionOptions:
 class InferenceSession:
     """An encoder, or a decoder, by the size of its file."""
 
-    def __init__(self, runtime: FakeRuntime, data: bytes, options: SessionOptions, providers: list[Any]) -> None:
+    def __init__(self, runtime: FakeRuntime, path: Path, options: SessionOptions, providers: list[Any]) -> None:
         if runtime.refusal:
             raise RuntimeError(runtime.refusal)
         assert runtime.preloaded or providers[0][0] == CPU, "libraries come before sessions"
         self.runtime, self.options, self.providers = runtime, options, providers
         self.fallback = True
-        self.is_encoder = b"squared" not in data
+        self.is_encoder = b"squared" not in path.read_bytes()
         self.batches: list[int] = []
         runtime.sessions.append(self)
 
@@ -62,6 +63,7 @@ class InferenceSession:
 class FakeRuntime:
     """Stands for the module."""
 
+    __file__: str = "onnxruntime/__init__.py"
     available: list[str] = field(default_factory=lambda: [CUDA, CPU])
     used: list[str] = field(default_factory=list)
     """What sessions say that they use; empty: what was asked for."""
@@ -74,8 +76,8 @@ class FakeRuntime:
     GraphOptimizationLevel = SimpleNamespace(ORT_DISABLE_ALL=0)
     SessionOptions = SessionOptions
 
-    def InferenceSession(self, data: bytes, options: SessionOptions, providers: list[Any]) -> InferenceSession:  # noqa: N802
-        return InferenceSession(self, data, options, providers)
+    def InferenceSession(self, path: Path, options: SessionOptions, providers: list[Any]) -> InferenceSession:  # noqa: N802
+        return InferenceSession(self, path, options, providers)
 
     def get_available_providers(self) -> list[str]:
         return self.available

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,21 @@ BATCHES = [1, 2, 4, 8, 16, 32, 64]
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Names of the ONNX Runtime distributions that are there; a test may change it."""
-    names = {"onnxruntime-gpu"}
-    ask = importlib.metadata.distribution
-
-    def distribution(name: str) -> Any:
-        if not name.startswith("onnxruntime"):
-            return ask(name)
-        if name not in names:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return None
-
-    monkeypatch.setattr(importlib.metadata, "distribution", distribution)
-    return names
+def runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRuntime:
+    """A fake `onnxruntime` with CUDA."""
+    fake = FakeRuntime(str(tmp_path / "site" / "onnxruntime" / "__init__.py"))
+    monkeypatch.setitem(sys.modules, "onnxruntime", fake)  # type: ignore[arg-type]
+    return fake
 
 
 @pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch, installed: set[str]) -> FakeRuntime:
-    """A fake `onnxruntime` with CUDA."""
-    fake = FakeRuntime()
-    monkeypatch.setitem(sys.modules, "onnxruntime", fake)  # type: ignore[arg-type]
-    return fake
+def install(tmp_path: Path, runtime: FakeRuntime) -> Callable[[str], None]:
+    """Leave the traces of an installed distribution beside the fake."""
+
+    def install(name: str) -> None:
+        (tmp_path / "site" / f"{name}-1.31.0.dist-info").mkdir(parents=True)
+
+    return install
 
 
 class TestOptions:
@@ -81,9 +74,9 @@ class TestCannotBeUsed:
         with pytest.raises(RuntimeMissingError, match=r"pip install 'edgevoice\[cpu\]', or 'edgevoice\[gpu\]'"):
             edgevoice.load(tiny_model)
 
-    def test_runtime_without_cuda(self, runtime: FakeRuntime, installed: set[str], tiny_model: Path) -> None:
+    def test_runtime_without_cuda(self, runtime: FakeRuntime, install: Callable[[str], None], tiny_model: Path) -> None:
         runtime.available = ["AzureExecutionProvider", CPU]
-        installed.symmetric_difference_update({"onnxruntime", "onnxruntime-gpu"})
+        install("onnxruntime")
         with pytest.raises(ProviderError, match=r"'cuda': the ONNX Runtime installed \(onnxruntime\) has only .*gpu"):
             edgevoice.load(tiny_model, device="cuda")
         assert not runtime.sessions
@@ -108,15 +101,24 @@ class TestCannotBeUsed:
 class TestBothPackages:
     """onnxruntime and onnxruntime-gpu overwrite each other."""
 
-    @pytest.mark.usefixtures("runtime")
-    def test_warns_where_load_was_called(self, installed: set[str], tiny_model: Path) -> None:
-        installed.update({"onnxruntime", "onnxruntime-gpu"})
+    def test_warns_where_load_was_called(self, install: Callable[[str], None], tiny_model: Path) -> None:
+        install("onnxruntime")
+        install("onnxruntime_gpu")
         with pytest.warns(RuntimeWarning, match="pip uninstall -y onnxruntime onnxruntime-gpu") as caught:
             edgevoice.load(tiny_model)
         assert {warning.filename for warning in caught} == {__file__}
 
-    def test_is_an_error_when_cuda_is_gone(self, runtime: FakeRuntime, installed: set[str], tiny_model: Path) -> None:
-        installed.update({"onnxruntime", "onnxruntime-gpu"})
+    @pytest.mark.parametrize("name", ["onnxruntime", "onnxruntime_gpu", "onnxruntime_genai"])
+    def test_one_is_as_it_should_be(self, install: Callable[[str], None], tiny_model: Path, name: str) -> None:
+        install(name)
+        install("onnxruntime_extensions")
+        edgevoice.load(tiny_model)  # warnings are errors
+
+    def test_is_an_error_when_cuda_is_gone(
+        self, runtime: FakeRuntime, install: Callable[[str], None], tiny_model: Path
+    ) -> None:
+        install("onnxruntime")
+        install("onnxruntime_gpu")
         runtime.available = [CPU]
         with pytest.raises(ProviderError, match=r"\(onnxruntime, onnxruntime-gpu\) has only CPUExecutionProvider"):
             edgevoice.load(tiny_model, device="cuda")

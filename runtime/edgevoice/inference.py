@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import warnings
 from pathlib import Path
@@ -113,7 +112,7 @@ def open_session(
     Raises:
         RuntimeMissingError, ProviderError, ModelFilesError: as `Networks`.
     """
-    data = folder.read(name)
+    path = folder.locate(name)
     runtime = _onnxruntime(device)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -130,11 +129,11 @@ def open_session(
         options.enable_profiling = True
         options.profile_file_prefix = str(trace)
     try:
-        session = runtime.InferenceSession(data, options, providers=_providers(device))
+        session = runtime.InferenceSession(path, options, providers=_providers(device))
     except Exception as error:
         if device != "cpu" and "cuda" in str(error).lower():
             raise ProviderError(f"device {device!r} cannot be used: {_first_line(error)}") from error
-        raise ModelFilesError(f"{folder.path / name}: ONNX Runtime cannot load it: {_first_line(error)}") from error
+        raise ModelFilesError(f"{path}: ONNX Runtime cannot load it: {_first_line(error)}") from error
     # ONNX Runtime goes on with the CPU when a provider fails to start.
     used = session.get_providers()[0]
     if used != _providers(device)[0][0]:
@@ -153,13 +152,13 @@ def _providers(device: str) -> list[tuple[str, dict[str, str]]]:
 
 def _onnxruntime(device: str) -> Any:
     """The module, once what is installed fits the device."""
-    installed = {name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)}
     try:
         import onnxruntime
     except ImportError as error:
         raise RuntimeMissingError(
             "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
         ) from error
+    installed = _distributions(Path(onnxruntime.__file__).parent)
     mend = "pip uninstall -y onnxruntime onnxruntime-gpu, then install 'edgevoice[cpu]' or 'edgevoice[gpu]'"
     if device != "cpu":
         if hasattr(onnxruntime, "preload_dlls"):
@@ -167,7 +166,7 @@ def _onnxruntime(device: str) -> Any:
         available = onnxruntime.get_available_providers()
         if "CUDAExecutionProvider" not in available:
             raise ProviderError(
-                f"device {device!r}: the ONNX Runtime installed ({', '.join(sorted(installed)) or 'unknown'}) has only "
+                f"device {device!r}: the ONNX Runtime installed ({', '.join(installed) or 'unknown'}) has only "
                 f"{', '.join(available)}; {mend}"
             )
     if len(installed) == 2:
@@ -179,12 +178,11 @@ def _onnxruntime(device: str) -> Any:
     return onnxruntime
 
 
-def _is_installed(distribution: str) -> bool:
-    try:
-        importlib.metadata.distribution(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+def _distributions(package: Path) -> list[str]:
+    """Which of `onnxruntime` and `onnxruntime-gpu` have put their files into the folder of the package."""
+    # Looked up by hand: importlib.metadata takes longer to import than ONNX Runtime itself.
+    found = {path.name.partition("-")[0].replace("_", "-") for path in package.parent.glob("onnxruntime*-*.dist-info")}
+    return sorted(found & {"onnxruntime", "onnxruntime-gpu"})
 
 
 def _check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> None:

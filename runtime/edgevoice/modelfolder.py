@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import sys
 from dataclasses import dataclass
@@ -37,32 +38,44 @@ class ModelFolder:
             raise ModelNotFoundError(f"{folder}: no model folder ({CONFIG_FILE} is not there)")
         return cls(folder, ModelConfig.read(folder / CONFIG_FILE))
 
-    def read(self, name: str) -> bytes:
-        """The bytes of one of its files, once they agree with the digest in `model.json`.
+    def locate(self, name: str) -> Path:
+        """The path of one of its files, once its bytes agree with the digest in `model.json`.
 
         Raises:
             ModelFilesError: the file is missing, unreadable or altered, or keeps weights in another file.
         """
         path = self.path / name
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                # Mapped, not read: a copy of the weights would stay in the process's memory.
+                size = os.fstat(file.fileno()).st_size
+                with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else memoryview(b"") as data:
+                    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+                    external = isinstance(data, mmap.mmap) and data.find(_EXTERNAL_DATA) >= 0
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
         if digest != self.config.files.get(name):
             raise ModelFilesError(f"{path}: is not the file that {CONFIG_FILE} lists (its {digest} differs)")
-        if _EXTERNAL_DATA in data:
+        if external:
             raise ModelFilesError(f"{path}: keeps weights in another file; a model folder's networks hold their own")
-        return data
+        return path
 
-    def verify(self) -> None:
-        """Read every listed file.
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files, checked.
 
         Raises:
-            ModelFilesError: as `read`.
+            ModelFilesError: as `locate`.
+        """
+        return self.locate(name).read_bytes()
+
+    def verify(self) -> None:
+        """Check every listed file.
+
+        Raises:
+            ModelFilesError: as `locate`.
         """
         for name in self.config.files:
-            self.read(name)
+            self.locate(name)
 
 
 def search_path() -> list[Path]:

@@ -27,10 +27,9 @@ def folder_with(tmp_path: Path, node: Any, shape: list[int], **weights: np.ndarr
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
     class Folder:
-        path = tmp_path
-
-        def read(self, _: str) -> bytes:
-            return bytes(model.SerializeToString())
+        def locate(self, name: str) -> Path:
+            (tmp_path / name).write_bytes(model.SerializeToString())
+            return tmp_path / name
 
     return Folder()
 
