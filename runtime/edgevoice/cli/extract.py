@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -76,8 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
     failed: list[EdgeVoiceError] = list(inputs.errors)
     # A bar and a table on the same terminal would be drawn over each other.
     shown = arguments.output is not None or not (sys.stdout and sys.stdout.isatty())
-    with Progress(inputs.files, arguments.start, arguments.end, shown) as progress, output:
-        results = _results(extractor, inputs.files, arguments, progress.seconds)
+    with (
+        Progress(inputs.files, arguments.start, arguments.end, shown) as progress,
+        output,
+        closing(_results(extractor, inputs.files, arguments, progress.seconds)) as results,
+    ):
         for file, place, result in zip(inputs.files, inputs.places, results, strict=True):
             if isinstance(result, Features):
                 output.write(str(file), place, result)
@@ -91,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _results(
     extractor: Extractor, files: Sequence[Path], arguments: argparse.Namespace, progress: Callable[[float], object]
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """What comes of each file, in order; `jobs` files at a time."""
     if arguments.jobs == 1:
         for file in files:
