@@ -167,6 +167,17 @@ def test_an_interrupted_stream_ends_quietly(start: Callable, number: signal.Sign
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+@pytest.mark.parametrize("command", ["extract", "stream"])
+def test_a_reader_that_stands_still_does_not_keep_it(start: Callable, minute: Path, command: str) -> None:
+    process = start(command, minute)
+    assert process.stdout.readline()
+    time.sleep(0.5)  # time to fill the pipe; were it not full yet, the test would ask for less
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupted_extraction_leaves_nothing(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from typing import IO
 
 from edgevoice.errors import OutputError
@@ -22,3 +24,9 @@ def standard_output() -> IO[bytes]:
     if sys.stdout is None:
         raise OutputError("standard output: is closed")
     return sys.stdout.buffer
+
+
+def drop_output() -> None:
+    """Give up standard output, because nobody reads it any more: Python's flush at exit would complain, or wait for ever."""
+    with suppress(OSError, AttributeError):  # closed already, or no file of the system
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edgevoice.cli.console import standard_output, tell
+from edgevoice.cli.console import drop_output, standard_output, tell
 from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.statusline import StatusLine
 from edgevoice.extractor import Extractor
@@ -31,7 +30,7 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
             with session.signals():
                 session.stream()
         except _Interrupted:
-            _drop_output()
+            drop_output()
         finally:
             microphone.close()
             for line in str(microphone.summary()).splitlines():
@@ -110,8 +109,3 @@ def _open(arguments: argparse.Namespace, extractor: Extractor) -> Microphone:
         record=arguments.record,
         reopen=arguments.reopen,
     )
-
-
-def _drop_output() -> None:
-    """Give Python something to flush to when it exits: whoever has standard output does not read."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

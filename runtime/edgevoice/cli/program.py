@@ -7,7 +7,6 @@ arguments that returns the exit code. It is listed in COMMANDS, and its module l
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 
 import edgevoice
 from edgevoice.cli import bench, devices, extract, models, plot, stream
-from edgevoice.cli.console import tell
+from edgevoice.cli.console import drop_output, tell
 from edgevoice.errors import (
     ArgumentError,
     DeviceError,
@@ -68,10 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell(error)
         return _code(error)
     except BrokenPipeError:
-        # Whoever read the output has enough. Python would complain when it flushes at exit: give it something to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()  # whoever read it has enough
         return DONE
     except KeyboardInterrupt as error:
+        drop_output()
         return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
 
 
