@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--models",
         nargs="+",
-        default=["cae-256:functionals", "cae-64:functionals", "lamprou-64:codes"],
+        default=["cae-256:codes", "cae-256:functionals", "cae-64:codes", "lamprou-64:codes"],
         metavar="MODEL:KIND",
         help=f"models, by name or path, and what of them: {' or '.join(MODEL_SOURCES)}",
     )

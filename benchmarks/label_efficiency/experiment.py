@@ -48,6 +48,9 @@ class Experiment:
     conclude: Callable[[Results], str]
     """Markdown for the page, from the results."""
 
+    best_up_to: int = 100
+    """The best classifier of a feature set has the highest mean score over the shares up to this percent."""
+
     @property
     def subsets(self) -> tuple[str, ...]:
         """Kinds of subset that the views need."""
@@ -68,11 +71,11 @@ class Results:
         """The curve of each feature set with one kind of classifier."""
         return {features.name: self._curve(view, kind, features) for features in self.experiment.sets}
 
-    def best(self, view: View, name: str, up_to: int = 100) -> tuple[str, Curve]:
-        """The classifier with the highest mean score for a feature set, over the shares up to one, and its curve."""
-        shares = np.array(self.percents) <= max(up_to, self.percents[0])
-        curves = {kind: self.curves(view, kind)[name] for kind in self.classifiers}
-        return max(curves.items(), key=lambda item: float(item[1].mean[shares].mean()))
+    def best(self, name: str) -> str:
+        """The best classifier for a feature set, in the first view."""
+        shares = np.array(self.percents) <= max(self.experiment.best_up_to, self.percents[0])
+        curves = {kind: self.curves(self.experiment.views[0], kind)[name] for kind in self.classifiers}
+        return max(curves, key=lambda kind: float(curves[kind].mean[shares].mean()))
 
     def chance(self, view: View, features: FeatureSet) -> tuple[float, float, float]:
         """Score of guessing, and where 95 % of guesses lie."""

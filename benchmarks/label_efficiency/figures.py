@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -27,14 +29,15 @@ def draw(results: Results, folder: Path) -> list[Path]:
 def _best(results: Results, view: View) -> dict[str, Curve]:
     curves = {}
     for features in results.experiment.sets:
-        kind, _ = results.best(results.experiment.views[0], features.name)
+        kind = results.best(features.name)
         curves[f"{features.name}: {kind}"] = results.curves(view, kind)[features.name]
     return curves
 
 
 def _draw(results: Results, kind: str, views: Mapping[View, Mapping[str, Curve]], folder: Path) -> Path:
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(1.2 + 3.4 * len(views), 4.0), layout="constrained")
+        width = 1.2 + 3.4 * len(views)
+        figure = Figure(figsize=(width, 4.0), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(1, len(views), sharey=True, squeeze=False)[0]
         for panel, (view, curves) in zip(axes, views.items(), strict=True):
@@ -42,7 +45,7 @@ def _draw(results: Results, kind: str, views: Mapping[View, Mapping[str, Curve]]
         axes[0].set_ylabel("weighted F1")
         figure.suptitle(f"{results.experiment.title} · {kind}", fontsize=10.5)
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False)
+        figure.legend(handles, labels, loc="outside lower center", ncols=max(1, int(width // 3.6)), frameon=False)
         path = folder / f"{results.experiment.name}_{kind.replace(' ', '_').lower()}.png"
         figure.savefig(path, dpi=130, metadata={"Software": ""})
     return path
@@ -52,11 +55,10 @@ def _panel(panel: Any, results: Results, view: View, curves: Mapping[str, Curve]
     guess, low, high = results.chance(view, results.experiment.sets[0])
     panel.axhspan(low, high, color="#000000", alpha=0.07, linewidth=0)
     panel.axhline(guess, color="#000000", linestyle=":", linewidth=1, label="chance, and 95 % of guesses")
-    for colour, (name, curve) in zip(COLOURS, curves.items(), strict=False):
+    for colour, (name, curve) in zip(itertools.cycle(COLOURS), curves.items(), strict=False):
         panel.plot(curve.percents, curve.mean, color=colour, linewidth=1.4, label=name)
-        panel.fill_between(
-            curve.percents, curve.mean - curve.band, curve.mean + curve.band, color=colour, alpha=0.18, linewidth=0
-        )
+        band = np.clip([curve.mean - curve.band, curve.mean + curve.band], 0, 1)
+        panel.fill_between(curve.percents, *band, color=colour, alpha=0.18, linewidth=0)
     panel.set_title(view.name, fontsize=9)
     panel.set_xlabel("labelled recordings used, % of each class")
     panel.set_xlim(0, 100)

@@ -81,6 +81,7 @@ def speakers(
             else "Every model asked for is there.",
         ),
         conclude=_conclude,
+        best_up_to=GOAL,
     )
 
 
@@ -110,9 +111,9 @@ def _describe(name: str, recordings: Sequence[Recording]) -> str:
 def _conclude(results: Results) -> str:
     sets = [features.name for features in results.experiment.sets]
     hand_made, step = sets[0], results.percents[0]
-    chosen = {name: results.best(ALL, name, GOAL)[0] for name in sets}
+    chosen = {name: results.best(name) for name in sets}
     goal = max((percent for percent in results.percents if percent <= GOAL), default=step)
-    lines = [f"Each feature set with the classifier that is best for it, on average up to {GOAL} % of the labels:", ""]
+    lines = [f"Each feature set with the classifier that is best for it on this test set, up to {GOAL} % of the labels:", ""]
     for view in results.experiment.views:
         curves = {name: results.curves(view, kind)[name] for name, kind in chosen.items()}
         # Harder to beat: at each share, whichever classifier is best there for the hand-made features.
@@ -122,8 +123,10 @@ def _conclude(results: Results) -> str:
             told = f"- {name}, {chosen[name]}: {_at(curve, goal):.3f} at {goal} %, {_at(curve, 100):.3f} at 100 %"
             if name != hand_made:
                 above = [percent for percent, a, b in zip(results.percents, curve.mean, hardest, strict=True) if a > b]
-                told += f"; ahead of the hand-made features at {spans(curve.ahead(curves[hand_made]), step)}, and at "
-                told += f"{spans(above, step)} of the best of all classifiers on them at each share"
+                told += (
+                    f"; above the hand-made features: {spans(curve.ahead(curves[hand_made]), step)}; above the best of all "
+                )
+                told += f"classifiers on them at each share: {spans(above, step)}"
             lines.append(f"{told}.")
         lines.append("")
     return "\n".join(lines).rstrip()
