@@ -240,3 +240,9 @@ def test_properties(tiny: Extractor, tiny_model: Path) -> None:
     assert tiny.folder.path == tiny_model
     assert tiny.device == "cpu"
     assert tiny.config.name == "tiny"
+
+
+@pytest.mark.parametrize("name", ["config", "folder", "device", "layout", "anything"])
+def test_nothing_of_it_can_be_set(tiny: Extractor, name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(tiny, name, None)

@@ -62,6 +62,8 @@ def load(
 class Extractor:
     """A loaded model: immutable, shared between threads. Made by `edgevoice.load`."""
 
+    __slots__ = ("_device", "_folder", "_layout", "_local", "_networks", "_spectrogram")
+
     def __init__(self, folder: ModelFolder, device: str, threads: int, descriptors: Descriptors) -> None:
         config = folder.config
         self._folder, self._device = folder, device
