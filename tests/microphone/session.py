@@ -31,8 +31,11 @@ class Session:
         )
         self.frames: list[dict[str, Any]] = []
         self._arrived: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self.told: list[tuple[float, str]] = []
+        """Lines of standard error, each with the time it came."""
+        self._readers = [threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)]
+        for reader in self._readers:
+            reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -40,12 +43,17 @@ class Session:
             self._arrived.put({**json.loads(line), "arrived": time.monotonic()})
         self._arrived.put(None)
 
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.told.append((time.monotonic(), line))
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.process.kill()
-        self._reader.join()
+        self._join()
         self.process.communicate()
 
     def wait_for(self, count: int) -> None:
@@ -53,7 +61,7 @@ class Session:
         deadline = time.monotonic() + PATIENCE
         while len(self.frames) < count:
             frame = self._arrived.get(timeout=max(0.1, deadline - time.monotonic()))
-            assert frame is not None, f"ended after {len(self.frames)} frames: {self.process.stderr.read()}"  # type: ignore[union-attr]
+            assert frame is not None, f"ended after {len(self.frames)} frames: {self.told}"
             self.frames.append(frame)
 
     def listen(self, seconds: float) -> None:
@@ -72,13 +80,17 @@ class Session:
         """Send a signal, if one is given; wait for the end; return exit code and standard error."""
         if number is not None:
             self.process.send_signal(number)
-        assert self.process.stderr is not None
         code = self.process.wait(timeout=PATIENCE)
-        errors = self.process.stderr.read()
+        self._join()
+        errors = "".join(line for _, line in self.told)
         while (frame := self._arrived.get(timeout=PATIENCE)) is not None:
             self.frames.append(frame)
         assert "Traceback" not in errors, errors
         return code, errors
+
+    def _join(self) -> None:
+        for reader in self._readers:
+            reader.join()
 
     def stop(self) -> str:
         """End it with Ctrl-C; return standard error."""

@@ -26,8 +26,8 @@ Make = Callable[..., VirtualMicrophone]
 
 pytestmark = pytest.mark.timeout(120)
 
-NOTICED = 2.0 + 1.0
-"""Seconds until a stall is noticed and the process has ended, on a machine that has other things to do."""
+NOTICED = 2.0 + 0.5
+"""Seconds until a lost device is noticed, and half a second for a machine that has other things to do."""
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def test_a_device_that_is_gone_is_an_error(virtual_microphone: Make, tiny_model:
         getattr(microphone, fault)()
         started = time.monotonic()
         code, errors = session.end()
-    assert time.monotonic() - started < NOTICED
+    assert session.told[-1][0] - started < NOTICED
     assert code == 1
     assert errors.splitlines()[-1].endswith("it was unplugged, or its audio server ended")
     assert_complete(session, errors)
@@ -145,7 +145,9 @@ def test_a_silent_stall_is_an_error_and_closing_does_not_hang(
         else:
             microphone.suspend(on=True)
             code, errors = session.end()
-    assert 1.4 < time.monotonic() - started < NOTICED
+        ended = time.monotonic()
+    assert 1.4 < session.told[-1][0] - started < NOTICED
+    assert ended - started < 5
     assert code == 1
     assert errors.splitlines()[-1].endswith("it has delivered nothing for 1.5 s")
 

@@ -157,7 +157,7 @@ class VirtualMicrophone:
 
     def play(self, path: Path, sink: str = "vmic") -> subprocess.Popen[bytes]:
         """Play an audio file into a sink."""
-        return subprocess.Popen(["paplay", f"--device={sink}", "--latency-msec=20", str(path)], env=self.environment)
+        return subprocess.Popen(["paplay", f"--device={sink}", "--latency-msec=500", str(path)], env=self.environment)
 
 
 def speak(writer: IO[bytes], pcm: bytes, rate: int, channels: int = 1, block: float = 0.01) -> None:
