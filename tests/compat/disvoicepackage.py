@@ -26,8 +26,10 @@ def main(package: Path, out: str, recordings: list[str]) -> None:
     results = {}
     for model in ("CAE", "RAE"):
         extractor = RepLearning(model)
-        # It is computed twice for each kind of features, always with the same result.
-        extractor.AEspeech.compute_spectrograms = functools.cache(extractor.AEspeech.compute_spectrograms)
+        # Each kind of features computes them anew, with the same result.
+        networks = extractor.AEspeech
+        for name in ("compute_spectrograms", "compute_bottleneck_features", "compute_rec_error_features"):
+            setattr(networks, name, functools.cache(getattr(networks, name)))
         for number, recording in enumerate(recordings):
             results[f"{model}/dynamic/{number}"] = extractor.extract_features_file(recording, static=False)
             results[f"{model}/static/{number}"] = extractor.extract_features_file(recording, static=True)
