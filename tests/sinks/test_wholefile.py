@@ -39,7 +39,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path, error: BaseException) ->
 
 
 def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="out.csv: cannot be written .No space left"):
+    with pytest.raises(OutputError, match=r"out\.csv: cannot be written \(No space left"):
         write(tmp_path / "out.csv", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert list(tmp_path.iterdir()) == []
 
