@@ -22,6 +22,7 @@ LAYERS = (
     ("windowing", "features"),
     ("analysis",),
     ("stream",),
+    ("streamgroup",),
     ("extractor",),
     ("microphone", "sinks", "plotting", "bench", "compat"),
     ("cli",),

@@ -38,6 +38,7 @@ from edgevoice.microphone.devices import InputDevice, input_devices
 from edgevoice.microphone.microphone import Microphone
 from edgevoice.modelfolder import ModelFolder, find_model, list_models
 from edgevoice.stream import Stream
+from edgevoice.streamgroup import StreamGroup
 
 __all__ = [
     "ArgumentError",
@@ -69,6 +70,7 @@ __all__ = [
     "SamplesError",
     "Stream",
     "StreamError",
+    "StreamGroup",
     "find_model",
     "input_devices",
     "list_models",

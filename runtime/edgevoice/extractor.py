@@ -22,6 +22,7 @@ from edgevoice.level import parse_level, whole_level
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.spectrogram import Spectrogram
 from edgevoice.stream import Stream
+from edgevoice.streamgroup import StreamGroup
 from edgevoice.windowing import BATCH, FixedLevel, Windower
 
 DESCRIPTORS = ("all", "bottleneck", "error")
@@ -119,6 +120,21 @@ class Extractor:
             ModelUseError: the model, or the level `utterance`, needs the whole audio at once.
             ArgumentError: an argument is outside what is allowed.
         """
+        return self._stream(self._analysis(), rate, channels, level, hop, channel)
+
+    def group(self) -> StreamGroup:
+        """A group of streams for many live sources on one thread, whose windows are computed together."""
+        return StreamGroup(self._networks, self._spectrogram, self._layout, self._batch, self._stream)
+
+    def _stream(
+        self,
+        analysis: Analysis,
+        rate: int | None,
+        channels: int,
+        level: str | float | None,
+        hop: float | None,
+        channel: int | None,
+    ) -> Stream:
         name = self.config.name
         if self.config.windows == "together":
             raise ModelUseError(
@@ -132,7 +148,7 @@ class Extractor:
             )
         rate = self.config.audio.rate if rate is None else rate
         windower = Windower(self.config, _fixed(chosen), self._hop(hop), self._batch)
-        return Stream(windower, self._analysis(), self._layout, rate, channels, channel)
+        return Stream(windower, analysis, self._layout, rate, channels, channel)
 
     def extract(
         self,

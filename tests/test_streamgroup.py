@@ -1,0 +1,96 @@
+"""Streams of a group give what they would give alone, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgevoice
+from edgevoice import Extractor, Features, ModelUseError, Stream
+
+RATES = [16000, 8000, 44100, 16000, 48000]
+
+
+def parts(blocks: list[Features]) -> list[bytes]:
+    """All that features say, as bytes."""
+    names = ("values", "index", "start", "silent", "gap")
+    return [np.concatenate([getattr(block, name) for block in blocks]).tobytes() for name in names]
+
+
+def alone(stream: Stream, samples: np.ndarray, lost: int) -> list[bytes]:
+    half = len(samples) // 2
+    return parts([stream.push(samples[:half]), stream.skip(lost), stream.push(samples[half:]), stream.finish()])
+
+
+@pytest.fixture(params=[True, False], ids=["batches", "window by window"])
+def extractor(make_model: Callable[..., Path], request: pytest.FixtureRequest) -> Extractor:
+    return edgevoice.load(make_model(batch_independent=request.param))
+
+
+@pytest.mark.parametrize("pause", [1, 3, 1000])
+def test_bits_are_those_of_streams_alone(extractor: Extractor, noise: np.ndarray, pause: int) -> None:
+    settings: list[dict[str, Any]] = [{"rate": rate, "hop": 0.25 + 0.05 * (k % 3)} for k, rate in enumerate(RATES)]
+    recordings = [np.roll(noise, 7000 * k)[: 90_000 + 5000 * k] for k in range(len(RATES))]
+    losses = [0, 3000, 0, 30_000, 1]
+    expected = [
+        alone(extractor.stream(**chosen), samples, lost)
+        for chosen, samples, lost in zip(settings, recordings, losses, strict=True)
+    ]
+    group = extractor.group()
+    streams = [group.stream(**chosen) for chosen in settings]
+    collected: dict[Stream, list[Features]] = {stream: [] for stream in streams}
+
+    def collect() -> None:
+        for stream, features in group.collect():
+            assert len(features)
+            collected[stream].append(features)
+
+    queues = [
+        [*np.array_split(samples[: len(samples) // 2], 17), lost, *np.array_split(samples[len(samples) // 2 :], 5)]
+        for samples, lost in zip(recordings, losses, strict=True)
+    ]
+    for number, turn in enumerate(zip(*queues, strict=True)):
+        for stream, chunk in zip(streams, turn, strict=True):
+            given = stream.skip(chunk) if isinstance(chunk, int) else stream.push(chunk)
+            assert len(given) == 0
+        if number % pause == 0:
+            collect()
+    for stream in streams:
+        assert len(stream.finish()) == 0
+    collect()
+    assert [parts(collected[stream]) for stream in streams] == expected
+    assert group.collect() == []
+
+
+def test_reset_drops_what_waits(tiny: Extractor, noise: np.ndarray) -> None:
+    group = tiny.group()
+    one, other = group.stream(), group.stream()
+    for stream in (one, other):
+        stream.push(noise[:30_000])
+    one.reset()
+    one.push(noise[40_000:60_000])
+    collected = dict(group.collect())
+    assert parts([collected[one]]) == parts([tiny.stream().push(noise[40_000:60_000])])
+    assert parts([collected[other]]) == parts([tiny.stream().push(noise[:30_000])])
+
+
+def test_what_is_collected_stays(tiny: Extractor, noise: np.ndarray) -> None:
+    group = tiny.group()
+    stream = group.stream()
+    stream.push(noise[:20_000])
+    ((_, features),) = group.collect()
+    before = features.values.copy()
+    stream.push(noise[20_000:90_000])
+    group.collect()
+    assert features.values.tobytes() == before.tobytes()
+
+
+def test_refuses_what_a_stream_refuses(tiny: Extractor, make_model: Callable[..., Path]) -> None:
+    with pytest.raises(ModelUseError, match="utterance"):
+        tiny.group().stream(level="utterance")
+    with pytest.raises(ModelUseError, match="whole files"):
+        edgevoice.load(make_model(windows="together")).group().stream()
