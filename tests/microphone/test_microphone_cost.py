@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from microphone.virtualmicrophone import VirtualMicrophone
 
 import edgevoice
+from microphone.virtualmicrophone import VirtualMicrophone
 
 
 @pytest.mark.slow
