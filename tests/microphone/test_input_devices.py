@@ -123,6 +123,9 @@ def test_a_busy_device_is_an_error_at_the_first_attempt(fake: FakeSoundDevice) -
     with pytest.raises(MicrophoneOpenError, match=r"busy.*Device unavailable"):
         opened()
     assert len(fake.attempts) == 1
+    fake.failure = PortAudioError("Unanticipated host error", -9999, (8, -2, "No such file or directory"))
+    with pytest.raises(MicrophoneOpenError, match=r"Unanticipated host error: No such file"):
+        opened()
 
 
 @pytest.mark.parametrize(("step", "block"), [(0.05, 0.05), (0.01, 0.05), (0.004, 0.048), (0.25, 0.25 / 3), (1.0, 0.1)])

@@ -45,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def describe(device: InputDevice) -> dict[str, Any]:
-    """What is to be known about a device, ready for JSON; `rates` is empty while it is busy."""
+    """What is to be known about a device, ready for JSON; `rates` is empty while it is busy or unplugged."""
     return {**dataclasses.asdict(device), "rates": supported_rates(device)}
 
 
 def _row(device: dict[str, Any]) -> tuple[str, ...]:
-    rates = " ".join(map(str, device["rates"])) or "(busy)"
+    rates = " ".join(map(str, device["rates"])) or "none now"
     number, channels, rate = (str(device[key]) for key in ("index", "channels", "rate"))
     return ("*" if device["default"] else "", number, device["name"], device["host"], channels, rate, rates)

@@ -147,12 +147,17 @@ def _open(device: InputDevice, request: CaptureRequest, blocks: BlockQueue, open
         try:
             return Capture(device, rate, channels, round(rate * request.block), blocks, opening)
         except sounddevice.PortAudioError as error:
-            reason, *codes = error.args
-            if not (codes and codes[0] in _REFUSED):
+            if len(error.args) < 2 or error.args[1] not in _REFUSED:
                 raise MicrophoneOpenError(
-                    f"{device.name}: cannot be opened; is it busy, or unplugged? ({reason})"
+                    f"{device.name}: cannot be opened; is it busy, or unplugged? ({_reason(error)})"
                 ) from error
     raise MicrophoneOpenError(f"{device.name}: takes none of {_enumerate(forms)} in 16-bit samples")
+
+
+def _reason(error: Exception) -> str:
+    """PortAudio's words, and those of the audio system below it: sounddevice's errors are (words, number, (.., .., words))."""
+    words, *more = error.args
+    return f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else str(words)
 
 
 def _enumerate(forms: Sequence[tuple[int, int]]) -> str:
