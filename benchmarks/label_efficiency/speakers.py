@@ -73,7 +73,7 @@ def speakers(
             speakers=len({recording.speaker for recording in (*parts.labelled, *parts.test, *parts.unlabelled)}),
             adult=ADULT,
             parts="; ".join(_describe(name, getattr(parts, name)) for name in ("labelled", "test", "unlabelled")),
-            trained="; ".join(source.origin for source in sources if source.origin),
+            trained="; ".join(dict.fromkeys(source.origin for source in sources if source.origin)),
             unheard=len(parts.unheard),
             held=len({parts.test[place].speaker for place in parts.unheard}),
             absent=f"Absent, for there is no such model: {', '.join(absent)}."
