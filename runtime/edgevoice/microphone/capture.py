@@ -155,7 +155,7 @@ def _open(device: InputDevice, request: CaptureRequest, blocks: BlockQueue, open
 
 
 def _reason(error: Exception) -> str:
-    """PortAudio's words, and those of the audio system below it: sounddevice's errors are (words, number, (.., .., words))."""
+    """PortAudio's words, and those of the audio system below it: the errors are (words, number, (.., .., words))."""
     words, *more = error.args
     return f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else str(words)
 
