@@ -33,10 +33,19 @@ def test_every_public_name_exists_and_nothing_else_is_offered() -> None:
     assert sorted(edgevoice.__all__) == edgevoice.__all__
     offered = {
         name
-        for name, value in vars(edgevoice).items()
-        if not name.startswith("_") and getattr(value, "__module__", "").startswith("edgevoice")
+        for name in dir(edgevoice)
+        if not name.startswith("_") and getattr(getattr(edgevoice, name), "__module__", "").startswith("edgevoice")
     }
     assert offered == set(edgevoice.__all__)
+    with pytest.raises(AttributeError, match="'edgevoice' has no attribute 'microphones'"):
+        edgevoice.microphones  # noqa: B018
+
+
+def test_the_microphone_is_loaded_on_first_use() -> None:
+    code = "import sys, edgevoice; print([name for name in sys.modules if name.startswith('edgevoice.microphone')])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+    assert edgevoice.Microphone.__name__ == "Microphone"
 
 
 def test_all_errors_have_one_root_and_a_sentence() -> None:

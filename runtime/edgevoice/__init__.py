@@ -8,6 +8,9 @@ features = extractor.extract("speech.wav")
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
 from edgevoice.config import ModelConfig
 from edgevoice.errors import (
     ArgumentError,
@@ -34,11 +37,13 @@ from edgevoice.errors import (
 )
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Features, Frame
-from edgevoice.microphone.devices import InputDevice, input_devices
-from edgevoice.microphone.microphone import Microphone
 from edgevoice.modelfolder import ModelFolder, find_model, list_models
 from edgevoice.stream import Stream
 from edgevoice.streamgroup import StreamGroup
+
+if TYPE_CHECKING:
+    from edgevoice.microphone.devices import InputDevice, input_devices
+    from edgevoice.microphone.microphone import Microphone
 
 __all__ = [
     "ArgumentError",
@@ -78,3 +83,21 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# Without them a process is at its first frame a twentieth earlier, and most have no microphone.
+_ON_FIRST_USE = {
+    "InputDevice": "edgevoice.microphone.devices",
+    "Microphone": "edgevoice.microphone.microphone",
+    "input_devices": "edgevoice.microphone.devices",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(importlib.import_module(_ON_FIRST_USE[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -43,7 +43,8 @@ def test_stops_not_a_number(tiny: Extractor, noise: np.ndarray, monkeypatch: pyt
 
 
 def test_stops_a_stream_that_differs(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiny, "stream", lambda **_: edgevoice.Extractor.stream(tiny, level=0.5))
+    right = Extractor.stream
+    monkeypatch.setattr(Extractor, "stream", lambda extractor, **_: right(extractor, level=0.5))
     with pytest.raises(ProviderError, match="bits of extract"):
         Check.of(tiny, noise)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import edgevoice
 from edgevoice.bench.arithmetic import Arithmetic, operator_times
 from edgevoice.bench.floor import Floor
+from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.machine import Machine
 from edgevoice.bench.processes import Process
 from edgevoice.bench.reference import Check
@@ -32,6 +33,7 @@ def run_benchmark(
     threads: int = 1,
     rounds: int = ROUNDS,
     starts: int = STARTS,
+    stream_threads: int = 0,
     progress: Callable[[str, int], object] | None = None,
 ) -> Report:
     """Check a loaded model's numbers, then time it.
@@ -41,6 +43,7 @@ def run_benchmark(
         threads: those that the extractor was loaded with.
         rounds: times taken of each stage.
         starts: processes started to time their start.
+        stream_threads: threads to hold as many live streams as possible with, for about a minute; 0 leaves that out.
         progress: called with what is being done, and what has been done since the last call, in percent.
 
     Raises:
@@ -75,6 +78,11 @@ def run_benchmark(
     floor = floor.best(Floor.measure(size, threads))
     tell("processes", 5)
     process = Process.measure(str(folder.path), extractor.device, threads, starts)
+    live = None
+    if stream_threads:
+        tell("streams", 0)
+        network = sum(timings[name].median for name in ("encoder", "decoder") if name in timings)
+        live = LiveStreams.measure(extractor, samples, network=network, threads=stream_threads)
     tell("done", 15)
     return Report(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -92,6 +100,7 @@ def run_benchmark(
         floor=floor,
         process=process,
         package_size=_size(Path(edgevoice.__file__).parent, "*.py"),
+        live=live,
         model_size=sum((folder.path / name).stat().st_size for name in config.files),
     )
 

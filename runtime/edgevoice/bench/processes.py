@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
 from statistics import median
 
-_IMPORTS = """
-import numpy, onnxruntime
-"""
+_IMPORTS = "import numpy, onnxruntime"
 
 _FIRST_FRAME = """
 import sys, numpy, edgevoice
 extractor = edgevoice.load(sys.argv[1], device=sys.argv[2], threads=int(sys.argv[3]))
 extractor.describe(numpy.zeros(extractor.config.audio.window, numpy.float32))
+sys.stdout.write("frame\\n")
+sys.stdout.flush()
 """
 
 # Memory is asked for in runs of their own: asking takes time.
 _RESIDENT = """
 from edgevoice.bench.machine import resident
-import json
-print(json.dumps(resident()))
+print(resident() or 0)
 """
 
 
@@ -32,9 +30,9 @@ class Process:
     """Medians over processes that were started in alternation."""
 
     imports: float
-    """Seconds of `python -c "import numpy, onnxruntime"`."""
+    """Seconds of `python -c "import numpy, onnxruntime"`, from its start to its end."""
     first_frame: float
-    """Seconds of a process that loads the model, computes a frame and ends."""
+    """Seconds from the start of a process that loads the model to its first frame."""
     imports_resident: int | None
     """Bytes in memory after these imports; None where the system does not tell."""
     first_frame_resident: int | None
@@ -46,26 +44,36 @@ class Process:
     def measure(cls, model: str, device: str, threads: int, starts: int) -> Process:
         """Start processes: one of each kind to fill the file system's cache, then `starts` of each that count."""
         arguments = [model, device, str(threads)]
-        seconds: dict[str, list[float]] = {_IMPORTS: [], _FIRST_FRAME: []}
-        for number in range(starts + 1):
-            for program in (_IMPORTS, _FIRST_FRAME)[:: 1 if number % 2 else -1]:
-                begin = time.perf_counter()
-                _run(program, arguments)
-                if number:
-                    seconds[program].append(time.perf_counter() - begin)
-        return cls(
-            imports=median(seconds[_IMPORTS]),
-            first_frame=median(seconds[_FIRST_FRAME]),
-            imports_resident=json.loads(_run(_IMPORTS + _RESIDENT, arguments)),
-            first_frame_resident=json.loads(_run(_FIRST_FRAME + _RESIDENT, arguments)),
-            starts=starts,
-        )
+        imports, first_frame = [], []
+        for _ in range(starts + 1):
+            imports.append(_time(_IMPORTS, arguments, to_the_end=True))
+            first_frame.append(_time(_FIRST_FRAME, arguments, to_the_end=False))
+        resident = [_last_line(program + _RESIDENT, arguments) for program in (_IMPORTS, _FIRST_FRAME)]
+        imports_resident, first_frame_resident = (int(line) or None for line in resident)
+        return cls(median(imports[1:]), median(first_frame[1:]), imports_resident, first_frame_resident, starts)
 
     def to_dict(self) -> dict[str, object]:
         """Ready for JSON."""
         return asdict(self)
 
 
-def _run(program: str, arguments: list[str]) -> str:
+def _time(program: str, arguments: list[str], *, to_the_end: bool) -> float:
+    """Seconds until a program ends, or until it writes its first line."""
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout  # noqa: S603
+    begin = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603
+        if process.stdout and not to_the_end:
+            process.stdout.readline()
+            seconds = time.perf_counter() - begin
+        process.communicate()
+        if to_the_end:
+            seconds = time.perf_counter() - begin
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return seconds
+
+
+def _last_line(program: str, arguments: list[str]) -> str:
+    command = [sys.executable, "-c", program, *arguments]
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout  # noqa: S603
+    return output.splitlines()[-1]

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgevoice.bench.arithmetic import Arithmetic
 from edgevoice.bench.floor import Floor
+from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.machine import Machine
 from edgevoice.bench.processes import Process
 from edgevoice.bench.reference import Check
@@ -55,6 +56,8 @@ class Report:
     """Bytes of EdgeVoice's own modules."""
     model_size: int
     """Bytes of the model folder's networks."""
+    live: LiveStreams | None = None
+    """Live streams that were held; None where that was not asked for."""
 
     @property
     def title(self) -> str:
@@ -110,6 +113,7 @@ class Report:
             "process": self.process.to_dict(),
             "package_size": self.package_size,
             "model_size": self.model_size,
+            "live": asdict(self.live) | {"share": self.live.share} if self.live else None,
         }
 
     @classmethod
@@ -141,6 +145,7 @@ class Report:
                 process=Process(**data["process"]),
                 package_size=data["package_size"],
                 model_size=data["model_size"],
+                live=_live(data["live"]),
             )
         except OSError as error:
             raise ArgumentError(f"{path}: cannot be read ({error.strerror})") from error
@@ -171,6 +176,12 @@ class Report:
         lines.append(_row("real-time factor", f"{self.real_time_factor:.4f}"))
         if self.streams:
             lines.append(_row("live streams at full load", f"{self.streams:.0f}"))
+        if self.live:
+            p50, p99 = 1e3 * self.live.p50, 1e3 * self.live.p99
+            lines.append(
+                _row("live streams held", str(self.live.count), f"{self.live.share:.0%}")
+                + f"   of {self.live.ideal:.0f} on {self.live.threads} threads; frames {p50:.1f} ms late, p99 {p99:.1f}"
+            )
         process = self.process
         lines.append(_row("start to first frame, s", _three(process.first_frame)) + f"   imports {process.imports:.3f}")
         if process.first_frame_resident is not None and process.imports_resident is not None:
@@ -179,6 +190,10 @@ class Report:
         lines.append(_row("package, MB", f"{self.package_size / 1e6:.2f}"))
         lines.append(_row("model, MB", f"{self.model_size / 1e6:.2f}"))
         return "\n".join(lines)
+
+
+def _live(data: dict[str, Any] | None) -> LiveStreams | None:
+    return None if data is None else LiveStreams(**{name: value for name, value in data.items() if name != "share"})
 
 
 def _row(name: str, *cells: str) -> str:

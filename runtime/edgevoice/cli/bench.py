@@ -32,6 +32,13 @@ def add(commands: Commands) -> None:
         "--rounds", type=positive, default=1000, metavar="N", help="times taken of each stage (default: 1000)"
     )
     group.add_argument("--starts", type=positive, default=9, metavar="N", help="processes to start and time (default: 9)")
+    group.add_argument(
+        "--streams",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="also find how many live streams N threads hold with every frame in time: about a minute",
+    )
     group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
     group.add_argument("--plot", metavar="FILE", help="save a picture: latency histogram and stages (.png, .svg, .pdf)")
     group.add_argument("--compare", metavar="OLD.json", help="tell what got slower since a measurement kept with --json")
@@ -53,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             threads=arguments.threads,
             rounds=arguments.rounds,
             starts=arguments.starts,
+            stream_threads=arguments.streams,
             progress=bar.update,
         )
     if arguments.json == "-":

@@ -1,0 +1,140 @@
+"""How many live streams this machine holds: paced in real time, frames counted only if they come in time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.extractor import Extractor
+
+CHUNK = 0.1
+"""Seconds of audio that arrive at once."""
+LATENESS = 0.05
+"""Seconds, at the 99th percentile, from the arrival of a window's last sample to its frame."""
+_SETTLE = 1.0
+"""Seconds at the start that do not count: the first windows fall due together."""
+
+
+@dataclass(frozen=True)
+class LiveStreams:
+    """The largest number of streams that were held."""
+
+    count: int
+    threads: int
+    """Each with its own group of streams; all share one extractor."""
+    p50: float
+    """Seconds from the arrival of a window's last sample to its frame, at this number of streams."""
+    p99: float
+    ideal: float
+    """Streams that as many cores could hold if nothing but the networks' runs, window by window, cost time."""
+
+    @property
+    def share(self) -> float:
+        """Of the ideal."""
+        return self.count / self.ideal
+
+    @classmethod
+    def measure(
+        cls,
+        extractor: Extractor,
+        samples: NDArray[np.float32],
+        *,
+        network: float,
+        threads: int,
+        seconds: float = 8.0,
+        progress: Callable[[int], object] | None = None,
+    ) -> LiveStreams:
+        """Find the number by bisection, to 2 % of the ideal.
+
+        Args:
+            extractor: the model, loaded for one thread.
+            samples: (samples,) at the model's rate; each stream plays them from another place, round and round.
+            network: seconds that encoder and decoder take for one window.
+            threads: how many work; one a core.
+            seconds: how long each number of streams is held.
+            progress: called with each number of streams that was tried.
+        """
+        config = extractor.config
+        ideal = threads * config.audio.hop / config.audio.rate / network
+        low, high, held = 0, 2 * round(ideal), (0.0, 0.0)
+        count = round(0.7 * ideal)
+        while high - low > max(1, 0.02 * ideal):
+            lateness = play(extractor, samples, count, threads, seconds)
+            if progress:
+                progress(count)
+            p50, p99 = np.percentile(lateness, [50, 99]).tolist()
+            if p99 <= LATENESS:
+                low, held = count, (p50, p99)
+            else:
+                high = count
+            count = (low + high) // 2 if high < 2 * round(ideal) else min(high, count + max(1, round(0.2 * ideal)))
+        return cls(low, threads, *held, ideal)
+
+
+def play(
+    extractor: Extractor, samples: NDArray[np.float32], count: int, threads: int, seconds: float
+) -> NDArray[np.float64]:
+    """Play to so many live streams for so long; return the lateness of each frame in seconds, (frames,).
+
+    Chunks of a stream arrive every 100 ms, those of different streams evenly spread in between. Frames that have not come
+    at the end count as late as they are by then.
+    """
+    begin = time.perf_counter() + 0.1
+    late: list[list[float]] = [[] for _ in range(threads)]
+    workers = [
+        threading.Thread(
+            target=_work,
+            args=(extractor, samples, range(k, count, threads), count, begin, begin + seconds, late[k]),
+            daemon=True,
+        )
+        for k in range(threads)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return np.concatenate([np.array(values) for values in late])
+
+
+def _work(
+    extractor: Extractor,
+    samples: NDArray[np.float32],
+    numbers: range,
+    count: int,
+    begin: float,
+    end: float,
+    late: list[float],
+) -> None:
+    """Serve the streams of these numbers, of `count` in all, between two times of the clock."""
+    rate, group = extractor.config.audio.rate, extractor.group()
+    size = round(CHUNK * rate)
+    chunks = [samples[at : at + size] for at in range(0, len(samples) - size + 1, size)]
+    streams = [group.stream() for _ in numbers]
+    phases = [CHUNK * number / count for number in numbers]
+    arrival = dict(zip(streams, phases, strict=True))  # of the last chunk pushed
+    turn, place = 0, 0
+    while streams:
+        # All chunks that have arrived by now, in the order of their arrival.
+        now = time.perf_counter()
+        while (due := begin + CHUNK * turn + phases[place]) <= now:
+            stream = streams[place]
+            stream.push(chunks[(turn + numbers[place]) % len(chunks)])
+            arrival[stream] = due
+            place += 1
+            if place == len(streams):
+                turn, place = turn + 1, 0
+            if time.perf_counter() - now > LATENESS / 4:
+                break  # frames must not wait for ever later chunks
+        for stream, _ in group.collect():
+            if arrival[stream] >= begin + _SETTLE:
+                late.append(time.perf_counter() - arrival[stream])
+        if now >= end:
+            # A thread that has fallen behind ends with chunks that it never saw.
+            late.extend([now - due] * (len(streams) if now - due > LATENESS else 0))
+            return
+        time.sleep(max(0.0, min(due, end) - time.perf_counter()))

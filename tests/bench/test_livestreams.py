@@ -1,0 +1,35 @@
+"""Streams are played in real time, and their number is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgevoice import Extractor
+from edgevoice.bench.livestreams import LATENESS, LiveStreams, play
+
+
+def test_every_frame_is_counted_once(tiny: Extractor, noise: np.ndarray) -> None:
+    lateness = play(tiny, noise, count=5, threads=2, seconds=2.05)
+    # The chunk up to 0.1 s arrives at once; those with the ends of windows count that arrive in the second second.
+    assert len(lateness) == 5 * len([1.25, 1.5, 1.75, 2.0])
+    assert (lateness > 0).all()
+
+
+@pytest.mark.parametrize("capacity", [0, 1, 37, 100, 146, 400])
+def test_number_is_found(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch, capacity: int) -> None:
+    tried: list[int] = []
+
+    def played(_: Any, __: Any, count: int, threads: int, seconds: float) -> np.ndarray:
+        assert (threads, seconds) == (2, 3.0)
+        return np.full(100, LATENESS / 2 if count <= capacity else LATENESS * 2)
+
+    monkeypatch.setattr("edgevoice.bench.livestreams.play", played)
+    found = LiveStreams.measure(tiny, noise, network=2.5e-3, threads=2, seconds=3.0, progress=tried.append)
+    assert found.ideal == pytest.approx(200)
+    assert capacity - 4 <= found.count <= capacity
+    assert found.share == found.count / found.ideal
+    assert len(tried) < 12
+    assert found.p99 <= LATENESS
