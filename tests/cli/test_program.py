@@ -64,8 +64,13 @@ def test_version(run: Callable) -> None:
 def test_wrong_usage_is_told_by_the_parser(run: Callable, arguments: tuple[str, ...]) -> None:
     outcome = run(*arguments)
     assert outcome.code == 2
-    assert outcome.err.startswith("usage: edgevoice")
-    assert "error:" in outcome.err
+    assert outcome.err.startswith("edgevoice")
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("--levl", "--level"), ("--statik=1", "--static")])
+def test_the_option_that_was_meant_is_named(run: Callable, wrong: str, right: str) -> None:
+    assert run("extract", "a.wav", wrong).err == f"edgevoice: unrecognized arguments: {wrong} (did you mean {right}?)\n"
 
 
 @pytest.mark.parametrize(

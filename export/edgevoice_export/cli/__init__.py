@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from edgevoice.cli.parser import Parser
 from edgevoice.errors import (
     ArgumentError,
     AudioFileNotFoundError,
@@ -44,7 +44,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         print(f"edgevoice-export: {error.name} is not installed: pip install 'edgevoice[cpu,export]'", file=sys.stderr)
         return 2
-    parser = argparse.ArgumentParser(prog="edgevoice-export", description="Train, convert and verify EdgeVoice's models.")
+    parser = Parser(prog="edgevoice-export", description="Train, convert and verify EdgeVoice's models.")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (train, export, verify, pcm, import_disvoice):
         command.add_parser(subcommands)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import edgevoice
 from edgevoice.cli import bench, devices, extract, models, plot, stream
 from edgevoice.cli.console import drop_output, tell
+from edgevoice.cli.parser import Parser
 from edgevoice.errors import (
     ArgumentError,
     DeviceError,
@@ -80,8 +81,8 @@ def _code(error: EdgeVoiceError) -> int:
     return USAGE if isinstance(error, ArgumentError | ModelError | DeviceError) else FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="edgevoice",
         description="Learned speech features, from files and live.",
         epilog=_EPILOG,
