@@ -117,7 +117,7 @@ def _pyaudioanalysis(_: dict[str, str]) -> Run:
     import soundfile
     from pyAudioAnalysis.MidTermFeatures import mid_feature_extraction
 
-    np.int = int  # gone from NumPy 1.24 on, but still used there
+    vars(np)["int"] = int  # gone from NumPy 1.24 on, but still used there
 
     def run(path: str) -> Any:
         samples, rate = soundfile.read(path, dtype="float32")

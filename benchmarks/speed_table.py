@@ -1,0 +1,82 @@
+"""The README's section on speed, from the results of `benchmarks.peers` and `edgevoice bench --json`.
+
+    python -m benchmarks.speed_table [README.md]
+
+prints it, or puts it between the README's two comments `speed`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from edgevoice.bench.report import Report
+
+RESULTS = Path(__file__).parent / "results"
+BEGIN, END = "<!-- speed: made by python -m benchmarks.speed_table -->", "<!-- /speed -->"
+
+
+def speed_section(peers: dict[str, Any], report: Report) -> str:
+    """Markdown: the peers' table, and what was measured of EdgeVoice alone."""
+    machine, audio = peers["machine"], peers["audio"]
+    one, default = peers["peers"]["one thread"], peers["peers"]["default"]
+    header = ("", "ms a window, one thread", "as it comes", "real-time factor", "start, s", "resident, MB", "installed, MB")
+    rows = [header, ("---", *["---:"] * (len(header) - 1))]
+    for name, peer in one.items():
+        rows.append(
+            (
+                peer["title"],
+                f"{peer['milliseconds']:.2f}",
+                f"{default[name]['milliseconds']:.2f}",
+                f"{peer['real_time_factor']:.4f}",
+                f"{peer['start']:.2f}",
+                f"{peer['resident'] / 1e6:.0f}",
+                f"{peers['installed'][name] / 1e6:.0f}",
+            )
+        )
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    median = {name: 1e3 * timing.median for name, timing in report.timings.items()}
+    ratios = report.ratios
+    lines = [
+        f"The same recording ({audio['seconds']:.1f} s, {audio['windows']} windows of 500 ms), a process each, in turns, on "
+        f"{machine['processor']} ({machine['cores']} cores), Python {machine['python']}, ONNX Runtime "
+        f"{machine['packages']['onnxruntime']}, PyTorch {machine['packages']['torch']}; start is from the process's start to "
+        "its first features. Numbers of programs that compute the same were compared first.",
+        "",
+        table,
+        "",
+        f"`edgevoice bench` on one core of the same machine, medians: front end {median['front end']:.2f} ms "
+        f"({ratios['front end / fft']:.2f} times its bare FFT), encoder {median['encoder']:.2f} ms "
+        f"({ratios['encoder / floor']:.2f} times what its products and weights take at the machine's best rates), "
+        f"`encode()` {median['encode()']:.2f} ms ({ratios['encode() / encoder']:.2f} times the bare encoder), a `push` that "
+        f"gives a frame {median['push with a frame']:.2f} ms.",
+    ]
+    if report.live:
+        live = report.live
+        lines[-1] += (
+            f" {live.count} live streams on {live.threads} cores had 99 % of their frames within "
+            f"{1e3 * live.p99:.0f} ms, {live.share:.0%} of what the cores could hold if only the networks cost time."
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the section, or put it into a file."""
+    peers = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))
+    section = speed_section(peers, Report.read(RESULTS / "bench-cae-256.json"))
+    if len(sys.argv) == 1:
+        print(section)
+        return
+    path = Path(sys.argv[1])
+    text = path.read_text(encoding="utf-8")
+    found = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
+    if not found.search(text):
+        raise SystemExit(f"{path}: has no lines {BEGIN!r} and {END!r}")
+    path.write_text(found.sub(lambda _: f"{BEGIN}\n{section}\n{END}", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
