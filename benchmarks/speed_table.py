@@ -40,27 +40,26 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     median = {name: 1e3 * timing.median for name, timing in report.timings.items()}
     ratios = report.ratios
-    lines = [
+    introduction = (
         f"The same recording ({audio['seconds']:.1f} s, {audio['windows']} windows of 500 ms), a process each, in turns, on "
         f"{machine['processor']} ({machine['cores']} cores), Python {machine['python']}, ONNX Runtime "
-        f"{machine['packages']['onnxruntime']}, PyTorch {machine['packages']['torch']}; start is from the process's start to "
-        "its first features. Numbers of programs that compute the same were compared first.",
-        "",
-        table,
-        "",
+        f"{machine['packages']['onnxruntime']}, PyTorch {machine['packages']['torch']}. Start is from that of the process "
+        "to its first features. The numbers of programs that compute the same were compared first."
+    )
+    alone = (
         f"`edgevoice bench` on one core of the same machine, medians: front end {median['front end']:.2f} ms "
         f"({ratios['front end / fft']:.2f} times its bare FFT), encoder {median['encoder']:.2f} ms "
         f"({ratios['encoder / floor']:.2f} times what its products and weights take at the machine's best rates), "
         f"`encode()` {median['encode()']:.2f} ms ({ratios['encode() / encoder']:.2f} times the bare encoder), a `push` that "
-        f"gives a frame {median['push with a frame']:.2f} ms.",
-    ]
+        f"gives a frame {median['push with a frame']:.2f} ms."
+    )
     if report.live:
         live = report.live
-        lines[-1] += (
-            f" {live.count} live streams on {live.threads} cores had 99 % of their frames within "
-            f"{1e3 * live.p99:.0f} ms, {live.share:.0%} of what the cores could hold if only the networks cost time."
+        alone += (
+            f" {live.count} live streams on {live.threads} threads had 99 % of their frames within "
+            f"{1e3 * live.p99:.0f} ms: {live.share:.0%} of what the cores could hold if only the networks cost time."
         )
-    return "\n".join(lines)
+    return "\n\n".join([introduction, table, alone])
 
 
 def main() -> None:
