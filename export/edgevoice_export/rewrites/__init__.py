@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgevoice_export.rewrites.activation import activate_before_moving
 from edgevoice_export.rewrites.batchnorm import fold_batch_norms
 from edgevoice_export.rewrites.constants import fold_constants
+from edgevoice_export.rewrites.interleaving import interleave_by_transposing
 from edgevoice_export.rewrites.upsampling import convolve_before_upsampling
 
 REWRITES: tuple[Callable[[ir.Model], None], ...] = (
@@ -20,6 +21,7 @@ REWRITES: tuple[Callable[[ir.Model], None], ...] = (
     fold_batch_norms,
     convolve_before_upsampling,
     activate_before_moving,
+    interleave_by_transposing,
 )
 """In the order in which they build on each other."""
 
