@@ -9,7 +9,17 @@ import numpy as np
 from edgevoice.bench.report import Report
 from edgevoice.errors import OutputError, RuntimeMissingError
 
-_BARS = ("fft", "front end", "encoder", "decoder", "encode()", "describe()", "push with a frame", "extract(), a window")
+_BARS = (
+    "fft",
+    "front end",
+    "encoder",
+    "decoder",
+    "encode()",
+    "describe()",
+    "push with a frame",
+    "describe() of 8",
+    "extract()",
+)
 
 
 def save_figure(report: Report, path: str | Path) -> None:

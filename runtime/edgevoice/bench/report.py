@@ -81,7 +81,7 @@ class Report:
     @property
     def real_time_factor(self) -> float:
         """Seconds of computation for a second of audio, in `extract`."""
-        return self.timings["extract(), a window"].median / self.hop
+        return self.timings["extract()"].median / self.hop
 
     @property
     def streams(self) -> float | None:

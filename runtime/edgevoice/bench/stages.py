@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.bench.timing import Call
 from edgevoice.extractor import Extractor
+from edgevoice.features import Features
 from edgevoice.inference import open_session
 from edgevoice.spectrogram import Spectrogram
 from edgevoice.stream import Stream
+
+_BATCHES = (8, 64)
 
 
 def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int) -> list[Call]:
@@ -53,12 +58,20 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
     return calls
 
 
-def extract_call(extractor: Extractor, samples: NDArray[np.float32]) -> Call:
-    """`extract` of all samples (samples,), a window."""
-    rate = extractor.config.audio.rate
-    level = 1.0 if extractor.config.level.default == "utterance" else None
-    windows = len(extractor.extract((samples, rate), level=level))
-    return Call("extract(), a window", lambda: extractor.extract((samples, rate), level=level), windows=windows)
+def batch_calls(extractor: Extractor, samples: NDArray[np.float32]) -> list[Call]:
+    """The calls that compute many windows: `describe` of 8 and of 64, and `extract` of all samples (samples,)."""
+    config = extractor.config
+    windows = np.lib.stride_tricks.sliding_window_view(samples, config.audio.window)[:: config.audio.hop]
+    level = 1.0 if config.level.default == "utterance" else None
+    calls = []
+    for size in _BATCHES:
+        batch = np.resize(windows, (size, config.audio.window))
+        calls.append(Call(f"describe() of {size}", partial(extractor.describe, batch), windows=size))
+
+    def extract() -> Features:
+        return extractor.extract((samples, config.audio.rate), level=level)
+
+    return [*calls, Call("extract()", extract, windows=len(extract()))]
 
 
 class LivePushes:
