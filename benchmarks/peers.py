@@ -121,6 +121,7 @@ class PeerProcess:
         try:
             self.told: dict[str, Any] = json.loads(self._line())
         except ValueError as error:
+            self.close()
             raise SystemExit(f"{name} does not run: python -m benchmarks.peer_programs {name} ... says why") from error
         self.start = time.perf_counter() - begin
 

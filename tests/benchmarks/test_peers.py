@@ -1,0 +1,91 @@
+"""The comparison with other programs runs, and the README's section is made from what it found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import speed_table
+from benchmarks.peers import PeerProcess, installed_size
+from benchmarks.speed_table import BEGIN, END, speed_section
+from edgevoice.bench.livestreams import LiveStreams
+from edgevoice.bench.report import Report
+from edgevoice.bench.timing import Timing
+
+
+def test_a_peer_answers_with_its_seconds(tiny_model: Path, speech: Path, tmp_path: Path) -> None:
+    options, output = tmp_path / "options.json", tmp_path / "values.npy"
+    options.write_text(json.dumps({"cae-256": str(tiny_model), "output": str(output)}))
+    peer = PeerProcess("edgevoice", speech, options, one_thread=True)
+    assert peer.told["shape"] == [31, 136]
+    assert peer.told["resident"] > 1e6
+    assert np.load(output).shape == (31, 136)
+    seconds = [peer.run() for _ in range(3)]
+    peer.close()
+    assert 0 < max(seconds) < peer.start + 10
+
+
+def test_a_peer_that_fails_is_named(speech: Path, tmp_path: Path) -> None:
+    options = tmp_path / "options.json"
+    options.write_text(json.dumps({"cae-256": "unknown model"}))
+    with pytest.raises(SystemExit, match="edgevoice does not run"):
+        PeerProcess("edgevoice", speech, options, one_thread=False)
+
+
+def test_installed_size_counts_what_is_required_once() -> None:
+    numpy, soundfile = installed_size(("numpy",)), installed_size(("soundfile",))
+    assert numpy > 1e6
+    assert soundfile > numpy
+    assert installed_size(("soundfile", "numpy", "SoundFile")) == soundfile
+    assert installed_size(("not installed",)) == 0
+
+
+@pytest.fixture
+def peers() -> dict[str, Any]:
+    peer = {"title": "EdgeVoice", "milliseconds": 2.5, "real_time_factor": 0.01, "start": 0.3, "resident": 9e7}
+    return {
+        "machine": {"processor": "CPU", "cores": 2, "python": "3.11", "packages": {"onnxruntime": "1", "torch": "2"}},
+        "audio": {"seconds": 8.1, "windows": 31},
+        "installed": {"edgevoice": 150e6},
+        "peers": {"one thread": {"edgevoice": peer}, "default": {"edgevoice": peer | {"milliseconds": 2.0}}},
+    }
+
+
+class FakeReport:
+    """As much of a report as the section needs."""
+
+    def __init__(self) -> None:
+        names = ("front end", "encoder", "encode()", "push with a frame")
+        self.timings = {name: Timing(np.full(3, 1.5e-3)) for name in names}
+        self.ratios = {"front end / fft": 2.0, "encoder / floor": 1.1, "encode() / encoder": 1.3}
+        self.live = LiveStreams(count=150, threads=2, p50=0.004, p99=0.031, ideal=240)
+
+
+def test_section(peers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    section = speed_section(peers, FakeReport())  # type: ignore[arg-type]
+    assert "| EdgeVoice | 2.50 | 2.00 | 0.0100 | 0.30 | 90 | 150 |" in section
+    assert "150 live streams on 2 threads" in section
+    (tmp_path / "peers.json").write_text(json.dumps(peers))
+    monkeypatch.setattr(speed_table, "RESULTS", tmp_path)
+    monkeypatch.setattr(Report, "read", lambda _: FakeReport())
+    readme = tmp_path / "README.md"
+    monkeypatch.setattr(sys, "argv", ["speed_table", str(readme)])
+    for before in ("", "older\n\nsection\n"):
+        readme.write_text(f"above\n{BEGIN}\n{before}{END}\nbelow\n")
+        speed_table.main()
+        assert readme.read_text() == f"above\n{BEGIN}\n{section}\n{END}\nbelow\n"
+    readme.write_text("no comments")
+    with pytest.raises(SystemExit, match="has no lines"):
+        speed_table.main()
+
+
+def test_help(root: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.peers", "--help"]
+    told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert "--disvoice" in told
