@@ -1,0 +1,104 @@
+"""Command line of the benchmark."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.feature_quality.experiment import Settings, run
+from benchmarks.feature_quality.figures import draw
+from benchmarks.feature_quality.report import write_json, write_page
+from edgevoice.errors import ModelNotFoundError
+from edgevoice.modelfolder import ModelFolder, find_model
+
+ROOT = Path(__file__).parents[2]
+NAME = "feature_quality"
+
+SHIPPED = ("cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64")
+PUBLISHED = ("256_CAE.pt", "256_RAE.pt")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark, or go on with it; then write JSON, figures and the page."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    models: list[ModelFolder] = []
+    absent: list[str] = []
+    for name in options.models:
+        try:
+            models.append(find_model(name))
+        except ModelNotFoundError:
+            absent.append(name)
+    if not models:
+        parser.error(f"none of these models is there: {', '.join(absent)}")
+    if options.disvoice:
+        models += _disvoice(options.disvoice, options.work / "disvoice")
+
+    results = run(options.data, models, absent, _settings(options), options.work, _bar)
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(results, options.out / f"{NAME}.json")
+    page = options.out / f"{NAME}.md"
+    write_page(results, draw(results, options.out, NAME), page)
+    print(page)
+
+
+def _disvoice(source: Path, folder: Path) -> list[ModelFolder]:
+    """Model folders of the published networks; where these use the statistics of the batch, with running ones too."""
+    from edgevoice_export.disvoice import find_published, import_published
+
+    folders = []
+    for published in find_published(source):
+        if published.name in PUBLISHED:
+            # Converted anew each time, into the same bytes: the vectors made with them are found again.
+            model, _ = import_published(published, folder)
+            folders.append(model)
+            if model.config.windows == "together":
+                folders.append(import_published(published, folder, "running")[0])
+    return folders
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(options.repeats, options.recordings, tuple(sorted(options.linear)), options.linear_windows)
+
+
+def _bar(items: Sequence[Any], name: str) -> Iterable[Any]:
+    return tqdm(items, desc=name, disable=None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    usual = Settings()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.feature_quality", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with utterances.csv: file, speaker, gender, age")
+    parser.add_argument(
+        "--models", nargs="+", default=list(SHIPPED), metavar="MODEL", help="by name or path; the first is what is judged"
+    )
+    parser.add_argument("--disvoice", type=Path, help="DisVoice's wheel or folder: its published networks are compared too")
+    parser.add_argument("--repeats", type=int, default=usual.repeats, help=f"divisions of the speakers ({usual.repeats})")
+    parser.add_argument(
+        "--recordings",
+        type=int,
+        default=usual.stability_recordings,
+        help=f"how many are degraded, of a speaker each ({usual.stability_recordings})",
+    )
+    parser.add_argument(
+        "--linear", type=int, nargs="+", default=list(usual.linear_units), metavar="UNITS", help="sizes of the linear codes"
+    )
+    parser.add_argument(
+        "--linear-windows",
+        type=int,
+        default=usual.linear_windows,
+        help=f"windows that they are fitted on ({usual.linear_windows})",
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the results")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "build" / NAME, help="folder of what was computed, which a run goes on from"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

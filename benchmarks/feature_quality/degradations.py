@@ -1,0 +1,108 @@
+"""Changes of the sound that leave the speech as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+from scipy import signal
+
+Samples = NDArray[np.float64]
+Degradation = Callable[[Samples, int], Samples]
+"""(samples (n,), rate) -> samples (n,), or fewer."""
+
+HEADROOM = 0.25
+"""Peak that recordings are turned down to where they are louder, so that a gain of 12 dB does not clip."""
+
+CLEAN = "as recorded"
+
+
+def gain(decibels: float) -> Degradation:
+    """Louder or quieter."""
+    return lambda samples, _: samples * 10 ** (decibels / 20)
+
+
+def noise(decibels: float, seed: int = 0) -> Degradation:
+    """White noise, so many decibels below the mean power of the recording; the same noise for every recording."""
+
+    def degrade(samples: Samples, rate: int) -> Samples:  # noqa: ARG001
+        power = np.mean(np.square(samples)) * 10 ** (-decibels / 10)
+        return samples + np.sqrt(power) * np.random.default_rng(seed).standard_normal(len(samples))
+
+    return degrade
+
+
+def telephone(samples: Samples, rate: int) -> Samples:
+    """Narrow-band telephone: 300 to 3400 Hz by way of 8 kHz, then back at the recording's own rate."""
+    narrow = 8000
+    # Forwards and backwards, so that nothing moves in time: -6 dB at the edges, 48 dB an octave.
+    band = signal.butter(4, (300, 3400), "bandpass", fs=narrow, output="sos")
+    filtered = signal.sosfiltfilt(band, soxr.resample(samples, rate, narrow))
+    return _fit(soxr.resample(filtered, narrow, rate), len(samples))
+
+
+def coded(file_format: str, subtype: str, compression: float, delay: int = 0) -> Degradation:
+    """Through a lossy codec and back.
+
+    Args:
+        file_format: as soundfile names it.
+        subtype: as soundfile names it.
+        compression: libsndfile's, from 0 (most bits) to 1 (fewest).
+        delay: samples that the decoder puts before the first, which are cut off.
+    """
+
+    def degrade(samples: Samples, rate: int) -> Samples:
+        file = io.BytesIO()
+        options = {"bitrate_mode": "CONSTANT"} if file_format == "MP3" else {}
+        soundfile.write(file, samples, rate, format=file_format, subtype=subtype, compression_level=compression, **options)
+        file.seek(0)
+        decoded, _ = soundfile.read(file)
+        return _fit(decoded[delay:], len(samples))
+
+    return degrade
+
+
+def later(seconds: float) -> Degradation:
+    """The recording begins later: its first part is cut off."""
+    return lambda samples, rate: samples[round(seconds * rate) :]
+
+
+_MP3_DELAY = 576 + 529  # LAME's encoder and any decoder's filter bank
+
+DEGRADATIONS: dict[str, Degradation] = {
+    "gain +12 dB": gain(12),
+    "gain -12 dB": gain(-12),
+    "noise, 20 dB SNR": noise(20),
+    "telephone band": telephone,
+    "Opus, 24 kbit/s": coded("OGG", "OPUS", 1 - (24 - 6) / 250),  # libsndfile: 6 to 256 kbit/s
+    "MP3, 32 kbit/s": coded("MP3", "MPEG_LAYER_III", 1 - (32 - 8) / 152, _MP3_DELAY),  # 8 to 160 kbit/s at 16 kHz
+    "start 100 ms later": later(0.1),
+}
+
+
+def degraded_folders(data: Path, files: Sequence[str], cache: Path) -> dict[str, Path]:
+    """Folders that hold some recordings of a folder under the same paths: as recorded, then with each degradation."""
+    changes: dict[str, Degradation] = {CLEAN: lambda samples, _: samples, **DEGRADATIONS}
+    made_by = hashlib.sha256(Path(__file__).read_bytes() + str(data.resolve()).encode()).hexdigest()[:12]
+    folders = {name: cache / f"degraded-{made_by}" / f"{place}" for place, name in enumerate(changes)}
+    for file in files:
+        if all((folder / file).is_file() for folder in folders.values()):
+            continue
+        samples, rate = soundfile.read(data / file, dtype="float64")
+        samples = samples * min(1.0, HEADROOM / np.abs(samples).max())
+        for name, degrade in changes.items():
+            path = folders[name] / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, degrade(samples, rate), rate, format="FLAC", subtype="PCM_24")
+    return folders
+
+
+def _fit(samples: Samples, length: int) -> Samples:
+    """Cut, or fill up with zeros."""
+    return np.pad(samples[:length], (0, max(0, length - len(samples))))

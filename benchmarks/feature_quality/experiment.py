@@ -1,0 +1,184 @@
+"""The benchmark: every feature set through the probes, the degradations and, where it has a decoder, the reconstruction."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.feature_quality.degradations import CLEAN, degraded_folders
+from benchmarks.feature_quality.linearcode import LinearCode
+from benchmarks.feature_quality.probes import TASKS, Probes
+from benchmarks.feature_quality.reconstruction import (
+    LEVELS,
+    Error,
+    HeldOut,
+    Speech,
+    band_means,
+    linear_error,
+    network_error,
+)
+from benchmarks.feature_quality.scores import Score, guessing, score
+from benchmarks.feature_quality.sources import LinearFunctionals, Named, OpenSmile, Source, vectors_by_folder
+from benchmarks.feature_quality.stability import Movement, movements, one_each
+from benchmarks.label_efficiency.corpus import Recording, read_recordings
+from benchmarks.label_efficiency.vectors import Functionals, HandMade
+from edgevoice.modelfolder import ModelFolder
+
+ANOTHER = "another recording"
+"""The yardstick of movement: how far another recording of the same speaker lies."""
+
+Bar = Callable[[Sequence[Any], str], Iterable[Any]]
+"""Wraps a list that is gone through, under a name: a progress bar."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is done."""
+
+    repeats: int = 3
+    """Divisions of the speakers for the probes."""
+    stability_recordings: int = 48
+    linear_units: tuple[int, ...] = (64, 256)
+    linear_windows: int = 16_000
+    """Windows that the linear codes are fitted on."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came of it; feature sets in the order that they were asked for, the first being the one to judge."""
+
+    settings: Settings
+    recordings: tuple[Recording, ...]
+    models: tuple[ModelFolder, ...]
+    absent: tuple[str, ...]
+    dimensions: dict[str, int]
+    """Numbers of the static vector of each feature set."""
+    scores: dict[str, dict[str, Score]]
+    """By task, then by feature set."""
+    chance: dict[str, tuple[float, float]]
+    """By task: score of guessing, and its standard deviation."""
+    movements: dict[str, dict[str, Movement]]
+    """By feature set, then by degradation."""
+    reconstruction: dict[str, dict[str, HeldOut]]
+    """By code, then by level."""
+    not_comparable: tuple[str, ...]
+    """Models that see another spectrogram."""
+    held_out_speakers: int
+
+
+def run(
+    data: Path, models: Sequence[ModelFolder], absent: Sequence[str], settings: Settings, work: Path, bar: Bar
+) -> Results:
+    """Run the benchmark, or go on with it.
+
+    Args:
+        data: folder of recordings with `utterances.csv`.
+        models: what is compared; the linear codes see the first one's spectrograms, at the level `running`.
+        absent: names of models that could not be found.
+        settings: how much is done.
+        work: folder to keep what was computed in.
+        bar: progress bars.
+    """
+    recordings = read_recordings(data)
+    speech = Speech(data, models[0].config, work / "corpora")
+    codes = _linear_codes(speech, settings, work)
+    sources: list[Source] = [Named(folder.config.name, Functionals(str(folder.path))) for folder in models]
+    sources += [LinearFunctionals(code, speech.config) for code in codes]
+    sources += [OpenSmile(), Named("pyAudioAnalysis", HandMade())]
+
+    probes = Probes(recordings, settings.repeats, work / "probes")
+    vectors = {
+        source.name: vectors_by_folder(
+            source, data, [recording.file for recording in recordings], work / "vectors", _labelled(bar, source.name)
+        )
+        for source in sources
+    }
+    moved = _movements(data, recordings, sources, vectors, settings, work, bar)
+    errors, other = _errors(models, codes, speech)
+    held_out = {level: speech.held_out(level, errors, _labelled(bar, f"{level} level")) for level in LEVELS}
+    return Results(
+        settings=settings,
+        recordings=tuple(recordings),
+        models=tuple(models),
+        absent=tuple(absent),
+        dimensions={name: rows.shape[1] for name, rows in vectors.items()},
+        scores={task.name: _scores(probes, place, vectors, bar) for place, task in enumerate(TASKS)},
+        chance={task.name: guessing(_asked(task.labels(recordings)), task.metric) for task in TASKS},
+        movements=moved,
+        reconstruction={name: {level: held_out[level][name] for level in LEVELS} for name in errors},
+        not_comparable=tuple(other),
+        held_out_speakers=speech.held_out_speakers,
+    )
+
+
+def _labelled(bar: Bar, name: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
+    return lambda items: bar(items, name)
+
+
+def _linear_codes(speech: Speech, settings: Settings, work: Path) -> list[LinearCode]:
+    made_from = (speech.corpus.digest, speech.config.spectrogram, speech.config.level, settings.linear_windows)
+    most = max(settings.linear_units)
+    kept = work / f"linear-{most}-{hashlib.sha256(repr(made_from).encode()).hexdigest()[:12]}.npz"
+    if not kept.is_file():
+        work.mkdir(parents=True, exist_ok=True)
+        LinearCode.fit(speech.training_spectrograms("running", settings.linear_windows), most).save(kept)
+    code = LinearCode.load(kept)
+    return [code.of(units) for units in settings.linear_units]
+
+
+def _scores(probes: Probes, place: int, vectors: dict[str, NDArray[np.float32]], bar: Bar) -> dict[str, Score]:
+    task = TASKS[place]
+    labels = task.labels(probes.recordings)
+    speakers = [name for name, label in zip(probes.speakers, labels, strict=True) if label >= 0]
+    return {
+        name: score(_asked(labels), probes.run(vectors[name], task), speakers, task.metric)
+        for name in bar(list(vectors), task.name)
+    }
+
+
+def _asked(labels: NDArray[np.int8]) -> NDArray[np.int8]:
+    return labels[labels >= 0]
+
+
+def _movements(
+    data: Path,
+    recordings: Sequence[Recording],
+    sources: Sequence[Source],
+    vectors: dict[str, NDArray[np.float32]],
+    settings: Settings,
+    work: Path,
+    bar: Bar,
+) -> dict[str, dict[str, Movement]]:
+    first, second = one_each([recording.speaker for recording in recordings], settings.stability_recordings)
+    files = [recordings[place].file for place in first.tolist()]
+    folders = degraded_folders(data, files, work)
+    moved = {}
+    for source in bar(list(sources), "degradations"):
+        changed = {name: vectors_by_folder(source, folder, files, work / "vectors") for name, folder in folders.items()}
+        clean = changed.pop(CLEAN)
+        changed[ANOTHER] = vectors[source.name][second]
+        moved[source.name] = movements(vectors[source.name], clean, changed)
+    return moved
+
+
+def _errors(
+    models: Sequence[ModelFolder], codes: Sequence[LinearCode], speech: Speech
+) -> tuple[dict[str, Error], list[str]]:
+    """The codes that can be compared, and the names of the models that see another spectrogram."""
+    seen, errors, other = speech.config, dict[str, Error](), []
+    for folder in models:
+        # A floor below that of the others says nothing about a network: all are given the same spectrograms.
+        spectrogram = dataclasses.replace(folder.config.spectrogram, logarithm=seen.spectrogram.logarithm)
+        if (spectrogram, folder.config.audio) == (seen.spectrogram, seen.audio):
+            errors[folder.config.name] = network_error(folder)
+        else:
+            other.append(folder.config.name)
+    errors |= {f"PCA-{code.units}": linear_error(code) for code in codes}
+    return errors | {"mean of each band": band_means}, other

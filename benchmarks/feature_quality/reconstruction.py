@@ -1,0 +1,98 @@
+"""How much of the spectrogram the codes keep, on speakers that none was fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.feature_quality.linearcode import LinearCode
+from benchmarks.label_efficiency.speakers import SEED, VALIDATION
+from edgevoice.config import ModelConfig
+from edgevoice.inference import Networks
+from edgevoice.modelfolder import ModelFolder
+from edgevoice.spectrogram import Spectrogram
+from edgevoice_export.corpus import Corpus, read_corpus
+from edgevoice_export.dataset import Windows, split_speakers
+
+Floats = NDArray[np.float32]
+Error = Callable[[Floats], Floats]
+"""Spectrograms of one recording (n, 1, bands, columns) -> mean squared error by band (n, bands)."""
+
+LEVELS = ("running", "utterance")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Mean squared error of standardised spectrograms at a level."""
+
+    mean: float
+    """Over all windows of the held-out speakers."""
+    error: float
+    """Standard error of it over the speakers."""
+
+
+class Speech:
+    """The windows of a corpus, as one model sees them; those of `edgevoice-export train`'s validation speakers apart."""
+
+    def __init__(self, data: Path, config: ModelConfig, cache: Path) -> None:
+        self.config = config
+        self.corpus: Corpus = read_corpus(data, config.audio.rate, config.audio.window, cache=cache)
+        self._front = Spectrogram(config.spectrogram, config.audio)
+        self._training, self._held_out = split_speakers(self.corpus.speakers, VALIDATION, SEED)
+
+    @property
+    def held_out_speakers(self) -> int:
+        """How many speakers are held out."""
+        return len({self.corpus.speakers[place] for place in self._held_out.tolist()})
+
+    def training_spectrograms(self, level: str, most: int) -> Floats:
+        """At most so many windows of the training speakers, evenly taken: (n, 1, bands, columns)."""
+        windows = self._windows(self._training)
+        return windows.spectrograms(windows.grid(level, most))
+
+    def held_out(
+        self, level: str, errors: Mapping[str, Error], progress: Callable[[Sequence[int]], Iterable[int]] = iter
+    ) -> dict[str, HeldOut]:
+        """The error of each code over all windows of the held-out speakers."""
+        sums: dict[str, list[float]] = {name: [] for name in errors}
+        counts, speakers = [], []
+        for utterance in progress(self._held_out.tolist()):
+            windows = self._windows(np.array([utterance]))
+            spectrograms = windows.spectrograms(windows.grid(level))
+            counts.append(len(spectrograms))
+            speakers.append(self.corpus.speakers[utterance])
+            for name, error in errors.items():
+                sums[name].append(float(error(spectrograms).mean(axis=1, dtype=np.float64).sum()))
+        return {name: _over_speakers(np.array(values), np.array(counts), speakers) for name, values in sums.items()}
+
+    def _windows(self, utterances: NDArray[np.int64]) -> Windows:
+        return Windows(self.corpus, utterances, self.config.audio, self.config.level, self._front)
+
+
+def network_error(folder: ModelFolder) -> Error:
+    """The error of a model's networks; the spectrograms of one call are one recording's."""
+    networks = Networks(folder)
+    return lambda spectrograms: networks.error(networks.encode(spectrograms), spectrograms)
+
+
+def linear_error(code: LinearCode) -> Error:
+    """The error of a linear code."""
+    return lambda spectrograms: code.describe(spectrograms)[:, code.units :]
+
+
+def band_means(spectrograms: Floats) -> Floats:
+    """The error of answering with each band's mean in its window."""
+    return np.asarray(spectrograms[:, 0].var(axis=2))
+
+
+def _over_speakers(sums: NDArray[np.float64], counts: NDArray[np.int64], speakers: Sequence[str]) -> HeldOut:
+    """Ratio of sums; its standard error by leaving out one speaker at a time (jackknife)."""
+    mean = sums.sum() / counts.sum()
+    names = np.array(speakers)
+    without = np.array([sums[names != name].sum() / counts[names != name].sum() for name in sorted(set(speakers))])
+    spread = np.square(without - without.mean()).sum() * (len(without) - 1) / len(without)
+    return HeldOut(float(mean), float(np.sqrt(spread)))

@@ -1,0 +1,184 @@
+"""The results as JSON, and as a page to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+from benchmarks.feature_quality.experiment import ANOTHER, Results
+from benchmarks.feature_quality.probes import FOLDS, INNER_FOLDS, STRENGTHS, TASKS
+from benchmarks.feature_quality.reconstruction import LEVELS
+from benchmarks.label_efficiency.corpus import ADULT
+
+_DISTRIBUTIONS = ("edgevoice", "numpy", "onnxruntime", "scikit-learn", "soundfile", "soxr", "opensmile", "pyAudioAnalysis")
+
+_METHOD = """\
+- {recordings} recordings of {speakers} speakers. Adults are {adult} and over.
+- The static vector of a model or of a linear code is mean, standard deviation, skewness and kurtosis over a recording's
+  windows of each number of the code and of each band's reconstruction error, at the model's own level. eGeMAPSv02: its
+  functionals. pyAudioAnalysis: its mid-term features, averaged over the recording.
+- Probes: logistic regression on standardised features, classes weighted by their frequency. Speakers are divided into
+  {folds} parts, classes in proportion; each part is tested on with a probe fitted on the others, whose C ({strengths}) has
+  the best score in a cross-validation over {inner} parts of those speakers. So no probe has heard a speaker that it is
+  tested on, and each recording is tested on once. {repeats} such divisions. Standard errors: {draws} times, as many
+  speakers are drawn with replacement; chance is guessing each class as often.
+- The networks `{own}` and so on are trained, and the linear codes fitted ({windows} windows), on recordings of this corpus
+  without labels; DisVoice's on others. {held} speakers were kept from both: the reconstruction is measured on those.
+- Movement: |z' - z| / |z|, where z is the vector with each dimension's mean 0 and variance 1 over all recordings; mean and
+  standard error over {moved} recordings, each of another speaker. Recordings louder than a quarter of full scale are first
+  turned down to it, so that +12 dB does not clip. Noise is white; the telephone band is 300 to 3400 Hz by way of 8 kHz; the
+  codecs are libsndfile's. "{another}" is how far another recording of the same speaker lies, with other words: what a
+  change is small or large against.
+- Reconstruction: every network and linear code is given the same spectrograms (those of `{own}`, its floor included).
+  Linear codes are fitted at `running` level. Standard errors leave out one speaker at a time.
+- {absent}
+- Python {python}; {versions}."""
+
+
+def write_json(results: Results, path: Path) -> None:
+    """Write every figure."""
+    content: dict[str, Any] = {
+        "settings": asdict(results.settings),
+        "versions": _versions(),
+        "models": {folder.config.name: dict(folder.config.files) for folder in results.models},
+        "absent": results.absent,
+        "probes": {
+            task.name: {
+                "metric": task.metric_name,
+                "chance": dict(zip(("mean", "deviation"), results.chance[task.name], strict=True)),
+                "scores": {
+                    name: {"mean": found.mean, "error": found.error, "repeats": found.repeats}
+                    for name, found in results.scores[task.name].items()
+                },
+            }
+            for task in TASKS
+        },
+        "movement": {
+            name: {change: asdict(moved) for change, moved in by.items()} for name, by in results.movements.items()
+        },
+        "reconstruction": {
+            name: {level: asdict(found) for level, found in by.items()} for name, by in results.reconstruction.items()
+        },
+    }
+    path.write_text(json.dumps(_rounded(content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_page(results: Results, figures: Sequence[Path], path: Path) -> None:
+    """Write the page: tables, what they say, method, figures."""
+    first = results.models[0].config.name
+    lines = ["# What the features are worth", "", f"What is judged is `{first}`; ± is one standard error.", ""]
+    lines += ["## Who is speaking?", "", *_probe_table(results), "", *_ahead(results, first), ""]
+    lines += ["## How far does the vector move?", "", *_movement_table(results), "", *_stiller(results, first), ""]
+    lines += ["## How much of the spectrogram is kept?", "", *_reconstruction_table(results), ""]
+    lines += ["## Method", "", _method(results), "", "## Figures", ""]
+    lines += [line for figure in figures for line in (f"![{figure.stem}]({figure.name})", "")]
+    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+def _probe_table(results: Results) -> list[str]:
+    lines = _head(["features", "numbers", *(f"{task.name}, {task.metric_name}" for task in TASKS)])
+    for name, count in results.dimensions.items():
+        found = [results.scores[task.name][name] for task in TASKS]
+        lines.append(_row([name, str(count), *(f"{score.mean:.3f} ± {score.error:.3f}" for score in found)]))
+    chance = [results.chance[task.name] for task in TASKS]
+    return [*lines, _row(["chance", "", *(f"{mean:.3f} ± {deviation:.3f}" for mean, deviation in chance)])]
+
+
+def _ahead(results: Results, first: str) -> list[str]:
+    lines = [
+        f"How far `{first}` is ahead, on the same drawings of speakers:",
+        "",
+        *_head(["of", *(task.name for task in TASKS)]),
+    ]
+    for name in results.dimensions:
+        if name != first:
+            cells = []
+            for task in TASKS:
+                gap, error = results.scores[task.name][first].ahead(results.scores[task.name][name])
+                cells.append(f"{gap:+.3f} ± {error:.3f}")
+            lines.append(_row([name, *cells]))
+    return lines
+
+
+def _movement_table(results: Results) -> list[str]:
+    changes = list(next(iter(results.movements.values())))
+    lines = _head(["features", *changes])
+    for name, by in results.movements.items():
+        lines.append(_row([name, *(f"{by[change].mean:.3f} ± {by[change].error:.3f}" for change in changes)]))
+    return lines
+
+
+def _stiller(results: Results, first: str) -> list[str]:
+    lines = []
+    own = results.movements[first]
+    for name, by in results.movements.items():
+        if name != first:
+            farther = [change for change in own if change != ANOTHER and own[change].mean >= by[change].mean]
+            told = f"`{first}` moves as far or farther under {', '.join(farther)}" if farther else "less in every column"
+            lines.append(f"- Against {name}: {told}.")
+    return lines
+
+
+def _reconstruction_table(results: Results) -> list[str]:
+    lines = _head(["code", *(f"`{level}` level, 1e-4" for level in LEVELS), "running / utterance"])
+    for name, by in results.reconstruction.items():
+        cells = [f"{1e4 * by[level].mean:.3g} ± {1e4 * by[level].error:.2g}" for level in LEVELS]
+        lines.append(_row([name, *cells, f"{by['running'].mean / by['utterance'].mean:.3f}"]))
+    other = results.not_comparable
+    return [*lines, "", f"Not compared, for it sees another spectrogram: {', '.join(other)}."] if other else lines
+
+
+def _method(results: Results) -> str:
+    settings = results.settings
+    return _METHOD.format(
+        recordings=len(results.recordings),
+        speakers=len({recording.speaker for recording in results.recordings}),
+        adult=ADULT,
+        folds=FOLDS,
+        inner=INNER_FOLDS,
+        strengths=", ".join(f"{strength:g}" for strength in STRENGTHS),
+        repeats=settings.repeats,
+        draws=len(next(iter(next(iter(results.scores.values())).values())).draws),
+        own=results.models[0].config.name,
+        windows=settings.linear_windows,
+        held=results.held_out_speakers,
+        moved=settings.stability_recordings,
+        another=ANOTHER,
+        absent=f"Absent, for there is no such model: {', '.join(results.absent)}."
+        if results.absent
+        else "Every model asked for is there.",
+        python=python_version(),
+        versions=", ".join(f"{name} {number}" for name, number in _versions().items()),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _DISTRIBUTIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _head(cells: Sequence[str]) -> list[str]:
+    return [_row(cells), "|---" * len(cells) + "|"]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _rounded(content: Any) -> Any:
+    """Four significant digits for every number."""
+    if isinstance(content, dict):
+        return {key: _rounded(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_rounded(value) for value in content]
+    return float(f"{content:.4g}") if isinstance(content, float) else content

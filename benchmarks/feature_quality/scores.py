@@ -1,0 +1,83 @@
+"""Scores of predictions, with standard errors over speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.int8]
+Floats = NDArray[np.float64]
+Metric = Callable[[NDArray[np.integer]], Floats]
+"""Confusion matrices (..., classes, classes), rows true and columns predicted -> score of each, (...)."""
+
+_DRAWS = 2000
+
+
+def uar(confusion: NDArray[np.integer]) -> Floats:
+    """Unweighted average recall: the mean of the classes' recalls; that of a class that does not occur is 0."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.asarray((hits / np.maximum(confusion.sum(axis=-1), 1)).mean(axis=-1))
+
+
+def macro_f1(confusion: NDArray[np.integer]) -> Floats:
+    """The mean of the classes' F1; that of a class that neither occurs nor is predicted is 0."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    return np.asarray((2 * hits / np.maximum(total, 1)).mean(axis=-1))
+
+
+def confusions(truth: Labels, predictions: Labels, groups: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """How often each class was taken for each, group by group: (groups, classes, classes).
+
+    Args:
+        truth: (items,), 0 to classes - 1.
+        predictions: (items,)
+        groups: of each item, (items,), counted from 0.
+        classes: how many there are.
+    """
+    places = (groups.astype(np.int64) * classes + truth) * classes + predictions
+    count = int(groups.max()) + 1
+    return np.bincount(places, minlength=count * classes**2).reshape(count, classes, classes)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score, and how sure it is."""
+
+    mean: float
+    """Over the repeats."""
+    error: float
+    """Standard error over speakers: the deviation of the mean when speakers are drawn anew with replacement."""
+    repeats: tuple[float, ...]
+    draws: Floats
+    """The mean at each drawing of speakers, the same drawings for every feature set: (drawings,)."""
+
+    def ahead(self, other: Score) -> tuple[float, float]:
+        """How far this is above another score on the same recordings, and the standard error of that."""
+        return self.mean - other.mean, float((self.draws - other.draws).std(ddof=1))
+
+
+def score(truth: Labels, predictions: Labels, speakers: Sequence[str], metric: Metric, draws: int = _DRAWS) -> Score:
+    """Score predictions (repeats, items) of items (items,) by some speakers."""
+    _, groups = np.unique(np.array(speakers), return_inverse=True)
+    classes = int(truth.max()) + 1
+    tables = np.array([confusions(truth, row, groups, classes) for row in predictions])  # (repeats, speakers, c, c)
+    count = tables.shape[1]
+    times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)  # (draws, speakers)
+    drawn = metric(np.einsum("ds,rsij->drij", times, tables)).mean(axis=1)
+    repeats = metric(tables.sum(axis=1))
+    return Score(float(repeats.mean()), float(drawn.std(ddof=1)), tuple(repeats.tolist()), drawn)
+
+
+def guessing(truth: Labels, metric: Metric, draws: int = _DRAWS) -> tuple[float, float]:
+    """Score of guessing every class as often, and its standard deviation."""
+    random, classes = np.random.default_rng(0), int(truth.max()) + 1
+    nobody = np.zeros(len(truth), np.int64)
+    scores = [
+        metric(confusions(truth, random.integers(classes, size=len(truth)).astype(np.int8), nobody, classes))[0]
+        for _ in range(draws)
+    ]
+    return float(np.mean(scores)), float(np.std(scores, ddof=1))

@@ -1,0 +1,119 @@
+"""Feature sets beside those of `label_efficiency`: openSMILE's, and those of a linear code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from benchmarks.feature_quality.linearcode import LinearCode
+from benchmarks.label_efficiency.vectors import Progress, Vector, vectors
+from edgevoice.config import ModelConfig
+from edgevoice.functionals import compute_functionals
+from edgevoice_export.probe import recorded_spectrograms
+
+
+class Source(Protocol):
+    """A way to turn a recording into a vector."""
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        """What the vectors depend on."""
+        ...
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording: (dimensions,)."""
+        ...
+
+
+class Named:
+    """Another source under another name."""
+
+    def __init__(self, name: str, source: Any) -> None:
+        self.name, self._source = name, source
+
+    @property
+    def key(self) -> str:
+        """What the vectors depend on."""
+        return str(self._source.key)
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording."""
+        return np.asarray(self._source(path), np.float32)
+
+
+class OpenSmile:
+    """The 88 functionals of eGeMAPSv02 (F. Eyben et al., IEEE Trans. Affective Computing 7(2), 2016)."""
+
+    name = "eGeMAPSv02"
+
+    def __init__(self) -> None:
+        import opensmile
+
+        self._smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+
+    @property
+    def key(self) -> str:
+        """What the vectors depend on."""
+        return f"eGeMAPSv02 opensmile {version('opensmile')}"
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording: (88,)."""
+        return self._smile.process_file(str(path)).to_numpy(np.float32)[0]
+
+
+class LinearFunctionals:
+    """A linear code used as an autoencoder is: functionals of its numbers and of its reconstruction error by band."""
+
+    def __init__(self, code: LinearCode, config: ModelConfig) -> None:
+        self._code, self._config = code, config
+        self.name = f"PCA-{code.units}"
+
+    @property
+    def key(self) -> str:
+        """What the vectors depend on."""
+        return f"linear functionals {self._code.digest()} {self._config.level} {self._config.audio}"
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording: (4 x (units + bands),)."""
+        return compute_functionals(self._code.describe(recorded_spectrograms(path, self._config, _ALL)))
+
+
+_ALL = 1 << 30  # windows
+
+
+def vectors_by_folder(source: Source, folder: Path, files: Sequence[str], cache: Path, progress: Progress = iter) -> Vector:
+    """As `vectors`, but kept subfolder by subfolder, so that a run that was stopped loses little.
+
+    Args:
+        source: how vectors are made.
+        folder: of the recordings.
+        files: paths in it, the files of one subfolder beside each other.
+        cache: folder to keep vectors in.
+        progress: wraps the list of files while their vectors are made.
+
+    Raises:
+        ValueError: a vector has NaN or infinity.
+    """
+    groups: dict[str, list[str]] = {}
+    for file in files:
+        groups.setdefault(Path(file).parent.as_posix(), []).append(file)
+    done = iter(progress(files))
+
+    def counted(group: Sequence[str]) -> Sequence[str]:
+        for _ in group:
+            next(done)
+        return group
+
+    made = [vectors(source, folder, counted(group), cache) for group in groups.values()]  # type: ignore[arg-type]
+    for _ in done:  # lets the bar reach its end
+        pass
+    rows = np.concatenate(made)
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{source.name}: NaN or infinity in the vectors of {folder}")
+    return rows

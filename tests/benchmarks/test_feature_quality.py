@@ -1,0 +1,242 @@
+"""The feature-quality benchmark: its parts, and a small run of it all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+pytest.importorskip("matplotlib", reason="the plot extra is not installed")
+pytest.importorskip("torch", reason="the export extra is not installed")
+
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from benchmarks.feature_quality import experiment
+from benchmarks.feature_quality.__main__ import main
+from benchmarks.feature_quality.degradations import CLEAN, DEGRADATIONS, HEADROOM, degraded_folders
+from benchmarks.feature_quality.experiment import ANOTHER
+from benchmarks.feature_quality.linearcode import LinearCode
+from benchmarks.feature_quality.probes import TASKS, Probes, predict
+from benchmarks.feature_quality.reconstruction import band_means, linear_error
+from benchmarks.feature_quality.scores import confusions, guessing, macro_f1, score, uar
+from benchmarks.feature_quality.sources import vectors_by_folder
+from benchmarks.feature_quality.stability import movements, one_each
+from benchmarks.label_efficiency.corpus import Recording
+
+RATE = 16_000
+
+
+def voice(seed: int, pitch: float, seconds: float = 1.2) -> np.ndarray:
+    """A buzz with noise, float64 (samples,)."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    buzz = sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 20))
+    return 0.2 * buzz * np.sin(2 * np.pi * time) ** 2 + 1e-3 * np.random.default_rng(seed).standard_normal(len(time))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty speakers of three classes, two recordings each, told apart by their pitch."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = ["file,speaker,gender,age"]
+    for speaker in range(30):
+        pitch, gender, age = ((320, "f", 8), (110, "m", 40), (210, "f", 30))[speaker % 3]
+        (folder / f"{speaker:02}").mkdir()
+        for take in range(2):
+            file = f"{speaker:02}/{take}.flac"
+            soundfile.write(folder / file, voice(2 * speaker + take, pitch * (1 + 0.002 * speaker)), RATE)
+            rows.append(f"{file},{speaker:02},{gender},{age}")
+    (folder / "utterances.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+class Loudness:
+    """A source of two numbers, which counts how often it is asked."""
+
+    name = key = "loudness"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, path: Path) -> np.ndarray:
+        samples, _ = soundfile.read(path)
+        self.asked.append(path.name)
+        return np.array([samples.std(), np.abs(samples).max()], np.float32)
+
+
+class TestScores:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_scores_are_scikit_learns(self, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        truth, predictions = (random.choice(3, 200, p=[0.6, 0.3, 0.1]).astype(np.int8) for _ in range(2))
+        confusion = confusions(truth, predictions, np.zeros(200, int), 3)[0]
+        assert uar(confusion) == pytest.approx(balanced_accuracy_score(truth, predictions))
+        assert macro_f1(confusion) == pytest.approx(f1_score(truth, predictions, average="macro"))
+
+    def test_error_is_of_speakers_not_of_recordings(self) -> None:
+        truth = np.tile([0, 1], 200).astype(np.int8)
+        right = np.repeat(np.random.default_rng(0).random(20) < 0.5, 20)  # all recordings of a speaker, or none
+        predictions = np.where(right, truth, 1 - truth).astype(np.int8)
+        told = score(truth, predictions[None], [f"{k // 20}" for k in range(400)], uar)
+        assert told.mean == pytest.approx(right.mean())
+        assert told.error == pytest.approx(np.sqrt(0.25 / 20), rel=0.1)
+        assert told.ahead(told) == (0, 0)
+
+    def test_guessing(self) -> None:
+        mean, deviation = guessing(np.tile([0, 1], 200).astype(np.int8), uar, draws=500)
+        assert mean == pytest.approx(0.5, abs=0.005)
+        assert deviation == pytest.approx(0.5 / np.sqrt(400), rel=0.1)
+
+
+class TestProbes:
+    def test_no_probe_hears_the_speaker_that_it_is_tested_on(self) -> None:
+        random = np.random.default_rng(0)
+        speakers = [f"{k // 6}" for k in range(240)]
+        features = np.repeat(random.normal(size=(40, 30)), 6, axis=0)  # tells the speaker, and nothing else
+        labels = np.repeat(random.permutation(np.arange(40) % 2), 6).astype(np.int8)
+        assert 0.3 < uar(confusions(labels, predict(features, labels, speakers, uar, 0), np.zeros(240, int), 2)[0]) < 0.7
+
+    def test_a_class_that_shows_is_found(self, tmp_path: Path) -> None:
+        recordings = [Recording(f"{k}", f"{k // 2}", k // 2 % 3) for k in range(120)]
+        labels = np.array([recording.label for recording in recordings])
+        features = (np.eye(3)[labels] + 0.05 * np.random.default_rng(0).normal(size=(120, 3))).astype(np.float32)
+        features = np.concatenate([features, np.ones((120, 1), np.float32)], axis=1)  # a dimension that does not vary
+        probes = Probes(recordings, 2, tmp_path)
+        for task in TASKS:
+            asked = task.labels(recordings)
+            predictions = probes.run(features, task)
+            assert predictions.shape == (2, (asked >= 0).sum())
+            assert (predictions == asked[asked >= 0]).all()
+            assert (probes.run(features, task) == predictions).all()
+        assert len(list(tmp_path.iterdir())) == 2 * len(TASKS)
+
+    def test_only_adults_are_asked_for_their_gender(self) -> None:
+        recordings = [Recording("", "", label) for label in (0, 1, 2)]
+        assert [task.labels(recordings).tolist() for task in TASKS] == [[0, 1, 1], [0, 1, 2], [-1, 0, 1]]
+
+
+class TestLinearCode:
+    def test_error_is_what_projection_leaves(self, tmp_path: Path) -> None:
+        random = np.random.default_rng(0)
+        strengths = np.geomspace(1, 0.01, 12)
+        spectrograms = (random.normal(size=(400, 12)) * strengths).reshape(400, 1, 3, 4).astype(np.float32)
+        code = LinearCode.fit(spectrograms.copy(), 6)
+        code.save(tmp_path / "code.npz")
+        code = LinearCode.load(tmp_path / "code.npz")
+        assert code.components @ code.components.T == pytest.approx(np.eye(6), abs=1e-5)
+        assert linear_error(code)(spectrograms).mean() == pytest.approx(np.square(strengths[6:]).sum() / 12, rel=0.1)
+        assert linear_error(code)(spectrograms).shape == (400, 3)
+        assert code.describe(spectrograms).shape == (400, 9)
+        assert code.describe(spectrograms)[:, :2] == pytest.approx(code.of(2).describe(spectrograms)[:, :2], abs=1e-6)
+        assert code.digest() != code.of(2).digest()
+
+    def test_band_means(self) -> None:
+        spectrograms = np.array([[[[0, 2], [5, 5]]]], np.float32)
+        assert band_means(spectrograms).tolist() == [[1, 0]]
+
+
+class TestDegradations:
+    @pytest.mark.parametrize("name", [name for name in DEGRADATIONS if name != "start 100 ms later"])
+    def test_nothing_moves_in_time(self, name: str) -> None:
+        samples = HEADROOM * voice(0, 140, 2.0)
+        changed = DEGRADATIONS[name](samples, RATE)
+        assert len(changed) == len(samples)
+        likeness = np.correlate(changed, samples[800:-800], "valid")
+        assert abs(int(likeness.argmax()) - 800) <= 1
+        assert np.abs(changed).max() <= 1
+
+    def test_each_does_what_it_says(self) -> None:
+        samples = HEADROOM * voice(0, 140, 2.0)
+        changed = {name: degrade(samples, RATE) for name, degrade in DEGRADATIONS.items()}
+        assert changed["gain +12 dB"] == pytest.approx(samples * 3.981, rel=1e-3)
+        assert changed["gain -12 dB"] == pytest.approx(samples / 3.981, rel=1e-3)
+        noise = np.square(changed["noise, 20 dB SNR"] - samples).mean()
+        assert 10 * np.log10(np.square(samples).mean() / noise) == pytest.approx(20, abs=0.2)
+        assert changed["start 100 ms later"].tolist() == samples[1600:].tolist()
+        power = np.square(np.abs(np.fft.rfft(changed["telephone band"])))
+        hertz = np.fft.rfftfreq(len(samples), 1 / RATE)
+        assert power[(hertz < 150) | (hertz > 4000)].sum() < 0.01 * power.sum()
+
+    def test_folders(self, corpus: Path, tmp_path: Path) -> None:
+        folders = degraded_folders(corpus, ["00/0.flac"], tmp_path)
+        assert list(folders) == [CLEAN, *DEGRADATIONS]
+        files = [folder / "00/0.flac" for folder in folders.values()]
+        made = [file.stat().st_mtime_ns for file in files]
+        degraded_folders(corpus, ["00/0.flac"], tmp_path)
+        assert [file.stat().st_mtime_ns for file in files] == made
+        clean, louder = (soundfile.read(file)[0] for file in files[:2])
+        assert np.abs(clean).max() <= HEADROOM + 1e-6
+        assert louder == pytest.approx(clean * 3.981, abs=1e-3)
+
+
+class TestStability:
+    def test_relative_to_the_standardised_vector(self) -> None:
+        corpus = np.array([[-1.0, 10, 3], [1, 30, 3]])  # the last does not vary
+        clean = np.array([[1.0, 10, 3], [3, 20, 3]])  # standardised (1, -1), (3, 0)
+        moved = movements(corpus, clean, {"x": clean + np.array([0, 10, 1])})["x"]
+        assert moved.mean == pytest.approx((1 / np.sqrt(2) + 1 / 3) / 2)
+        assert moved.error == pytest.approx((1 / np.sqrt(2) - 1 / 3) / 2)
+
+    def test_one_recording_of_each_speaker_and_another(self) -> None:
+        speakers = [*"aabbccdde"]
+        first, second = one_each(speakers, 3)
+        assert len({speakers[place] for place in first}) == 3
+        assert [speakers[place] for place in first] == [speakers[place] for place in second]
+        assert (first != second).all()
+        assert len(one_each(speakers, 99)[0]) == 4
+
+
+class TestVectors:
+    def test_a_stopped_run_goes_on(self, corpus: Path, tmp_path: Path) -> None:
+        source = Loudness()
+        files = [f"{speaker:02}/{take}.flac" for speaker in range(3) for take in range(2)]
+        vectors_by_folder(source, corpus, files[:4], tmp_path)
+        rows = vectors_by_folder(source, corpus, files, tmp_path)
+        assert rows.shape == (6, 2)
+        assert len(source.asked) == 6
+
+    def test_order_follows_the_files(self, corpus: Path, tmp_path: Path) -> None:
+        files = ["03/1.flac", "03/0.flac", "01/0.flac"]
+        rows = vectors_by_folder(Loudness(), corpus, files, tmp_path)
+        assert rows == pytest.approx(np.array([Loudness()(corpus / file) for file in files]))
+
+    def test_nan_is_refused(self, corpus: Path, tmp_path: Path) -> None:
+        class Nothing(Loudness):
+            key = "nothing"
+
+            def __call__(self, path: Path) -> np.ndarray:
+                return np.full_like(super().__call__(path), np.nan)
+
+        with pytest.raises(ValueError, match="loudness: NaN"):
+            vectors_by_folder(Nothing(), corpus, ["00/0.flac"], tmp_path)
+
+
+def test_run(corpus: Path, make_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiment, "OpenSmile", Loudness)
+    monkeypatch.setattr(experiment, "HandMade", Loudness)
+    model = make_model(name="tiny")
+    arguments = ["--data", str(corpus), "--models", str(model), "no-such-model", "--linear", "2", "4", "--linear-windows"]
+    arguments += ["50", "--recordings", "4", "--repeats", "2", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "w")]
+    main(arguments)
+    told = json.loads((tmp_path / "out" / "feature_quality.json").read_text())
+    assert told["absent"] == ["no-such-model"]
+    assert list(told["probes"]) == [task.name for task in TASKS]
+    assert set(told["movement"]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
+    assert set(told["reconstruction"]) == {"tiny", "PCA-2", "PCA-4", "mean of each band"}
+    better, worse = (told["reconstruction"][name]["running"]["mean"] for name in ("PCA-4", "PCA-2"))
+    assert 0 < better < worse
+    page = (tmp_path / "out" / "feature_quality.md").read_text()
+    assert "Absent, for there is no such model: no-such-model." in page
+    assert all(
+        (tmp_path / "out" / f"feature_quality_{kind}.png").is_file() for kind in ("probes", "movement", "reconstruction")
+    )
+
+
+def test_no_model_is_a_wrong_usage(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--data", str(corpus), "--models", "no-such-model"])
+    assert "none of these models is there: no-such-model" in capsys.readouterr().err
