@@ -94,6 +94,7 @@ def live(seconds: float, model: str) -> dict[str, float]:
         listen(time.monotonic() + SETTLE)
         cpu = share(seconds, listen)
         summary = microphone.summary()
+    assert summary.latency is not None
     return {"cpu": cpu, "load": summary.load, "latency_p50_ms": 1e3 * summary.latency.p50}
 
 

@@ -73,6 +73,7 @@ class Session:
             except queue.Empty:
                 return
             if frame is None:
+                self._arrived.put(None)
                 return
             self.frames.append(frame)
 

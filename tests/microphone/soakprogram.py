@@ -20,7 +20,9 @@ def resident() -> float:
 
 def main() -> None:
     extractor, seconds = edgevoice.load(sys.argv[1]), float(sys.argv[2])
-    memory: list[tuple[float, float]] = []
+    # Made beforehand: what is measured must not grow by the measuring.
+    memory = np.zeros((round(seconds * 5) + 100, 2))
+    count = 0
     last = -1
     started, cpu = time.monotonic(), time.process_time()
     with Microphone(extractor, reopen=True, seconds=seconds) as microphone:
@@ -29,14 +31,15 @@ def main() -> None:
             assert frame.index > last
             assert np.isfinite(frame.values).all()
             last = frame.index
-            memory.append((time.monotonic() - started, resident()))
+            memory[count] = time.monotonic() - started, resident()
+            count += 1
     elapsed = time.monotonic() - started
-    settled = np.array(memory[len(memory) // 10 :])
+    settled = memory[count // 10 : count]
     summary = microphone.summary()
     result = {
         "elapsed": elapsed,
         "expected": (round(seconds * microphone.rate) - 8000) // 4000 + 1,
-        "memory_mib": settled[-1, 1],
+        "memory_mib": settled[:: max(1, count // 10), 1].tolist(),
         "memory_slope_mib_per_hour": 3600 * float(np.polyfit(*settled.T, 1)[0]),
         "cpu": (time.process_time() - cpu) / elapsed,
         **summary.to_dict(),

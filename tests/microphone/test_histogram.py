@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -20,10 +18,6 @@ def test_percentiles_are_those_of_numpy_to_one_percent() -> None:
         assert histogram.percentile(percent) == pytest.approx(expected, rel=0.01)
     assert histogram.largest == durations.max()
     assert histogram.percentile(100) <= histogram.largest
-
-
-def test_there_is_no_percentile_of_nothing() -> None:
-    assert math.isnan(Histogram().percentile(50))
 
 
 def test_durations_out_of_range_count_as_the_ends_of_it() -> None:

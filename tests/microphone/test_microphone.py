@@ -89,6 +89,8 @@ def test_frames_carry_latency_and_wall_clock(fake: FakeSoundDevice, tiny: Extrac
     assert first.time == pytest.approx(before - first.latency, abs=0.1)
     summary = microphone.summary()
     assert summary.frames == 2
+    assert summary.latency is not None
+    assert summary.computing is not None
     assert summary.latency.max == pytest.approx(first.latency, rel=0.01)
     assert 0 < summary.computing.p50 <= summary.computing.max
     assert 0 < summary.load < 1
@@ -170,6 +172,7 @@ def test_read_waits_for_a_frame_and_no_longer_than_asked(fake: FakeSoundDevice, 
     with Microphone(tiny) as microphone:
         started = time.monotonic()
         assert microphone.read(timeout=0.2) is None
+        assert "latency: -" in str(microphone.summary())
         assert 0.2 <= time.monotonic() - started < 1
         threading.Timer(0.2, lambda: fake.stream.give(voice[:8000])).start()
         frame = microphone.read()

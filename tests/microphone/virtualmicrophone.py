@@ -161,9 +161,9 @@ class VirtualMicrophone:
 
 
 def speak(writer: IO[bytes], pcm: bytes, rate: int, channels: int = 1, block: float = 0.01) -> None:
-    """Write int16 samples at the pace of speech, blocks of `block` seconds by an absolute clock."""
+    """Write int16 samples at the pace of speech: each block of `block` seconds at its end, by an absolute clock."""
     size = round(rate * block) * channels * 2
     started = time.monotonic()
-    for k, start in enumerate(range(0, len(pcm), size)):
+    for k, start in enumerate(range(0, len(pcm), size), start=1):
         time.sleep(max(0.0, started + k * block - time.monotonic()))
         writer.write(pcm[start : start + size])

@@ -29,9 +29,7 @@ class Histogram:
         self.largest = max(self.largest, seconds)
 
     def percentile(self, percent: float) -> float:
-        """Duration, in seconds, that so many percent do not exceed, to 1 %; NaN when there is none."""
-        if not self.count:
-            return math.nan
+        """Duration, in seconds, that so many percent do not exceed, to 1 %. There must be one."""
         rank = math.ceil(self.count * percent / 100)
         bin_ = int(np.searchsorted(np.cumsum(self._counts), max(rank, 1)))
         return min(_SMALLEST * math.exp(bin_ * _STEP), self.largest)

@@ -143,6 +143,8 @@ class LiveStream:
                 self._waiting.append((frame, self._timeline.captured(frame.seconds)))
 
 
-def _percentiles(histogram: Histogram) -> Percentiles:
+def _percentiles(histogram: Histogram) -> Percentiles | None:
+    if not histogram.count:
+        return None
     p50, p99, p999 = (histogram.percentile(percent) for percent in (50, 99, 99.9))
     return Percentiles(p50, p99, p999, histogram.largest)

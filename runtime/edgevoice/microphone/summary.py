@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of a duration, in seconds; NaN before the first frame."""
+    """Of a duration, in seconds."""
 
     p50: float
     p99: float
@@ -47,10 +47,10 @@ class Summary:
     """Seconds by which the audio fell behind the clock for good: an estimate."""
     lost_reopening: float
     """Seconds between the loss of the device and its return: an estimate."""
-    latency: Percentiles
-    """From the capture of a window's last sample to the delivery of its frame."""
-    computing: Percentiles
-    """Computing time of a frame."""
+    latency: Percentiles | None
+    """From the capture of a window's last sample to the delivery of its frame; None before the first."""
+    computing: Percentiles | None
+    """Computing time of a frame; None before the first."""
     load: float
     """Computing time over the time of the audio."""
 
@@ -73,7 +73,7 @@ class Summary:
                 f"{self.device}: {self.rate} Hz, {self.channels} channel(s), {self.seconds:.2f} s of audio",
                 f"frames: {self.frames}, of which {self.gap_frames} touch gaps; {self.lost_windows} windows lost",
                 f"gaps: {lost if self.lost else 'none'}",
-                f"latency: {self.latency}",
-                f"computing: {self.computing}; load {100 * self.load:.1f} %",
+                f"latency: {self.latency or '-'}",
+                f"computing: {self.computing or '-'}; load {100 * self.load:.1f} %",
             )
         )
