@@ -30,9 +30,11 @@ class Scratch:
     """(block, fft): as many columns as are computed together."""
     spectrum: NDArray[np.complex128]
     """(bins, block): a bin's columns side by side, so that all that follows runs along rows."""
-    power: Floats
+    exact: Floats
+    """(bins, block): the power, before it is rounded."""
+    power: NDArray[np.float32]
     """(bins, block)"""
-    weighted: Floats
+    weighted: NDArray[np.float32]
     """(weights, block)"""
     bands: NDArray[np.float32]
     """(bands, columns)"""
@@ -42,9 +44,9 @@ class Spectrogram:
     """Standardised spectrograms, float32 (n, bands, columns), of windows of samples.
 
     Zeros on both sides, a tapered FFT every `step` samples, power or magnitude, bands, natural logarithm above a floor,
-    (x + offset) / divisor: every number is `model.json`'s. Up to the bands all is float64: the quietest bands lie 200 dB
-    below the loudest, which a float32 FFT cannot hold. With the settings of `cae-256`, and but for the floor, the bands
-    are those of librosa's `melspectrogram(y, sr=16000, n_fft=512, hop_length=64, n_mels=128)`.
+    (x + offset) / divisor: every number is `model.json`'s. Up to the power of the FFT all is float64: the quietest bands
+    lie 200 dB below the loudest, which a float32 FFT cannot hold. With the settings of `cae-256`, and but for the floor,
+    the bands are those of librosa's `melspectrogram(y, sr=16000, n_fft=512, hop_length=64, n_mels=128)`.
 
     Immutable, so threads may share it; each brings its own scratch. A window has the same bits in any batch.
     """
@@ -65,7 +67,8 @@ class Spectrogram:
         self._taper = np.tile(hann(config.fft), (self._block, 1)) if config.taper == "hann" else None
         filters = mel_filters(config.bands, audio.rate, config.fft) if config.bands.scale != "bins" else None
         self._bands = None if filters is None else _BandSums(filters, self._block)
-        self._floor = np.float32(config.logarithm.floor) if config.logarithm else None
+        floor = config.logarithm.floor if config.logarithm else None
+        self._floor = None if floor is None else np.full((config.bands.count, self._filled), floor, np.float32)
         self._offset, self._divisor = np.float32(config.offset), np.float32(config.divisor)
 
     def scratch(self) -> Scratch:
@@ -77,8 +80,9 @@ class Spectrogram:
             segments=np.lib.stride_tricks.sliding_window_view(padded, config.fft)[:: config.step],
             tapered=np.empty((block, config.fft)),
             spectrum=np.empty((bins, block), np.complex128),
-            power=np.empty((bins, block)),
-            weighted=np.empty((self._bands.weights if self._bands else 0, block)),
+            exact=np.empty((bins, block)),
+            power=np.empty((bins, block), np.float32),
+            weighted=np.empty((self._bands.weights if self._bands else 0, block), np.float32),
             bands=np.empty((config.bands.count, self._filled), np.float32),
         )
 
@@ -123,7 +127,7 @@ class Spectrogram:
             if self._bands:
                 self._bands.sum(scratch.power, scratch.weighted, scratch.bands[:, columns])
             else:
-                np.copyto(scratch.bands[:, columns], scratch.power[: config.bands.count], casting="same_kind")
+                np.copyto(scratch.bands[:, columns], scratch.power[: config.bands.count])
         filled = out[:, : self._filled]
         if self._bands:
             self._bands.sort(scratch.bands, filled)
@@ -144,7 +148,8 @@ class Spectrogram:
         np.fft.rfft(segments, axis=-1, out=scratch.spectrum.T)
         parts = scratch.spectrum.view(np.float64)
         np.multiply(parts, parts, out=parts)
-        np.add(parts[:, 0::2], parts[:, 1::2], out=scratch.power)
+        np.add(parts[:, 0::2], parts[:, 1::2], out=scratch.exact)
+        np.copyto(scratch.power, scratch.exact, casting="same_kind")
         if self.config.spectrum == "magnitude":
             np.sqrt(scratch.power, out=scratch.power)
 
@@ -170,11 +175,11 @@ class _BandSums:
         self._sizes = [len(bands) for bands in members]
         self._bins = np.concatenate([first[bands] + j for j, bands in enumerate(members)])
         weights = np.concatenate([filters[bands, first[bands] + j] for j, bands in enumerate(members)])
-        self._weights = np.tile(weights[:, None], columns)
+        self._weights = np.tile(weights[:, None].astype(np.float32), columns)
         self._place = np.argsort(widest_first)
         self.weights = len(self._bins)
 
-    def sum(self, power: Floats, weighted: Floats, sums: NDArray[np.float32]) -> None:
+    def sum(self, power: NDArray[np.float32], weighted: NDArray[np.float32], sums: NDArray[np.float32]) -> None:
         """Add up power (bins, columns) into sums (bands, columns), the widest bands first, by way of a buffer."""
         # mode="clip": with the default, NumPy buffers the output in case an index is out of range.
         np.take(power, self._bins, axis=0, out=weighted, mode="clip")
@@ -183,7 +188,7 @@ class _BandSums:
         for size in self._sizes[1:]:
             np.add(weighted[:size], weighted[start : start + size], out=weighted[:size])
             start += size
-        np.copyto(sums, weighted[: len(sums)], casting="same_kind")
+        np.copyto(sums, weighted[: len(sums)])
 
     def sort(self, sums: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Put what `sum` gave into the order of the bands."""
