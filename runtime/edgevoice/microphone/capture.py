@@ -51,7 +51,7 @@ class CaptureRequest:
 
     @property
     def block(self) -> float:
-        """Seconds of a block: about 50 ms, which costs a third of what 10 ms cost.
+        """Seconds of a block: about 50 ms, which cost a fifth of what 10 ms cost.
 
         Windows and hops are multiples of the level's step. With blocks that fit into it, the block that completes a
         window ends with it, and the block's length does not add to the latency.
