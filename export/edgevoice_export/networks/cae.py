@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgevoice_export.networks.architecture import Architecture
+from edgevoice_export.networks.autoencoder import Autoencoder
 from edgevoice_export.networks.presets import DISVOICE_AUDIO, DISVOICE_SPECTROGRAM, RUNNING_LEVEL
 
 COLUMNS = 126
@@ -72,23 +73,14 @@ class Decoder(nn.Module):
         return x[..., :COLUMNS]
 
 
-class CAE(nn.Module):
-    """Spectrogram (n, 1, 128, 126) -> reconstruction of the same shape, bottleneck (n, units)."""
-
-    def __init__(self, units: int) -> None:
-        super().__init__()
-        self.encoder = Encoder(units)
-        self.decoder = Decoder(units)
-
-    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (reconstruction, bottleneck)."""
-        bottleneck = self.encoder(spectrogram)
-        return self.decoder(bottleneck), bottleneck
+def cae(units: int) -> Autoencoder:
+    """The convolutional autoencoder with so many units in its bottleneck."""
+    return Autoencoder(Encoder(units), Decoder(units))
 
 
 ARCHITECTURE = Architecture(
     summary="convolutional autoencoder: four 3x3 convolutions with max-pooling, a linear code, and their mirror",
-    network=CAE,
+    network=cae,
     units=(64, 128, 256, 512, 1024),
     audio=DISVOICE_AUDIO,
     level=RUNNING_LEVEL,

@@ -15,24 +15,16 @@ from torch import Tensor, nn
 
 from edgevoice.config import AudioConfig, BandsConfig, LevelConfig, SpectrogramConfig
 from edgevoice_export.networks.architecture import Architecture
+from edgevoice_export.networks.autoencoder import Autoencoder
 
 DROPOUT = 0.2
 
 
-class Lamprou(nn.Module):
-    """Spectrogram (n, 1, 200, 74) -> reconstruction of the same shape, bottleneck (n, units)."""
-
-    def __init__(self, units: int, code: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder(units, code)
-        self.decoder = decoder(units)
-        self.apply(_initialise)
-
-    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (reconstruction, bottleneck)."""
-        bottleneck: Tensor = self.encoder(spectrogram)
-        reconstruction: Tensor = self.decoder(bottleneck)
-        return reconstruction, bottleneck
+def lamprou(units: int, code: nn.Module) -> Autoencoder:
+    """The study's autoencoder, its code activated by `code`, with the weights that the study's begin with."""
+    network = Autoencoder(encoder(units, code), decoder(units))
+    network.apply(_initialise)
+    return network
 
 
 def encoder(units: int, code: nn.Module) -> nn.Sequential:
@@ -99,7 +91,7 @@ def _initialise(module: nn.Module) -> None:
 
 SOFTMAX = Architecture(
     summary="convolutional autoencoder of strided convolutions; its code is a softmax, so it sums to 1",
-    network=partial(Lamprou, code=nn.Softmax(dim=1)),
+    network=partial(lamprou, code=nn.Softmax(dim=1)),
     units=(64, 128),
     audio=AudioConfig(rate=8000, window=30_000, hop=30_000),
     level=LevelConfig(default="window", step=400, mean_rate=0.05, decay=0.9985, peak_floor=1e-3, peak_constant=1e-10),
@@ -123,7 +115,7 @@ SOFTMAX = Architecture(
 LINEAR = replace(
     SOFTMAX,
     summary="convolutional autoencoder of strided convolutions, with a linear code",
-    network=partial(Lamprou, code=nn.Identity()),
+    network=partial(lamprou, code=nn.Identity()),
     code_rows=("encoder.15.weight", "encoder.15.bias"),
     code_columns=("decoder.0.weight",),
 )

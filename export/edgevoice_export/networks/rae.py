@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgevoice_export.networks.architecture import Architecture
+from edgevoice_export.networks.autoencoder import Autoencoder
 from edgevoice_export.networks.presets import DISVOICE_AUDIO, DISVOICE_SPECTROGRAM, RUNNING_LEVEL
 
 BANDS = 128
@@ -46,23 +47,14 @@ class Decoder(nn.Module):
         return reconstruction
 
 
-class RAE(nn.Module):
-    """Spectrogram (n, 1, 128, 126) -> reconstruction of the same shape, bottleneck (n, units)."""
-
-    def __init__(self, units: int) -> None:
-        super().__init__()
-        self.encoder = Encoder(units)
-        self.decoder = Decoder(units)
-
-    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (reconstruction, bottleneck)."""
-        bottleneck = self.encoder(spectrogram)
-        return self.decoder(bottleneck), bottleneck
+def rae(units: int) -> Autoencoder:
+    """The recurrent autoencoder with so many units in its bottleneck."""
+    return Autoencoder(Encoder(units), Decoder(units))
 
 
 ARCHITECTURE = Architecture(
     summary="recurrent autoencoder: a bidirectional LSTM, a linear code, two LSTM layers",
-    network=RAE,
+    network=rae,
     units=(64, 128, 256, 512, 1024),
     audio=DISVOICE_AUDIO,
     level=RUNNING_LEVEL,
