@@ -15,8 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from benchmarks.feature_quality.scores import Floats, Labels, Metric, confusions, macro_f1, uar
+from benchmarks.feature_quality.scores import Labels, Metric, confusions, macro_f1, uar
 from benchmarks.label_efficiency.corpus import CLASSES, Recording
+
+Vectors = NDArray[np.float32]
+"""(recordings, dimensions)"""
 
 FOLDS = 5
 """Parts that the speakers are divided into; each is tested on with a probe fitted on the others."""
@@ -56,7 +59,7 @@ TASKS = (
 )
 
 
-def predict(features: Floats, labels: Labels, speakers: Sequence[str], metric: Metric, seed: int) -> Labels:
+def predict(features: Vectors, labels: Labels, speakers: Sequence[str], metric: Metric, seed: int) -> Labels:
     """Predicted class of every recording, by probes that have heard neither it nor its speaker: (recordings,).
 
     Args:
@@ -74,7 +77,7 @@ def predict(features: Floats, labels: Labels, speakers: Sequence[str], metric: M
     return predictions
 
 
-def _choose(features: Floats, labels: Labels, groups: NDArray[np.str_], metric: Metric, seed: int) -> float:
+def _choose(features: Vectors, labels: Labels, groups: NDArray[np.str_], metric: Metric, seed: int) -> float:
     """The C with the best score over all parts together; of equals the smallest."""
     predictions = np.empty((len(STRENGTHS), len(labels)), np.int8)
     parts = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=seed)
@@ -84,10 +87,10 @@ def _choose(features: Floats, labels: Labels, groups: NDArray[np.str_], metric: 
     return STRENGTHS[int(np.argmax([metric(confusions(labels, row, together, classes))[0] for row in predictions]))]
 
 
-def _path(train: Floats, labels: Labels, test: Floats, strengths: Sequence[float]) -> NDArray[np.int8]:
+def _path(train: Vectors, labels: Labels, test: Vectors, strengths: Sequence[float]) -> NDArray[np.int8]:
     """Predictions at each C, each fit going on from the last: (strengths, test recordings)."""
     centre, spread = train.mean(axis=0), train.std(axis=0)
-    used = spread > 1e-12 * np.abs(centre)
+    used = spread > 1e-6 * np.abs(centre)  # float32: less is rounding
     seen, asked = ((rows[:, used] - centre[used]) / spread[used] for rows in (train, test))
     probe = LogisticRegression(class_weight="balanced", warm_start=True, max_iter=300, tol=1e-3)
     predictions = []
@@ -109,7 +112,7 @@ class Probes:
     def run(self, features: NDArray[np.float32], task: Task, progress: Callable[[range], Iterable[int]] = iter) -> Labels:
         """Predictions of each repeat: (repeats, recordings asked about)."""
         asked = task.labels(self.recordings) >= 0
-        rows, labels = features[asked].astype(np.float64), task.labels(self.recordings)[asked]
+        rows, labels = features[asked].astype(np.float32), task.labels(self.recordings)[asked]
         speakers = [name for name, is_asked in zip(self.speakers, asked, strict=True) if is_asked]
         made = []
         for seed in progress(range(self.repeats)):
