@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from tqdm import tqdm
 
 from benchmarks.peer_programs import PEERS
 from edgevoice.bench.machine import PACKAGES, Machine
+from edgevoice.bench.processes import installed_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEECH = ROOT / "tests" / "data" / "speech.wav"
@@ -107,7 +107,8 @@ class PeerProcess:
     """A peer that waits to be asked for runs."""
 
     def __init__(self, name: str, audio: Path, options: Path, one_thread: bool) -> None:
-        environment = os.environ | (dict.fromkeys(_THREADS, "1") if one_thread else {})
+        environment = installed_environment(str(options.parent / "bytecode"))
+        environment |= dict.fromkeys(_THREADS, "1") if one_thread else {}
         begin = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.peer_programs", name, str(audio), str(options)],

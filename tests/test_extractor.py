@@ -246,3 +246,13 @@ def test_properties(tiny: Extractor, tiny_model: Path) -> None:
 def test_nothing_of_it_can_be_set(tiny: Extractor, name: str) -> None:
     with pytest.raises(AttributeError):
         setattr(tiny, name, None)
+
+
+@pytest.mark.parametrize("independent", [True, False])
+def test_windows_given_together_have_the_bits_of_each_alone(
+    make_model: Callable[..., Path], noise: np.ndarray, independent: bool
+) -> None:
+    extractor = edgevoice.load(make_model(batch_independent=independent))
+    windows = np.lib.stride_tricks.sliding_window_view(noise, 8000)[::5000][:21]
+    for method in (extractor.encode, extractor.describe, extractor.reconstruct, extractor.spectrogram):
+        assert method(windows).tobytes() == b"".join(method(window).tobytes() for window in windows)

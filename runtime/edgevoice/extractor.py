@@ -17,7 +17,7 @@ from edgevoice.audio.samples import check_channel, check_samples
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
-from edgevoice.inference import Networks, check_device
+from edgevoice.inference import Images, Networks, check_device
 from edgevoice.level import parse_level, whole_level
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.spectrogram import Spectrogram
@@ -224,7 +224,7 @@ class Extractor:
         Raises:
             SamplesError: wrong dtype or shape, NaN or infinity.
         """
-        return self._networks.encode(self._images(window))
+        return self._each(window, self._networks.encode)
 
     def spectrogram(self, window: NDArray[Any]) -> NDArray[np.float32]:
         """Standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
@@ -232,7 +232,7 @@ class Extractor:
         Raises:
             SamplesError: as `encode`.
         """
-        return self._images(window)[:, 0].copy()
+        return self._images(self._windows(window))[:, 0].copy()
 
     def reconstruct(self, window: NDArray[Any]) -> NDArray[np.float32]:
         """What the decoder makes of the windows' bottleneck, standardised: float32 (n, bands, columns).
@@ -243,8 +243,8 @@ class Extractor:
         """
         if not self.layout.error:
             raise ModelUseError("the decoder was not loaded: load(..., descriptors='all')")
-        images = self._images(window)
-        return self._networks.reconstruct(self._networks.encode(images), images)[:, 0]
+        networks = self._networks
+        return self._each(window, lambda images: networks.reconstruct(networks.encode(images), images)[:, 0])
 
     def describe(self, window: NDArray[Any]) -> NDArray[np.float32]:
         """Descriptors of windows at the model's level: float32 (n, descriptors), as the rows of `extract`.
@@ -252,7 +252,7 @@ class Extractor:
         Raises:
             SamplesError: as `encode`.
         """
-        return describe(self._networks, self._layout, self._images(window))
+        return self._each(window, lambda images: describe(self._networks, self._layout, images))
 
     @property
     def _batch(self) -> int:
@@ -267,13 +267,24 @@ class Extractor:
             return Together(self._networks, self._spectrogram, self._layout)
         return Apart(self._networks, self._spectrogram, self._layout, self._batch)
 
-    def _images(self, window: NDArray[Any]) -> NDArray[np.float32]:
-        """Spectrograms float32 (n, 1, bands, columns), for one window in a buffer that this thread's next call reuses."""
+    def _each(self, window: NDArray[Any], compute: Callable[[Images], Images]) -> Images:
+        """What is computed from the spectrograms of windows: in batches, where the windows do not depend on each other."""
+        windows = self._windows(window)
+        size = self._batch if self.config.windows == "apart" else len(windows)
+        if len(windows) <= size:
+            return compute(self._images(windows))
+        return np.concatenate([compute(self._images(windows[k : k + size])) for k in range(0, len(windows), size)])
+
+    def _windows(self, window: NDArray[Any]) -> NDArray[np.float32]:
+        """Checked, (n, window)."""
         size = self.config.audio.window
         shape = getattr(window, "shape", None)
         if not shape or len(shape) > 2 or shape[-1] != size or shape[0] == 0:
             raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
-        windows = check_samples(window.reshape(-1)).reshape(-1, size)
+        return check_samples(window.reshape(-1)).reshape(-1, size)
+
+    def _images(self, windows: NDArray[np.float32]) -> Images:
+        """Spectrograms float32 (n, 1, bands, columns), for one window in a buffer that this thread's next call reuses."""
         local = self._local
         if not hasattr(local, "scratch"):
             local.scratch = self._spectrogram.scratch()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -42,13 +44,15 @@ class Process:
 
     @classmethod
     def measure(cls, model: str, device: str, threads: int, starts: int) -> Process:
-        """Start processes: one of each kind to fill the file system's cache, then `starts` of each that count."""
+        """Start processes: one of each kind to fill the caches, then `starts` of each that count."""
         arguments = [model, device, str(threads)]
         imports, first_frame = [], []
-        for _ in range(starts + 1):
-            imports.append(_time(_IMPORTS, arguments, to_the_end=True))
-            first_frame.append(_time(_FIRST_FRAME, arguments, to_the_end=False))
-        resident = [_last_line(program + _RESIDENT, arguments) for program in (_IMPORTS, _FIRST_FRAME)]
+        with tempfile.TemporaryDirectory() as cache:
+            environment = installed_environment(cache)
+            for _ in range(starts + 1):
+                imports.append(_time(_IMPORTS, arguments, environment, to_the_end=True))
+                first_frame.append(_time(_FIRST_FRAME, arguments, environment, to_the_end=False))
+            resident = [_last_line(program + _RESIDENT, arguments, environment) for program in (_IMPORTS, _FIRST_FRAME)]
         imports_resident, first_frame_resident = (int(line) or None for line in resident)
         return cls(median(imports[1:]), median(first_frame[1:]), imports_resident, first_frame_resident, starts)
 
@@ -57,11 +61,21 @@ class Process:
         return asdict(self)
 
 
-def _time(program: str, arguments: list[str], *, to_the_end: bool) -> float:
+def installed_environment(cache: str) -> dict[str, str]:
+    """Environment variables with which Python finds all modules compiled, as an installation has them.
+
+    Args:
+        cache: folder for what is compiled; the first process fills it.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return environment | {"PYTHONPYCACHEPREFIX": cache}
+
+
+def _time(program: str, arguments: list[str], environment: dict[str, str], *, to_the_end: bool) -> float:
     """Seconds until a program ends, or until it writes its first line."""
     command = [sys.executable, "-c", program, *arguments]
     begin = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:  # noqa: S603
         if process.stdout and not to_the_end:
             process.stdout.readline()
             seconds = time.perf_counter() - begin
@@ -73,7 +87,7 @@ def _time(program: str, arguments: list[str], *, to_the_end: bool) -> float:
     return seconds
 
 
-def _last_line(program: str, arguments: list[str]) -> str:
+def _last_line(program: str, arguments: list[str], environment: dict[str, str]) -> str:
     command = [sys.executable, "-c", program, *arguments]
-    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout  # noqa: S603
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment).stdout  # noqa: S603
     return output.splitlines()[-1]
