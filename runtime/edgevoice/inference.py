@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from edgevoice.errors import ArgumentError, DeviceMemoryError, ModelFilesError, 
 from edgevoice.modelfolder import ModelFolder
 
 Images = NDArray[np.float32]
+
+_MEND = "pip uninstall -y onnxruntime onnxruntime-gpu, then install 'edgevoice[cpu]' or 'edgevoice[gpu]'"
 
 _CUDA_BATCHES = (1, 2, 4, 8, 16, 32, 64)
 """cuDNN searches for an algorithm at every new shape: batches are filled up to one of these."""
@@ -41,9 +44,9 @@ class Networks:
         code, error = (config.features.bottleneck,), (config.features.error,)
         self._device = device
         self._batches = _CUDA_BATCHES if device != "cpu" else None
-        self._encoder = open_session(folder, "encoder.onnx", device, threads)
+        _warn_of_two(_onnxruntime(device))
+        self._encoder, self._decoder = _open_sessions(folder, device, threads, decoder)
         _check_graph(self._encoder, "encoder.onnx", {"spectrogram": image}, {"bottleneck": code})
-        self._decoder = open_session(folder, "decoder.onnx", device, threads) if decoder else None
         if self._decoder:
             inputs = {"bottleneck": code, "spectrogram": image}
             _check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": image})
@@ -142,6 +145,30 @@ def open_session(
     return session
 
 
+def _open_sessions(folder: ModelFolder, device: str, threads: int, decoder: bool) -> tuple[Any, Any]:
+    """Encoder and decoder, on the CPU at the same time: half of a process's start is this."""
+    if not decoder or device != "cpu":
+        encoder = open_session(folder, "encoder.onnx", device, threads)
+        return encoder, open_session(folder, "decoder.onnx", device, threads) if decoder else None
+    opened: list[Any] = []
+
+    def open_decoder() -> None:
+        try:
+            opened.append(open_session(folder, "decoder.onnx", device, threads))
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            opened.append(error)
+
+    thread = threading.Thread(target=open_decoder)
+    thread.start()
+    try:
+        encoder = open_session(folder, "encoder.onnx", device, threads)
+    finally:
+        thread.join()
+    if isinstance(opened[0], BaseException):
+        raise opened[0]
+    return encoder, opened[0]
+
+
 def _providers(device: str) -> list[tuple[str, dict[str, str]]]:
     if device == "cpu":
         return [("CPUExecutionProvider", {})]
@@ -158,28 +185,30 @@ def _onnxruntime(device: str) -> Any:
         raise RuntimeMissingError(
             "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
         ) from error
-    installed = _distributions(Path(onnxruntime.__file__).parent)
-    mend = "pip uninstall -y onnxruntime onnxruntime-gpu, then install 'edgevoice[cpu]' or 'edgevoice[gpu]'"
     if device != "cpu":
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()
         available = onnxruntime.get_available_providers()
         if "CUDAExecutionProvider" not in available:
             raise ProviderError(
-                f"device {device!r}: the ONNX Runtime installed ({', '.join(installed) or 'unknown'}) has only "
-                f"{', '.join(available)}; {mend}"
+                f"device {device!r}: the ONNX Runtime installed ({', '.join(_distributions(onnxruntime)) or 'unknown'}) has "
+                f"only {', '.join(available)}; {_MEND}"
             )
-    if len(installed) == 2:
-        warnings.warn(
-            f"onnxruntime and onnxruntime-gpu are both installed and overwrite each other; {mend}",
-            RuntimeWarning,
-            stacklevel=6,
-        )
     return onnxruntime
 
 
-def _distributions(package: Path) -> list[str]:
+def _warn_of_two(onnxruntime: Any) -> None:
+    if len(_distributions(onnxruntime)) == 2:
+        warnings.warn(
+            f"onnxruntime and onnxruntime-gpu are both installed and overwrite each other; {_MEND}",
+            RuntimeWarning,
+            stacklevel=5,  # where `load` was called
+        )
+
+
+def _distributions(onnxruntime: Any) -> list[str]:
     """Which of `onnxruntime` and `onnxruntime-gpu` have put their files into the folder of the package."""
+    package = Path(onnxruntime.__file__).parent
     # Looked up by hand: importlib.metadata takes longer to import than ONNX Runtime itself.
     found = {path.name.partition("-")[0].replace("_", "-") for path in package.parent.glob("onnxruntime*-*.dist-info")}
     return sorted(found & {"onnxruntime", "onnxruntime-gpu"})

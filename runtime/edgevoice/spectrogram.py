@@ -14,7 +14,7 @@ from edgevoice.errors import ModelConfigError
 Floats = NDArray[np.float64]
 
 
-_CACHE = 1 << 18
+_CACHE = 3 << 16
 """Bytes of samples that are transformed together: with all that is made of them they stay in a core's second cache."""
 
 
