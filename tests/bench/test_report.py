@@ -47,7 +47,9 @@ def test_has_all_stages_and_ratios(report: Report, progress: list[tuple[str, int
         "fft",
         "front end",
         "encoder",
+        "encoder again",
         "decoder",
+        "decoder again",
         "encode()",
         "describe()",
         "push with a frame",
@@ -59,8 +61,8 @@ def test_has_all_stages_and_ratios(report: Report, progress: list[tuple[str, int
     assert set(report.ratios) == {
         "front end / fft",
         "encode() / encoder",
-        "encoder / floor",
-        "decoder / floor",
+        "encoder again / floor",
+        "decoder again / floor",
         "first frame / imports",
     }
     assert all(ratio > 0 for ratio in report.ratios.values())

@@ -74,7 +74,7 @@ class Report:
         }
         for name, network in self.networks.items():
             stage = Path(name).stem
-            ratios[f"{stage} / floor"] = median[stage] / network.floor
+            ratios[f"{stage} again / floor"] = median[f"{stage} again"] / network.floor
         ratios["first frame / imports"] = self.process.first_frame / self.process.imports
         return ratios
 

@@ -19,7 +19,8 @@ examples:
 
 Checks the numbers before it times anything. Every round runs each stage once; ratios are of medians of the same run, so
 they can be compared between machines. The floor is what the networks' products would take at the rate of a large matrix
-product, and their weights at the rate at which memory is read. Let nothing else run meanwhile.
+product, and their weights at the rate at which memory is read again and again: it is compared with runs right after
+others. Let nothing else run meanwhile.
 """
 
 
