@@ -16,6 +16,10 @@ CHUNK = 0.1
 """Seconds of audio that arrive at once."""
 LATENESS = 0.05
 """Seconds, at the 99th percentile, from the arrival of a window's last sample to its frame."""
+_GATHER = 0.02
+"""Seconds from one look at what has arrived to the next: windows that fall due in between are computed together."""
+_AHEAD = 5
+"""Chunks after which the ends of windows and of chunks meet again, with the hop of 250 ms that most models have."""
 _SETTLE = 1.0
 """Seconds at the start that do not count: the first windows fall due together."""
 
@@ -81,8 +85,9 @@ def play(
 ) -> NDArray[np.float64]:
     """Play to so many live streams for so long; return the lateness of each frame in seconds, (frames,).
 
-    Chunks of a stream arrive every 100 ms, those of different streams evenly spread in between. Frames that have not come
-    at the end count as late as they are by then.
+    The streams begin at different times, so that the ends of their windows are evenly spread: chunks of a stream arrive
+    every 100 ms, those of the others in between, and they are up to half a second ahead of each other. Frames that have
+    not come at the end count as late as they are by then.
     """
     begin = time.perf_counter() + 0.1
     late: list[list[float]] = [[] for _ in range(threads)]
@@ -116,6 +121,9 @@ def _work(
     chunks = [samples[at : at + size] for at in range(0, len(samples) - size + 1, size)]
     streams = [group.stream() for _ in numbers]
     phases = [CHUNK * number / count for number in numbers]
+    for stream, number in zip(streams, numbers, strict=True):
+        for chunk in chunks[: number % _AHEAD]:
+            stream.push(chunk)
     arrival = dict(zip(streams, phases, strict=True))  # of the last chunk pushed
     turn, place = 0, 0
     while streams:
@@ -137,4 +145,4 @@ def _work(
             # A thread that has fallen behind ends with chunks that it never saw.
             late.extend([now - due] * (len(streams) if now - due > LATENESS else 0))
             return
-        time.sleep(max(0.0, min(due, end) - time.perf_counter()))
+        time.sleep(max(0.0, min(max(due, now + _GATHER), end) - time.perf_counter()))
