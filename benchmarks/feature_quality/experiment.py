@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,14 @@ from benchmarks.feature_quality.sources import LinearFunctionals, Named, OpenSmi
 from benchmarks.feature_quality.stability import Movement, movements, one_each
 from benchmarks.label_efficiency.corpus import Recording, read_recordings
 from benchmarks.label_efficiency.vectors import Functionals, HandMade
+from edgevoice.functionals import FUNCTIONALS
 from edgevoice.modelfolder import ModelFolder
 
 ANOTHER = "another recording"
 """The yardstick of movement: how far another recording of the same speaker lies."""
+
+PARTS = ("code", "reconstruction error")
+"""What the static vector of a model or of a linear code is made of, in this order."""
 
 Bar = Callable[[Sequence[Any], str], Iterable[Any]]
 """Wraps a list that is gone through, under a name: a progress bar."""
@@ -66,6 +71,8 @@ class Results:
     """By task: score of guessing, and its standard deviation."""
     movements: dict[str, dict[str, Movement]]
     """By feature set, then by degradation."""
+    part_movements: dict[str, dict[str, dict[str, Movement]]]
+    """By part of the vector (`PARTS`), then as `movements`: for sets that have those parts."""
     reconstruction: dict[str, dict[str, HeldOut]]
     """By code, then by level."""
     not_comparable: tuple[str, ...]
@@ -100,9 +107,10 @@ def run(
         )
         for source in sources
     }
-    moved = _movements(data, recordings, sources, vectors, settings, work, bar)
-    errors, other = _errors(models, codes, speech)
-    held_out = {level: speech.held_out(level, errors, _labelled(bar, f"{level} level")) for level in LEVELS}
+    units = {folder.config.name: folder.config.features.bottleneck for folder in models}
+    units |= {f"PCA-{code.units}": code.units for code in codes}
+    moved, part_moved = _movements(data, recordings, sources, vectors, units, settings, work, bar)
+    held_out, other = _reconstruction(models, codes, speech, work, bar)
     return Results(
         settings=settings,
         recordings=tuple(recordings),
@@ -112,7 +120,8 @@ def run(
         scores={task.name: _scores(probes, place, vectors, bar) for place, task in enumerate(TASKS)},
         chance={task.name: guessing(_asked(task.labels(recordings)), task.metric) for task in TASKS},
         movements=moved,
-        reconstruction={name: {level: held_out[level][name] for level in LEVELS} for name in errors},
+        part_movements=part_moved,
+        reconstruction={name: {level: held_out[level][name] for level in LEVELS} for name in held_out[LEVELS[0]]},
         not_comparable=tuple(other),
         held_out_speakers=speech.held_out_speakers,
     )
@@ -152,20 +161,52 @@ def _movements(
     recordings: Sequence[Recording],
     sources: Sequence[Source],
     vectors: dict[str, NDArray[np.float32]],
+    units: Mapping[str, int],
     settings: Settings,
     work: Path,
     bar: Bar,
-) -> dict[str, dict[str, Movement]]:
+) -> tuple[dict[str, dict[str, Movement]], dict[str, dict[str, dict[str, Movement]]]]:
+    """Movements of whole vectors, and of their parts where `units` tells how many numbers the code has."""
     first, second = one_each([recording.speaker for recording in recordings], settings.stability_recordings)
     files = [recordings[place].file for place in first.tolist()]
     folders = degraded_folders(data, files, work)
-    moved = {}
+    moved, part_moved = {}, {part: dict[str, dict[str, Movement]]() for part in PARTS}
     for source in bar(list(sources), "degradations"):
         changed = {name: vectors_by_folder(source, folder, files, work / "vectors") for name, folder in folders.items()}
         clean = changed.pop(CLEAN)
         changed[ANOTHER] = vectors[source.name][second]
-        moved[source.name] = movements(vectors[source.name], clean, changed)
-    return moved
+        corpus = vectors[source.name]
+        moved[source.name] = movements(corpus, clean, changed)
+        if source.name in units:
+            border = len(FUNCTIONALS) * units[source.name]
+            for part, of_part in zip(PARTS, (np.s_[:, :border], np.s_[:, border:]), strict=True):
+                part_changed = {name: rows[of_part] for name, rows in changed.items()}
+                part_moved[part][source.name] = movements(corpus[of_part], clean[of_part], part_changed)
+    return moved, part_moved
+
+
+def _reconstruction(
+    models: Sequence[ModelFolder], codes: Sequence[LinearCode], speech: Speech, work: Path, bar: Bar
+) -> tuple[dict[str, dict[str, HeldOut]], list[str]]:
+    """The error of each code by level, and the names of the models that see another spectrogram."""
+    errors, other = _errors(models, codes, speech)
+    files = [dict(folder.config.files) for folder in models]
+    made_from = (
+        speech.corpus.digest,
+        speech.config.spectrogram,
+        speech.config.level,
+        files,
+        [code.digest() for code in codes],
+    )
+    key = hashlib.sha256(repr(made_from).encode()).hexdigest()[:12]
+    held_out = {}
+    for level in LEVELS:
+        kept = work / f"held-out-{level}-{key}.json"
+        if not kept.is_file():
+            found = speech.held_out(level, errors, _labelled(bar, f"{level} level"))
+            kept.write_text(json.dumps({name: asdict(error) for name, error in found.items()}), encoding="utf-8")
+        held_out[level] = {name: HeldOut(**told) for name, told in json.loads(kept.read_text(encoding="utf-8")).items()}
+    return held_out, other
 
 
 def _errors(

@@ -16,7 +16,7 @@ from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus, read_corpus
-from edgevoice_export.dataset import Windows, split_speakers
+from edgevoice_export.dataset import WindowSampler, split_speakers
 
 Floats = NDArray[np.float32]
 Error = Callable[[Floats], Floats]
@@ -69,8 +69,8 @@ class Speech:
                 sums[name].append(float(error(spectrograms).mean(axis=1, dtype=np.float64).sum()))
         return {name: _over_speakers(np.array(values), np.array(counts), speakers) for name, values in sums.items()}
 
-    def _windows(self, utterances: NDArray[np.int64]) -> Windows:
-        return Windows(self.corpus, utterances, self.config.audio, self.config.level, self._front)
+    def _windows(self, utterances: NDArray[np.int64]) -> WindowSampler:
+        return WindowSampler(self.corpus, utterances, self.config.audio, self.config.level, self._front)
 
 
 def network_error(folder: ModelFolder) -> Error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.feature_quality.experiment import ANOTHER, Results
 from benchmarks.feature_quality.probes import FOLDS, INNER_FOLDS, STRENGTHS, TASKS
 from benchmarks.feature_quality.reconstruction import LEVELS
+from benchmarks.feature_quality.stability import Movement
 from benchmarks.label_efficiency.corpus import ADULT
 
 _DISTRIBUTIONS = ("edgevoice", "numpy", "onnxruntime", "scikit-learn", "soundfile", "soxr", "opensmile", "pyAudioAnalysis")
@@ -61,6 +62,10 @@ def write_json(results: Results, path: Path) -> None:
         "movement": {
             name: {change: asdict(moved) for change, moved in by.items()} for name, by in results.movements.items()
         },
+        "movement_of_parts": {
+            part: {name: {change: asdict(moved) for change, moved in by.items()} for name, by in sets.items()}
+            for part, sets in results.part_movements.items()
+        },
         "reconstruction": {
             name: {level: asdict(found) for level, found in by.items()} for name, by in results.reconstruction.items()
         },
@@ -73,7 +78,9 @@ def write_page(results: Results, figures: Sequence[Path], path: Path) -> None:
     first = results.models[0].config.name
     lines = ["# What the features are worth", "", f"What is judged is `{first}`; ± is one standard error.", ""]
     lines += ["## Who is speaking?", "", *_probe_table(results), "", *_ahead(results, first), ""]
-    lines += ["## How far does the vector move?", "", *_movement_table(results), "", *_stiller(results, first), ""]
+    lines += ["## How far does the vector move?", "", *_movement_table(results.movements), "", *_stiller(results, first), ""]
+    for part, moved in results.part_movements.items():
+        lines += [f"The functionals of the {part} alone:", "", *_movement_table(moved), ""]
     lines += ["## How much of the spectrogram is kept?", "", *_reconstruction_table(results), ""]
     lines += ["## Method", "", _method(results), "", "## Figures", ""]
     lines += [line for figure in figures for line in (f"![{figure.stem}]({figure.name})", "")]
@@ -105,10 +112,10 @@ def _ahead(results: Results, first: str) -> list[str]:
     return lines
 
 
-def _movement_table(results: Results) -> list[str]:
-    changes = list(next(iter(results.movements.values())))
+def _movement_table(moved: Mapping[str, Mapping[str, Movement]]) -> list[str]:
+    changes = list(next(iter(moved.values())))
     lines = _head(["features", *changes])
-    for name, by in results.movements.items():
+    for name, by in moved.items():
         lines.append(_row([name, *(f"{by[change].mean:.3f} ± {by[change].error:.3f}" for change in changes)]))
     return lines
 

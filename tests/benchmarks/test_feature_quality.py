@@ -226,6 +226,9 @@ def test_run(corpus: Path, make_model: Callable[..., Path], tmp_path: Path, monk
     assert told["absent"] == ["no-such-model"]
     assert list(told["probes"]) == [task.name for task in TASKS]
     assert set(told["movement"]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
+    assert {part: list(sets) for part, sets in told["movement_of_parts"].items()} == {
+        part: ["tiny", "PCA-2", "PCA-4"] for part in experiment.PARTS
+    }
     assert set(told["reconstruction"]) == {"tiny", "PCA-2", "PCA-4", "mean of each band"}
     better, worse = (told["reconstruction"][name]["running"]["mean"] for name in ("PCA-4", "PCA-2"))
     assert 0 < better < worse
