@@ -125,7 +125,7 @@ def test_start_and_end_cut_and_keep_the_place_in_time(tiny: Extractor, speech: P
     assert len(tiny.extract(speech, end=1000.0)) == 31
 
 
-@pytest.mark.parametrize("times", [(-1, None), (2, 2), (3, 1), (float("nan"), None), (None, 0)])
+@pytest.mark.parametrize("times", [("1", None), (True, None), (-1, None), (2, 2), (3, 1), (float("nan"), None), (None, 0)])
 def test_times_in_no_order(tiny: Extractor, speech: Path, times: tuple[Any, Any]) -> None:
     with pytest.raises(edgevoice.ArgumentError):
         tiny.extract(speech, start=times[0], end=times[1])

@@ -76,7 +76,7 @@ def test_a_checkout_uses_its_own_models(root: Path) -> None:
     assert shipped_models() == root / "models"
 
 
-@pytest.mark.parametrize("name", ["nowhere", "", ".", "..", "/nowhere/model", "a/b", "no\0thing"])
+@pytest.mark.parametrize("name", ["nowhere", "", ".", "..", "/nowhere/model", "a/b", "no\0thing", "x" * 300])
 def test_a_model_that_is_not_there(name: str, library: Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"known models: .*mine"):
         edgevoice.load(name)
@@ -144,7 +144,17 @@ def test_a_network_of_another_shape(broken: Path, content: bytes) -> None:
         edgevoice.load(broken)
 
 
+def test_a_user_without_a_home_has_the_shipped_models(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert search_path() == [library, shipped_models()]
+
+
 def test_a_broken_folder_among_others_is_not_listed(library: Path) -> None:
+    (library / "folder" / "model.json").mkdir(parents=True)
     (library / "broken").mkdir()
     (library / "broken" / "model.json").write_text("{")
     names = [folder.path.name for folder in edgevoice.list_models()]

@@ -17,8 +17,9 @@ HEAVY = ("torch", "onnx", "onnxruntime", "scipy", "pandas", "matplotlib", "sound
 LAYERS = (
     ("errors",),
     ("config",),
+    ("audio", "level", "spectrogram", "functionals"),
     ("modelfolder",),
-    ("audio", "level", "spectrogram", "inference", "functionals"),
+    ("inference",),
     ("windowing", "features"),
     ("analysis",),
     ("stream",),

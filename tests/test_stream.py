@@ -287,6 +287,7 @@ class TestRefusals:
             {"hop": -0.25},
             {"hop": float("nan")},
             {"hop": "0.25"},
+            {"hop": True},
         ],
     )
     def test_arguments(self, tiny: Extractor, arguments: dict[str, Any]) -> None:
@@ -299,6 +300,50 @@ class TestRefusals:
         together = edgevoice.load(make_model(windows="together"))
         with pytest.raises(edgevoice.ModelUseError, match="whole files"):
             together.stream()
+
+
+def test_a_failed_computation_ends_the_stream(
+    make_model: Callable[..., Path], noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor = edgevoice.load(make_model())
+    stream, encode = extractor.stream(), extractor._networks.encode
+
+    def fail(spectrograms: np.ndarray) -> np.ndarray:
+        raise edgevoice.ProviderError("out of order")
+
+    stream.push(noise[:20_000])
+    monkeypatch.setattr(extractor._networks, "encode", fail)
+    with pytest.raises(edgevoice.ProviderError):
+        stream.push(noise[20_000:])
+    monkeypatch.setattr(extractor._networks, "encode", encode)
+    for call in (lambda: stream.push(noise), lambda: stream.skip(1), stream.finish):
+        with pytest.raises(edgevoice.StreamError, match="after a failure"):
+            call()
+    stream.reset()
+    assert parts([stream.push(noise), stream.finish()]) == parts(extractor.extract((noise, 16000)))
+
+
+def test_a_group_gives_no_frame_the_values_of_another(
+    make_model: Callable[..., Path], noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor = edgevoice.load(make_model())
+    group, encode = extractor.group(), extractor._networks.encode
+    first, second = group.stream(), group.stream()
+
+    def fail(spectrograms: np.ndarray) -> np.ndarray:
+        raise edgevoice.ProviderError("out of order")
+
+    first.push(noise[:20_000])
+    monkeypatch.setattr(extractor._networks, "encode", fail)
+    with pytest.raises(edgevoice.ProviderError):
+        group.collect()
+    monkeypatch.setattr(extractor._networks, "encode", encode)
+    assert group.collect() == []
+    second.push(noise)
+    second.finish()
+    ((stream, features),) = group.collect()
+    assert stream is second
+    assert parts(features) == parts(extractor.extract((noise, 16000)))
 
 
 def test_a_stream_keeps_no_more_memory_the_longer_it_runs(tiny: Extractor, noise: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgevoice.analysis import Analysis, Apart, Together, describe
 from edgevoice.audio.files import AudioInput, open_source
 from edgevoice.audio.resampling import check_resampler, resampled
-from edgevoice.audio.samples import check_channel, check_samples
+from edgevoice.audio.samples import check_channel, check_samples, is_number
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
@@ -169,7 +169,8 @@ class Extractor:
             audio: a path, an open binary file that can be sought, or (samples, rate).
             level: `running`, `utterance`, `window` or a fixed gain; the model's own if None.
             hop: seconds between windows, a multiple of the level's step; the model's own if None.
-            start: where to begin, in seconds. Positions of frames stay those of the whole recording.
+            start: where to begin, in seconds. Positions of frames stay those of the whole recording; their `index` counts
+                from 0 at the first window that is read.
             end: where to stop, in seconds.
             channel: the one to use, from 0 up; their mean if None.
             pad: whether audio shorter than one window is filled up with zeros.
@@ -304,7 +305,7 @@ class Extractor:
         audio, step = self.config.audio, self.config.level.step
         if seconds is None:
             return audio.hop
-        if not isinstance(seconds, int | float) or not 0 < seconds < 3600:
+        if not is_number(seconds) or not 0 < seconds < 3600:
             raise ArgumentError(f"hop {seconds!r}: expected seconds, above 0")
         samples = round(seconds * audio.rate)
         if samples == 0 or samples % step or abs(samples - seconds * audio.rate) > 1e-6 * audio.rate:

@@ -9,6 +9,9 @@ from edgevoice.errors import ArgumentError
 
 FUNCTIONALS = ("mean", "std", "skewness", "kurtosis")
 
+_COLUMNS = 8
+"""Columns computed at a time, so that hours of frames are not held several times over in float64."""
+
 _DEGENERATE = 1e-7
 """Standard deviation, relative to the mean, up to which a float32 column counts as constant."""
 
@@ -24,7 +27,12 @@ def compute_functionals(values: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     if not len(values):
         raise ArgumentError("functionals of no frames: at least one is needed")
-    values = values.astype(np.float64)
+    parts = [_moments(values[:, k : k + _COLUMNS].astype(np.float64)) for k in range(0, values.shape[1], _COLUMNS)]
+    return np.concatenate(parts, axis=1).ravel().astype(np.float32) if parts else np.empty(0, np.float32)
+
+
+def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The four of each column, (4, columns)."""
     mean = values.mean(axis=0)
     deviation = values - mean
     squared = deviation * deviation
@@ -33,4 +41,4 @@ def compute_functionals(values: NDArray[np.floating]) -> NDArray[np.float32]:
     divisor = np.where(constant, 1, variance)
     skewness = np.where(constant, 0, (squared * deviation).mean(axis=0) / divisor**1.5)
     kurtosis = np.where(constant, 0, (squared * squared).mean(axis=0) / divisor**2 - 3)
-    return np.concatenate([mean, np.sqrt(variance), skewness, kurtosis]).astype(np.float32)
+    return np.stack([mean, np.sqrt(variance), skewness, kurtosis])

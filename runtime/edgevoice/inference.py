@@ -181,7 +181,7 @@ def _onnxruntime(device: str) -> Any:
     """The module, once what is installed fits the device."""
     try:
         import onnxruntime
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise RuntimeMissingError(
             "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import os
@@ -9,8 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgevoice.audio.paths import is_file
 from edgevoice.config import ModelConfig
-from edgevoice.errors import ModelConfigError, ModelFilesError, ModelNotFoundError
+from edgevoice.errors import ModelError, ModelFilesError, ModelNotFoundError
 
 CONFIG_FILE = "model.json"
 
@@ -34,7 +36,7 @@ class ModelFolder:
             ModelConfigError: its `model.json` is not what the format allows.
         """
         folder = Path(path)
-        if not (folder / CONFIG_FILE).is_file():
+        if not is_file(folder / CONFIG_FILE):
             raise ModelNotFoundError(f"{folder}: no model folder ({CONFIG_FILE} is not there)")
         return cls(folder, ModelConfig.read(folder / CONFIG_FILE))
 
@@ -85,11 +87,18 @@ def search_path() -> list[Path]:
     in a checkout, those at its root.
     """
     folders = [Path(entry) for entry in os.environ.get("EDGEVOICE_MODELS", "").split(os.pathsep) if entry]
-    return [*folders, user_models(), shipped_models()]
+    # A user without a home folder, as in containers, has no models there.
+    with contextlib.suppress(RuntimeError):
+        folders.append(user_models())
+    return [*folders, shipped_models()]
 
 
 def user_models() -> Path:
-    """The user's own model folders, by the platform's convention."""
+    """The user's own model folders, by the platform's convention.
+
+    Raises:
+        RuntimeError: the user has no home folder.
+    """
     if sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     elif os.name == "nt":
@@ -114,14 +123,15 @@ def find_model(model: str | os.PathLike[str]) -> ModelFolder:
     Raises:
         ModelNotFoundError: there is none; the message lists those there are.
         ModelConfigError: its `model.json` is not what the format allows.
+        ModelFilesError: its `model.json` cannot be read.
     """
     name = os.fspath(model)
+    places = [Path(name)] if name else []
     if isinstance(model, str) and Path(name).name == name and name not in {"", ".", ".."}:
-        for folder in search_path():
-            if (folder / name / CONFIG_FILE).is_file():
-                return ModelFolder.open(folder / name)
-    if name and (Path(name) / CONFIG_FILE).is_file():
-        return ModelFolder.open(name)
+        places = [*(folder / name for folder in search_path()), *places]
+    for place in places:
+        if is_file(place / CONFIG_FILE):
+            return ModelFolder.open(place)
     known = ", ".join(sorted({folder.path.name for folder in list_models()})) or "none"
     raise ModelNotFoundError(f"no model {name!r}, by name or path; known models: {known}")
 
@@ -138,6 +148,6 @@ def list_models() -> list[ModelFolder]:
             if path.parent.name not in found:
                 try:
                     found[path.parent.name] = ModelFolder.open(path.parent)
-                except ModelConfigError:
+                except ModelError:
                     continue
     return [found[name] for name in sorted(found)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -44,7 +46,7 @@ class Stream:
         self._resampler = Resampler(self.rate, layout.rate)
         self._windower, self._analysis, self._layout = windower, analysis, layout
         self._taken = 0
-        self._finished = False
+        self._over: str | None = None  # after what nothing more is taken
 
     @property
     def lost(self) -> int:
@@ -70,16 +72,18 @@ class Stream:
 
         Raises:
             SamplesError: wrong dtype or shape, NaN or infinity; the stream stays as it was.
-            StreamError: after `finish`.
+            DeviceError: computing failed; the stream has lost its place, and takes nothing more until `reset`.
+            StreamError: after `finish` or a failure.
         """
         self._check_open("push")
         checked = check_samples(samples, self._channels)
         blocks = []
-        for at in range(0, len(checked), _SLICE):
-            block = checked[at : at + _SLICE]
-            self._taken += len(block)
-            resampled = self._resampler.push(mix(block, self._channel))
-            blocks += [self._analysis.run(windows) for windows in self._windower.push(resampled)]
+        with self._in_place():
+            for at in range(0, len(checked), _SLICE):
+                block = checked[at : at + _SLICE]
+                self._taken += len(block)
+                resampled = self._resampler.push(mix(block, self._channel))
+                blocks += [self._analysis.run(windows) for windows in self._windower.push(resampled)]
         return Features.join(blocks, self._layout)
 
     def skip(self, count: int) -> Features:
@@ -89,7 +93,7 @@ class Stream:
 
         Raises:
             ArgumentError: a negative count.
-            StreamError: after `finish`.
+            DeviceError, StreamError: as `push`.
         """
         self._check_open("skip")
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
@@ -101,19 +105,21 @@ class Stream:
         self._taken += int(count)
         windower.mark_lost(first, math.ceil(resampler.position(self._taken)))
         blocks = []
-        for zeros in resampler.skip(int(count)):
-            completed = windower.jump(zeros) if isinstance(zeros, int) else windower.push(zeros)
-            blocks += [self._analysis.run(windows) for windows in completed]
+        with self._in_place():
+            for zeros in resampler.skip(int(count)):
+                completed = windower.jump(zeros) if isinstance(zeros, int) else windower.push(zeros)
+                blocks += [self._analysis.run(windows) for windows in completed]
         return Features.join(blocks, self._layout)
 
     def finish(self) -> Features:
         """End the source; return the frames that the resampler still held back. A tail shorter than a hop is not used.
 
         Raises:
-            StreamError: when called twice.
+            DeviceError: computing failed.
+            StreamError: when called twice, or after a failure.
         """
         self._check_open("finish")
-        self._finished = True
+        self._over = "finish"
         blocks = [self._analysis.run(windows) for windows in self._windower.push(self._resampler.finish())]
         blocks += self._analysis.finish()
         return Features.join(blocks, self._layout)
@@ -124,8 +130,17 @@ class Stream:
         self._windower.reset()
         self._analysis.reset()
         self._taken = 0
-        self._finished = False
+        self._over = None
+
+    @contextmanager
+    def _in_place(self) -> Iterator[None]:
+        """Samples that were taken but not computed cannot be given back: whatever fails here ends the stream."""
+        try:
+            yield
+        except BaseException:
+            self._over = "a failure"
+            raise
 
     def _check_open(self, verb: str) -> None:
-        if self._finished:
-            raise StreamError(f"{verb} after finish: the stream has ended; reset() begins a new one")
+        if self._over:
+            raise StreamError(f"{verb} after {self._over}: the stream has ended; reset() begins a new one")

@@ -59,7 +59,7 @@ class StreamGroup:
         """The frames of all windows that were completed since the last call, stream by stream, in time order.
 
         Raises:
-            DeviceError: computing them failed.
+            DeviceError: computing them failed; the frames of all streams that waited are gone.
         """
         return self._batch.collect()
 
@@ -77,6 +77,7 @@ class _Batch:
 
     def take(self, stream: Stream | None, windows: Windows) -> None:
         """Compute the spectrograms of windows, and all that follows once enough wait."""
+        self._due.append(_Due(stream, windows))
         first, count = 0, len(windows.number)
         while first < count:
             last = min(count, first + len(self._images) - self._filled)
@@ -87,7 +88,6 @@ class _Batch:
             first = last
             if self._filled == len(self._images):
                 self._compute()
-        self._due.append(_Due(stream, windows))
 
     def forget(self, stream: Stream | None) -> None:
         """Drop the windows of a stream."""
@@ -114,8 +114,16 @@ class _Batch:
         return [(stream, Features.join(features, self.layout)) for stream, features in blocks.items()]
 
     def _compute(self) -> None:
-        if self._filled:
+        if not self._filled:
+            return
+        try:
             self._values.append(describe(self._networks, self.layout, self._images[: self._filled]))
+        except BaseException:
+            # Without these values the others would be taken for those of other windows.
+            self._values.clear()
+            self._due.clear()
+            raise
+        finally:
             self._filled = 0
 
 

@@ -119,6 +119,12 @@ def test_what_is_not_there(tiny: Extractor, tmp_path: Path) -> None:
         tiny.extract(str(tmp_path / "nowhere.wav"))
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "/proc/1/nothing/at/all"])
+def test_names_that_cannot_be_looked_up(tiny: Extractor, name: str) -> None:
+    with pytest.raises(AudioFileNotFoundError):
+        tiny.extract(name)
+
+
 def test_a_pipe_cannot_be_read_twice(tiny: Extractor) -> None:
     import os
 

@@ -52,6 +52,12 @@ def test_an_end_within_a_sample() -> None:
         list(read_pcm(io.BytesIO(b"\0" * 9), 2))
 
 
+@pytest.mark.parametrize("head", [b"RIFF", b"fLaC", b"OggS"])
+def test_a_file_with_a_header(head: bytes) -> None:
+    with pytest.raises(AudioFormatError, match="decode it first"):
+        list(read_pcm(io.BytesIO(head + bytes(100)), 1))
+
+
 def test_arguments() -> None:
     with pytest.raises(ArgumentError, match="dtype"):
         next(read_pcm(io.BytesIO(), 1, "int24"))

@@ -70,7 +70,9 @@ def test_wrong_usage_is_told_by_the_parser(run: Callable, arguments: tuple[str, 
 
 @pytest.mark.parametrize(("wrong", "right"), [("--levl", "--level"), ("--statik=1", "--static")])
 def test_the_option_that_was_meant_is_named(run: Callable, wrong: str, right: str) -> None:
-    assert run("extract", "a.wav", wrong).err == f"edgevoice: unrecognized arguments: {wrong} (did you mean {right}?)\n"
+    assert (
+        run("extract", "a.wav", wrong).err == f"edgevoice extract: unrecognized arguments: {wrong} (did you mean {right}?)\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.samples import check_rate, check_samples
+from edgevoice.audio.paths import is_file, is_folder
+from edgevoice.audio.samples import check_rate, check_samples, is_number
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, SamplesError
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int]
@@ -55,8 +56,8 @@ def open_source(audio: AudioInput, start: float | None = None, end: float | None
         ArgumentError: start and end are not in order, or something else was given.
     """
     for name, value in (("start", start), ("end", end)):
-        if value is not None and not (np.isfinite(value) and value >= 0):
-            raise ArgumentError(f"{name} {value}: expected seconds, 0 or more")
+        if value is not None and not (is_number(value) and np.isfinite(value) and value >= 0):
+            raise ArgumentError(f"{name} {value!r}: expected seconds, 0 or more")
     if end is not None and end <= (start or 0):
         raise ArgumentError(f"end {end}: expected more than start ({start or 0})")
     if isinstance(audio, tuple):
@@ -96,10 +97,10 @@ class _File:
         self._position = None
         if isinstance(file, str | os.PathLike):
             path = Path(file)
-            if not path.exists():
-                raise AudioFileNotFoundError(f"{self.name}: no such file")
-            if path.is_dir():
+            if is_folder(path):
                 raise AudioFormatError(f"{self.name}: is a folder, expected an audio file")
+            if not os.path.lexists(path):
+                raise AudioFileNotFoundError(f"{self.name}: no such file")
         else:
             self._position = self._tell()
         with self._open() as sound:
@@ -137,7 +138,7 @@ class _File:
             path = Path(self._file)
             if not os.access(path, os.R_OK):
                 return "cannot be read (permission denied)"
-            if path.is_file() and path.stat().st_size == 0:
+            if is_file(path) and path.stat().st_size == 0:
                 return "is empty"
         words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".") or "damaged"
         return f"is not audio that can be read ({words[0].lower()}{words[1:]})"

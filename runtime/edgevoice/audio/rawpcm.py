@@ -14,13 +14,15 @@ from edgevoice.errors import ArgumentError, AudioFormatError
 DTYPES = {"int16": "<i2", "int32": "<i4", "uint8": "u1", "float32": "<f4", "float64": "<f8"}
 """Names and layouts, all little-endian."""
 
+_CONTAINERS = (b"RIFF", b"fLaC", b"OggS")
+
 
 def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 1600) -> Iterator[NDArray[Any]]:
     """Samples (samples, channels) as they arrive: at most `block` at a time, fewer when a pipe holds fewer.
 
     Raises:
         ArgumentError: no such dtype, or fewer than one channel.
-        AudioFormatError: the pipe ends within a sample.
+        AudioFormatError: the pipe ends within a sample, or brings a file with a header.
     """
     if dtype not in DTYPES:
         raise ArgumentError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
@@ -31,8 +33,12 @@ def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 
     # read1 gives what has arrived; read would wait until the block is full and hold frames back.
     read = getattr(pipe, "read1", pipe.read)
     rest = b""
+    begun = False
     while chunk := read(block * size - len(rest)):
         rest += chunk
+        if not begun and chunk.startswith(_CONTAINERS):
+            raise AudioFormatError("begins like a WAV, FLAC or Ogg file, expected raw PCM: decode it first, as ffmpeg does")
+        begun = True
         whole = len(rest) // size * size
         if whole:
             samples = np.frombuffer(rest[:whole], layout).reshape(-1, channels)

@@ -66,6 +66,11 @@ def mix(samples: NDArray[np.float32], channel: int | None) -> NDArray[np.float32
     return total.astype(np.float32)
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a real number: Python's or NumPy's, but not a boolean."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 def check_channel(channel: int | None, channels: int) -> None:
     """Raise ArgumentError unless the channel is None or one of those there are."""
     if channel is not None and not (isinstance(channel, int | np.integer) and 0 <= channel < channels):

@@ -2,6 +2,6 @@
 
 import sys
 
-from edgevoice.cli.program import main
+from edgevoice.cli import main
 
 sys.exit(main())

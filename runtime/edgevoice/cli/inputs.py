@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevoice.audio.folders import find_audio
+from edgevoice.audio.paths import is_folder
 from edgevoice.errors import AudioError
 
 
@@ -32,14 +33,14 @@ class Inputs:
         errors: list[AudioError] = []
         for path in map(Path, names):
             try:
-                found = find_audio(path) if path.is_dir() else [path]
+                found = find_audio(path) if is_folder(path) else [path]
             except AudioError as error:
                 errors.append(error)
                 continue
             for file in found:
                 if _absolute(file) not in files:
                     files[_absolute(file)] = file
-                    below.append(file.relative_to(path if path.is_dir() else path.parent))
+                    below.append(file.relative_to(path if is_folder(path) else path.parent))
         return cls(list(files.values()), _places(list(files), below), errors)
 
 

@@ -87,8 +87,12 @@ def stream_blocks(
     stream = extractor.stream(rate, channels, level=arguments.level, hop=arguments.hop, channel=arguments.channel)
     lines = JsonLines(standard_output())
     with writing("standard output"):
-        for block in limit(blocks, arguments.seconds, rate):
-            lines.write(stream.push(block))
+        try:
+            for block in limit(blocks, arguments.seconds, rate):
+                lines.write(stream.push(block))
+        except AudioFormatError:
+            lines.write(stream.finish())  # what was heard before the source broke off
+            raise
         lines.write(stream.finish())
 
 

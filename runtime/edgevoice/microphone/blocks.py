@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from typing import NamedTuple
 
@@ -57,7 +58,9 @@ class BlockQueue:
         """Add an item; never waits."""
         self._items.put(item)
         if isinstance(item, Block) and self._items.qsize() > self._capacity:
-            self._items.get()
+            # The consumer may have been faster: nothing may wait here, in PortAudio's thread.
+            with contextlib.suppress(queue.Empty):
+                self._items.get_nowait()
 
     def wake(self) -> None:
         """Let `get` return. Can be called by a signal handler."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 def draw_overview(extractor: Extractor, samples: NDArray[Any], features: Features, title: str = "") -> Figure:
     """Waveform, spectrogram, its reconstruction, bottleneck and error over time.
 
+    The two spectrograms show the recording at one level, scaled to its peak; bottleneck and error are those of the
+    features, at whatever level these were computed.
+
     Args:
         extractor: what made the features.
         samples: the recording at the model's rate, one channel, (samples,).
