@@ -48,13 +48,13 @@ class Frame:
     """The descriptors of one window, with its place in time."""
 
     index: int
-    """Number of the window, counted from the start of the source; lost windows are counted too."""
+    """Number of the window, from 0 where reading began; lost windows are counted too."""
     values: NDArray[np.float32]
     """(descriptors,): bottleneck, then errors."""
     start: int
     """First sample of the window, at the model's rate, lost samples included."""
     silent: bool
-    """The window's peak is below one step of 16-bit audio."""
+    """The window's peak, its offset taken off, is below one step of 16-bit audio."""
     gap: bool
     """Some of the window's samples were lost and stand as zeros."""
     layout: Layout
@@ -95,11 +95,11 @@ class Features:
     values: NDArray[np.float32]
     """(frames, descriptors): bottleneck, then errors."""
     index: NDArray[np.int64]
-    """(frames,): numbers of the windows, counted from the start of the source."""
+    """(frames,): numbers of the windows, from 0 where reading began; lost windows are counted too."""
     start: NDArray[np.int64]
     """(frames,): first samples of the windows, at the model's rate."""
     silent: NDArray[np.bool_]
-    """(frames,): peak below one step of 16-bit audio."""
+    """(frames,): peak, the offset taken off, below one step of 16-bit audio."""
     gap: NDArray[np.bool_]
     """(frames,): touches lost samples."""
     layout: Layout
