@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,9 @@ import edgevoice
 from tinymodel import make_tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A shell that puts a job into the background has it ignore Ctrl-C, and all processes that the job starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("edgevoice", deadline=None, derandomize=True)
 settings.load_profile("edgevoice")
