@@ -34,12 +34,12 @@ def main() -> None:
             memory[count] = time.monotonic() - started, resident()
             count += 1
     elapsed = time.monotonic() - started
-    settled = memory[count // 10 : count]
+    settled = memory[count // 2 : count]
     summary = microphone.summary()
     result = {
         "elapsed": elapsed,
         "expected": (round(seconds * microphone.rate) - 8000) // 4000 + 1,
-        "memory_mib": settled[:: max(1, count // 10), 1].tolist(),
+        "memory_mib": memory[: count : max(1, count // 10), 1].tolist(),
         "memory_slope_mib_per_hour": 3600 * float(np.polyfit(*settled.T, 1)[0]),
         "cpu": (time.process_time() - cpu) / elapsed,
         **summary.to_dict(),
