@@ -97,7 +97,7 @@ def _data(training: Training) -> str:
 
 
 def _settings(training: Training) -> str:
-    values = ", ".join(f"{key} {value}" for key, value in training.settings.items())
+    values = ", ".join(f"{key} {value}" for key, value in training.settings.items() if value is not None)
     return f"## Training\n\n    {training.command}\n\nAll settings: {values}."
 
 

@@ -16,9 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.files import open_source
-from edgevoice.audio.folders import audio_suffixes
+from edgevoice.audio.folders import find_audio
 from edgevoice.audio.resampling import resampled
-from edgevoice.errors import AudioError, AudioFileNotFoundError, AudioFormatError, AudioTooShortError
+from edgevoice.errors import (
+    ArgumentError,
+    AudioError,
+    AudioFileNotFoundError,
+    AudioFormatError,
+    AudioTooShortError,
+    OutputError,
+)
 
 _LAYOUT = "1"  # of the cache; goes into its key
 _SCALE = 32768.0
@@ -42,6 +49,10 @@ class Corpus:
     """What was wrong with each file that could not be used; begins with its path."""
     digest: str
     """SHA-256 over the files' names and contents, the rate and the speakers."""
+    shortest: int
+    """Fewest samples that an utterance was to have."""
+    table: Path | None
+    """The table that was asked for, if any."""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -67,20 +78,22 @@ def read_corpus(
         folder: searched with its subfolders for every format that soundfile reads.
         rate: sampling rate of the result, in hertz; channels are averaged.
         shortest: utterances of fewer samples are skipped.
-        table: CSV with the columns `file` (relative to the folder) and `speaker`; only files in it are read. Without one,
-            `utterances.csv` in the folder, where there is one; without that, the speaker is the file's folder.
+        table: CSV with the columns `file` (relative to the folder, or absolute and inside it) and `speaker`; only files in
+            it are read. Without one, `utterances.csv` in the folder, where there is one; without that, the speaker is the
+            file's folder.
         cache: where caches are kept; by default the user's cache folder.
         progress: wraps the list of files while they are read.
 
     Raises:
         AudioFileNotFoundError: no such folder or table, or the folder holds no audio.
-        AudioFormatError: no file could be used, or the table lacks a column.
+        AudioFormatError: no file could be used, or the table lacks a column or cannot be read.
+        ArgumentError: a row of the table has no speaker, or names no file inside the folder, or one that another row gives
+            to another speaker; or there is no home to keep the cache in.
+        OutputError: the cache cannot be written.
     """
     if not folder.is_dir():
         raise AudioFileNotFoundError(f"{folder}: no such folder")
     speakers = _speakers(folder, table)
-    if not speakers:
-        raise AudioFileNotFoundError(f"{folder}: holds no audio that soundfile reads")
     digest = _digest(folder, speakers, rate, shortest)
     home = (cache or _user_cache()) / digest[:16]
     if not (home / "index.json").is_file():
@@ -95,6 +108,8 @@ def read_corpus(
         speakers=tuple(index["speakers"]),
         skipped=tuple(index["skipped"]),
         digest=digest,
+        shortest=shortest,
+        table=table,
     )
 
 
@@ -116,24 +131,45 @@ def _speakers(folder: Path, table: Path | None) -> dict[str, str]:
     if table is None and listed.is_file():
         table = listed
     if table is not None:
-        return dict(sorted(_read_table(table).items()))
-    suffixes = audio_suffixes()
-    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+        return dict(sorted(_read_table(table, folder).items()))
+    paths = [path.relative_to(folder) for path in find_audio(folder)]
     return {path.as_posix(): path.parent.as_posix() for path in paths}
 
 
-def _read_table(table: Path) -> dict[str, str]:
+def _read_table(table: Path, folder: Path) -> dict[str, str]:
+    speakers: dict[str, str] = {}
     try:
-        with table.open(encoding="utf-8", newline="") as file:
+        with table.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets put a byte order mark first
             rows = csv.DictReader(file)
             missing = {"file", "speaker"} - set(rows.fieldnames or ())
             if missing:
                 raise AudioFormatError(f"{table}: has no column {' and no column '.join(sorted(missing))}")
-            return {row["file"]: row["speaker"] for row in rows}
+            for row in rows:
+                name, speaker = _inside(folder, row["file"]), row["speaker"]
+                if name is None:
+                    raise ArgumentError(f"{table}, line {rows.line_num}: {row['file']!r} is no file inside {folder}")
+                if not speaker:
+                    raise ArgumentError(f"{table}, line {rows.line_num}: {name} has no speaker")
+                if speakers.setdefault(name, speaker) != speaker:
+                    raise ArgumentError(f"{table}, line {rows.line_num}: {name} is of {speakers[name]!r} in another line")
     except FileNotFoundError as error:
         raise AudioFileNotFoundError(f"{table}: no such file") from error
+    except OSError as error:
+        raise AudioFormatError(f"{table}: cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise AudioFormatError(f"{table}: not a CSV table ({error})") from error
+    if not speakers:
+        raise AudioFormatError(f"{table}: lists no file")
+    return speakers
+
+
+def _inside(folder: Path, name: str) -> str | None:
+    """A path of a table, relative to the folder and without detours; None where it leads out of it, or to the folder."""
+    root = os.path.abspath(folder)  # noqa: PTH100 - Path.resolve would follow links out of the folder
+    inner = Path(os.path.normpath(os.path.join(root, name)))  # noqa: PTH118 - as above
+    if "\0" in name or not inner.is_relative_to(root) or inner == Path(root):
+        return None
+    return inner.relative_to(root).as_posix()
 
 
 def _digest(folder: Path, speakers: dict[str, str], rate: int, shortest: int) -> str:
@@ -149,30 +185,50 @@ def _digest(folder: Path, speakers: dict[str, str], rate: int, shortest: int) ->
 
 
 def _write_cache(home: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress) -> None:
-    home.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
     try:
-        bounds, files, skipped = [0], [], []
-        with (draft / "samples.int16").open("wb") as out:
-            for path in progress([folder / name for name in speakers]):
-                name = path.relative_to(folder).as_posix()
-                try:
-                    samples = read_file(path, rate, shortest)
-                except AudioError as error:
-                    skipped.append(str(error))
-                    continue
-                out.write(samples.tobytes())
-                bounds.append(bounds[-1] + len(samples))
-                files.append(name)
-        index = {"bounds": bounds, "files": files, "speakers": [speakers[name] for name in files], "skipped": skipped}
-        (draft / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        if home.exists():  # left without an index by an older version
-            shutil.rmtree(home)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+        try:
+            _write_samples(draft, folder, speakers, rate, shortest, progress)
+            _put_in_place(draft, home)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(f"{home}: cannot be written ({error.strerror})") from error
+
+
+def _write_samples(
+    draft: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress
+) -> None:
+    bounds, files, skipped = [0], [], []
+    with (draft / "samples.int16").open("wb") as out:
+        for path in progress([folder / name for name in speakers]):
+            name = path.relative_to(folder).as_posix()
+            try:
+                samples = read_file(path, rate, shortest)
+            except AudioError as error:
+                skipped.append(str(error))
+                continue
+            out.write(samples.tobytes())
+            bounds.append(bounds[-1] + len(samples))
+            files.append(name)
+    index = {"bounds": bounds, "files": files, "speakers": [speakers[name] for name in files], "skipped": skipped}
+    (draft / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def _put_in_place(draft: Path, home: Path) -> None:
+    """Rename a cache to its place, unless another process that read the same data came first."""
+    try:
         draft.rename(home)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    except OSError:
+        if not (home / "index.json").is_file():
+            raise
 
 
 def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgevoice" / "corpora"
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        root = Path(given) if given else Path.home() / ".cache"
+    except RuntimeError as error:
+        raise ArgumentError("there is no home folder to keep decoded samples in: name a folder (--cache)") from error
+    return root / "edgevoice" / "corpora"

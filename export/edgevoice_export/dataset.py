@@ -33,7 +33,7 @@ class Draw:
         return Draw(self.utterances[part], self.starts[part], self.levels[part], self.gains[part])
 
 
-class Windows:
+class WindowSampler:
     """The windows of some utterances of a corpus; one that is shorter than a window has zeros after it."""
 
     def __init__(

@@ -19,7 +19,7 @@ from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.card import Training, trained_card
 from edgevoice_export.convert import convert
 from edgevoice_export.corpus import Corpus
-from edgevoice_export.dataset import Windows, split_speakers
+from edgevoice_export.dataset import WindowSampler, split_speakers
 from edgevoice_export.figures import Figures, measure
 from edgevoice_export.folder import drafted, placeholder_files, write_config, write_networks
 from edgevoice_export.networks import ARCHITECTURES
@@ -70,7 +70,7 @@ def export_checkpoint(
     network = weights.network()
     front = Spectrogram(architecture.spectrogram, architecture.audio)
     split = split_speakers(corpus.speakers, settings.validation, settings.seed)
-    windows = Windows(corpus, split[1], architecture.audio, architecture.level, front)
+    windows = WindowSampler(corpus, split[1], architecture.audio, architecture.level, front)
     graphs = convert(network, front.shape, settings.units)
     files = {name: graph.SerializeToString() for name, graph in graphs.items()}
     files[NETWORK_FILE] = pack_weights(weights, graphs)
@@ -117,7 +117,7 @@ def _training(
     return Training(
         data=description.data,
         data_licence=description.data_licence,
-        command=training_command(settings, description.name),
+        command=training_command(settings, corpus, description.name),
         settings=dataclasses.asdict(settings),
         speakers=(speakers[0], speakers[1]),
         utterances=(len(split[0]), len(split[1])),
@@ -151,11 +151,16 @@ def _origin(training: Training, corpus: Corpus, settings: Settings, checkpoint: 
     }
 
 
-def training_command(settings: Settings, name: str) -> str:
-    """The command that trains with these settings."""
+def training_command(settings: Settings, corpus: Corpus, name: str) -> str:
+    """The command that trains with these settings on this corpus; DIR and CSV stand for where folder and table are."""
     words = ["edgevoice-export", "train", "--arch", settings.arch, "--units", str(settings.units)]
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if field.default is not dataclasses.MISSING and value != field.default:
             words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    return f"{shlex.join(words)} --data DIR --out models/{shlex.quote(name)}"
+    words += ["--data", "DIR"]
+    if corpus.table is not None:
+        words += ["--table", "CSV"]
+    if corpus.shortest < ARCHITECTURES[settings.arch].audio.window:
+        words.append("--pad")
+    return shlex.join([*words, "--out", f"models/{name}"])

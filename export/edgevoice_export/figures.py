@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.inference import Networks
-from edgevoice_export.dataset import Draw, Windows
+from edgevoice_export.dataset import Draw, WindowSampler
 
 _BATCH = 16
 
@@ -27,7 +27,7 @@ class Figures:
         return float(self.by_band.mean())
 
 
-def measure(networks: Networks, windows: Windows, draw: Draw) -> Figures:
+def measure(networks: Networks, windows: WindowSampler, draw: Draw) -> Figures:
     """Figures over the windows of a draw, computed as the runtime computes them."""
     total: NDArray[np.float64] | None = None
     for first in range(0, len(draw), _BATCH):

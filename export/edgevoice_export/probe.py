@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgevoice.config import ModelConfig
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus, read_file
-from edgevoice_export.dataset import Windows
+from edgevoice_export.dataset import WindowSampler
 
 _SECONDS = 10
 
@@ -53,8 +53,10 @@ def _spectrograms(samples: NDArray[np.int16], name: str, config: ModelConfig, mo
         speakers=("",),
         skipped=(),
         digest=hashlib.sha256(samples.tobytes()).hexdigest(),
+        shortest=len(samples),
+        table=None,
     )
     front = Spectrogram(config.spectrogram, config.audio)
-    windows = Windows(corpus, np.zeros(1, np.int64), config.audio, config.level, front)
+    windows = WindowSampler(corpus, np.zeros(1, np.int64), config.audio, config.level, front)
     level = config.level.default if isinstance(config.level.default, str) else "utterance"
     return windows.spectrograms(windows.grid(level, most))

@@ -16,6 +16,8 @@ class Settings:
 
     arch: str
     units: int
+    init: str | None = None
+    """The model or checkpoint whose weights the run begins with; None: random ones."""
     epochs: int = 10
     epoch_windows: int = 22_500
     """Training windows between two validations."""

@@ -25,7 +25,7 @@ from edgevoice.config import LEVELS
 from edgevoice.errors import ArgumentError, ProviderError
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus
-from edgevoice_export.dataset import Draw, Windows, split_speakers
+from edgevoice_export.dataset import Draw, WindowSampler, split_speakers
 from edgevoice_export.history import write_history
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
@@ -90,7 +90,7 @@ def train(
     architecture = ARCHITECTURES[settings.arch]
     front = Spectrogram(architecture.spectrogram, architecture.audio)
     training, validation = (
-        Windows(corpus, utterances, architecture.audio, architecture.level, front)
+        WindowSampler(corpus, utterances, architecture.audio, architecture.level, front)
         for utterances in split_speakers(corpus.speakers, settings.validation, settings.seed)
     )
     held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}
@@ -203,7 +203,7 @@ def _stalled(history: list[dict[str, float]], patience: int) -> bool:
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, windows: Windows, draw: Draw, settings: Settings, device: str = "cpu") -> float:
+def evaluate(network: nn.Module, windows: WindowSampler, draw: Draw, settings: Settings, device: str = "cpu") -> float:
     """Mean loss of a network in evaluation mode over the windows of a draw."""
     network.eval()
     total = 0.0

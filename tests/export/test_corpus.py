@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
+from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, OutputError
 from edgevoice_export import corpus as module
 from edgevoice_export.corpus import Corpus, read_corpus
 
@@ -47,7 +47,7 @@ def test_table_names_files_and_speakers(folder: Path):
     assert read(folder, table=other).speakers == ("z",)
 
 
-@pytest.mark.parametrize("content", ["file,person\na,b\n", "", "\xff\xfe"])
+@pytest.mark.parametrize("content", ["file,person\na,b\n", "", "\xff\xfe", "file,speaker\n"])
 def test_table_without_the_columns_is_refused(folder: Path, content: str):
     (folder / "utterances.csv").write_text(content, encoding="latin-1")
     with pytest.raises(AudioFormatError, match=r"utterances\.csv"):
@@ -57,6 +57,29 @@ def test_table_without_the_columns_is_refused(folder: Path, content: str):
 def test_missing_table(folder: Path):
     with pytest.raises(AudioFileNotFoundError, match=r"none\.csv"):
         read(folder, table=folder / "none.csv")
+    with pytest.raises(AudioFormatError, match="anna: cannot be read"):
+        read(folder, table=folder / "anna")
+
+
+def test_table_of_a_spreadsheet_with_absolute_and_detouring_paths(folder: Path):
+    rows = f"file,speaker\n./anna/one.wav,a\n{folder / 'ben' / 'one.wav'},b\nben/../carla/one.wav,c\n"
+    (folder / "utterances.csv").write_text(rows, encoding="utf-8-sig")
+    found = read(folder)
+    assert dict(zip(found.files, found.speakers, strict=True)) == {
+        "anna/one.wav": "a",
+        "ben/one.wav": "b",
+        "carla/one.wav": "c",
+    }
+
+
+@pytest.mark.parametrize(
+    "row", ["/elsewhere/1.wav,x", "../1.wav,x", ".,x", ",x", "ben/one.wav", "ben/one.wav,", "anna/one.wav,x"]
+)
+def test_rows_that_cannot_be_used_are_refused_before_decoding(folder: Path, row: str, monkeypatch: pytest.MonkeyPatch):
+    (folder / "utterances.csv").write_text(f"file,speaker\nanna/one.wav,a\n{row}\n")
+    monkeypatch.setattr(module, "read_file", None)
+    with pytest.raises(ArgumentError, match=r"utterances\.csv, line 3: "):
+        read(folder)
 
 
 def test_bad_files_are_named_and_skipped(folder: Path):
@@ -86,7 +109,7 @@ def test_nothing_usable(folder: Path, tmp_path: Path):
     with pytest.raises(AudioFileNotFoundError, match="no such folder"):
         read(tmp_path / "none")
     (tmp_path / "silent").mkdir()
-    with pytest.raises(AudioFileNotFoundError, match="holds no audio"):
+    with pytest.raises(AudioFileNotFoundError, match="no audio file"):
         read(tmp_path / "silent")
     (tmp_path / "silent" / "a.wav").write_text("no")
     with pytest.raises(AudioFormatError, match=r"none of 1 files.*a\.wav"):
@@ -115,3 +138,32 @@ def test_interrupted_reading_leaves_nothing(folder: Path, monkeypatch: pytest.Mo
             read(folder)
     assert list((folder.parent / "cache").iterdir()) == []
     assert len(read(folder)) == 6
+
+
+def test_two_readings_of_the_same_data_share_one_cache(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def read_twice(*given: object) -> object:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "read_file", read_file)
+            read(folder)
+        return read_file(*given)
+
+    read_file = module.read_file
+    monkeypatch.setattr(module, "read_file", read_twice)
+    assert len(read(folder)) == 6
+    assert len(list((folder.parent / "cache").iterdir())) == 1
+
+
+def test_cache_that_cannot_be_written(folder: Path):
+    (folder.parent / "cache").touch()
+    with pytest.raises(OutputError, match="cache"):
+        read(folder)
+
+
+def test_user_without_a_home_is_told_of_the_option(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(ArgumentError, match="--cache"):
+        read_corpus(folder, 16000, 8000)

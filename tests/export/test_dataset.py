@@ -14,16 +14,16 @@ from edgevoice.level import LevelFollower
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus
-from edgevoice_export.dataset import Draw, Windows, split_speakers
+from edgevoice_export.dataset import Draw, WindowSampler, split_speakers
 from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]
 
 
 @pytest.fixture(scope="module")
-def windows(corpus: Corpus) -> Windows:
+def windows(corpus: Corpus) -> WindowSampler:
     front = Spectrogram(CAE.spectrogram, CAE.audio)
-    return Windows(corpus, np.array([0, 1, 4]), CAE.audio, CAE.level, front)
+    return WindowSampler(corpus, np.array([0, 1, 4]), CAE.audio, CAE.level, front)
 
 
 def lengths(corpus: Corpus) -> np.ndarray:
@@ -56,14 +56,14 @@ def test_share_outside_is_refused(share: float):
         split_speakers(("a", "b"), share, 0)
 
 
-def test_grid_is_every_window_of_the_hop(windows: Windows, corpus: Corpus):
+def test_grid_is_every_window_of_the_hop(windows: WindowSampler, corpus: Corpus):
     draw = windows.grid("running")
     expected = [(u, 4000 * k) for u in (0, 1, 4) for k in range((lengths(corpus)[u] - 8000) // 4000 + 1)]
     assert list(zip(draw.utterances.tolist(), draw.starts.tolist(), strict=True)) == expected
     assert len(windows.grid("running", 3)) == 3
 
 
-def test_draws_reach_every_place_and_stay_inside(windows: Windows, corpus: Corpus):
+def test_draws_reach_every_place_and_stay_inside(windows: WindowSampler, corpus: Corpus):
     draw = windows.draw(3000, ("running", "utterance"), 1.0, np.random.default_rng(0))
     last = lengths(corpus)[draw.utterances] - 8000
     assert (draw.starts >= 0).all()
@@ -77,12 +77,12 @@ def test_draws_reach_every_place_and_stay_inside(windows: Windows, corpus: Corpu
     assert decibels.std() == pytest.approx(1 / np.sqrt(3), rel=0.1)
 
 
-def test_draws_follow_from_the_generator(windows: Windows):
+def test_draws_follow_from_the_generator(windows: WindowSampler):
     one, two = (windows.draw(9, ("running",), 1.0, np.random.default_rng([3, 2, 7])) for _ in range(2))
     np.testing.assert_array_equal(windows.spectrograms(one), windows.spectrograms(two))
 
 
-def test_running_level_at_the_end_of_a_step_is_the_followers(windows: Windows, corpus: Corpus):
+def test_running_level_at_the_end_of_a_step_is_the_followers(windows: WindowSampler, corpus: Corpus):
     samples = corpus.utterance(4)
     offsets, peaks = LevelFollower(CAE.level).push(samples[: len(samples) // 800 * 800])
     for start in (0, 800, 4000):
@@ -91,14 +91,14 @@ def test_running_level_at_the_end_of_a_step_is_the_followers(windows: Windows, c
 
 
 @given(start=st.integers(0, 9000))
-def test_running_level_within_a_step_covers_the_window(windows: Windows, corpus: Corpus, start: int):
+def test_running_level_within_a_step_covers_the_window(windows: WindowSampler, corpus: Corpus, start: int):
     window = corpus.utterance(0)[start : start + 8000]
     offset, gain = windows.level("running", 0, start, window)
     tail = window[8000 - (start + 8000) % 800 :] if (start + 8000) % 800 else window[-800:]
     assert np.abs((tail - offset) * gain).max() <= 1 + 1e-6
 
 
-def test_spectrograms_are_the_front_ends(windows: Windows, corpus: Corpus):
+def test_spectrograms_are_the_front_ends(windows: WindowSampler, corpus: Corpus):
     draw = Draw(np.array([4, 0]), np.array([123, 4000]), ("utterance", "window"), np.array([0.5, 1.0]))
     found = windows.spectrograms(draw)
     first, second = corpus.utterance(4), corpus.utterance(0)[4000:12000]
@@ -110,7 +110,9 @@ def test_spectrograms_are_the_front_ends(windows: Windows, corpus: Corpus):
     np.testing.assert_allclose(found[1], front.compute(second[None], mean, 1 / np.abs(second - mean).max()), atol=1e-6)
 
 
-def test_runtime_sees_the_same_spectrograms(windows: Windows, corpus: Corpus, audio_folder: Path, exported: ModelFolder):
+def test_runtime_sees_the_same_spectrograms(
+    windows: WindowSampler, corpus: Corpus, audio_folder: Path, exported: ModelFolder
+):
     """What a network is validated on is what `extract` computes."""
     networks = Networks(exported)
     for level in ("running", "utterance"):

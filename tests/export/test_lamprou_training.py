@@ -12,7 +12,7 @@ import edgevoice
 from edgevoice.inference import Networks
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus, read_corpus
-from edgevoice_export.dataset import Windows
+from edgevoice_export.dataset import WindowSampler
 from edgevoice_export.export import Description, export_checkpoint
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.training import BEST, CHECKPOINT, Settings, train
@@ -28,9 +28,9 @@ def short(audio_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpu
     return read_corpus(audio_folder, 8000, 1, cache=tmp_path_factory.mktemp("cache"))
 
 
-def windows(corpus: Corpus) -> Windows:
+def windows(corpus: Corpus) -> WindowSampler:
     front = Spectrogram(ARCHITECTURE.spectrogram, ARCHITECTURE.audio)
-    return Windows(corpus, np.arange(len(corpus)), ARCHITECTURE.audio, ARCHITECTURE.level, front)
+    return WindowSampler(corpus, np.arange(len(corpus)), ARCHITECTURE.audio, ARCHITECTURE.level, front)
 
 
 def test_short_recordings_are_filled_up(short: Corpus) -> None:

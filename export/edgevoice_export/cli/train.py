@@ -19,7 +19,7 @@ from edgevoice_export.folder import check_place
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.settings import Settings
 from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
-from edgevoice_export.weights import read_weights
+from edgevoice_export.weights import Weights, read_weights
 
 _HELP = {
     "epochs": "validations over the run",
@@ -41,8 +41,8 @@ _HELP = {
 def add_parser(subcommands: Any) -> None:
     """Add the subcommand."""
     parser = subcommands.add_parser("train", help="train a network on a folder of audio", description=__doc__)
-    parser.add_argument("--arch", required=True, choices=ARCHITECTURES, help="which network")
-    parser.add_argument("--units", required=True, type=int, help="numbers in the bottleneck")
+    parser.add_argument("--arch", choices=ARCHITECTURES, help="which network (default: that of --init)")
+    parser.add_argument("--units", type=int, help="numbers in the bottleneck (default: those of --init)")
     add_data_options(parser)
     add_description_options(parser)
     group = parser.add_argument_group("training")
@@ -63,21 +63,14 @@ def add_parser(subcommands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
-    architecture = ARCHITECTURES[options.arch]
-    loss = options.loss or architecture.loss
-    settings = Settings(options.arch, options.units, loss=loss, **{name: getattr(options, name) for name in _HELP})
+    initial = read_weights(options.init) if options.init else None
+    settings = _settings(options, initial)
+    architecture = ARCHITECTURES[settings.arch]
     told = description(options)
     check_place(options.out)
     folder = options.checkpoints or options.out.with_name(f"{options.out.name}.training")
     if not options.resume and (folder / CHECKPOINT).exists():
         raise ArgumentError(f"{folder}: holds a run already; go on with it (--resume), or remove it")
-    initial = None
-    if options.init:
-        weights = read_weights(options.init)
-        if (weights.arch, weights.units) != (options.arch, options.units):
-            found, wanted = f"{weights.arch} of {weights.units} units", f"{options.arch} of {options.units}"
-            raise ArgumentError(f"{options.init}: is {found}, not {wanted}")
-        initial = weights.tensors
     if options.threads:
         torch.set_num_threads(options.threads)
     data = corpus(options, architecture)
@@ -97,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
                 data,
                 folder,
                 resume=options.resume,
-                initial=initial,
+                initial=initial.tensors if initial else None,
                 device=options.device,
                 report=_Report(bar, settings),
                 stopped=lambda: bool(stopping),
@@ -112,6 +105,22 @@ def run(options: argparse.Namespace) -> int:
     print_verification(verification)
     print(f"{written.path}: {written.config.name} {written.config.version}")
     return 0
+
+
+def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
+    """The settings that the options ask for; network and size are those of the initial weights, if there are any."""
+    arch, units = options.arch, options.units
+    if initial:
+        arch = initial.arch if arch is None else arch
+        units = initial.units if units is None else units
+        if (initial.arch, initial.units) != (arch, units):
+            raise ArgumentError(f"{options.init}: is {initial.arch} of {initial.units} units, not {arch} of {units}")
+    if arch is None or units is None:
+        raise ArgumentError("which network? --arch and --units are needed, or --init")
+    chosen = {name: getattr(options, name) for name in _HELP}
+    # The name alone: where a model is kept on one computer tells nothing on another.
+    init = Path(options.init).resolve().name if options.init else None
+    return Settings(arch, units, init, loss=options.loss or ARCHITECTURES[arch].loss, **chosen)
 
 
 class _Report:
