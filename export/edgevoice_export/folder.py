@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgevoice.config import ModelConfig
-from edgevoice.errors import ModelError, OutputError
+from edgevoice.errors import EdgeVoiceError, ModelError, OutputError
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder
 from edgevoice_export.verify import Images, Reference, Verification, verify
 
@@ -32,7 +32,7 @@ def drafted(out: Path) -> Iterator[Path]:
     """A folder beside `out` to write to; it takes the place of `out` at the end, or vanishes if anything is raised.
 
     Raises:
-        OutputError: `out` is there and is no model folder, or the place cannot be written to.
+        OutputError: `out` is there and is no model folder, or the place or the draft cannot be written to.
     """
     check_place(out)
     try:
@@ -43,13 +43,28 @@ def drafted(out: Path) -> Iterator[Path]:
     try:
         yield draft
         draft.chmod(0o755)  # mkdtemp gives it to its owner alone
-        old = draft.with_name(f"{draft.name}-old")
-        if out.exists():
-            out.rename(old)
-        draft.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
+        _replace(out, draft)
+    except EdgeVoiceError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error})") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _replace(out: Path, draft: Path) -> None:
+    """Rename a draft to `out`; what is there vanishes, but only once the draft is in its place."""
+    if not out.exists():
+        draft.rename(out)
+        return
+    old = draft.with_name(f"{draft.name}-old")
+    out.rename(old)
+    try:
+        draft.rename(out)
+    except BaseException:
+        old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_networks(
