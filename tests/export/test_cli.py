@@ -57,6 +57,23 @@ def test_verifies_against_a_checkpoint(exported: ModelFolder, trained: Path, spe
     assert main([*words, "--windows", "7", "--tolerance", "10"]) == 0
 
 
+def test_fine_tunes_a_model(exported: ModelFolder, audio_folder: Path, tmp_path: Path):
+    out = tmp_path / "mine"
+    words = ["train", "--init", str(exported.path), "--data", str(audio_folder), "--pad", "--out", str(out), "--threads=1"]
+    assert main([*words, "--epochs=1", "--epoch-windows=4", "--batch=4", "--validation-windows=6"]) == 0
+    origin = ModelFolder.open(out).config.origin
+    assert origin["settings"]["init"] == exported.config.name
+    assert origin["command"].startswith("edgevoice-export train --arch cae --units 64 --init cae-64 ")
+    assert "--pad" in origin["command"]
+    assert "init cae-64" in (out / "README.md").read_text()
+
+
+def test_runs_as_a_module():
+    command = [sys.executable, "-m", "edgevoice_export.cli", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: edgevoice-export ")
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -64,19 +81,31 @@ def test_verifies_against_a_checkpoint(exported: ModelFolder, trained: Path, spe
         (["train", "--arch", "cae", "--units", "65", "--data", "AUDIO", "--out", "OUT"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--resume"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--init", "none"], 2),
+        (["train", "--init", "MODEL", "--units", "128", "--data", "AUDIO", "--out", "OUT"], 2),
+        (["train", "--units", "64", "--data", "AUDIO", "--out", "OUT"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "AUDIO"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--notes", "none.md"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--notes", "MODEL/encoder.onnx"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--validation", "2"], 2),
         (["export", "none.pt", "--data", "AUDIO", "--out", "OUT"], 1),
         (["verify", "none"], 2),
+        (["verify", "MODEL", "--windows", "6"], 2),
         (["import-disvoice", "none.whl"], 2),
         (["import-disvoice", "AUDIO"], 2),
     ],
 )
 def test_errors_are_one_line(
-    words: list[str], code: int, audio_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    code: int,
+    audio_folder: Path,
+    exported: ModelFolder,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ):
-    places = {"AUDIO": str(audio_folder), "OUT": str(tmp_path / "out")}
-    assert main([places.get(word, word) for word in words]) == code
+    places = {"AUDIO": audio_folder, "OUT": tmp_path / "out", "MODEL": exported.path}
+    for name, path in places.items():
+        words = [word.replace(name, str(path)) for word in words]
+    assert main(words) == code
     lines = [line for line in capsys.readouterr().err.splitlines() if "utterances of" not in line]
     assert len(lines) == 1
     assert lines[0].startswith("edgevoice-export: ")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from edgevoice.errors import ArgumentError
 from edgevoice_export.corpus import Corpus, read_corpus
 from edgevoice_export.export import Description
 from edgevoice_export.networks import Architecture
@@ -42,15 +43,28 @@ def add_description_options(parser: argparse.ArgumentParser) -> None:
 
 
 def description(options: argparse.Namespace) -> Description:
-    """What `add_description_options` was given."""
+    """What `add_description_options` was given.
+
+    Raises:
+        ArgumentError: the notes cannot be read.
+    """
     return Description(
         name=options.name or options.out.resolve().name,
         version=options.model_version,
         licence=options.licence,
         data=options.data_name,
         data_licence=options.data_licence,
-        notes=options.notes.read_text(encoding="utf-8") if options.notes else "",
+        notes=_notes(options.notes) if options.notes else "",
     )
+
+
+def _notes(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ArgumentError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ArgumentError(f"{path}: not a text in UTF-8") from error
 
 
 def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
