@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from edgevoice.bench.report import Report
@@ -40,9 +41,10 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     median = {name: 1e3 * timing.median for name, timing in report.timings.items()}
     ratios = report.ratios
+    priority = " at real-time priority" if machine["real_time"] else ""
     introduction = (
         f"The same recording ({audio['seconds']:.1f} s, {audio['windows']} windows of 500 ms), a process each, in turns, on "
-        f"{machine['processor']} ({machine['cores']} cores), Python {machine['python']}, ONNX Runtime "
+        f"{machine['processor']} ({machine['cores']} cores){priority}, Python {machine['python']}, ONNX Runtime "
         f"{machine['packages']['onnxruntime']}, PyTorch {machine['packages']['torch']}. Start is from that of the process "
         "to its first features. The numbers of programs that compute the same were compared first."
     )
@@ -58,9 +60,9 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
         live = report.live
         alone += (
             f" {live.count} live streams on {live.threads} threads had 99 % of their frames within "
-            f"{1e3 * live.p99:.0f} ms: {live.share:.0%} of what the cores could hold if only the networks cost time."
+            f"{1e3 * live.p99:.0f} ms: {100 * live.share:.0f} % of what the cores could hold if only the networks cost time."
         )
-    return "\n\n".join([introduction, table, alone])
+    return "\n\n".join([fill(introduction, 120), table, fill(alone, 120)])
 
 
 def main() -> None:

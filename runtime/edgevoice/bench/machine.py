@@ -25,10 +25,13 @@ class Machine:
     """Installed versions by name."""
     load: float | None
     """Processes that wanted a core, on average over the last minute; None where the system does not tell."""
+    real_time: bool = False
+    """Whether the measurement had real-time priority, so that other programs could not interrupt it."""
 
     def __str__(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in self.packages.items())
-        return f"{self.processor}, {self.cores} cores; {self.system}; Python {self.python}; {versions}"
+        priority = "; real-time priority" * self.real_time
+        return f"{self.processor}, {self.cores} cores; {self.system}{priority}; Python {self.python}; {versions}"
 
     @classmethod
     def describe(cls, packages: tuple[str, ...] = PACKAGES) -> Machine:
@@ -46,6 +49,7 @@ class Machine:
             python=platform.python_version(),
             packages=versions,
             load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+            real_time=hasattr(os, "SCHED_FIFO") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
         )
 
     def to_dict(self) -> dict[str, object]:
