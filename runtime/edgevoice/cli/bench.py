@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 from edgevoice.cli.options import Commands, add_model_options, load_extractor, new_parser, positive
-from edgevoice.errors import OutputError
+from edgevoice.sinks.wholefile import whole_file
 
 _EPILOG = """\
 examples:
@@ -55,7 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     from edgevoice.bench.report import Report
 
     old = Report.read(arguments.compare) if arguments.compare else None
-    with _Bar() as bar:
+    with ExitStack() as stack:
+        # Begun before minutes of measuring: a place that cannot be written is told at once.
+        kept = stack.enter_context(whole_file(arguments.json)) if arguments.json not in (None, "-") else None
+        bar = stack.enter_context(_Bar())
         report = run_benchmark(
             load_extractor(arguments),
             threads=arguments.threads,
@@ -64,15 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
             stream_threads=arguments.streams,
             progress=bar.update,
         )
+        if kept:
+            kept.write(json.dumps(report.to_dict()).encode() + b"\n")
     if arguments.json == "-":
         print(json.dumps(report.to_dict()))
     else:
         print(report.table())
-    if arguments.json and arguments.json != "-":
-        try:
-            Path(arguments.json).write_text(json.dumps(report.to_dict()) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{arguments.json}: cannot be written ({error.strerror})") from error
     if arguments.plot:
         save_figure(report, arguments.plot)
     if old:
