@@ -98,7 +98,14 @@ def test_signals_end_it_after_what_was_captured(
 ) -> None:
     """Fake."""
     before = signal.getsignal(number)
-    say(then=lambda _: os.kill(os.getpid(), number))
+
+    def interrupt(stream: RawInputStream) -> None:
+        # The device is open a moment before the command takes signals for itself.
+        while getattr(signal.getsignal(number), "__name__", "") != "_end":
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    say(then=interrupt)
     assert main(["stream", "--mic", "--model", str(tiny_model)]) == code
     output, errors = capfd.readouterr()
     assert len(output.splitlines()) == 39
