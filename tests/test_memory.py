@@ -49,5 +49,6 @@ def test_a_long_file_needs_the_memory_of_a_short_one_and_its_frames(tiny_model: 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_ten_hours(tiny_model: Path, tmp_path: Path) -> None:
     compare(tiny_model, tmp_path, 600, 16000, "running")
