@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, cast, overload
+from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,20 +173,27 @@ class Features:
         """The frames of several blocks, in order; blocks are let go as they come, so that nothing is held twice."""
         if isinstance(blocks, list) and len(blocks) == 1:
             return cast("Features", blocks[0])
+        # Columns grow in place, seldom and together. Small arrays kept from every block would lie between the large ones
+        # that come and go with it, and keep the allocator from using their room again: half a gigabyte in ten hours.
         width, count = layout.bottleneck + layout.error, 0
-        values = np.empty((0, width), np.float32)
-        places = []
+        columns: dict[str, NDArray[Any]] = {
+            "values": np.empty((0, width), np.float32),
+            "index": np.empty(0, np.int64),
+            "start": np.empty(0, np.int64),
+            "silent": np.empty(0, np.bool_),
+            "gap": np.empty(0, np.bool_),
+        }
         for block in blocks:
-            end = count + len(block)
-            if end > len(values):
-                # Grown in place by the allocator, which a concatenation at the end could not be.
-                values.resize((max(end, len(values) * 3 // 2), width), refcheck=False)
-            values[count:end] = block.values
-            places.append((block.index, block.start, block.silent, block.gap))
+            end, room = count + len(block), len(columns["values"])
+            if end > room:
+                _resize(columns, max(end, room * 3 // 2))
+            for name, column in columns.items():
+                column[count:end] = getattr(block, name)
             count = end
-        values.resize((count, width), refcheck=False)
-        if not places:
-            integers, flags = np.empty(0, np.int64), np.empty(0, np.bool_)
-            return cls(values, integers, integers.copy(), flags, flags.copy(), layout)
-        index, start, silent, gap = zip(*places, strict=True)
-        return cls(values, np.concatenate(index), np.concatenate(start), np.concatenate(silent), np.concatenate(gap), layout)
+        _resize(columns, count)
+        return cls(**columns, layout=layout)
+
+
+def _resize(columns: dict[str, NDArray[Any]], length: int) -> None:
+    for column in columns.values():
+        column.resize((length, *column.shape[1:]), refcheck=False)
