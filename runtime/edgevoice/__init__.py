@@ -8,42 +8,39 @@ features = extractor.extract("speech.wav")
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
-from edgevoice.config import ModelConfig
-from edgevoice.errors import (
-    ArgumentError,
-    AudioError,
-    AudioFileNotFoundError,
-    AudioFormatError,
-    AudioTooShortError,
-    DeviceError,
-    DeviceMemoryError,
-    EdgeVoiceError,
-    MicrophoneLostError,
-    MicrophoneNotFoundError,
-    MicrophoneOpenError,
-    ModelConfigError,
-    ModelError,
-    ModelFilesError,
-    ModelNotFoundError,
-    ModelUseError,
-    OutputError,
-    ProviderError,
-    RuntimeMissingError,
-    SamplesError,
-    StreamError,
-)
-from edgevoice.extractor import Extractor, load
-from edgevoice.features import Features, Frame
-from edgevoice.modelfolder import ModelFolder, find_model, list_models
-from edgevoice.stream import Stream
-from edgevoice.streamgroup import StreamGroup
-
+TYPE_CHECKING = False  # as typing's, which costs more to import than all that stands here
 if TYPE_CHECKING:
+    from edgevoice.config import ModelConfig
+    from edgevoice.errors import (
+        ArgumentError,
+        AudioError,
+        AudioFileNotFoundError,
+        AudioFormatError,
+        AudioTooShortError,
+        DeviceError,
+        DeviceMemoryError,
+        EdgeVoiceError,
+        MicrophoneLostError,
+        MicrophoneNotFoundError,
+        MicrophoneOpenError,
+        ModelConfigError,
+        ModelError,
+        ModelFilesError,
+        ModelNotFoundError,
+        ModelUseError,
+        OutputError,
+        ProviderError,
+        RuntimeMissingError,
+        SamplesError,
+        StreamError,
+    )
+    from edgevoice.extractor import Extractor, load
+    from edgevoice.features import Features, Frame
     from edgevoice.microphone.devices import InputDevice, input_devices
     from edgevoice.microphone.microphone import Microphone
+    from edgevoice.modelfolder import ModelFolder, find_model, list_models
+    from edgevoice.stream import Stream
+    from edgevoice.streamgroup import StreamGroup
 
 __all__ = [
     "ArgumentError",
@@ -84,18 +81,32 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Without them a process is at its first frame a twentieth earlier, and most have no microphone.
-_ON_FIRST_USE = {
-    "InputDevice": "edgevoice.microphone.devices",
-    "Microphone": "edgevoice.microphone.microphone",
-    "input_devices": "edgevoice.microphone.devices",
+# Every name is loaded on its first use: the command line is ready for Ctrl-C before NumPy is there, and a process without a
+# microphone does without its modules. Errors, whose names end so, are in `edgevoice.errors`.
+_MODULES = {
+    "Extractor": "extractor",
+    "Features": "features",
+    "Frame": "features",
+    "InputDevice": "microphone.devices",
+    "Microphone": "microphone.microphone",
+    "ModelConfig": "config",
+    "ModelFolder": "modelfolder",
+    "Stream": "stream",
+    "StreamGroup": "streamgroup",
+    "find_model": "modelfolder",
+    "input_devices": "microphone.devices",
+    "list_models": "modelfolder",
+    "load": "extractor",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ON_FIRST_USE:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value = getattr(importlib.import_module(_ON_FIRST_USE[name]), name)
+    import importlib
+
+    module = "errors" if name.endswith("Error") else _MODULES[name]
+    globals()[name] = value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     return value
 
 

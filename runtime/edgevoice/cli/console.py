@@ -12,7 +12,12 @@ from edgevoice.errors import OutputError
 
 def tell(message: object) -> None:
     """Say something on stderr, in one line."""
-    print("edgevoice:", " ".join(str(message).split()), file=sys.stderr)
+    print("edgevoice:", one_line(message), file=sys.stderr)
+
+
+def one_line(message: object) -> str:
+    """A message without its line breaks."""
+    return " ".join(str(message).split())
 
 
 def standard_output() -> IO[bytes]:

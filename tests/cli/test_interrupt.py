@@ -1,0 +1,70 @@
+"""Ctrl-C before a command has begun."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from edgevoice.cli.interrupt import ends_at_once
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+
+_INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)\n"
+_SWALLOWED = f"try:\n    {_INTERRUPTED.replace(chr(10), chr(10) + '    ')}\nexcept KeyboardInterrupt:\n    pass\n"
+
+
+@pytest.mark.parametrize("package", ["edgevoice", "edgevoice_export"])
+@pytest.mark.parametrize("module", [_INTERRUPTED, _SWALLOWED], ids=["raised", "swallowed"])
+def test_while_modules_are_imported_it_ends_without_a_word(tmp_path: Path, package: str, module: str) -> None:
+    (tmp_path / "numpy.py").write_text(module)
+    program = f"import sys; from {package}.cli import main; sys.exit(main(['--help']))"
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_before_that_nothing_is_imported_that_takes_time() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import edgevoice_export.cli, edgevoice.cli; print(set(sys.modules) - before)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    expected = {"__future__", "edgevoice", "edgevoice.cli", "edgevoice_export", "edgevoice_export.cli"}
+    # How a checkout is installed can add a finder of its own.
+    assert {name for name in eval(result.stdout) if name.startswith(("edgevoice", "numpy", "argparse"))} <= expected
+
+
+def test_python_has_the_signal_again_afterwards() -> None:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with ends_at_once():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_somebody_else_stays() -> None:
+    handlers = [signal.SIG_IGN, lambda *_: None]
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for handler in handlers:
+            signal.signal(signal.SIGINT, handler)
+            with ends_at_once():
+                assert signal.getsignal(signal.SIGINT) is handler
+            assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_another_thread_changes_nothing() -> None:
+    def handler_inside() -> object:
+        with ends_at_once():
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(handler_inside).result() is signal.default_int_handler
