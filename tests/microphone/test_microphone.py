@@ -160,6 +160,32 @@ def test_it_ends_after_the_seconds_asked_for(fake: FakeSoundDevice, tiny: Extrac
         assert microphone.summary().seconds == 1.7
 
 
+def test_losses_beyond_the_seconds_asked_for_are_not_counted(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray
+) -> None:
+    with Microphone(tiny, seconds=3.0, backlog=2.0) as microphone:
+        fake.stream.give(voice[:16_000])
+        take(microphone)
+        fake.stream.give(voice[16_000:])  # of nine seconds the first seven are dropped
+        frames = take(microphone)
+        assert microphone.ended
+        summary = microphone.summary()
+    assert (summary.seconds, summary.lost, summary.lost_queue) == (3.0, 2.0, 2.0)
+    assert summary.frames + summary.lost_windows == 11
+    assert sum(frame.gap for frame in frames) == summary.gap_frames == 1
+
+
+def test_a_filled_block_beyond_the_seconds_asked_for_is_not_counted(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray
+) -> None:
+    with Microphone(tiny, seconds=1.02) as microphone:
+        fake.stream.give(voice[:16_000])
+        fake.stream.give(voice[16_000:24_000], input_underflow=True)
+        take(microphone)
+        summary = microphone.summary()
+    assert (summary.seconds, summary.lost_device, summary.lost) == (1.02, 0.02, 0.02)
+
+
 def test_stop_delivers_what_was_captured(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
     with Microphone(tiny) as microphone:
         fake.stream.give(voice)

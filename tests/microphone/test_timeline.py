@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgevoice.microphone.blocks import Block
-from edgevoice.microphone.timeline import Timeline
+from edgevoice.microphone.timeline import Losses, Timeline
 
 RATE, SIZE = 16000, 800
 PERIOD = SIZE / RATE
@@ -18,8 +20,8 @@ def block(number: int, arrived: float, **changes: object) -> Block:
     return Block(data=b"", length=SIZE, start=number * SIZE, arrived=arrived, **told)
 
 
-def place(timeline: Timeline, blocks: Iterable[Block]) -> int:
-    return sum(timeline.place(entry) for entry in blocks)
+def place(timeline: Timeline, blocks: Iterable[Block]) -> Losses:
+    return sum((timeline.place(entry) for entry in blocks), Losses())
 
 
 def regular(first: int, count: int, late: float = 0.0, **changes: object) -> Iterable[Block]:
@@ -30,7 +32,7 @@ def regular(first: int, count: int, late: float = 0.0, **changes: object) -> Ite
 def test_regular_blocks_lose_nothing_and_tell_when_samples_were_captured() -> None:
     timeline = Timeline(RATE)
     assert not timeline.running
-    assert place(timeline, regular(0, 100)) == 0
+    assert place(timeline, regular(0, 100)) == Losses()
     assert timeline.running
     assert timeline.position == 100 * SIZE
     assert timeline.captured(2.0) == pytest.approx(102.0)
@@ -45,15 +47,14 @@ def test_jitter_does_not_move_the_time_of_capture() -> None:
 def test_a_drifting_device_clock_is_followed_and_is_no_loss() -> None:
     timeline = Timeline(RATE)
     slow = 1 + 500e-6
-    assert place(timeline, (block(k, 100 + (k + 1) * PERIOD * slow) for k in range(72_000))) == 0
+    assert place(timeline, (block(k, 100 + (k + 1) * PERIOD * slow) for k in range(72_000))) == Losses()
     assert timeline.captured(3600) == pytest.approx(100 + 3600 * slow, abs=0.01)
 
 
 def test_what_the_queue_dropped_is_lost_exactly() -> None:
     timeline = Timeline(RATE)
     place(timeline, regular(0, 5))
-    assert place(timeline, regular(9, 5)) == 4 * SIZE
-    assert timeline.losses.queue == timeline.losses.total == 4 * SIZE
+    assert place(timeline, regular(9, 5)) == Losses(queue=4 * SIZE)
     assert timeline.position == 14 * SIZE
     assert timeline.captured(0.7) == pytest.approx(100.7)
 
@@ -62,34 +63,34 @@ def test_a_burst_after_a_pause_is_no_loss() -> None:
     """A stopped process: eight seconds arrive at once."""
     timeline = Timeline(RATE)
     place(timeline, regular(0, 40))
-    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(40, 200))) == 0
-    assert place(timeline, regular(200, 100)) == 0
+    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(40, 200))) == Losses()
+    assert place(timeline, regular(200, 100)) == Losses()
     assert timeline.captured(11) == pytest.approx(111)
 
 
 def test_a_burst_that_is_interrupted_again_is_no_loss() -> None:
     timeline = Timeline(RATE)
     place(timeline, regular(0, 40))
-    assert place(timeline, [block(40, 105.0)]) == 0
-    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(41, 200))) == 0
-    assert place(timeline, regular(200, 100)) == 0
+    assert place(timeline, [block(40, 105.0)]) == Losses()
+    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(41, 200))) == Losses()
+    assert place(timeline, regular(200, 100)) == Losses()
 
 
 def test_samples_that_stay_behind_the_clock_for_a_second_are_lost() -> None:
     timeline = Timeline(RATE)
     place(timeline, regular(0, 40))
-    assert place(timeline, regular(40, 19, late=0.9)) == 0
+    assert place(timeline, regular(40, 19, late=0.9)) == Losses()
     lost = place(timeline, regular(59, 41, late=0.9))
-    assert lost == timeline.losses.clock == pytest.approx(0.9 * RATE, abs=1)
-    assert timeline.position == 100 * SIZE + lost
+    assert lost.total == lost.clock == pytest.approx(0.9 * RATE, abs=1)
+    assert timeline.position == 100 * SIZE + lost.total
     assert timeline.captured(5.9) == pytest.approx(105.9)
-    assert place(timeline, regular(100, 200, late=0.9)) == 0
+    assert place(timeline, regular(100, 200, late=0.9)) == Losses()
 
 
 def test_a_delay_of_less_than_a_tenth_of_a_second_is_no_loss() -> None:
     timeline = Timeline(RATE)
     place(timeline, regular(0, 40))
-    assert place(timeline, regular(40, 400, late=0.09)) == 0
+    assert place(timeline, regular(40, 400, late=0.09)) == Losses()
 
 
 def test_what_is_caught_up_in_part_is_lost_in_part() -> None:
@@ -97,7 +98,7 @@ def test_what_is_caught_up_in_part_is_lost_in_part() -> None:
     place(timeline, regular(0, 40))
     place(timeline, (block(k, 104.0 + k * 1e-4) for k in range(40, 60)))
     lost = place(timeline, regular(60, 40, late=0.5))
-    assert lost == pytest.approx(0.5 * RATE, abs=1)
+    assert lost.total == pytest.approx(0.5 * RATE, abs=1)
 
 
 def test_an_overflow_loses_what_portaudio_and_the_clock_agree_on() -> None:
@@ -106,28 +107,30 @@ def test_an_overflow_loses_what_portaudio_and_the_clock_agree_on() -> None:
     first = block(39, 102.0, captured=50.0, told=50.0 + PERIOD)
     timeline.place(first._replace(start=40 * SIZE, arrived=100 + 41 * PERIOD))
     late = block(41, 100 + 42 * PERIOD + 0.2, captured=50.0 + PERIOD + 0.2, told=0.0, overflow=True)
-    assert timeline.place(late) == pytest.approx(0.2 * RATE, abs=1)
-    assert timeline.losses.device == timeline.losses.total
+    lost = timeline.place(late)
+    assert lost.total == lost.device == pytest.approx(0.2 * RATE, abs=1)
 
 
 def test_a_wall_clock_that_jumps_in_an_overflow_loses_one_sample() -> None:
     """PortAudio's clock is the wall clock on some systems: set forward by an hour, it must not lose an hour."""
     timeline = Timeline(RATE)
     place(timeline, (entry._replace(captured=10 + k * PERIOD) for k, entry in enumerate(regular(0, 40))))
-    assert timeline.place(block(40, 100 + 41 * PERIOD, captured=3612.0, told=3612.0, overflow=True)) == 1
+    assert timeline.place(block(40, 100 + 41 * PERIOD, captured=3612.0, told=3612.0, overflow=True)) == Losses(device=1)
 
 
 def test_an_overflow_without_portaudios_clock_loses_what_the_block_is_late_by() -> None:
     timeline = Timeline(RATE)
     place(timeline, regular(0, 40))
-    assert timeline.place(block(40, 100 + 41 * PERIOD + 0.06, overflow=True)) == pytest.approx(0.06 * RATE, abs=1)
+    lost = timeline.place(block(40, 100 + 41 * PERIOD + 0.06, overflow=True))
+    assert lost.total == pytest.approx(0.06 * RATE, abs=1)
 
 
 def test_the_time_without_the_device_is_lost() -> None:
     timeline = Timeline(RATE)
     place(timeline, regular(0, 40))
     again = [block(k, 107.0 + (k + 1) * PERIOD, opening=1) for k in range(40)]
-    assert place(timeline, again) == timeline.losses.reopening == pytest.approx(5.0 * RATE, abs=1)
+    lost = place(timeline, again)
+    assert lost.total == lost.reopening == pytest.approx(5.0 * RATE, abs=1)
     assert timeline.captured(9.0) == pytest.approx(109.0)
 
 
@@ -143,3 +146,14 @@ def test_samples_that_portaudio_dates_into_the_future_were_captured_at_their_arr
     timeline = Timeline(RATE)
     place(timeline, regular(0, 4, captured=50.0, told=50.0 + PERIOD - 0.01))
     assert timeline.captured(0.1) == pytest.approx(100.1)
+
+
+@given(st.tuples(*[st.integers(0, 50)] * 4), st.integers(0, 250))
+def test_the_first_losses_are_those_that_came_first(counts: tuple[int, int, int, int], count: int) -> None:
+    losses = Losses(*counts)
+    first = losses.first(count)
+    assert first.total == min(count, losses.total)
+    in_order = "".join(name * number for name, number in zip("rqdc", counts, strict=True))
+    assert in_order[:count] == "".join(
+        name * number for name, number in zip("rqdc", (first.reopening, first.queue, first.device, first.clock), strict=True)
+    )

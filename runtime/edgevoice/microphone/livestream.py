@@ -14,7 +14,7 @@ from edgevoice.microphone.blocks import Block
 from edgevoice.microphone.histogram import Histogram
 from edgevoice.microphone.recording import Recording
 from edgevoice.microphone.summary import Percentiles, Summary
-from edgevoice.microphone.timeline import Timeline
+from edgevoice.microphone.timeline import Losses, Timeline
 
 if TYPE_CHECKING:
     from edgevoice.features import Features, Frame
@@ -34,7 +34,7 @@ class LiveStream:
     def __init__(self, stream: Stream, channels: int, seconds: float | None, recording: Recording | None) -> None:
         self._stream, self._channels, self._recording = stream, channels, recording
         self._limit = None if seconds is None else round(seconds * stream.rate)
-        self._timeline = Timeline(stream.rate)
+        self._timeline, self._losses = Timeline(stream.rate), Losses()
         self._waiting: collections.deque[tuple[Frame, float]] = collections.deque()
         self.finished = False
         """Whether no further frame will be computed."""
@@ -59,19 +59,18 @@ class LiveStream:
     def take(self, block: Block) -> None:
         """Compute what the next block completes."""
         lost, samples = self._timeline.place(block), block.samples(self._channels)
-        if block.filled:
-            self._timeline.losses.device += block.length
-            lost, samples = lost + block.length, samples[:0]
-        else:
+        if not block.filled:
             self.peak = max(int(samples.max()), -int(samples.min())) / 2**15
-        self._compute(lost, samples)
+            self._compute(lost, samples)
+            return
+        self._compute(lost, samples[:0])
+        if not self.finished:
+            self._compute(Losses(device=block.length), samples[:0])
 
     def fill_up(self) -> None:
         """Take everything up to the end of the audio asked for as lost."""
         if self._limit is not None:
-            lost = self._limit - self._stream.position
-            self._timeline.losses.reopening += lost
-            self._compute(lost, np.empty((0, self._channels), np.int16))
+            self._compute(Losses(reopening=self._limit - self._stream.position), np.empty((0, self._channels), np.int16))
 
     def finish(self) -> None:
         """Compute what the resampler still held back; close the recording."""
@@ -100,7 +99,7 @@ class LiveStream:
 
     def summary(self, device: str) -> Summary:
         """What became of the audio so far."""
-        rate, losses, position = self._stream.rate, self._timeline.losses, self._stream.position
+        rate, losses, position = self._stream.rate, self._losses, self._stream.position
         return Summary(
             device=device,
             rate=rate,
@@ -119,10 +118,14 @@ class LiveStream:
             load=self._busy * rate / position if position else 0.0,
         )
 
-    def _compute(self, lost: int, samples: NDArray[np.int16]) -> None:
+    def _compute(self, losses: Losses, samples: NDArray[np.int16]) -> None:
+        """Take what was lost, and the samples after it; of both only what lies before the end of the audio asked for."""
         if self._limit is not None:
-            lost = min(lost, self._limit - self._stream.position)
-            samples = samples[: self._limit - self._stream.position - lost]
+            left = self._limit - self._stream.position
+            losses = losses.first(left)
+            samples = samples[: left - losses.total]
+        self._losses += losses
+        lost = losses.total
         started = time.perf_counter()
         self._keep([self._stream.skip(lost), self._stream.push(samples)] if lost else [self._stream.push(samples)], started)
         if self._recording is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from edgevoice.microphone.blocks import Block
 
@@ -15,23 +15,34 @@ _CATCHING_UP = 0.02
 _LARGEST_AGE = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Losses:
-    """Samples lost, by how; at the source's rate."""
+    """Samples lost, by how; at the source's rate. Those of one block stand in the order in which they were lost."""
 
+    reopening: int = 0
+    """The device was gone, and opened again: an estimate."""
     queue: int = 0
     """The consumer was slow and the queue full: exact."""
     device: int = 0
     """PortAudio flagged an overflow, or filled a block up with zeros: an estimate."""
     clock: int = 0
     """The samples fell behind the clock for good: an estimate."""
-    reopening: int = 0
-    """The device was gone, and opened again: an estimate."""
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.queue + self.device + self.clock + self.reopening
+        return self.reopening + self.queue + self.device + self.clock
+
+    def __add__(self, other: Losses) -> Losses:
+        return Losses(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+    def first(self, count: int) -> Losses:
+        """The first so many of them, or all where there are fewer."""
+        kept = []
+        for field in fields(self):
+            kept.append(min(getattr(self, field.name), count))
+            count -= kept[-1]
+        return Losses(*kept)
 
 
 class Timeline:
@@ -47,7 +58,6 @@ class Timeline:
         self._rate = rate
         self.position = 0
         """Samples up to here, lost ones included."""
-        self.losses = Losses()
         self._opening: int | None = None
         self._given = 0
         self._offset, self._age = _Lowest(), _Lowest()
@@ -63,8 +73,8 @@ class Timeline:
         """When the sample at `seconds` of the source was captured, as `time.monotonic()` counts."""
         return self._offset.value + seconds - self._age.value
 
-    def place(self, block: Block) -> int:
-        """Take the next block into account; return how many samples were lost before it."""
+    def place(self, block: Block) -> Losses:
+        """Take the next block into account; return what was lost before it."""
         lost = self._before(block)
         age = block.told - block.captured - block.length / self._rate if block.captured else 0.0
         if block.opening != self._opening:
@@ -72,31 +82,24 @@ class Timeline:
             self._offset, self._age, self._raised = _Lowest(), _Lowest(), None
         second = int(block.arrived)
         self._age.add(min(max(age, 0.0), _LARGEST_AGE), second)
-        end = self.position + lost + block.length
+        end = self.position + lost.total + block.length
         offset = block.arrived - end / self._rate
         self._offset.add(offset, second)
         jump = self._jump(offset, block)
-        self.losses.clock += jump
         self.position = end + jump
         self._given = block.start + block.length
         self._previous = block
-        return lost + jump
+        return lost + Losses(clock=jump)
 
-    def _before(self, block: Block) -> int:
+    def _before(self, block: Block) -> Losses:
         if self._previous is None:
-            return 0
+            return Losses()
         if block.opening != self._opening:
             first = block.arrived - block.length / self._rate
-            lost = max(1, round((first - self._offset.value) * self._rate) - self.position)
-            self.losses.reopening += lost
-            return lost
+            return Losses(reopening=max(1, round((first - self._offset.value) * self._rate) - self.position))
         dropped = block.start - self._given
-        self.losses.queue += dropped
-        if not block.overflow:
-            return dropped
-        flagged = self._overflow(block, self._previous, dropped)
-        self.losses.device += flagged
-        return dropped + flagged
+        flagged = self._overflow(block, self._previous, dropped) if block.overflow else 0
+        return Losses(queue=dropped, device=flagged)
 
     def _overflow(self, block: Block, previous: Block, dropped: int) -> int:
         """Samples lost in an overflow: what PortAudio's clock says, but not more than the block is late; at least one."""
