@@ -9,6 +9,7 @@ and is answered with its seconds. `benchmarks/peers.py` starts these processes a
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import warnings
@@ -37,7 +38,9 @@ def _edgevoice(model: str) -> Callable[[dict[str, str]], Run]:
 
         extractor = edgevoice.load(options.get(model, model))
         level = 1.0 if "fixed level" in options else None
-        return lambda path: extractor.extract(path, level=level).values
+        # What holds the libraries of the others to one thread holds EdgeVoice too.
+        workers = 1 if os.environ.get("OMP_NUM_THREADS") == "1" else None
+        return lambda path: extractor.extract(path, level=level, workers=workers).values
 
     return load
 

@@ -12,7 +12,7 @@ import soundfile
 
 CODE = """
 import resource, sys, edgevoice
-features = edgevoice.load(sys.argv[1]).extract(sys.argv[2], level=sys.argv[3])
+features = edgevoice.load(sys.argv[1]).extract(sys.argv[2], level=sys.argv[3], workers=int(sys.argv[4]) or None)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 print(len(features), features.values.nbytes, peak)
 """
@@ -26,26 +26,28 @@ def record(path: Path, minutes: int, rate: int) -> Path:
     return path
 
 
-def measure(model: Path, audio: Path, level: str) -> tuple[int, int, int]:
+def measure(model: Path, audio: Path, level: str, workers: int) -> tuple[int, int, int]:
     result = subprocess.run(
-        [sys.executable, "-c", CODE, str(model), str(audio), level], capture_output=True, text=True, check=True
+        [sys.executable, "-c", CODE, str(model), str(audio), level, str(workers)], capture_output=True, text=True, check=True
     )
     frames, size, peak = map(int, result.stdout.split())
     return frames, size, peak
 
 
-def compare(model: Path, folder: Path, minutes: int, rate: int, level: str) -> None:
+def compare(model: Path, folder: Path, minutes: int, rate: int, level: str, workers: int = 0) -> None:
     pytest.importorskip("resource")
-    _, size, short = measure(model, record(folder / "short.wav", 1, rate), level)
-    frames, large, long = measure(model, record(folder / "long.wav", minutes, rate), level)
+    _, size, short = measure(model, record(folder / "short.wav", 1, rate), level, workers)
+    frames, large, long = measure(model, record(folder / "long.wav", minutes, rate), level, workers)
     assert frames == 60 * minutes * 4 - 1
     # The frames, what says where they are, and what a process's heap may wander.
     assert long - short < 1.25 * (large - size) + 8e6
 
 
-@pytest.mark.parametrize("level", ["running", "utterance"])
-def test_a_long_file_needs_the_memory_of_a_short_one_and_its_frames(tiny_model: Path, tmp_path: Path, level: str) -> None:
-    compare(tiny_model, tmp_path, 30, 24000, level)
+@pytest.mark.parametrize(("level", "workers"), [("running", 0), ("running", 5), ("utterance", 1)])
+def test_a_long_file_needs_the_memory_of_a_short_one_and_its_frames(
+    tiny_model: Path, tmp_path: Path, level: str, workers: int
+) -> None:
+    compare(tiny_model, tmp_path, 30, 24000, level, workers)
 
 
 @pytest.mark.slow

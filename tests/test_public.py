@@ -22,6 +22,7 @@ LAYERS = (
     ("inference",),
     ("windowing", "features"),
     ("analysis",),
+    ("parallel",),
     ("stream",),
     ("streamgroup",),
     ("extractor",),

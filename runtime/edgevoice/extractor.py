@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, Literal
 
 import numpy as np
@@ -20,10 +21,11 @@ from edgevoice.features import Features, Layout
 from edgevoice.inference import Images, Networks, check_device
 from edgevoice.level import parse_level, whole_level
 from edgevoice.modelfolder import ModelFolder, find_model
+from edgevoice.parallel import analysed, usable_cores
 from edgevoice.spectrogram import Spectrogram
 from edgevoice.stream import Stream
 from edgevoice.streamgroup import StreamGroup
-from edgevoice.windowing import BATCH, FixedLevel, Windower
+from edgevoice.windowing import BATCH, FixedLevel, Windower, Windows
 
 DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]
@@ -53,8 +55,7 @@ def load(
         ArgumentError: an argument is outside what is allowed.
     """
     check_device(device)
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
-        raise ArgumentError(f"threads {threads!r}: expected a whole number, 1 or more")
+    _check_count("threads", threads)
     if descriptors not in DESCRIPTORS:
         raise ArgumentError(f"descriptors {descriptors!r}: expected one of {', '.join(DESCRIPTORS)}")
     return Extractor(find_model(model), device, threads, descriptors)
@@ -63,11 +64,11 @@ def load(
 class Extractor:
     """A loaded model: immutable, shared between threads. Made by `edgevoice.load`."""
 
-    __slots__ = ("_device", "_folder", "_layout", "_local", "_networks", "_spectrogram")
+    __slots__ = ("_device", "_folder", "_layout", "_local", "_networks", "_spectrogram", "_threads")
 
     def __init__(self, folder: ModelFolder, device: str, threads: int, descriptors: Descriptors) -> None:
         config = folder.config
-        self._folder, self._device = folder, device
+        self._folder, self._device, self._threads = folder, device, threads
         self._networks = Networks(folder, device, threads, decoder=descriptors != "bottleneck")
         self._spectrogram = Spectrogram(config.spectrogram, config.audio)
         self._local = threading.local()
@@ -161,6 +162,7 @@ class Extractor:
         channel: int | None = None,
         pad: bool = False,
         resampler: Literal["soxr", "fft"] = "soxr",
+        workers: int | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> Features:
         """Features of a whole recording: what a stream gives that is fed with it, bit for bit on the CPU.
@@ -175,6 +177,9 @@ class Extractor:
             channel: the one to use, from 0 up; their mean if None.
             pad: whether audio shorter than one window is filled up with zeros.
             resampler: `soxr`, in constant memory, or `fft`: the whole signal by its spectrum, as DisVoice does.
+            workers: how many batches of windows are computed at the same time, each on the CPU threads that the model was
+                loaded with: one a usable core if None. 1 keeps all in the calling thread, as do models that compute windows
+                together, and devices other than the CPU.
             progress: called with the seconds of audio read since its last call.
 
         Raises:
@@ -193,21 +198,21 @@ class Extractor:
             return resampled(source, self.config.audio.rate, channel, resampler)
 
         measured = _measure(signal(), self.config) if chosen == "utterance" else _fixed(chosen)
-        windower, analysis = Windower(self.config, measured, samples, self._batch, dtype), self._analysis()
+        windower = Windower(self.config, measured, samples, self._batch, dtype)
         window = self.config.audio.window
 
-        def frames() -> Iterator[Features]:
+        def blocks() -> Iterator[Windows]:
             reported = 0
             for block in signal():
-                yield from map(analysis.run, windower.push(block))
+                yield from windower.push(block)
                 if progress:
                     progress((windower.position - reported) / self.config.audio.rate)
                     reported = windower.position
             if pad and 0 < windower.position < window:
-                yield from map(analysis.run, windower.push(np.zeros(window - windower.position, dtype)))
-            yield from analysis.finish()
+                yield from windower.push(np.zeros(window - windower.position, dtype))
 
-        features = Features.join(frames(), self.layout)
+        with closing(analysed(blocks(), self._analysis, self._workers(workers))) as frames:
+            features = Features.join(frames, self.layout)
         if not len(features):
             raise AudioTooShortError(f"{source.name}: {self._too_short(windower.position)}")
         return features.moved(round(source.first * self.config.audio.rate / source.rate))
@@ -262,6 +267,14 @@ class Extractor:
             return _CUDA_BATCH
         return BATCH if self.config.batch_independent else 1
 
+    def _workers(self, asked: int | None) -> int:
+        """Batches that `extract` computes at the same time."""
+        if asked is not None:
+            _check_count("workers", asked)
+        if self._device != "cpu" or self.config.windows == "together":
+            return 1
+        return max(1, usable_cores() // self._threads) if asked is None else asked
+
     def _analysis(self) -> Analysis:
         """New buffers, and the way from windows to features, for one stream."""
         if self.config.windows == "together":
@@ -311,6 +324,11 @@ class Extractor:
         if samples == 0 or samples % step or abs(samples - seconds * audio.rate) > 1e-6 * audio.rate:
             raise ArgumentError(f"hop {seconds}: expected a multiple of {step / audio.rate:g} s, the step of the level")
         return samples
+
+
+def _check_count(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1024:
+        raise ArgumentError(f"{name} {value!r}: expected a whole number from 1 to 1024")
 
 
 def _fixed(level: str | float) -> str | FixedLevel:

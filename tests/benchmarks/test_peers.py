@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from benchmarks import speed_table
+from benchmarks.peer_programs import PEERS
 from benchmarks.peers import PeerProcess, installed_size
 from benchmarks.speed_table import BEGIN, END, speed_section
+from edgevoice import Extractor, Features
 from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.report import Report
 from edgevoice.bench.timing import Timing
@@ -29,6 +31,23 @@ def test_a_peer_answers_with_its_seconds(tiny_model: Path, speech: Path, tmp_pat
     seconds = [peer.run() for _ in range(3)]
     peer.close()
     assert 0 < max(seconds) < peer.start + 10
+
+
+def test_one_thread_is_one_worker(tiny_model: Path, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | None] = []
+
+    def seen(extractor: Extractor, path: str, *, workers: int | None, **_: object) -> Features:
+        asked.append(workers)
+        return extractor.stream().push(np.zeros(8000))
+
+    monkeypatch.setattr(Extractor, "extract", seen)
+    for told, workers in (("1", 1), (None, None)):
+        if told:
+            monkeypatch.setenv("OMP_NUM_THREADS", told)
+        else:
+            monkeypatch.delenv("OMP_NUM_THREADS")
+        PEERS["edgevoice"].load({"cae-256": str(tiny_model)})(str(speech))
+        assert asked.pop() == workers
 
 
 def test_a_peer_that_fails_is_named(speech: Path, tmp_path: Path) -> None:

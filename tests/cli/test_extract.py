@@ -58,6 +58,27 @@ def test_options_reach_extract(run: Callable, speech: Path, tiny_model: Path) ->
     np.testing.assert_array_equal(values(fft.out, extractor.layout.names), named)
 
 
+def test_jobs_share_the_cores(run: Callable, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | None] = []
+
+    def seen(extractor: edgevoice.Extractor, audio: Path, *, workers: int | None, **_: object) -> edgevoice.Features:
+        asked.append(workers)
+        return extractor.stream().push(np.zeros(8000))
+
+    monkeypatch.setattr("edgevoice.cli.extract.usable_cores", lambda: 8)
+    monkeypatch.setattr(edgevoice.Extractor, "extract", seen)
+    for options, workers in (
+        ((), None),
+        (("--jobs", "3"), 2),
+        (("--jobs", "2", "--threads", "3"), 1),
+        (("--jobs", "5", "--threads", "5"), 1),
+        (("--jobs", "3", "--workers", "7"), 7),
+    ):
+        assert run("extract", folder, "-o", tmp_path / "table.npy", *options).code == 0
+        assert asked == [workers] * 3
+        asked.clear()
+
+
 def tiny_features(extractor: edgevoice.Extractor, speech: Path) -> np.ndarray:
     return extractor.extract(speech, resampler="fft", level="utterance").values
 

@@ -61,7 +61,7 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
 
 
 def batch_calls(extractor: Extractor, samples: NDArray[np.float32]) -> list[Call]:
-    """The calls that compute many windows: `describe` of 8 and of 64, and `extract` of all samples (samples,)."""
+    """The calls that compute many windows, one batch at a time: `describe` of 8 and of 64, `extract` of all samples."""
     config = extractor.config
     windows = np.lib.stride_tricks.sliding_window_view(samples, config.audio.window)[:: config.audio.hop]
     level = 1.0 if config.level.default == "utterance" else None
@@ -71,7 +71,7 @@ def batch_calls(extractor: Extractor, samples: NDArray[np.float32]) -> list[Call
         calls.append(Call(f"describe() of {size}", partial(extractor.describe, batch), windows=size))
 
     def extract() -> Features:
-        return extractor.extract((samples, config.audio.rate), level=level)
+        return extractor.extract((samples, config.audio.rate), level=level, workers=1)
 
     return [*calls, Call("extract()", extract, windows=len(extract()))]
 

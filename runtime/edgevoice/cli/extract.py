@@ -28,6 +28,7 @@ from edgevoice.cli.progress import Progress
 from edgevoice.errors import AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
+from edgevoice.parallel import usable_cores
 from edgevoice.sinks.table import FORMATS
 
 Result = Features | AudioError | DeviceMemoryError
@@ -64,6 +65,12 @@ def add(commands: Commands) -> None:
         "--resampler", choices=RESAMPLERS, default="soxr", help="fft is DisVoice's, of the whole file (default: soxr)"
     )
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="files computed at the same time (default: 1)")
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="parts of each file computed at the same time (default: the cores, divided by --jobs and --threads)",
+    )
     add_window_options(parser)
     add_model_options(parser)
     parser.set_defaults(run=run, static=False)
@@ -73,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the tables that were asked for; 1 if some input failed."""
     output = Output(arguments.output, arguments.format, arguments.static)
     extractor = load_extractor(arguments)
+    if arguments.workers is None and arguments.jobs > 1:
+        arguments.workers = max(1, usable_cores() // (arguments.jobs * arguments.threads))
     inputs = Inputs.find(arguments.inputs)
     failed: list[EdgeVoiceError] = list(inputs.errors)
     # A bar and a table on the same terminal would be drawn over each other.
@@ -135,6 +144,7 @@ def _result(extractor: Extractor, file: Path, arguments: argparse.Namespace, pro
             channel=arguments.channel,
             pad=arguments.pad,
             resampler=arguments.resampler,
+            workers=arguments.workers,
             progress=progress,
         )
     except AudioError as error:
