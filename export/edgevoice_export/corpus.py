@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from edgevoice.errors import (
     AudioFileNotFoundError,
     AudioFormatError,
     AudioTooShortError,
-    OutputError,
 )
+from edgevoice.sinks.madefolders import MadeFolders
+from edgevoice.sinks.wholefile import writing
 
 _LAYOUT = "1"  # of the cache; goes into its key
 _SCALE = 32768.0
@@ -185,16 +187,12 @@ def _digest(folder: Path, speakers: dict[str, str], rate: int, shortest: int) ->
 
 
 def _write_cache(home: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress) -> None:
-    try:
-        home.parent.mkdir(parents=True, exist_ok=True)
+    with writing(str(home)), ExitStack() as stack:
+        stack.callback(MadeFolders(home.parent).remove)  # nothing, once something is in them
         draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
-        try:
-            _write_samples(draft, folder, speakers, rate, shortest, progress)
-            _put_in_place(draft, home)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(f"{home}: cannot be written ({error.strerror})") from error
+        stack.callback(shutil.rmtree, draft, ignore_errors=True)
+        _write_samples(draft, folder, speakers, rate, shortest, progress)
+        _put_in_place(draft, home)
 
 
 def _write_samples(

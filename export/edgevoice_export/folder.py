@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgevoice.config import ModelConfig
-from edgevoice.errors import EdgeVoiceError, ModelError, OutputError
+from edgevoice.errors import ModelError, OutputError
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder
+from edgevoice.sinks.madefolders import MadeFolders
+from edgevoice.sinks.wholefile import writing
 from edgevoice_export.verify import Images, Reference, Verification, verify
 
 
@@ -35,21 +37,13 @@ def drafted(out: Path) -> Iterator[Path]:
         OutputError: `out` is there and is no model folder, or the place or the draft cannot be written to.
     """
     check_place(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with writing(str(out)), contextlib.ExitStack() as stack:
+        stack.callback(MadeFolders(out.parent).remove)  # nothing, once something is in them
         draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror})") from error
-    try:
+        stack.callback(shutil.rmtree, draft, ignore_errors=True)
         yield draft
         draft.chmod(0o755)  # mkdtemp gives it to its owner alone
         _replace(out, draft)
-    except EdgeVoiceError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error})") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _replace(out: Path, draft: Path) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from edgevoice import RuntimeMissingError
+from edgevoice.bench import benchmark
 from edgevoice.bench.report import Report
 from edgevoice.cli import main
+from edgevoice.plotting.figurefile import figure_format
 
 
 def test_command(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,3 +28,30 @@ def test_command(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "ratio" in captured.err
     assert main([*arguments, "--compare", str(tmp_path / "missing.json")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "code"),
+    [("now.docx", "expected a name that ends in .png", 2), ("kept/now.png", "cannot be written (Not a directory)", 1)],
+)
+def test_a_picture_that_cannot_be_written_is_told_before_measuring(
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    words: str,
+    code: int,
+) -> None:
+    monkeypatch.setattr(benchmark, "run_benchmark", lambda *_, **__: pytest.fail("measures"))
+    (tmp_path / "kept").touch()
+    arguments = ["bench", "--model", str(tiny_model), "--json", str(tmp_path / "new" / "now.json")]
+    assert main([*arguments, "--plot", str(tmp_path / place)]) == code
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "kept"]
+
+
+def test_a_figure_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevoice.plotting.figurefile.find_spec", lambda _: None)
+    with pytest.raises(RuntimeMissingError, match=r"edgevoice\[plot\]"):
+        figure_format("out.png")

@@ -155,6 +155,12 @@ def test_draft_takes_the_place_of_a_model_folder_alone(tmp_path: Path):
     assert (thesis / "chapter").exists()
 
 
+def test_folders_made_for_a_draft_vanish_with_it(tmp_path: Path):
+    with pytest.raises(ZeroDivisionError), drafted(tmp_path / "deep" / "er" / "model"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_model_stays_where_its_draft_cannot_replace_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     rename = Path.rename
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,48 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"out\.csv: cannot be written \(No space left"):
         write(tmp_path / "out.csv", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
+def test_folders_made_for_it_vanish_with_it(tmp_path: Path, error: BaseException) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises((KeyboardInterrupt, OutputError)):
+        write(tmp_path / "there" / "deep" / "er" / "out.csv", error)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+
+
+def test_folders_that_others_use_meanwhile_stay(tmp_path: Path) -> None:
+    other = tmp_path / "deep" / "other.csv"
+
+    def fail() -> None:
+        with whole_file(tmp_path / "deep" / "er" / "out.csv"):
+            other.touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert list(tmp_path.rglob("*")) == [other.parent, other]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_named_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write(pipe)
+    reader.join()
+    assert read == [b"new"]
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_device_is_written_to(tmp_path: Path) -> None:
+    link = tmp_path / "out.csv"
+    link.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"out\.csv: cannot be written \(No space left"):
+        write(link)
+    assert Path("/dev/full").is_char_device()
 
 
 def test_a_closed_pipe_is_no_output_error(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from edgevoice.errors import OutputError
 from edgevoice.modelfolder import find_model
+from edgevoice.sinks.wholefile import whole_file
 from edgevoice_export.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
 
 TOLERANCE = 1e-3
@@ -35,10 +35,8 @@ def run(options: argparse.Namespace) -> int:
     model = convert_to_pcm(folder, options.transform)
     path = options.out or Path(f"{folder.config.name}-pcm.onnx")
     data = model.SerializeToString()
-    try:
-        path.write_bytes(data)
-    except OSError as failure:
-        raise OutputError(f"{path}: cannot be written ({failure.strerror})") from failure
+    with whole_file(path) as file:
+        file.write(data)
     bottleneck, error = compare_with_runtime(data, folder, _windows(folder.config.audio.window))
     print(f"{path}: {len(data) / 1e6:.1f} MB; largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}")
     return 0 if max(bottleneck, error) <= TOLERANCE else 1

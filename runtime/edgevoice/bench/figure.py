@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgevoice.bench.report import Report
-from edgevoice.errors import OutputError, RuntimeMissingError
+from edgevoice.plotting.figurefile import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _BARS = (
     "fft",
@@ -21,18 +24,13 @@ _BARS = (
 )
 
 
-def save_figure(report: Report, path: str | Path) -> None:
-    """Save the histogram of the time from push to frame, and the stages' medians with their 99th percentiles.
+def draw_report(report: Report) -> Figure:
+    """The histogram of the time from push to frame, and the stages' medians with their 99th percentiles.
 
     Raises:
-        RuntimeMissingError: Matplotlib is not installed.
-        OutputError: the picture cannot be written.
+        RuntimeMissingError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise RuntimeMissingError("Matplotlib is not installed: pip install 'edgevoice[plot]'") from error
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = new_figure(10, 4)
     histogram, bars = figure.subplots(1, 2)
 
     name = "push with a frame" if "push with a frame" in report.timings else "describe()"
@@ -57,7 +55,4 @@ def save_figure(report: Report, path: str | Path) -> None:
     bars.invert_yaxis()
     bars.set(xlabel="milliseconds a window", title="median, up to p99; red: the machine's floor")
     figure.suptitle(f"{report.title}: {report.machine.processor}", fontsize=10)
-    try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot be written ({error})") from error
+    return figure

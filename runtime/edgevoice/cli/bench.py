@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from edgevoice.cli.options import Commands, add_model_options, load_extractor, new_parser, positive
+from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.sinks.wholefile import whole_file
 
 _EPILOG = """\
@@ -51,13 +52,15 @@ def run(arguments: argparse.Namespace) -> int:
     # Loaded here: other commands do without.
     from edgevoice.bench.benchmark import run_benchmark
     from edgevoice.bench.comparison import Comparison
-    from edgevoice.bench.figure import save_figure
+    from edgevoice.bench.figure import draw_report
     from edgevoice.bench.report import Report
 
     old = Report.read(arguments.compare) if arguments.compare else None
+    kind = figure_format(arguments.plot) if arguments.plot else ""
     with ExitStack() as stack:
         # Begun before minutes of measuring: a place that cannot be written is told at once.
         kept = stack.enter_context(whole_file(arguments.json)) if arguments.json not in (None, "-") else None
+        picture = stack.enter_context(whole_file(arguments.plot)) if arguments.plot else None
         bar = stack.enter_context(_Bar())
         report = run_benchmark(
             load_extractor(arguments),
@@ -69,12 +72,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         if kept:
             kept.write(json.dumps(report.to_dict()).encode() + b"\n")
+        if picture:
+            write_figure(draw_report(report), picture, kind)
     if arguments.json == "-":
         print(json.dumps(report.to_dict()))
     else:
         print(report.table())
-    if arguments.plot:
-        save_figure(report, arguments.plot)
     if old:
         print("", Comparison(old, report).table(), sep="\n", file=sys.stderr if arguments.json == "-" else sys.stdout)
     return 0

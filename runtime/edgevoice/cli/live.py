@@ -32,9 +32,11 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
         except _Interrupted:
             drop_output()
         finally:
-            microphone.close()
-            for line in str(microphone.summary()).splitlines():
-                tell(line)
+            try:
+                microphone.close()
+            finally:
+                for line in str(microphone.summary()).splitlines():
+                    tell(line)
     return 0 if session.signal is None else 128 + session.signal
 
 

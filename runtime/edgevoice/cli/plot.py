@@ -10,11 +10,9 @@ import numpy as np
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.cli.options import Commands, add_model_options, add_window_options, load_extractor, new_parser
-from edgevoice.errors import ArgumentError
+from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.plotting.overview import draw_overview
 from edgevoice.sinks.wholefile import whole_file
-
-_KINDS = ("png", "pdf", "svg")
 
 _EPILOG = """\
 example:
@@ -36,9 +34,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the figure."""
-    kind = arguments.output.suffix.lstrip(".").lower()
-    if kind not in _KINDS:
-        raise ArgumentError(f"{arguments.output}: expected a name that ends in {', '.join('.' + name for name in _KINDS)}")
+    kind = figure_format(arguments.output)
     extractor = load_extractor(arguments)
     cut = {"start": arguments.start, "end": arguments.end, "channel": arguments.channel}
     features = extractor.extract(arguments.input, level=arguments.level, hop=arguments.hop, **cut)
@@ -47,5 +43,5 @@ def run(arguments: argparse.Namespace) -> int:
     samples = np.concatenate(list(signal))
     figure = draw_overview(extractor, samples, features, f"{Path(arguments.input).name} · {extractor.config.name}")
     with whole_file(arguments.output) as file:
-        figure.savefig(file, format=kind, dpi=120)
+        write_figure(figure, file, kind)
     return 0

@@ -62,7 +62,9 @@ class Microphone:
         hop: seconds between windows; the model's own if None.
         channel: the one to use, from 0 up; None captures one channel where the device allows, else the mean of all.
         seconds: of audio after which it ends, lost audio included; None: never.
-        record: a WAV file for what was captured, as it was captured, lost samples as zeros.
+        record: a WAV file for what was captured, as it was captured, lost samples as zeros. It takes its name when the
+            microphone has ended or is closed, by an error too; until then it grows beside its place, as
+            `.NAME.XXXXXXXX.part`, and a process that is killed leaves that. Where nothing was captured, no file appears.
         reopen: whether a lost device is waited for; the time in between is a gap.
         backlog: seconds of audio kept for a consumer that is slow, 1 to 600.
 

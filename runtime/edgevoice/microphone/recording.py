@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError, OutputError
+from edgevoice.sinks.draft import Draft
+from edgevoice.sinks.wholefile import writing
 
 _LARGEST = (1 << 32) - 4096
 """Bytes of samples that a WAV file can hold, its header set aside."""
@@ -16,7 +19,10 @@ _CHUNK = 1 << 16
 
 
 class Recording:
-    """A WAV file, PCM_16, that is written as samples come.
+    """A WAV file, PCM_16, that is written as samples come: a draft until it is closed, however that comes about.
+
+    It is closed with its last reference too, and when the process ends. A process that is killed leaves the draft, which
+    can be read: `.NAME.XXXXXXXX.part` beside its place. Where nothing was captured, there is no file.
 
     Raises:
         ArgumentError: the name does not end in `.wav`.
@@ -29,12 +35,16 @@ class Recording:
         if path.suffix.lower() != ".wav":
             raise ArgumentError(f"record {path}: expected a name that ends in .wav")
         self._path, self._channels, self._room = path, channels, _LARGEST
+        with writing(str(path)):
+            draft = Draft(path)
         try:
             self._file: Any = soundfile.SoundFile(
-                path, "w", samplerate=rate, channels=channels, format="WAV", subtype="PCM_16"
+                draft.path, "w", samplerate=rate, channels=channels, format="WAV", subtype="PCM_16"
             )
         except (OSError, RuntimeError) as error:
+            draft.drop()
             raise _unwritable(path, error) from error
+        self._finish = weakref.finalize(self, _finish, path, self._file, draft)
 
     def write(self, samples: NDArray[np.int16]) -> None:
         """Add samples (samples, channels).
@@ -60,8 +70,33 @@ class Recording:
             self.write(np.zeros((min(_CHUNK, count - start), self._channels), np.int16))
 
     def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
+        """Finish the file, and put it in its place.
+
+        Raises:
+            OutputError: it cannot be finished, or renamed.
+        """
+        self._finish()
+
+
+def _finish(path: Path, file: Any, draft: Draft) -> None:
+    empty = not file.frames
+    try:
+        file.close()
+    except (OSError, RuntimeError) as error:
+        raise _unwritable(path, error) from error
+    finally:
+        # Even one that could not be finished has all that was captured.
+        if empty:
+            draft.drop()
+        else:
+            _keep(path, draft)
+
+
+def _keep(path: Path, draft: Draft) -> None:
+    try:
+        draft.keep()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); what was captured is in {draft.path}") from error
 
 
 def _unwritable(path: Path, error: Exception) -> OutputError:

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 from edgevoice.errors import EdgeVoiceError, OutputError
+from edgevoice.sinks.draft import Draft
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file to write to, which takes its name when the block ends well and is removed when it does not.
 
-    Until then it lies beside its place, as `.NAME.XXXXXXXX.part`. A file that is there already is replaced at the end.
-    Missing folders are made.
+    Until then it is a `Draft`. A file that is there already is replaced at the end. Missing folders are made, and removed
+    again with the draft.
 
     Raises:
         OutputError: it cannot be made, written or renamed.
     """
-    place = Path(path).resolve()
-    part = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
     with writing(str(path)):
-        if place.is_dir():
-            raise OutputError(f"{path}: is a folder, expected a file")
-        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = Draft(path)
         try:
-            with part.open("xb") as file:
+            with draft.path.open("wb") as file:
                 yield file
-            part.replace(place)
+            draft.keep()
         finally:
-            part.unlink(missing_ok=True)
+            draft.drop()
 
 
 @contextmanager

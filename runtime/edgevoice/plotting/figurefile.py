@@ -1,0 +1,49 @@
+"""A figure in a file."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from edgevoice.errors import ArgumentError, RuntimeMissingError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "pdf", "svg")
+_MISSING = "figures need matplotlib, which is not installed: pip install 'edgevoice[plot]'"
+
+
+def figure_format(path: str | os.PathLike[str]) -> str:
+    """The format that a path's suffix stands for, to be asked before anything is computed.
+
+    Raises:
+        ArgumentError: it stands for none.
+        RuntimeMissingError: matplotlib is not installed.
+    """
+    name = Path(path).suffix.lower().removeprefix(".")
+    if name not in FORMATS:
+        raise ArgumentError(f"{path}: expected a name that ends in {', '.join(f'.{known}' for known in FORMATS)}")
+    if find_spec("matplotlib") is None:
+        raise RuntimeMissingError(_MISSING)
+    return name
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, of so many inches, that belongs to no window.
+
+    Raises:
+        RuntimeMissingError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise RuntimeMissingError(_MISSING) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def write_figure(figure: Figure, file: IO[bytes], kind: str) -> None:
+    """Write a figure in one of the `FORMATS`."""
+    figure.savefig(file, format=kind, dpi=120)

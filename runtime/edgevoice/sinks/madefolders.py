@@ -1,0 +1,42 @@
+"""Folders that are made for something to be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+class MadeFolders:
+    """A folder that is there, and which of it and its parents were missing before.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._made: list[Path] = []
+        try:
+            self._make(folder)
+        except BaseException:
+            self.remove()
+            raise
+
+    def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make(folder.parent)
+        try:
+            folder.mkdir()
+        except FileExistsError as error:
+            if not folder.is_dir():  # else another process was faster, and it is that one's
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+        else:
+            self._made.append(folder)
+
+    def remove(self) -> None:
+        """Remove what was made, as far as it is empty."""
+        for folder in reversed(self._made):
+            with suppress(OSError):
+                folder.rmdir()
