@@ -32,6 +32,28 @@ def test_the_picture_shows_the_numbers(tiny: edgevoice.Extractor, noise: np.ndar
     np.testing.assert_allclose(shown, np.log10(features.error.T + 1e-9), rtol=1e-6)
 
 
+@pytest.mark.parametrize("level", [None, "utterance", "window", 0.5])
+def test_the_spectrograms_are_those_of_the_windows_at_their_own_level(
+    tiny: edgevoice.Extractor, noise: np.ndarray, level: str | float | None
+) -> None:
+    samples = (noise * np.linspace(0.02, 1, len(noise)) + 0.01).astype(np.float32)
+    features = tiny.extract((samples, 16000), level=level)
+    figure = draw_overview(tiny, samples, features, level=level)
+    taken, rebuilt = (np.split(axes.images[0].get_array(), len(samples) // 8000, axis=1) for axes in figure.axes[1:3])
+    error = [np.mean((one - other) ** 2, axis=1) for one, other in zip(taken, rebuilt, strict=True)]
+    # The level is applied in float32 here.
+    np.testing.assert_allclose(error, features.error[features.start % 8000 == 0], rtol=1e-3)
+
+
+def test_time_is_that_of_the_whole_recording(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
+    features = tiny.extract((noise, 16000), start=1.0, end=2.5)
+    figure = draw_overview(tiny, noise[16000:40000], features)
+    assert figure.axes[0].get_xlim() == (1.0, 2.5)
+    assert figure.axes[0].lines[0].get_xdata()[0] == 1.0
+    assert figure.axes[1].images[0].get_extent()[:2] == [1.0, 2.5]
+    assert figure.axes[-1].images[0].get_extent()[:2] == [1.25, 2.5]
+
+
 def test_silence_and_one_frame_can_be_drawn(tiny: edgevoice.Extractor) -> None:
     samples = np.zeros(8000, np.float32)
     draw_overview(tiny, samples, tiny.extract((samples, 16000))).draw_without_rendering()

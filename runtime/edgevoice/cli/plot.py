@@ -41,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     source = open_source(arguments.input, arguments.start, arguments.end)
     signal = resampled(source, extractor.config.audio.rate, arguments.channel, "soxr")
     samples = np.concatenate(list(signal))
-    figure = draw_overview(extractor, samples, features, f"{Path(arguments.input).name} · {extractor.config.name}")
+    title = f"{Path(arguments.input).name} · {extractor.config.name}"
+    figure = draw_overview(extractor, samples, features, title, arguments.level)
     with whole_file(arguments.output) as file:
         write_figure(figure, file, kind)
     return 0

@@ -7,26 +7,35 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import RuntimeMissingError
+from edgevoice.level import parse_level, whole_level
+from edgevoice.plotting.figurefile import new_figure
+from edgevoice.windowing import FixedLevel, Windower
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from edgevoice.config import ModelConfig
     from edgevoice.extractor import Extractor
     from edgevoice.features import Features
 
 
-def draw_overview(extractor: Extractor, samples: NDArray[Any], features: Features, title: str = "") -> Figure:
+def draw_overview(
+    extractor: Extractor,
+    samples: NDArray[Any],
+    features: Features,
+    title: str = "",
+    level: str | float | None = None,
+) -> Figure:
     """Waveform, spectrogram, its reconstruction, bottleneck and error over time.
 
-    The two spectrograms show the recording at one level, scaled to its peak; bottleneck and error are those of the
-    features, at whatever level these were computed.
+    The two spectrograms show windows side by side, each at its own level: what the networks took, and made of it.
 
     Args:
         extractor: what made the features.
-        samples: the recording at the model's rate, one channel, (samples,).
-        features: of that recording.
+        samples: the recording at the model's rate, one channel, float (samples,).
+        features: of that recording; it begins with the first of their windows.
         title: written above.
+        level: that of the features, as in `Extractor.extract`.
 
     Returns:
         A matplotlib figure that belongs to no window; `figure.savefig(path)` writes it.
@@ -34,15 +43,13 @@ def draw_overview(extractor: Extractor, samples: NDArray[Any], features: Feature
     Raises:
         RuntimeMissingError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise RuntimeMissingError("plots need matplotlib, which is not installed: pip install 'edgevoice[plot]'") from error
+    figure = new_figure(10, 1.6 * (2 + 2 * bool(features.layout.error) + bool(features.layout.bottleneck)))
     audio, bands = extractor.config.audio, extractor.config.spectrogram.bands
-    windows = _side_by_side(samples, audio.window, int(features.end[-1]) // audio.window)
+    windows = _side_by_side(samples, extractor.config, level)
     hop = features.seconds[1] - features.seconds[0] if len(features) > 1 else audio.window / audio.rate
+    first = int(features.start[0]) / audio.rate
     # A frame is drawn over the hop that it ends.
-    framed, whole = (features.seconds[0] - hop, features.seconds[-1]), (0.0, windows.size / audio.rate)
+    framed, whole = (features.seconds[0] - hop, features.seconds[-1]), (first, first + windows.size / audio.rate)
     hertz = (bands.low, bands.high)
     rows = [_Row("input", extractor.spectrogram(windows), whole, hertz)]
     if features.layout.error:
@@ -51,11 +58,10 @@ def draw_overview(extractor: Extractor, samples: NDArray[Any], features: Feature
         rows.append(_Row(f"bottleneck\n{features.layout.bottleneck} numbers", _scaled(features.bottleneck), framed, None))
     if features.layout.error:
         rows.append(_Row("error (log)", np.log10(features.error.T + 1e-9), framed, hertz))
-    figure = Figure(figsize=(10, 1.6 * (len(rows) + 1)), layout="constrained")
     panels = figure.subplots(len(rows) + 1, sharex=True)
     panels[0].set_title(title, loc="left")
-    panels[0].plot(np.arange(len(samples)) / audio.rate, samples, linewidth=0.4, color="0.25")
-    panels[0].set(ylabel="samples", ylim=(-1, 1), xlim=(0, whole[1]))
+    panels[0].plot(first + np.arange(len(samples)) / audio.rate, samples, linewidth=0.4, color="0.25")
+    panels[0].set(ylabel="samples", ylim=(-1, 1), xlim=(first, max(whole[1], framed[1])))
     panels[-1].set_xlabel("seconds")
     low, high = rows[0].image.min(), rows[0].image.max()
     for panel, row in zip(panels[1:], rows, strict=True):
@@ -84,12 +90,21 @@ def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(scaled, -3, 3)
 
 
-def _side_by_side(samples: NDArray[Any], window: int, count: int) -> NDArray[np.float32]:
-    """The recording as `count` windows, one after another, scaled to its peak; zeros where it ends before."""
-    whole = np.zeros(max(1, count) * window, np.float32)
-    part = samples[: len(whole)]
-    whole[: len(part)] = part / max(float(np.abs(samples).max()), 1e-9)
-    return whole.reshape(-1, window)
+def _side_by_side(samples: NDArray[Any], config: ModelConfig, level: str | float | None) -> NDArray[np.float32]:
+    """The recording as windows one after another, (n, window), each at its own level: the hop does not change levels."""
+    chosen = parse_level(level, config.level)
+    if chosen == "utterance":
+        mean, low, high = samples.mean(dtype=np.float64), samples.min(), samples.max()
+        chosen = FixedLevel(*whole_level(float(mean), float(low), float(high), config.level))
+    elif not isinstance(chosen, str):
+        chosen = FixedLevel(0.0, chosen)
+    windower = Windower(config, chosen, config.audio.window)
+    return np.concatenate(
+        [
+            ((windows.samples - windows.offset[:, None]) * windows.gain[:, None]).astype(np.float32)
+            for windows in windower.push(samples)
+        ]
+    )
 
 
 def _label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:
