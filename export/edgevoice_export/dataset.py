@@ -11,6 +11,7 @@ from edgevoice.config import AudioConfig, LevelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.level import LevelFollower, whole_level
 from edgevoice.spectrogram import Spectrogram
+from edgevoice_export.augmentation import augmented
 from edgevoice_export.corpus import Corpus
 
 
@@ -25,12 +26,14 @@ class Draw:
     levels: tuple[str, ...]
     gains: NDArray[np.float64]
     """Factor on the gain of the level: (n,)."""
+    changes: tuple[int | None, ...]
+    """Seed of the change that each window goes through (see `augmentation`); None: none."""
 
     def __len__(self) -> int:
         return len(self.utterances)
 
     def __getitem__(self, part: slice) -> Draw:
-        return Draw(self.utterances[part], self.starts[part], self.levels[part], self.gains[part])
+        return Draw(self.utterances[part], self.starts[part], self.levels[part], self.gains[part], self.changes[part])
 
 
 class WindowSampler:
@@ -52,8 +55,10 @@ class WindowSampler:
             mean = float(samples.mean(dtype=np.float64))
             self._whole[u] = whole_level(mean, float(samples.min()), float(samples.max()), level)
 
-    def draw(self, count: int, levels: tuple[str, ...], jitter_db: float, random: np.random.Generator) -> Draw:
-        """Places at random, every possible one as likely as any other; a level and a gain for each."""
+    def draw(
+        self, count: int, levels: tuple[str, ...], jitter_db: float, random: np.random.Generator, augment: float = 0.0
+    ) -> Draw:
+        """Places at random, every possible one as likely as any other; a level and a gain for each, a change for a share."""
         places = random.integers(self._ends[-1], size=count)
         index = np.searchsorted(self._ends, places, side="right")
         starts = places - np.concatenate([[0], self._ends])[index]
@@ -62,6 +67,7 @@ class WindowSampler:
             starts=starts,
             levels=tuple(levels[k] for k in random.integers(len(levels), size=count)),
             gains=10 ** (random.uniform(-jitter_db, jitter_db, size=count) / 20),
+            changes=tuple(int(random.integers(2**62)) if share < augment else None for share in random.random(count)),
         )
 
     def grid(self, level: str, most: int | None = None) -> Draw:
@@ -74,16 +80,20 @@ class WindowSampler:
         if most is not None and len(places) > most:
             places = [places[k] for k in np.linspace(0, len(places) - 1, most).astype(int)]
         utterances, starts = np.array(places, np.int64).T
-        return Draw(utterances, starts, (level,) * len(places), np.ones(len(places)))
+        return Draw(utterances, starts, (level,) * len(places), np.ones(len(places)), (None,) * len(places))
 
     def spectrograms(self, draw: Draw) -> NDArray[np.float32]:
         """Standardised spectrograms of the windows drawn, float32 (n, 1, bands, columns)."""
         out = np.empty((len(draw), 1, *self._front.shape), np.float32)
         scratch = self._front.scratch()
-        for k, (u, start, level) in enumerate(zip(draw.utterances.tolist(), draw.starts.tolist(), draw.levels, strict=True)):
+        places = zip(draw.utterances.tolist(), draw.starts.tolist(), draw.levels, draw.gains, draw.changes, strict=True)
+        for k, (u, start, level, factor, change) in enumerate(places):
             window = self._samples(u, start, start + self._audio.window)
             offset, gain = self.level(level, u, start, window)
-            self._front.compute(window[None], offset, gain * draw.gains[k], scratch, out[k])
+            if change is not None:
+                changed = augmented(window - offset, self._audio.rate, 1 / gain, np.random.default_rng(change))
+                window, offset = changed.astype(np.float32), 0.0
+            self._front.compute(window[None], offset, gain * factor, scratch, out[k])
         return out
 
     def level(self, level: str, utterance: int, start: int, window: NDArray[np.float32]) -> tuple[float, float]:

@@ -32,6 +32,8 @@ class Settings:
     loss: Literal["mse", "bce"] = "mse"
     jitter_db: float = 1.0
     """The gain of a training window is off its level by at most this, either way."""
+    augment: float = 0.0
+    """Share of the training windows that are changed as a narrow line, a lossy codec or noise would."""
     bfloat16: float = 0.0
     """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
     validation: float = 0.1

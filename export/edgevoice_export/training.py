@@ -27,10 +27,11 @@ from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import Draw, WindowSampler, split_speakers
 from edgevoice_export.history import write_history
+from edgevoice_export.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
 from edgevoice_export.settings import Settings
-from edgevoice_export.weights import load_weights, read_checkpoint, write_checkpoint
+from edgevoice_export.weights import Weights, load_weights, read_checkpoint, write_checkpoint
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 _NEAR_ZERO = 1e-7
@@ -58,7 +59,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
-    initial: dict[str, Tensor] | None = None,
+    initial: Weights | None = None,
     device: str = "cpu",
     report: Callable[[Progress], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
@@ -73,7 +74,7 @@ def train(
         corpus: what to train on.
         folder: made where it is missing.
         resume: go on from the folder's checkpoint.
-        initial: weights to begin with, of the same architecture and size.
+        initial: weights to begin with, of the same architecture and of as many units or more.
         device: `cpu` or `cuda`.
         report: called after each step and each validation.
         stopped: asked after each step; when it says yes, a checkpoint is written and the run ends.
@@ -99,8 +100,13 @@ def train(
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
     torch.manual_seed(settings.seed)
     network = architecture.network(settings.units)
-    if initial is not None:
-        load_weights(network, initial)
+    if initial is not None and not resume:
+        tensors = initial.tensors
+        if initial.units != settings.units:
+            random = np.random.default_rng([settings.seed, 4])
+            draw = training.draw(WINDOWS_A_UNIT * initial.units, architecture.levels, 0.0, random)
+            tensors = narrowed(architecture, tensors, settings.units, torch.from_numpy(training.spectrograms(draw)))
+        load_weights(network, tensors)
     # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = _optimiser(network, settings)
@@ -135,7 +141,7 @@ def train(
 
         def make(step: int) -> Tensor:
             random = np.random.default_rng([settings.seed, 2, step])
-            draw = training.draw(settings.batch, architecture.levels, settings.jitter_db, random)
+            draw = training.draw(settings.batch, architecture.levels, settings.jitter_db, random, settings.augment)
             return torch.from_numpy(training.spectrograms(draw))
 
         with ThreadPoolExecutor(1) as pool:

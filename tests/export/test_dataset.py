@@ -99,7 +99,7 @@ def test_running_level_within_a_step_covers_the_window(windows: WindowSampler, c
 
 
 def test_spectrograms_are_the_front_ends(windows: WindowSampler, corpus: Corpus):
-    draw = Draw(np.array([4, 0]), np.array([123, 4000]), ("utterance", "window"), np.array([0.5, 1.0]))
+    draw = Draw(np.array([4, 0]), np.array([123, 4000]), ("utterance", "window"), np.array([0.5, 1.0]), (None, None))
     found = windows.spectrograms(draw)
     first, second = corpus.utterance(4), corpus.utterance(0)[4000:12000]
     mean = float(first.mean(dtype=np.float64))

@@ -14,7 +14,7 @@ from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, P
 from edgevoice_export.corpus import Corpus
 from edgevoice_export.settings import Settings
 from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
-from edgevoice_export.weights import read_checkpoint, write_checkpoint
+from edgevoice_export.weights import read_checkpoint, read_weights, write_checkpoint
 
 from .conftest import SETTINGS
 
@@ -114,18 +114,41 @@ def test_best_is_the_epoch_of_lowest_validation_loss(trained: Path):
 
 
 def test_begins_with_given_weights(trained: Path, corpus: Corpus, tmp_path: Path):
-    given_weights = weights(trained)
+    given = read_weights(trained / BEST)
     settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=4, rate=1e-9, decay=0.0)
-    assert train(settings, corpus, tmp_path, initial=given_weights)
+    assert train(settings, corpus, tmp_path, initial=given)
     found = weights(tmp_path)
-    for name, tensor in given_weights.items():
+    for name, tensor in given.tensors.items():
         if "running" not in name and "tracked" not in name:
             torch.testing.assert_close(found[name], tensor, atol=1e-6, rtol=0)
 
 
 def test_weights_that_do_not_fit_are_refused(trained: Path, corpus: Corpus, tmp_path: Path):
+    given = read_weights(trained / BEST)
+    with pytest.raises(ArgumentError, match="only of fewer"):
+        train(dataclasses.replace(SETTINGS, units=128), corpus, tmp_path, initial=given)
+    del given.tensors["encoder.linear.bias"]
     with pytest.raises(ModelConfigError, match="do not fit"):
-        train(dataclasses.replace(SETTINGS, units=128), corpus, tmp_path, initial=weights(trained))
+        train(SETTINGS, corpus, tmp_path, initial=given)
+
+
+def test_begins_with_the_weights_of_a_wider_network(corpus: Corpus, tmp_path: Path):
+    """The first validation is nearly the wider network's own."""
+    wide = dataclasses.replace(SETTINGS, units=128, epochs=8)
+    assert train(wide, corpus, tmp_path / "wide")
+    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=4, rate=1e-9, decay=0.0)
+    assert train(settings, corpus, tmp_path / "narrow", initial=read_weights(tmp_path / "wide" / BEST))
+    scores = [read_checkpoint(tmp_path / name / BEST)["history"][-1]["running"] for name in ("wide", "narrow")]
+    assert scores[1] == pytest.approx(scores[0], rel=0.1)
+    assert weights(tmp_path / "narrow")["encoder.linear.bias"].shape == (64,)
+
+
+def test_augmented_run_sees_other_windows(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=16)
+    for share in (0.0, 0.5):
+        assert train(dataclasses.replace(settings, augment=share), corpus, tmp_path / str(share))
+    plain, changed = (read_checkpoint(tmp_path / str(share) / BEST)["history"][-1]["training"] for share in (0.0, 0.5))
+    assert plain != changed
 
 
 def test_scales_of_batch_norms_stay_positive(corpus: Corpus, tmp_path: Path):

@@ -30,6 +30,7 @@ _HELP = {
     "decay": "weight decay of AdamW",
     "clip": "largest norm of the gradient",
     "jitter_db": "random change of gain, either way",
+    "augment": "share of the training windows changed as a narrow line, a codec or noise would",
     "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
     "validation": "share of the speakers to validate on",
     "validation_windows": "windows to validate on, at most, at each level",
@@ -53,7 +54,7 @@ def add_parser(subcommands: Any) -> None:
             f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"{told} (default: {default})"
         )
     group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
-    group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint (fine-tuning)")
+    group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint, as wide or wider")
     group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
     group.add_argument("--resume", action="store_true", help="go on from the last checkpoint, to the same result")
     group.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -90,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
                 data,
                 folder,
                 resume=options.resume,
-                initial=initial.tensors if initial else None,
+                initial=initial,
                 device=options.device,
                 report=_Report(bar, settings),
                 stopped=lambda: bool(stopping),
@@ -113,7 +114,7 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
     if initial:
         arch = initial.arch if arch is None else arch
         units = initial.units if units is None else units
-        if (initial.arch, initial.units) != (arch, units):
+        if initial.arch != arch or initial.units < units:
             raise ArgumentError(f"{options.init}: is {initial.arch} of {initial.units} units, not {arch} of {units}")
     if arch is None or units is None:
         raise ArgumentError("which network? --arch and --units are needed, or --init")

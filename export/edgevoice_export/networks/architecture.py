@@ -36,3 +36,5 @@ class Architecture:
     be chosen after training; none where an activation fixes it, as a softmax does."""
     code_columns: tuple[str, ...] = ()
     """Weights of which each column takes one number of the bottleneck in."""
+    code_bias: str = ""
+    """The bias that is added to what these make of the bottleneck."""

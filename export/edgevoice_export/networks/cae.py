@@ -12,6 +12,7 @@ from torch.nn import functional
 from edgevoice_export.networks.architecture import Architecture
 from edgevoice_export.networks.autoencoder import Autoencoder
 from edgevoice_export.networks.presets import DISVOICE_AUDIO, DISVOICE_SPECTROGRAM, RUNNING_LEVEL
+from edgevoice_export.networks.upsampling import convolve_upsampled
 
 COLUMNS = 126
 
@@ -68,9 +69,16 @@ class Decoder(nn.Module):
             (self.conv2, self.bn2),  # (n, 32, 32, 32)
             (self.conv3, self.bn3),  # (n, 16, 64, 64)
         ):
-            x = functional.leaky_relu(norm(conv(functional.interpolate(x, scale_factor=2.0))))
-        x = torch.sigmoid(self.conv4(functional.interpolate(x, scale_factor=2.0)))
+            x = functional.leaky_relu(norm(self._upsampled(x, conv)))
+        x = torch.sigmoid(self._upsampled(x, self.conv4))
         return x[..., :COLUMNS]
+
+    def _upsampled(self, x: Tensor, conv: nn.ConvTranspose2d) -> Tensor:
+        """Nearest x2, then a convolution; in training by the way that has 2.25 times fewer multiplications."""
+        if self.training:
+            return convolve_upsampled(x, conv.weight, tuple(map(int, conv.padding)))
+        convolved: Tensor = conv(functional.interpolate(x, scale_factor=2.0))
+        return convolved
 
 
 def cae(units: int) -> Autoencoder:
@@ -88,4 +96,5 @@ ARCHITECTURE = Architecture(
     levels=("running", "utterance"),
     code_rows=("encoder.linear.weight", "encoder.linear.bias"),
     code_columns=("decoder.linear.weight",),
+    code_bias="decoder.linear.bias",
 )

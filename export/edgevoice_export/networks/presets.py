@@ -6,7 +6,7 @@ from edgevoice.config import AudioConfig, BandsConfig, LevelConfig, LogarithmCon
 
 DISVOICE_AUDIO = AudioConfig(rate=16000, window=8000, hop=4000)
 
-RUNNING_LEVEL = LevelConfig(default="running", step=800, mean_rate=0.05, decay=0.9985, peak_floor=1e-3)
+RUNNING_LEVEL = LevelConfig(default="running", step=800, mean_rate=0.05, decay=0.9985, peak_floor=1e-4)
 
 DISVOICE_SPECTROGRAM = SpectrogramConfig(
     fft=512,

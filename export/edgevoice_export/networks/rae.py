@@ -62,4 +62,5 @@ ARCHITECTURE = Architecture(
     levels=("running", "utterance"),
     code_rows=("encoder.linear.weight", "encoder.linear.bias"),
     code_columns=("decoder.lstm.weight_ih_l0",),
+    code_bias="decoder.lstm.bias_ih_l0",
 )

@@ -1,0 +1,82 @@
+"""Changes of a training window that a recording may have gone through: a narrow band, a lossy codec, noise.
+
+A network that never saw an emptied band rebuilds speech into it, and its errors there tell of the line, not of the voice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.floating]
+
+_BLOCK = 576
+"""Hop of the lapped transform, in samples: a granule of MPEG-1 Layer III."""
+_TAPER = np.sin(np.pi * (np.arange(2 * _BLOCK) + 0.5) / (2 * _BLOCK))
+_EDGES = np.array([0, 4, 8, 12, 16, 20, 24, 30, 36, 44, 54, 66, 82, 102, 128, 156, 190, 230, 276, 330, 394, 464, 530])
+"""First bins of the bands that share a quantiser: narrow at the bottom, as codecs have them."""
+
+
+def augmented(window: Samples, rate: int, peak: float, random: np.random.Generator) -> Samples:
+    """A window (samples,) as it might sound after a line: one of three changes, each as likely as the others.
+
+    Args:
+        window: float32 or float64.
+        rate: in hertz.
+        peak: what the level takes for full scale; the noise goes by it, so that silence gets noise too.
+        random: decides all.
+
+    Returns:
+        (samples,), of the same length.
+    """
+    change = random.integers(3)
+    if change == 0:
+        return band_limited(window, rate, random)
+    return coarsely_coded(window, random) if change == 1 else noisy(window, peak, random)
+
+
+def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Samples:
+    """Without what is above 1.5 kHz to 7.5 kHz and, half of the time, below 50 to 500 Hz; up to 6 dB louder again."""
+    frequencies = np.fft.rfftfreq(2 * len(window), 1 / rate)
+    high = np.exp(random.uniform(np.log(1500), np.log(7500)))
+    order = random.integers(4, 13)
+    response = 1 / np.sqrt(1 + (frequencies / high) ** (2 * order))
+    # Most narrow lines also change the sampling rate: nothing at all is left some way above the edge.
+    response[frequencies > high * random.uniform(1.05, 1.5)] = 0
+    if random.random() < 0.5:
+        low = np.exp(random.uniform(np.log(50), np.log(500)))
+        steep = random.integers(1, 5)
+        response *= 1 / np.sqrt(1 + (low / np.maximum(frequencies, 1.0)) ** (2 * steep))
+    filtered = np.fft.irfft(np.fft.rfft(window, 2 * len(window)) * response)[: len(window)]
+    return filtered * 10 ** (random.uniform(0, 6) / 20)
+
+
+def coarsely_coded(window: Samples, random: np.random.Generator) -> Samples:
+    """Coarsely quantised in a lapped transform: noise near what is loud, holes where it is quiet beside that."""
+    blocks = -(-len(window) // _BLOCK) + 1
+    padded = np.zeros((blocks + 1) * _BLOCK)
+    padded[_BLOCK : _BLOCK + len(window)] = window
+    frames = np.lib.stride_tricks.sliding_window_view(padded, 2 * _BLOCK)[::_BLOCK] * _TAPER
+    bins = np.fft.rfft(frames)
+    power = np.square(bins.real) + np.square(bins.imag)
+    size = np.sqrt(np.add.reduceat(power, _EDGES, axis=1) / np.diff(_EDGES, append=power.shape[1]))
+    loudest = size.max(axis=1, keepdims=True)
+    step = 10 ** (-random.uniform(-3, 17) / 20) * size**0.6 * loudest**0.4
+    step = np.repeat(np.maximum(step, 1e-12), np.diff(_EDGES, append=power.shape[1]), axis=1)
+    bins = (np.round(bins.real / step) + 1j * np.round(bins.imag / step)) * step
+    frames = np.fft.irfft(bins) * _TAPER
+    out = np.zeros_like(padded)
+    for half in (slice(0, _BLOCK), slice(_BLOCK, None)):
+        first = half.start
+        out[first : first + blocks * _BLOCK] += frames[:, half].reshape(-1)
+    return out[_BLOCK : _BLOCK + len(window)]
+
+
+def noisy(window: Samples, peak: float, random: np.random.Generator) -> Samples:
+    """With white or falling noise, 25 to 55 dB below full scale."""
+    noise = random.standard_normal(len(window))
+    spectrum = np.fft.rfft(noise)
+    spectrum /= (1 + np.arange(len(spectrum)) / len(spectrum) * 64) ** random.uniform(0, 1)
+    noise = np.fft.irfft(spectrum, len(window))
+    louder: Samples = window + noise / noise.std() * peak * 10 ** (-random.uniform(25, 55) / 20)
+    return louder
