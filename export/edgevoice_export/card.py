@@ -76,6 +76,42 @@ def imported_card(config: ModelConfig, source: str, verification: Verification, 
     )
 
 
+def compact_card(
+    config: ModelConfig, source: ModelConfig, heard: str, verification: Verification, drift: str, sizes: str
+) -> str:
+    """README.md of a model with 8-bit weights.
+
+    Args:
+        config: the model.
+        source: that of the model in float32.
+        heard: what the drift was measured on.
+        verification: against the model in float32.
+        drift: a table.
+        sizes: a table.
+    """
+    title = (
+        f"`{source.name}` {source.version} with 8-bit weights in its large matrix products. {source.summary}\n\n"
+        f"Version {config.version}; licence of the weights: {config.licence}. For all else see the card of "
+        f"`{source.name}`; `model.json` has its origin, and the digests of its networks."
+    )
+    block = config.origin["compact"]["block"]
+    rounding = (
+        f"Each row of a matrix is rounded to codes of 8 bits, with a scale for every {block} weights. What goes into these "
+        "products is rounded to 8 bits in the same way while they run; sums are float32. All else is computed as before."
+    )
+    told = (
+        f"Against `{source.name}` {source.version}, {verification.windows} windows of {heard}, both in ONNX Runtime on the "
+        f"CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on the "
+        "features of the model that they will be used with. "
+    )
+    if verification.batch_independent:
+        told += "A window has the same bits in any batch."
+    else:
+        told += "Windows are computed one by one: their last bits would depend on the batch."
+    parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{told}"]
+    return "\n\n".join([f"# {config.name}", *parts]) + "\n"
+
+
 def _usage(config: ModelConfig) -> str:
     audio, spectrogram = config.audio, config.spectrogram
     window, hop = 1000 * audio.window / audio.rate, 1000 * audio.hop / audio.rate

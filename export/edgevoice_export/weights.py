@@ -21,10 +21,13 @@ from torch import Tensor, nn
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
 from edgevoice.modelfolder import ModelFolder, find_model
+from edgevoice_export.blockcodes import BlockCodes
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
 
 NETWORK_FILE = "network.pt"
+CODES, SCALES = ".codes", ".scales"
+"""Appended to the name of a matrix that a graph has in 8 bits."""
 
 
 class Weights(NamedTuple):
@@ -99,7 +102,7 @@ def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
 
 
 def unpack_weights(folder: ModelFolder) -> Weights:
-    """The weights of a model folder.
+    """The weights of a model folder; where it has them in 8 bits, what those stand for.
 
     Raises:
         ModelFilesError: it has none, or is damaged.
@@ -111,14 +114,20 @@ def unpack_weights(folder: ModelFolder) -> Weights:
     if not {"arch", "units", "statistics", "tensors", "standing"} <= content.keys():
         raise ModelConfigError(f"{folder.path / NETWORK_FILE}: not written by edgevoice-export")
     graphs = {file: onnx.load_from_string(folder.read(file)) for file, _ in content["standing"].values()}
-    initialisers = {
-        (file, initialiser.name): initialiser for file, graph in graphs.items() for initialiser in graph.graph.initializer
+    arrays = {
+        (file, initialiser.name): numpy_helper.to_array(initialiser)
+        for file, graph in graphs.items()
+        for initialiser in graph.graph.initializer
     }
     tensors = dict(content["tensors"])
-    for name, place in content["standing"].items():
-        if tuple(place) not in initialisers:
-            raise ModelFilesError(f"{folder.path / place[0]}: has no initialiser {place[1]!r}")
-        tensors[name] = torch.from_numpy(numpy_helper.to_array(initialisers[tuple(place)]).copy())
+    for name, (file, matrix) in content["standing"].items():
+        if (file, matrix + CODES) in arrays:
+            array = BlockCodes(arrays[file, matrix + CODES], arrays[file, matrix + SCALES]).weights()
+        elif (file, matrix) in arrays:
+            array = arrays[file, matrix].copy()
+        else:
+            raise ModelFilesError(f"{folder.path / file}: has no initialiser {matrix!r}")
+        tensors[name] = torch.from_numpy(array)
     return Weights(content["arch"], content["units"], tensors, content["statistics"])
 
 

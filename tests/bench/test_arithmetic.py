@@ -22,9 +22,13 @@ def folder_with(tmp_path: Path, node: Any, shape: list[int], **weights: np.ndarr
         "one",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()],
+        [
+            numpy_helper.from_array(array if array.dtype == np.uint8 else array.astype(np.float32), name)
+            for name, array in weights.items()
+        ],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
     class Folder:
         def locate(self, name: str) -> Path:
@@ -53,6 +57,15 @@ def test_counts(
     arrays = {name: np.ones(dimensions) for name, dimensions in weights.items()}
     folder = folder_with(tmp_path, made, list(shape), **arrays)
     assert Arithmetic.count(folder, "encoder.onnx", {"x": np.ones(shape, np.float32)}) == Arithmetic(operations, size)
+
+
+def test_counts_weights_of_8_bits(tmp_path: Path) -> None:
+    attributes = {"K": 64, "N": 11, "bits": 8, "block_size": 32, "accuracy_level": 4}
+    node = helper.make_node("MatMulNBits", ["x", "w", "s", "", "", "b"], ["y"], domain="com.microsoft", **attributes)
+    arrays = {"w": np.ones((11, 2, 32), np.uint8), "s": np.ones((11, 2)), "b": np.ones(11)}
+    folder = folder_with(tmp_path, node, [3, 64], **arrays)
+    found = Arithmetic.count(folder, "encoder.onnx", {"x": np.ones((3, 64), np.float32)})
+    assert found == Arithmetic(2 * 3 * 64 * 11, 64 * 11 + 4 * 22 + 4 * 11)
 
 
 def test_operators_of_the_network_that_is_run(tiny: Extractor, noise: np.ndarray) -> None:

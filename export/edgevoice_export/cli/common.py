@@ -9,11 +9,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice_export.corpus import Corpus, read_corpus
 from edgevoice_export.export import Description
 from edgevoice_export.networks import Architecture
-from edgevoice_export.verify import Verification
+from edgevoice_export.probe import recorded_spectrograms, synthetic_spectrograms
+from edgevoice_export.verify import BATCHES, Images, Verification
+
+_SPEECH = Path(__file__).resolve().parents[3] / "tests" / "data" / "speech.wav"
+_FEWEST = max(BATCHES)
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +90,32 @@ def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
         file=sys.stderr,
     )
     return found
+
+
+def add_window_options(parser: argparse.ArgumentParser) -> None:
+    """Which windows a model is compared on."""
+    parser.add_argument(
+        "--audio",
+        type=Path,
+        metavar="FILE",
+        help="a recording to compare on (default: in a checkout its tests/data/speech.wav, else a synthetic voice)",
+    )
+    parser.add_argument("--windows", type=int, default=64, help=f"at most so many windows, {_FEWEST} or more (default: 64)")
+
+
+def windows(options: argparse.Namespace, config: ModelConfig) -> tuple[Images, str]:
+    """Spectrograms that `add_window_options` asks for, float32 (n, 1, bands, columns), and what they are windows of.
+
+    Raises:
+        ArgumentError: fewer windows than a comparison needs.
+        AudioError: the recording cannot be used.
+    """
+    if options.windows < _FEWEST:
+        raise ArgumentError(f"--windows {options.windows}: expected {_FEWEST} or more")
+    audio = options.audio or (_SPEECH if _SPEECH.is_file() else None)
+    if audio is None:
+        return synthetic_spectrograms(config, options.windows), "a synthetic voice"
+    return recorded_spectrograms(audio, config, options.windows), audio.name
 
 
 def print_verification(result: Verification) -> None:

@@ -40,7 +40,7 @@ class Arithmetic:
             products = _PRODUCTS.get(event["args"]["op_name"])
             if products:
                 operations += 2 * products(shapes, made)
-                weights += sum(4 * math.prod(shape) for shape in shapes[1:])
+                weights += sum(map(_bytes, event["args"]["input_type_shape"][1:]))
         return cls(operations, weights)
 
 
@@ -73,6 +73,11 @@ def _shapes(typed: list[dict[str, Shape]]) -> list[Shape]:
     return [next(iter(entry.values())) for entry in typed]
 
 
+def _bytes(typed: dict[str, Shape]) -> int:
+    """Size of an array, {type: shape}."""
+    return sum(_SIZES.get(name, 4) * math.prod(shape) for name, shape in typed.items())
+
+
 def _convolution(inputs: list[Shape], outputs: list[Shape]) -> int:
     return math.prod(outputs[0]) * math.prod(inputs[1][1:])
 
@@ -89,11 +94,13 @@ def _recurrence(inputs: list[Shape], _: list[Shape]) -> int:
     return math.prod(inputs[0][:2]) * (math.prod(inputs[1]) + math.prod(inputs[2]))
 
 
+_SIZES = {"uint8": 1, "int8": 1, "float16": 2}
 _PRODUCTS = {
     "Conv": _convolution,
     "ConvTranspose": _transposed_convolution,
     "Gemm": _matrix_product,
     "MatMul": _matrix_product,
+    "MatMulNBits": _matrix_product,
     "LSTM": _recurrence,
     "GRU": _recurrence,
 }
