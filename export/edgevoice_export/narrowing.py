@@ -7,10 +7,11 @@ square over some windows, so that the layers around the bottleneck go on with ne
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edgevoice.errors import ArgumentError
 from edgevoice_export.networks import Architecture
+from edgevoice_export.scaling import bottlenecks
 from edgevoice_export.weights import load_weights
 
 WINDOWS_A_UNIT = 16
@@ -40,7 +41,11 @@ def narrowed(architecture: Architecture, weights: dict[str, Tensor], units: int,
     wide = len(weights[bias])
     if units >= wide:
         raise ArgumentError(f"initial weights of {wide} units cannot begin a network of {units}: only of fewer")
-    before, after = _bottlenecks(architecture, weights, spectrograms)
+    if len(spectrograms) < WINDOWS_A_UNIT * wide:
+        raise ArgumentError(f"{len(spectrograms)} windows are too few to narrow a bottleneck of {wide} units")
+    network = architecture.network(wide)
+    load_weights(network, weights)
+    before, after = (part.double() for part in bottlenecks(architecture, network, spectrograms))
 
     columns = weights[column].double()
     power = after.T @ after / len(after)
@@ -64,20 +69,3 @@ def narrowed(architecture: Architecture, weights: dict[str, Tensor], units: int,
     new[column] = new_columns.float()
     new[architecture.code_bias] = (weights[architecture.code_bias].double() - new_columns @ shift).float()
     return new
-
-
-def _bottlenecks(architecture: Architecture, weights: dict[str, Tensor], spectrograms: Tensor) -> tuple[Tensor, Tensor]:
-    """The bottleneck of each window before and after its activation, float64 (n, units) each."""
-    row, bias = architecture.code_rows
-    wide = len(weights[bias])
-    if len(spectrograms) < WINDOWS_A_UNIT * wide:
-        raise ArgumentError(f"{len(spectrograms)} windows are too few to narrow a bottleneck of {wide} units")
-    network = architecture.network(wide)
-    load_weights(network, weights)
-    linear: list[Tensor] = []
-    layer: nn.Module = network.get_submodule(row.rpartition(".")[0])
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: linear.append(output))
-    encoder = network.eval().get_submodule("encoder")
-    bottleneck = torch.cat([encoder(part) for part in torch.split(spectrograms, 64)])
-    handle.remove()
-    return torch.cat(linear).double(), bottleneck.double()

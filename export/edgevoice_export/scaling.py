@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from edgevoice_export.networks import Architecture
 
 _DEAD = 1e-6
+_AT_ONCE = 64  # windows
 
 
 def scale_bottleneck(architecture: Architecture, weights: dict[str, Tensor], sizes: Tensor) -> dict[str, Tensor]:
@@ -34,10 +35,21 @@ def scale_bottleneck(architecture: Architecture, weights: dict[str, Tensor], siz
 
 
 @torch.no_grad()
-def bottleneck_sizes(network: nn.Module, spectrograms: Tensor) -> Tensor:
+def bottlenecks(architecture: Architecture, network: nn.Module, spectrograms: Tensor) -> tuple[Tensor, Tensor]:
+    """The bottleneck of windows (n, 1, bands, columns) before and after its activation: (n, units) each."""
+    linear: list[Tensor] = []
+    layer = network.get_submodule(architecture.code_rows[0].rpartition(".")[0])
+    handle = layer.register_forward_hook(lambda _module, _inputs, output: linear.append(output))
+    encoder = network.eval().get_submodule("encoder")
+    bottleneck = torch.cat([encoder(part) for part in torch.split(spectrograms, _AT_ONCE)])
+    handle.remove()
+    return torch.cat(linear), bottleneck
+
+
+def bottleneck_sizes(architecture: Architecture, network: nn.Module, spectrograms: Tensor) -> Tensor:
     """Root mean square of each number of the bottleneck over windows (n, 1, bands, columns): (units,).
 
-    Not the deviation: float32 rounding goes with the size, the mean included.
+    Not the deviation, and before the activation: float32 rounding goes with the size there, the mean included.
     """
-    bottleneck: Tensor = network.eval().get_submodule("encoder")(spectrograms)
-    return bottleneck.square().mean(dim=0).sqrt().cpu()
+    before, _ = bottlenecks(architecture, network, spectrograms)
+    return before.square().mean(dim=0).sqrt().cpu()

@@ -7,7 +7,7 @@ import torch
 
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
+from edgevoice_export.scaling import bottleneck_sizes, bottlenecks, scale_bottleneck
 from edgevoice_export.training import BEST, CHECKPOINT
 from edgevoice_export.weights import read_checkpoint
 
@@ -20,8 +20,11 @@ def test_same_reconstruction_from_a_bottleneck_of_size_near_one(arch: str):
     spectrograms = torch.rand(16, 1, *Spectrogram(architecture.spectrogram, architecture.audio).shape)
     with torch.no_grad():
         before, code = network(spectrograms)
-    sizes = bottleneck_sizes(network, spectrograms)
-    torch.testing.assert_close(sizes, code.square().mean(dim=0).sqrt())
+    linear, bent = bottlenecks(architecture, network, spectrograms)
+    torch.testing.assert_close(bent, code)
+    torch.testing.assert_close(linear.clamp(min=0), code.clamp(min=0) if arch == "rae" else linear.clamp(min=0))
+    sizes = bottleneck_sizes(architecture, network, spectrograms)
+    torch.testing.assert_close(sizes, linear.square().mean(dim=0).sqrt())
     sizes[3] = 0.0
     network.load_state_dict(scale_bottleneck(architecture, network.state_dict(), sizes))
     with torch.no_grad():
@@ -30,7 +33,7 @@ def test_same_reconstruction_from_a_bottleneck_of_size_near_one(arch: str):
     assert torch.equal(before, after)
     assert torch.equal(factors[:, 3], torch.ones(16))
     assert torch.equal(torch.frexp(factors)[0], torch.full_like(factors, 0.5)), "not powers of two"
-    size = scaled.square().mean(dim=0).sqrt()[sizes > 0]
+    size = bottleneck_sizes(architecture, network, spectrograms)[sizes > 0]
     assert size.min() > 0.7
     assert size.max() < 1.42
 
