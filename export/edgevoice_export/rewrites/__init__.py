@@ -14,6 +14,7 @@ from edgevoice_export.rewrites.activation import activate_before_moving
 from edgevoice_export.rewrites.batchnorm import fold_batch_norms
 from edgevoice_export.rewrites.constants import fold_constants
 from edgevoice_export.rewrites.interleaving import interleave_by_transposing
+from edgevoice_export.rewrites.repetition import project_repeated_once
 from edgevoice_export.rewrites.upsampling import convolve_before_upsampling
 
 REWRITES: tuple[Callable[[ir.Model], None], ...] = (
@@ -22,6 +23,7 @@ REWRITES: tuple[Callable[[ir.Model], None], ...] = (
     convolve_before_upsampling,
     activate_before_moving,
     interleave_by_transposing,
+    project_repeated_once,
 )
 """In the order in which they build on each other."""
 
