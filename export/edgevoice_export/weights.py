@@ -165,7 +165,7 @@ def _load(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
         raise ModelFilesError(f"{name}: cannot be read ({error.strerror})") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
-        raise ModelConfigError(f"{name}: not a file of weights ({first})") from error
+        raise ModelConfigError(f"{name}: not a file of weights ({type(error).__name__}: {first})") from error
     if not isinstance(content, dict):
         raise ModelConfigError(f"{name}: not a file of weights (holds {type(content).__name__})")
     return content

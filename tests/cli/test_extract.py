@@ -213,7 +213,7 @@ def test_an_output_that_cannot_be_written_is_an_error(run: Callable, speech: Pat
     for out in (tmp_path / "file" / "out.csv", tmp_path / "file"):
         outcome = run("extract", speech, "-o", out)
         assert outcome.code == 1
-        assert "cannot be written" in outcome.err
+        assert f"edgevoice: {out}: cannot be written" in outcome.err
 
 
 def test_a_broken_model_folder_is_told(run: Callable, speech: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -73,6 +74,35 @@ def test_the_option_that_was_meant_is_named(run: Callable, wrong: str, right: st
     assert (
         run("extract", "a.wav", wrong).err == f"edgevoice extract: unrecognized arguments: {wrong} (did you mean {right}?)\n"
     )
+
+
+def test_the_command_that_was_meant_is_named(run: Callable) -> None:
+    outcome = run("mdels")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.endswith("(did you mean models?)\n")
+
+
+@pytest.mark.parametrize(("wrong", "right"), [(("--versio",), "--version"), (("plot", "a.wav", "--outpt=b"), "--output")])
+def test_an_unknown_option_is_told_before_what_is_missing(run: Callable, wrong: tuple[str, ...], right: str) -> None:
+    outcome = run(*wrong)
+    assert outcome.code == 2
+    assert outcome.err.endswith(f"unrecognized arguments: {wrong[-1]} (did you mean {right}?)\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("extract", ""), 1), (("stream", ""), 1), (("plot", "", "-o", "a.png"), 1)]
+)
+def test_an_empty_name_is_not_the_current_folder(
+    run: Callable, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int
+) -> None:
+    """What a shell makes of a variable that is not set."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "speech.wav").symlink_to(speech)
+    outcome = run(*arguments)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert outcome.err.startswith("edgevoice: '': no such file")
+    assert run("extract", "speech.wav", "-o", "").code == 2
+    assert list(tmp_path.iterdir()) == [tmp_path / "speech.wav"]
 
 
 @pytest.mark.parametrize(
@@ -153,10 +183,22 @@ def test_a_reader_that_has_enough_ends_it_quietly(start: Callable, minute: Path,
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_is_told(tiny_model: Path, speech: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [
+        (("extract", "SPEECH", "--model", "MODEL"), ""),
+        (("extract", "SPEECH", "--model", "MODEL"), "1"),
+        (("models",), ""),
+        (("models",), "1"),
+        (("models", "--help"), ""),  # argparse itself lets it pass where nothing is buffered
+    ],
+)
+def test_a_full_disk_is_told(tiny_model: Path, speech: Path, arguments: tuple[str, ...], unbuffered: str) -> None:
+    words = [{"SPEECH": str(speech), "MODEL": str(tiny_model)}.get(word, word) for word in arguments]
     with Path("/dev/full").open("wb") as full:
-        command = [sys.executable, "-m", "edgevoice.cli", "extract", speech, "--model", tiny_model]
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        command = [sys.executable, "-m", "edgevoice.cli", *words]
+        environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
     assert result.returncode == 1
     assert result.stderr == "edgevoice: standard output: cannot be written (No space left on device)\n"
 

@@ -112,9 +112,10 @@ def test_errors_are_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_wrong_options_are_usage_errors(capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("options", [["--arch", "none"], [*TINY, "--data", ".", "--out", "m", "--threads", "-1"]])
+def test_wrong_options_are_usage_errors(options: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as raised:
-        main(["train", "--arch", "none"])
+        main(["train", *options])
     assert raised.value.code == 2
 
 

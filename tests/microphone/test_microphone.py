@@ -387,9 +387,11 @@ def test_impossible_arguments(fake: FakeSoundDevice, tiny: Extractor, options: d
     assert all("close" in stream.calls for stream in fake.streams)
 
 
-def test_what_a_stream_refuses_is_refused_before_the_device_opens(fake: FakeSoundDevice, tiny: Extractor) -> None:
+def test_what_is_refused_is_refused_before_the_device_opens(fake: FakeSoundDevice, tiny: Extractor) -> None:
     with pytest.raises(ModelUseError):
         Microphone(tiny, level="utterance")
+    with pytest.raises(ArgumentError):
+        Microphone(tiny, record="captured.mp3")
     assert fake.streams == []
 
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from edgevoice.cli.console import drop_output, one_line
+from edgevoice import __version__
+from edgevoice.cli.console import drop_full_output, drop_output, flush_output, one_line
 from edgevoice.cli.interrupt import ends_at_once
 from edgevoice.cli.parser import Parser
 from edgevoice.errors import (
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except EdgeVoiceError as error:
         _tell(error)
+        if isinstance(error, OutputError):
+            drop_full_output()
         return 2 if isinstance(error, _USAGE_ERRORS) else 1
     except KeyboardInterrupt:
         _tell("interrupted")
@@ -49,13 +52,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         _tell(f"{error.name} is not installed: pip install 'edgevoice[cpu,export]'")
         return 2
     parser = Parser(prog="edgevoice-export", description="Train, convert and verify EdgeVoice's models.")
+    parser.add_argument("--version", action="version", version=f"edgevoice-export {__version__}")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (train, export, verify, compact, pcm, import_disvoice):
         command.add_parser(subcommands)
     options = parser.parse_args(arguments)
     code: int = options.run(options)
-    if sys.stdout is not None:
-        sys.stdout.flush()
+    flush_output()
     return code
 
 

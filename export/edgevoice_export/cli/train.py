@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from edgevoice.cli.options import positive
 from edgevoice.errors import ArgumentError
 from edgevoice_export.cli.common import add_data_options, add_description_options, corpus, description, print_verification
 from edgevoice_export.export import export_checkpoint
@@ -58,7 +59,7 @@ def add_parser(subcommands: Any) -> None:
     group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
     group.add_argument("--resume", action="store_true", help="go on from the last checkpoint, to the same result")
     group.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    group.add_argument("--threads", type=int, help="CPU threads (default: one a core)")
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: one a core)")
     parser.set_defaults(run=run)
 
 

@@ -97,6 +97,8 @@ class _File:
         self._position = None
         if isinstance(file, str | os.PathLike):
             path = Path(file)
+            if not os.fspath(file):
+                raise AudioFileNotFoundError("'': no such file")  # Path takes it for the current folder
             if is_folder(path):
                 raise AudioFormatError(f"{self.name}: is a folder, expected an audio file")
             if not os.path.lexists(path):

@@ -152,7 +152,7 @@ class Report:
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, ArgumentError):
                 raise
-            raise ArgumentError(f"{path}: is not the JSON of a benchmark ({error!r})") from error
+            raise ArgumentError(f"{path}: is not the JSON of a benchmark ({type(error).__name__}: {error})") from error
 
     def table(self) -> str:
         """Plain text for people."""

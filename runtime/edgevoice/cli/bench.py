@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
+from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, add_model_options, load_extractor, new_parser, positive
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.sinks.wholefile import whole_file
@@ -75,11 +76,15 @@ def run(arguments: argparse.Namespace) -> int:
         if picture:
             write_figure(draw_report(report), picture, kind)
     if arguments.json == "-":
-        print(json.dumps(report.to_dict()))
+        show(json.dumps(report.to_dict()))
     else:
-        print(report.table())
+        show(report.table())
     if old:
-        print("", Comparison(old, report).table(), sep="\n", file=sys.stderr if arguments.json == "-" else sys.stdout)
+        compared = f"\n{Comparison(old, report).table()}"
+        if arguments.json == "-":
+            print(compared, file=sys.stderr)
+        else:
+            show(compared)
     return 0
 
 

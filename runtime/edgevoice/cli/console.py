@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
 
 from edgevoice.errors import OutputError
+from edgevoice.sinks.wholefile import writing
 
 
 def tell(message: object) -> None:
@@ -18,6 +20,41 @@ def tell(message: object) -> None:
 def one_line(message: object) -> str:
     """A message without its line breaks."""
     return " ".join(str(message).split())
+
+
+def show(text: str) -> None:
+    """Print lines on standard output.
+
+    Raises:
+        OutputError: the disk that it goes to is full.
+    """
+    with writing("standard output"):
+        print(text)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of a table as lines of aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def flush_output() -> None:
+    """Have everything that was printed written.
+
+    Raises:
+        OutputError: as `show`.
+    """
+    if sys.stdout is not None:
+        with writing("standard output"):
+            sys.stdout.flush()
+
+
+def drop_full_output() -> None:
+    """Give up standard output where it cannot be written: Python would try again at exit, and complain."""
+    try:
+        flush_output()
+    except OutputError:
+        drop_output()
 
 
 def standard_output() -> IO[bytes]:

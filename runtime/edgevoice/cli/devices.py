@@ -7,6 +7,7 @@ import dataclasses
 import json
 from typing import Any
 
+from edgevoice.cli.console import aligned, show
 from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.options import Commands, new_parser
 from edgevoice.microphone.devices import InputDevice, input_devices, supported_rates
@@ -33,14 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     with quiet_libraries():
         devices = [describe(device) for device in input_devices()]
     if arguments.json:
-        print(json.dumps(devices, indent=1))
+        show(json.dumps(devices, indent=1))
     elif not devices:
-        print("No input devices. Is a microphone plugged in, and the audio server running?")
+        show("No input devices. Is a microphone plugged in, and the audio server running?")
     else:
         rows = [("", "NUMBER", "NAME", "SYSTEM", "CHANNELS", "OWN RATE", "RATES"), *map(_row, devices)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        show(aligned(rows))
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgevoice.audio.folders import find_audio
 from edgevoice.audio.paths import is_folder
-from edgevoice.errors import AudioError
+from edgevoice.errors import AudioError, AudioFileNotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,11 @@ class Inputs:
         files: dict[str, Path] = {}
         below: list[Path] = []
         errors: list[AudioError] = []
-        for path in map(Path, names):
+        for name in names:
+            path = Path(name)
             try:
+                if not name:
+                    raise AudioFileNotFoundError("'': no such file or folder")  # Path takes it for the current folder
                 found = find_audio(path) if is_folder(path) else [path]
             except AudioError as error:
                 errors.append(error)

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from edgevoice.cli.console import aligned, show
 from edgevoice.cli.options import Commands, new_parser
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder, list_models, search_path
 
@@ -28,15 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the models."""
     models = [describe(folder) for folder in list_models()]
     if arguments.json:
-        print(json.dumps(models, indent=1))
+        show(json.dumps(models, indent=1))
     elif not models:
-        print("No models. Searched: " + ", ".join(map(str, search_path())))
+        show("No models. Searched: " + ", ".join(map(str, search_path())))
     else:
-        rows = [("MODEL", "VERSION", "SIZE", "WINDOWS", "NUMBERS", "SUMMARY")] + [_row(model) for model in models]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row, path in zip(rows, ["PATH"] + [model["path"] for model in models], strict=True):
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            print("  ".join([*cells, path]))
+        rows = [("MODEL", "VERSION", "SIZE", "WINDOWS", "NUMBERS", "PATH", "SUMMARY")] + [_row(model) for model in models]
+        show(aligned(rows))
     return 0
 
 
@@ -61,5 +59,5 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
-    numbers = f"{model['bottleneck']} + {model['error']}"
-    return (model["name"], model["version"], f"{model['bytes'] / 1e6:.1f} MB", model["windows"], numbers, model["summary"])
+    size, numbers = f"{model['bytes'] / 1e6:.1f} MB", f"{model['bottleneck']} + {model['error']}"
+    return (model["name"], model["version"], size, model["windows"], numbers, model["path"], model["summary"])

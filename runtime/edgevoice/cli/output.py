@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from edgevoice.cli.console import standard_output
-from edgevoice.errors import ArgumentError
+from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.features import Features
 from edgevoice.sinks.csvfile import CsvTable
 from edgevoice.sinks.table import Table, open_table, table_format
@@ -27,14 +27,19 @@ class Output:
 
     Raises:
         ArgumentError: there is no such format, or it contradicts the suffix.
+        OutputError: something else is where a folder should be.
     """
 
     def __init__(self, path: str | None, kind: str | None, static: bool) -> None:
+        if path == "":
+            raise ArgumentError("output '': expected the name of a table or a folder")
         self._path, self._static = path, static
         self._folder = path is not None and _is_folder(path)
         self._kind = kind or "csv"
         if path is None and self._kind != "csv":
             raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
+        if path is not None and self._folder and Path(path).exists() and not Path(path).is_dir():
+            raise OutputError(f"{path}: cannot be written (is no folder, and has not the suffix of a table)")
         if path is not None and not self._folder:
             self._kind = table_format(path)
             if kind not in (None, self._kind):

@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
+
+from edgevoice.cli.console import flush_output
+
+_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 
 
 class Parser(argparse.ArgumentParser):
     """As argparse's, but for what it says of wrong usage. Subcommands added to it are parsed likewise."""
 
+    _words: Sequence[str] = ()
+
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """As argparse's; a subcommand itself refuses what it does not know, and not its parent in its name."""
+        self._words = sys.argv[1:] if args is None else args
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return namespace, unknown
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """As argparse's, once what was printed is written.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        flush_output()
+        super().exit(status, message)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and exit with 2."""
         message = message.removeprefix("argument ")
-        _, _, unknown = message.partition("unrecognized arguments: ")
         options = [option for action in self._actions for option in action.option_strings]
-        meant = difflib.get_close_matches(unknown.split(" ")[0].split("=")[0], options, 1, 0.7)
+        unknown = [word for word in self._words if word.startswith("--") and word.split("=")[0] not in ("--", *options)]
+        if message.startswith("the following arguments are required") and unknown:
+            # What is missing may stand there, misspelt.
+            message = f"unrecognized arguments: {unknown[0]}"
+        _, _, wrong = message.partition("unrecognized arguments: ")
+        known: list[str] = options
+        if choice := _CHOICE.search(message):
+            wrong, known = choice[1], re.findall(r"[\w-]+", choice[2])
+        meant = difflib.get_close_matches(wrong.split(" ")[0].split("=")[0], known, 1, 0.7)
         hint = f"did you mean {meant[0]}?" if meant else f"see {self.prog} --help"
         self.exit(2, f"{self.prog}: {message} ({hint})\n")

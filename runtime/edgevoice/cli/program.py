@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import edgevoice
 from edgevoice.cli import bench, devices, extract, models, plot, stream
-from edgevoice.cli.console import drop_output, tell
+from edgevoice.cli.console import drop_full_output, drop_output, flush_output, tell
 from edgevoice.cli.parser import Parser
 from edgevoice.errors import (
     ArgumentError,
@@ -23,6 +22,7 @@ from edgevoice.errors import (
     EdgeVoiceError,
     MicrophoneLostError,
     ModelError,
+    OutputError,
 )
 
 COMMANDS = (
@@ -57,15 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: those after the program's name; the process's own if None.
     """
-    parsed = _parser().parse_args(arguments)
     try:
         with _terminable():
+            parsed = _parser().parse_args(arguments)
             code: int = parsed.run(parsed)
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            flush_output()
             return code
     except EdgeVoiceError as error:
         tell(error)
+        if isinstance(error, OutputError):
+            drop_full_output()
         return _code(error)
     except BrokenPipeError:
         drop_output()  # whoever read it has enough

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seconds is not None and not 0 < arguments.seconds < float("inf"):
         raise ArgumentError(f"seconds {arguments.seconds}: expected a number above 0")
     if arguments.mic is not None:
-        refuse(arguments, ("realtime", "channels", "dtype"), "a microphone has its own")
+        refuse(arguments, ("realtime", "channels", "dtype"), "a microphone has its own pace, channels and type")
         from edgevoice.cli import live
 
         return live.run(arguments, load_extractor(arguments))

@@ -20,7 +20,7 @@ from edgevoice.errors import ArgumentError, MicrophoneLostError
 from edgevoice.microphone.blocks import Block, BlockQueue, Lost
 from edgevoice.microphone.capture import CaptureRequest, open_capture
 from edgevoice.microphone.livestream import LiveStream
-from edgevoice.microphone.recording import Recording
+from edgevoice.microphone.recording import Recording, check_recording
 from edgevoice.microphone.runningtime import TICK
 from edgevoice.microphone.summary import Summary
 from edgevoice.microphone.watchdog import Watchdog
@@ -95,6 +95,8 @@ class Microphone:
         _check(device, channel, seconds, backlog)
         if rate is not None:
             check_rate(rate)
+        if record is not None:
+            check_recording(record)
         config = extractor.config
         warming = extractor.stream(level=level, hop=hop)
         warming.push(np.zeros(config.audio.window, np.float32))

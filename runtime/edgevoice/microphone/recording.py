@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ _LARGEST = (1 << 32) - 4096
 _CHUNK = 1 << 16
 
 
+def check_recording(path: str | os.PathLike[str]) -> None:
+    """Raise ArgumentError unless the name ends in `.wav`."""
+    if Path(path).suffix.lower() != ".wav":
+        raise ArgumentError(f"record {path}: expected a name that ends in .wav")
+
+
 class Recording:
     """A WAV file, PCM_16, that is written as samples come: a draft until it is closed, however that comes about.
 
@@ -25,15 +32,12 @@ class Recording:
     can be read: `.NAME.XXXXXXXX.part` beside its place. Where nothing was captured, there is no file.
 
     Raises:
-        ArgumentError: the name does not end in `.wav`.
         OutputError: the file cannot be made.
     """
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
         import soundfile
 
-        if path.suffix.lower() != ".wav":
-            raise ArgumentError(f"record {path}: expected a name that ends in .wav")
         self._path, self._channels, self._room = path, channels, _LARGEST
         with writing(str(path)):
             draft = Draft(path)
