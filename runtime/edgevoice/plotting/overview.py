@@ -93,12 +93,13 @@ def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _side_by_side(samples: NDArray[Any], config: ModelConfig, level: str | float | None) -> NDArray[np.float32]:
     """The recording as windows one after another, (n, window), each at its own level: the hop does not change levels."""
     chosen = parse_level(level, config.level)
+    taken: str | FixedLevel
     if chosen == "utterance":
         mean, low, high = samples.mean(dtype=np.float64), samples.min(), samples.max()
-        chosen = FixedLevel(*whole_level(float(mean), float(low), float(high), config.level))
-    elif not isinstance(chosen, str):
-        chosen = FixedLevel(0.0, chosen)
-    windower = Windower(config, chosen, config.audio.window)
+        taken = FixedLevel(*whole_level(float(mean), float(low), float(high), config.level))
+    else:
+        taken = chosen if isinstance(chosen, str) else FixedLevel(0.0, chosen)
+    windower = Windower(config, taken, config.audio.window)
     return np.concatenate(
         [
             ((windows.samples - windows.offset[:, None]) * windows.gain[:, None]).astype(np.float32)
