@@ -164,8 +164,8 @@ def _load(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     except OSError as error:
         raise ModelFilesError(f"{name}: cannot be read ({error.strerror})") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise ModelConfigError(f"{name}: not a file of weights ({type(error).__name__}: {first})") from error
+        told = [type(error).__name__, *str(error).splitlines()[:1]]
+        raise ModelConfigError(f"{name}: not a file of weights ({': '.join(told)})") from error
     if not isinstance(content, dict):
         raise ModelConfigError(f"{name}: not a file of weights (holds {type(content).__name__})")
     return content
