@@ -16,6 +16,10 @@ from edgevoice_export.weights import load_weights
 
 WINDOWS_A_UNIT = 16
 """Windows wanted for each number of the old bottleneck."""
+_FAINT = 0.03
+"""Share of the strongest direction's amplitude below which one is faint."""
+_RIDGE = 1e-6
+"""Of the fit before the activation, as a share of the mean power there."""
 _LEAST = 1e-12
 """Directions of the old bottleneck with less than this share of its power are none."""
 
@@ -52,18 +56,23 @@ def narrowed(architecture: Architecture, weights: dict[str, Tensor], units: int,
     sizes, axes = torch.linalg.eigh(power)
     root = sizes.clamp(min=_LEAST * sizes[-1]).sqrt()
     left, strength, right = torch.linalg.svd(columns @ (axes * root), full_matrices=False)
-    kept = right[:units] @ (axes / root).T  # (units, wide): the new bottleneck is kept @ z, of mean square 1
+    # Each new number gets a mean square of 1, but for directions that the decoder hardly takes in: those stay small, since
+    # to enlarge what is nearly nothing takes huge weights.
+    share = (strength[:units] / (_FAINT * strength[0])).clamp(max=1)
+    kept = share[:, None] * right[:units] @ (axes / root).T  # (units, wide): the new bottleneck is kept @ z
 
     # Before its activation the old bottleneck is linear in what the encoder sees, and so must be the new one.
     target = after @ kept.T
     known = torch.cat([before, torch.ones(len(before), 1, dtype=before.dtype)], dim=1)
-    fit = torch.linalg.lstsq(known, target, driver="gelsd").solution
+    power = known.T @ known
+    ridge = _RIDGE * power.diagonal().mean() * torch.eye(len(power), dtype=power.dtype)
+    fit = torch.linalg.solve(power + ridge, known.T @ target)
     matrix, constant = fit[:-1].T, fit[-1]
     # An activation that bends would bend the new numbers elsewhere: they are moved to where it is straight.
     straight = bool((before < 0).any()) and torch.allclose(before, after)
     shift = torch.zeros(units, dtype=before.dtype) if straight else (-target.amin(dim=0)).clamp(min=0) + target.std(dim=0)
     new = dict(weights)
-    new_columns = left[:, :units] * strength[:units]
+    new_columns = left[:, :units] * (strength[:units] / share)
     new[row] = (matrix @ weights[row].double()).float()
     new[bias] = (matrix @ weights[bias].double() + constant + shift).float()
     new[column] = new_columns.float()
