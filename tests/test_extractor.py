@@ -13,7 +13,7 @@ import soundfile
 
 import edgevoice
 from edgevoice import Extractor
-from edgevoice.level import LevelFollower
+from edgevoice.level import LevelFollower, Steps
 
 
 def test_a_path_an_open_file_and_an_array_are_the_same(tiny: Extractor, speech: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_path_an_open_file_and_an_array_are_the_same(tiny: Extractor, speech: 
 
 
 def test_running_level_is_that_of_the_windows_end(tiny: Extractor, noise: np.ndarray) -> None:
-    offsets, peaks = LevelFollower(tiny.config.level).push(noise)
+    offsets, peaks = LevelFollower(tiny.config.level).follow(Steps.measure(noise, tiny.config.level.step))
     features = tiny.extract((noise, 16000))
     for k in (0, 5, 37):
         last = (4000 * k + 8000) // 800 - 1

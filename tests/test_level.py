@@ -25,7 +25,7 @@ def by_the_definition(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_running_level_follows_its_definition(noise: np.ndarray) -> None:
-    offsets, peaks = LevelFollower(CONFIG).push(noise)
+    offsets, peaks = LevelFollower(CONFIG).follow(Steps.measure(noise, CONFIG.step))
     mean, peak = by_the_definition(noise)
     np.testing.assert_allclose(offsets, mean, rtol=1e-12)
     np.testing.assert_allclose(peaks, peak, rtol=1e-12)
@@ -34,10 +34,10 @@ def test_running_level_follows_its_definition(noise: np.ndarray) -> None:
 @given(cuts=st.lists(st.integers(0, 30), max_size=8))
 def test_running_level_does_not_depend_on_the_cuts(cuts: list[int]) -> None:
     samples = np.random.default_rng(1).standard_normal(100 * 800).astype(np.float32)
-    whole = LevelFollower(CONFIG).push(samples)
+    whole = LevelFollower(CONFIG).follow(Steps.measure(samples, CONFIG.step))
     follower, parts, at = LevelFollower(CONFIG), [], 0
     for cut in [*cuts, 100]:
-        parts.append(follower.push(samples[at * 800 : (at + cut) * 800]))
+        parts.append(follower.follow(Steps.measure(samples[at * 800 : (at + cut) * 800], CONFIG.step)))
         at = min(100, at + cut)
     for k in range(2):
         assert np.concatenate([part[k] for part in parts]).tobytes() == whole[k].tobytes()
@@ -56,9 +56,9 @@ def test_lost_steps_leave_the_level_as_it_is(noise: np.ndarray) -> None:
 
 def test_reset_forgets(noise: np.ndarray) -> None:
     follower = LevelFollower(CONFIG)
-    first = follower.push(noise)
+    first = follower.follow(Steps.measure(noise, CONFIG.step))
     follower.reset()
-    assert follower.push(noise)[1].tobytes() == first[1].tobytes()
+    assert follower.follow(Steps.measure(noise, CONFIG.step))[1].tobytes() == first[1].tobytes()
 
 
 def test_whole_level() -> None:

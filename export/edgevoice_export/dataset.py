@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgevoice.config import AudioConfig, LevelConfig
 from edgevoice.errors import ArgumentError
-from edgevoice.level import LevelFollower, whole_level
+from edgevoice.level import LevelFollower, Steps, whole_level
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.augmentation import augmented
 from edgevoice_export.corpus import Corpus
@@ -51,7 +51,7 @@ class WindowSampler:
         for u in utterances.tolist():
             samples = self._samples(u, 0, self._length(u))
             steps = samples[: len(samples) // level.step * level.step]
-            self._running[u] = LevelFollower(level).push(steps)
+            self._running[u] = LevelFollower(level).follow(Steps.measure(steps, level.step))
             mean = float(samples.mean(dtype=np.float64))
             self._whole[u] = whole_level(mean, float(samples.min()), float(samples.max()), level)
 

@@ -52,12 +52,8 @@ class LevelFollower:
         self._mean: float | None = None
         self._peak = self._config.peak_floor
 
-    def push(self, samples: NDArray[np.floating]) -> tuple[Floats, Floats]:
-        """Take samples (steps * step,); return offset and peak after each step, float64 (steps,) each."""
-        return self.follow(Steps.measure(samples, self._config.step))
-
     def follow(self, steps: Steps, lost: NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
-        """As `push`, from the statistics of the steps; those marked as lost leave the level as it is."""
+        """Offset and peak after each step, float64 (steps,) each; steps marked as lost leave the level as it is."""
         config, count = self._config, len(steps.mean)
         offsets, peaks = np.empty(count), np.empty(count)
         mean, peak = self._mean, self._peak

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import edgevoice
 from edgevoice.errors import ArgumentError
 from edgevoice.inference import Networks
-from edgevoice.level import LevelFollower
+from edgevoice.level import LevelFollower, Steps
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus
@@ -84,7 +84,7 @@ def test_draws_follow_from_the_generator(windows: WindowSampler):
 
 def test_running_level_at_the_end_of_a_step_is_the_followers(windows: WindowSampler, corpus: Corpus):
     samples = corpus.utterance(4)
-    offsets, peaks = LevelFollower(CAE.level).push(samples[: len(samples) // 800 * 800])
+    offsets, peaks = LevelFollower(CAE.level).follow(Steps.measure(samples[: len(samples) // 800 * 800], 800))
     for start in (0, 800, 4000):
         window = samples[start : start + 8000]
         assert windows.level("running", 4, start, window) == (offsets[start // 800 + 9], 1 / peaks[start // 800 + 9])

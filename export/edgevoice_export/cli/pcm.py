@@ -10,6 +10,7 @@ import numpy as np
 
 from edgevoice.modelfolder import find_model
 from edgevoice.sinks.wholefile import whole_file
+from edgevoice_export.compact import default_tolerance
 from edgevoice_export.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
 
 TOLERANCE = 1e-3
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         file.write(data)
     bottleneck, error = compare_with_runtime(data, folder, _windows(folder.config.audio.window))
     print(f"{path}: {len(data) / 1e6:.1f} MB; largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}")
-    return 0 if max(bottleneck, error) <= TOLERANCE else 1
+    return 0 if max(bottleneck, error) <= max(TOLERANCE, default_tolerance(folder.config)) else 1
 
 
 def _windows(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
