@@ -13,6 +13,8 @@ from edgevoice_export.networks import Architecture
 
 _DEAD = 1e-6
 _AT_ONCE = 64  # windows
+_LARGE = 6.0
+"""Norm of the weights of a number that may have the size 1."""
 
 
 def scale_bottleneck(architecture: Architecture, weights: dict[str, Tensor], sizes: Tensor) -> dict[str, Tensor]:
@@ -47,9 +49,11 @@ def bottlenecks(architecture: Architecture, network: nn.Module, spectrograms: Te
 
 
 def bottleneck_sizes(architecture: Architecture, network: nn.Module, spectrograms: Tensor) -> Tensor:
-    """Root mean square of each number of the bottleneck over windows (n, 1, bands, columns): (units,).
+    """What to divide each number of the bottleneck by, from windows (n, 1, bands, columns): (units,).
 
-    Not the deviation, and before the activation: float32 rounding goes with the size there, the mean included.
+    Its root mean square, which is what float32 rounding goes with: before the activation, the mean included. A number that is
+    a small difference of large ones is rounded as those are, so its size is at least a share of its weights'.
     """
     before, _ = bottlenecks(architecture, network, spectrograms)
-    return before.square().mean(dim=0).sqrt().cpu()
+    rows = network.state_dict()[architecture.code_rows[0]]
+    return torch.maximum(before.square().mean(dim=0).sqrt(), rows.norm(dim=1) / _LARGE).cpu()
