@@ -17,6 +17,7 @@ def test_same_reconstruction_from_a_bottleneck_of_size_near_one(arch: str):
     torch.manual_seed(1)
     architecture = ARCHITECTURES[arch]
     network = architecture.network(64).eval()
+    network.state_dict()[architecture.code_rows[1]].uniform_(0.5, 8)
     spectrograms = torch.rand(16, 1, *Spectrogram(architecture.spectrogram, architecture.audio).shape)
     with torch.no_grad():
         before, code = network(spectrograms)
@@ -45,3 +46,16 @@ def test_best_checkpoint_is_scaled(trained: Path):
     for name, tensor in last["weights"].items():
         scaled = name in {*ARCHITECTURES["cae"].code_rows, *ARCHITECTURES["cae"].code_columns}
         assert torch.equal(best["weights"][name], tensor) != scaled
+
+
+def test_small_differences_of_large_numbers_stay_small():
+    """Their rounding is that of the large ones: they are not brought to the size 1."""
+    architecture = ARCHITECTURES["cae"]
+    torch.manual_seed(1)
+    network = architecture.network(64).eval()
+    weights = network.state_dict()
+    weights["encoder.linear.weight"][7, :2] = torch.tensor([1e3, -1e3])
+    spectrograms = torch.zeros(16, 1, 128, 126)
+    _, code = bottlenecks(architecture, network, spectrograms)
+    assert code[:, 7].abs().max() < 10, "not a small difference"
+    assert bottleneck_sizes(architecture, network, spectrograms)[7] > 100
