@@ -111,7 +111,7 @@ def test_it_says_what_it_is(made: ModelFolder, source: ModelFolder) -> None:
     made.verify()
     assert config.name == "cae-256-int8"
     told = config.origin["compact"]
-    assert told["model"] == "cae-256 1.0.0"
+    assert told["model"] == f"cae-256 {find_model('cae-256').config.version}"
     assert told["files"] == {name: source.config.files[name] for name in ("encoder.onnx", "decoder.onnx")}
     assert told["weights"] == {"encoder.onnx": ["linear.weight"], "decoder.onnx": ["decoder.linear.weight"]}
     assert config.origin["trained_on"] == source.config.origin["trained_on"]

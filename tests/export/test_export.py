@@ -23,10 +23,10 @@ from edgevoice_export.export import Description, export_checkpoint, training_com
 from edgevoice_export.folder import VerificationError, drafted
 from edgevoice_export.probe import recorded_spectrograms, synthetic_spectrograms
 from edgevoice_export.training import BEST
-from edgevoice_export.verify import network_reference, verify
+from edgevoice_export.verify import TOLERANCE, network_reference, verify
 from edgevoice_export.weights import pack_weights, read_checkpoint, read_weights
 
-from .conftest import SETTINGS, TOLERANCE
+from .conftest import SETTINGS
 
 DESCRIPTION = Description("cae-64", data="buzzes")
 
