@@ -64,9 +64,9 @@ def narrowed(architecture: Architecture, weights: dict[str, Tensor], units: int,
     # Before its activation the old bottleneck is linear in what the encoder sees, and so must be the new one.
     target = after @ kept.T
     known = torch.cat([before, torch.ones(len(before), 1, dtype=before.dtype)], dim=1)
-    power = known.T @ known
-    ridge = _RIDGE * power.diagonal().mean() * torch.eye(len(power), dtype=power.dtype)
-    fit = torch.linalg.solve(power + ridge, known.T @ target)
+    normal = known.T @ known
+    ridge = _RIDGE * normal.diagonal().mean() * torch.eye(len(normal), dtype=normal.dtype)
+    fit = torch.linalg.solve(normal + ridge, known.T @ target)
     matrix, constant = fit[:-1].T, fit[-1]
     # An activation that bends would bend the new numbers elsewhere: they are moved to where it is straight.
     straight = bool((before < 0).any()) and torch.allclose(before, after)

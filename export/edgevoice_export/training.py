@@ -130,11 +130,10 @@ def train(
         }
         if path.name == CHECKPOINT:
             content |= {"optimiser": optimiser.state_dict(), "losses": losses, "best": best}
-        else:
-            if architecture.code_rows:
-                examples = validation.spectrograms(validation.grid(architecture.levels[0], _SCALED_ON))
-                sizes = bottleneck_sizes(architecture, network, torch.from_numpy(examples).to(device))
-                content["weights"] = scale_bottleneck(architecture, content["weights"], sizes)
+        elif architecture.code_rows:
+            examples = validation.spectrograms(validation.grid(architecture.levels[0], _SCALED_ON))
+            sizes = bottleneck_sizes(architecture, network, torch.from_numpy(examples).to(device))
+            content["weights"] = scale_bottleneck(architecture, content["weights"], sizes)
         write_checkpoint(path, content)
 
     def batches(first: int) -> Iterator[Tensor]:
