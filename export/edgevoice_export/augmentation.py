@@ -1,11 +1,14 @@
-"""Changes of a training window that a recording may have gone through: a narrow band, a lossy codec, noise.
+"""Changes of a training window that a recording may have gone through: a narrow band, lossy codecs, noise.
 
 A network that never saw an emptied band rebuilds speech into it, and its errors there tell of the line, not of the voice.
 """
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 Samples = NDArray[np.floating]
@@ -18,7 +21,7 @@ _EDGES = np.array([0, 4, 8, 12, 16, 20, 24, 30, 36, 44, 54, 66, 82, 102, 128, 15
 
 
 def augmented(window: Samples, rate: int, peak: float, random: np.random.Generator) -> Samples:
-    """A window (samples,) as it might sound after a line: one of three changes, each as likely as the others.
+    """A window (samples,) as it might sound after a line: one of four changes, each as likely as the others.
 
     Args:
         window: float32 or float64.
@@ -29,10 +32,12 @@ def augmented(window: Samples, rate: int, peak: float, random: np.random.Generat
     Returns:
         (samples,), of the same length.
     """
-    change = random.integers(3)
+    change = random.integers(4)
     if change == 0:
         return band_limited(window, rate, random)
-    return coarsely_coded(window, random) if change == 1 else noisy(window, peak, random)
+    if change == 1:
+        return coarsely_coded(window, random)
+    return mp3_coded(window, rate, random) if change == 2 else noisy(window, peak, random)
 
 
 def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Samples:
@@ -70,6 +75,17 @@ def coarsely_coded(window: Samples, random: np.random.Generator) -> Samples:
         first = half.start
         out[first : first + blocks * _BLOCK] += frames[:, half].reshape(-1)
     return out[_BLOCK : _BLOCK + len(window)]
+
+
+def mp3_coded(window: Samples, rate: int, random: np.random.Generator) -> Samples:
+    """Through MP3, at 16 kHz with about 16 to 64 kbit/s; at any rate that MP3 has (8 to 48 kHz)."""
+    thrift = random.uniform(0.63, 0.95)  # of libsndfile's scale: 0 most bits, 1 fewest
+    options = {"format": "MP3", "compression_level": thrift, "bitrate_mode": "AVERAGE"}  # whose delay the decoder cuts off
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(window, -1, 1), rate, **options)
+    file.seek(0)
+    decoded: Samples = soundfile.read(file, frames=len(window), fill_value=0.0)[0]
+    return decoded
 
 
 def noisy(window: Samples, peak: float, random: np.random.Generator) -> Samples:

@@ -36,6 +36,9 @@ class Settings:
     """Share of the training windows that are changed as a narrow line, a lossy codec or noise would."""
     bfloat16: float = 0.0
     """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
+    fixed_norms: float = 0.0
+    """Share of the steps, the last ones, in which batch norms keep the statistics that they have: from then on a window's
+    reconstruction no longer depends on the others of its batch."""
     validation: float = 0.1
     """Share of the speakers that is validated on."""
     validation_windows: int = 2000

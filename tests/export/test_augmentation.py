@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevoice.spectrogram import Spectrogram
-from edgevoice_export.augmentation import augmented, band_limited, coarsely_coded, noisy
+from edgevoice_export.augmentation import augmented, band_limited, coarsely_coded, mp3_coded, noisy
 from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]
@@ -76,6 +76,23 @@ def test_coding_makes_holes():
     holes = [(image(coarsely_coded(speech_like(seed), np.random.default_rng(seed))) == FLOOR).mean() for seed in range(30)]
     assert max(holes) > 0.02
     assert (image(speech_like(0)) == FLOOR).mean() == 0
+
+
+@given(seed=st.integers(0, 2**32), samples=st.integers(1, 9000))
+def test_mp3_keeps_length_and_place(seed: int, samples: int):
+    window = speech_like(seed % 7, samples)
+    coded = mp3_coded(window, 16000, np.random.default_rng(seed))
+    assert coded.shape == window.shape
+    if samples >= 2000:
+        noise = np.square(coded - window).mean() / np.square(window).mean()
+        assert 1e-7 < noise < 0.04, "a shift by one sample alone is 0.05"
+
+
+def test_mp3_empties_the_highest_bands():
+    """What the codec drops, the network is to see as it sees it in a recording."""
+    before = [image(speech_like(seed))[-4:].mean() for seed in range(10)]
+    after = [image(mp3_coded(speech_like(seed), 16000, np.random.default_rng(seed)))[-4:].mean() for seed in range(10)]
+    assert np.mean(after) < np.mean(before) - 0.04, "1 is 250 dB"
 
 
 @pytest.mark.parametrize("peak", [1.0, 0.01])

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, ProviderError
 from edgevoice_export.corpus import Corpus
+from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.settings import Settings
 from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
-from edgevoice_export.weights import read_checkpoint, read_weights, write_checkpoint
+from edgevoice_export.weights import Weights, read_checkpoint, read_weights, write_checkpoint
 
 from .conftest import SETTINGS
 
@@ -154,6 +155,30 @@ def test_augmented_run_sees_other_windows(corpus: Corpus, tmp_path: Path):
 def test_scales_of_batch_norms_stay_positive(corpus: Corpus, tmp_path: Path):
     assert train(dataclasses.replace(SETTINGS, epochs=1, rate=1.0), corpus, tmp_path)
     assert all((tensor > 0).all() for name, tensor in weights(tmp_path).items() if ".bn" in name and "weight" in name)
+
+
+def test_fixed_norms_keep_their_statistics_and_learn_on(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, fixed_norms=0.5)
+    half = Stop(settings.steps // 2)
+    train(settings, corpus, tmp_path, stopped=half, report=half.report)
+    before = weights(tmp_path)
+    assert train(settings, corpus, tmp_path, resume=True)
+    after = weights(tmp_path)
+    fresh = ARCHITECTURES["cae"].network(settings.units).state_dict()
+    for name in (name for name in before if "running_" in name):
+        assert not torch.equal(before[name], fresh[name])
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
+    assert not torch.equal(after["decoder.bn1.weight"], before["decoder.bn1.weight"])
+
+
+def test_weights_of_tiny_gradients_learn(corpus: Corpus, tmp_path: Path):
+    """As late in a run: with Adam's usual epsilon this bias would move by a tenth of the rate, and less."""
+    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=4, rate=1e-3, warmup=0.0, decay=0.0)
+    initial = ARCHITECTURES["cae"].network(settings.units).state_dict()
+    initial["decoder.conv4.weight"] *= 1e-4
+    assert train(settings, corpus, tmp_path, initial=Weights("cae", settings.units, initial))
+    moved = (weights(tmp_path)["decoder.linear.bias"] - initial["decoder.linear.bias"]).abs()
+    assert moved.median() == pytest.approx(1e-3, rel=0.01)
 
 
 def test_bfloat16_and_recurrent_network(corpus: Corpus, tmp_path: Path):

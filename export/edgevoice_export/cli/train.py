@@ -33,6 +33,7 @@ _HELP = {
     "jitter_db": "random change of gain, either way",
     "augment": "share of the training windows changed as a narrow line, a codec or noise would",
     "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
+    "fixed_norms": "share of the steps, the last ones, in which batch norms keep the statistics that they have",
     "validation": "share of the speakers to validate on",
     "validation_windows": "windows to validate on, at most, at each level",
     "patience": "end after so many validations without a lower loss; 0: never",
