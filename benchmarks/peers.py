@@ -30,6 +30,7 @@ from tqdm import tqdm
 from benchmarks.peer_programs import PEERS
 from edgevoice.bench.machine import PACKAGES, Machine
 from edgevoice.bench.processes import installed_environment
+from edgevoice_export.disvoice import find_published, import_published
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEECH = ROOT / "tests" / "data" / "speech.wav"
@@ -59,7 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         names = [name for name in options.peers if options.disvoice or "disvoice" not in name]
-        given = {"disvoice": _unpacked(options.disvoice, Path(scratch))} if options.disvoice else {}
+        given = _disvoice(options.disvoice, Path(scratch)) if options.disvoice else {}
         options.audio = options.audio or _dithered(Path(scratch) / SPEECH.name)
         checks = _check(names, options.audio, given, Path(scratch))
         audio = soundfile.info(options.audio)
@@ -211,10 +212,13 @@ def _dithered(path: Path) -> Path:
     return path
 
 
-def _unpacked(wheel: Path, scratch: Path) -> str:
+def _disvoice(wheel: Path, scratch: Path) -> dict[str, str]:
+    """Where the programs find DisVoice's code, and its networks of 256 units as EdgeVoice's models."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(scratch, [name for name in archive.namelist() if name.startswith("disvoice/replearning/")])
-    return str(scratch / "disvoice" / "replearning")
+    wanted = [published for published in find_published(wheel) if published.name.startswith("256_")]
+    models = [import_published(published, scratch / "models")[0] for published in wanted]
+    return {"disvoice": str(scratch / "disvoice" / "replearning")} | {model.config.name: str(model.path) for model in models}
 
 
 if __name__ == "__main__":

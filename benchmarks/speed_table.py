@@ -7,9 +7,9 @@ prints it, or puts it between the README's two comments `speed`.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -67,12 +67,14 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
 
 def main() -> None:
     """Print the section, or put it into a file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("readme", type=Path, nargs="?", help="the file to put it into; printed without one")
+    path: Path | None = parser.parse_args().readme
     peers = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))
     section = speed_section(peers, Report.read(RESULTS / "bench-cae-256.json"))
-    if len(sys.argv) == 1:
+    if path is None:
         print(section)
         return
-    path = Path(sys.argv[1])
     text = path.read_text(encoding="utf-8")
     found = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
     if not found.search(text):

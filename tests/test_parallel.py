@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import edgevoice
 from edgevoice import Extractor, Features
 from edgevoice.features import Layout
-from edgevoice.parallel import analysed, usable_cores
+from edgevoice.parallel import analysed, default_workers, usable_cores
 from edgevoice.windowing import Windows
 
 LAYOUT = Layout(bottleneck=1, error=0, rate=16000, window=4)
@@ -174,7 +174,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return analysed(blocks, new_analysis, workers)
 
     monkeypatch.setattr("edgevoice.extractor.analysed", seen)
-    monkeypatch.setattr("edgevoice.extractor.usable_cores", lambda: 5)
+    monkeypatch.setattr("edgevoice.parallel.usable_cores", lambda: 5)
     return found
 
 
@@ -182,6 +182,11 @@ def test_one_worker_for_the_threads_of_one_computation(tiny_model: Path, noise: 
     for threads in (1, 2, 8):
         edgevoice.load(tiny_model, threads=threads).extract((noise[:16_000], 16000))
     assert chosen == [5, 2, 1]
+
+
+def test_few_workers_on_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevoice.parallel.usable_cores", lambda: 128)
+    assert [default_workers(threads) for threads in (1, 32, 200)] == [8, 4, 1]
 
 
 def test_windows_that_belong_together_have_one_worker(

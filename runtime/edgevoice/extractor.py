@@ -21,7 +21,7 @@ from edgevoice.features import Features, Layout
 from edgevoice.inference import Images, Networks, check_device
 from edgevoice.level import parse_level, whole_level
 from edgevoice.modelfolder import ModelFolder, find_model
-from edgevoice.parallel import analysed, usable_cores
+from edgevoice.parallel import analysed, default_workers
 from edgevoice.spectrogram import Spectrogram
 from edgevoice.stream import Stream
 from edgevoice.streamgroup import StreamGroup
@@ -178,8 +178,8 @@ class Extractor:
             pad: whether audio shorter than one window is filled up with zeros.
             resampler: `soxr`, in constant memory, or `fft`: the whole signal by its spectrum, as DisVoice does.
             workers: how many batches of windows are computed at the same time, each on the CPU threads that the model was
-                loaded with: one a usable core if None. 1 keeps all in the calling thread, as do models that compute windows
-                together, and devices other than the CPU.
+                loaded with: one a usable core if None, 8 at most. 1 keeps all in the calling thread, as do models that
+                compute windows together, and devices other than the CPU.
             progress: called with the seconds of audio read since its last call.
 
         Raises:
@@ -214,7 +214,7 @@ class Extractor:
         with closing(analysed(blocks(), self._analysis, self._workers(workers))) as frames:
             features = Features.join(frames, self.layout)
         if not len(features):
-            raise AudioTooShortError(f"{source.name}: {self._too_short(windower.position)}")
+            raise AudioTooShortError(f"{source.name}: {self._too_short(windower.position, start)}")
         return features.moved(round(source.first * self.config.audio.rate / source.rate))
 
     def encode(self, window: NDArray[Any]) -> NDArray[np.float32]:
@@ -273,7 +273,7 @@ class Extractor:
             _check_count("workers", asked)
         if self._device != "cpu" or self.config.windows == "together":
             return 1
-        return max(1, usable_cores() // self._threads) if asked is None else asked
+        return default_workers(self._threads) if asked is None else asked
 
     def _analysis(self) -> Analysis:
         """New buffers, and the way from windows to features, for one stream."""
@@ -307,10 +307,10 @@ class Extractor:
         self._spectrogram.compute(windows, scratch=local.scratch, out=images[:, 0])
         return images
 
-    def _too_short(self, samples: int) -> str:
+    def _too_short(self, samples: int, start: float | None) -> str:
         audio = self.config.audio
         if not samples:
-            return "has no samples"
+            return f"has no samples from {start:g} s on" if start else "has no samples"
         told = f"has {samples / audio.rate:.3f} s, less than one window of {audio.window / audio.rate:g} s"
         return f"{told}; pad fills it up with zeros"
 

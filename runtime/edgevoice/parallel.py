@@ -14,6 +14,7 @@ from edgevoice.windowing import Windows
 
 _AHEAD = 2
 """Blocks, for each worker, that may be taken before the first of them is given out: none waits while another reads."""
+_MOST = 8
 
 
 def analysed(
@@ -75,6 +76,11 @@ def analysed(
             todo.put(None)
         for helper in helpers:
             helper.join()
+
+
+def default_workers(threads: int) -> int:
+    """How many workers of so many threads each the cores hold: 1 to 8, as each takes 20 MB."""
+    return min(max(1, usable_cores() // threads), _MOST)
 
 
 def usable_cores() -> int:

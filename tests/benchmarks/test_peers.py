@@ -110,7 +110,8 @@ def test_section(peers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_pat
         speed_table.main()
 
 
-def test_help(root: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.peers", "--help"]
+@pytest.mark.parametrize(("module", "option"), [("peers", "--disvoice"), ("speed_table", "readme")])
+def test_help(root: Path, module: str, option: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{module}", "--help"]
     told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    assert "--disvoice" in told
+    assert option in told

@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the input devices."""
     with quiet_libraries():
-        devices = [describe(device) for device in input_devices()]
+        devices = [as_record(device) for device in input_devices()]
     if arguments.json:
         show(json.dumps(devices, indent=1))
     elif not devices:
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def describe(device: InputDevice) -> dict[str, Any]:
+def as_record(device: InputDevice) -> dict[str, Any]:
     """What is to be known about a device, ready for JSON; `rates` is empty while it is busy or unplugged."""
     return {**dataclasses.asdict(device), "rates": supported_rates(device)}
 

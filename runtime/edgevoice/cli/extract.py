@@ -28,7 +28,7 @@ from edgevoice.cli.progress import Progress
 from edgevoice.errors import AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.parallel import usable_cores
+from edgevoice.parallel import default_workers
 from edgevoice.sinks.table import FORMATS
 
 Result = Features | AudioError | DeviceMemoryError
@@ -69,7 +69,7 @@ def add(commands: Commands) -> None:
         "--workers",
         type=positive,
         metavar="N",
-        help="parts of each file computed at the same time (default: the cores, divided by --jobs and --threads)",
+        help="parts of each file computed at the same time (default: the cores, divided by --jobs and --threads; 8 at most)",
     )
     add_window_options(parser)
     add_model_options(parser)
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments.output, arguments.format, arguments.static)
     extractor = load_extractor(arguments)
     if arguments.workers is None and arguments.jobs > 1:
-        arguments.workers = max(1, usable_cores() // (arguments.jobs * arguments.threads))
+        arguments.workers = default_workers(arguments.jobs * arguments.threads)
     inputs = Inputs.find(arguments.inputs)
     failed: list[EdgeVoiceError] = list(inputs.errors)
     # A bar and a table on the same terminal would be drawn over each other.

@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the models."""
-    models = [describe(folder) for folder in list_models()]
+    models = [as_record(folder) for folder in list_models()]
     if arguments.json:
         show(json.dumps(models, indent=1))
     elif not models:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def describe(folder: ModelFolder) -> dict[str, Any]:
+def as_record(folder: ModelFolder) -> dict[str, Any]:
     """What is to be known about a model before it is loaded; `bytes` is the size of its files."""
     config = folder.config
     files = [folder.path / name for name in (CONFIG_FILE, *config.files)]
