@@ -11,6 +11,7 @@ import numpy as np
 
 from edgevoice.config import ModelConfig
 from edgevoice_export.figures import Figures
+from edgevoice_export.lineage import Lineage
 from edgevoice_export.verify import Verification
 
 _GROUPS = 8  # rows of the table by band
@@ -23,7 +24,8 @@ class Training:
     data: str
     """Name of the data, and where to find it."""
     data_licence: str
-    command: str
+    lineage: Lineage
+    """The runs that led to it, and its own."""
     settings: Mapping[str, Any]
     speakers: tuple[int, int]
     """For training, for validation."""
@@ -134,7 +136,12 @@ def _data(training: Training) -> str:
 
 def _settings(training: Training) -> str:
     values = ", ".join(f"{key} {value}" for key, value in training.settings.items() if value is not None)
-    return f"## Training\n\n    {training.command}\n\nAll settings: {values}."
+    *earlier, own = training.lineage
+    told = f"## Training\n\n    {own.command}\n\nAll settings: {values}."
+    if earlier:
+        commands = "\n\n".join(f"    # {run.model}\n    {run.command}" for run in earlier)
+        told += f" The weights that it began with, from the first run on:\n\n{commands}"
+    return told
 
 
 def _history(training: Training) -> str:

@@ -142,6 +142,7 @@ def import_published(
         origin={
             "source": "DisVoice (https://github.com/jcvasquezc/DisVoice), replearning",
             "file": published.name,
+            "command": f"edgevoice-export import-disvoice {published.name}",
             "digest": f"sha256:{hashlib.sha256(published.content).hexdigest()}",
             "statistics": kind,
         },

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import WindowSampler, split_speakers
 from edgevoice_export.figures import Figures, measure
 from edgevoice_export.folder import drafted, placeholder_files, write_config, write_networks
+from edgevoice_export.lineage import Run, lineage_told, training_command
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.plots import plot_example, plot_history
 from edgevoice_export.settings import Settings
@@ -113,11 +113,13 @@ def _training(
     figures: dict[str, Figures],
     description: Description,
 ) -> Training:
+    command = training_command(settings, corpus, description.name)
+    lineage = tuple(Run(**run) for run in content["lineage"])
     speakers = [len({corpus.speakers[u] for u in part}) for part in split]
     return Training(
         data=description.data,
         data_licence=description.data_licence,
-        command=training_command(settings, corpus, description.name),
+        lineage=(*lineage, Run(f"{description.name} {description.version}", command)),
         settings=dataclasses.asdict(settings),
         speakers=(speakers[0], speakers[1]),
         utterances=(len(split[0]), len(split[1])),
@@ -139,7 +141,8 @@ def _origin(training: Training, corpus: Corpus, settings: Settings, checkpoint: 
             "speakers": sum(training.speakers),
             "utterances": sum(training.utterances),
         },
-        "command": training.command,
+        "lineage": lineage_told(training.lineage[:-1]),
+        "command": training.lineage[-1].command,
         "settings": dict(training.settings),
         "seed": settings.seed,
         "checkpoint": f"sha256:{checkpoint}",
@@ -149,18 +152,3 @@ def _origin(training: Training, corpus: Corpus, settings: Settings, checkpoint: 
             "mean_squared_error": {level: round(figures.mean, 9) for level, figures in training.figures.items()},
         },
     }
-
-
-def training_command(settings: Settings, corpus: Corpus, name: str) -> str:
-    """The command that trains with these settings on this corpus; DIR and CSV stand for where folder and table are."""
-    words = ["edgevoice-export", "train", "--arch", settings.arch, "--units", str(settings.units)]
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if field.default is not dataclasses.MISSING and value != field.default:
-            words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    words += ["--data", "DIR"]
-    if corpus.table is not None:
-        words += ["--table", "CSV"]
-    if corpus.shortest < ARCHITECTURES[settings.arch].audio.window:
-        words.append("--pad")
-    return shlex.join([*words, "--out", f"models/{name}"])

@@ -27,6 +27,7 @@ from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import Draw, WindowSampler, split_speakers
 from edgevoice_export.history import write_history
+from edgevoice_export.lineage import lineage_told, training_command
 from edgevoice_export.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
@@ -111,12 +112,15 @@ def train(
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = _optimiser(network, settings)
     step, losses, best, history = 0, [], math.inf, []
+    lineage = lineage_told(initial.lineage if initial else ())
+    command = training_command(settings, corpus, folder.name.removesuffix(".training"))
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
         state = _resumable(folder / CHECKPOINT, settings, corpus)
         network.load_state_dict(state["weights"])
         optimiser.load_state_dict(state["optimiser"])
         step, losses, best, history = state["step"], state["losses"], state["best"], state["history"]
+        lineage, command = state["lineage"], state["command"]
         if _stalled(history, settings.patience):
             return True
 
@@ -124,6 +128,8 @@ def train(
         content: dict[str, Any] = {
             "settings": dataclasses.asdict(settings),
             "data": corpus.digest,
+            "lineage": lineage,
+            "command": command,
             "weights": {name: value.cpu().contiguous() for name, value in network.state_dict().items()},
             "step": step,
             "history": history,

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from edgevoice.errors import ModelConfigError, ModelFilesError
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.blockcodes import BlockCodes
+from edgevoice_export.lineage import Lineage, lineage_of
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
 
@@ -39,6 +40,8 @@ class Weights(NamedTuple):
     """As the network's `state_dict` has them."""
     statistics: Literal["running", "batch"] = "running"
     """What batch norms use."""
+    lineage: Lineage = ()
+    """How they came about, as far as it is known."""
 
     def network(self) -> nn.Module:
         """The network, in evaluation mode.
@@ -76,7 +79,8 @@ def read_weights(source: str | os.PathLike[str]) -> Weights:
     """
     if Path(source).is_file():
         content = read_checkpoint(Path(source))
-        return Weights(content["settings"]["arch"], content["settings"]["units"], content["weights"])
+        settings, origin = content["settings"], {"model": Path(source).name, **content}
+        return Weights(settings["arch"], settings["units"], content["weights"], lineage=lineage_of(origin))
     return unpack_weights(find_model(source))
 
 
@@ -128,7 +132,9 @@ def unpack_weights(folder: ModelFolder) -> Weights:
         else:
             raise ModelFilesError(f"{folder.path / file}: has no initialiser {matrix!r}")
         tensors[name] = torch.from_numpy(array)
-    return Weights(content["arch"], content["units"], tensors, content["statistics"])
+    config = folder.config
+    lineage = lineage_of({"model": f"{config.name} {config.version}", **config.origin})
+    return Weights(content["arch"], content["units"], tensors, content["statistics"], lineage)
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -153,7 +159,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ModelConfigError: it is not a checkpoint of this package.
     """
     content = _load(path, str(path))
-    if not {"settings", "weights", "step", "history", "data"} <= content.keys():
+    if not {"settings", "weights", "step", "history", "data", "lineage", "command"} <= content.keys():
         raise ModelConfigError(f"{path}: not a checkpoint of edgevoice-export train")
     return content
 

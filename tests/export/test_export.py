@@ -19,7 +19,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export import export as module
 from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import split_speakers
-from edgevoice_export.export import Description, export_checkpoint, training_command
+from edgevoice_export.export import Description, export_checkpoint
 from edgevoice_export.folder import VerificationError, drafted
 from edgevoice_export.probe import recorded_spectrograms, synthetic_spectrograms
 from edgevoice_export.training import BEST
@@ -177,20 +177,6 @@ def test_model_stays_where_its_draft_cannot_replace_it(tmp_path: Path, monkeypat
         (draft / "model.json").write_text("2")
     assert (out / "model.json").read_text() == "1"
     assert list(tmp_path.iterdir()) == [out]
-
-
-def test_command_has_what_differs_from_the_defaults(corpus: Corpus):
-    assert training_command(SETTINGS, corpus, "cae-64") == (
-        "edgevoice-export train --arch cae --units 64 --epochs 2 --epoch-windows 12 --batch 4 --validation 0.34 "
-        "--validation-windows 6 --data DIR --out models/cae-64"
-    )
-
-
-def test_command_tells_of_initial_weights_table_and_padding(corpus: Corpus):
-    settings = dataclasses.replace(SETTINGS, init="cae-64")
-    command = training_command(settings, dataclasses.replace(corpus, shortest=1, table=Path("/mine/list.csv")), "my cae")
-    assert command.startswith("edgevoice-export train --arch cae --units 64 --init cae-64 --epochs 2 ")
-    assert command.endswith(" --data DIR --table CSV --pad --out 'models/my cae'")
 
 
 def test_packing_needs_no_graph(trained: Path):

@@ -215,7 +215,8 @@ def test_settings_are_checked(change: dict[str, object], message: str):
 
 def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path):
     path = tmp_path / "checkpoint.pt"
-    write_checkpoint(path, {"settings": {}, "weights": {}, "step": 1, "history": [], "data": ""})
+    content = {"settings": {}, "weights": {}, "step": 1, "history": [], "data": "", "lineage": [], "command": ""}
+    write_checkpoint(path, content)
 
     class Broken:
         def __reduce__(self) -> str:
