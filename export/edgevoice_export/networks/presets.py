@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edgevoice.config import AudioConfig, BandsConfig, LevelConfig, LogarithmConfig, SpectrogramConfig
+from edgevoice.config import SILENCE, AudioConfig, BandsConfig, LevelConfig, LogarithmConfig, SpectrogramConfig
 
 DISVOICE_AUDIO = AudioConfig(rate=16000, window=8000, hop=4000)
 
-RUNNING_LEVEL = LevelConfig(default="running", step=800, mean_rate=0.05, decay=0.9985, peak_floor=1e-4)
+RUNNING_LEVEL = LevelConfig(default="running", step=800, mean_rate=0.05, decay=0.9985, peak_floor=SILENCE)
 
 DISVOICE_SPECTROGRAM = SpectrogramConfig(
     fft=512,
