@@ -32,11 +32,12 @@ from edgevoice_export.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
 from edgevoice_export.settings import Settings
+from edgevoice_export.straightening import straightened
 from edgevoice_export.weights import Weights, load_weights, read_checkpoint, write_checkpoint
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 _NEAR_ZERO = 1e-7
-_SCALED_ON = 256  # windows
+_SETTLED_ON = 1024  # windows
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def train(
 ) -> bool:
     """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss) in a folder.
 
-    The bottleneck of `best.pt` is scaled to sizes near 1.
+    The bottleneck of `best.pt` is settled: numbers that are on by exception are made linear, all have sizes near 1.
 
     Args:
         settings: what to train, and how.
@@ -137,9 +138,11 @@ def train(
         if path.name == CHECKPOINT:
             content |= {"optimiser": optimiser.state_dict(), "losses": losses, "best": best}
         elif architecture.code_rows:
-            examples = validation.spectrograms(validation.grid(architecture.levels[0], _SCALED_ON))
-            sizes = bottleneck_sizes(architecture, network, torch.from_numpy(examples).to(device))
-            content["weights"] = scale_bottleneck(architecture, content["weights"], sizes)
+            draw = validation.grid(architecture.levels[0], _SETTLED_ON)
+            examples = torch.from_numpy(validation.spectrograms(draw))
+            straight = straightened(architecture, content["weights"], examples)
+            sizes = bottleneck_sizes(architecture, Weights(settings.arch, settings.units, straight).network(), examples)
+            content["weights"] = scale_bottleneck(architecture, straight, sizes)
         write_checkpoint(path, content)
 
     def batches(first: int) -> Iterator[Tensor]:
