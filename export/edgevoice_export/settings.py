@@ -55,6 +55,11 @@ class Settings:
             raise ArgumentError(f"{self.units} units: {self.arch} has one of {sizes}")
         if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows) < 1:
             raise ArgumentError("epochs, windows an epoch, batch and validation windows: expected 1 or more")
+        for name in ("warmup", "augment", "bfloat16", "fixed_norms"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
+        if self.fixed_norms == 1 and self.init is None:
+            raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
 
     @property
     def epoch_steps(self) -> int:

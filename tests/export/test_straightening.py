@@ -52,13 +52,13 @@ def test_a_number_that_is_off_is_made_linear_and_nothing_else_changes(weights: d
 def test_what_would_turn_it_on_moves_it_no_further_than_its_flat_side(weights: dict[str, Tensor]):
     old, new = built(weights), built(straightened(RAE, weights, windows()))
     other = torch.cat([torch.zeros(1, 1, 128, 126), 20 * windows(20) - 10])
-    before, after = (bottlenecks(RAE, old, images) for images in (windows(), other))
-    assert after[0][:, RARE].max() > 0.05, "nothing turns it on"
+    usual, unusual = (bottlenecks(RAE, old, images)[0][:, RARE] for images in (windows(), other))
+    assert unusual.max() > 0.05, "nothing turns it on"
     jump, moved = (
         (bottlenecks(RAE, network, other)[1] - bottlenecks(RAE, network, windows())[1].mean(dim=0))[:, RARE].max()
         for network in (old, new)
     )
-    flat = 0.01 * (after[0] - before[0].mean(dim=0))[:, RARE].max()
+    flat = 0.01 * (unusual - usual.mean()).max()
     torch.testing.assert_close(moved, flat, rtol=0.01, atol=0)
     assert jump > 10 * moved
 

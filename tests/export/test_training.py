@@ -206,7 +206,14 @@ def test_learning_rate_is_one_cycle(step: int):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"arch": "x"}, "architecture 'x'"), ({"units": 65}, "65 units"), ({"epochs": 0}, "1 or more")],
+    [
+        ({"arch": "x"}, "architecture 'x'"),
+        ({"units": 65}, "65 units"),
+        ({"epochs": 0}, "1 or more"),
+        ({"augment": 1.5}, "augment 1.5: expected a share"),
+        ({"fixed_norms": -0.1}, "fixed-norms -0.1"),
+        ({"fixed_norms": 1.0}, "no statistics"),
+    ],
 )
 def test_settings_are_checked(change: dict[str, object], message: str):
     with pytest.raises(ArgumentError, match=message):
