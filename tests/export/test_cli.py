@@ -60,8 +60,10 @@ def test_verifies_against_a_checkpoint(exported: ModelFolder, trained: Path, spe
 def test_fine_tunes_a_model(exported: ModelFolder, audio_folder: Path, tmp_path: Path):
     out = tmp_path / "mine"
     words = ["train", "--init", str(exported.path), "--data", str(audio_folder), "--pad", "--out", str(out), "--threads=1"]
-    assert main([*words, "--epochs=1", "--epoch-windows=4", "--batch=4", "--validation-windows=6"]) == 0
+    few = ["--epochs=1", "--epoch-windows=4", "--batch=4", "--validation-windows=6"]
+    assert main([*words, *few, "--rate=1e-3", "--fixed-norms=1"]) == 0
     origin = ModelFolder.open(out).config.origin
+    assert origin["settings"]["fixed_norms"] == 1
     assert origin["settings"]["init"] == exported.config.name
     assert origin["command"].startswith("edgevoice-export train --arch cae --units 64 --init cae-64 ")
     assert "--pad" in origin["command"]

@@ -7,6 +7,7 @@ from edgevoice.config import SILENCE, AudioConfig, BandsConfig, LevelConfig, Log
 DISVOICE_AUDIO = AudioConfig(rate=16000, window=8000, hop=4000)
 
 RUNNING_LEVEL = LevelConfig(default="running", step=800, mean_rate=0.05, decay=0.9985, peak_floor=SILENCE)
+"""The floor is one step of 16-bit audio: from there up, features do not depend on the gain of a recording."""
 
 DISVOICE_SPECTROGRAM = SpectrogramConfig(
     fft=512,
