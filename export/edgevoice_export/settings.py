@@ -34,6 +34,9 @@ class Settings:
     """The gain of a training window is off its level by at most this, either way."""
     augment: float = 0.0
     """Share of the training windows that are changed as a narrow line, a lossy codec or noise would."""
+    consistency: float = 0.0
+    """Weight of the squared distance between the codes of changed windows and of the same windows unchanged, beside the
+    reconstruction error (see `consistency`)."""
     bfloat16: float = 0.0
     """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
     fixed_norms: float = 0.0
@@ -58,6 +61,10 @@ class Settings:
         for name in ("warmup", "augment", "bfloat16", "fixed_norms"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
+        if self.consistency < 0 or (self.consistency and not self.augment):
+            raise ArgumentError(
+                f"consistency {self.consistency}: expected 0 or more, and augment above 0 to be consistent under"
+            )
         if self.fixed_norms == 1 and self.init is None:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
 

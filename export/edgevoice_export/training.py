@@ -24,6 +24,7 @@ from torch.nn import functional
 from edgevoice.config import LEVELS
 from edgevoice.errors import ArgumentError, ProviderError
 from edgevoice.spectrogram import Spectrogram
+from edgevoice_export.consistency import Pairs, code_distance, with_twins
 from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import Draw, WindowSampler, split_speakers
 from edgevoice_export.history import write_history
@@ -145,13 +146,14 @@ def train(
             content["weights"] = scale_bottleneck(architecture, straight, sizes)
         write_checkpoint(path, content)
 
-    def batches(first: int) -> Iterator[Tensor]:
-        """Spectrograms of each step's windows, the next ones made in the background."""
+    def batches(first: int) -> Iterator[tuple[Tensor, Pairs | None]]:
+        """Spectrograms of each step's windows, and which are twins if that counts; the next ones made in the background."""
 
-        def make(step: int) -> Tensor:
+        def make(step: int) -> tuple[Tensor, Pairs | None]:
             random = np.random.default_rng([settings.seed, 2, step])
             draw = training.draw(settings.batch, architecture.levels, settings.jitter_db, random, settings.augment)
-            return torch.from_numpy(training.spectrograms(draw))
+            draw, pairs = with_twins(draw) if settings.consistency else (draw, None)
+            return torch.from_numpy(training.spectrograms(draw)), pairs
 
         with ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(make, first)
@@ -169,21 +171,22 @@ def train(
         mean = math.fsum(losses) / len(losses) if losses else math.nan
         report(Progress(step, settings.steps, mean, speed * settings.batch, left, history))
 
-    for batch in batches(step):
+    for batch, pairs in batches(step):
         torch.manual_seed(int(np.random.default_rng([settings.seed, 3, step]).integers(2**62)))
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate(step)
         _set_training(network, norms=step < (1 - settings.fixed_norms) * settings.steps)
         spectrograms = batch.to(device, memory_format=torch.channels_last)
         with torch.autocast(device, torch.bfloat16, enabled=step < settings.bfloat16 * settings.steps):
-            reconstruction, _ = network(spectrograms)
-        loss = _loss(settings.loss, reconstruction.float(), spectrograms)
+            reconstruction, bottleneck = network(spectrograms)
+        error = _loss(settings.loss, reconstruction.float(), spectrograms)
+        loss = error if pairs is None else error + settings.consistency * code_distance(bottleneck.float(), pairs)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
         optimiser.step()
         _keep_scales_positive(network)
-        losses.append(loss.item())
+        losses.append(error.item())
         step += 1
 
         if step % settings.epoch_steps == 0:

@@ -32,6 +32,7 @@ _HELP = {
     "clip": "largest norm of the gradient",
     "jitter_db": "random change of gain, either way",
     "augment": "share of the training windows changed as a narrow line, a codec or noise would",
+    "consistency": "weight of the distance between the codes of a changed window and of the same window unchanged",
     "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
     "fixed_norms": "share of the steps, the last ones, in which batch norms keep the statistics that they have",
     "validation": "share of the speakers to validate on",

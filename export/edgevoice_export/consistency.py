@@ -1,0 +1,47 @@
+"""Consistency: the code of a window should not tell what line the voice came through.
+
+After M. Sajjadi et al., "Regularization with stochastic transformations and perturbations for deep semi-supervised
+learning", NeurIPS 2016.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgevoice_export.dataset import Draw
+
+Pairs = NDArray[np.int64]
+"""Places within a draw of changed windows and of their twins, which are the same windows unchanged: (pairs, 2)."""
+
+_STILL = 1e-6
+
+
+def with_twins(draw: Draw) -> tuple[Draw, Pairs]:
+    """Put a twin of each changed window in the place of one that is not changed, as far as there are such."""
+    is_changed = np.array([change is not None for change in draw.changes], bool)
+    changed, others = np.flatnonzero(is_changed), np.flatnonzero(~is_changed)
+    pairs = np.stack([changed[: len(others)], others[: len(changed)]], axis=1)
+    source = np.arange(len(draw))
+    source[pairs[:, 1]] = pairs[:, 0]
+    twins = dataclasses.replace(
+        draw,
+        utterances=draw.utterances[source],
+        starts=draw.starts[source],
+        levels=tuple(draw.levels[place] for place in source.tolist()),
+        gains=draw.gains[source],
+    )
+    return twins, pairs
+
+
+def code_distance(bottleneck: Tensor, pairs: Pairs) -> Tensor:
+    """Mean squared distance of pairs in a bottleneck (n, units), relative to each number's variance; 0 without pairs."""
+    if not len(pairs):
+        return bottleneck.new_zeros(())
+    squared = (bottleneck[pairs[:, 0]] - bottleneck[pairs[:, 1]]).square().mean(dim=0)
+    # The variance takes part in the gradient: a smaller code is no closer.
+    variance = bottleneck.var(dim=0, correction=0)
+    return (squared / (variance + _STILL * variance.mean())).mean()
