@@ -11,9 +11,12 @@ import numpy as np
 
 from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.label_efficiency.vectors import Progress, Vector, vectors
+from edgevoice.audio.files import open_source
+from edgevoice.audio.resampling import resampled
 from edgevoice.config import ModelConfig
 from edgevoice.functionals import compute_functionals
-from edgevoice_export.probe import recorded_spectrograms
+from edgevoice.spectrogram import Spectrogram
+from edgevoice.windowing import Windower
 
 
 class Source(Protocol):
@@ -77,14 +80,24 @@ class LinearFunctionals:
     @property
     def key(self) -> str:
         """What the vectors depend on."""
-        return f"linear functionals {self._code.digest()} {self._config.level} {self._config.audio}"
+        return f"linear functionals 2 {self._code.digest()} {self._config.level} {self._config.audio}"
 
     def __call__(self, path: Path) -> Vector:
-        """Vector of a recording: (4 x (units + bands),)."""
-        return compute_functionals(self._code.describe(recorded_spectrograms(path, self._config, _ALL)))
+        """Vector of a recording, (4 x (units + bands),): functionals of the code, then of the errors, as of models."""
+        values = self._code.describe(self.spectrograms(path))
+        return np.concatenate([compute_functionals(part) for part in np.split(values, [self._code.units], axis=1)])
 
-
-_ALL = 1 << 30  # windows
+    def spectrograms(self, path: Path) -> Vector:
+        """What a model is given of a recording at `running` level: (n, 1, bands, columns)."""
+        audio = self._config.audio
+        samples = np.concatenate([np.empty(0, np.float32), *resampled(open_source(path), audio.rate, None, "soxr")])
+        samples = np.pad(samples, (0, max(0, audio.window - len(samples))))
+        windower = Windower(self._config, "running", audio.hop)
+        front = Spectrogram(self._config.spectrogram, audio)
+        scratch = front.scratch()
+        return np.concatenate(
+            [front.compute(some.samples, some.offset, some.gain, scratch) for some in windower.push(samples)]
+        )[:, None]
 
 
 def vectors_by_folder(source: Source, folder: Path, files: Sequence[str], cache: Path, progress: Progress = iter) -> Vector:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import soundfile
 
@@ -16,6 +17,7 @@ pytest.importorskip("torch", reason="the export extra is not installed")
 
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
+import edgevoice
 from benchmarks.feature_quality import experiment
 from benchmarks.feature_quality.__main__ import main
 from benchmarks.feature_quality.degradations import CLEAN, DEGRADATIONS, HEADROOM, degraded_folders
@@ -24,9 +26,10 @@ from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.feature_quality.probes import TASKS, Probes, predict
 from benchmarks.feature_quality.reconstruction import band_means, linear_error
 from benchmarks.feature_quality.scores import confusions, guessing, macro_f1, score, uar
-from benchmarks.feature_quality.sources import vectors_by_folder
+from benchmarks.feature_quality.sources import LinearFunctionals, vectors_by_folder
 from benchmarks.feature_quality.stability import movements, one_each
 from benchmarks.label_efficiency.corpus import Recording
+from edgevoice.functionals import compute_functionals
 
 RATE = 16_000
 
@@ -133,6 +136,25 @@ class TestLinearCode:
         assert code.describe(spectrograms).shape == (400, 9)
         assert code.describe(spectrograms)[:, :2] == pytest.approx(code.of(2).describe(spectrograms)[:, :2], abs=1e-6)
         assert code.digest() != code.of(2).digest()
+
+    def test_vector_is_made_as_a_model_makes_it(self, tmp_path: Path) -> None:
+        """Of the same spectrograms, far below a step of 16 bits too; the code's functionals first."""
+        quiet = tmp_path / "quiet.flac"
+        soundfile.write(quiet, 1e-4 * voice(0, 140), RATE, subtype="PCM_24")
+        extractor = edgevoice.load("cae-256", threads=1)
+        shape = extractor.config.spectrogram.bands.count, extractor.spectrogram(np.zeros(8000, np.float32)).shape[-1]
+        random = np.random.default_rng(0)
+        components = np.linalg.qr(random.normal(size=(shape[0] * shape[1], 2)))[0].T.astype(np.float32)
+        code = LinearCode(shape, np.zeros(shape[0] * shape[1], np.float32), components)
+        source = LinearFunctionals(code, extractor.config)
+        vector, seen = source(quiet), source.spectrograms(quiet)
+        session = onnxruntime.InferenceSession(extractor.folder.path / "encoder.onnx")
+        bottleneck = session.run(None, {session.get_inputs()[0].name: seen})[0]
+        assert bottleneck == pytest.approx(extractor.extract(quiet).bottleneck, abs=1e-4)
+        assert vector.shape == (4 * (2 + 128),)
+        values = code.describe(seen)
+        assert vector[:8] == pytest.approx(compute_functionals(values[:, :2]))
+        assert vector[8:] == pytest.approx(compute_functionals(values[:, 2:]))
 
     def test_band_means(self) -> None:
         spectrograms = np.array([[[[0, 2], [5, 5]]]], np.float32)
