@@ -18,6 +18,7 @@ Pairs = NDArray[np.int64]
 """Places within a draw of changed windows and of their twins, which are the same windows unchanged: (pairs, 2)."""
 
 _STILL = 1e-6
+"""Added to what is divided by, or drawn the root of: numbers that do not vary, twins that are equal."""
 
 
 def with_twins(draw: Draw) -> tuple[Draw, Pairs]:
@@ -38,10 +39,15 @@ def with_twins(draw: Draw) -> tuple[Draw, Pairs]:
 
 
 def code_distance(bottleneck: Tensor, pairs: Pairs) -> Tensor:
-    """Mean squared distance of pairs in a bottleneck (n, units), relative to each number's variance; 0 without pairs."""
+    """Mean distance of pairs in a bottleneck (n, units), in root mean square over its numbers; 0 without pairs.
+
+    Each number's variance over all n counts as 1. Distances are not squared: a change that moves the code far, as a narrow
+    band does, pulls no harder than one that hardly does.
+    """
     if not len(pairs):
         return bottleneck.new_zeros(())
-    squared = (bottleneck[pairs[:, 0]] - bottleneck[pairs[:, 1]]).square().mean(dim=0)
+    squared = (bottleneck[pairs[:, 0]] - bottleneck[pairs[:, 1]]).square()
     # The variance takes part in the gradient: a smaller code is no closer.
     variance = bottleneck.var(dim=0, correction=0)
-    return (squared / (variance + _STILL * variance.mean())).mean()
+    relative = squared / (variance + _STILL * variance.mean())
+    return (relative.mean(dim=1) + _STILL).sqrt().mean()

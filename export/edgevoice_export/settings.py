@@ -35,7 +35,7 @@ class Settings:
     augment: float = 0.0
     """Share of the training windows that are changed as a narrow line, a lossy codec or noise would."""
     consistency: float = 0.0
-    """Weight of the squared distance between the codes of changed windows and of the same windows unchanged, beside the
+    """Weight of the distance between the codes of changed windows and of the same windows unchanged, beside the
     reconstruction error (see `consistency`)."""
     bfloat16: float = 0.0
     """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
