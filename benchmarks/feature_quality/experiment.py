@@ -39,6 +39,8 @@ ANOTHER = "another recording"
 PARTS = ("code", "reconstruction error")
 """What the static vector of a model or of a linear code is made of, in this order."""
 
+_Movements = dict[str, dict[str, Movement]]
+
 Bar = Callable[[Sequence[Any], str], Iterable[Any]]
 """Wraps a list that is gone through, under a name: a progress bar."""
 
@@ -73,6 +75,8 @@ class Results:
     """By feature set, then by degradation."""
     part_movements: dict[str, dict[str, dict[str, Movement]]]
     """By part of the vector (`PARTS`), then as `movements`: for sets that have those parts."""
+    clipped_movements: dict[str, dict[str, Movement]]
+    """As `movements`, standardised over the corpus without its extremes."""
     reconstruction: dict[str, dict[str, HeldOut]]
     """By code, then by level."""
     not_comparable: tuple[str, ...]
@@ -109,7 +113,7 @@ def run(
     }
     units = {folder.config.name: folder.config.features.bottleneck for folder in models}
     units |= {f"PCA-{code.units}": code.units for code in codes}
-    moved, part_moved = _movements(data, recordings, sources, vectors, units, settings, work, bar)
+    moved, part_moved, clipped = _movements(data, recordings, sources, vectors, units, settings, work, bar)
     held_out, other = _reconstruction(models, codes, speech, work, bar)
     return Results(
         settings=settings,
@@ -121,6 +125,7 @@ def run(
         chance={task.name: guessing(_asked(task.labels(recordings)), task.metric) for task in TASKS},
         movements=moved,
         part_movements=part_moved,
+        clipped_movements=clipped,
         reconstruction={name: {level: held_out[level][name] for level in LEVELS} for name in held_out[LEVELS[0]]},
         not_comparable=tuple(other),
         held_out_speakers=speech.held_out_speakers,
@@ -165,24 +170,25 @@ def _movements(
     settings: Settings,
     work: Path,
     bar: Bar,
-) -> tuple[dict[str, dict[str, Movement]], dict[str, dict[str, dict[str, Movement]]]]:
-    """Movements of whole vectors, and of their parts where `units` tells how many numbers the code has."""
+) -> tuple[_Movements, dict[str, _Movements], _Movements]:
+    """Movements of whole vectors, of their parts where `units` tells how many numbers the code has, and clipped."""
     first, second = one_each([recording.speaker for recording in recordings], settings.stability_recordings)
     files = [recordings[place].file for place in first.tolist()]
     folders = degraded_folders(data, files, work)
-    moved, part_moved = {}, {part: dict[str, dict[str, Movement]]() for part in PARTS}
+    moved, clipped, part_moved = {}, {}, {part: dict[str, dict[str, Movement]]() for part in PARTS}
     for source in bar(list(sources), "degradations"):
         changed = {name: vectors_by_folder(source, folder, files, work / "vectors") for name, folder in folders.items()}
         clean = changed.pop(CLEAN)
         changed[ANOTHER] = vectors[source.name][second]
         corpus = vectors[source.name]
         moved[source.name] = movements(corpus, clean, changed)
+        clipped[source.name] = movements(corpus, clean, changed, clipped=True)
         if source.name in units:
             border = len(FUNCTIONALS) * units[source.name]
             for part, of_part in zip(PARTS, (np.s_[:, :border], np.s_[:, border:]), strict=True):
                 part_changed = {name: rows[of_part] for name, rows in changed.items()}
                 part_moved[part][source.name] = movements(corpus[of_part], clean[of_part], part_changed)
-    return moved, part_moved
+    return moved, part_moved, clipped
 
 
 def _reconstruction(

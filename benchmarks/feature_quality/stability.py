@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
+MIDDLE = (5, 95)
+"""Percentiles between which a corpus is without its extremes."""
+
 
 @dataclass(frozen=True)
 class Movement:
@@ -35,9 +38,15 @@ def movement(clean: Floats, changed: Floats, centre: Floats, spread: Floats) -> 
     return Movement(float(change.mean()), float(change.std(ddof=1) / np.sqrt(len(change))))
 
 
-def movements(corpus: Floats, clean: Floats, changed: Mapping[str, Floats]) -> dict[str, Movement]:
-    """The movement under each change; dimensions are standardised over the corpus (recordings, dimensions)."""
+def movements(corpus: Floats, clean: Floats, changed: Mapping[str, Floats], *, clipped: bool = False) -> dict[str, Movement]:
+    """The movement under each change; dimensions are standardised over the corpus (recordings, dimensions).
+
+    Where it is clipped, values outside the `MIDDLE` of their dimension count as its ends: a few recordings whose values lie
+    far out then do not make every other difference look small.
+    """
     rows = corpus.astype(np.float64)
+    if clipped:
+        rows = np.clip(rows, *np.percentile(rows, MIDDLE, axis=0))
     centre, spread = rows.mean(axis=0), rows.std(axis=0)
     return {name: movement(clean, vectors, centre, spread) for name, vectors in changed.items()}
 

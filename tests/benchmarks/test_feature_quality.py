@@ -203,6 +203,19 @@ class TestStability:
         assert moved.mean == pytest.approx((1 / np.sqrt(2) + 1 / 3) / 2)
         assert moved.error == pytest.approx((1 / np.sqrt(2) - 1 / 3) / 2)
 
+    def test_extremes_of_the_corpus_can_be_left_out(self) -> None:
+        random = np.random.default_rng(0)
+        corpus, wild = random.normal(size=(400, 3)), random.normal(size=(4, 3))
+        clean = random.normal(size=(5, 3))
+        changed = {"x": clean + 0.5}
+        with_wild = np.concatenate([corpus, 1000 * wild])
+        calm, plain, clipped = (
+            movements(rows, clean, changed, clipped=how)["x"].mean
+            for rows, how in ((corpus, False), (with_wild, False), (with_wild, True))
+        )
+        assert clipped == pytest.approx(calm, rel=0.15)
+        assert plain != pytest.approx(calm, rel=0.5)
+
     def test_one_recording_of_each_speaker_and_another(self) -> None:
         speakers = [*"aabbccdde"]
         first, second = one_each(speakers, 3)
@@ -247,7 +260,8 @@ def test_run(corpus: Path, make_model: Callable[..., Path], tmp_path: Path, monk
     told = json.loads((tmp_path / "out" / "feature_quality.json").read_text())
     assert told["absent"] == ["no-such-model"]
     assert list(told["probes"]) == [task.name for task in TASKS]
-    assert set(told["movement"]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
+    for kind in ("movement", "movement_clipped"):
+        assert set(told[kind]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
     assert {part: list(sets) for part, sets in told["movement_of_parts"].items()} == {
         part: ["tiny", "PCA-2", "PCA-4"] for part in experiment.PARTS
     }

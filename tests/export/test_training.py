@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, ProviderError
+from edgevoice.spectrogram import Spectrogram
+from edgevoice_export.consistency import code_distance, with_twins
 from edgevoice_export.corpus import Corpus
+from edgevoice_export.dataset import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.settings import Settings
 from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
@@ -152,6 +155,21 @@ def test_augmented_run_sees_other_windows(corpus: Corpus, tmp_path: Path):
     assert plain != changed
 
 
+def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_path: Path):
+    cae = ARCHITECTURES["cae"]
+    windows = WindowSampler(corpus, np.arange(len(corpus)), cae.audio, cae.level, Spectrogram(cae.spectrogram, cae.audio))
+    draw, pairs = with_twins(windows.draw(32, ("running",), 0.0, np.random.default_rng(9), 0.5))
+    spectrograms = torch.from_numpy(windows.spectrograms(draw))
+    distances = []
+    for weight in (0.0, 1.0):
+        settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=64, batch=16, augment=0.4, consistency=weight)
+        assert train(settings, corpus, tmp_path / str(weight))
+        network = read_weights(tmp_path / str(weight) / BEST).network().eval()
+        with torch.inference_mode():
+            distances.append(code_distance(network(spectrograms)[1], pairs).item())
+    assert 0 < distances[1] < 0.9 * distances[0]
+
+
 def test_scales_of_batch_norms_stay_positive(corpus: Corpus, tmp_path: Path):
     assert train(dataclasses.replace(SETTINGS, epochs=1, rate=1.0), corpus, tmp_path)
     assert all((tensor > 0).all() for name, tensor in weights(tmp_path).items() if ".bn" in name and "weight" in name)
@@ -211,6 +229,8 @@ def test_learning_rate_is_one_cycle(step: int):
         ({"units": 65}, "65 units"),
         ({"epochs": 0}, "1 or more"),
         ({"augment": 1.5}, "augment 1.5: expected a share"),
+        ({"augment": 0.5, "consistency": -1.0}, "consistency -1.0"),
+        ({"consistency": 1.0}, "augment above 0"),
         ({"fixed_norms": -0.1}, "fixed-norms -0.1"),
         ({"fixed_norms": 1.0}, "no statistics"),
     ],
