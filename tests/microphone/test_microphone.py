@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import threading
 import time
 from pathlib import Path
@@ -19,23 +18,10 @@ from edgevoice import (
     Extractor,
     Frame,
     Microphone,
-    MicrophoneLostError,
-    MicrophoneOpenError,
     ModelUseError,
-    OutputError,
 )
-from edgevoice.microphone import recording
-from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
-
-
-def take(microphone: Microphone) -> list[Frame]:
-    """The frames of what the microphone has heard so far."""
-    return list(iter(lambda: microphone.read(timeout=0), None))
-
-
-def assert_equal(frames: list[Frame], features: edgevoice.Features) -> None:
-    assert [frame.start for frame in frames] == features.start.tolist()
-    np.testing.assert_array_equal([frame.values for frame in frames], features.values)
+from microphone.fakesounddevice import FakeSoundDevice
+from microphone.frames import assert_equal, take
 
 
 def test_frames_equal_those_of_the_file_bit_for_bit(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
@@ -253,94 +239,6 @@ def test_two_microphones_share_an_extractor(fake: FakeSoundDevice, tiny: Extract
     assert_equal(results[1], tiny.extract((voice[::-1], 16000)))
 
 
-def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
-    with Microphone(tiny) as microphone:
-        fake.stream.give(voice)
-        fake.stream.end()
-        frames = [microphone.read() for _ in range(39)]
-        assert None not in frames
-        for _ in range(2):
-            with pytest.raises(MicrophoneLostError, match=r"Fake microphone: it was unplugged"):
-                microphone.read()
-    assert fake.stream.calls == ["start", "abort", "close"]
-
-
-def test_a_device_that_falls_silent_is_lost_within_two_seconds(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray
-) -> None:
-    with Microphone(tiny) as microphone:
-        fake.stream.give(voice[:800])
-        started = time.monotonic()
-        with pytest.raises(MicrophoneLostError, match=r"nothing for 1\.5 s"):
-            next(microphone)
-        assert 1.4 < time.monotonic() - started < 2
-
-
-def test_closing_does_not_wait_for_a_device_that_hangs(fake: FakeSoundDevice, tiny: Extractor) -> None:
-    goes_on = threading.Event()
-    fake.block_in_abort = lambda: goes_on.wait(20)
-    microphone = Microphone(tiny)
-    started = time.monotonic()
-    microphone.close()
-    assert time.monotonic() - started < 3
-    with pytest.raises(MicrophoneOpenError, match="audio server hangs"):
-        Microphone(tiny)
-    goes_on.set()
-    fake.block_in_abort = lambda: None
-    Microphone(tiny).close()
-
-
-def test_a_lost_device_is_waited_for_and_the_time_without_it_is_a_gap(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
-) -> None:
-    with Microphone(tiny, reopen=True, record=tmp_path / "captured.wav") as microphone:
-        fake.stream.speak(voice[:16_000])
-        frames = take(microphone)
-        fake.failure = PortAudioError("Device unavailable", -9985)
-        fake.stream.end()
-        assert microphone.read(timeout=1.5) is None
-        assert microphone.away == "it was unplugged, or its audio server ended"
-        fake.failure = None
-        while len(fake.streams) == 1:
-            time.sleep(0.02)
-        fake.stream.speak(voice[16_000:48_000])
-        frames += take(microphone)
-        summary = microphone.summary()
-        assert microphone.away is None
-    assert 1.5 < summary.lost_reopening == summary.lost < 4
-    assert summary.seconds == pytest.approx(3 + summary.lost)
-    assert summary.frames + summary.lost_windows == frames[-1].index + 1
-    assert frames[3].gap
-    assert not frames[2].gap
-    assert not frames[-1].gap
-    captured, _ = soundfile.read(tmp_path / "captured.wav", dtype="int16")
-    gap = round(summary.lost * 16_000)
-    np.testing.assert_array_equal(captured, np.concatenate([voice[:16_000], np.zeros(gap, np.int16), voice[16_000:48_000]]))
-
-
-def test_seconds_go_by_while_a_lost_device_is_waited_for(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
-    with Microphone(tiny, reopen=True, seconds=3.0) as microphone:
-        fake.stream.speak(voice[:16_000])
-        fake.failure = PortAudioError("Device unavailable", -9985)
-        fake.stream.end()
-        started = time.monotonic()
-        frames = list(microphone)
-        assert 1 < time.monotonic() - started < 3
-        summary = microphone.summary()
-    assert summary.seconds == 3.0
-    assert summary.lost_reopening == pytest.approx(2.0)
-    assert len(frames) + summary.lost_windows == 11
-
-
-def test_a_device_that_is_waited_for_can_be_closed(fake: FakeSoundDevice, tiny: Extractor) -> None:
-    with Microphone(tiny, reopen=True) as microphone:
-        fake.failure = PortAudioError("Device unavailable", -9985)
-        fake.stream.end()
-        assert microphone.read(timeout=0.2) is None
-        microphone.stop()
-        assert list(microphone) == []
-
-
 def test_a_microphone_that_is_forgotten_closes_its_device(fake: FakeSoundDevice, tiny: Extractor) -> None:
     Microphone(tiny)
     gc.collect()
@@ -393,107 +291,3 @@ def test_what_is_refused_is_refused_before_the_device_opens(fake: FakeSoundDevic
     with pytest.raises(ArgumentError):
         Microphone(tiny, record="captured.mp3")
     assert fake.streams == []
-
-
-def test_a_recording_that_cannot_be_written(fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"captured\.wav: cannot be written \(Not a directory\)"):
-        Microphone(tiny, record=tmp_path / "file" / "captured.wav")
-    assert "close" in fake.stream.calls
-
-
-def test_a_recording_takes_its_name_at_the_end(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
-) -> None:
-    path = tmp_path / "new" / "captured.wav"
-    with Microphone(tiny, record=path) as microphone:
-        fake.stream.give(voice)
-        take(microphone)
-        (draft,) = path.parent.iterdir()
-        assert draft != path
-        # What a process that is killed leaves behind.
-        np.testing.assert_array_equal(soundfile.read(draft, dtype="int16")[0], voice)
-    assert list(path.parent.iterdir()) == [path]
-    np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
-
-
-def test_a_recording_that_is_interrupted_is_kept(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
-) -> None:
-    path = tmp_path / "captured.wav"
-    path.write_bytes(b"old")
-
-    def interrupt() -> None:
-        with Microphone(tiny, record=path) as microphone:
-            fake.stream.give(voice)
-            take(microphone)
-            assert path.read_bytes() == b"old"
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupt()
-    np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_recording_that_nobody_closes_is_kept(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
-) -> None:
-    microphone = Microphone(tiny, record=tmp_path / "captured.wav")
-    fake.stream.give(voice)
-    take(microphone)
-    del microphone
-    gc.collect()
-    np.testing.assert_array_equal(soundfile.read(tmp_path / "captured.wav", dtype="int16")[0], voice)
-
-
-def test_a_recording_of_nothing_leaves_what_was_there(fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path) -> None:
-    path = tmp_path / "captured.wav"
-    path.write_bytes(b"old")
-    Microphone(tiny, record=path).close()
-    Microphone(tiny, record=tmp_path / "new" / "captured.wav").close()
-    assert list(tmp_path.iterdir()) == [path]
-    assert path.read_bytes() == b"old"
-
-
-def test_a_recording_whose_place_is_taken_says_where_it_is(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
-) -> None:
-    path = tmp_path / "captured.wav"
-    microphone = Microphone(tiny, record=path)
-    fake.stream.give(voice)
-    take(microphone)
-    path.mkdir()
-    (draft,) = set(tmp_path.iterdir()) - {path}
-    with pytest.raises(OutputError, match=f"what was captured is in .*{draft.name}"):
-        microphone.close()
-    np.testing.assert_array_equal(soundfile.read(draft, dtype="int16")[0], voice)
-
-
-def test_a_full_disk(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path) -> None:
-    resource = pytest.importorskip("resource", reason="no limit on file sizes: a full disk cannot be had")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with Microphone(tiny, record=tmp_path / "captured.wav") as microphone:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-        try:
-            fake.stream.give(voice)
-            with pytest.raises(OutputError, match=r"captured\.wav: cannot be written"):
-                take(microphone)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-            signal.signal(signal.SIGXFSZ, before)
-    assert "close" in fake.stream.calls
-    kept, _ = soundfile.read(tmp_path / "captured.wav", dtype="int16")
-    assert len(kept) > 40_000
-    np.testing.assert_array_equal(kept, voice[: len(kept)])
-
-
-def test_a_recording_ends_at_what_a_wav_file_can_hold(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recording, "_LARGEST", 100_000)
-    with Microphone(tiny, record=tmp_path / "captured.wav") as microphone:
-        fake.stream.give(voice)
-        with pytest.raises(OutputError, match="4 GiB"):
-            take(microphone)

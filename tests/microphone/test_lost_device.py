@@ -1,0 +1,108 @@
+"""A device that goes away, with a fake sounddevice: what is delivered, said, and waited for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from edgevoice import (
+    Extractor,
+    Microphone,
+    MicrophoneLostError,
+    MicrophoneOpenError,
+)
+from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
+from microphone.frames import take
+
+
+def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.give(voice)
+        fake.stream.end()
+        frames = [microphone.read() for _ in range(39)]
+        assert None not in frames
+        for _ in range(2):
+            with pytest.raises(MicrophoneLostError, match=r"Fake microphone: it was unplugged"):
+                microphone.read()
+    assert fake.stream.calls == ["start", "abort", "close"]
+
+
+def test_a_device_that_falls_silent_is_lost_within_two_seconds(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray
+) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.give(voice[:800])
+        started = time.monotonic()
+        with pytest.raises(MicrophoneLostError, match=r"nothing for 1\.5 s"):
+            next(microphone)
+        assert 1.4 < time.monotonic() - started < 2
+
+
+def test_closing_does_not_wait_for_a_device_that_hangs(fake: FakeSoundDevice, tiny: Extractor) -> None:
+    goes_on = threading.Event()
+    fake.block_in_abort = lambda: goes_on.wait(20)
+    microphone = Microphone(tiny)
+    started = time.monotonic()
+    microphone.close()
+    assert time.monotonic() - started < 3
+    with pytest.raises(MicrophoneOpenError, match="audio server hangs"):
+        Microphone(tiny)
+    goes_on.set()
+    fake.block_in_abort = lambda: None
+    Microphone(tiny).close()
+
+
+def test_a_lost_device_is_waited_for_and_the_time_without_it_is_a_gap(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
+) -> None:
+    with Microphone(tiny, reopen=True, record=tmp_path / "captured.wav") as microphone:
+        fake.stream.speak(voice[:16_000])
+        frames = take(microphone)
+        fake.failure = PortAudioError("Device unavailable", -9985)
+        fake.stream.end()
+        assert microphone.read(timeout=1.5) is None
+        assert microphone.away == "it was unplugged, or its audio server ended"
+        fake.failure = None
+        while len(fake.streams) == 1:
+            time.sleep(0.02)
+        fake.stream.speak(voice[16_000:48_000])
+        frames += take(microphone)
+        summary = microphone.summary()
+        assert microphone.away is None
+    assert 1.5 < summary.lost_reopening == summary.lost < 4
+    assert summary.seconds == pytest.approx(3 + summary.lost)
+    assert summary.frames + summary.lost_windows == frames[-1].index + 1
+    assert frames[3].gap
+    assert not frames[2].gap
+    assert not frames[-1].gap
+    captured, _ = soundfile.read(tmp_path / "captured.wav", dtype="int16")
+    gap = round(summary.lost * 16_000)
+    np.testing.assert_array_equal(captured, np.concatenate([voice[:16_000], np.zeros(gap, np.int16), voice[16_000:48_000]]))
+
+
+def test_seconds_go_by_while_a_lost_device_is_waited_for(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny, reopen=True, seconds=3.0) as microphone:
+        fake.stream.speak(voice[:16_000])
+        fake.failure = PortAudioError("Device unavailable", -9985)
+        fake.stream.end()
+        started = time.monotonic()
+        frames = list(microphone)
+        assert 1 < time.monotonic() - started < 3
+        summary = microphone.summary()
+    assert summary.seconds == 3.0
+    assert summary.lost_reopening == pytest.approx(2.0)
+    assert len(frames) + summary.lost_windows == 11
+
+
+def test_a_device_that_is_waited_for_can_be_closed(fake: FakeSoundDevice, tiny: Extractor) -> None:
+    with Microphone(tiny, reopen=True) as microphone:
+        fake.failure = PortAudioError("Device unavailable", -9985)
+        fake.stream.end()
+        assert microphone.read(timeout=0.2) is None
+        microphone.stop()
+        assert list(microphone) == []
