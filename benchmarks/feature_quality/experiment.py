@@ -39,7 +39,8 @@ ANOTHER = "another recording"
 PARTS = ("code", "reconstruction error")
 """What the static vector of a model or of a linear code is made of, in this order."""
 
-_Movements = dict[str, dict[str, Movement]]
+MovementTable = dict[str, dict[str, Movement]]
+"""By feature set, then by degradation."""
 
 Bar = Callable[[Sequence[Any], str], Iterable[Any]]
 """Wraps a list that is gone through, under a name: a progress bar."""
@@ -71,11 +72,10 @@ class Results:
     """By task, then by feature set."""
     chance: dict[str, tuple[float, float]]
     """By task: score of guessing, and its standard deviation."""
-    movements: dict[str, dict[str, Movement]]
-    """By feature set, then by degradation."""
-    part_movements: dict[str, dict[str, dict[str, Movement]]]
-    """By part of the vector (`PARTS`), then as `movements`: for sets that have those parts."""
-    clipped_movements: dict[str, dict[str, Movement]]
+    movements: MovementTable
+    part_movements: dict[str, MovementTable]
+    """By part of the vector (`PARTS`): for sets that have those parts."""
+    clipped_movements: MovementTable
     """As `movements`, standardised over the corpus without its extremes."""
     reconstruction: dict[str, dict[str, HeldOut]]
     """By code, then by level."""
@@ -170,12 +170,12 @@ def _movements(
     settings: Settings,
     work: Path,
     bar: Bar,
-) -> tuple[_Movements, dict[str, _Movements], _Movements]:
+) -> tuple[MovementTable, dict[str, MovementTable], MovementTable]:
     """Movements of whole vectors, of their parts where `units` tells how many numbers the code has, and clipped."""
     first, second = one_each([recording.speaker for recording in recordings], settings.stability_recordings)
     files = [recordings[place].file for place in first.tolist()]
     folders = degraded_folders(data, files, work)
-    moved, clipped, part_moved = {}, {}, {part: dict[str, dict[str, Movement]]() for part in PARTS}
+    moved, clipped, part_moved = {}, {}, {part: MovementTable() for part in PARTS}
     for source in bar(list(sources), "degradations"):
         changed = {name: vectors_by_folder(source, folder, files, work / "vectors") for name, folder in folders.items()}
         clean = changed.pop(CLEAN)

@@ -80,7 +80,7 @@ class LinearFunctionals:
     @property
     def key(self) -> str:
         """What the vectors depend on."""
-        return f"linear functionals 2 {self._code.digest()} {self._config.level} {self._config.audio}"
+        return f"linear functionals, the code first {self._code.digest()} {self._config.level} {self._config.audio}"
 
     def __call__(self, path: Path) -> Vector:
         """Vector of a recording, (4 x (units + bands),): functionals of the code, then of the errors, as of models."""
