@@ -8,6 +8,7 @@ from typing import Literal
 
 from edgevoice.errors import ArgumentError
 from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.optimisers import OPTIMISERS
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class Settings:
     epoch_windows: int = 22_500
     """Training windows between two validations."""
     batch: int = 32
+    optimiser: str = "adamw"
+    """One of `optimisers`: adamw, soap."""
     rate: float = 2.5e-3
     """Highest learning rate: reached after `warmup` of the steps, then falling to zero along a cosine."""
     warmup: float = 0.1
     decay: float = 0.01
-    """Weight decay (AdamW) of matrices and kernels."""
+    """Weight decay, decoupled, of matrices and kernels."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     loss: Literal["mse", "bce"] = "mse"
@@ -56,6 +59,8 @@ class Settings:
         if self.units not in ARCHITECTURES[self.arch].units:
             sizes = ", ".join(map(str, ARCHITECTURES[self.arch].units))
             raise ArgumentError(f"{self.units} units: {self.arch} has one of {sizes}")
+        if self.optimiser not in OPTIMISERS:
+            raise ArgumentError(f"optimiser {self.optimiser!r}: expected one of {', '.join(OPTIMISERS)}")
         if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows) < 1:
             raise ArgumentError("epochs, windows an epoch, batch and validation windows: expected 1 or more")
         for name in ("warmup", "augment", "bfloat16", "fixed_norms"):

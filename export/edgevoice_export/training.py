@@ -31,6 +31,7 @@ from edgevoice_export.history import write_history
 from edgevoice_export.lineage import lineage_told, training_command
 from edgevoice_export.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.optimisers import optimiser
 from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
 from edgevoice_export.settings import Settings
 from edgevoice_export.straightening import straightened
@@ -112,7 +113,7 @@ def train(
         load_weights(network, tensors)
     # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = _optimiser(network, settings)
+    stepper = optimiser(settings.optimiser, network, rate=settings.rate, decay=settings.decay)
     step, losses, best, history = 0, [], math.inf, []
     lineage = lineage_told(initial.lineage if initial else ())
     command = training_command(settings, corpus, folder.name.removesuffix(".training"))
@@ -120,7 +121,7 @@ def train(
     if resume:
         state = _resumable(folder / CHECKPOINT, settings, corpus)
         network.load_state_dict(state["weights"])
-        optimiser.load_state_dict(state["optimiser"])
+        stepper.load_state_dict(state["optimiser"])
         step, losses, best, history = state["step"], state["losses"], state["best"], state["history"]
         lineage, command = state["lineage"], state["command"]
         if _stalled(history, settings.patience):
@@ -137,7 +138,7 @@ def train(
             "history": history,
         }
         if path.name == CHECKPOINT:
-            content |= {"optimiser": optimiser.state_dict(), "losses": losses, "best": best}
+            content |= {"optimiser": stepper.state_dict(), "losses": losses, "best": best}
         elif architecture.code_rows:
             draw = validation.grid(architecture.levels[0], _SETTLED_ON)
             examples = torch.from_numpy(validation.spectrograms(draw))
@@ -173,7 +174,7 @@ def train(
 
     for batch, pairs in batches(step):
         torch.manual_seed(int(np.random.default_rng([settings.seed, 3, step]).integers(2**62)))
-        for group in optimiser.param_groups:
+        for group in stepper.param_groups:
             group["lr"] = settings.learning_rate(step)
         _set_training(network, norms=step < (1 - settings.fixed_norms) * settings.steps)
         spectrograms = batch.to(device, memory_format=torch.channels_last)
@@ -181,10 +182,10 @@ def train(
             reconstruction, bottleneck = network(spectrograms)
         error = _loss(settings.loss, reconstruction.float(), spectrograms)
         loss = error if pairs is None else error + settings.consistency * code_distance(bottleneck.float(), pairs)
-        optimiser.zero_grad(set_to_none=True)
+        stepper.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-        optimiser.step()
+        stepper.step()
         _keep_scales_positive(network)
         losses.append(error.item())
         step += 1
@@ -238,18 +239,6 @@ def _loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
         # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
         return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
     return functional.mse_loss(reconstruction, spectrograms)
-
-
-def _optimiser(network: nn.Module, settings: Settings) -> torch.optim.AdamW:
-    """AdamW; biases and the scales of batch norms are not decayed."""
-    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}],
-        lr=settings.rate,
-        # Of a mean over thousands of points, most gradients are below 1e-8: with the usual epsilon such weights hardly move.
-        eps=1e-13,
-    )
 
 
 def _set_training(network: nn.Module, *, norms: bool) -> None:

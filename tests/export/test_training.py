@@ -227,6 +227,7 @@ def test_learning_rate_is_one_cycle(step: int):
     [
         ({"arch": "x"}, "architecture 'x'"),
         ({"units": 65}, "65 units"),
+        ({"optimiser": "sgd"}, "optimiser 'sgd': expected one of adamw, soap"),
         ({"epochs": 0}, "1 or more"),
         ({"augment": 1.5}, "augment 1.5: expected a share"),
         ({"augment": 0.5, "consistency": -1.0}, "consistency -1.0"),

@@ -18,6 +18,7 @@ from edgevoice_export.cli.common import add_data_options, add_description_option
 from edgevoice_export.export import export_checkpoint
 from edgevoice_export.folder import check_place
 from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.optimisers import OPTIMISERS
 from edgevoice_export.settings import Settings
 from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.weights import Weights, read_weights
@@ -28,7 +29,7 @@ _HELP = {
     "batch": "windows a step",
     "rate": "highest learning rate, of one cycle over the run",
     "warmup": "share of the steps in which the rate rises to it",
-    "decay": "weight decay of AdamW",
+    "decay": "weight decay of matrices and kernels",
     "clip": "largest norm of the gradient",
     "jitter_db": "random change of gain, either way",
     "augment": "share of the training windows changed as a narrow line, a codec or noise would",
@@ -56,6 +57,7 @@ def add_parser(subcommands: Any) -> None:
         group.add_argument(
             f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"{told} (default: {default})"
         )
+    group.add_argument("--optimiser", choices=OPTIMISERS, default="adamw", help="default: adamw; soap suits LSTMs")
     group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
     group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint, as wide or wider")
     group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
@@ -124,7 +126,8 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
     chosen = {name: getattr(options, name) for name in _HELP}
     # The name alone: where a model is kept on one computer tells nothing on another.
     init = Path(options.init).resolve().name if options.init else None
-    return Settings(arch, units, init, loss=options.loss or ARCHITECTURES[arch].loss, **chosen)
+    chosen |= {"optimiser": options.optimiser, "loss": options.loss or ARCHITECTURES[arch].loss}
+    return Settings(arch, units, init, **chosen)
 
 
 class _Report:

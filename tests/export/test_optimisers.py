@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from edgevoice_export.corpus import Corpus
+from edgevoice_export.optimisers import OPTIMISERS, optimiser
+from edgevoice_export.training import CHECKPOINT, train
+from edgevoice_export.weights import read_checkpoint
+
+from .conftest import SETTINGS
+
+
+def turned_valley(name: str, steps: int) -> float:
+    """Loss after some steps of a linear layer whose inputs are strongly correlated, relative to that before."""
+    torch.manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(32, 32))[0]
+    inputs = torch.randn(512, 32) * torch.logspace(0, -3, 32) @ basis.T
+    wanted = inputs @ (basis @ torch.randn(32, 8) * torch.logspace(0, 3, 32)[:, None])
+    layer = nn.Linear(32, 8)
+    stepper = optimiser(name, layer, rate=0.05, decay=0.0)
+    losses = []
+    for _ in range(steps):
+        loss = nn.functional.mse_loss(layer(inputs), wanted)
+        stepper.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        stepper.step()
+        losses.append(loss.item())
+    return losses[-1] / losses[0]
+
+
+def test_soap_follows_directions_that_are_no_axes():
+    assert turned_valley("soap", 300) < 0.5 * turned_valley("adamw", 300) < 0.5
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_matrices_alone_are_decayed(name: str):
+    layer = nn.Linear(4, 4)
+    stepper = optimiser(name, layer, rate=0.1, decay=0.5)
+    weight, bias = layer.weight.detach().clone(), layer.bias.detach().clone()
+    for _ in range(2):  # SOAP's first step is its first look at the gradients
+        stepper.zero_grad()
+        (0.0 * layer(torch.ones(1, 4))).sum().backward()  # type: ignore[no-untyped-call]
+        stepper.step()
+    steps = {"adamw": 2, "soap": 1}[name]
+    torch.testing.assert_close(layer.weight.detach(), weight * 0.95**steps)
+    torch.testing.assert_close(layer.bias.detach(), bias)
+
+
+def test_a_run_with_soap_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, arch="rae", optimiser="soap", epochs=1, epoch_windows=100)
+    left = [23]  # past the first new eigenbasis
+    stopped = lambda: left[0] <= 0  # noqa: E731
+    assert train(settings, corpus, tmp_path / "whole")
+    assert not train(
+        settings, corpus, tmp_path / "parts", stopped=stopped, report=lambda _: left.__setitem__(0, left[0] - 1)
+    )
+    assert train(settings, corpus, tmp_path / "parts", resume=True)
+    whole, parts = (read_checkpoint(tmp_path / run / CHECKPOINT)["weights"] for run in ("whole", "parts"))
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
