@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.floating]
 
+CHANGES = ("band", "coarse", "mp3", "noise")
+"""What a window may go through: a narrow band, a coarse quantiser, MP3, noise."""
+
 _BLOCK = 576
 """Hop of the lapped transform, in samples: a granule of MPEG-1 Layer III."""
 _TAPER = np.sin(np.pi * (np.arange(2 * _BLOCK) + 0.5) / (2 * _BLOCK))
@@ -32,12 +35,17 @@ def augmented(window: Samples, rate: int, peak: float, random: np.random.Generat
     Returns:
         (samples,), of the same length.
     """
-    change = random.integers(4)
-    if change == 0:
+    change = change_drawn(random)
+    if change == "band":
         return band_limited(window, rate, random)
-    if change == 1:
+    if change == "coarse":
         return coarsely_coded(window, random)
-    return mp3_coded(window, rate, random) if change == 2 else noisy(window, peak, random)
+    return mp3_coded(window, rate, random) if change == "mp3" else noisy(window, peak, random)
+
+
+def change_drawn(random: np.random.Generator) -> str:
+    """Which of `CHANGES` a generator's next window goes through."""
+    return CHANGES[random.integers(len(CHANGES))]
 
 
 def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Samples:

@@ -7,11 +7,13 @@ learning", NeurIPS 2016.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgevoice_export.augmentation import CHANGES, change_drawn
 from edgevoice_export.dataset import Draw
 
 Pairs = NDArray[np.int64]
@@ -21,10 +23,11 @@ _STILL = 1e-6
 """Added to what is divided by, or drawn the root of: numbers that do not vary, twins that are equal."""
 
 
-def with_twins(draw: Draw) -> tuple[Draw, Pairs]:
-    """Put a twin of each changed window in the place of one that is not changed, as far as there are such."""
-    is_changed = np.array([change is not None for change in draw.changes], bool)
-    changed, others = np.flatnonzero(is_changed), np.flatnonzero(~is_changed)
+def with_twins(draw: Draw, under: Collection[str] = CHANGES) -> tuple[Draw, Pairs]:
+    """Put a twin of each window changed in one of some ways in the place of one unchanged, as far as there are such."""
+    kinds = [None if seed is None else change_drawn(np.random.default_rng(seed)) for seed in draw.changes]
+    changed = np.flatnonzero([kind in under for kind in kinds])
+    others = np.flatnonzero([kind is None for kind in kinds])
     pairs = np.stack([changed[: len(others)], others[: len(changed)]], axis=1)
     source = np.arange(len(draw))
     source[pairs[:, 1]] = pairs[:, 0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgevoice.errors import ArgumentError
+from edgevoice_export.augmentation import CHANGES
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.optimisers import OPTIMISERS
 
@@ -40,6 +41,8 @@ class Settings:
     consistency: float = 0.0
     """Weight of the distance between the codes of changed windows and of the same windows unchanged, beside the
     reconstruction error (see `consistency`)."""
+    consistent_under: str = ",".join(CHANGES)
+    """The changes that the codes are to be consistent under, with commas between them."""
     bfloat16: float = 0.0
     """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
     fixed_norms: float = 0.0
@@ -70,8 +73,15 @@ class Settings:
             raise ArgumentError(
                 f"consistency {self.consistency}: expected 0 or more, and augment above 0 to be consistent under"
             )
+        if not self.changes <= set(CHANGES):
+            raise ArgumentError(f"consistent-under {self.consistent_under}: expected some of {','.join(CHANGES)}")
         if self.fixed_norms == 1 and self.init is None:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """The changes that the codes are to be consistent under."""
+        return frozenset(self.consistent_under.split(","))
 
     @property
     def epoch_steps(self) -> int:

@@ -153,7 +153,7 @@ def train(
         def make(step: int) -> tuple[Tensor, Pairs | None]:
             random = np.random.default_rng([settings.seed, 2, step])
             draw = training.draw(settings.batch, architecture.levels, settings.jitter_db, random, settings.augment)
-            draw, pairs = with_twins(draw) if settings.consistency else (draw, None)
+            draw, pairs = with_twins(draw, settings.changes) if settings.consistency else (draw, None)
             return torch.from_numpy(training.spectrograms(draw)), pairs
 
         with ThreadPoolExecutor(1) as pool:

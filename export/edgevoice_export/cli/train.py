@@ -34,6 +34,7 @@ _HELP = {
     "jitter_db": "random change of gain, either way",
     "augment": "share of the training windows changed as a narrow line, a codec or noise would",
     "consistency": "weight of the distance between the codes of a changed window and of the same window unchanged",
+    "consistent_under": "which changes that counts for, with commas between them",
     "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
     "fixed_norms": "share of the steps, the last ones, in which batch norms keep the statistics that they have",
     "validation": "share of the speakers to validate on",
