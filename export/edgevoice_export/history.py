@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgevoice.sinks.wholefile import whole_file
 from edgevoice_export.plots import plot_history
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Write one row an epoch, whole or not at all."""
-    draft = folder / ".history.csv"
-    with draft.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.DictWriter(file, list(history[0]))
-        rows.writeheader()
-        rows.writerows(history)
-    draft.replace(folder / "history.csv")
-    picture = folder / ".history.png"
-    plot_history(picture, history)
-    picture.replace(folder / "history.png")
+    """Write one row an epoch, and draw them, whole or not at all.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    table = io.StringIO(newline="")
+    rows = csv.DictWriter(table, list(history[0]))
+    rows.writeheader()
+    rows.writerows(history)
+    with whole_file(folder / "history.csv") as file:
+        file.write(table.getvalue().encode())
+    with whole_file(folder / "history.png") as file:
+        plot_history(file, history)

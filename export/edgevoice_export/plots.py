@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from edgevoice.config import ModelConfig
 
 
-def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+def plot_history(file: Path | IO[bytes], history: Sequence[Mapping[str, float]]) -> None:
     """Training and validation loss by epoch."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
@@ -25,7 +26,7 @@ def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
-    FigureCanvasAgg(figure).print_png(path)
+    FigureCanvasAgg(figure).print_png(file)
 
 
 def plot_example(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
 from edgevoice.modelfolder import ModelFolder, find_model
+from edgevoice.sinks.wholefile import whole_file
 from edgevoice_export.blockcodes import BlockCodes
 from edgevoice_export.lineage import Lineage, lineage_of
 from edgevoice_export.networks import ARCHITECTURES
@@ -138,17 +138,15 @@ def unpack_weights(folder: ModelFolder) -> Weights:
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint whole or not at all."""
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    """Write a checkpoint whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole_file(path) as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())  # hours of work, which a power cut is not to take
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

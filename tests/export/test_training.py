@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, ProviderError
+from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError, ProviderError
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.consistency import code_distance, with_twins
 from edgevoice_export.corpus import Corpus
@@ -251,7 +251,7 @@ def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path):
         def __reduce__(self) -> str:
             raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OutputError, match=r"checkpoint\.pt: cannot be written \(disk full\)"):
         write_checkpoint(path, {"step": 2, "x": Broken()})
     assert read_checkpoint(path)["step"] == 1
     assert list(tmp_path.iterdir()) == [path]
