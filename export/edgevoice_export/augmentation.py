@@ -6,6 +6,7 @@ A network that never saw an emptied band rebuilds speech into it, and its errors
 from __future__ import annotations
 
 import io
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -16,6 +17,16 @@ Samples = NDArray[np.floating]
 CHANGES = ("band", "coarse", "mp3", "noise")
 """What a window may go through: a narrow band, a coarse quantiser, MP3, noise."""
 
+
+class Change(NamedTuple):
+    """What becomes of one window."""
+
+    kind: str
+    """One of `CHANGES`."""
+    seed: int
+    """Of all that is random in it."""
+
+
 _BLOCK = 576
 """Hop of the lapped transform, in samples: a granule of MPEG-1 Layer III."""
 _TAPER = np.sin(np.pi * (np.arange(2 * _BLOCK) + 0.5) / (2 * _BLOCK))
@@ -23,29 +34,24 @@ _EDGES = np.array([0, 4, 8, 12, 16, 20, 24, 30, 36, 44, 54, 66, 82, 102, 128, 15
 """First bins of the bands that share a quantiser: narrow at the bottom, as codecs have them."""
 
 
-def augmented(window: Samples, rate: int, peak: float, random: np.random.Generator) -> Samples:
-    """A window (samples,) as it might sound after a line: one of four changes, each as likely as the others.
+def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:
+    """A window (samples,) as it might sound after a line.
 
     Args:
         window: float32 or float64.
         rate: in hertz.
         peak: what the level takes for full scale; the noise goes by it, so that silence gets noise too.
-        random: decides all.
+        change: decides all.
 
     Returns:
         (samples,), of the same length.
     """
-    change = change_drawn(random)
-    if change == "band":
+    random = np.random.default_rng(change.seed)
+    if change.kind == "band":
         return band_limited(window, rate, random)
-    if change == "coarse":
+    if change.kind == "coarse":
         return coarsely_coded(window, random)
-    return mp3_coded(window, rate, random) if change == "mp3" else noisy(window, peak, random)
-
-
-def change_drawn(random: np.random.Generator) -> str:
-    """Which of `CHANGES` a generator's next window goes through."""
-    return CHANGES[random.integers(len(CHANGES))]
+    return mp3_coded(window, rate, random) if change.kind == "mp3" else noisy(window, peak, random)
 
 
 def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Samples:

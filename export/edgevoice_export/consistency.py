@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgevoice_export.augmentation import CHANGES, change_drawn
+from edgevoice_export.augmentation import CHANGES
 from edgevoice_export.dataset import Draw
 
 Pairs = NDArray[np.int64]
@@ -25,9 +25,8 @@ _STILL = 1e-6
 
 def with_twins(draw: Draw, under: Collection[str] = CHANGES) -> tuple[Draw, Pairs]:
     """Put a twin of each window changed in one of some ways in the place of one unchanged, as far as there are such."""
-    kinds = [None if seed is None else change_drawn(np.random.default_rng(seed)) for seed in draw.changes]
-    changed = np.flatnonzero([kind in under for kind in kinds])
-    others = np.flatnonzero([kind is None for kind in kinds])
+    changed = np.flatnonzero([change is not None and change.kind in under for change in draw.changes])
+    others = np.flatnonzero([change is None for change in draw.changes])
     pairs = np.stack([changed[: len(others)], others[: len(changed)]], axis=1)
     source = np.arange(len(draw))
     source[pairs[:, 1]] = pairs[:, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from edgevoice.config import AudioConfig, LevelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.level import LevelFollower, Steps, whole_level
 from edgevoice.spectrogram import Spectrogram
-from edgevoice_export.augmentation import augmented
+from edgevoice_export.augmentation import CHANGES, Change, changed
 from edgevoice_export.corpus import Corpus
 
 
@@ -26,8 +27,8 @@ class Draw:
     levels: tuple[str, ...]
     gains: NDArray[np.float64]
     """Factor on the gain of the level: (n,)."""
-    changes: tuple[int | None, ...]
-    """Seed of the change that each window goes through (see `augmentation`); None: none."""
+    changes: tuple[Change | None, ...]
+    """What each window goes through; None: nothing."""
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -56,9 +57,16 @@ class WindowSampler:
             self._whole[u] = whole_level(mean, float(samples.min()), float(samples.max()), level)
 
     def draw(
-        self, count: int, levels: tuple[str, ...], jitter_db: float, random: np.random.Generator, augment: float = 0.0
+        self,
+        count: int,
+        levels: tuple[str, ...],
+        jitter_db: float,
+        random: np.random.Generator,
+        augment: float = 0.0,
+        changes: Sequence[str] = CHANGES,
     ) -> Draw:
         """Places at random, every possible one as likely as any other; a level and a gain for each, a change for a share."""
+        kinds = [None if share >= augment else changes[int(random.integers(len(changes)))] for share in random.random(count)]
         places = random.integers(self._ends[-1], size=count)
         index = np.searchsorted(self._ends, places, side="right")
         starts = places - np.concatenate([[0], self._ends])[index]
@@ -67,7 +75,7 @@ class WindowSampler:
             starts=starts,
             levels=tuple(levels[k] for k in random.integers(len(levels), size=count)),
             gains=10 ** (random.uniform(-jitter_db, jitter_db, size=count) / 20),
-            changes=tuple(int(random.integers(2**62)) if share < augment else None for share in random.random(count)),
+            changes=tuple(None if kind is None else Change(kind, int(random.integers(2**62))) for kind in kinds),
         )
 
     def grid(self, level: str, most: int | None = None) -> Draw:
@@ -91,8 +99,8 @@ class WindowSampler:
             window = self._samples(u, start, start + self._audio.window)
             offset, gain = self.level(level, u, start, window)
             if change is not None:
-                changed = augmented(window - offset, self._audio.rate, 1 / gain, np.random.default_rng(change))
-                window, offset = changed.astype(np.float32), 0.0
+                window = changed(window - offset, self._audio.rate, 1 / gain, change).astype(np.float32)
+                offset = 0.0
             self._front.compute(window[None], offset, gain * factor, scratch, out[k])
         return out
 

@@ -38,6 +38,8 @@ class Settings:
     """The gain of a training window is off its level by at most this, either way."""
     augment: float = 0.0
     """Share of the training windows that are changed as a narrow line, a lossy codec or noise would."""
+    changes: str = ",".join(CHANGES)
+    """What those go through, each entry as likely as the others, with commas between them; one may stand several times."""
     consistency: float = 0.0
     """Weight of the distance between the codes of changed windows and of the same windows unchanged, beside the
     reconstruction error (see `consistency`)."""
@@ -73,15 +75,12 @@ class Settings:
             raise ArgumentError(
                 f"consistency {self.consistency}: expected 0 or more, and augment above 0 to be consistent under"
             )
-        if not self.changes <= set(CHANGES):
-            raise ArgumentError(f"consistent-under {self.consistent_under}: expected some of {','.join(CHANGES)}")
+        for name in ("changes", "consistent_under"):
+            if not set(listed(getattr(self, name))) <= set(CHANGES):
+                expected = f"expected some of {','.join(CHANGES)}"
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: {expected}")
         if self.fixed_norms == 1 and self.init is None:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
-
-    @property
-    def changes(self) -> frozenset[str]:
-        """The changes that the codes are to be consistent under."""
-        return frozenset(self.consistent_under.split(","))
 
     @property
     def epoch_steps(self) -> int:
@@ -99,3 +98,8 @@ class Settings:
         if step < ramp:
             return self.rate * (step + 1) / ramp
         return self.rate * 0.5 * (1 + math.cos(math.pi * (step - ramp) / max(1, self.steps - ramp)))
+
+
+def listed(words: str) -> tuple[str, ...]:
+    """The words of a setting that is a list."""
+    return tuple(words.split(","))

@@ -33,7 +33,7 @@ from edgevoice_export.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.optimisers import optimiser
 from edgevoice_export.scaling import bottleneck_sizes, scale_bottleneck
-from edgevoice_export.settings import Settings
+from edgevoice_export.settings import Settings, listed
 from edgevoice_export.straightening import straightened
 from edgevoice_export.weights import Weights, load_weights, read_checkpoint, write_checkpoint
 
@@ -152,8 +152,10 @@ def train(
 
         def make(step: int) -> tuple[Tensor, Pairs | None]:
             random = np.random.default_rng([settings.seed, 2, step])
-            draw = training.draw(settings.batch, architecture.levels, settings.jitter_db, random, settings.augment)
-            draw, pairs = with_twins(draw, settings.changes) if settings.consistency else (draw, None)
+            draw = training.draw(
+                settings.batch, architecture.levels, settings.jitter_db, random, settings.augment, listed(settings.changes)
+            )
+            draw, pairs = with_twins(draw, listed(settings.consistent_under)) if settings.consistency else (draw, None)
             return torch.from_numpy(training.spectrograms(draw)), pairs
 
         with ThreadPoolExecutor(1) as pool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,15 @@ def test_draws_reach_every_place_and_stay_inside(windows: WindowSampler, corpus:
 def test_draws_follow_from_the_generator(windows: WindowSampler):
     one, two = (windows.draw(9, ("running",), 1.0, np.random.default_rng([3, 2, 7])) for _ in range(2))
     np.testing.assert_array_equal(windows.spectrograms(one), windows.spectrograms(two))
+
+
+def test_changes_are_drawn_as_often_as_they_stand_in_the_list(windows: WindowSampler):
+    listed = ("mp3", "noise", "noise")
+    changes = windows.draw(3000, ("running",), 1.0, np.random.default_rng(0), 0.3, listed).changes
+    counts = Counter(change.kind for change in changes if change is not None)
+    assert counts.keys() == set(listed)
+    assert counts["mp3"] == pytest.approx(300, abs=80)
+    assert counts["noise"] == pytest.approx(600, abs=110)
 
 
 def test_running_level_at_the_end_of_a_step_is_the_followers(windows: WindowSampler, corpus: Corpus):
