@@ -6,6 +6,7 @@ A network that never saw an emptied band rebuilds speech into it, and its errors
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.floating]
 
-CHANGES = ("band", "coarse", "mp3", "noise")
-"""What a window may go through: a narrow band, a coarse quantiser, MP3, noise."""
+_BLOCK = 576
+"""Hop of the lapped transform, in samples: a granule of MPEG-1 Layer III."""
+_TAPER = np.sin(np.pi * (np.arange(2 * _BLOCK) + 0.5) / (2 * _BLOCK))
+_EDGES = np.array([0, 4, 8, 12, 16, 20, 24, 30, 36, 44, 54, 66, 82, 102, 128, 156, 190, 230, 276, 330, 394, 464, 530])
+"""First bins of the bands that share a quantiser: narrow at the bottom, as codecs have them."""
 
 
 class Change(NamedTuple):
@@ -25,13 +29,6 @@ class Change(NamedTuple):
     """One of `CHANGES`."""
     seed: int
     """Of all that is random in it."""
-
-
-_BLOCK = 576
-"""Hop of the lapped transform, in samples: a granule of MPEG-1 Layer III."""
-_TAPER = np.sin(np.pi * (np.arange(2 * _BLOCK) + 0.5) / (2 * _BLOCK))
-_EDGES = np.array([0, 4, 8, 12, 16, 20, 24, 30, 36, 44, 54, 66, 82, 102, 128, 156, 190, 230, 276, 330, 394, 464, 530])
-"""First bins of the bands that share a quantiser: narrow at the bottom, as codecs have them."""
 
 
 def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:
@@ -46,12 +43,7 @@ def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:
     Returns:
         (samples,), of the same length.
     """
-    random = np.random.default_rng(change.seed)
-    if change.kind == "band":
-        return band_limited(window, rate, random)
-    if change.kind == "coarse":
-        return coarsely_coded(window, random)
-    return mp3_coded(window, rate, random) if change.kind == "mp3" else noisy(window, peak, random)
+    return CHANGES[change.kind](window, rate, peak, np.random.default_rng(change.seed))
 
 
 def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Samples:
@@ -110,3 +102,12 @@ def noisy(window: Samples, peak: float, random: np.random.Generator) -> Samples:
     noise = np.fft.irfft(spectrum, len(window))
     louder: Samples = window + noise / noise.std() * peak * 10 ** (-random.uniform(25, 55) / 20)
     return louder
+
+
+CHANGES: dict[str, Callable[[Samples, int, float, np.random.Generator], Samples]] = {
+    "band": lambda window, rate, _, random: band_limited(window, rate, random),
+    "coarse": lambda window, _rate, _peak, random: coarsely_coded(window, random),
+    "mp3": lambda window, rate, _, random: mp3_coded(window, rate, random),
+    "noise": lambda window, _, peak, random: noisy(window, peak, random),
+}
+"""What a window may go through, by name."""

@@ -63,7 +63,7 @@ class WindowSampler:
         jitter_db: float,
         random: np.random.Generator,
         augment: float = 0.0,
-        changes: Sequence[str] = CHANGES,
+        changes: Sequence[str] = tuple(CHANGES),
     ) -> Draw:
         """Places at random, every possible one as likely as any other; a level and a gain for each, a change for a share."""
         kinds = [None if share >= augment else changes[int(random.integers(len(changes)))] for share in random.random(count)]

@@ -20,8 +20,8 @@ def _adamw(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
 def _soap(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
     """Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al., SOAP, 2024).
 
-    Rows or columns of a matrix have an eigenbasis of their own where there are at most 256 of them. With larger ones, the
-    gates of an LSTM together, a step took twice as long and brought no more.
+    Sides of more than 256 keep their axes: with a basis for the gates of an LSTM too, a step took twice as long and
+    brought no more.
     """
     from pytorch_optimizer import SOAP
 

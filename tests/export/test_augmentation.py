@@ -27,7 +27,7 @@ def image(window: np.ndarray) -> np.ndarray:
     return FRONT.compute(window.astype(np.float32)[None])[0]
 
 
-@given(kind=st.sampled_from(CHANGES), seed=st.integers(0, 2**62), samples=st.integers(600, 9000), loud=st.booleans())
+@given(kind=st.sampled_from(list(CHANGES)), seed=st.integers(0, 2**62), samples=st.integers(600, 9000), loud=st.booleans())
 def test_a_change_follows_from_its_seed_and_keeps_the_length(kind: str, seed: int, samples: int, loud: bool):
     window = speech_like(1, samples) if loud else np.zeros(samples)
     one, two = (changed(window, 16000, 0.3, Change(kind, seed)) for _ in range(2))

@@ -20,8 +20,10 @@ def drawn(changes: list[Change | None]) -> Draw:
 
 
 @given(
-    changes=st.lists(st.one_of(st.none(), st.builds(Change, st.sampled_from(CHANGES), st.just(0))), min_size=1, max_size=40),
-    under=st.sets(st.sampled_from(CHANGES), min_size=1),
+    changes=st.lists(
+        st.one_of(st.none(), st.builds(Change, st.sampled_from(list(CHANGES)), st.just(0))), min_size=1, max_size=40
+    ),
+    under=st.sets(st.sampled_from(list(CHANGES)), min_size=1),
 )
 def test_twins_take_the_places_of_unchanged_windows(changes: list[Change | None], under: set[str]):
     draw = drawn(changes)
