@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgevoice.errors import RuntimeMissingError
+
 # Of a mean over thousands of points, most gradients are below 1e-8: with the usual epsilon such weights hardly move.
 _EPSILON = 1e-13
 
@@ -23,8 +25,10 @@ def _soap(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
     Sides of more than 256 keep their axes: with a basis for the gates of an LSTM too, a step took twice as long and
     brought no more.
     """
-    from pytorch_optimizer import SOAP
-
+    try:
+        from pytorch_optimizer import SOAP
+    except ImportError as error:
+        raise RuntimeMissingError("soap needs pytorch-optimizer: pip install 'edgevoice[export]'") from error
     return SOAP(
         groups,
         lr=rate,
@@ -41,7 +45,11 @@ OPTIMISERS: dict[str, Callable[[list[dict[str, Any]], float], torch.optim.Optimi
 
 
 def optimiser(name: str, network: nn.Module, *, rate: float, decay: float) -> torch.optim.Optimizer:
-    """Return an optimiser of a network's parameters; biases and the scales of batch norms are not decayed."""
+    """Return an optimiser of a network's parameters; biases and the scales of batch norms are not decayed.
+
+    Raises:
+        RuntimeMissingError: the package that it comes from is not installed.
+    """
     matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
