@@ -14,7 +14,7 @@ from edgevoice_export.optimisers import OPTIMISERS, optimiser
 from edgevoice_export.training import CHECKPOINT, train
 from edgevoice_export.weights import read_checkpoint
 
-from .conftest import SETTINGS
+from .conftest import SETTINGS, Stop
 
 
 def narrow_valley(name: str, steps: int = 300, rate: float = 0.1) -> float:
@@ -62,12 +62,9 @@ def test_soap_without_its_package_says_what_to_install(monkeypatch: pytest.Monke
 
 def test_a_run_with_soap_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path):
     settings = dataclasses.replace(SETTINGS, arch="rae", optimiser="soap", epochs=1, epoch_windows=100)
-    left = [23]  # past the first new eigenbasis
-    stopped = lambda: left[0] <= 0  # noqa: E731
+    stop = Stop(23)  # past the first new eigenbasis
     assert train(settings, corpus, tmp_path / "whole")
-    assert not train(
-        settings, corpus, tmp_path / "parts", stopped=stopped, report=lambda _: left.__setitem__(0, left[0] - 1)
-    )
+    assert not train(settings, corpus, tmp_path / "parts", stopped=stop, report=stop.report)
     assert train(settings, corpus, tmp_path / "parts", resume=True)
     whole, parts = (read_checkpoint(tmp_path / run / CHECKPOINT)["weights"] for run in ("whole", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)

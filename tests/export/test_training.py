@@ -20,7 +20,7 @@ from edgevoice_export.settings import Settings
 from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.weights import Weights, read_checkpoint, read_weights, write_checkpoint
 
-from .conftest import SETTINGS
+from .conftest import SETTINGS, Stop
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -31,19 +31,6 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
-
-
-class Stop:
-    """Stops a run after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def __call__(self) -> bool:
-        return self.left <= 0
-
-    def report(self, _: Progress) -> None:
-        self.left -= 1
 
 
 def test_same_seed_same_weights(trained: Path, corpus: Corpus, tmp_path: Path):
