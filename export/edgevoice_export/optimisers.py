@@ -20,10 +20,10 @@ def _adamw(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
 
 
 def _soap(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
-    """Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al., SOAP, 2024).
+    """Adam in the eigenbasis of Shampoo's preconditioner (N. Vyas et al., "SOAP", arXiv:2409.11321, 2024).
 
-    Sides of more than 256 keep their axes: with a basis for the gates of an LSTM too, a step took twice as long and
-    brought no more.
+    Sides of a matrix longer than 256 keep their axes: a basis for the gates of an LSTM too doubled the optimiser's time and
+    brought no lower error.
     """
     try:
         from pytorch_optimizer import SOAP

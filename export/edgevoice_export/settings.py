@@ -79,6 +79,8 @@ class Settings:
             if not set(listed(getattr(self, name))) <= set(CHANGES):
                 expected = f"expected some of {','.join(CHANGES)}"
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: {expected}")
+        if set(listed(self.changes)).isdisjoint(listed(self.consistent_under)):
+            raise ArgumentError(f"consistent-under {self.consistent_under}: none of the changes {self.changes}")
         if self.fixed_norms == 1 and self.init is None:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
 
