@@ -54,7 +54,7 @@ def coded(file_format: str, subtype: str, compression: float, delay: int = 0) ->
         file_format: as soundfile names it.
         subtype: as soundfile names it.
         compression: libsndfile's, from 0 (most bits) to 1 (fewest).
-        delay: samples that the decoder puts before the first, which are cut off.
+        delay: samples that the decoder puts before the first where the file does not tell how many they are.
     """
 
     def degrade(samples: Samples, rate: int) -> Samples:
@@ -63,9 +63,21 @@ def coded(file_format: str, subtype: str, compression: float, delay: int = 0) ->
         soundfile.write(file, samples, rate, format=file_format, subtype=subtype, compression_level=compression, **options)
         file.seek(0)
         decoded, _ = soundfile.read(file)
-        return _fit(decoded[delay:], len(samples))
+        return _fit(decoded[delay if len(decoded) > len(samples) else 0 :], len(samples))
 
     return degrade
+
+
+def opus(kilobits: float) -> Degradation:
+    """Through Opus at a bit rate, in kbit/s, and back."""
+    return coded("OGG", "OPUS", 1 - (kilobits - 6) / 250)  # libsndfile: 6 to 256 kbit/s
+
+
+def mp3(kilobits: float) -> Degradation:
+    """Through MP3 at a constant bit rate, in kbit/s, and back, at sampling rates of 16 kHz to 24 kHz."""
+    # 8 to 160 kbit/s. Frames of less than 40 kbit/s have no room for LAME's tag, which tells of the delay: that of
+    # LAME's encoder and of any decoder's filter bank.
+    return coded("MP3", "MPEG_LAYER_III", 1 - (kilobits - 8) / 152, delay=576 + 529)
 
 
 def later(seconds: float) -> Degradation:
@@ -73,15 +85,15 @@ def later(seconds: float) -> Degradation:
     return lambda samples, rate: samples[round(seconds * rate) :]
 
 
-_MP3_DELAY = 576 + 529  # LAME's encoder and any decoder's filter bank
-
 DEGRADATIONS: dict[str, Degradation] = {
     "gain +12 dB": gain(12),
     "gain -12 dB": gain(-12),
     "noise, 20 dB SNR": noise(20),
     "telephone band": telephone,
-    "Opus, 24 kbit/s": coded("OGG", "OPUS", 1 - (24 - 6) / 250),  # libsndfile: 6 to 256 kbit/s
-    "MP3, 32 kbit/s": coded("MP3", "MPEG_LAYER_III", 1 - (32 - 8) / 152, _MP3_DELAY),  # 8 to 160 kbit/s at 16 kHz
+    "Opus, 24 kbit/s": opus(24),
+    "Opus, 64 kbit/s": opus(64),
+    "MP3, 32 kbit/s": mp3(32),
+    "MP3, 64 kbit/s": mp3(64),
     "start 100 ms later": later(0.1),
 }
 
