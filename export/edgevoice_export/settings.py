@@ -79,6 +79,9 @@ class Settings:
             if not set(listed(getattr(self, name))) <= set(CHANGES):
                 expected = f"expected some of {','.join(CHANGES)}"
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: {expected}")
+        for name, weight in (("changes", "augment"), ("consistent_under", "consistency")):
+            if getattr(self, name) != getattr(Settings, name) and not getattr(self, weight):
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: tells nothing while {weight} is 0")
         if set(listed(self.changes)).isdisjoint(listed(self.consistent_under)):
             raise ArgumentError(f"consistent-under {self.consistent_under}: none of the changes {self.changes}")
         if self.fixed_norms == 1 and self.init is None:

@@ -219,7 +219,12 @@ def test_learning_rate_is_one_cycle(step: int):
         ({"augment": 1.5}, "augment 1.5: expected a share"),
         ({"augment": 0.5, "consistency": -1.0}, "consistency -1.0"),
         ({"consistency": 1.0}, "augment above 0"),
-        ({"changes": "mp3", "consistent_under": "noise,band"}, "noise,band: none of the changes mp3"),
+        ({"changes": "mp3"}, "changes mp3: tells nothing while augment is 0"),
+        ({"consistent_under": "mp3"}, "consistent-under mp3: tells nothing while consistency is 0"),
+        (
+            {"augment": 0.5, "changes": "mp3", "consistency": 1.0, "consistent_under": "noise,band"},
+            "noise,band: none of the changes mp3",
+        ),
         ({"changes": ""}, "changes : expected some of band"),
         ({"consistent_under": "noise,rain"}, "noise,rain: expected some of band,coarse,mp3,noise"),
         ({"fixed_norms": -0.1}, "fixed-norms -0.1"),
