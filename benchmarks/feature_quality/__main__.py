@@ -12,6 +12,7 @@ from tqdm import tqdm
 from benchmarks.feature_quality.experiment import Settings, run
 from benchmarks.feature_quality.figures import draw
 from benchmarks.feature_quality.report import write_json, write_page
+from benchmarks.label_efficiency.corpus import TABLE
 from edgevoice.errors import ModelNotFoundError
 from edgevoice.modelfolder import ModelFolder, find_model
 
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark, or go on with it; then write JSON, figures and the page."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if not (options.data / TABLE).is_file():
+        parser.error(f"{options.data}: has no {TABLE} with the columns file, speaker, gender and age")
     models: list[ModelFolder] = []
     absent: list[str] = []
     for name in options.models:

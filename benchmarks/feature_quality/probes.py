@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,13 +109,13 @@ class Probes:
         self.recordings, self.repeats, self._cache = recordings, repeats, cache
         self.speakers = [recording.speaker for recording in recordings]
 
-    def run(self, features: NDArray[np.float32], task: Task, progress: Callable[[range], Iterable[int]] = iter) -> Labels:
+    def run(self, features: NDArray[np.float32], task: Task) -> Labels:
         """Predictions of each repeat: (repeats, recordings asked about)."""
         asked = task.labels(self.recordings) >= 0
         rows, labels = features[asked].astype(np.float32), task.labels(self.recordings)[asked]
         speakers = [name for name, is_asked in zip(self.speakers, asked, strict=True) if is_asked]
         made = []
-        for seed in progress(range(self.repeats)):
+        for seed in range(self.repeats):
             kept = self._cache / f"{self._key(features, task, seed)}.npy"
             if not kept.is_file():
                 self._cache.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 CLASSES = ("child", "man", "woman")
 ADULT = 16  # years
+TABLE = "utterances.csv"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Division:
 
 def read_recordings(folder: Path) -> list[Recording]:
     """The recordings of `utterances.csv`, with the columns file, speaker, gender (m, f) and age in years."""
-    with (folder / "utterances.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / TABLE).open(encoding="utf-8", newline="") as file:
         return [Recording(row["file"], row["speaker"], _label(row)) for row in csv.DictReader(file)]
 
 

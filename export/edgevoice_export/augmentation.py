@@ -100,8 +100,8 @@ def noisy(window: Samples, peak: float, random: np.random.Generator) -> Samples:
     spectrum = np.fft.rfft(noise)
     spectrum /= (1 + np.arange(len(spectrum)) / len(spectrum) * 64) ** random.uniform(0, 1)
     noise = np.fft.irfft(spectrum, len(window))
-    louder: Samples = window + noise / noise.std() * peak * 10 ** (-random.uniform(25, 55) / 20)
-    return louder
+    mixed: Samples = window + noise / noise.std() * peak * 10 ** (-random.uniform(25, 55) / 20)
+    return mixed
 
 
 CHANGES: dict[str, Callable[[Samples, int, float, np.random.Generator], Samples]] = {

@@ -147,10 +147,10 @@ def _settings(training: Training) -> str:
 def _history(training: Training) -> str:
     names = list(training.history[0])
     head = ["loss, training" if name == "training" else name for name in names]
-    head = [f"validation, {name}" if name in training.figures else name for name in head]
+    head = [f"validation, {name}" if name in training.figures else name.replace("_", " ") for name in head]
     rows = [" | ".join(_number(name, row[name]) for name in names) for row in training.history]
     table = "\n".join(f"| {row} |" for row in [" | ".join(head), " | ".join("---" for _ in names), *rows])
-    return f"![Loss by epoch](history.png)\n\n{table}"
+    return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept:\n\n{table}"
 
 
 def _number(name: str, value: float) -> str:
@@ -194,6 +194,6 @@ def _exactness(verification: Verification) -> str:
     told = ", ".join(f"{name} {value:.1e}" for name, value in verification.differences.items())
     bits = "has the same bits in any of them" if verification.batch_independent else "may differ in its last bits"
     return (
-        f"## Exactness\n\nONNX Runtime on the CPU against PyTorch in float64, {verification.windows} windows at batch 1, 2, "
-        f"7 and all: largest differences {told}. A window {bits}."
+        f"## Exactness\n\nONNX Runtime on the CPU against PyTorch in float64, {verification.windows} windows at batch "
+        f"{verification.batches}: largest differences {told}. A window {bits}."
     )

@@ -138,7 +138,8 @@ def split_speakers(speakers: tuple[str, ...], share: float, seed: int) -> tuple[
     if not 0 < share < 1:
         raise ArgumentError(f"validation share {share}: expected a number between 0 and 1")
     if len(names) < 2:
-        raise ArgumentError(f"{len(names)} speaker in the data: two or more are needed, some to validate on")
+        told = "two or more are needed, some to validate on (a file's folder is its speaker, unless a --table tells)"
+        raise ArgumentError(f"{len(names)} speaker in the data: {told}")
     count = min(max(1, round(share * len(names))), len(names) - 1)
     chosen = set(np.random.default_rng([seed, 1]).choice(names, size=count, replace=False).tolist())
     held = np.array([name in chosen for name in speakers])

@@ -20,7 +20,7 @@ from edgevoice_export.verify import Images, Reference, Verification, verify
 
 
 class VerificationError(ModelError):
-    """ONNX Runtime does not give what PyTorch gives, so the model folder was not written."""
+    """A model folder would not give what its source gives, so it was not written."""
 
 
 def check_place(out: Path) -> None:

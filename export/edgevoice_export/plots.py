@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from edgevoice.config import ModelConfig
+from edgevoice.config import LEVELS, ModelConfig
 
 
 def plot_history(file: Path | IO[bytes], history: Sequence[Mapping[str, float]]) -> None:
@@ -20,7 +20,7 @@ def plot_history(file: Path | IO[bytes], history: Sequence[Mapping[str, float]])
     axes = figure.add_subplot()
     epochs = [row["epoch"] for row in history]
     for name in history[0]:
-        if name not in {"epoch", "seconds"}:
+        if name == "training" or name in LEVELS:
             label = "training" if name == "training" else f"validation, level {name}"
             axes.plot(epochs, [row[name] for row in history], marker=".", label=label)
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")

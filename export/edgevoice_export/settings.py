@@ -42,7 +42,8 @@ class Settings:
     """What those go through, each entry as likely as the others, with commas between them; one may stand several times."""
     consistency: float = 0.0
     """Weight of the distance between the codes of changed windows and of the same windows unchanged, beside the
-    reconstruction error (see `consistency`)."""
+    reconstruction error (see `consistency`). The twin of a changed window takes the place of an unchanged one: of a batch,
+    no more count than there are unchanged ones."""
     consistent_under: str = ",".join(CHANGES)
     """The changes that the codes are to be consistent under, with commas between them."""
     bfloat16: float = 0.0
@@ -68,17 +69,21 @@ class Settings:
             raise ArgumentError(f"optimiser {self.optimiser!r}: expected one of {', '.join(OPTIMISERS)}")
         if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows) < 1:
             raise ArgumentError("epochs, windows an epoch, batch and validation windows: expected 1 or more")
+        for name in ("rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name} {getattr(self, name)}: expected a number above 0")
+        for name in ("decay", "jitter_db", "consistency", "patience", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
         for name in ("warmup", "augment", "bfloat16", "fixed_norms"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
-        if self.consistency < 0 or (self.consistency and not self.augment):
-            raise ArgumentError(
-                f"consistency {self.consistency}: expected 0 or more, and augment above 0 to be consistent under"
-            )
+        if self.consistency and not 0 < self.augment < 1:
+            raise ArgumentError(f"consistency {self.consistency}: expected augment between 0 and 1, for pairs to compare")
         for name in ("changes", "consistent_under"):
             if not set(listed(getattr(self, name))) <= set(CHANGES):
                 expected = f"expected some of {','.join(CHANGES)}"
-                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: {expected}")
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)!r}: {expected}")
         for name, weight in (("changes", "augment"), ("consistent_under", "consistency")):
             if getattr(self, name) != getattr(Settings, name) and not getattr(self, weight):
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: tells nothing while {weight} is 0")

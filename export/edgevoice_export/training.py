@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgevoice.config import LEVELS
-from edgevoice.errors import ArgumentError, ProviderError
+from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
 from edgevoice.spectrogram import Spectrogram
 from edgevoice_export.consistency import Pairs, code_distance, with_twins
 from edgevoice_export.corpus import Corpus
@@ -42,6 +42,10 @@ _NEAR_ZERO = 1e-7
 _SETTLED_ON = 1024  # windows
 
 
+class DivergenceError(EdgeVoiceError, ArithmeticError):
+    """The validation loss is no longer a number."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a run stands."""
@@ -54,7 +58,7 @@ class Progress:
     windows_per_second: float
     seconds_left: float
     history: list[dict[str, float]]
-    """One row an epoch: epoch, training, one column a level, seconds."""
+    """One row an epoch: epoch, training, one column a level, code_distance where consistency has a weight, seconds."""
 
 
 def train(
@@ -88,7 +92,9 @@ def train(
         Whether the run came to its end.
 
     Raises:
-        ArgumentError: nothing to resume, or it was begun with other settings or data.
+        ArgumentError: nothing to resume, or it was begun with other settings or data; fewer than two speakers; norms to be
+            fixed in a network that has none.
+        DivergenceError: the validation loss is no longer a number.
         ModelConfigError: the initial weights do not fit.
         ProviderError: no CUDA device.
     """
@@ -104,6 +110,8 @@ def train(
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
     torch.manual_seed(settings.seed)
     network = architecture.network(settings.units)
+    if settings.fixed_norms and not any(True for _ in _norms(network)):
+        raise ArgumentError(f"fixed-norms {settings.fixed_norms:g}: {settings.arch} has no batch norms")
     if initial is not None and not resume:
         tensors = initial.tensors
         if initial.units != settings.units:
@@ -114,7 +122,7 @@ def train(
     # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     stepper = optimiser(settings.optimiser, network, rate=settings.rate, decay=settings.decay)
-    step, losses, best, history = 0, [], math.inf, []
+    step, losses, distances, best, history = 0, [], [], math.inf, []
     lineage = lineage_told(initial.lineage if initial else ())
     command = training_command(settings, corpus, folder.name.removesuffix(".training"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +130,8 @@ def train(
         state = _resumable(folder / CHECKPOINT, settings, corpus)
         network.load_state_dict(state["weights"])
         stepper.load_state_dict(state["optimiser"])
-        step, losses, best, history = state["step"], state["losses"], state["best"], state["history"]
+        step, losses, distances = state["step"], state["losses"], state["distances"]
+        best, history = state["best"], state["history"]
         lineage, command = state["lineage"], state["command"]
         if _stalled(history, settings.patience):
             return True
@@ -138,7 +147,7 @@ def train(
             "history": history,
         }
         if path.name == CHECKPOINT:
-            content |= {"optimiser": stepper.state_dict(), "losses": losses, "best": best}
+            content |= {"optimiser": stepper.state_dict(), "losses": losses, "distances": distances, "best": best}
         elif architecture.code_rows:
             draw = validation.grid(architecture.levels[0], _SETTLED_ON)
             examples = torch.from_numpy(validation.spectrograms(draw))
@@ -183,7 +192,11 @@ def train(
         with torch.autocast(device, torch.bfloat16, enabled=step < settings.bfloat16 * settings.steps):
             reconstruction, bottleneck = network(spectrograms)
         error = _loss(settings.loss, reconstruction.float(), spectrograms)
-        loss = error if pairs is None else error + settings.consistency * code_distance(bottleneck.float(), pairs)
+        loss = error
+        if pairs is not None:
+            distance = code_distance(bottleneck.float(), pairs)
+            loss = error + settings.consistency * distance
+            distances += [distance.item()] if len(pairs) else []
         stepper.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
@@ -195,13 +208,15 @@ def train(
         if step % settings.epoch_steps == 0:
             figures = {level: evaluate(network, validation, draw, settings, device) for level, draw in held_out.items()}
             row = {"epoch": step // settings.epoch_steps, "training": math.fsum(losses) / len(losses), **figures}
+            if settings.consistency:
+                row["code_distance"] = math.fsum(distances) / len(distances) if distances else math.nan
             history.append(row | {"seconds": spent + time.monotonic() - began})
             write_history(folder, history)
             tell()
-            losses = []
+            losses, distances = [], []
             score = math.fsum(figures.values()) / len(figures)
             if not math.isfinite(score):
-                raise ArgumentError(f"training diverged in epoch {step // settings.epoch_steps}: try a lower rate")
+                raise DivergenceError(f"training diverged in epoch {step // settings.epoch_steps}: try a lower rate")
             if score < best:
                 best = score
                 save(folder / BEST)
@@ -246,17 +261,19 @@ def _loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
 def _set_training(network: nn.Module, *, norms: bool) -> None:
     """Put a network into training mode; batch norms take part with the statistics of the batch, or with those they have."""
     network.train()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.train(norms)
+    for norm in _norms(network):
+        norm.train(norms)
 
 
 @torch.no_grad()
 def _keep_scales_positive(network: nn.Module) -> None:
     """Keep the scales of batch norms above zero: they then pass a max-pool, which the rewrites at export make use of."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.weight.clamp_(min=1e-3)
+    for norm in _norms(network):
+        norm.weight.clamp_(min=1e-3)
+
+
+def _norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
+    return (module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
 
 
 def _resumable(path: Path, settings: Settings, corpus: Corpus) -> dict[str, Any]:

@@ -34,6 +34,12 @@ class Verification:
     windows: int
 
     @property
+    def batches(self) -> str:
+        """The batch sizes that were run, in words."""
+        *smaller, all_at_once = map(str, _batches(self.windows))
+        return f"{', '.join(smaller)} and {all_at_once}" if smaller else all_at_once
+
+    @property
     def difference(self) -> float:
         """The largest of all; NaN where an output was not a number."""
         return float(np.max(list(self.differences.values())))
@@ -59,12 +65,12 @@ def network_reference(network: nn.Module) -> Reference:
 
 
 def verify(folder: ModelFolder, reference: Reference, spectrograms: Images) -> Verification:
-    """Run a model folder at batch 1, 2 and 7 and on all windows at once, and compare.
+    """Run a model folder at several batch sizes, 1 and all windows at once among them, and compare.
 
     Args:
         folder: its files' digests are checked too.
         reference: what the outputs should be.
-        spectrograms: float32 (n, 1, bands, columns), n at least 7.
+        spectrograms: float32 (n, 1, bands, columns), n at least 1.
 
     Raises:
         ModelError, DeviceError: the folder cannot be loaded or run.
@@ -75,7 +81,7 @@ def verify(folder: ModelFolder, reference: Reference, spectrograms: Images) -> V
     differences = dict.fromkeys(("bottleneck", "error", "reconstruction"), 0.0)
     expected = reference(spectrograms) if apart else {}
     seen: list[Outputs] = []
-    for batch in (*BATCHES, len(spectrograms)):
+    for batch in _batches(len(spectrograms)):
         parts = [spectrograms[first : first + batch] for first in range(0, len(spectrograms), batch)]
         runs = [_run(networks, part) for part in parts]
         if apart:
@@ -89,6 +95,10 @@ def verify(folder: ModelFolder, reference: Reference, spectrograms: Images) -> V
                 differences[name] = float(np.maximum(worst, np.abs(found[name] - wanted[name]).max()))
     same = apart and all(np.array_equal(outputs[name], seen[0][name]) for outputs in seen for name in differences)
     return Verification(differences, same, len(spectrograms))
+
+
+def _batches(windows: int) -> tuple[int, ...]:
+    return (*(batch for batch in BATCHES if batch < windows), windows)
 
 
 def _run(networks: Networks, spectrograms: Images) -> Outputs:

@@ -179,11 +179,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _require(self.format == FORMAT, "format", f"{self.format} is not {FORMAT}, the only one this version reads")
-        _require(
-            bool(self.name) and self.name.replace("-", "").replace("_", "").replace(".", "").isalnum(),
-            "name",
-            f"{self.name!r} is not made of letters, digits, '-', '_' and '.'",
-        )
+        _require(is_model_name(self.name), "name", f"{self.name!r} is not made of letters, digits, '-', '_' and '.'")
         audio, level, spectrogram, bands = self.audio, self.level, self.spectrogram, self.spectrogram.bands
         _require(
             audio.window % level.step == 0 and audio.hop % level.step == 0,
@@ -271,6 +267,11 @@ class ModelConfig:
         """The configuration as plain dictionaries, lists, strings and numbers, ready for JSON."""
         data = _plain(self)
         return {"format": data.pop("format"), **data}
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model can have that name: letters, digits, `-`, `_` and `.`, but not punctuation alone."""
+    return name.replace("-", "").replace("_", "").replace(".", "").isalnum()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

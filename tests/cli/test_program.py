@@ -69,7 +69,7 @@ def test_wrong_usage_is_told_by_the_parser(run: Callable, arguments: tuple[str, 
     assert outcome.err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("--levl", "--level"), ("--statik=1", "--static")])
+@pytest.mark.parametrize(("wrong", "right"), [("--levl", "--level"), ("--statik=1", "--static"), ("--chan=1", "--channel")])
 def test_the_option_that_was_meant_is_named(run: Callable, wrong: str, right: str) -> None:
     assert (
         run("extract", "a.wav", wrong).err == f"edgevoice extract: unrecognized arguments: {wrong} (did you mean {right}?)\n"

@@ -92,6 +92,8 @@ def test_runs_as_a_module():
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--notes", "none.md"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--notes", "MODEL/encoder.onnx"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--validation", "2"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--name", "my model"], 2),
+        (["train", "--arch", "rae", "--units", "64", "--data", "AUDIO", "--out", "OUT", "--fixed-norms", "0.5"], 2),
         (["export", "none.pt", "--data", "AUDIO", "--out", "OUT"], 1),
         (["verify", "none"], 2),
         (["verify", "MODEL", "--windows", "6"], 2),

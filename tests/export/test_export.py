@@ -105,6 +105,8 @@ def test_verification_passes_on_recorded_and_synthetic_speech(exported: ModelFol
         assert result.passed(TOLERANCE)
         assert result.batch_independent
         assert result.windows == 10
+        assert result.batches == "1, 2, 7 and 10"
+    assert verify(exported, reference, spectrograms[:2]).batches == "1 and 2"
 
 
 def test_verification_sees_other_weights(exported: ModelFolder):

@@ -28,13 +28,13 @@ def wide_network(arch: str) -> tuple[nn.Module, torch.Tensor]:
     return network, nn.functional.interpolate(smooth, size=shape, mode="bilinear")
 
 
-@pytest.mark.parametrize(("arch", "lift"), [("cae", 0.0), ("rae", 9.0)])
+@pytest.mark.parametrize(("arch", "lift"), [("cae", 0.0), ("rae", 9.0), ("lamprou-linear", 0.0)])
 def test_nothing_is_lost_that_was_not_used(arch: str, lift: float):
     """Where the bottleneck is linear, and where it lies on the straight part of its activation."""
     network, windows = wide_network(arch)
-    weights, columns = network.state_dict(), ARCHITECTURES[arch].code_columns[0]
-    weights["encoder.linear.bias"] += lift
-    weights[ARCHITECTURES[arch].code_bias] -= lift * weights[columns].sum(dim=1)
+    architecture, weights = ARCHITECTURES[arch], network.state_dict()
+    weights[architecture.code_rows[1]] += lift
+    weights[architecture.code_bias] -= lift * weights[architecture.code_columns[0]].sum(dim=1)
     before, after, code = narrow_network(arch, network, windows)
     assert lost(before, after) < 1e-4
     assert code.shape == (100, NARROW)

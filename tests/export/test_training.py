@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.settings import Settings
-from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
+from edgevoice_export.training import BEST, CHECKPOINT, DivergenceError, Progress, train
 from edgevoice_export.weights import Weights, read_checkpoint, read_weights, write_checkpoint
 
 from .conftest import SETTINGS, Stop
@@ -155,6 +156,10 @@ def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_
         with torch.inference_mode():
             distances.append(code_distance(network(spectrograms)[1], pairs).item())
     assert 0 < distances[1] < 0.9 * distances[0]
+    rows = [read_checkpoint(tmp_path / weight / CHECKPOINT)["history"][0] for weight in ("0.0", "1.0")]
+    assert "code_distance" not in rows[0]
+    assert 0 < rows[1]["code_distance"] < 2
+    assert "code_distance" in (tmp_path / "1.0" / "history.csv").read_text()
 
 
 def test_scales_of_batch_norms_stay_positive(corpus: Corpus, tmp_path: Path):
@@ -184,6 +189,18 @@ def test_weights_of_tiny_gradients_learn(corpus: Corpus, tmp_path: Path):
     assert train(settings, corpus, tmp_path, initial=Weights("cae", settings.units, initial))
     moved = (weights(tmp_path)["decoder.linear.bias"] - initial["decoder.linear.bias"]).abs()
     assert moved.median() == pytest.approx(1e-3, rel=0.01)
+
+
+def test_divergence_is_an_error(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("edgevoice_export.training.evaluate", lambda *_: math.nan)
+    with pytest.raises(DivergenceError, match="diverged in epoch 1"):
+        train(SETTINGS, corpus, tmp_path)
+    assert not (tmp_path / BEST).exists()
+
+
+def test_norms_that_are_not_there_cannot_be_fixed(corpus: Corpus, tmp_path: Path):
+    with pytest.raises(ArgumentError, match=r"fixed-norms 0\.5: rae has no batch norms"):
+        train(dataclasses.replace(SETTINGS, arch="rae", fixed_norms=0.5), corpus, tmp_path)
 
 
 def test_bfloat16_and_recurrent_network(corpus: Corpus, tmp_path: Path):
@@ -217,16 +234,24 @@ def test_learning_rate_is_one_cycle(step: int):
         ({"optimiser": "sgd"}, "optimiser 'sgd': expected one of adamw, soap"),
         ({"epochs": 0}, "1 or more"),
         ({"augment": 1.5}, "augment 1.5: expected a share"),
+        ({"rate": 0.0}, "rate 0.0: expected a number above 0"),
+        ({"rate": math.nan}, "rate nan"),
+        ({"clip": -1.0}, "clip -1.0: expected a number above 0"),
+        ({"decay": -0.1}, "decay -0.1: expected 0 or more"),
+        ({"jitter_db": math.inf}, "jitter-db inf"),
+        ({"patience": -1}, "patience -1"),
+        ({"seed": -1}, "seed -1"),
         ({"augment": 0.5, "consistency": -1.0}, "consistency -1.0"),
-        ({"consistency": 1.0}, "augment above 0"),
+        ({"consistency": 1.0}, "augment between 0 and 1"),
+        ({"augment": 1.0, "consistency": 1.0}, "augment between 0 and 1"),
         ({"changes": "mp3"}, "changes mp3: tells nothing while augment is 0"),
         ({"consistent_under": "mp3"}, "consistent-under mp3: tells nothing while consistency is 0"),
         (
             {"augment": 0.5, "changes": "mp3", "consistency": 1.0, "consistent_under": "noise,band"},
             "noise,band: none of the changes mp3",
         ),
-        ({"changes": ""}, "changes : expected some of band"),
-        ({"consistent_under": "noise,rain"}, "noise,rain: expected some of band,coarse,mp3,noise"),
+        ({"changes": ""}, "changes '': expected some of band"),
+        ({"consistent_under": "noise,rain"}, "'noise,rain': expected some of band,coarse,mp3,noise"),
         ({"fixed_norms": -0.1}, "fixed-norms -0.1"),
         ({"fixed_norms": 1.0}, "no statistics"),
     ],

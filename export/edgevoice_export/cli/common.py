@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from edgevoice.config import ModelConfig
+from edgevoice.config import ModelConfig, is_model_name
 from edgevoice.errors import ArgumentError
 from edgevoice_export.corpus import Corpus, read_corpus
 from edgevoice_export.export import Description
@@ -29,10 +29,16 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--table",
         type=Path,
         metavar="CSV",
-        help="columns file,speaker (default: DIR/utterances.csv if there is one, else a file's folder is its speaker)",
+        help="columns file,speaker (default: DIR/utterances.csv if there is one, else the folder that a file is in is its "
+        "speaker)",
     )
     group.add_argument("--pad", action="store_true", help="fill files shorter than a window up with zeros, not skip them")
-    group.add_argument("--cache", type=Path, metavar="DIR", help="for decoded samples (default: ~/.cache/edgevoice)")
+    group.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="for decoded samples (default: edgevoice/corpora in $XDG_CACHE_HOME or ~/.cache)",
+    )
 
 
 def add_description_options(parser: argparse.ArgumentParser) -> None:
@@ -51,10 +57,13 @@ def description(options: argparse.Namespace) -> Description:
     """What `add_description_options` was given.
 
     Raises:
-        ArgumentError: the notes cannot be read.
+        ArgumentError: the notes cannot be read, or a model cannot have that name.
     """
+    name = options.name or options.out.resolve().name
+    if not is_model_name(name):
+        raise ArgumentError(f"model name {name!r}: expected letters, digits, '-', '_' and '.' (--out, or --name beside it)")
     return Description(
-        name=options.name or options.out.resolve().name,
+        name=name,
         version=options.model_version,
         licence=options.licence,
         data=options.data_name,
@@ -122,5 +131,5 @@ def print_verification(result: Verification) -> None:
     """The outcome of a verification, on standard output."""
     for name, value in result.differences.items():
         print(f"{name:15} {value:.2e}")
-    print(f"{'largest':15} {result.difference:.2e}  ({result.windows} windows at batch 1, 2, 7 and all)")
+    print(f"{'largest':15} {result.difference:.2e}  ({result.windows} windows at batch {result.batches})")
     print(f"a window has {'the same bits in every batch' if result.batch_independent else 'other bits in another batch'}")

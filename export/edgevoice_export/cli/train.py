@@ -30,7 +30,7 @@ _HELP = {
     "rate": "highest learning rate, of one cycle over the run",
     "warmup": "share of the steps in which the rate rises to it",
     "decay": "weight decay of matrices and kernels",
-    "clip": "largest norm of the gradient",
+    "clip": "largest norm of the gradient; that of a trained network is 0.01 to 0.05",
     "jitter_db": "random change of gain, either way",
     "augment": "share of the training windows changed as a narrow line, a codec or noise would",
     "changes": "what those go through, with commas between them; what stands twice comes twice as often",
@@ -109,6 +109,7 @@ def run(options: argparse.Namespace) -> int:
     if not done:
         print(f"edgevoice-export: stopped; the same command with --resume goes on from {folder}", file=sys.stderr)
         return 128 + stopping[0]
+    print(f"edgevoice-export: the weights are in {folder / BEST}", file=sys.stderr)
     written, verification = export_checkpoint(folder / BEST, data, options.out, told)
     print_verification(verification)
     print(f"{written.path}: {written.config.name} {written.config.version}")

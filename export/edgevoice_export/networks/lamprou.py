@@ -118,4 +118,5 @@ LINEAR = replace(
     network=partial(lamprou, code=nn.Identity()),
     code_rows=("encoder.15.weight", "encoder.15.bias"),
     code_columns=("decoder.0.weight",),
+    code_bias="decoder.0.bias",
 )

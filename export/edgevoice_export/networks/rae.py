@@ -53,7 +53,7 @@ def rae(units: int) -> Autoencoder:
 
 
 ARCHITECTURE = Architecture(
-    summary="recurrent autoencoder: a bidirectional LSTM, a linear code, two LSTM layers",
+    summary="recurrent autoencoder: a bidirectional LSTM, a code of leaky units, two LSTM layers",
     network=rae,
     units=(64, 128, 256, 512, 1024),
     audio=DISVOICE_AUDIO,

@@ -19,6 +19,10 @@ class Parser(argparse.ArgumentParser):
 
     _words: Sequence[str] = ()
 
+    def __init__(self, **settings: Any) -> None:
+        # What abbreviates one option today may abbreviate two tomorrow.
+        super().__init__(**{"allow_abbrev": False, **settings})
+
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
