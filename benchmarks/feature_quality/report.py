@@ -19,6 +19,8 @@ from benchmarks.label_efficiency.corpus import ADULT
 _DISTRIBUTIONS = ("edgevoice", "numpy", "onnxruntime", "scikit-learn", "soundfile", "soxr", "opensmile", "pyAudioAnalysis")
 
 _METHOD = """\
+- Made by `python -m benchmarks.feature_quality` (`--help` tells of its options) from a folder of recordings with a table
+  `utterances.csv` of their speakers' gender and age.
 - {recordings} recordings of {speakers} speakers. Adults are {adult} and over.
 - The static vector of a model or of a linear code is mean, standard deviation, skewness and kurtosis over a recording's
   windows of each number of the code and of each band's reconstruction error, at the model's own level. eGeMAPSv02: its

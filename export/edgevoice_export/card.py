@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgevoice.config import ModelConfig
-from edgevoice_export.figures import Figures
+from edgevoice_export.heldout import HeldOut
 from edgevoice_export.lineage import Lineage
 from edgevoice_export.verify import Verification
 
@@ -33,7 +33,7 @@ class Training:
     hours: float
     skipped: int
     history: Sequence[Mapping[str, float]]
-    figures: Mapping[str, Figures]
+    held_out: Mapping[str, HeldOut]
     """By level, on the speakers for validation."""
     notes: str
     """Markdown: limits, and reasons of choices."""
@@ -147,7 +147,7 @@ def _settings(training: Training) -> str:
 def _history(training: Training) -> str:
     names = list(training.history[0])
     head = ["loss, training" if name == "training" else name for name in names]
-    head = [f"validation, {name}" if name in training.figures else name.replace("_", " ") for name in head]
+    head = [f"validation, {name}" if name in training.held_out else name.replace("_", " ") for name in head]
     rows = [" | ".join(_number(name, row[name]) for name in names) for row in training.history]
     table = "\n".join(f"| {row} |" for row in [" | ".join(head), " | ".join("---" for _ in names), *rows])
     return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept:\n\n{table}"
@@ -160,14 +160,14 @@ def _number(name: str, value: float) -> str:
 def _held_out(config: ModelConfig, training: Training) -> str:
     bands = config.spectrogram.bands.count
     edges = np.linspace(0, bands, min(_GROUPS, bands) + 1).astype(int)
-    levels = list(training.figures)
+    levels = list(training.held_out)
     head = ["bands", *(f"level {level}" for level in levels)]
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for first, last in itertools.pairwise(edges):
-        means = [f"{training.figures[level].by_band[first:last].mean():.2e}" for level in levels]
+        means = [f"{training.held_out[level].by_band[first:last].mean():.2e}" for level in levels]
         lines.append(" | ".join([f"{first}-{last - 1}", *means]))
-    lines.append(" | ".join(["all", *(f"**{training.figures[level].mean:.3e}**" for level in levels)]))
-    windows = next(iter(training.figures.values())).windows
+    lines.append(" | ".join(["all", *(f"**{training.held_out[level].mean:.3e}**" for level in levels)]))
+    windows = next(iter(training.held_out.values())).windows
     table = "\n".join(f"| {line} |" for line in lines)
     return (
         f"## Held-out figures\n\nMean squared error of the standardised spectrogram on all {windows} windows of the "

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.blockcodes import BLOCK, BlockCodes
 from edgevoice_export.card import compact_card
 from edgevoice_export.folder import VerificationError, drafted, write_config, write_networks
-from edgevoice_export.verify import TOLERANCE, Images, Reference, Verification
+from edgevoice_export.verify import TOLERANCE, Images, Verification, folder_outputs
 from edgevoice_export.weights import CODES, NETWORK_FILE, SCALES
 
 NETWORKS = ("encoder.onnx", "decoder.onnx")
@@ -96,11 +97,11 @@ def compact_model(
     if NETWORK_FILE in config.files:
         files[NETWORK_FILE] = source.read(NETWORK_FILE)
     sizes = {file: (len(source.read(file)), len(content)) for file, content in files.items()}
-    reference = _runtime_reference(source)
+    reference = partial(folder_outputs, Networks(source))
     draft_config = dataclasses.replace(config, name=name or f"{config.name}-int8")
     with drafted(out) as draft:
         folder, verification = write_networks(draft, draft_config, files, reference, spectrograms, np.inf)
-        expected, found = reference(spectrograms), _runtime_reference(folder)(spectrograms)
+        expected, found = reference(spectrograms), folder_outputs(Networks(folder), spectrograms)
         drifts = {output: Drift.between(found[output], expected[output]) for output in expected}
         if not drifts["bottleneck"].relative <= LIMIT:
             raise VerificationError(
@@ -165,21 +166,6 @@ def _is_linear(node: onnx.NodeProto) -> bool:
     values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     plain = values.get("alpha", 1.0) == 1 and values.get("beta", 1.0) == 1 and not values.get("transA", 0)
     return bool(node.op_type == "Gemm" and plain and values.get("transB", 0))
-
-
-def _runtime_reference(folder: ModelFolder) -> Reference:
-    """The outputs of a model folder in ONNX Runtime; those of the decoder for the bottleneck of the folder's encoder."""
-    networks = Networks(folder)
-
-    def reference(spectrograms: Images) -> dict[str, NDArray[np.floating]]:
-        bottleneck = networks.encode(spectrograms)
-        return {
-            "bottleneck": bottleneck,
-            "error": networks.error(bottleneck, spectrograms),
-            "reconstruction": networks.reconstruct(bottleneck, spectrograms),
-        }
-
-    return reference
 
 
 def _table(drifts: Mapping[str, Drift]) -> str:

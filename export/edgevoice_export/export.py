@@ -19,8 +19,8 @@ from edgevoice_export.card import Training, trained_card
 from edgevoice_export.convert import convert
 from edgevoice_export.corpus import Corpus
 from edgevoice_export.dataset import WindowSampler, split_speakers
-from edgevoice_export.figures import Figures, measure
 from edgevoice_export.folder import drafted, placeholder_files, write_config, write_networks
+from edgevoice_export.heldout import HeldOut, measure
 from edgevoice_export.lineage import Run, lineage_told, training_command
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.plots import plot_example, plot_history
@@ -92,8 +92,8 @@ def export_checkpoint(
         examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
         folder, verification = write_networks(draft, config, files, network_reference(network), examples, tolerance)
         networks = Networks(folder)
-        figures = {level: measure(networks, windows, windows.grid(level)) for level in architecture.levels}
-        training = _training(content, settings, corpus, split, figures, description)
+        held_out = {level: measure(networks, windows, windows.grid(level)) for level in architecture.levels}
+        training = _training(content, settings, corpus, split, held_out, description)
         digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
         origin = _origin(training, corpus, settings, digest)
         folder = write_config(draft, dataclasses.replace(folder.config, origin=origin))
@@ -110,7 +110,7 @@ def _training(
     settings: Settings,
     corpus: Corpus,
     split: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]],
-    figures: dict[str, Figures],
+    held_out: dict[str, HeldOut],
     description: Description,
 ) -> Training:
     command = training_command(settings, corpus, description.name)
@@ -126,7 +126,7 @@ def _training(
         hours=len(corpus.samples) / ARCHITECTURES[settings.arch].audio.rate / 3600,
         skipped=len(corpus.skipped),
         history=content["history"],
-        figures=figures,
+        held_out=held_out,
         notes=description.notes,
     )
 
@@ -148,7 +148,7 @@ def _origin(training: Training, corpus: Corpus, settings: Settings, checkpoint: 
         "checkpoint": f"sha256:{checkpoint}",
         "held_out": {
             "speakers": training.speakers[1],
-            "windows": {level: figures.windows for level, figures in training.figures.items()},
-            "mean_squared_error": {level: round(figures.mean, 9) for level, figures in training.figures.items()},
+            "windows": {level: found.windows for level, found in training.held_out.items()},
+            "mean_squared_error": {level: round(found.mean, 9) for level, found in training.held_out.items()},
         },
     }

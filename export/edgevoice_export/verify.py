@@ -64,6 +64,17 @@ def network_reference(network: nn.Module) -> Reference:
     return reference
 
 
+def folder_outputs(networks: Networks, spectrograms: Images) -> Outputs:
+    """The outputs of a model folder in ONNX Runtime; those of the decoder for the bottleneck of the folder's encoder."""
+    bottleneck = networks.encode(spectrograms)
+    error = networks.error(bottleneck, spectrograms)
+    return {
+        "bottleneck": bottleneck,
+        "error": error,
+        "reconstruction": networks.reconstruct(bottleneck, spectrograms),
+    }
+
+
 def verify(folder: ModelFolder, reference: Reference, spectrograms: Images) -> Verification:
     """Run a model folder at several batch sizes, 1 and all windows at once among them, and compare.
 
@@ -83,7 +94,7 @@ def verify(folder: ModelFolder, reference: Reference, spectrograms: Images) -> V
     seen: list[Outputs] = []
     for batch in _batches(len(spectrograms)):
         parts = [spectrograms[first : first + batch] for first in range(0, len(spectrograms), batch)]
-        runs = [_run(networks, part) for part in parts]
+        runs = [folder_outputs(networks, part) for part in parts]
         if apart:
             joined = {name: np.concatenate([run[name] for run in runs]) for name in differences}
             seen.append(joined)
@@ -99,16 +110,6 @@ def verify(folder: ModelFolder, reference: Reference, spectrograms: Images) -> V
 
 def _batches(windows: int) -> tuple[int, ...]:
     return (*(batch for batch in BATCHES if batch < windows), windows)
-
-
-def _run(networks: Networks, spectrograms: Images) -> Outputs:
-    bottleneck = networks.encode(spectrograms)
-    error = networks.error(bottleneck, spectrograms)
-    return {
-        "bottleneck": bottleneck,
-        "error": error,
-        "reconstruction": networks.reconstruct(bottleneck, spectrograms),
-    }
 
 
 def _named(*outputs: torch.Tensor) -> Outputs:

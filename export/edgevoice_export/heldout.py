@@ -14,7 +14,7 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
-class Figures:
+class HeldOut:
     """Mean squared error of standardised spectrograms at one level."""
 
     windows: int
@@ -27,13 +27,13 @@ class Figures:
         return float(self.by_band.mean())
 
 
-def measure(networks: Networks, windows: WindowSampler, draw: Draw) -> Figures:
-    """Figures over the windows of a draw, computed as the runtime computes them."""
+def measure(networks: Networks, windows: WindowSampler, draw: Draw) -> HeldOut:
+    """The error over the windows of a draw, computed as the runtime computes them."""
     total: NDArray[np.float64] | None = None
     for first in range(0, len(draw), _BATCH):
         spectrograms = windows.spectrograms(draw[first : first + _BATCH])
         errors = networks.error(networks.encode(spectrograms), spectrograms).sum(axis=0, dtype=np.float64)
         total = errors if total is None else total + errors
     if total is None:
-        raise ValueError("a draw of no windows has no figures")
-    return Figures(len(draw), total / len(draw))
+        raise ValueError("a draw of no windows has no error")
+    return HeldOut(len(draw), total / len(draw))
