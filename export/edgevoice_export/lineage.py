@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from edgevoice.config import ModelConfig
 from edgevoice.errors import ModelConfigError
 from edgevoice_export.corpus import Corpus
 from edgevoice_export.networks import ARCHITECTURES
@@ -38,6 +39,15 @@ def lineage_of(origin: Mapping[str, Any]) -> Lineage:
     except (TypeError, KeyError) as error:
         raise ModelConfigError("origin.lineage: expected a list of objects with model and command") from error
     return (*earlier, Run(origin["model"], origin["command"])) if "command" in origin else earlier
+
+
+def model_lineage(config: ModelConfig) -> Lineage:
+    """The runs that led to a model; none where its `model.json` tells of none.
+
+    Raises:
+        ModelConfigError: what it tells is not what `lineage_told` gives.
+    """
+    return lineage_of({"model": f"{config.name} {config.version}", **config.origin})
 
 
 def lineage_told(runs: Iterable[Run]) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ from edgevoice.errors import ModelConfigError, ModelFilesError
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.sinks.wholefile import whole_file
 from edgevoice_export.blockcodes import BlockCodes
-from edgevoice_export.lineage import Lineage, lineage_of
+from edgevoice_export.lineage import Lineage, lineage_of, model_lineage
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
 
@@ -133,8 +133,7 @@ def unpack_weights(folder: ModelFolder) -> Weights:
             raise ModelFilesError(f"{folder.path / file}: has no initialiser {matrix!r}")
         tensors[name] = torch.from_numpy(array)
     config = folder.config
-    lineage = lineage_of({"model": f"{config.name} {config.version}", **config.origin})
-    return Weights(content["arch"], content["units"], tensors, content["statistics"], lineage)
+    return Weights(content["arch"], content["units"], tensors, content["statistics"], model_lineage(config))
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from edgevoice.cli.options import positive
 from edgevoice.config import ModelConfig, is_model_name
 from edgevoice.errors import ArgumentError
 from edgevoice_export.corpus import Corpus, read_corpus
@@ -39,6 +40,13 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="for decoded samples (default: edgevoice/corpora in $XDG_CACHE_HOME or ~/.cache)",
     )
+
+
+def add_machine_options(parser: argparse.ArgumentParser) -> None:
+    """What computes."""
+    group = parser.add_argument_group("machine")
+    group.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: one a core)")
 
 
 def add_description_options(parser: argparse.ArgumentParser) -> None:

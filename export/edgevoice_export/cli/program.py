@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         with ends_at_once():
-            from edgevoice_export.cli import compact, export, import_disvoice, pcm, train, verify
+            from edgevoice_export.cli import compact, export, import_disvoice, pcm, retrain, train, verify
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
@@ -54,7 +54,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser = Parser(prog="edgevoice-export", description="Train, convert and verify EdgeVoice's models.")
     parser.add_argument("--version", action="version", version=f"edgevoice-export {__version__}")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, export, verify, compact, pcm, import_disvoice):
+    for command in (train, retrain, export, verify, compact, pcm, import_disvoice):
         command.add_parser(subcommands)
     options = parser.parse_args(arguments)
     code: int = options.run(options)

@@ -12,9 +12,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from edgevoice.cli.options import positive
 from edgevoice.errors import ArgumentError
-from edgevoice_export.cli.common import add_data_options, add_description_options, corpus, description, print_verification
+from edgevoice_export.cli.common import (
+    add_data_options,
+    add_description_options,
+    add_machine_options,
+    corpus,
+    description,
+    print_verification,
+)
 from edgevoice_export.export import export_checkpoint
 from edgevoice_export.folder import check_place
 from edgevoice_export.networks import ARCHITECTURES
@@ -64,8 +70,7 @@ def add_parser(subcommands: Any) -> None:
     group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint, as wide or wider")
     group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
     group.add_argument("--resume", action="store_true", help="go on from the last checkpoint, to the same result")
-    group.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: one a core)")
+    add_machine_options(parser)
     parser.set_defaults(run=run)
 
 
