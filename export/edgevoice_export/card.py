@@ -140,7 +140,8 @@ def _settings(training: Training) -> str:
     told = f"## Training\n\n    {own.command}\n\nAll settings: {values}."
     if earlier:
         commands = "\n\n".join(f"    # {run.model}\n    {run.command}" for run in earlier)
-        told += f" The weights that it began with, from the first run on:\n\n{commands}"
+        begun = "The weights that it began with, from the first run on (`edgevoice-export retrain` runs all of them)"
+        told += f" {begun}:\n\n{commands}"
     return told
 
 
