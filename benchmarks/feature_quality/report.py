@@ -143,7 +143,7 @@ def _stiller(results: Results, first: str) -> list[str]:
 def _reconstruction_table(results: Results) -> list[str]:
     lines = _head(["code", *(f"`{level}` level, 1e-4" for level in LEVELS), "running / utterance"])
     for name, by in results.reconstruction.items():
-        cells = [f"{1e4 * by[level].mean:.3g} ± {1e4 * by[level].error:.2g}" for level in LEVELS]
+        cells = [f"{1e4 * by[level].mean:.2f} ± {1e4 * by[level].error:.2f}" for level in LEVELS]
         lines.append(_row([name, *cells, f"{by['running'].mean / by['utterance'].mean:.3f}"]))
     other = results.not_comparable
     return [*lines, "", f"Not compared, for it sees another spectrogram: {', '.join(other)}."] if other else lines
