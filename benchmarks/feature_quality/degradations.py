@@ -75,8 +75,8 @@ def opus(kilobits: float) -> Degradation:
 
 def mp3(kilobits: float) -> Degradation:
     """Through MP3 at a constant bit rate, in kbit/s, and back, at sampling rates of 16 kHz to 24 kHz."""
-    # 8 to 160 kbit/s. Frames of less than 40 kbit/s have no room for LAME's tag, which tells of the delay: that of
-    # LAME's encoder and of any decoder's filter bank.
+    # libsndfile: 8 to 160 kbit/s. Below 40 kbit/s a frame has no room for LAME's tag, from which decoders know the delay of
+    # the encoder and of their own filter bank.
     return coded("MP3", "MPEG_LAYER_III", 1 - (kilobits - 8) / 152, delay=576 + 529)
 
 

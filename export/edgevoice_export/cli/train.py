@@ -36,7 +36,7 @@ _HELP = {
     "rate": "highest learning rate, of one cycle over the run",
     "warmup": "share of the steps in which the rate rises to it",
     "decay": "weight decay of matrices and kernels",
-    "clip": "largest norm of the gradient; that of a trained network is 0.01 to 0.05",
+    "clip": "largest norm of the gradient; it is below 0.05 once a network is trained",
     "jitter_db": "random change of gain, either way",
     "augment": "share of the training windows changed as a narrow line, a codec or noise would",
     "changes": "what those go through, with commas between them; what stands twice comes twice as often",
