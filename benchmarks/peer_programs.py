@@ -70,9 +70,9 @@ def _pytorch(compiled: bool) -> Callable[[dict[str, str]], Run]:
         import soundfile
         import torch
 
+        from edgevoice.frontend import mel_filters
         from edgevoice.modelfolder import find_model
-        from edgevoice.spectrogram import mel_filters
-        from edgevoice_export.weights import unpack_weights
+        from edgevoice_export.training.weights import unpack_weights
 
         folder = find_model(options.get("cae-256", "cae-256"))
         config, network = folder.config, unpack_weights(folder).network().eval()

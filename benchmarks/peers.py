@@ -30,7 +30,7 @@ from tqdm import tqdm
 from benchmarks.peer_programs import PEERS
 from edgevoice.bench.machine import PACKAGES, Machine
 from edgevoice.bench.processes import installed_environment
-from edgevoice_export.disvoice import find_published, import_published
+from edgevoice_export.publish.disvoice import find_published, import_published
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEECH = ROOT / "tests" / "data" / "speech.wav"

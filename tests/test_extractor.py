@@ -13,7 +13,7 @@ import soundfile
 
 import edgevoice
 from edgevoice import Extractor
-from edgevoice.level import LevelFollower, Steps
+from edgevoice.levels import LevelFollower, Steps
 
 
 def test_a_path_an_open_file_and_an_array_are_the_same(tiny: Extractor, speech: Path) -> None:

@@ -17,7 +17,7 @@ import edgevoice
 from edgevoice import Extractor, Features
 from edgevoice.features import Layout
 from edgevoice.parallel import analysed, default_workers, usable_cores
-from edgevoice.windowing import Windows
+from edgevoice.windows import Windows
 
 LAYOUT = Layout(bottleneck=1, error=0, rate=16000, window=4)
 

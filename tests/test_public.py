@@ -17,16 +17,16 @@ HEAVY = ("torch", "onnx", "onnxruntime", "scipy", "pandas", "matplotlib", "sound
 LAYERS = (
     ("errors",),
     ("config",),
-    ("audio", "level", "spectrogram", "functionals"),
+    ("audio", "files", "levels", "frontend", "functionals"),
     ("modelfolder",),
     ("inference",),
-    ("windowing", "features"),
+    ("windows", "features"),
     ("analysis",),
     ("parallel",),
     ("stream",),
     ("streamgroup",),
     ("extractor",),
-    ("microphone", "sinks", "plotting", "bench", "compat"),
+    ("microphone", "tables", "plotting", "bench", "compat"),
     ("cli",),
 )
 

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _disvoice(source: Path, folder: Path) -> list[ModelFolder]:
     """Model folders of the published networks; where these use the statistics of the batch, with running ones too."""
-    from edgevoice_export.disvoice import find_published, import_published
+    from edgevoice_export.publish.disvoice import find_published, import_published
 
     folders = []
     for published in find_published(source):

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.label_efficiency.speakers import SEED, VALIDATION
 from edgevoice.config import ModelConfig
+from edgevoice.frontend import Spectrogram
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
-from edgevoice.spectrogram import Spectrogram
-from edgevoice_export.corpus import Corpus, read_corpus
-from edgevoice_export.dataset import WindowSampler, split_speakers
+from edgevoice_export.data.corpus import Corpus, read_corpus
+from edgevoice_export.data.sampler import WindowSampler, split_speakers
 
 Floats = NDArray[np.float32]
 Error = Callable[[Floats], Floats]

@@ -14,9 +14,9 @@ from benchmarks.label_efficiency.vectors import Progress, Vector, vectors
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.config import ModelConfig
+from edgevoice.frontend import Spectrogram
 from edgevoice.functionals import compute_functionals
-from edgevoice.spectrogram import Spectrogram
-from edgevoice.windowing import Windower
+from edgevoice.windows import Windower
 
 
 class Source(Protocol):

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from edgevoice.errors import DeviceMemoryError
 from edgevoice.features import Features, Layout
+from edgevoice.frontend import Spectrogram
 from edgevoice.inference import Networks
-from edgevoice.spectrogram import Spectrogram
-from edgevoice.windowing import Windows
+from edgevoice.windows import Windows
 
 
 class Analysis(Protocol):

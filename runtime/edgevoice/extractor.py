@@ -18,14 +18,14 @@ from edgevoice.audio.samples import check_channel, check_samples, is_number
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
+from edgevoice.frontend import Spectrogram
 from edgevoice.inference import Images, Networks, check_device
-from edgevoice.level import parse_level, whole_level
+from edgevoice.levels import parse_level, whole_level
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.parallel import analysed, default_workers
-from edgevoice.spectrogram import Spectrogram
 from edgevoice.stream import Stream
 from edgevoice.streamgroup import StreamGroup
-from edgevoice.windowing import BATCH, FixedLevel, Windower, Windows
+from edgevoice.windows import BATCH, FixedLevel, Windower, Windows
 
 DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]

@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 from edgevoice.analysis import Analysis
 from edgevoice.features import Features
-from edgevoice.windowing import Windows
+from edgevoice.windows import Windows
 
 _AHEAD = 2
 """Blocks, for each worker, that may be taken before the first of them is given out: none waits while another reads."""

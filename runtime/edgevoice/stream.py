@@ -15,7 +15,7 @@ from edgevoice.audio.resampling import Resampler
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, mix
 from edgevoice.errors import ArgumentError, StreamError
 from edgevoice.features import Features, Layout
-from edgevoice.windowing import Windower
+from edgevoice.windows import Windower
 
 _SLICE = 1 << 16
 """Samples of a push taken at a time, so that a large one does not need its size again for every stage."""

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from edgevoice.analysis import Analysis, describe
 from edgevoice.features import Features, Layout
+from edgevoice.frontend import Spectrogram
 from edgevoice.inference import Networks
-from edgevoice.spectrogram import Spectrogram
 from edgevoice.stream import Stream
-from edgevoice.windowing import Windows
+from edgevoice.windows import Windows
 
 MakeStream = Callable[[Analysis, int | None, int, str | float | None, float | None, int | None], Stream]
 

@@ -10,10 +10,10 @@ import soundfile
 import torch
 
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.corpus import Corpus, read_corpus
-from edgevoice_export.export import Description, export_checkpoint
-from edgevoice_export.settings import Settings
-from edgevoice_export.training import BEST, Progress, train
+from edgevoice_export.data.corpus import Corpus, read_corpus
+from edgevoice_export.publish.export import Description, export_checkpoint
+from edgevoice_export.training.loop import BEST, Progress, train
+from edgevoice_export.training.settings import Settings
 
 SETTINGS = Settings("cae", 64, epochs=2, epoch_windows=12, batch=4, validation=0.34, validation_windows=6)
 

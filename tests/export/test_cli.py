@@ -11,7 +11,7 @@ import pytest
 
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.cli import main
-from edgevoice_export.training import BEST, CHECKPOINT
+from edgevoice_export.training.loop import BEST, CHECKPOINT
 
 TINY = ["--arch=cae", "--units=64", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
 

@@ -12,11 +12,11 @@ from tqdm import tqdm
 from edgevoice.cli.options import positive
 from edgevoice.config import ModelConfig, is_model_name
 from edgevoice.errors import ArgumentError
-from edgevoice_export.corpus import Corpus, read_corpus
-from edgevoice_export.export import Description
+from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.networks import Architecture
-from edgevoice_export.probe import recorded_spectrograms, synthetic_spectrograms
-from edgevoice_export.verify import BATCHES, Images, Verification
+from edgevoice_export.publish.export import Description
+from edgevoice_export.publish.probe import recorded_spectrograms, synthetic_spectrograms
+from edgevoice_export.publish.verify import BATCHES, Images, Verification
 
 _SPEECH = Path(__file__).resolve().parents[3] / "tests" / "data" / "speech.wav"
 _FEWEST = max(BATCHES)

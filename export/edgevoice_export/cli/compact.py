@@ -8,8 +8,8 @@ from typing import Any
 
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.common import add_window_options, print_verification, windows
-from edgevoice_export.compact import NETWORKS, compact_model
-from edgevoice_export.folder import check_place
+from edgevoice_export.onnx.compact import NETWORKS, compact_model
+from edgevoice_export.publish.folder import check_place
 
 
 def add_parser(subcommands: Any) -> None:

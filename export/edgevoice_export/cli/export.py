@@ -8,10 +8,10 @@ from typing import Any
 
 from edgevoice.errors import ModelConfigError
 from edgevoice_export.cli.common import add_data_options, add_description_options, corpus, description, print_verification
-from edgevoice_export.export import export_checkpoint
-from edgevoice_export.folder import check_place
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.weights import read_weights
+from edgevoice_export.publish.export import export_checkpoint
+from edgevoice_export.publish.folder import check_place
+from edgevoice_export.training.weights import read_weights
 
 
 def add_parser(subcommands: Any) -> None:

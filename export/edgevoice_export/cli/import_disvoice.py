@@ -8,7 +8,7 @@ from typing import Any
 
 from edgevoice.modelfolder import user_models
 from edgevoice_export.cli.common import print_verification
-from edgevoice_export.disvoice import find_published, import_published
+from edgevoice_export.publish.disvoice import find_published, import_published
 
 
 def add_parser(subcommands: Any) -> None:

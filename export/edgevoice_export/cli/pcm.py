@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edgevoice.files.wholefile import whole_file
 from edgevoice.modelfolder import find_model
-from edgevoice.sinks.wholefile import whole_file
-from edgevoice_export.compact import default_tolerance
-from edgevoice_export.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
+from edgevoice_export.onnx.compact import default_tolerance
+from edgevoice_export.onnx.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
 
 TOLERANCE = 1e-3
 

@@ -13,9 +13,9 @@ from edgevoice.errors import ArgumentError
 from edgevoice.modelfolder import CONFIG_FILE, find_model
 from edgevoice_export.cli import import_disvoice, train
 from edgevoice_export.cli.common import add_data_options, add_machine_options
-from edgevoice_export.lineage import model_lineage
-from edgevoice_export.replay import Step, replay
-from edgevoice_export.training import CHECKPOINT
+from edgevoice_export.training.lineage import model_lineage
+from edgevoice_export.training.loop import CHECKPOINT
+from edgevoice_export.training.replay import Step, replay
 
 
 def add_parser(subcommands: Any) -> None:

@@ -21,13 +21,13 @@ from edgevoice_export.cli.common import (
     description,
     print_verification,
 )
-from edgevoice_export.export import export_checkpoint
-from edgevoice_export.folder import check_place
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.optimisers import OPTIMISERS
-from edgevoice_export.settings import Settings
-from edgevoice_export.training import BEST, CHECKPOINT, Progress, train
-from edgevoice_export.weights import Weights, read_weights
+from edgevoice_export.publish.export import export_checkpoint
+from edgevoice_export.publish.folder import check_place
+from edgevoice_export.training.loop import BEST, CHECKPOINT, Progress, train
+from edgevoice_export.training.optimisers import OPTIMISERS
+from edgevoice_export.training.settings import Settings
+from edgevoice_export.training.weights import Weights, read_weights
 
 _HELP = {
     "epochs": "validations over the run",

@@ -8,9 +8,9 @@ from typing import Any
 
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.common import add_window_options, print_verification, windows
-from edgevoice_export.compact import default_tolerance
-from edgevoice_export.verify import TOLERANCE, network_reference, verify
-from edgevoice_export.weights import read_weights, unpack_weights
+from edgevoice_export.onnx.compact import default_tolerance
+from edgevoice_export.publish.verify import TOLERANCE, network_reference, verify
+from edgevoice_export.training.weights import read_weights, unpack_weights
 
 
 def add_parser(subcommands: Any) -> None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ProviderError
 from edgevoice.extractor import Extractor
+from edgevoice.frontend import hann, mel_filters
 from edgevoice.inference import open_session
-from edgevoice.spectrogram import hann, mel_filters
 
 TOLERANCE = 1e-4
 """Of a descriptor, relative to the largest of its group: what float32 leaves of sums in another order, and much less than

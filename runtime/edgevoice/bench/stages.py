@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from edgevoice.bench.timing import Call
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
+from edgevoice.frontend import Spectrogram
 from edgevoice.inference import open_session
-from edgevoice.spectrogram import Spectrogram
 from edgevoice.stream import Stream
 
 _BATCHES = (8, 64)

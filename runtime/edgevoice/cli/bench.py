@@ -10,8 +10,8 @@ from typing import Any
 
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, add_model_options, load_extractor, new_parser, positive
+from edgevoice.files.wholefile import whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
-from edgevoice.sinks.wholefile import whole_file
 
 _EPILOG = """\
 examples:

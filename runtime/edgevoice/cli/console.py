@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import IO
 
 from edgevoice.errors import OutputError
-from edgevoice.sinks.wholefile import writing
+from edgevoice.files.wholefile import writing
 
 
 def tell(message: object) -> None:

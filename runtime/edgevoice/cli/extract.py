@@ -29,7 +29,7 @@ from edgevoice.errors import AudioError, AudioFormatError, DeviceMemoryError, Ed
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.parallel import default_workers
-from edgevoice.sinks.table import FORMATS
+from edgevoice.tables.table import FORMATS
 
 Result = Features | AudioError | DeviceMemoryError
 """Of one input: its features, or why there are none."""

@@ -14,7 +14,7 @@ from edgevoice.cli.statusline import StatusLine
 from edgevoice.extractor import Extractor
 from edgevoice.features import Frame
 from edgevoice.microphone.microphone import Microphone
-from edgevoice.sinks.jsonlines import JsonLines
+from edgevoice.tables.jsonlines import JsonLines
 
 _REFRESH = 0.25
 

@@ -10,9 +10,9 @@ from types import TracebackType
 from edgevoice.cli.console import standard_output
 from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.features import Features
-from edgevoice.sinks.csvfile import CsvTable
-from edgevoice.sinks.table import Table, open_table, table_format
-from edgevoice.sinks.wholefile import writing
+from edgevoice.files.wholefile import writing
+from edgevoice.tables.csvfile import CsvTable
+from edgevoice.tables.table import Table, open_table, table_format
 
 
 class Output:

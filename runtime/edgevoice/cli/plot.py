@@ -10,9 +10,9 @@ import numpy as np
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.cli.options import Commands, add_model_options, add_window_options, load_extractor, new_parser
+from edgevoice.files.wholefile import whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.plotting.overview import draw_overview
-from edgevoice.sinks.wholefile import whole_file
 
 _EPILOG = """\
 example:

@@ -25,8 +25,8 @@ from edgevoice.cli.options import (
 )
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
 from edgevoice.extractor import Extractor
-from edgevoice.sinks.jsonlines import JsonLines
-from edgevoice.sinks.wholefile import writing
+from edgevoice.files.wholefile import writing
+from edgevoice.tables.jsonlines import JsonLines
 
 PACE = 0.02
 """Seconds of a block when a file is paced as a microphone would be."""

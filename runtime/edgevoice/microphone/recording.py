@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError, OutputError
-from edgevoice.sinks.draft import Draft
-from edgevoice.sinks.wholefile import writing
+from edgevoice.files.draft import Draft
+from edgevoice.files.wholefile import writing
 
 _LARGEST = (1 << 32) - 4096
 """Bytes of samples that a WAV file can hold, its header set aside."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.level import parse_level, whole_level
+from edgevoice.levels import parse_level, whole_level
 from edgevoice.plotting.figurefile import new_figure
-from edgevoice.windowing import FixedLevel, Windower
+from edgevoice.windows import FixedLevel, Windower
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,7 +109,7 @@ def _side_by_side(samples: NDArray[Any], config: ModelConfig, level: str | float
 
 
 def _label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:
-    from edgevoice.spectrogram import band_of
+    from edgevoice.frontend import band_of
 
     marks = [hertz for hertz in (500, 1000, 2000, 4000, 8000) if low < hertz <= high]
     places = [count * (hertz - low) / (high - low) if linear else band_of(hertz, low, high, count) for hertz in marks]

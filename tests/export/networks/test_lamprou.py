@@ -9,8 +9,8 @@ pytest.importorskip("torch", reason="the export extra is not installed")
 import torch
 from torch import nn
 
+from edgevoice_export.codes.scaling import scale_bottleneck
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.scaling import scale_bottleneck
 
 KINDS = ["lamprou", "lamprou-linear"]
 

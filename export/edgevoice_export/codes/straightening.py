@@ -1,0 +1,49 @@
+"""Numbers of a bottleneck that its activation hardly ever lets through, made linear.
+
+A leaky unit that speech leaves off is a switch: it hardly moves, until something else turns it on, such as the band of a
+telephone, and then moves by hundreds of its deviations. On its flat side it is straight too. So such a number is given the
+slope of that side everywhere: what is rebuilt of windows that leave it off stays what it was.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from edgevoice_export.codes.scaling import bottlenecks
+from edgevoice_export.networks import Architecture
+from edgevoice_export.training.weights import load_weights
+
+_RARELY = 0.01
+"""Share of the windows below which a number is on by exception."""
+_MARGIN = 2.0
+"""How far a number is moved from where the activation bends, in its largest distance from there."""
+
+
+@torch.no_grad()
+def straightened(architecture: Architecture, weights: dict[str, Tensor], spectrograms: Tensor) -> dict[str, Tensor]:
+    """Weights of the same autoencoder in which no number of the bottleneck is on by exception, where it can be moved.
+
+    Args:
+        architecture: says which weights make the bottleneck, and which take it in.
+        weights: as the network's `state_dict` has them.
+        spectrograms: of windows that stand for what the network is for, (n, 1, bands, columns).
+    """
+    if not architecture.code_bias:
+        return weights
+    row, bias = architecture.code_rows
+    (column,) = architecture.code_columns
+    network = architecture.network(len(weights[bias]))
+    load_weights(network, weights)
+    before, after = bottlenecks(architecture, network, spectrograms)
+    off = before != after
+    slope = (before * after * off).sum(dim=0) / (before.square() * off).sum(dim=0).clamp(min=1e-30)
+    straight = torch.isclose(after, slope * before, rtol=1e-3, atol=1e-9)
+    moved = (off.float().mean(dim=0) > 1 - _RARELY) & (straight | ~off).all(dim=0)
+    slope = torch.where(moved, slope, 1.0)
+    shift = torch.where(moved, _MARGIN * (slope * before).abs().amax(dim=0), 0.0)
+    new = dict(weights)
+    new[row] = weights[row] * slope[:, None]
+    new[bias] = weights[bias] * slope + shift
+    new[architecture.code_bias] = weights[architecture.code_bias] - weights[column] @ shift
+    return new

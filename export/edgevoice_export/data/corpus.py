@@ -1,0 +1,232 @@
+"""A folder of audio as one memory map of int16 samples at the model's rate, with the speaker of each file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.audio.files import open_source
+from edgevoice.audio.folders import find_audio
+from edgevoice.audio.resampling import resampled
+from edgevoice.errors import (
+    ArgumentError,
+    AudioError,
+    AudioFileNotFoundError,
+    AudioFormatError,
+    AudioTooShortError,
+)
+from edgevoice.files.madefolders import MadeFolders
+from edgevoice.files.wholefile import writing
+
+_LAYOUT = "1"  # of the cache; goes into its key
+_SCALE = 32768.0
+
+Progress = Callable[[Iterable[Path]], Iterable[Path]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Utterances end to end."""
+
+    samples: NDArray[np.int16]
+    """All utterances (samples,), a memory map; value / 2^15 is the sample."""
+    bounds: NDArray[np.int64]
+    """First sample of each utterance, and the end of the last: (utterances + 1,)."""
+    files: tuple[str, ...]
+    """Path of each utterance, relative to the folder."""
+    speakers: tuple[str, ...]
+    """Speaker of each utterance."""
+    skipped: tuple[str, ...]
+    """What was wrong with each file that could not be used; begins with its path."""
+    digest: str
+    """SHA-256 over the files' names and contents, the rate and the speakers."""
+    shortest: int
+    """Fewest samples that an utterance was to have."""
+    table: Path | None
+    """The table that was asked for, if any."""
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def utterance(self, index: int, start: int = 0, end: int | None = None) -> NDArray[np.float32]:
+        """Samples start..end of one utterance, or those of them that it has, float32 (samples,)."""
+        first, last = self.bounds[index : index + 2].tolist()
+        end = last if end is None else min(first + end, last)
+        return np.asarray(self.samples[first + start : end], np.float32) / np.float32(_SCALE)
+
+
+def read_corpus(
+    folder: Path,
+    rate: int,
+    shortest: int,
+    table: Path | None = None,
+    cache: Path | None = None,
+    progress: Progress = iter,
+) -> Corpus:
+    """Read a folder of audio, by way of a cache that is keyed by the files' contents.
+
+    Args:
+        folder: searched with its subfolders for every format that soundfile reads.
+        rate: sampling rate of the result, in hertz; channels are averaged.
+        shortest: utterances of fewer samples are skipped.
+        table: CSV with the columns `file` (relative to the folder, or absolute and inside it) and `speaker`; only files in
+            it are read. Without one, `utterances.csv` in the folder, where there is one; without that, the speaker is the
+            file's folder.
+        cache: where caches are kept; by default the user's cache folder.
+        progress: wraps the list of files while they are read.
+
+    Raises:
+        AudioFileNotFoundError: no such folder or table, or the folder holds no audio.
+        AudioFormatError: no file could be used, or the table lacks a column or cannot be read.
+        ArgumentError: a row of the table has no speaker, or names no file inside the folder, or one that another row gives
+            to another speaker; or there is no home to keep the cache in.
+        OutputError: the cache cannot be written.
+    """
+    if not folder.is_dir():
+        raise AudioFileNotFoundError(f"{folder}: no such folder")
+    speakers = _speakers(folder, table)
+    digest = _digest(folder, speakers, rate, shortest)
+    home = (cache or _user_cache()) / digest[:16]
+    if not (home / "index.json").is_file():
+        _write_cache(home, folder, speakers, rate, shortest, progress)
+    index = json.loads((home / "index.json").read_text(encoding="utf-8"))
+    if not index["files"]:
+        raise AudioFormatError(f"{folder}: none of {len(speakers)} files can be used, the first: {index['skipped'][0]}")
+    return Corpus(
+        samples=np.memmap(home / "samples.int16", np.int16, "r"),
+        bounds=np.array(index["bounds"], np.int64),
+        files=tuple(index["files"]),
+        speakers=tuple(index["speakers"]),
+        skipped=tuple(index["skipped"]),
+        digest=digest,
+        shortest=shortest,
+        table=table,
+    )
+
+
+def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
+    """Samples of one file as int16 at a rate, channels averaged.
+
+    Raises:
+        AudioError: it cannot be read, or has fewer samples than `shortest`.
+    """
+    mono = np.concatenate([np.empty(0, np.float32), *resampled(open_source(path), rate, None, "soxr")])
+    if len(mono) < shortest:
+        raise AudioTooShortError(f"{path}: has {len(mono)} samples at {rate} Hz, fewer than one window ({shortest})")
+    return np.clip(np.rint(mono * _SCALE), -_SCALE, _SCALE - 1).astype(np.int16)
+
+
+def _speakers(folder: Path, table: Path | None) -> dict[str, str]:
+    """Speaker by relative path, sorted by path."""
+    listed = folder / "utterances.csv"
+    if table is None and listed.is_file():
+        table = listed
+    if table is not None:
+        return dict(sorted(_read_table(table, folder).items()))
+    paths = [path.relative_to(folder) for path in find_audio(folder)]
+    return {path.as_posix(): path.parent.as_posix() for path in paths}
+
+
+def _read_table(table: Path, folder: Path) -> dict[str, str]:
+    speakers: dict[str, str] = {}
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets put a byte order mark first
+            rows = csv.DictReader(file)
+            missing = {"file", "speaker"} - set(rows.fieldnames or ())
+            if missing:
+                raise AudioFormatError(f"{table}: has no column {' and no column '.join(sorted(missing))}")
+            for row in rows:
+                name, speaker = _inside(folder, row["file"]), row["speaker"]
+                if name is None:
+                    raise ArgumentError(f"{table}, line {rows.line_num}: {row['file']!r} is no file inside {folder}")
+                if not speaker:
+                    raise ArgumentError(f"{table}, line {rows.line_num}: {name} has no speaker")
+                if speakers.setdefault(name, speaker) != speaker:
+                    raise ArgumentError(f"{table}, line {rows.line_num}: {name} is of {speakers[name]!r} in another line")
+    except FileNotFoundError as error:
+        raise AudioFileNotFoundError(f"{table}: no such file") from error
+    except OSError as error:
+        raise AudioFormatError(f"{table}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise AudioFormatError(f"{table}: not a CSV table ({error})") from error
+    if not speakers:
+        raise AudioFormatError(f"{table}: lists no file")
+    return speakers
+
+
+def _inside(folder: Path, name: str) -> str | None:
+    """A path of a table, relative to the folder and without detours; None where it leads out of it, or to the folder."""
+    root = os.path.abspath(folder)  # noqa: PTH100 - Path.resolve would follow links out of the folder
+    inner = Path(os.path.normpath(os.path.join(root, name)))  # noqa: PTH118 - as above
+    if "\0" in name or not inner.is_relative_to(root) or inner == Path(root):
+        return None
+    return inner.relative_to(root).as_posix()
+
+
+def _digest(folder: Path, speakers: dict[str, str], rate: int, shortest: int) -> str:
+    digest = hashlib.sha256(f"{_LAYOUT} {rate} {shortest}".encode())
+    for name, speaker in speakers.items():
+        digest.update(f"\0{name}\0{speaker}\0".encode())
+        try:
+            with (folder / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError:
+            digest.update(b"unreadable")
+    return digest.hexdigest()
+
+
+def _write_cache(home: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress) -> None:
+    with writing(str(home)), ExitStack() as stack:
+        stack.callback(MadeFolders(home.parent).remove)  # nothing, once something is in them
+        draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+        stack.callback(shutil.rmtree, draft, ignore_errors=True)
+        _write_samples(draft, folder, speakers, rate, shortest, progress)
+        _put_in_place(draft, home)
+
+
+def _write_samples(
+    draft: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress
+) -> None:
+    bounds, files, skipped = [0], [], []
+    with (draft / "samples.int16").open("wb") as out:
+        for path in progress([folder / name for name in speakers]):
+            name = path.relative_to(folder).as_posix()
+            try:
+                samples = read_file(path, rate, shortest)
+            except AudioError as error:
+                skipped.append(str(error))
+                continue
+            out.write(samples.tobytes())
+            bounds.append(bounds[-1] + len(samples))
+            files.append(name)
+    index = {"bounds": bounds, "files": files, "speakers": [speakers[name] for name in files], "skipped": skipped}
+    (draft / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def _put_in_place(draft: Path, home: Path) -> None:
+    """Rename a cache to its place, unless another process that read the same data came first."""
+    try:
+        draft.rename(home)
+    except OSError:
+        if not (home / "index.json").is_file():
+            raise
+
+
+def _user_cache() -> Path:
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        root = Path(given) if given else Path.home() / ".cache"
+    except RuntimeError as error:
+        raise ArgumentError("there is no home folder to keep decoded samples in: name a folder (--cache)") from error
+    return root / "edgevoice" / "corpora"

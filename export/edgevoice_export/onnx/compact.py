@@ -1,0 +1,183 @@
+"""A model folder whose large matrix products read their weights in 8 bits.
+
+At batch 1 a product with a matrix of 7168 x 256 takes as long as reading the matrix. ONNX Runtime's MatMulNBits reads a
+quarter of the bytes in a third of the time: of `cae-256` the encoder then takes 0.8, the decoder 0.75 of its time. What ONNX
+Runtime 1.31 does on x86-64, one thread, measured:
+
+- MatMulNBits with `accuracy_level` 4: 0.04 ms for the 0.14 of float32, weights in the caches. It also rounds what goes into
+  the product to 8 bits, with a scale for every 64 numbers; sums are float32. This is what is written here.
+- The same with float32 arithmetic (`accuracy_level` 0 or 1): no kernel of its own for 8 bits. All weights become float32 in
+  every run, which takes twenty times as long as the product.
+- float16 weights and a Cast: the Cast is computed once, at load. The file is half as large; time and memory are those of
+  float32. So it is not offered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from edgevoice.config import ModelConfig
+from edgevoice.errors import ArgumentError
+from edgevoice.inference import Networks
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.onnx.blockcodes import BLOCK, BlockCodes
+from edgevoice_export.publish.card import compact_card
+from edgevoice_export.publish.folder import VerificationError, drafted, write_config, write_networks
+from edgevoice_export.publish.verify import TOLERANCE, Images, Verification, folder_outputs
+from edgevoice_export.training.weights import CODES, NETWORK_FILE, SCALES
+
+NETWORKS = ("encoder.onnx", "decoder.onnx")
+LIMIT = 0.05
+"""Largest drift allowed: of the bottleneck, its rms relative to the spread."""
+
+_SMALLEST = 1 << 18
+"""Weights from which on a product is worth it: 1 MB. Smaller ones stay in the caches."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far an output has moved from that of the float32 model."""
+
+    largest: float
+    """Largest absolute difference."""
+    rms: float
+    """Root of the mean squared difference."""
+    spread: float
+    """Standard deviation over the windows of each number of the float32 model's output, rms over the numbers."""
+
+    @classmethod
+    def between(cls, found: NDArray[np.float32], wanted: NDArray[np.float32]) -> Drift:
+        """Compare outputs (n, ...) for the same windows."""
+        difference = found.astype(np.float64) - wanted
+        spread = np.sqrt(np.mean(wanted.astype(np.float64).var(axis=0)))
+        return cls(float(np.abs(difference).max()), float(np.sqrt(np.mean(difference**2))), float(spread))
+
+    @property
+    def relative(self) -> float:
+        """The rms, relative to the spread."""
+        return self.rms / self.spread if self.spread else float("inf")
+
+
+def compact_model(
+    source: ModelFolder, out: Path, spectrograms: Images, heard: str, name: str | None = None
+) -> tuple[ModelFolder, Verification, dict[str, Drift]]:
+    """Write a model folder like another one, with 8-bit weights in its large matrix products.
+
+    Args:
+        source: the model in float32.
+        out: the model folder to write; one that is there is replaced.
+        spectrograms: windows to measure the drift on, float32 (n, 1, bands, columns), n at least 7.
+        heard: what they are windows of, for the card.
+        name: of the new model; that of the source with `-int8` if None.
+
+    Raises:
+        ArgumentError: the source has no matrix that is large enough, is compact already, or is what would be replaced.
+        VerificationError: the drift of the bottleneck is above LIMIT; nothing is written then.
+        ModelError, OutputError: the source cannot be used, or the folder not written.
+    """
+    config = source.config
+    if "compact" in config.origin:
+        raise ArgumentError(f"{source.path}: its weights have 8 bits already")
+    if out.resolve() == source.path.resolve():
+        raise ArgumentError(f"{out}: is the model itself; the new folder needs a place of its own")
+    graphs = {file: onnx.load_from_string(source.read(file)) for file in NETWORKS}
+    changed = {file: compact_graph(graph) for file, graph in graphs.items()}
+    if not any(changed.values()):
+        raise ArgumentError(f"{source.path}: no matrix product has {_SMALLEST} weights or more, and whole blocks of {BLOCK}")
+    files = {file: graph.SerializeToString() for file, graph in graphs.items()}
+    if NETWORK_FILE in config.files:
+        files[NETWORK_FILE] = source.read(NETWORK_FILE)
+    sizes = {file: (len(source.read(file)), len(content)) for file, content in files.items()}
+    reference = partial(folder_outputs, Networks(source))
+    draft_config = dataclasses.replace(config, name=name or f"{config.name}-int8")
+    with drafted(out) as draft:
+        folder, verification = write_networks(draft, draft_config, files, reference, spectrograms, np.inf)
+        expected, found = reference(spectrograms), folder_outputs(Networks(folder), spectrograms)
+        drifts = {output: Drift.between(found[output], expected[output]) for output in expected}
+        if not drifts["bottleneck"].relative <= LIMIT:
+            raise VerificationError(
+                f"{draft_config.name}: the bottleneck would differ from that of {config.name} by "
+                f"{drifts['bottleneck'].relative:.1%} of its spread, more than {LIMIT:.0%}"
+            )
+        told = {
+            "model": f"{config.name} {config.version}",
+            "files": {file: config.files[file] for file in NETWORKS},
+            "weights": {file: names for file, names in changed.items() if names},
+            "bits": 8,
+            "block": BLOCK,
+            "windows": len(spectrograms),
+            "drift": {output: dataclasses.asdict(drift) for output, drift in drifts.items()},
+        }
+        folder = write_config(draft, dataclasses.replace(folder.config, origin={**config.origin, "compact": told}))
+        card = compact_card(folder.config, config, heard, verification, _table(drifts), _size_table(sizes))
+        (draft / "README.md").write_text(card, encoding="utf-8")
+    return ModelFolder.open(out), verification, drifts
+
+
+def default_tolerance(config: ModelConfig) -> float:
+    """Largest difference allowed between a model folder in ONNX Runtime and its weights in PyTorch.
+
+    With 8-bit weights that is the rounding of what goes into their products: twice the drift that was found.
+    """
+    if "compact" not in config.origin:
+        return TOLERANCE
+    return 2 * float(max(drift["largest"] for drift in config.origin["compact"]["drift"].values()))
+
+
+def compact_graph(model: onnx.ModelProto) -> list[str]:
+    """Turn the large matrix products of a graph into MatMulNBits, in place; return the names of the matrices."""
+    graph = model.graph
+    arrays = {initialiser.name: initialiser for initialiser in graph.initializer}
+    uses = [name for node in graph.node for name in node.input]
+    names = []
+    for place, node in enumerate(graph.node):
+        if not _is_linear(node) or node.input[1] not in arrays or uses.count(node.input[1]) > 1:
+            continue
+        weight = arrays[node.input[1]]
+        rows, columns = weight.dims
+        if rows * columns < _SMALLEST or columns % BLOCK:
+            continue
+        made = BlockCodes.of(numpy_helper.to_array(weight))
+        names.append(weight.name)
+        codes, scales = weight.name + CODES, weight.name + SCALES
+        graph.initializer.remove(weight)
+        graph.initializer.extend([numpy_helper.from_array(made.codes, codes), numpy_helper.from_array(made.scales, scales)])
+        # Left out: zero points, which are 128 then, and an order of the columns.
+        inputs = [node.input[0], codes, scales, *(["", "", node.input[2]] if len(node.input) > 2 else [])]
+        attributes = {"K": columns, "N": rows, "bits": 8, "block_size": BLOCK, "accuracy_level": 4}
+        product = helper.make_node("MatMulNBits", inputs, node.output, node.name, domain="com.microsoft", **attributes)
+        graph.node[place].CopyFrom(product)
+    if names:
+        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return names
+
+
+def _is_linear(node: onnx.NodeProto) -> bool:
+    """Whether a node is x W^T + b, as PyTorch's linear layers are exported."""
+    values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    plain = values.get("alpha", 1.0) == 1 and values.get("beta", 1.0) == 1 and not values.get("transA", 0)
+    return bool(node.op_type == "Gemm" and plain and values.get("transB", 0))
+
+
+def _table(drifts: Mapping[str, Drift]) -> str:
+    rows = [
+        f"| {output} | {drift.largest:.1e} | {drift.rms:.1e} | {drift.spread:.1e} | {drift.relative:.2%} |"
+        for output, drift in drifts.items()
+    ]
+    return "\n".join(
+        ["|  | largest difference | rms | spread | rms / spread |", "| --- | ---: | ---: | ---: | ---: |", *rows]
+    )
+
+
+def _size_table(sizes: Mapping[str, tuple[int, int]]) -> str:
+    rows = [f"| `{file}` | {before} | {after} |" for file, (before, after) in sizes.items()]
+    return "\n".join(["| bytes | float32 | 8 bits |", "| --- | ---: | ---: |", *rows])

@@ -1,0 +1,106 @@
+"""Trained weights -> ONNX: the encoder and the decoder of a network, each a self-contained model."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import onnx
+import onnx_ir as ir
+import torch
+from torch import Tensor, nn
+
+from edgevoice_export.onnx.lstm import use_onnx_lstm
+from edgevoice_export.onnx.rewrites import rewrite
+
+OPSET = 18
+_EXAMPLES = 2  # torch.export takes a size of 1 for a constant
+
+
+class DecoderWithError(nn.Module):
+    """A decoder that also compares its reconstruction with the spectrogram."""
+
+    def __init__(self, decoder: nn.Module) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, bottleneck: Tensor, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Return error (n, bands), the mean over columns of the squared difference, and reconstruction."""
+        reconstruction = self.decoder(bottleneck)
+        return (spectrogram - reconstruction).square().mean(dim=3).squeeze(1), reconstruction
+
+
+def convert(network: nn.Module, shape: tuple[int, int], units: int) -> dict[str, onnx.ModelProto]:
+    """Convert a network to `encoder.onnx` and `decoder.onnx`.
+
+    Args:
+        network: with the parts `encoder` and `decoder`, in evaluation mode.
+        shape: bands and columns of a spectrogram.
+        units: size of the bottleneck.
+    """
+    network = use_onnx_lstm(copy.deepcopy(network))
+    spectrogram = torch.rand(_EXAMPLES, 1, *shape, generator=torch.Generator().manual_seed(0))
+    bottleneck = torch.rand(_EXAMPLES, units, generator=torch.Generator().manual_seed(0))
+    encoder, decoder = network.get_submodule("encoder"), DecoderWithError(network.get_submodule("decoder"))
+    return {
+        "encoder.onnx": _export(encoder, {"spectrogram": spectrogram}, ["bottleneck"]),
+        "decoder.onnx": _export(
+            decoder, {"bottleneck": bottleneck, "spectrogram": spectrogram}, ["error", "reconstruction"]
+        ),
+    }
+
+
+def _export(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> onnx.ModelProto:
+    windows = torch.export.Dim("n")
+    with _quiet():
+        program = torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=outputs,
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=tuple({0: windows} for _ in inputs),
+            verbose=False,
+        )
+    if program is None:  # only where a file name is given
+        raise RuntimeError("torch.onnx.export returned no program")
+    model = program.model
+    rewrite(model)
+    _forget_sources(model)
+    model.producer_name, model.producer_version = "edgevoice-export", ""
+    proto = ir.to_proto(model)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def _forget_sources(model: ir.Model) -> None:
+    """Drop the exporter's notes, which hold paths of the machine that it ran on."""
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    for node in model.graph:
+        node.metadata_props.clear()
+        node.doc_string = None
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in [*model.graph.inputs, *model.graph.initializers.values()]:
+        value.metadata_props.clear()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what the exporter says about itself: deprecations within PyTorch, and that torchvision is not there."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

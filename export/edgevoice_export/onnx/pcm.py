@@ -1,0 +1,169 @@
+"""A whole model as one portable graph: samples in, descriptors out, for programs without NumPy or EdgeVoice.
+
+`samples` float32 (n, window), at the model's rate and level as `Extractor.encode` takes them, -> `descriptors` float32
+(n, bottleneck + error). Any ONNX runtime that has opset 18 runs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, compose, helper, numpy_helper
+
+from edgevoice.config import ModelConfig
+from edgevoice.errors import ArgumentError
+from edgevoice.extractor import load
+from edgevoice.frontend import hann, mel_filters
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.onnx.convert import OPSET
+
+Transform = Literal["stft", "convolution"]
+TRANSFORMS: tuple[Transform, ...] = ("stft", "convolution")
+
+
+def convert_to_pcm(folder: ModelFolder, transform: Transform = "stft") -> onnx.ModelProto:
+    """Put the front end of a model folder before its networks.
+
+    Args:
+        folder: the model folder.
+        transform: `stft`, ONNX's own operator, in float64 as the runtime's front end; or `convolution` with the tapered
+            sines and cosines, in float32, for providers that have no STFT, such as CUDA: its rounding errors, 1e-7 of
+            the loudest amplitude, stand above what is quieter.
+
+    Raises:
+        ModelFilesError: a network cannot be read.
+        ArgumentError: another transform.
+    """
+    if transform not in TRANSFORMS:
+        raise ArgumentError(f"transform {transform!r}: expected {' or '.join(TRANSFORMS)}")
+    encoder, decoder = (onnx.load_from_string(folder.read(name)) for name in ("encoder.onnx", "decoder.onnx"))
+    encoder, decoder = compose.add_prefix(encoder, "encoder/"), compose.add_prefix(decoder, "decoder/")
+    model = compose.merge_models(
+        _front_end(folder.config, transform, max(encoder.ir_version, decoder.ir_version)),
+        encoder,
+        io_map=[("spectrogram", "encoder/spectrogram")],
+        outputs=["spectrogram", "encoder/bottleneck"],
+    )
+    model = compose.merge_models(
+        model,
+        decoder,
+        io_map=[("spectrogram", "decoder/spectrogram"), ("encoder/bottleneck", "decoder/bottleneck")],
+        outputs=["encoder/bottleneck", "decoder/error"],
+    )
+    graph, features = model.graph, folder.config.features
+    graph.node.append(helper.make_node("Concat", ["encoder/bottleneck", "decoder/error"], ["descriptors"], axis=1))
+    del graph.output[:]
+    graph.output.append(_float("descriptors", features.bottleneck + features.error))
+    graph.name = folder.config.name
+    model.producer_name, model.doc_string = "edgevoice-export", folder.config.summary
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def compare_with_runtime(data: bytes, folder: ModelFolder, windows: NDArray[np.float32]) -> tuple[float, float]:
+    """Largest difference of the bottleneck and of the errors between such a graph and the runtime, on the CPU.
+
+    Args:
+        data: the graph, as it is in a file.
+        folder: the model folder that it was made from.
+        windows: float32 (n, window) at the model's level.
+
+    Raises:
+        DeviceError, ModelError: one of the two cannot be loaded.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (found,) = session.run(["descriptors"], {"samples": windows})
+    extractor = load(folder.path)
+    difference = np.abs(found - extractor.describe(windows))
+    units = extractor.layout.bottleneck
+    return float(difference[:, :units].max()), float(difference[:, units:].max())
+
+
+def _front_end(config: ModelConfig, transform: Transform, ir_version: int) -> onnx.ModelProto:
+    """Samples (n, window) -> spectrogram (n, 1, bands, columns), standardised."""
+    settings, graph = config.spectrogram, _Graph()
+    first, last = settings.trim
+    value = "samples"
+    if first or last:
+        value = graph.add("Slice", value, np.array([first]), np.array([config.audio.window - last]), np.array([1]))
+    if settings.padding:
+        value = graph.add("Pad", value, np.array([0, settings.padding] * 2))
+    value = graph.add("Unsqueeze", value, np.array([2 if transform == "stft" else 1]))
+    taper = hann(settings.fft) if settings.taper == "hann" else np.ones(settings.fft)
+    # (n, columns, bins) from the one, (n, bins, columns) from the other
+    power = (_stft if transform == "stft" else _convolution)(graph, value, taper, settings.step)
+    value = power if settings.spectrum == "power" else graph.add("Sqrt", power)
+    columns_first = transform == "stft"
+    if settings.bands.scale == "bins":
+        axis = 2 if columns_first else 1
+        value = graph.add("Slice", value, np.array([0]), np.array([settings.bands.count]), np.array([axis]))
+    else:
+        filters = mel_filters(settings.bands, config.audio.rate, settings.fft).astype(np.float32)  # (bands, bins)
+        value = graph.add("MatMul", value, filters.T) if columns_first else graph.add("MatMul", filters, value)
+    if columns_first:
+        value = graph.add("Transpose", value, perm=[0, 2, 1])
+    if settings.logarithm:
+        value = graph.add("Log", graph.add("Max", value, np.float32(settings.logarithm.floor)))
+    if settings.blank:
+        value = graph.add("Pad", value, np.array([0, 0, 0, 0, 0, settings.blank]))
+    value = graph.add("Add", value, np.float32(settings.offset))
+    value = graph.add("Div", value, np.float32(settings.divisor))
+    graph.add("Unsqueeze", value, np.array([1]), output="spectrogram")
+    proto = helper.make_graph(
+        graph.nodes,
+        "front end",
+        [_float("samples", config.audio.window)],
+        [_float("spectrogram", 1, settings.bands.count, config.columns)],
+        graph.constants,
+    )
+    return helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
+
+
+def _stft(graph: _Graph, samples: str, taper: NDArray[np.float64], step: int) -> str:
+    """Power float32 (n, columns, bins) of samples (n, samples, 1)."""
+    double = graph.add("Cast", samples, to=TensorProto.DOUBLE)
+    # frame_length must have no dimension: with one, ONNX Runtime takes it for an optional input that is not there.
+    spectrum = graph.add("STFT", double, np.int64(step), taper, np.int64(len(taper)), onesided=1)
+    power = graph.add("ReduceSumSquare", spectrum, np.array([3]), keepdims=0)
+    return graph.add("Cast", power, to=TensorProto.FLOAT)
+
+
+def _convolution(graph: _Graph, samples: str, taper: NDArray[np.float64], step: int) -> str:
+    """Power (n, bins, columns) of samples (n, 1, samples)."""
+    size = len(taper)
+    # The angle is taken modulo a turn in integers, where it is exact.
+    angle = 2 * np.pi * (np.outer(np.arange(size // 2 + 1), np.arange(size)) % size) / size
+    parts = []
+    for wave in (np.cos(angle), np.sin(angle)):
+        kernel = (wave * taper)[:, None].astype(np.float32)  # (bins, 1, fft)
+        part = graph.add("Conv", samples, kernel, strides=[step])
+        parts.append(graph.add("Mul", part, part))
+    return graph.add("Add", *parts)
+
+
+class _Graph:
+    """Nodes and constants, one after the other."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, *inputs: Any, output: str | None = None, **attributes: Any) -> str:
+        """Append an operator on values (names) and constants (arrays); return the name of its output."""
+        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, names, [output], **attributes))
+        return output
+
+    def _constant(self, array: Any) -> str:
+        self.constants.append(numpy_helper.from_array(np.asarray(array), f"constant_{len(self.constants)}"))
+        return str(self.constants[-1].name)
+
+
+def _float(name: str, *shape: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])

@@ -1,0 +1,52 @@
+"""DepthToSpace as two transpositions, which ONNX Runtime computes in half the time.
+
+Its DepthToSpace goes from value to value. Columns first and rows then, each transposition moves one axis only, for which
+there are faster ways: the second copies whole rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes.common import ShapeInferencePass
+
+from edgevoice_export.onnx.rewrites.graph import add_initialiser, attribute, bypass, operand
+
+
+def interleave_by_transposing(model: ir.Model) -> None:
+    """Replace every DepthToSpace of mode CRD and blocks of 2 whose image has a known size."""
+    nodes = [node for node in model.graph if node.op_type == "DepthToSpace"]
+    if nodes:
+        ShapeInferencePass()(model)
+    for node in nodes:
+        if attribute(node, "mode", "DCR") == "CRD" and attribute(node, "blocksize", 0) == 2:
+            _replace(model, node)
+
+
+def _replace(model: ir.Model, node: ir.Node) -> None:
+    source = operand(node, 0)
+    sizes = [size for size in source.shape[1:] if isinstance(size, int)] if source is not None and source.shape else []
+    if len(sizes) != 3 or node.graph is None:
+        return
+    channels, rows, columns = sizes[0] // 4, *sizes[1:]
+    name, value = node.outputs[0].name, source
+    steps = (
+        # (n, channels x row parity, column parity, rows x columns) -> (..., rows x columns, column parity)
+        ([-1, 2 * channels, 2, rows * columns], [0, 1, 3, 2]),
+        # (n, channels, row parity, rows, 2 columns) -> (n, channels, rows, row parity, 2 columns)
+        ([-1, channels, 2, rows, 2 * columns], [0, 1, 3, 2, 4]),
+        ([-1, channels, 2 * rows, 2 * columns], None),
+    )
+    for number, (target, order) in enumerate(steps):
+        sized = add_initialiser(model, f"{name}.sizes.{number}", np.array(target, np.int64))
+        made = [ir.node("Reshape", [value, sized])]
+        if order is not None:
+            made.append(ir.node("Transpose", [made[0].outputs[0]], attributes={"perm": order}))
+        for new in made:
+            new.outputs[0].name = f"{name}_{new.op_type.lower()}_{number}"
+            new.outputs[0].type = node.outputs[0].type
+            node.graph.insert_before(node, new)
+        value = made[-1].outputs[0]
+    if value is not None:
+        value.shape = node.outputs[0].shape
+        bypass(node, value)

@@ -1,0 +1,1 @@
+"""From ONNX graphs to a model folder: verified, measured, with its card."""

@@ -1,0 +1,200 @@
+"""The model card: what a user of a model folder should know, as Markdown."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgevoice.config import ModelConfig
+from edgevoice_export.publish.heldout import HeldOut
+from edgevoice_export.publish.verify import Verification
+from edgevoice_export.training.lineage import Lineage
+
+_GROUPS = 8  # rows of the table by band
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the card of a trained model tells beyond its `model.json`."""
+
+    data: str
+    """Name of the data, and where to find it."""
+    data_licence: str
+    lineage: Lineage
+    """The runs that led to it, and its own."""
+    settings: Mapping[str, Any]
+    speakers: tuple[int, int]
+    """For training, for validation."""
+    utterances: tuple[int, int]
+    hours: float
+    skipped: int
+    history: Sequence[Mapping[str, float]]
+    held_out: Mapping[str, HeldOut]
+    """By level, on the speakers for validation."""
+    notes: str
+    """Markdown: limits, and reasons of choices."""
+
+
+def trained_card(config: ModelConfig, training: Training, verification: Verification) -> str:
+    """README.md of a trained model."""
+    return (
+        "\n\n".join(
+            [
+                f"# {config.name}",
+                f"{config.summary}\n\nVersion {config.version}; licence of the weights: {config.licence}.",
+                "![Windows of unseen speakers, and what the model makes of them](example.png)",
+                _usage(config),
+                _data(training),
+                _settings(training),
+                _history(training),
+                _held_out(config, training),
+                _level(config),
+                _exactness(verification),
+                training.notes.strip(),
+            ]
+        ).rstrip()
+        + "\n"
+    )
+
+
+def imported_card(config: ModelConfig, source: str, verification: Verification, notes: str) -> str:
+    """README.md of a model whose weights were published elsewhere."""
+    return (
+        "\n\n".join(
+            [
+                f"# {config.name}",
+                f"{config.summary}\n\nVersion {config.version}; licence of the weights: {config.licence}.",
+                f"## Source\n\n{source}",
+                _usage(config),
+                _exactness(verification),
+                notes.strip(),
+            ]
+        ).rstrip()
+        + "\n"
+    )
+
+
+def compact_card(
+    config: ModelConfig, source: ModelConfig, heard: str, verification: Verification, drift: str, sizes: str
+) -> str:
+    """README.md of a model with 8-bit weights.
+
+    Args:
+        config: the model.
+        source: that of the model in float32.
+        heard: what the drift was measured on.
+        verification: against the model in float32.
+        drift: a table.
+        sizes: a table.
+    """
+    title = (
+        f"`{source.name}` {source.version} with 8-bit weights in its large matrix products. {source.summary}\n\n"
+        f"Version {config.version}; licence of the weights: {config.licence}. For all else see the card of "
+        f"`{source.name}`; `model.json` has its origin, and the digests of its networks."
+    )
+    block = config.origin["compact"]["block"]
+    rounding = (
+        f"Each row of a matrix is rounded to codes of 8 bits, with a scale for every {block} weights. What goes into these "
+        "products is rounded to 8 bits in the same way while they run; sums are float32. All else is computed as before."
+    )
+    told = (
+        f"Against `{source.name}` {source.version}, {verification.windows} windows of {heard}, both in ONNX Runtime on the "
+        f"CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on the "
+        "features of the model that they will be used with. "
+    )
+    if verification.batch_independent:
+        told += "A window has the same bits in any batch."
+    else:
+        told += "Windows are computed one by one: their last bits would depend on the batch."
+    parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{told}"]
+    return "\n\n".join([f"# {config.name}", *parts]) + "\n"
+
+
+def _usage(config: ModelConfig) -> str:
+    audio, spectrogram = config.audio, config.spectrogram
+    window, hop = 1000 * audio.window / audio.rate, 1000 * audio.hop / audio.rate
+    return (
+        f"## In and out\n\nAt {audio.rate} Hz, a window of {audio.window} samples ({window:g} ms) every {audio.hop} "
+        f"({hop:g} ms) becomes a spectrogram of {spectrogram.bands.count} bands x {config.columns} columns, and that "
+        f"{config.features.bottleneck} bottleneck numbers and {config.features.error} errors, one a band. "
+        "`model.json` has every number of the way there."
+    )
+
+
+def _data(training: Training) -> str:
+    return (
+        f"## Data\n\n{training.data}; licence: {training.data_licence}. {training.hours:.2f} hours, "
+        f"{sum(training.utterances)} utterances of {sum(training.speakers)} speakers; {training.skipped} files could not "
+        f"be used. Split by speaker: {training.speakers[0]} speakers ({training.utterances[0]} utterances) for training, "
+        f"{training.speakers[1]} ({training.utterances[1]}) for validation, drawn with the seed."
+    )
+
+
+def _settings(training: Training) -> str:
+    values = ", ".join(f"{key} {value}" for key, value in training.settings.items() if value is not None)
+    *earlier, own = training.lineage
+    told = f"## Training\n\n    {own.command}\n\nAll settings: {values}."
+    if earlier:
+        commands = "\n\n".join(f"    # {run.model}\n    {run.command}" for run in earlier)
+        begun = "The weights that it began with, from the first run on (`edgevoice-export retrain` runs all of them)"
+        told += f" {begun}:\n\n{commands}"
+    return told
+
+
+def _history(training: Training) -> str:
+    names = list(training.history[0])
+    head = ["loss, training" if name == "training" else name for name in names]
+    head = [f"validation, {name}" if name in training.held_out else name.replace("_", " ") for name in head]
+    rows = [" | ".join(_number(name, row[name]) for name in names) for row in training.history]
+    table = "\n".join(f"| {row} |" for row in [" | ".join(head), " | ".join("---" for _ in names), *rows])
+    return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept:\n\n{table}"
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.0f}" if name in {"epoch", "seconds"} else f"{value:.3e}"
+
+
+def _held_out(config: ModelConfig, training: Training) -> str:
+    bands = config.spectrogram.bands.count
+    edges = np.linspace(0, bands, min(_GROUPS, bands) + 1).astype(int)
+    levels = list(training.held_out)
+    head = ["bands", *(f"level {level}" for level in levels)]
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    for first, last in itertools.pairwise(edges):
+        means = [f"{training.held_out[level].by_band[first:last].mean():.2e}" for level in levels]
+        lines.append(" | ".join([f"{first}-{last - 1}", *means]))
+    lines.append(" | ".join(["all", *(f"**{training.held_out[level].mean:.3e}**" for level in levels)]))
+    windows = next(iter(training.held_out.values())).windows
+    table = "\n".join(f"| {line} |" for line in lines)
+    return (
+        f"## Held-out figures\n\nMean squared error of the standardised spectrogram on all {windows} windows of the "
+        f"{training.speakers[1]} validation speakers, computed with the folder's own networks:\n\n{table}"
+    )
+
+
+def _level(config: ModelConfig) -> str:
+    level = config.level
+    return (
+        f"## Level\n\nDefault: `{level.default}`. The running level is updated every {level.step} samples "
+        f"({1000 * level.step / config.audio.rate:g} ms) with mean rate {level.mean_rate:g}, decay {level.decay:g} (half of "
+        f"a peak is forgotten in {_half_life(config):.0f} s) and peak floor {level.peak_floor:g}."
+    )
+
+
+def _half_life(config: ModelConfig) -> float:
+    if config.level.decay == 1:
+        return float("inf")
+    return float(np.log(0.5) / np.log(config.level.decay) * config.level.step / config.audio.rate)
+
+
+def _exactness(verification: Verification) -> str:
+    told = ", ".join(f"{name} {value:.1e}" for name, value in verification.differences.items())
+    bits = "has the same bits in any of them" if verification.batch_independent else "may differ in its last bits"
+    return (
+        f"## Exactness\n\nONNX Runtime on the CPU against PyTorch in float64, {verification.windows} windows at batch "
+        f"{verification.batches}: largest differences {told}. A window {bits}."
+    )

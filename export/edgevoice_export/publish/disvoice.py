@@ -1,0 +1,178 @@
+"""DisVoice's published weights -> model folders.
+
+DisVoice (https://github.com/jcvasquezc/DisVoice) keeps them as `state_dict` files, `256_CAE.pt` and so on, in its folder
+`replearning`. The package is found without being imported, for its import pulls in TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import io
+import pickle
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from edgevoice.config import FeaturesConfig, LogarithmConfig, ModelConfig
+from edgevoice.errors import ModelConfigError, ModelFilesError, ModelNotFoundError
+from edgevoice.frontend import Spectrogram
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.onnx.convert import convert
+from edgevoice_export.publish.card import imported_card
+from edgevoice_export.publish.folder import drafted, placeholder_files, write_networks
+from edgevoice_export.publish.probe import synthetic_spectrograms
+from edgevoice_export.publish.verify import Verification, network_reference
+from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
+
+_VERIFIED = 32
+
+TOLERANCE = 1e-4
+"""With the statistics of one window alone, a batch norm magnifies float32 rounding."""
+
+_FILE = re.compile(r"(?:^|/)replearning/(\d+_[A-Z]+\.pt)$")
+_FLOOR = 1e-30  # DisVoice takes the logarithm of whatever the spectrogram holds
+
+_NOTES = """## Notes
+
+The level is DisVoice's: mean and peak of the whole recording (`utterance`). DisVoice's logarithm has no floor; here it is
+1e-30, below anything but digital silence.
+
+{statistics}
+"""
+_STATISTICS = {
+    "batch": """DisVoice never calls `eval()`: its batch norms use the statistics of the windows of one recording, together.
+So do these networks: they take whole recordings, and the features of a window depend on the windows beside it.""",
+    "running": """The batch norms use the statistics that were kept in training, so a window stands by itself. These are not
+the numbers that DisVoice gives.""",
+    "none": "The network has no batch norm; a window stands by itself.",
+}
+
+
+class Published(NamedTuple):
+    """One file of weights."""
+
+    name: str
+    content: bytes
+
+
+def find_published(source: str | Path | None) -> list[Published]:
+    """DisVoice's files of weights in a source.
+
+    Args:
+        source: a `.pt` file, a wheel, a folder, or None: the installed package `disvoice`.
+
+    Raises:
+        ModelNotFoundError: there is no such source, or it holds no weights.
+        ModelFilesError: it cannot be read.
+    """
+    if source is None:
+        package = importlib.util.find_spec("disvoice")
+        if package is None or not package.submodule_search_locations:
+            raise ModelNotFoundError("the package disvoice is not installed: name its wheel, or a .pt file")
+        source = Path(next(iter(package.submodule_search_locations)))
+    path = Path(source)
+    if not path.exists():
+        raise ModelNotFoundError(f"{path}: no such file or folder")
+    try:
+        found = sorted(_read(path))
+    except OSError as error:
+        raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
+    if not found:
+        raise ModelNotFoundError(f"{path}: holds no weights of DisVoice (replearning/256_CAE.pt and the like)")
+    return found
+
+
+def _read(path: Path) -> Iterator[Published]:
+    if path.is_dir():
+        for file in path.rglob("*.pt"):
+            if _FILE.search(file.as_posix()):
+                yield Published(file.name, file.read_bytes())
+    elif zipfile.is_zipfile(path) and path.suffix != ".pt":  # PyTorch's own files are archives too
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if match := _FILE.search(name):
+                    yield Published(match[1], archive.read(name))
+    else:
+        yield Published(path.name, path.read_bytes())
+
+
+def import_published(
+    published: Published, out: Path, statistics: Literal["batch", "running"] = "batch"
+) -> tuple[ModelFolder, Verification]:
+    """Write the model folder of one file of weights.
+
+    Args:
+        published: the file.
+        out: folder that the model folder is put into, as `disvoice-cae-256`; `-running` is appended with running
+            statistics.
+        statistics: what batch norms use: `batch` as published, `running` for windows that stand apart.
+
+    Raises:
+        ModelConfigError: the file is not a `state_dict` of a network known here.
+        VerificationError: ONNX Runtime differs from PyTorch; nothing is written then.
+        OutputError: the folder cannot be written.
+    """
+    weights = _recognise(published, statistics)
+    architecture = ARCHITECTURES[weights.arch]
+    network = weights.network()
+    normed = any(name.endswith("running_mean") for name in weights.tensors)
+    kind = statistics if normed else "none"
+    spectrogram = dataclasses.replace(architecture.spectrogram, logarithm=LogarithmConfig(_FLOOR))
+    shape = Spectrogram(spectrogram, architecture.audio).shape
+    config = ModelConfig(
+        name=f"disvoice-{weights.arch}-{weights.units}" + ("-running" if statistics == "running" else ""),
+        version="1.0.0",
+        licence="MIT",
+        summary=f"DisVoice's {architecture.summary}; {weights.units} numbers a window.",
+        audio=architecture.audio,
+        level=dataclasses.replace(architecture.level, default="utterance"),
+        spectrogram=spectrogram,
+        features=FeaturesConfig(weights.units, shape[0]),
+        windows="together" if kind == "batch" else "apart",
+        batch_independent=False,
+        files=placeholder_files(),
+        origin={
+            "source": "DisVoice (https://github.com/jcvasquezc/DisVoice), replearning",
+            "file": published.name,
+            "command": f"edgevoice-export import-disvoice {published.name}",
+            "digest": f"sha256:{hashlib.sha256(published.content).hexdigest()}",
+            "statistics": kind,
+        },
+    )
+    graphs = convert(network, shape, weights.units)
+    files = {name: graph.SerializeToString() for name, graph in graphs.items()}
+    files[NETWORK_FILE] = pack_weights(weights, graphs)
+    examples = synthetic_spectrograms(config, _VERIFIED)
+    with drafted(out / config.name) as draft:
+        folder, verification = write_networks(draft, config, files, network_reference(network), examples, TOLERANCE)
+        told = f"`{published.name}` of DisVoice (J. C. Vasquez-Correa), https://github.com/jcvasquezc/DisVoice, licence MIT."
+        notes = _NOTES.format(statistics=_STATISTICS[kind])
+        (draft / "README.md").write_text(imported_card(folder.config, told, verification, notes), encoding="utf-8")
+    return ModelFolder.open(out / config.name), verification
+
+
+def _recognise(published: Published, statistics: Literal["batch", "running"]) -> Weights:
+    """Find the architecture and the size that a file's tensors fit."""
+    try:
+        tensors = torch.load(io.BytesIO(published.content), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelConfigError(f"{published.name}: not a file of weights ({first})") from error
+    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise ModelConfigError(f"{published.name}: not a state_dict of tensors")
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    for arch, architecture in ARCHITECTURES.items():
+        for units in architecture.units:
+            with torch.device("meta"):
+                wanted = architecture.network(units).state_dict()
+            if shapes == {name: tensor.shape for name, tensor in wanted.items()}:
+                return Weights(arch, units, dict(tensors), statistics)
+    raise ModelConfigError(f"{published.name}: fits none of the networks {', '.join(ARCHITECTURES)}")

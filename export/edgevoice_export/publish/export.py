@@ -1,0 +1,154 @@
+"""A checkpoint of training -> a model folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevoice.config import FeaturesConfig, ModelConfig
+from edgevoice.errors import ArgumentError
+from edgevoice.frontend import Spectrogram
+from edgevoice.inference import Networks
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.data.sampler import WindowSampler, split_speakers
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.onnx.convert import convert
+from edgevoice_export.publish.card import Training, trained_card
+from edgevoice_export.publish.folder import drafted, placeholder_files, write_config, write_networks
+from edgevoice_export.publish.heldout import HeldOut, measure
+from edgevoice_export.publish.plots import plot_example, plot_history
+from edgevoice_export.publish.verify import TOLERANCE, Verification, network_reference
+from edgevoice_export.training.lineage import Run, lineage_told, training_command
+from edgevoice_export.training.settings import Settings
+from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights, read_checkpoint
+
+_VERIFIED = 32
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the makers of a model say about it."""
+
+    name: str
+    version: str = "1.0.0"
+    licence: str = "MIT"
+    data: str = "audio that its makers keep"
+    data_licence: str = "not stated"
+    notes: str = ""
+
+
+def export_checkpoint(
+    checkpoint: Path, corpus: Corpus, out: Path, description: Description, tolerance: float = TOLERANCE
+) -> tuple[ModelFolder, Verification]:
+    """Convert a checkpoint, verify it on the validation speakers, and write the model folder with its card.
+
+    Args:
+        checkpoint: `best.pt` of a training run.
+        corpus: the data that it was trained on.
+        out: the model folder; one that is there is replaced.
+        description: what goes into `model.json` and the card.
+        tolerance: largest difference allowed between PyTorch and ONNX Runtime.
+
+    Raises:
+        ArgumentError: the corpus is not the one that it was trained on.
+        VerificationError: the difference is larger; nothing is written then.
+        ModelError, OutputError: the checkpoint cannot be used, or the folder not written.
+    """
+    content = read_checkpoint(checkpoint)
+    if content["data"] != corpus.digest:
+        raise ArgumentError(f"{checkpoint}: was trained on other data than what is given")
+    settings = Settings(**content["settings"])
+    architecture = ARCHITECTURES[settings.arch]
+    weights = Weights(settings.arch, settings.units, content["weights"])
+    network = weights.network()
+    front = Spectrogram(architecture.spectrogram, architecture.audio)
+    split = split_speakers(corpus.speakers, settings.validation, settings.seed)
+    windows = WindowSampler(corpus, split[1], architecture.audio, architecture.level, front)
+    graphs = convert(network, front.shape, settings.units)
+    files = {name: graph.SerializeToString() for name, graph in graphs.items()}
+    files[NETWORK_FILE] = pack_weights(weights, graphs)
+    config = ModelConfig(
+        name=description.name,
+        version=description.version,
+        licence=description.licence,
+        summary=f"{architecture.summary[0].upper()}{architecture.summary[1:]}; {settings.units} numbers a window.",
+        audio=architecture.audio,
+        level=architecture.level,
+        spectrogram=architecture.spectrogram,
+        features=FeaturesConfig(settings.units, front.shape[0]),
+        windows="apart",
+        batch_independent=False,
+        files=placeholder_files(),
+        origin={},
+    )
+    with drafted(out) as draft:
+        examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
+        folder, verification = write_networks(draft, config, files, network_reference(network), examples, tolerance)
+        networks = Networks(folder)
+        held_out = {level: measure(networks, windows, windows.grid(level)) for level in architecture.levels}
+        training = _training(content, settings, corpus, split, held_out, description)
+        digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+        origin = _origin(training, corpus, settings, digest)
+        folder = write_config(draft, dataclasses.replace(folder.config, origin=origin))
+        shown = examples[np.linspace(0, len(examples) - 1, _SHOWN).astype(int)]
+        reconstructions = networks.reconstruct(networks.encode(shown), shown)
+        plot_example(draft / "example.png", shown[:, 0], reconstructions[:, 0], config)
+        plot_history(draft / "history.png", content["history"])
+        (draft / "README.md").write_text(trained_card(folder.config, training, verification), encoding="utf-8")
+    return ModelFolder.open(out), verification
+
+
+def _training(
+    content: dict[str, Any],
+    settings: Settings,
+    corpus: Corpus,
+    split: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]],
+    held_out: dict[str, HeldOut],
+    description: Description,
+) -> Training:
+    command = training_command(settings, corpus, description.name)
+    lineage = tuple(Run(**run) for run in content["lineage"])
+    speakers = [len({corpus.speakers[u] for u in part}) for part in split]
+    return Training(
+        data=description.data,
+        data_licence=description.data_licence,
+        lineage=(*lineage, Run(f"{description.name} {description.version}", command)),
+        settings=dataclasses.asdict(settings),
+        speakers=(speakers[0], speakers[1]),
+        utterances=(len(split[0]), len(split[1])),
+        hours=len(corpus.samples) / ARCHITECTURES[settings.arch].audio.rate / 3600,
+        skipped=len(corpus.skipped),
+        history=content["history"],
+        held_out=held_out,
+        notes=description.notes,
+    )
+
+
+def _origin(training: Training, corpus: Corpus, settings: Settings, checkpoint: str) -> dict[str, Any]:
+    return {
+        "trained_on": {
+            "data": training.data,
+            "licence": training.data_licence,
+            "digest": f"sha256:{corpus.digest}",
+            "hours": round(training.hours, 3),
+            "speakers": sum(training.speakers),
+            "utterances": sum(training.utterances),
+        },
+        "lineage": lineage_told(training.lineage[:-1]),
+        "command": training.lineage[-1].command,
+        "settings": dict(training.settings),
+        "seed": settings.seed,
+        "checkpoint": f"sha256:{checkpoint}",
+        "held_out": {
+            "speakers": training.speakers[1],
+            "windows": {level: found.windows for level, found in training.held_out.items()},
+            "mean_squared_error": {level: round(found.mean, 9) for level, found in training.held_out.items()},
+        },
+    }

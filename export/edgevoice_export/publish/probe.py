@@ -1,0 +1,62 @@
+"""Windows to verify a model on: of a recording, or, where there is none, of a synthetic voice."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.config import ModelConfig
+from edgevoice.frontend import Spectrogram
+from edgevoice_export.data.corpus import Corpus, read_file
+from edgevoice_export.data.sampler import WindowSampler
+
+_SECONDS = 10
+
+
+def recorded_spectrograms(path: Path, config: ModelConfig, most: int) -> NDArray[np.float32]:
+    """Spectrograms of a recording's windows at the model's hop, evenly taken: float32 (at most `most`, 1, bands, columns).
+
+    Raises:
+        AudioError: the recording cannot be read, or is shorter than one window.
+    """
+    return _spectrograms(read_file(path, config.audio.rate, config.audio.window), path.name, config, most)
+
+
+def synthetic_spectrograms(config: ModelConfig, most: int) -> NDArray[np.float32]:
+    """Spectrograms of a synthetic voice: a gliding buzz through moving resonances, pauses and breath. Always the same."""
+    rate, seconds = config.audio.rate, max(_SECONDS, 8 * config.audio.window / config.audio.rate)
+    time = np.arange(int(rate * seconds)) / rate
+    pitch = 120 * 2 ** (0.5 * np.sin(2 * np.pi * 0.7 * time))
+    phase = 2 * np.pi * np.cumsum(pitch) / rate
+    voice = np.zeros_like(time)
+    for harmonic in range(1, int(rate / 2 / 180)):
+        frequency = harmonic * pitch
+        strength = sum(
+            np.exp(-(((frequency - centre * (1 + 0.3 * np.sin(2 * np.pi * speed * time))) / 150) ** 2))
+            for centre, speed in ((500, 1.1), (1500, 1.7), (2500, 0.9), (3500, 0.5))
+        )
+        voice += (strength + 0.02) / harmonic * np.sin(harmonic * phase)
+    voice *= np.clip(np.sin(2 * np.pi * 1.3 * time) + 0.3, 0, 1)
+    voice += 1e-3 * np.random.default_rng(0).standard_normal(len(time))
+    samples = np.rint(voice / np.abs(voice).max() * 16000).astype(np.int16)
+    return _spectrograms(samples, "synthetic voice", config, most)
+
+
+def _spectrograms(samples: NDArray[np.int16], name: str, config: ModelConfig, most: int) -> NDArray[np.float32]:
+    corpus = Corpus(
+        samples=samples,
+        bounds=np.array([0, len(samples)], np.int64),
+        files=(name,),
+        speakers=("",),
+        skipped=(),
+        digest=hashlib.sha256(samples.tobytes()).hexdigest(),
+        shortest=len(samples),
+        table=None,
+    )
+    front = Spectrogram(config.spectrogram, config.audio)
+    windows = WindowSampler(corpus, np.zeros(1, np.int64), config.audio, config.level, front)
+    level = config.level.default if isinstance(config.level.default, str) else "utterance"
+    return windows.spectrograms(windows.grid(level, most))

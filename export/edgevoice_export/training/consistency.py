@@ -1,0 +1,55 @@
+"""Consistency: the code of a window should not tell what line the voice came through.
+
+After M. Sajjadi et al., "Regularization with stochastic transformations and perturbations for deep semi-supervised
+learning", NeurIPS 2016.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgevoice_export.data.changes import CHANGES
+from edgevoice_export.data.sampler import Draw
+
+Pairs = NDArray[np.int64]
+"""Places within a draw of changed windows and of their twins, which are the same windows unchanged: (pairs, 2)."""
+
+_STILL = 1e-6
+"""Added to what is divided by, or drawn the root of: numbers that do not vary, twins that are equal."""
+
+
+def with_twins(draw: Draw, under: Collection[str] = CHANGES) -> tuple[Draw, Pairs]:
+    """Put a twin of each window changed in one of some ways in the place of one unchanged, as far as there are such."""
+    changed = np.flatnonzero([change is not None and change.kind in under for change in draw.changes])
+    others = np.flatnonzero([change is None for change in draw.changes])
+    pairs = np.stack([changed[: len(others)], others[: len(changed)]], axis=1)
+    source = np.arange(len(draw))
+    source[pairs[:, 1]] = pairs[:, 0]
+    twins = dataclasses.replace(
+        draw,
+        utterances=draw.utterances[source],
+        starts=draw.starts[source],
+        levels=tuple(draw.levels[place] for place in source.tolist()),
+        gains=draw.gains[source],
+    )
+    return twins, pairs
+
+
+def code_distance(bottleneck: Tensor, pairs: Pairs) -> Tensor:
+    """Mean distance of pairs in a bottleneck (n, units), in root mean square over its numbers; 0 without pairs.
+
+    Each number's variance over all n counts as 1. Distances are not squared: a change that moves the code far, as a narrow
+    band does, pulls no harder than one that hardly does.
+    """
+    if not len(pairs):
+        return bottleneck.new_zeros(())
+    squared = (bottleneck[pairs[:, 0]] - bottleneck[pairs[:, 1]]).square()
+    # The variance takes part in the gradient: a smaller code is no closer.
+    variance = bottleneck.var(dim=0, correction=0)
+    relative = squared / (variance + _STILL * variance.mean())
+    return (relative.mean(dim=1) + _STILL).sqrt().mean()

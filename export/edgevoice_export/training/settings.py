@@ -1,0 +1,115 @@
+"""The settings of a training run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from edgevoice.errors import ArgumentError
+from edgevoice_export.data.changes import CHANGES
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.training.optimisers import OPTIMISERS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides the weights, together with the data."""
+
+    arch: str
+    units: int
+    init: str | None = None
+    """The model or checkpoint whose weights the run begins with; None: random ones."""
+    epochs: int = 10
+    epoch_windows: int = 22_500
+    """Training windows between two validations."""
+    batch: int = 32
+    optimiser: str = "adamw"
+    """One of `optimisers`: adamw, soap."""
+    rate: float = 2.5e-3
+    """Highest learning rate: reached after `warmup` of the steps, then falling to zero along a cosine."""
+    warmup: float = 0.1
+    decay: float = 0.01
+    """Weight decay, decoupled, of matrices and kernels."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    loss: Literal["mse", "bce"] = "mse"
+    jitter_db: float = 1.0
+    """The gain of a training window is off its level by at most this, either way."""
+    augment: float = 0.0
+    """Share of the training windows that are changed as a narrow line, a lossy codec or noise would."""
+    changes: str = ",".join(CHANGES)
+    """What those go through, each entry as likely as the others, with commas between them; one may stand several times."""
+    consistency: float = 0.0
+    """Weight of the distance between the codes of changed windows and of the same windows unchanged, beside the
+    reconstruction error (see `consistency`). The twin of a changed window takes the place of an unchanged one: of a batch,
+    no more count than there are unchanged ones."""
+    consistent_under: str = ",".join(CHANGES)
+    """The changes that the codes are to be consistent under, with commas between them."""
+    bfloat16: float = 0.0
+    """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
+    fixed_norms: float = 0.0
+    """Share of the steps, the last ones, in which batch norms keep the statistics that they have: from then on a window's
+    reconstruction no longer depends on the others of its batch."""
+    validation: float = 0.1
+    """Share of the speakers that is validated on."""
+    validation_windows: int = 2000
+    """At most so many windows are validated on, at each level."""
+    patience: int = 0
+    """The run ends early after so many epochs without a lower validation loss; 0: never."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.arch not in ARCHITECTURES:
+            raise ArgumentError(f"architecture {self.arch!r}: expected one of {', '.join(ARCHITECTURES)}")
+        if self.units not in ARCHITECTURES[self.arch].units:
+            sizes = ", ".join(map(str, ARCHITECTURES[self.arch].units))
+            raise ArgumentError(f"{self.units} units: {self.arch} has one of {sizes}")
+        if self.optimiser not in OPTIMISERS:
+            raise ArgumentError(f"optimiser {self.optimiser!r}: expected one of {', '.join(OPTIMISERS)}")
+        if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows) < 1:
+            raise ArgumentError("epochs, windows an epoch, batch and validation windows: expected 1 or more")
+        for name in ("rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name} {getattr(self, name)}: expected a number above 0")
+        for name in ("decay", "jitter_db", "consistency", "patience", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
+        for name in ("warmup", "augment", "bfloat16", "fixed_norms"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
+        if self.consistency and not 0 < self.augment < 1:
+            raise ArgumentError(f"consistency {self.consistency}: expected augment between 0 and 1, for pairs to compare")
+        for name in ("changes", "consistent_under"):
+            if not set(listed(getattr(self, name))) <= set(CHANGES):
+                expected = f"expected some of {','.join(CHANGES)}"
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)!r}: {expected}")
+        for name, weight in (("changes", "augment"), ("consistent_under", "consistency")):
+            if getattr(self, name) != getattr(Settings, name) and not getattr(self, weight):
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: tells nothing while {weight} is 0")
+        if set(listed(self.changes)).isdisjoint(listed(self.consistent_under)):
+            raise ArgumentError(f"consistent-under {self.consistent_under}: none of the changes {self.changes}")
+        if self.fixed_norms == 1 and self.init is None:
+            raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps between two validations."""
+        return math.ceil(self.epoch_windows / self.batch)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.epoch_steps
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        ramp = max(1, round(self.warmup * self.steps))
+        if step < ramp:
+            return self.rate * (step + 1) / ramp
+        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - ramp) / max(1, self.steps - ramp)))
+
+
+def listed(words: str) -> tuple[str, ...]:
+    """The words of a setting that is a list."""
+    return tuple(words.split(","))

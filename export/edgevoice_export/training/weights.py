@@ -1,0 +1,178 @@
+"""Where the weights of a network are kept: a checkpoint of training, or a model folder.
+
+A model folder holds them for verification and for further training. Its graphs have the large matrices already, so
+`network.pt` keeps what rewriting has changed or left out, and for the others where they stand.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from edgevoice.errors import ModelConfigError, ModelFilesError
+from edgevoice.files.wholefile import whole_file
+from edgevoice.modelfolder import ModelFolder, find_model
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.networks.batchstatistics import use_batch_statistics
+from edgevoice_export.onnx.blockcodes import BlockCodes
+from edgevoice_export.training.lineage import Lineage, lineage_of, model_lineage
+
+NETWORK_FILE = "network.pt"
+CODES, SCALES = ".codes", ".scales"
+"""Appended to the name of a matrix that a graph has in 8 bits."""
+
+
+class Weights(NamedTuple):
+    """The weights of a network, and what it takes to build it."""
+
+    arch: str
+    units: int
+    tensors: dict[str, Tensor]
+    """As the network's `state_dict` has them."""
+    statistics: Literal["running", "batch"] = "running"
+    """What batch norms use."""
+    lineage: Lineage = ()
+    """How they came about, as far as it is known."""
+
+    def network(self) -> nn.Module:
+        """The network, in evaluation mode.
+
+        Raises:
+            ModelConfigError: the architecture is unknown, or the tensors do not fit it.
+        """
+        if self.arch not in ARCHITECTURES:
+            raise ModelConfigError(f"architecture {self.arch!r} is not one of {', '.join(ARCHITECTURES)}")
+        network = ARCHITECTURES[self.arch].network(self.units)
+        load_weights(network, self.tensors)
+        return (use_batch_statistics(network) if self.statistics == "batch" else network).eval()
+
+
+def load_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Load tensors into a network.
+
+    Raises:
+        ModelConfigError: they do not fit.
+    """
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise ModelConfigError(f"the weights do not fit the network: {lines[min(1, len(lines) - 1)].strip()}") from error
+
+
+def read_weights(source: str | os.PathLike[str]) -> Weights:
+    """Weights of a checkpoint, or of a model folder found by name or path.
+
+    Raises:
+        ModelNotFoundError: there is no such file or model.
+        ModelConfigError: the file is not a checkpoint.
+        ModelFilesError: the model folder has no weights for training, or is damaged.
+    """
+    if Path(source).is_file():
+        content = read_checkpoint(Path(source))
+        settings, origin = content["settings"], {"model": Path(source).name, **content}
+        return Weights(settings["arch"], settings["units"], content["weights"], lineage=lineage_of(origin))
+    return unpack_weights(find_model(source))
+
+
+def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
+    """The content of `network.pt` beside these graphs."""
+    standing = {
+        _key(array): (file, initialiser.name)
+        for file, graph in graphs.items()
+        for initialiser in graph.graph.initializer
+        for array in [numpy_helper.to_array(initialiser)]
+    }
+    content: dict[str, Any] = {"arch": weights.arch, "units": weights.units, "statistics": weights.statistics}
+    content |= {"tensors": {}, "standing": {}}
+    for name, tensor in weights.tensors.items():
+        place = standing.get(_key(tensor.numpy()))
+        if place is None:
+            content["tensors"][name] = tensor.contiguous()
+        else:
+            content["standing"][name] = place
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def unpack_weights(folder: ModelFolder) -> Weights:
+    """The weights of a model folder; where it has them in 8 bits, what those stand for.
+
+    Raises:
+        ModelFilesError: it has none, or is damaged.
+        ModelConfigError: `network.pt` is not what this package writes.
+    """
+    if NETWORK_FILE not in folder.config.files:
+        raise ModelFilesError(f"{folder.path}: has no {NETWORK_FILE}, which holds the weights as they were trained")
+    content = _load(io.BytesIO(folder.read(NETWORK_FILE)), str(folder.path / NETWORK_FILE))
+    if not {"arch", "units", "statistics", "tensors", "standing"} <= content.keys():
+        raise ModelConfigError(f"{folder.path / NETWORK_FILE}: not written by edgevoice-export")
+    graphs = {file: onnx.load_from_string(folder.read(file)) for file, _ in content["standing"].values()}
+    arrays = {
+        (file, initialiser.name): numpy_helper.to_array(initialiser)
+        for file, graph in graphs.items()
+        for initialiser in graph.graph.initializer
+    }
+    tensors = dict(content["tensors"])
+    for name, (file, matrix) in content["standing"].items():
+        if (file, matrix + CODES) in arrays:
+            array = BlockCodes(arrays[file, matrix + CODES], arrays[file, matrix + SCALES]).weights()
+        elif (file, matrix) in arrays:
+            array = arrays[file, matrix].copy()
+        else:
+            raise ModelFilesError(f"{folder.path / file}: has no initialiser {matrix!r}")
+        tensors[name] = torch.from_numpy(array)
+    config = folder.config
+    return Weights(content["arch"], content["units"], tensors, content["statistics"], model_lineage(config))
+
+
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole_file(path) as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())  # hours of work, which a power cut is not to take
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; only tensors and plain values are accepted, no code.
+
+    Raises:
+        ModelFilesError: the file cannot be read.
+        ModelConfigError: it is not a checkpoint of this package.
+    """
+    content = _load(path, str(path))
+    if not {"settings", "weights", "step", "history", "data", "lineage", "command"} <= content.keys():
+        raise ModelConfigError(f"{path}: not a checkpoint of edgevoice-export train")
+    return content
+
+
+def _load(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelFilesError(f"{name}: cannot be read ({error.strerror})") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        told = [type(error).__name__, *str(error).splitlines()[:1]]
+        raise ModelConfigError(f"{name}: not a file of weights ({': '.join(told)})") from error
+    if not isinstance(content, dict):
+        raise ModelConfigError(f"{name}: not a file of weights (holds {type(content).__name__})")
+    return content
+
+
+def _key(array: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], str, bytes]:
+    return array.shape, array.dtype.str, array.tobytes()

@@ -1,0 +1,1 @@
+"""Whole files and folders: written beside their place, and renamed when they are complete."""

@@ -1,0 +1,55 @@
+"""A file on its way to its place."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from edgevoice.errors import OutputError
+from edgevoice.files.madefolders import MadeFolders
+
+
+class Draft:
+    """An empty file beside its place, to be written by its `path`, then kept or dropped.
+
+    It lies there as `.NAME.XXXXXXXX.part`. Missing folders are made. A device or a named pipe is its own draft.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if Path(path).is_dir():
+            raise OutputError(f"{path}: is a folder, expected a file")
+        self._folders: MadeFolders | None = None
+        self.path: Path
+        """Where to write."""
+        if Path(path).exists() and not Path(path).is_file():
+            self.path = Path(path)
+            return
+        self._place = Path(path).resolve()  # a link stays one
+        self._folders = MadeFolders(self._place.parent)
+        self.path = self._place.with_name(f".{self._place.name}.{secrets.token_hex(4)}.part")
+        try:
+            self.path.touch(exist_ok=False)
+        except BaseException:
+            self.drop()
+            raise
+
+    def keep(self) -> None:
+        """Put it in its place, over what is there.
+
+        Raises:
+            OSError: it cannot be renamed; it is still where it was.
+        """
+        if self._folders is not None:
+            self.path.replace(self._place)
+            self._folders = None
+
+    def drop(self) -> None:
+        """Remove it, and the folders made for it that are empty; nothing once it is kept."""
+        if self._folders is not None:
+            self.path.unlink(missing_ok=True)
+            self._folders.remove()
+            self._folders = None

@@ -1,0 +1,42 @@
+"""A file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from edgevoice.errors import EdgeVoiceError, OutputError
+from edgevoice.files.draft import Draft
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A binary file to write to, which takes its name when the block ends well and is removed when it does not.
+
+    Until then it is a `Draft`. A file that is there already is replaced at the end. Missing folders are made, and removed
+    again with the draft.
+
+    Raises:
+        OutputError: it cannot be made, written or renamed.
+    """
+    with writing(str(path)):
+        draft = Draft(path)
+        try:
+            with draft.path.open("wb") as file:
+                yield file
+            draft.keep()
+        finally:
+            draft.drop()
+
+
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Make an OutputError that carries the name of every OSError in the block but that of a closed pipe."""
+    try:
+        yield
+    except (EdgeVoiceError, BrokenPipeError):
+        raise
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from error

@@ -1,1 +1,0 @@
-"""Where frames go: one format a file."""

@@ -1,0 +1,1 @@
+"""Tables of features: one format a file."""

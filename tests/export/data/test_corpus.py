@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, OutputError
+from edgevoice_export.data import corpus as module
+from edgevoice_export.data.corpus import Corpus, read_corpus
+
+
+@pytest.fixture
+def folder(audio_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(audio_folder, tmp_path / "audio"))
+
+
+def read(folder: Path, **options: object) -> Corpus:
+    return read_corpus(folder, 16000, 8000, cache=folder.parent / "cache", **options)  # type: ignore[arg-type]
+
+
+def test_speaker_is_the_folder_without_a_table(corpus: Corpus):
+    assert corpus.files[:2] == ("anna/one.wav", "anna/two.flac")
+    assert corpus.speakers == ("anna", "anna", "ben", "ben", "carla", "carla")
+    assert corpus.skipped == ()
+
+
+def test_samples_are_those_of_the_file(corpus: Corpus, audio_folder: Path):
+    expected, _ = soundfile.read(audio_folder / "ben" / "one.wav", dtype="int16")
+    np.testing.assert_array_equal(corpus.samples[corpus.bounds[2] : corpus.bounds[3]], expected)
+    np.testing.assert_array_equal(corpus.utterance(2), expected / np.float32(32768))
+
+
+def test_channels_are_averaged_and_resampled(corpus: Corpus):
+    assert corpus.bounds[2] - corpus.bounds[1] == round(1.1 * 16000)
+
+
+def test_table_names_files_and_speakers(folder: Path):
+    table = folder / "utterances.csv"
+    table.write_text("speaker,file,age\nx,carla/one.wav,9\ny,anna/two.flac,8\n")
+    found = read(folder)
+    assert dict(zip(found.files, found.speakers, strict=True)) == {"anna/two.flac": "y", "carla/one.wav": "x"}
+    other = folder.parent / "other.csv"
+    other.write_text("file,speaker\nben/one.wav,z\n")
+    assert read(folder, table=other).speakers == ("z",)
+
+
+@pytest.mark.parametrize("content", ["file,person\na,b\n", "", "\xff\xfe", "file,speaker\n"])
+def test_table_without_the_columns_is_refused(folder: Path, content: str):
+    (folder / "utterances.csv").write_text(content, encoding="latin-1")
+    with pytest.raises(AudioFormatError, match=r"utterances\.csv"):
+        read(folder)
+
+
+def test_missing_table(folder: Path):
+    with pytest.raises(AudioFileNotFoundError, match=r"none\.csv"):
+        read(folder, table=folder / "none.csv")
+    with pytest.raises(AudioFormatError, match="anna: cannot be read"):
+        read(folder, table=folder / "anna")
+
+
+def test_table_of_a_spreadsheet_with_absolute_and_detouring_paths(folder: Path):
+    rows = f"file,speaker\n./anna/one.wav,a\n{folder / 'ben' / 'one.wav'},b\nben/../carla/one.wav,c\n"
+    (folder / "utterances.csv").write_text(rows, encoding="utf-8-sig")
+    found = read(folder)
+    assert dict(zip(found.files, found.speakers, strict=True)) == {
+        "anna/one.wav": "a",
+        "ben/one.wav": "b",
+        "carla/one.wav": "c",
+    }
+
+
+@pytest.mark.parametrize(
+    "row", ["/elsewhere/1.wav,x", "../1.wav,x", ".,x", ",x", "ben/one.wav", "ben/one.wav,", "anna/one.wav,x"]
+)
+def test_rows_that_cannot_be_used_are_refused_before_decoding(folder: Path, row: str, monkeypatch: pytest.MonkeyPatch):
+    (folder / "utterances.csv").write_text(f"file,speaker\nanna/one.wav,a\n{row}\n")
+    monkeypatch.setattr(module, "read_file", None)
+    with pytest.raises(ArgumentError, match=r"utterances\.csv, line 3: "):
+        read(folder)
+
+
+def test_bad_files_are_named_and_skipped(folder: Path):
+    (folder / "anna" / "empty.wav").touch()
+    (folder / "ben" / "text.flac").write_text("not audio")
+    whole = (folder / "ben" / "one.wav").read_bytes()
+    (folder / "ben" / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    soundfile.write(folder / "carla" / "short.wav", np.zeros(7999), 16000)
+    soundfile.write(folder / "carla" / "nan.wav", np.full(9000, np.nan), 16000, subtype="FLOAT")
+    found = read(folder)
+    assert len(found) == 6
+    names = ["empty.wav", "cut.wav", "text.flac", "nan.wav", "short.wav"]
+    assert len(found.skipped) == len(names)
+    for name, reason in zip(names, found.skipped, strict=True):
+        assert name in reason
+
+
+def test_files_of_the_table_that_are_missing_are_skipped(folder: Path):
+    (folder / "utterances.csv").write_text("file,speaker\nanna/one.wav,a\nnobody.wav,b\n")
+    found = read(folder)
+    assert found.files == ("anna/one.wav",)
+    assert len(found.skipped) == 1
+    assert "nobody.wav" in found.skipped[0]
+
+
+def test_nothing_usable(folder: Path, tmp_path: Path):
+    with pytest.raises(AudioFileNotFoundError, match="no such folder"):
+        read(tmp_path / "none")
+    (tmp_path / "silent").mkdir()
+    with pytest.raises(AudioFileNotFoundError, match="no audio file"):
+        read(tmp_path / "silent")
+    (tmp_path / "silent" / "a.wav").write_text("no")
+    with pytest.raises(AudioFormatError, match=r"none of 1 files.*a\.wav"):
+        read(tmp_path / "silent")
+
+
+def test_cache_is_used_again_and_follows_the_content(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    first = read(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_file", None)
+        assert read(folder).digest == first.digest
+    samples, rate = soundfile.read(folder / "anna" / "one.wav")
+    soundfile.write(folder / "anna" / "one.wav", samples / 2, rate)
+    second = read(folder)
+    assert second.digest != first.digest
+    np.testing.assert_allclose(second.utterance(0), first.utterance(0) / 2, atol=2**-15)
+
+
+def test_interrupted_reading_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_file", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            read(folder)
+    assert not (folder.parent / "cache").exists()
+    assert len(read(folder)) == 6
+
+
+def test_two_readings_of_the_same_data_share_one_cache(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def read_twice(*given: object) -> object:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "read_file", read_file)
+            read(folder)
+        return read_file(*given)
+
+    read_file = module.read_file
+    monkeypatch.setattr(module, "read_file", read_twice)
+    assert len(read(folder)) == 6
+    assert len(list((folder.parent / "cache").iterdir())) == 1
+
+
+def test_cache_that_cannot_be_written(folder: Path):
+    (folder.parent / "cache").touch()
+    with pytest.raises(OutputError, match="cache"):
+        read(folder)
+
+
+def test_user_without_a_home_is_told_of_the_option(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(ArgumentError, match="--cache"):
+        read_corpus(folder, 16000, 8000)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import edgevoice
+from edgevoice.errors import ArgumentError
+from edgevoice.frontend import Spectrogram
+from edgevoice.inference import Networks
+from edgevoice.levels import LevelFollower, Steps
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.data.sampler import Draw, WindowSampler, split_speakers
+from edgevoice_export.networks import ARCHITECTURES
+
+CAE = ARCHITECTURES["cae"]
+
+
+@pytest.fixture(scope="module")
+def windows(corpus: Corpus) -> WindowSampler:
+    front = Spectrogram(CAE.spectrogram, CAE.audio)
+    return WindowSampler(corpus, np.array([0, 1, 4]), CAE.audio, CAE.level, front)
+
+
+def lengths(corpus: Corpus) -> np.ndarray:
+    return np.diff(corpus.bounds)
+
+
+@given(
+    speakers=st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=40).filter(lambda names: len(set(names)) > 1),
+    share=st.floats(0.01, 0.99),
+    seed=st.integers(0, 99),
+)
+def test_split_has_every_utterance_once_and_no_speaker_twice(speakers: list[str], share: float, seed: int):
+    training, validation = split_speakers(tuple(speakers), share, seed)
+    assert sorted([*training, *validation]) == list(range(len(speakers)))
+    assert len(training)
+    assert len(validation)
+    assert not {speakers[k] for k in training} & {speakers[k] for k in validation}
+    again = split_speakers(tuple(speakers), share, seed)
+    np.testing.assert_array_equal(validation, again[1])
+
+
+def test_split_of_one_speaker_is_refused():
+    with pytest.raises(ArgumentError, match="two or more"):
+        split_speakers(("a", "a"), 0.1, 0)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
+def test_share_outside_is_refused(share: float):
+    with pytest.raises(ArgumentError, match="between 0 and 1"):
+        split_speakers(("a", "b"), share, 0)
+
+
+def test_grid_is_every_window_of_the_hop(windows: WindowSampler, corpus: Corpus):
+    draw = windows.grid("running")
+    expected = [(u, 4000 * k) for u in (0, 1, 4) for k in range((lengths(corpus)[u] - 8000) // 4000 + 1)]
+    assert list(zip(draw.utterances.tolist(), draw.starts.tolist(), strict=True)) == expected
+    assert len(windows.grid("running", 3)) == 3
+
+
+def test_draws_reach_every_place_and_stay_inside(windows: WindowSampler, corpus: Corpus):
+    draw = windows.draw(3000, ("running", "utterance"), 1.0, np.random.default_rng(0))
+    last = lengths(corpus)[draw.utterances] - 8000
+    assert (draw.starts >= 0).all()
+    assert (draw.starts <= last).all()
+    room = {u: lengths(corpus)[u] - 7999 for u in (0, 1, 4)}
+    for u, places in room.items():
+        assert np.mean(draw.utterances == u) == pytest.approx(places / sum(room.values()), abs=0.04)
+    assert {"running", "utterance"} == set(draw.levels)
+    decibels = 20 * np.log10(draw.gains)
+    assert np.abs(decibels).max() <= 1
+    assert decibels.std() == pytest.approx(1 / np.sqrt(3), rel=0.1)
+
+
+def test_draws_follow_from_the_generator(windows: WindowSampler):
+    one, two = (windows.draw(9, ("running",), 1.0, np.random.default_rng([3, 2, 7])) for _ in range(2))
+    np.testing.assert_array_equal(windows.spectrograms(one), windows.spectrograms(two))
+
+
+def test_changes_are_drawn_as_often_as_they_stand_in_the_list(windows: WindowSampler):
+    listed = ("mp3", "noise", "noise")
+    changes = windows.draw(3000, ("running",), 1.0, np.random.default_rng(0), 0.3, listed).changes
+    counts = Counter(change.kind for change in changes if change is not None)
+    assert counts.keys() == set(listed)
+    assert counts["mp3"] == pytest.approx(300, abs=80)
+    assert counts["noise"] == pytest.approx(600, abs=110)
+
+
+def test_running_level_at_the_end_of_a_step_is_the_followers(windows: WindowSampler, corpus: Corpus):
+    samples = corpus.utterance(4)
+    offsets, peaks = LevelFollower(CAE.level).follow(Steps.measure(samples[: len(samples) // 800 * 800], 800))
+    for start in (0, 800, 4000):
+        window = samples[start : start + 8000]
+        assert windows.level("running", 4, start, window) == (offsets[start // 800 + 9], 1 / peaks[start // 800 + 9])
+
+
+@given(start=st.integers(0, 9000))
+def test_running_level_within_a_step_covers_the_window(windows: WindowSampler, corpus: Corpus, start: int):
+    window = corpus.utterance(0)[start : start + 8000]
+    offset, gain = windows.level("running", 0, start, window)
+    tail = window[8000 - (start + 8000) % 800 :] if (start + 8000) % 800 else window[-800:]
+    assert np.abs((tail - offset) * gain).max() <= 1 + 1e-6
+
+
+def test_spectrograms_are_the_front_ends(windows: WindowSampler, corpus: Corpus):
+    draw = Draw(np.array([4, 0]), np.array([123, 4000]), ("utterance", "window"), np.array([0.5, 1.0]), (None, None))
+    found = windows.spectrograms(draw)
+    first, second = corpus.utterance(4), corpus.utterance(0)[4000:12000]
+    mean = float(first.mean(dtype=np.float64))
+    gain = 0.5 / np.abs(first - mean).max()
+    front = Spectrogram(CAE.spectrogram, CAE.audio)
+    np.testing.assert_allclose(found[0], front.compute(first[None, 123:8123], mean, gain), atol=1e-6)
+    mean = float(second.mean(dtype=np.float64))
+    np.testing.assert_allclose(found[1], front.compute(second[None], mean, 1 / np.abs(second - mean).max()), atol=1e-6)
+
+
+def test_runtime_sees_the_same_spectrograms(
+    windows: WindowSampler, corpus: Corpus, audio_folder: Path, exported: ModelFolder
+):
+    """What a network is validated on is what `extract` computes."""
+    networks = Networks(exported)
+    for level in ("running", "utterance"):
+        features = edgevoice.load(exported.path).extract(audio_folder / "carla" / "one.wav", level=level)
+        draw = windows.grid(level)[-len(features) :]
+        np.testing.assert_allclose(features.bottleneck, networks.encode(windows.spectrograms(draw)), atol=1e-5)

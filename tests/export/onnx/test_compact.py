@@ -1,0 +1,182 @@
+"""Model folders with 8-bit weights: how far they drift, that they say so, and that they are used as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+from onnx import TensorProto, helper, numpy_helper
+
+import edgevoice
+from edgevoice import Features, ModelFolder
+from edgevoice.bench.reference import Check
+from edgevoice.modelfolder import find_model
+from edgevoice_export.cli import main
+from edgevoice_export.onnx import compact
+from edgevoice_export.onnx.blockcodes import BlockCodes
+from edgevoice_export.onnx.compact import Drift, compact_graph
+from edgevoice_export.training.weights import unpack_weights
+
+
+@pytest.fixture(scope="module")
+def source() -> ModelFolder:
+    return find_model("cae-256")
+
+
+@pytest.fixture(scope="module")
+def made(source: ModelFolder, speech: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    out = tmp_path_factory.mktemp("models") / "small"
+    assert main(["compact", str(source.path), "--out", str(out), "--audio", str(speech)]) == 0
+    return ModelFolder.open(out)
+
+
+@given(
+    weights=st_numpy.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 3), st.integers(1, 3).map(lambda blocks: 64 * blocks)),
+        elements=st.floats(-(2.0**20), 2.0**20, width=32, allow_subnormal=False),
+        fill=st.sampled_from([0.0, 1.0, -1e-20]),
+    )
+)
+def test_a_weight_is_off_by_half_a_scale_at_most(weights: np.ndarray) -> None:
+    codes = BlockCodes.of(weights)
+    assert codes.codes.min() >= 1
+    error = np.abs(codes.weights() - weights).reshape(*codes.scales.shape, 64)
+    assert (error <= 0.5001 * codes.scales[:, :, None]).all()
+    largest = np.abs(weights).reshape(*codes.scales.shape, 64).max(axis=2)
+    assert (codes.scales[largest > 0] <= largest[largest > 0] / 126.9).all()
+
+
+def test_a_product_of_codes_is_that_of_the_weights(make_product: Callable[..., onnx.ModelProto]) -> None:
+    model = make_product()
+    before = run(model)
+    assert compact_graph(model) == ["w"]
+    assert [node.op_type for node in model.graph.node] == ["MatMulNBits"]
+    drift = Drift.between(run(model), before)
+    assert 0 < drift.relative < 0.02
+
+
+def run(model: onnx.ModelProto) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {"x": np.random.default_rng(1).standard_normal((9, 1024)).astype(np.float32)})
+    return np.asarray(made)
+
+
+@pytest.fixture
+def make_product() -> Callable[..., onnx.ModelProto]:
+    def make(rows: int = 256, columns: int = 1024, bias: bool = True, **attributes: float) -> onnx.ModelProto:
+        rng = np.random.default_rng(0)
+        arrays = {"w": rng.standard_normal((rows, columns)), "b": rng.standard_normal(rows)}
+        inputs = ["x", "w", *(["b"] if bias else [])]
+        graph = helper.make_graph(
+            [helper.make_node("Gemm", inputs, ["y"], **({"transB": 1} | attributes))],
+            "one",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", columns])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", rows])],
+            [numpy_helper.from_array(arrays[name].astype(np.float32), name) for name in inputs[1:]],
+        )
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+    return make
+
+
+def test_a_product_without_bias(make_product: Callable[..., onnx.ModelProto]) -> None:
+    model = make_product(bias=False)
+    before = run(model)
+    assert compact_graph(model)
+    assert Drift.between(run(model), before).relative < 0.02
+
+
+@pytest.mark.parametrize(
+    "changes", [{"rows": 255}, {"columns": 1025}, {"transB": 0}, {"alpha": 2.0}, {"beta": 0.5}, {"transA": 1}], ids=str
+)
+def test_products_that_stay_as_they_are(make_product: Callable[..., onnx.ModelProto], changes: dict[str, float]) -> None:
+    model = make_product(**changes)
+    before = model.SerializeToString()
+    assert compact_graph(model) == []
+    assert model.SerializeToString() == before
+
+
+def test_it_says_what_it_is(made: ModelFolder, source: ModelFolder) -> None:
+    config = made.config
+    made.verify()
+    assert config.name == "cae-256-int8"
+    told = config.origin["compact"]
+    assert told["model"] == f"cae-256 {find_model('cae-256').config.version}"
+    assert told["files"] == {name: source.config.files[name] for name in ("encoder.onnx", "decoder.onnx")}
+    assert told["weights"] == {"encoder.onnx": ["linear.weight"], "decoder.onnx": ["decoder.linear.weight"]}
+    assert config.origin["trained_on"] == source.config.origin["trained_on"]
+    card = (made.path / "README.md").read_text(encoding="utf-8")
+    for name in told["files"]:
+        size = (made.path / name).stat().st_size
+        assert size < 0.4 * (source.path / name).stat().st_size
+        assert str(size) in card
+    assert "windows of speech.wav" in card
+
+
+def test_it_drifts_by_what_it_says(made: ModelFolder, source: ModelFolder, speech: Path) -> None:
+    ours, theirs = (edgevoice.load(folder.path).extract(speech) for folder in (made, source))
+    told = made.config.origin["compact"]["drift"]
+    for name in ("bottleneck", "error"):
+        drift = Drift.between(getattr(ours, name), getattr(theirs, name))
+        assert drift.rms == pytest.approx(told[name]["rms"], rel=0.3)
+        assert drift.largest == pytest.approx(told[name]["largest"], rel=0.5)
+    assert 0 < Drift.between(ours.bottleneck, theirs.bottleneck).relative < 0.01
+
+
+def test_live_is_offline_and_batches_have_the_bits_that_model_json_says(made: ModelFolder, speech: Path) -> None:
+    extractor = edgevoice.load(made.path)
+    samples, rate = soundfile.read(speech, dtype="int16")
+    features = [extractor.extract((samples, rate), workers=workers) for workers in (1, 3)]
+    stream = extractor.stream()
+    blocks = [stream.push(chunk) for chunk in np.array_split(samples, 37)]
+    features.append(Features.join([*blocks, stream.finish()], extractor.layout))
+    assert len({each.values.tobytes() for each in features}) == 1
+
+
+def test_it_is_verified_benchmarked_and_trained_from(made: ModelFolder, source: ModelFolder, speech: Path) -> None:
+    assert main(["verify", str(made.path), "--audio", str(speech)]) == 0
+    assert main(["verify", str(made.path), "--audio", str(speech), "--tolerance", "1e-5"]) == 1
+    samples, _ = soundfile.read(speech, dtype="float32")
+    check = Check.of(edgevoice.load(made.path), samples[:40_000])
+    assert 0 < check.bottleneck < 0.05
+    ours, theirs = unpack_weights(made), unpack_weights(source)
+    for name, tensor in theirs.tensors.items():
+        difference = (ours.tensors[name] - tensor).abs().max()
+        assert difference <= (tensor.abs().max() / 250 if name.endswith("linear.weight") else 0)
+
+
+def test_what_is_refused(
+    made: ModelFolder,
+    source: ModelFolder,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(model: Path, out: Path, *options: str) -> tuple[int, str]:
+        code = main(["compact", str(model), "--out", str(out), "--windows", "7", *options])
+        return code, capsys.readouterr().err
+
+    code, told = refused(made.path, tmp_path / "twice")
+    assert (code, "have 8 bits already" in told) == (2, True)
+    code, told = refused(source.path, source.path)
+    assert (code, "is the model itself" in told) == (2, True)
+    code, told = refused(source.path, tmp_path, "--windows", "6")
+    assert (code, "expected 7 or more" in told) == (2, True)
+    with monkeypatch.context() as patched:
+        patched.setattr(compact, "_SMALLEST", 1 << 30)
+        code, told = refused(source.path, tmp_path / "none")
+        assert (code, "no matrix product" in told) == (2, True)
+    monkeypatch.setattr(compact, "LIMIT", 1e-4)
+    code, told = refused(source.path, tmp_path / "far")
+    assert (code, "of its spread" in told) == (1, True)
+    assert list(tmp_path.iterdir()) == []

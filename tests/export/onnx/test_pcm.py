@@ -1,0 +1,99 @@
+"""The portable graph gives the runtime's numbers, whatever the front end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import soundfile
+from onnx import numpy_helper
+
+from edgevoice import ArgumentError, Extractor, ModelFolder, load
+from edgevoice_export.cli import main
+from edgevoice_export.onnx.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
+
+
+@pytest.fixture(scope="module")
+def windows(speech: Path) -> np.ndarray:
+    """Windows of speech, float32 (n, 8000), each of peak 1."""
+    samples, _ = soundfile.read(speech, dtype="float32")
+    cut = np.lib.stride_tricks.sliding_window_view(samples, 8000)[::4000]
+    return cut / np.abs(cut).max(axis=1, keepdims=True)
+
+
+def make(folder: ModelFolder, transform: Any) -> tuple[onnx.ModelProto, bytes]:
+    model = convert_to_pcm(folder, transform)
+    return model, model.SerializeToString()
+
+
+@pytest.mark.parametrize(("transform", "tolerance"), [("stft", 1e-6), ("convolution", 1e-5)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"spectrum": "magnitude", "taper": "rectangular", "logarithm": None, "offset": 0.0, "divisor": 20.0},
+        {"bands": {"scale": "bins", "count": 64, "low": 0, "high": 2000}, "trim": [100, 28], "padding": 0, "blank": 3},
+    ],
+    ids=["slaney", "magnitude", "bins"],
+)
+def test_equals_the_runtime(
+    make_model: Callable[..., Path], windows: np.ndarray, changes: Any, transform: Any, tolerance: float
+) -> None:
+    bands = changes.get("bands", {}).get("count", 128)
+    folder = ModelFolder.open(make_model(spectrogram=changes, features={"error": bands}))
+    _, data = make(folder, transform)
+    bottleneck, error = compare_with_runtime(data, folder, windows)
+    described = np.abs(load(folder.path).describe(windows))
+    assert bottleneck < tolerance * described[:, :8].max()
+    assert error < tolerance * described[:, 8:].max()
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_trained_networks(exported: ModelFolder, windows: np.ndarray, transform: Any) -> None:
+    model, data = make(exported, transform)
+    bottleneck, error = compare_with_runtime(data, exported, windows)
+    assert bottleneck < 1e-4
+    assert error < 1e-5
+    assert [value.name for value in model.graph.input] == ["samples"]
+    assert [value.name for value in model.graph.output] == ["descriptors"]
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_loads_without_a_warning(tiny: Extractor, transform: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    model, data = make(tiny.folder, transform)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape == ["n", 8000]
+    assert session.get_outputs()[0].shape == ["n", 136]
+    assert capfd.readouterr() == ("", "")
+    used = {name for node in model.graph.node for name in node.input}
+    assert {tensor.name for tensor in model.graph.initializer} <= used
+
+
+def test_frame_length_has_no_dimension(tiny: Extractor) -> None:
+    model, _ = make(tiny.folder, "stft")
+    (stft,) = (node for node in model.graph.node if node.op_type == "STFT")
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    step, length = arrays[stft.input[1]], arrays[stft.input[3]]
+    assert (step.shape, length.shape) == ((), ())
+    assert (step, length) == (64, 512)
+
+
+def test_other_transform_is_refused(tiny: Extractor) -> None:
+    with pytest.raises(ArgumentError, match="expected stft or convolution"):
+        make(tiny.folder, "wavelet")
+
+
+def test_command(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["pcm", str(tiny_model)]) == 0
+    assert capsys.readouterr().out.startswith("tiny-pcm.onnx: ")
+    onnx.checker.check_model(tmp_path / "tiny-pcm.onnx", full_check=True)
+    assert main(["pcm", str(tiny_model), "-o", str(tmp_path / "c.onnx"), "--transform", "convolution"]) == 0
+    assert main(["pcm", str(tiny_model), "-o", str(tmp_path / "c.onnx" / "c.onnx")]) == 2
+    assert "c.onnx/c.onnx: cannot be written (Not a directory)" in capsys.readouterr().err
+    assert main(["pcm", "unknown"]) == 2

@@ -1,0 +1,180 @@
+"""Each rewrite gives the same function, within 1e-5, and leaves alone what it must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from edgevoice_export.onnx.rewrites import rewrite
+from edgevoice_export.onnx.rewrites.activation import activate_before_moving
+from edgevoice_export.onnx.rewrites.batchnorm import fold_batch_norms
+from edgevoice_export.onnx.rewrites.constants import fold_constants
+from edgevoice_export.onnx.rewrites.upsampling import convolve_before_upsampling
+
+Rewrite = Callable[[ir.Model], None]
+
+
+def graph(nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray], shape: list[object]) -> onnx.ModelProto:
+    """Model from `x` of a shape to `y`."""
+    made = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    result: np.ndarray = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    return result
+
+
+def check(model: onnx.ModelProto, apply: Rewrite, x: np.ndarray) -> list[str]:
+    """Rewrite, compare, and return the operators that are left."""
+    before = run(model, x)
+    changed = ir.from_proto(model)
+    apply(changed)
+    proto = ir.to_proto(changed)
+    onnx.checker.check_model(proto, full_check=True)
+    np.testing.assert_allclose(run(proto, x), before, atol=1e-5, rtol=0)
+    assert [output.name for output in proto.graph.output] == ["y"]
+    return [node.op_type for node in proto.graph.node]
+
+
+def norm(rng: np.random.Generator, channels: int, negative: bool = False) -> dict[str, np.ndarray]:
+    scale = rng.uniform(0.5, 1.5, channels).astype(np.float32)
+    scale[0] *= -1 if negative else 1
+    return {
+        "scale": scale,
+        "shift": rng.standard_normal(channels).astype(np.float32),
+        "mean": rng.standard_normal(channels).astype(np.float32),
+        "variance": rng.uniform(0.1, 2, channels).astype(np.float32),
+    }
+
+
+def batch_norm(source: str) -> onnx.NodeProto:
+    return helper.make_node("BatchNormalization", [source, "scale", "shift", "mean", "variance"], ["y"])
+
+
+INTERLEAVED = ["Reshape", "Transpose", "Reshape", "Transpose", "Reshape"]
+RNG = np.random.default_rng(0)
+KERNEL = RNG.standard_normal((4, 3, 3, 3)).astype(np.float32)
+X = RNG.standard_normal((2, 3, 8, 10)).astype(np.float32)
+SHAPE: list[object] = ["n", 3, 8, 10]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
+@pytest.mark.parametrize("negative", [False, True])
+def test_batch_norm_goes_into_the_convolution(operator: str, bias: bool, negative: bool):
+    weights = norm(RNG, 4, negative) | {"kernel": KERNEL if operator == "Conv" else KERNEL.transpose(1, 0, 2, 3).copy()}
+    inputs = ["x", "kernel"]
+    if bias:
+        weights["bias"] = np.arange(4, dtype=np.float32)
+        inputs.append("bias")
+    model = graph([helper.make_node(operator, inputs, ["a"]), batch_norm("a")], weights, SHAPE)
+    assert check(model, fold_batch_norms, X) == [operator]
+
+
+@pytest.mark.parametrize(
+    ("negative", "left"), [(False, ["Conv", "MaxPool"]), (True, ["Conv", "MaxPool", "BatchNormalization"])]
+)
+def test_batch_norm_passes_a_pool_where_its_scales_are_positive(negative: bool, left: list[str]):
+    pool = helper.make_node("MaxPool", ["a"], ["b"], kernel_shape=[2, 2], strides=[2, 2])
+    nodes = [helper.make_node("Conv", ["x", "kernel"], ["a"]), pool, batch_norm("b")]
+    assert check(graph(nodes, norm(RNG, 4, negative) | {"kernel": KERNEL}, SHAPE), fold_batch_norms, X) == left
+
+
+def test_batch_norm_of_a_convolution_that_something_else_uses_stays():
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["a"]),
+        helper.make_node("BatchNormalization", ["a", "scale", "shift", "mean", "variance"], ["b"]),
+        helper.make_node("Add", ["a", "b"], ["y"]),
+    ]
+    left = check(graph(nodes, norm(RNG, 4) | {"kernel": KERNEL}, SHAPE), fold_batch_norms, X)
+    assert left == ["Conv", "BatchNormalization", "Add"]
+
+
+def doubled(pads: list[int], bias: bool, shape: tuple[int, ...], mode: str = "nearest") -> onnx.ModelProto:
+    resize = helper.make_node(
+        "Resize",
+        ["x", "", "scales"],
+        ["a"],
+        mode=mode,
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    inputs = ["a", "kernel", "bias"] if bias else ["a", "kernel"]
+    weights = {"scales": np.array([1, 1, 2, 2], np.float32), "kernel": RNG.standard_normal(shape).astype(np.float32)}
+    if bias:
+        weights["bias"] = RNG.standard_normal(shape[1]).astype(np.float32)
+    return graph([resize, helper.make_node("ConvTranspose", inputs, ["y"], pads=pads)], weights, ["n", shape[0], None, None])
+
+
+@settings(max_examples=12)
+@given(
+    pads=st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    bias=st.booleans(),
+    channels=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    size=st.tuples(st.integers(2, 6), st.integers(2, 6)),
+)
+def test_convolution_comes_before_the_doubling(
+    pads: list[int], bias: bool, channels: tuple[int, int], size: tuple[int, int]
+):
+    x = RNG.standard_normal((2, channels[0], *size)).astype(np.float32)
+    left = check(doubled(pads, bias, (*channels, 3, 3)), convolve_before_upsampling, x)
+    assert left == ["Conv", "DepthToSpace", *(["Slice"] if any(pads) else [])]
+
+
+def test_other_doublings_and_kernels_stay():
+    x = RNG.standard_normal((1, 2, 4, 4)).astype(np.float32)
+    assert check(doubled([1] * 4, False, (2, 2, 3, 3), "linear"), convolve_before_upsampling, x)[0] == "Resize"
+    assert check(doubled([1] * 4, False, (2, 2, 4, 4)), convolve_before_upsampling, x)[0] == "Resize"
+
+
+@pytest.mark.parametrize("operator", ["LeakyRelu", "Relu", "Sigmoid"])
+def test_activation_moves_to_its_convolution(operator: str):
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["a"]),
+        helper.make_node("DepthToSpace", ["a"], ["b"], blocksize=2, mode="CRD"),
+        helper.make_node("Slice", ["b", "first", "last", "axes"], ["c"]),
+        helper.make_node(operator, ["c"], ["y"]),
+    ]
+    weights = {"kernel": KERNEL, "first": np.array([1]), "last": np.array([-1]), "axes": np.array([2])}
+    assert check(graph(nodes, weights, SHAPE), activate_before_moving, X) == ["Conv", operator, "DepthToSpace", "Slice"]
+
+
+def test_activation_stays_behind_a_pool():
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["a"]),
+        helper.make_node("MaxPool", ["a"], ["b"], kernel_shape=[2, 2]),
+        helper.make_node("LeakyRelu", ["b"], ["y"], alpha=0.5),
+    ]
+    assert check(graph(nodes, {"kernel": KERNEL}, SHAPE), activate_before_moving, X)[-1] == "LeakyRelu"
+
+
+def test_constants_are_computed_once():
+    nodes = [helper.make_node("Mul", ["two", "two"], ["four"]), helper.make_node("Add", ["x", "four"], ["y"])]
+    assert check(graph(nodes, {"two": np.array([2], np.float32)}, SHAPE), fold_constants, X) == ["Add"]
+
+
+def test_all_together():
+    resize, transposed = doubled([1] * 4, False, (3, 4, 3, 3)).graph.node
+    transposed.output[0] = "b"
+    nodes = [resize, transposed, batch_norm("b")]
+    nodes[2].output[0] = "c"
+    nodes.append(helper.make_node("LeakyRelu", ["c"], ["y"], alpha=0.01))
+    weights = norm(RNG, 4) | {"scales": np.array([1, 1, 2, 2], np.float32)}
+    weights["kernel"] = KERNEL.transpose(1, 0, 2, 3).copy()
+    assert check(graph(nodes, weights, SHAPE), rewrite, X) == ["Conv", "LeakyRelu", *INTERLEAVED, "Slice"]

@@ -1,0 +1,125 @@
+"""Import of DisVoice's weights, tried on random weights of the same networks."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import edgevoice
+from edgevoice.errors import ModelConfigError, ModelNotFoundError, ModelUseError
+from edgevoice.inference import Networks
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.publish.disvoice import Published, find_published, import_published
+from edgevoice_export.publish.probe import synthetic_spectrograms
+
+
+def random_network(arch: str) -> nn.Module:
+    torch.manual_seed(5)
+    network = ARCHITECTURES[arch].network(64)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight)  # negative ones too, as DisVoice has them
+            nn.init.normal_(module.bias, std=0.1)
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.1, 1)
+    return network
+
+
+@pytest.fixture(scope="module")
+def replearning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("package") / "disvoice" / "replearning"
+    folder.mkdir(parents=True)
+    for arch in ("cae", "rae"):
+        torch.save(random_network(arch).state_dict(), folder / f"64_{arch.upper()}.pt")
+    torch.save({}, folder.parent / "other.pt")
+    (folder.parent / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    return folder
+
+
+def folder_of(replearning: Path, file: str, out: Path, statistics: str) -> ModelFolder:
+    published = Published(file, (replearning / file).read_bytes())
+    return import_published(published, out, statistics)[0]  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def batch(replearning: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    return folder_of(replearning, "64_CAE.pt", tmp_path_factory.mktemp("batch"), "batch")
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_batch_statistics_are_pytorchs_training_mode(batch: ModelFolder, count: int):
+    assert batch.path.name == batch.config.name == "disvoice-cae-64"
+    assert batch.config.windows == "together"
+    assert batch.config.level.default == "utterance"
+    assert batch.config.spectrogram.logarithm == edgevoice.config.LogarithmConfig(1e-30)
+    images = synthetic_spectrograms(batch.config, 7)[:count]
+    with torch.no_grad():
+        reconstruction, bottleneck = random_network("cae").train()(torch.from_numpy(images))
+    networks = Networks(batch)
+    found = networks.encode(images)
+    np.testing.assert_allclose(found, bottleneck, atol=1e-4)
+    np.testing.assert_allclose(networks.reconstruct(found, images), reconstruction, atol=1e-4)
+    expected = np.mean((images - reconstruction.numpy()) ** 2, axis=(1, 3))
+    np.testing.assert_allclose(networks.error(found, images), expected, atol=1e-4)
+
+
+def test_whole_files_only(batch: ModelFolder, speech: Path):
+    extractor = edgevoice.load(batch.path)
+    assert np.isfinite(extractor.extract(speech).values).all()
+    with pytest.raises(ModelUseError):
+        extractor.stream()
+
+
+@pytest.mark.parametrize(("file", "windows"), [("64_CAE.pt", "apart"), ("64_RAE.pt", "apart")])
+def test_running_statistics_let_windows_stand_apart(replearning: Path, tmp_path: Path, file: str, windows: str):
+    folder = folder_of(replearning, file, tmp_path, "running")
+    arch = file[3:6].lower()
+    assert folder.path.name == f"disvoice-{arch}-64-running"
+    assert folder.config.windows == windows
+    images = synthetic_spectrograms(folder.config, 7)
+    with torch.no_grad():
+        _, bottleneck = random_network(arch).eval()(torch.from_numpy(images))
+    np.testing.assert_allclose(Networks(folder).encode(images), bottleneck, atol=1e-5)
+
+
+def test_sources(replearning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    names = ["64_CAE.pt", "64_RAE.pt"]
+    wheel = tmp_path / "disvoice-0.1.10-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for file in replearning.parent.rglob("*.*"):
+            archive.write(file, file.relative_to(replearning.parents[1]))
+    assert [found.name for found in find_published(wheel)] == names
+    assert [found.name for found in find_published(replearning.parents[1])] == names
+    assert [found.name for found in find_published(replearning / "64_RAE.pt")] == names[1:]
+    monkeypatch.syspath_prepend(replearning.parents[1])
+    assert [found.name for found in find_published(None)] == names
+    assert "disvoice" not in sys.modules
+
+
+def test_missing_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ModelNotFoundError, match="no such file"):
+        find_published(tmp_path / "none.whl")
+    with pytest.raises(ModelNotFoundError, match="holds no weights"):
+        find_published(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ModelNotFoundError, match="not installed"):
+        find_published(None)
+
+
+def test_other_files_are_refused(tmp_path: Path):
+    for content in (b"", b"no", b"PK\x03\x04"):
+        with pytest.raises(ModelConfigError, match="not a file of weights"):
+            import_published(Published("x.pt", content), tmp_path)
+    torch.save([1, 2], tmp_path / "list.pt")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "other.pt")
+    for name, message in (("list.pt", "state_dict"), ("other.pt", "fits none")):
+        with pytest.raises(ModelConfigError, match=message):
+            import_published(Published(name, (tmp_path / name).read_bytes()), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

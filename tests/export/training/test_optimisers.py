@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from edgevoice.errors import RuntimeMissingError
+from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.training.loop import CHECKPOINT, train
+from edgevoice_export.training.optimisers import OPTIMISERS, optimiser
+from edgevoice_export.training.weights import read_checkpoint
+
+from .conftest import SETTINGS, Stop
+
+
+def narrow_valley(name: str, steps: int = 300, rate: float = 0.1) -> float:
+    """Loss of a linear layer of strongly correlated inputs after a run, relative to that before."""
+    torch.manual_seed(0)
+    turned = torch.linalg.qr(torch.randn(32, 32))[0]
+    inputs = torch.randn(512, 32) * torch.logspace(0, -2, 32) @ turned.T
+    wanted = inputs @ torch.randn(32, 8)
+    layer = nn.Linear(32, 8, bias=False)
+    stepper = optimiser(name, layer, rate=rate, decay=0.0)
+    losses = []
+    for step in range(steps):
+        stepper.param_groups[0]["lr"] = rate * (1 - step / steps)
+        loss = nn.functional.mse_loss(layer(inputs), wanted)
+        stepper.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        stepper.step()
+        losses.append(loss.item())
+    return losses[-1] / losses[0]
+
+
+def test_soap_learns_along_directions_that_are_no_axes():
+    assert 10 * narrow_valley("soap") < narrow_valley("adamw") < 0.01
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_matrices_alone_are_decayed(name: str):
+    layer = nn.Linear(4, 4)
+    stepper = optimiser(name, layer, rate=0.1, decay=0.5)
+    weight, bias = layer.weight.detach().clone(), layer.bias.detach().clone()
+    for _ in range(2):  # SOAP's first step is its first look at the gradients
+        stepper.zero_grad()
+        (0.0 * layer(torch.ones(1, 4))).sum().backward()  # type: ignore[no-untyped-call]
+        stepper.step()
+    steps = {"adamw": 2, "soap": 1}[name]
+    torch.testing.assert_close(layer.weight.detach(), weight * 0.95**steps)
+    torch.testing.assert_close(layer.bias.detach(), bias)
+
+
+def test_soap_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
+    with pytest.raises(RuntimeMissingError, match=r"pip install 'edgevoice\[export\]'"):
+        optimiser("soap", nn.Linear(2, 2), rate=1.0, decay=0.0)
+
+
+def test_a_run_with_soap_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, arch="rae", optimiser="soap", epochs=1, epoch_windows=100)
+    stop = Stop(23)  # past the first new eigenbasis
+    assert train(settings, corpus, tmp_path / "whole")
+    assert not train(settings, corpus, tmp_path / "parts", stopped=stop, report=stop.report)
+    assert train(settings, corpus, tmp_path / "parts", resume=True)
+    whole, parts = (read_checkpoint(tmp_path / run / CHECKPOINT)["weights"] for run in ("whole", "parts"))
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)

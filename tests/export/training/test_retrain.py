@@ -1,0 +1,105 @@
+"""A model trained anew from the commands that it tells of."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.cli import main, train
+from edgevoice_export.training.lineage import Run, model_lineage
+from edgevoice_export.training.replay import replay
+from edgevoice_export.training.weights import read_weights
+
+FEW = ["--epochs=2", "--epoch-windows=8", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("EDGEVOICE_MODELS", "")
+
+
+@pytest.fixture(scope="module")
+def model(audio_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two runs."""
+    folder = tmp_path_factory.mktemp("models")
+    first, second = folder / "wide", folder / "narrow"
+    data = ["--data", str(audio_folder), "--cache", str(folder / "cache")]
+    assert main(["train", "--arch=cae", "--units=128", *FEW, *data, "--out", str(first)]) == 0
+    fine = ["--rate=1e-3", "--fixed-norms=1", "--model-version=2.0.0"]
+    assert main(["train", "--init", str(first), "--units=64", *FEW, *fine, *data, "--out", str(second)]) == 0
+    return second
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    wanted, found = read_weights(one).tensors, read_weights(other).tensors
+    return wanted.keys() == found.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_gives_the_same_weights(model: Path, audio_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    again = tmp_path / "again"
+    words = ["retrain", str(model), "--data", str(audio_folder), "--threads", "1", "--out", str(again)]
+    assert main(words) == 0
+    assert same_weights(model, again)
+    one, other = ModelFolder.open(model).config, ModelFolder.open(again).config
+    assert (other.name, other.version) == ("narrow", "2.0.0")
+    assert model_lineage(other) == model_lineage(one)
+
+    made = (again / "model.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(words) == 0
+    assert capsys.readouterr().err.count("is there already") == 2
+    assert (again / "model.json").stat().st_mtime_ns == made
+
+
+def test_goes_on_after_an_interruption(
+    model: Path, audio_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    again = tmp_path / "again"
+    words = ["retrain", str(model), "--data", str(audio_folder), "--threads", "1", "--out", str(again)]
+    with monkeypatch.context() as patch:
+        patch.setattr(train._Report, "__call__", lambda *_: signal.raise_signal(signal.SIGINT))
+        assert main(words) == 130
+    assert "goes on from there" in capsys.readouterr().err
+    assert not again.exists()
+    assert main(words) == 0
+    assert "--resume" in capsys.readouterr().err
+    assert same_weights(model, again)
+
+
+def test_dry_run_prints_the_commands(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    capsys.readouterr()
+    assert main(["retrain", str(model), "--data", "my data", "--out", str(tmp_path / "again"), "--dry-run"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("edgevoice-export train --arch cae --units 128 ")
+    assert "--init" not in first
+    assert f"--init {tmp_path}/again.runs/1/wide" in second
+    assert "--data 'my data'" in second
+    assert "DIR" not in second
+    assert not (tmp_path / "again.runs").exists()
+
+
+def test_every_run_begins_with_what_the_one_before_it_made():
+    lineage = (
+        Run("disvoice-rae-256 1.0.0", "edgevoice-export import-disvoice 256_RAE.pt"),
+        Run("rae.pt", "edgevoice-export train --arch rae --init disvoice-rae-256 --data DIR --pad --out models/rae"),
+        Run("rae 2.0.0", "edgevoice-export train --arch rae --init rae.pt --data DIR --table CSV --out models/rae"),
+    )
+    imported, first, last = replay(lineage, Path("out"), Path("runs"), ["--data", "mine"], Path("w.whl"))
+    assert imported.words == ("import-disvoice", "w.whl", "--out", "runs/1")
+    assert imported.out == Path("runs/1/disvoice-rae-256")
+    assert " ".join(first.words) == (
+        "train --arch rae --pad --init runs/1/disvoice-rae-256 --data mine --name rae.pt --out runs/2/rae.pt"
+    )
+    assert " ".join(last.words) == (
+        "train --arch rae --init runs/2/rae.pt --data mine --name rae --model-version 2.0.0 --out out"
+    )
+
+
+def test_what_was_not_trained_is_refused(disvoice_models: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["retrain", str(disvoice_models / "disvoice-rae-256"), "--data", "x", "--out", "y"]) == 2
+    assert "tells of no training" in capsys.readouterr().err

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError, ProviderError
+from edgevoice.frontend import Spectrogram
+from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.data.sampler import WindowSampler
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.training.consistency import code_distance, with_twins
+from edgevoice_export.training.loop import BEST, CHECKPOINT, DivergenceError, Progress, train
+from edgevoice_export.training.settings import Settings
+from edgevoice_export.training.weights import Weights, read_checkpoint, read_weights, write_checkpoint
+
+from .conftest import SETTINGS, Stop
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = read_checkpoint(folder / CHECKPOINT)["weights"]
+    return tensors
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_same_seed_same_weights(trained: Path, corpus: Corpus, tmp_path: Path):
+    assert train(SETTINGS, corpus, tmp_path)
+    assert_equal(weights(tmp_path), weights(trained))
+
+
+def test_another_seed_other_weights(trained: Path, corpus: Corpus, tmp_path: Path):
+    assert train(dataclasses.replace(SETTINGS, seed=1, epochs=1), corpus, tmp_path)
+    assert not torch.equal(weights(tmp_path)["encoder.conv1.weight"], weights(trained)["encoder.conv1.weight"])
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5])  # within an epoch, at its end, within the next
+def test_interrupted_and_resumed_gives_the_same(trained: Path, corpus: Corpus, tmp_path: Path, steps: int):
+    stop = Stop(steps)
+    assert not train(SETTINGS, corpus, tmp_path, stopped=stop, report=stop.report)
+    assert read_checkpoint(tmp_path / CHECKPOINT)["step"] == steps
+    assert train(SETTINGS, corpus, tmp_path, resume=True)
+    assert_equal(weights(tmp_path), weights(trained))
+    plain = [{k: v for k, v in row.items() if k != "seconds"} for row in read_checkpoint(tmp_path / BEST)["history"]]
+    expected = [{k: v for k, v in row.items() if k != "seconds"} for row in read_checkpoint(trained / BEST)["history"]]
+    assert plain == expected
+
+
+def test_killed_between_checkpoints_goes_on_from_the_last(trained: Path, corpus: Corpus, tmp_path: Path):
+    def die(progress: Progress) -> None:
+        if progress.step == 5:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        train(SETTINGS, corpus, tmp_path, report=die, checkpoint_steps=2)
+    assert read_checkpoint(tmp_path / CHECKPOINT)["step"] == 4
+    assert train(SETTINGS, corpus, tmp_path, resume=True)
+    assert_equal(weights(tmp_path), weights(trained))
+
+
+def test_resuming_a_finished_run_changes_nothing(trained: Path, corpus: Corpus):
+    before = (trained / CHECKPOINT).read_bytes()
+    assert train(SETTINGS, corpus, trained, resume=True)
+    assert (trained / CHECKPOINT).read_bytes() == before
+
+
+def test_resume_refuses_other_settings_and_data(trained: Path, corpus: Corpus, tmp_path: Path):
+    with pytest.raises(ArgumentError, match=r"batch 4 \(now 5\)"):
+        train(dataclasses.replace(SETTINGS, batch=5), corpus, trained, resume=True)
+    with pytest.raises(ArgumentError, match="other data"):
+        train(SETTINGS, dataclasses.replace(corpus, digest="0"), trained, resume=True)
+    with pytest.raises(ArgumentError, match="no run to resume"):
+        train(SETTINGS, corpus, tmp_path, resume=True)
+
+
+def test_history_is_kept(trained: Path):
+    with (trained / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert list(rows[0]) == ["epoch", "training", "running", "utterance", "seconds"]
+    assert all(float(row["running"]) > 0 for row in rows)
+    assert (trained / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_learns(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, epochs=4, epoch_windows=24, rate=1e-2)
+    assert train(settings, corpus, tmp_path)
+    losses = [row["training"] for row in read_checkpoint(tmp_path / CHECKPOINT)["history"]]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_best_is_the_epoch_of_lowest_validation_loss(trained: Path):
+    best = read_checkpoint(trained / BEST)
+    scores = [row["running"] + row["utterance"] for row in read_checkpoint(trained / CHECKPOINT)["history"]]
+    assert best["step"] == SETTINGS.epoch_steps * (int(np.argmin(scores)) + 1)
+
+
+def test_begins_with_given_weights(trained: Path, corpus: Corpus, tmp_path: Path):
+    given = read_weights(trained / BEST)
+    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=4, rate=1e-9, decay=0.0)
+    assert train(settings, corpus, tmp_path, initial=given)
+    found = weights(tmp_path)
+    for name, tensor in given.tensors.items():
+        if "running" not in name and "tracked" not in name:
+            torch.testing.assert_close(found[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_weights_that_do_not_fit_are_refused(trained: Path, corpus: Corpus, tmp_path: Path):
+    given = read_weights(trained / BEST)
+    with pytest.raises(ArgumentError, match="only of fewer"):
+        train(dataclasses.replace(SETTINGS, units=128), corpus, tmp_path, initial=given)
+    del given.tensors["encoder.linear.bias"]
+    with pytest.raises(ModelConfigError, match="do not fit"):
+        train(SETTINGS, corpus, tmp_path, initial=given)
+
+
+def test_begins_with_the_weights_of_a_wider_network(corpus: Corpus, tmp_path: Path):
+    """The first validation is nearly the wider network's own."""
+    wide = dataclasses.replace(SETTINGS, units=128, epochs=8)
+    assert train(wide, corpus, tmp_path / "wide")
+    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=4, rate=1e-9, decay=0.0)
+    assert train(settings, corpus, tmp_path / "narrow", initial=read_weights(tmp_path / "wide" / BEST))
+    scores = [read_checkpoint(tmp_path / name / BEST)["history"][-1]["running"] for name in ("wide", "narrow")]
+    assert scores[1] == pytest.approx(scores[0], rel=0.1)
+    assert weights(tmp_path / "narrow")["encoder.linear.bias"].shape == (64,)
+
+
+def test_augmented_run_sees_other_windows(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=16)
+    for share in (0.0, 0.5):
+        assert train(dataclasses.replace(settings, augment=share), corpus, tmp_path / str(share))
+    plain, changed = (read_checkpoint(tmp_path / str(share) / BEST)["history"][-1]["training"] for share in (0.0, 0.5))
+    assert plain != changed
+
+
+def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_path: Path):
+    cae = ARCHITECTURES["cae"]
+    windows = WindowSampler(corpus, np.arange(len(corpus)), cae.audio, cae.level, Spectrogram(cae.spectrogram, cae.audio))
+    draw, pairs = with_twins(windows.draw(32, ("running",), 0.0, np.random.default_rng(9), 0.5))
+    spectrograms = torch.from_numpy(windows.spectrograms(draw))
+    distances = []
+    for weight in (0.0, 1.0):
+        settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=64, batch=16, augment=0.4, consistency=weight)
+        assert train(settings, corpus, tmp_path / str(weight))
+        network = read_weights(tmp_path / str(weight) / BEST).network().eval()
+        with torch.inference_mode():
+            distances.append(code_distance(network(spectrograms)[1], pairs).item())
+    assert 0 < distances[1] < 0.9 * distances[0]
+    rows = [read_checkpoint(tmp_path / weight / CHECKPOINT)["history"][0] for weight in ("0.0", "1.0")]
+    assert "code_distance" not in rows[0]
+    assert 0 < rows[1]["code_distance"] < 2
+    assert "code_distance" in (tmp_path / "1.0" / "history.csv").read_text()
+
+
+def test_scales_of_batch_norms_stay_positive(corpus: Corpus, tmp_path: Path):
+    assert train(dataclasses.replace(SETTINGS, epochs=1, rate=1.0), corpus, tmp_path)
+    assert all((tensor > 0).all() for name, tensor in weights(tmp_path).items() if ".bn" in name and "weight" in name)
+
+
+def test_fixed_norms_keep_their_statistics_and_learn_on(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, fixed_norms=0.5)
+    half = Stop(settings.steps // 2)
+    train(settings, corpus, tmp_path, stopped=half, report=half.report)
+    before = weights(tmp_path)
+    assert train(settings, corpus, tmp_path, resume=True)
+    after = weights(tmp_path)
+    fresh = ARCHITECTURES["cae"].network(settings.units).state_dict()
+    for name in (name for name in before if "running_" in name):
+        assert not torch.equal(before[name], fresh[name])
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
+    assert not torch.equal(after["decoder.bn1.weight"], before["decoder.bn1.weight"])
+
+
+def test_weights_of_tiny_gradients_learn(corpus: Corpus, tmp_path: Path):
+    """As late in a run: with Adam's usual epsilon this bias would move by a tenth of the rate, and less."""
+    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=4, rate=1e-3, warmup=0.0, decay=0.0)
+    initial = ARCHITECTURES["cae"].network(settings.units).state_dict()
+    initial["decoder.conv4.weight"] *= 1e-4
+    assert train(settings, corpus, tmp_path, initial=Weights("cae", settings.units, initial))
+    moved = (weights(tmp_path)["decoder.linear.bias"] - initial["decoder.linear.bias"]).abs()
+    assert moved.median() == pytest.approx(1e-3, rel=0.01)
+
+
+def test_divergence_is_an_error(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("edgevoice_export.training.loop.evaluate", lambda *_: math.nan)
+    with pytest.raises(DivergenceError, match="diverged in epoch 1"):
+        train(SETTINGS, corpus, tmp_path)
+    assert not (tmp_path / BEST).exists()
+
+
+def test_norms_that_are_not_there_cannot_be_fixed(corpus: Corpus, tmp_path: Path):
+    with pytest.raises(ArgumentError, match=r"fixed-norms 0\.5: rae has no batch norms"):
+        train(dataclasses.replace(SETTINGS, arch="rae", fixed_norms=0.5), corpus, tmp_path)
+
+
+def test_bfloat16_and_recurrent_network(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, arch="rae", epochs=1, epoch_windows=4, bfloat16=0.5)
+    assert train(settings, corpus, tmp_path)
+    assert np.isfinite(read_checkpoint(tmp_path / BEST)["history"][0]["running"])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_a_device_is_an_error(corpus: Corpus, tmp_path: Path):
+    with pytest.raises(ProviderError, match="CUDA"):
+        train(SETTINGS, corpus, tmp_path, device="cuda")
+
+
+@given(step=st.integers(0, 999))
+def test_learning_rate_is_one_cycle(step: int):
+    settings = Settings("cae", 64, epochs=10, epoch_windows=100, batch=1, rate=0.5, warmup=0.1)
+    rate = settings.learning_rate(step)
+    assert 0 < rate <= 0.5
+    if step < 99:
+        assert rate < settings.learning_rate(step + 1)
+    elif step < 999:
+        assert rate > settings.learning_rate(step + 1) or step == 99
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arch": "x"}, "architecture 'x'"),
+        ({"units": 65}, "65 units"),
+        ({"optimiser": "sgd"}, "optimiser 'sgd': expected one of adamw, soap"),
+        ({"epochs": 0}, "1 or more"),
+        ({"augment": 1.5}, "augment 1.5: expected a share"),
+        ({"rate": 0.0}, "rate 0.0: expected a number above 0"),
+        ({"rate": math.nan}, "rate nan"),
+        ({"clip": -1.0}, "clip -1.0: expected a number above 0"),
+        ({"decay": -0.1}, "decay -0.1: expected 0 or more"),
+        ({"jitter_db": math.inf}, "jitter-db inf"),
+        ({"patience": -1}, "patience -1"),
+        ({"seed": -1}, "seed -1"),
+        ({"augment": 0.5, "consistency": -1.0}, "consistency -1.0"),
+        ({"consistency": 1.0}, "augment between 0 and 1"),
+        ({"augment": 1.0, "consistency": 1.0}, "augment between 0 and 1"),
+        ({"changes": "mp3"}, "changes mp3: tells nothing while augment is 0"),
+        ({"consistent_under": "mp3"}, "consistent-under mp3: tells nothing while consistency is 0"),
+        (
+            {"augment": 0.5, "changes": "mp3", "consistency": 1.0, "consistent_under": "noise,band"},
+            "noise,band: none of the changes mp3",
+        ),
+        ({"changes": ""}, "changes '': expected some of band"),
+        ({"consistent_under": "noise,rain"}, "'noise,rain': expected some of band,coarse,mp3,noise"),
+        ({"fixed_norms": -0.1}, "fixed-norms -0.1"),
+        ({"fixed_norms": 1.0}, "no statistics"),
+    ],
+)
+def test_settings_are_checked(change: dict[str, object], message: str):
+    with pytest.raises(ArgumentError, match=message):
+        dataclasses.replace(SETTINGS, **change)  # type: ignore[arg-type]
+
+
+def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path):
+    path = tmp_path / "checkpoint.pt"
+    content = {"settings": {}, "weights": {}, "step": 1, "history": [], "data": "", "lineage": [], "command": ""}
+    write_checkpoint(path, content)
+
+    class Broken:
+        def __reduce__(self) -> str:
+            raise OSError("disk full")
+
+    with pytest.raises(OutputError, match=r"checkpoint\.pt: cannot be written \(disk full\)"):
+        write_checkpoint(path, {"step": 2, "x": Broken()})
+    assert read_checkpoint(path)["step"] == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04"])
+def test_broken_checkpoint_is_a_typed_error(tmp_path: Path, content: bytes):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelConfigError, match=r"checkpoint\.pt"):
+        read_checkpoint(path)
+
+
+def test_missing_checkpoint_is_a_typed_error(tmp_path: Path):
+    with pytest.raises(ModelFilesError):
+        read_checkpoint(tmp_path / "none.pt")
+
+
+def test_checkpoint_with_code_is_refused(tmp_path: Path):
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"settings": Path("x")}, path)
+    with pytest.raises(ModelConfigError):
+        read_checkpoint(path)

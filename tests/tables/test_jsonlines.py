@@ -1,0 +1,58 @@
+"""Frames as JSON Lines."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevoice.features import Frame, Layout
+from edgevoice.tables.jsonlines import JsonLines, frame_json
+
+LAYOUT = Layout(bottleneck=2, error=3, rate=16000, window=8000)
+FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+def frame(values: list[float], **changes: float) -> Frame:
+    return Frame(3, np.array(values, np.float32), 12000, silent=False, gap=True, layout=LAYOUT, **changes)
+
+
+def test_a_line_is_a_frame() -> None:
+    text = frame_json(frame([0.1, 1e-8, 1, 2, 3]))
+    assert text == (
+        '{"frame": 3, "start": 12000, "end": 20000, "seconds": 1.25, "silent": false, "gap": true, "time": null, '
+        '"latency": null, "bottleneck": [0.1, 1e-08], "error": [1.0, 2.0, 3.0]}'
+    )
+
+
+def test_a_live_frame_carries_its_clock() -> None:
+    found = json.loads(frame_json(frame([0, 0, 0, 0, 0], time=1.7e9 + 0.125, latency=0.0625)))
+    assert found["time"] == 1.7e9 + 0.125
+    assert found["latency"] == 0.0625
+
+
+@given(st.lists(FLOATS, min_size=5, max_size=5))
+def test_numbers_read_back_to_the_last_bit(numbers: list[float]) -> None:
+    found = json.loads(frame_json(frame(numbers)))
+    values = np.array(found["bottleneck"] + found["error"]).astype(np.float32)
+    assert values.tobytes() == np.array(numbers, np.float32).tobytes()
+
+
+class Pipe(io.BytesIO):
+    """Remembers what was there at every flush."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushed: list[int] = []
+
+    def flush(self) -> None:
+        self.flushed.append(self.getvalue().count(b"\n"))
+
+
+def test_every_line_is_flushed() -> None:
+    pipe = Pipe()
+    JsonLines(pipe).write([frame([0, 0, 0, 0, 0])] * 3)
+    assert pipe.flushed == [1, 2, 3]
