@@ -207,7 +207,7 @@ def test_resampling_by_the_spectrum(tiny: Extractor, noise: np.ndarray) -> None:
 
 def test_fft_resampling_without_scipy(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "scipy.signal", None)
-    with pytest.raises(edgevoice.RuntimeMissingError, match="disvoice"):
+    with pytest.raises(edgevoice.MissingPackageError, match="disvoice"):
         tiny.extract((noise, 8000), resampler="fft")
 
 

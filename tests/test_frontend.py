@@ -12,17 +12,17 @@ import soundfile
 
 from edgevoice import ModelConfig, ModelConfigError
 from edgevoice.config import BandsConfig
-from edgevoice.frontend import Spectrogram, mel_filters
+from edgevoice.frontend import FrontEnd, mel_filters
 from tinymodel import settings as tiny_settings
 
 FILES = dict.fromkeys(("encoder.onnx", "decoder.onnx"), "sha256:" + "0" * 64)
 RATE, WINDOW = 16000, 8000
 
 
-def front_end(floor: float | None) -> Spectrogram:
+def front_end(floor: float | None) -> FrontEnd:
     logarithm = None if floor is None else {"floor": floor}
     config = ModelConfig.from_dict(tiny_settings(files=FILES, spectrogram={"logarithm": logarithm}))
-    return Spectrogram(config.spectrogram, config.audio)
+    return FrontEnd(config.spectrogram, config.audio)
 
 
 def log_units(standardised: np.ndarray) -> np.ndarray:
@@ -119,4 +119,4 @@ def test_nothing_of_a_windows_size_is_allocated_per_window(noise: np.ndarray) ->
 def test_bands_narrower_than_a_bin_are_refused() -> None:
     config = ModelConfig.from_dict(tiny_settings(files=FILES, spectrogram={"fft": 128, "padding": 64}))
     with pytest.raises(ModelConfigError, match="narrower than a bin"):
-        Spectrogram(config.spectrogram, config.audio)
+        FrontEnd(config.spectrogram, config.audio)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.levels import whole_level
 
 pytest.importorskip("torch", reason="the export extra is not installed")
@@ -37,7 +37,7 @@ def ours(samples: np.ndarray) -> np.ndarray:
     window = samples.astype(np.float32) / 2**15
     mean = float(window.mean(dtype=np.float64))
     offset, gain = whole_level(mean, float(window.min()), float(window.max()), architecture.level)
-    return Spectrogram(architecture.spectrogram, architecture.audio).compute(window[None], offset, gain)[0]
+    return FrontEnd(architecture.spectrogram, architecture.audio).compute(window[None], offset, gain)[0]
 
 
 def theirs(samples: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import edgevoice
-from edgevoice import DeviceMemoryError, ModelFilesError, ProviderError, RuntimeMissingError
+from edgevoice import DeviceMemoryError, MissingPackageError, ModelFilesError, ProviderError
 from fakeonnxruntime import CPU, CUDA, FakeRuntime
 
 BATCHES = [1, 2, 4, 8, 16, 32, 64]
@@ -71,7 +71,7 @@ class TestCannotBeUsed:
 
     def test_no_runtime(self, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
         monkeypatch.setitem(sys.modules, "onnxruntime", None)  # type: ignore[arg-type]
-        with pytest.raises(RuntimeMissingError, match=r"pip install 'edgevoice\[cpu\]', or 'edgevoice\[gpu\]'"):
+        with pytest.raises(MissingPackageError, match=r"pip install 'edgevoice\[cpu\]', or 'edgevoice\[gpu\]'"):
             edgevoice.load(tiny_model)
 
     def test_runtime_without_cuda(self, runtime: FakeRuntime, install: Callable[[str], None], tiny_model: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.label_efficiency.speakers import SEED, VALIDATION
 from edgevoice.config import ModelConfig
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus, read_corpus
@@ -41,7 +41,7 @@ class Speech:
     def __init__(self, data: Path, config: ModelConfig, cache: Path) -> None:
         self.config = config
         self.corpus: Corpus = read_corpus(data, config.audio.rate, config.audio.window, cache=cache)
-        self._front = Spectrogram(config.spectrogram, config.audio)
+        self._front = FrontEnd(config.spectrogram, config.audio)
         self._training, self._held_out = split_speakers(self.corpus.speakers, VALIDATION, SEED)
 
     @property

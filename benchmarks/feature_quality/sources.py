@@ -14,7 +14,7 @@ from benchmarks.label_efficiency.vectors import Progress, Vector, vectors
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.config import ModelConfig
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.functionals import compute_functionals
 from edgevoice.windows import Windower
 
@@ -93,7 +93,7 @@ class LinearFunctionals:
         samples = np.concatenate([np.empty(0, np.float32), *resampled(open_source(path), audio.rate, None, "soxr")])
         samples = np.pad(samples, (0, max(0, audio.window - len(samples))))
         windower = Windower(self._config, "running", audio.hop)
-        front = Spectrogram(self._config.spectrogram, audio)
+        front = FrontEnd(self._config.spectrogram, audio)
         scratch = front.scratch()
         return np.concatenate(
             [front.compute(some.samples, some.offset, some.gain, scratch) for some in windower.push(samples)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgevoice.errors import DeviceMemoryError
 from edgevoice.features import Features, Layout
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice.windows import Windows
 
@@ -42,7 +42,7 @@ def describe(networks: Networks, layout: Layout, spectrograms: NDArray[np.float3
 class Apart:
     """Windows that do not depend on each other: computed as they come."""
 
-    def __init__(self, networks: Networks, spectrogram: Spectrogram, layout: Layout, batch: int) -> None:
+    def __init__(self, networks: Networks, spectrogram: FrontEnd, layout: Layout, batch: int) -> None:
         self._networks, self._spectrogram, self._layout = networks, spectrogram, layout
         self._scratch = spectrogram.scratch()
         self._images = np.empty((batch, 1, *spectrogram.shape), np.float32)
@@ -65,7 +65,7 @@ class Apart:
 class Together:
     """Windows whose features depend on all windows of the source: kept until its end, then computed at once."""
 
-    def __init__(self, networks: Networks, spectrogram: Spectrogram, layout: Layout) -> None:
+    def __init__(self, networks: Networks, spectrogram: FrontEnd, layout: Layout) -> None:
         self._networks, self._spectrogram, self._layout = networks, spectrogram, layout
         self._nothing = layout._replace(bottleneck=0, error=0)
         self._scratch = spectrogram.scratch()

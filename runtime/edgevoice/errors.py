@@ -12,7 +12,7 @@ EdgeVoiceError
 │   ├── ModelFilesError           (OSError) a file of the folder is missing, altered or unreadable
 │   └── ModelUseError             (ValueError) the model cannot be used in this way
 ├── DeviceError                   what computes, or what captures
-│   ├── RuntimeMissingError       (ImportError) a package that this use needs is not installed
+│   ├── MissingPackageError       (ImportError) a package that this use needs is not installed
 │   ├── ProviderError             (RuntimeError) the device asked for cannot compute
 │   ├── DeviceMemoryError         (MemoryError) the computation does not fit into memory
 │   ├── MicrophoneNotFoundError   (LookupError) no input device of that name or index
@@ -74,7 +74,7 @@ class DeviceError(EdgeVoiceError):
     """What computes or captures is missing, busy or gone."""
 
 
-class RuntimeMissingError(DeviceError, ImportError):
+class MissingPackageError(DeviceError, ImportError):
     """A package that this use needs is not installed; the message says how to install it."""
 
 

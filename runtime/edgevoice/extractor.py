@@ -18,7 +18,7 @@ from edgevoice.audio.samples import check_channel, check_samples, is_number
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Images, Networks, check_device
 from edgevoice.levels import parse_level, whole_level
 from edgevoice.modelfolder import ModelFolder, find_model
@@ -51,7 +51,7 @@ def load(
     Raises:
         ModelNotFoundError: there is no such model.
         ModelConfigError, ModelFilesError: the model folder is broken.
-        RuntimeMissingError, ProviderError: ONNX Runtime is missing, or cannot use the device.
+        MissingPackageError, ProviderError: ONNX Runtime is missing, or cannot use the device.
         ArgumentError: an argument is outside what is allowed.
     """
     check_device(device)
@@ -70,7 +70,7 @@ class Extractor:
         config = folder.config
         self._folder, self._device, self._threads = folder, device, threads
         self._networks = Networks(folder, device, threads, decoder=descriptors != "bottleneck")
-        self._spectrogram = Spectrogram(config.spectrogram, config.audio)
+        self._spectrogram = FrontEnd(config.spectrogram, config.audio)
         self._local = threading.local()
         bottleneck = config.features.bottleneck if descriptors != "error" else 0
         error = config.features.error if descriptors != "bottleneck" else 0

@@ -20,7 +20,7 @@ _CACHE = 3 << 16
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Buffers that one thread reuses from window to window; made by `Spectrogram.scratch`."""
+    """Buffers that one thread reuses from window to window; made by `FrontEnd.scratch`."""
 
     padded: Floats
     """(samples + 2 padding,): the padding stays zero."""
@@ -40,7 +40,7 @@ class Scratch:
     """(bands, columns)"""
 
 
-class Spectrogram:
+class FrontEnd:
     """Standardised spectrograms, float32 (n, bands, columns), of windows of samples.
 
     Zeros on both sides, a tapered FFT every `step` samples, power or magnitude, bands, natural logarithm above a floor,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
-from edgevoice.errors import ArgumentError, DeviceMemoryError, ModelFilesError, ProviderError, RuntimeMissingError
+from edgevoice.errors import ArgumentError, DeviceMemoryError, MissingPackageError, ModelFilesError, ProviderError
 from edgevoice.modelfolder import ModelFolder
 
 Images = NDArray[np.float32]
@@ -33,7 +33,7 @@ class Networks:
         decoder: whether the decoder is needed.
 
     Raises:
-        RuntimeMissingError: ONNX Runtime is not installed.
+        MissingPackageError: ONNX Runtime is not installed.
         ProviderError: the device asked for cannot compute.
         ModelFilesError: a network is missing, altered or not what `model.json` says.
     """
@@ -113,7 +113,7 @@ def open_session(
         trace: where ONNX Runtime writes how long each operator took: the first part of a file's path.
 
     Raises:
-        RuntimeMissingError, ProviderError, ModelFilesError: as `Networks`.
+        MissingPackageError, ProviderError, ModelFilesError: as `Networks`.
     """
     path = folder.locate(name)
     runtime = _onnxruntime(device)
@@ -182,7 +182,7 @@ def _onnxruntime(device: str) -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise RuntimeMissingError(
+        raise MissingPackageError(
             "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
         ) from error
     if device != "cpu":

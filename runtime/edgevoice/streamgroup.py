@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgevoice.analysis import Analysis, describe
 from edgevoice.features import Features, Layout
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice.stream import Stream
 from edgevoice.windows import Windows
@@ -36,7 +36,7 @@ class StreamGroup:
     """
 
     def __init__(
-        self, networks: Networks, spectrogram: Spectrogram, layout: Layout, batch: int, make_stream: MakeStream
+        self, networks: Networks, spectrogram: FrontEnd, layout: Layout, batch: int, make_stream: MakeStream
     ) -> None:
         self._batch = _Batch(networks, spectrogram, layout, batch)
         self._make_stream = make_stream
@@ -67,7 +67,7 @@ class StreamGroup:
 class _Batch:
     """Windows of several streams, in the order in which they were completed."""
 
-    def __init__(self, networks: Networks, spectrogram: Spectrogram, layout: Layout, size: int) -> None:
+    def __init__(self, networks: Networks, spectrogram: FrontEnd, layout: Layout, size: int) -> None:
         self._networks, self._spectrogram, self.layout = networks, spectrogram, layout
         self._scratch = spectrogram.scratch()
         self._images = np.empty((size, 1, *spectrogram.shape), np.float32)

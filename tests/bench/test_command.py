@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevoice import RuntimeMissingError
+from edgevoice import MissingPackageError
 from edgevoice.bench import benchmark
 from edgevoice.bench.report import Report
 from edgevoice.cli import main
@@ -53,5 +53,5 @@ def test_a_picture_that_cannot_be_written_is_told_before_measuring(
 
 def test_a_figure_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgevoice.plotting.figurefile.find_spec", lambda _: None)
-    with pytest.raises(RuntimeMissingError, match=r"edgevoice\[plot\]"):
+    with pytest.raises(MissingPackageError, match=r"edgevoice\[plot\]"):
         figure_format("out.png")

@@ -136,7 +136,7 @@ def test_what_the_model_refuses_is_wrong_usage(
         (edgevoice.MicrophoneLostError("x"), 1),
         (edgevoice.MicrophoneNotFoundError("x"), 2),
         (edgevoice.ModelFilesError("x"), 2),
-        (edgevoice.RuntimeMissingError("x"), 2),
+        (edgevoice.MissingPackageError("x"), 2),
         (edgevoice.ArgumentError("two\nlines"), 2),
         (KeyboardInterrupt(), 130),
     ],

@@ -12,23 +12,8 @@ import torch
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.publish.export import Description, export_checkpoint
-from edgevoice_export.training.loop import BEST, Progress, train
-from edgevoice_export.training.settings import Settings
-
-SETTINGS = Settings("cae", 64, epochs=2, epoch_windows=12, batch=4, validation=0.34, validation_windows=6)
-
-
-class Stop:
-    """Stops a run after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def __call__(self) -> bool:
-        return self.left <= 0
-
-    def report(self, _: Progress) -> None:
-        self.left -= 1
+from edgevoice_export.training.loop import BEST, train
+from shortrun import SETTINGS
 
 
 def voice(seconds: float, rate: int, seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edgevoice import MicrophoneOpenError, RuntimeMissingError
+from edgevoice import MicrophoneOpenError, MissingPackageError
 from edgevoice.microphone import portaudio, runningtime
 from edgevoice.microphone.devices import input_devices
 from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
@@ -62,8 +62,8 @@ def _import_raising(error: Exception) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("error", "expected", "words"),
     [
-        (ImportError("no module"), RuntimeMissingError, r"pip install 'edgevoice\[mic\]'"),
-        (OSError("PortAudio library not found"), RuntimeMissingError, "apt install libportaudio2"),
+        (ImportError("no module"), MissingPackageError, r"pip install 'edgevoice\[mic\]'"),
+        (OSError("PortAudio library not found"), MissingPackageError, "apt install libportaudio2"),
         (PortAudioError("Error initializing PortAudio"), MicrophoneOpenError, "does not start"),
     ],
 )

@@ -74,5 +74,5 @@ def test_the_command_refuses_other_formats(tiny_model: Path, speech: Path, tmp_p
 
 def test_without_matplotlib(tiny: edgevoice.Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(edgevoice.RuntimeMissingError, match=r"edgevoice\[plot\]"):
+    with pytest.raises(edgevoice.MissingPackageError, match=r"edgevoice\[plot\]"):
         draw_overview(tiny, noise, tiny.extract((noise, 16000)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgevoice.config import AudioConfig, LevelConfig
 from edgevoice.errors import ArgumentError
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.levels import LevelFollower, Steps, whole_level
 from edgevoice_export.data.changes import CHANGES, Change, changed
 from edgevoice_export.data.corpus import Corpus
@@ -41,7 +41,7 @@ class WindowSampler:
     """The windows of some utterances of a corpus; one that is shorter than a window has zeros after it."""
 
     def __init__(
-        self, corpus: Corpus, utterances: NDArray[np.int64], audio: AudioConfig, level: LevelConfig, front: Spectrogram
+        self, corpus: Corpus, utterances: NDArray[np.int64], audio: AudioConfig, level: LevelConfig, front: FrontEnd
     ) -> None:
         self._corpus, self._utterances = corpus, utterances
         self._audio, self._level, self._front = audio, level, front

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from edgevoice.config import FeaturesConfig, LogarithmConfig, ModelConfig
 from edgevoice.errors import ModelConfigError, ModelFilesError, ModelNotFoundError
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert
@@ -126,7 +126,7 @@ def import_published(
     normed = any(name.endswith("running_mean") for name in weights.tensors)
     kind = statistics if normed else "none"
     spectrogram = dataclasses.replace(architecture.spectrogram, logarithm=LogarithmConfig(_FLOOR))
-    shape = Spectrogram(spectrogram, architecture.audio).shape
+    shape = FrontEnd(spectrogram, architecture.audio).shape
     config = ModelConfig(
         name=f"disvoice-{weights.arch}-{weights.units}" + ("-running" if statistics == "running" else ""),
         version="1.0.0",

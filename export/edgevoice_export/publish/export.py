@@ -12,7 +12,7 @@ import numpy as np
 
 from edgevoice.config import FeaturesConfig, ModelConfig
 from edgevoice.errors import ArgumentError
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
@@ -68,7 +68,7 @@ def export_checkpoint(
     architecture = ARCHITECTURES[settings.arch]
     weights = Weights(settings.arch, settings.units, content["weights"])
     network = weights.network()
-    front = Spectrogram(architecture.spectrogram, architecture.audio)
+    front = FrontEnd(architecture.spectrogram, architecture.audio)
     split = split_speakers(corpus.speakers, settings.validation, settings.seed)
     windows = WindowSampler(corpus, split[1], architecture.audio, architecture.level, front)
     graphs = convert(network, front.shape, settings.units)

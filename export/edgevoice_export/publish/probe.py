@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice_export.data.corpus import Corpus, read_file
 from edgevoice_export.data.sampler import WindowSampler
 
@@ -56,7 +56,7 @@ def _spectrograms(samples: NDArray[np.int16], name: str, config: ModelConfig, mo
         shortest=len(samples),
         table=None,
     )
-    front = Spectrogram(config.spectrogram, config.audio)
+    front = FrontEnd(config.spectrogram, config.audio)
     windows = WindowSampler(corpus, np.zeros(1, np.int64), config.audio, config.level, front)
     level = config.level.default if isinstance(config.level.default, str) else "utterance"
     return windows.spectrograms(windows.grid(level, most))

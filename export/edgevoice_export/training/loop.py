@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from edgevoice.config import LEVELS
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.codes.scaling import bottleneck_sizes, scale_bottleneck
 from edgevoice_export.codes.straightening import straightened
@@ -99,7 +99,7 @@ def train(
         ProviderError: no CUDA device.
     """
     architecture = ARCHITECTURES[settings.arch]
-    front = Spectrogram(architecture.spectrogram, architecture.audio)
+    front = FrontEnd(architecture.spectrogram, architecture.audio)
     training, validation = (
         WindowSampler(corpus, utterances, architecture.audio, architecture.level, front)
         for utterances in split_speakers(corpus.speakers, settings.validation, settings.seed)

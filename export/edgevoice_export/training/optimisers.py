@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from edgevoice.errors import RuntimeMissingError
+from edgevoice.errors import MissingPackageError
 
 # Of a mean over thousands of points, most gradients are below 1e-8: with the usual epsilon such weights hardly move.
 _EPSILON = 1e-13
@@ -28,7 +28,7 @@ def _soap(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
     try:
         from pytorch_optimizer import SOAP
     except ImportError as error:
-        raise RuntimeMissingError("soap needs pytorch-optimizer: pip install 'edgevoice[export]'") from error
+        raise MissingPackageError("soap needs pytorch-optimizer: pip install 'edgevoice[export]'") from error
     return SOAP(
         groups,
         lr=rate,
@@ -48,7 +48,7 @@ def optimiser(name: str, network: nn.Module, *, rate: float, decay: float) -> to
     """Return an optimiser of a network's parameters; biases and the scales of batch norms are not decayed.
 
     Raises:
-        RuntimeMissingError: the package that it comes from is not installed.
+        MissingPackageError: the package that it comes from is not installed.
     """
     matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.files import AudioSource
 from edgevoice.audio.samples import mix
-from edgevoice.errors import ArgumentError, RuntimeMissingError
+from edgevoice.errors import ArgumentError, MissingPackageError
 
 RESAMPLERS = ("soxr", "fft")
 
@@ -83,14 +83,14 @@ def resample_fft(samples: NDArray[np.float32], source_rate: int, target_rate: in
     Float64 out: above the band of the source nothing is left but the last bits, and DisVoice's features see them.
 
     Raises:
-        RuntimeMissingError: SciPy is not installed.
+        MissingPackageError: SciPy is not installed.
     """
     if source_rate == target_rate:
         return samples.astype(np.float64)
     try:
         from scipy.signal import resample
     except ImportError as error:
-        raise RuntimeMissingError(
+        raise MissingPackageError(
             "resampler 'fft' needs SciPy, which is not installed: pip install 'edgevoice[disvoice]'"
         ) from error
     length = int(len(samples) * target_rate / source_rate)

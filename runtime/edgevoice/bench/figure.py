@@ -28,7 +28,7 @@ def draw_report(report: Report) -> Figure:
     """The histogram of the time from push to frame, and the stages' medians with their 99th percentiles.
 
     Raises:
-        RuntimeMissingError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
     figure = new_figure(10, 4)
     histogram, bars = figure.subplots(1, 2)

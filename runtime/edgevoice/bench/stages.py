@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgevoice.bench.timing import Call
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.inference import open_session
 from edgevoice.stream import Stream
 
@@ -31,7 +31,7 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
     config = extractor.config
     window = samples[: config.audio.window]
     image = extractor.spectrogram(window)[:, None]
-    spectrogram = Spectrogram(config.spectrogram, config.audio)
+    spectrogram = FrontEnd(config.spectrogram, config.audio)
     scratch, out = spectrogram.scratch(), np.empty((1, *spectrogram.shape), np.float32)
     columns = np.random.default_rng(0).standard_normal(scratch.segments.shape)
     encoder = open_session(extractor.folder, "encoder.onnx", extractor.device, threads)

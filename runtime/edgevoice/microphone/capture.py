@@ -129,7 +129,7 @@ def open_capture(request: CaptureRequest, blocks: BlockQueue, opening: int = 0) 
     Raises:
         MicrophoneNotFoundError: there is no such device.
         MicrophoneOpenError: it is busy or gone, takes none of the forms, or does not answer.
-        RuntimeMissingError: sounddevice or PortAudio is not installed.
+        MissingPackageError: sounddevice or PortAudio is not installed.
         ArgumentError: it has fewer channels than are needed.
     """
 

@@ -33,7 +33,7 @@ def input_devices() -> list[InputDevice]:
     """All input devices, in PortAudio's order.
 
     Raises:
-        RuntimeMissingError: sounddevice or PortAudio is not installed.
+        MissingPackageError: sounddevice or PortAudio is not installed.
         MicrophoneOpenError: the audio server hangs.
     """
     return portaudio.call(lambda: _list(portaudio.load()))

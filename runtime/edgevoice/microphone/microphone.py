@@ -71,7 +71,7 @@ class Microphone:
     Raises:
         MicrophoneNotFoundError: there is no such device.
         MicrophoneOpenError: it cannot be opened.
-        RuntimeMissingError: sounddevice or PortAudio is not installed.
+        MissingPackageError: sounddevice or PortAudio is not installed.
         ModelUseError: the model, or the level `utterance`, needs the whole audio at once.
         OutputError: the recording cannot be written.
         ArgumentError: an argument is outside what is allowed.

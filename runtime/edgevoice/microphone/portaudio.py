@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from edgevoice.errors import MicrophoneOpenError, RuntimeMissingError
+from edgevoice.errors import MicrophoneOpenError, MissingPackageError
 from edgevoice.microphone.runningtime import wait
 
 PATIENCE = 5.0
@@ -119,16 +119,16 @@ def load() -> Any:
     """The module `sounddevice`; for PortAudio's thread.
 
     Raises:
-        RuntimeMissingError: it, or PortAudio itself, is not installed.
+        MissingPackageError: it, or PortAudio itself, is not installed.
         MicrophoneOpenError: PortAudio does not start.
     """
     known = "sounddevice" in sys.modules
     try:
         import sounddevice
     except ImportError as error:
-        raise RuntimeMissingError("sounddevice is not installed: pip install 'edgevoice[mic]'") from error
+        raise MissingPackageError("sounddevice is not installed: pip install 'edgevoice[mic]'") from error
     except OSError as error:
-        raise RuntimeMissingError(
+        raise MissingPackageError(
             "PortAudio is not installed: apt install libportaudio2 (Debian, Ubuntu), dnf install portaudio (Fedora), "
             "pacman -S portaudio (Arch), brew install portaudio (macOS)"
         ) from error

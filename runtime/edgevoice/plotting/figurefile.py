@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from edgevoice.errors import ArgumentError, RuntimeMissingError
+from edgevoice.errors import ArgumentError, MissingPackageError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,13 +21,13 @@ def figure_format(path: str | os.PathLike[str]) -> str:
 
     Raises:
         ArgumentError: it stands for none.
-        RuntimeMissingError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
     name = Path(path).suffix.lower().removeprefix(".")
     if name not in FORMATS:
         raise ArgumentError(f"{path}: expected a name that ends in {', '.join(f'.{known}' for known in FORMATS)}")
     if find_spec("matplotlib") is None:
-        raise RuntimeMissingError(_MISSING)
+        raise MissingPackageError(_MISSING)
     return name
 
 
@@ -35,12 +35,12 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure, of so many inches, that belongs to no window.
 
     Raises:
-        RuntimeMissingError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise RuntimeMissingError(_MISSING) from error
+        raise MissingPackageError(_MISSING) from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

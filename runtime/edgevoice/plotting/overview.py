@@ -41,7 +41,7 @@ def draw_overview(
         A matplotlib figure that belongs to no window; `figure.savefig(path)` writes it.
 
     Raises:
-        RuntimeMissingError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
     figure = new_figure(10, 1.6 * (2 + 2 * bool(features.layout.error) + bool(features.layout.bottleneck)))
     audio, bands = extractor.config.audio, extractor.config.spectrogram.bands

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice_export.data.changes import CHANGES, Change, band_limited, changed, coarsely_coded, mp3_coded, noisy
 from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]
-FRONT = Spectrogram(CAE.spectrogram, CAE.audio)
+FRONT = FrontEnd(CAE.spectrogram, CAE.audio)
 FLOOR = float(FRONT.compute(np.zeros((1, 8000), np.float32))[0, 0, 0])
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice.errors import ArgumentError
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice.levels import LevelFollower, Steps
 from edgevoice.modelfolder import ModelFolder
@@ -23,7 +23,7 @@ CAE = ARCHITECTURES["cae"]
 
 @pytest.fixture(scope="module")
 def windows(corpus: Corpus) -> WindowSampler:
-    front = Spectrogram(CAE.spectrogram, CAE.audio)
+    front = FrontEnd(CAE.spectrogram, CAE.audio)
     return WindowSampler(corpus, np.array([0, 1, 4]), CAE.audio, CAE.level, front)
 
 
@@ -114,7 +114,7 @@ def test_spectrograms_are_the_front_ends(windows: WindowSampler, corpus: Corpus)
     first, second = corpus.utterance(4), corpus.utterance(0)[4000:12000]
     mean = float(first.mean(dtype=np.float64))
     gain = 0.5 / np.abs(first - mean).max()
-    front = Spectrogram(CAE.spectrogram, CAE.audio)
+    front = FrontEnd(CAE.spectrogram, CAE.audio)
     np.testing.assert_allclose(found[0], front.compute(first[None, 123:8123], mean, gain), atol=1e-6)
     mean = float(second.mean(dtype=np.float64))
     np.testing.assert_allclose(found[1], front.compute(second[None], mean, 1 / np.abs(second - mean).max()), atol=1e-6)

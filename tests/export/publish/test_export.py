@@ -25,8 +25,7 @@ from edgevoice_export.publish.probe import recorded_spectrograms, synthetic_spec
 from edgevoice_export.publish.verify import TOLERANCE, network_reference, verify
 from edgevoice_export.training.loop import BEST
 from edgevoice_export.training.weights import pack_weights, read_checkpoint, read_weights
-
-from .conftest import SETTINGS
+from shortrun import SETTINGS
 
 DESCRIPTION = Description("cae-64", data="buzzes")
 

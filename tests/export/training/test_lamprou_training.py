@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import edgevoice
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.data.sampler import WindowSampler
@@ -29,7 +29,7 @@ def short(audio_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpu
 
 
 def windows(corpus: Corpus) -> WindowSampler:
-    front = Spectrogram(ARCHITECTURE.spectrogram, ARCHITECTURE.audio)
+    front = FrontEnd(ARCHITECTURE.spectrogram, ARCHITECTURE.audio)
     return WindowSampler(corpus, np.arange(len(corpus)), ARCHITECTURE.audio, ARCHITECTURE.level, front)
 
 

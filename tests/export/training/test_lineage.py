@@ -12,8 +12,7 @@ from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.training.lineage import Run, lineage_of, lineage_told, training_command
 from edgevoice_export.training.loop import BEST, train
 from edgevoice_export.training.weights import read_weights
-
-from .conftest import SETTINGS
+from shortrun import SETTINGS
 
 OWN = {"model": "b 2.0.0", "command": "train b"}
 

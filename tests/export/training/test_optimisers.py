@@ -8,13 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from edgevoice.errors import RuntimeMissingError
+from edgevoice.errors import MissingPackageError
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.training.loop import CHECKPOINT, train
 from edgevoice_export.training.optimisers import OPTIMISERS, optimiser
 from edgevoice_export.training.weights import read_checkpoint
-
-from .conftest import SETTINGS, Stop
+from shortrun import SETTINGS, Stop
 
 
 def narrow_valley(name: str, steps: int = 300, rate: float = 0.1) -> float:
@@ -56,7 +55,7 @@ def test_matrices_alone_are_decayed(name: str):
 
 def test_soap_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
-    with pytest.raises(RuntimeMissingError, match=r"pip install 'edgevoice\[export\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'edgevoice\[export\]'"):
         optimiser("soap", nn.Linear(2, 2), rate=1.0, decay=0.0)
 
 

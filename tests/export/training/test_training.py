@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError, ProviderError
-from edgevoice.frontend import Spectrogram
+from edgevoice.frontend import FrontEnd
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
@@ -20,8 +20,7 @@ from edgevoice_export.training.consistency import code_distance, with_twins
 from edgevoice_export.training.loop import BEST, CHECKPOINT, DivergenceError, Progress, train
 from edgevoice_export.training.settings import Settings
 from edgevoice_export.training.weights import Weights, read_checkpoint, read_weights, write_checkpoint
-
-from .conftest import SETTINGS, Stop
+from shortrun import SETTINGS, Stop
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -145,7 +144,7 @@ def test_augmented_run_sees_other_windows(corpus: Corpus, tmp_path: Path):
 
 def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_path: Path):
     cae = ARCHITECTURES["cae"]
-    windows = WindowSampler(corpus, np.arange(len(corpus)), cae.audio, cae.level, Spectrogram(cae.spectrogram, cae.audio))
+    windows = WindowSampler(corpus, np.arange(len(corpus)), cae.audio, cae.level, FrontEnd(cae.spectrogram, cae.audio))
     draw, pairs = with_twins(windows.draw(32, ("running",), 0.0, np.random.default_rng(9), 0.5))
     spectrograms = torch.from_numpy(windows.spectrograms(draw))
     distances = []

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
-from edgevoice.errors import RuntimeMissingError
+from edgevoice.errors import MissingPackageError
 
 
 def show_spectrograms(spectrograms: NDArray[np.float32], rebuilt: NDArray[np.float32], config: ModelConfig) -> None:
@@ -18,12 +18,12 @@ def show_spectrograms(spectrograms: NDArray[np.float32], rebuilt: NDArray[np.flo
         config: of the model.
 
     Raises:
-        RuntimeMissingError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise RuntimeMissingError("plots need matplotlib, which is not installed: pip install 'edgevoice[plot]'") from error
+        raise MissingPackageError("plots need matplotlib, which is not installed: pip install 'edgevoice[plot]'") from error
     audio, bands = config.audio, config.spectrogram.bands
     # Windows overlap: those that follow each other without an overlap are drawn side by side.
     stride = max(1, audio.window // audio.hop)

@@ -21,8 +21,8 @@ from edgevoice.errors import (
     ArgumentError,
     AudioFileNotFoundError,
     DeviceMemoryError,
+    MissingPackageError,
     ModelNotFoundError,
-    RuntimeMissingError,
 )
 from edgevoice.features import Layout
 from edgevoice.functionals import FUNCTIONALS, compute_functionals
@@ -103,7 +103,7 @@ class RepLearning:
             AudioError: the file is missing, damaged, shorter than one window, or digital silence throughout.
             ArgumentError: another format.
             DeviceMemoryError: the recording does not fit into memory.
-            RuntimeMissingError: SciPy, pandas or matplotlib is needed and not installed.
+            MissingPackageError: SciPy, pandas or matplotlib is needed and not installed.
         """
         _check_format(fmt)
         values = self._features(os.fspath(audio), static, plots)
@@ -177,7 +177,7 @@ def _frame(values: NDArray[np.float32], names: list[str]) -> Any:
     try:
         import pandas as pd
     except ImportError as error:
-        raise RuntimeMissingError(
+        raise MissingPackageError(
             "a DataFrame needs pandas, which is not installed: pip install 'edgevoice[disvoice]'"
         ) from error
     return pd.DataFrame(values, columns=names)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.files import open_source
 from edgevoice.config import ModelConfig
-from edgevoice.errors import AudioFormatError, AudioTooShortError, RuntimeMissingError, SamplesError
+from edgevoice.errors import AudioFormatError, AudioTooShortError, MissingPackageError, SamplesError
 from edgevoice.frontend import mel_filters
 
 _NATIVE = {
@@ -36,7 +36,7 @@ def disvoice_spectrograms(path: str, config: ModelConfig) -> NDArray[np.float32]
 
     Raises:
         AudioError: the file is missing, damaged, shorter than one window, or digital silence throughout.
-        RuntimeMissingError: it must be resampled, and SciPy is not installed.
+        MissingPackageError: it must be resampled, and SciPy is not installed.
     """
     samples, rate = _read(path)
     if samples.ndim > 1:
@@ -107,6 +107,6 @@ def _resample(samples: NDArray[np.number], length: int) -> NDArray[np.floating]:
     try:
         from scipy.signal import resample
     except ImportError as error:
-        raise RuntimeMissingError("DisVoice's resampling needs SciPy: pip install 'edgevoice[disvoice]'") from error
+        raise MissingPackageError("DisVoice's resampling needs SciPy: pip install 'edgevoice[disvoice]'") from error
     result: NDArray[np.floating] = resample(samples, length) if length else np.empty(0)
     return result
