@@ -35,12 +35,11 @@ if TYPE_CHECKING:
         StreamError,
     )
     from edgevoice.extractor import Extractor, load
-    from edgevoice.features import Features, Frame
+    from edgevoice.features import Features, Frame, functionals
     from edgevoice.microphone.devices import InputDevice, input_devices
     from edgevoice.microphone.microphone import Microphone
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
-    from edgevoice.stream import Stream
-    from edgevoice.streamgroup import StreamGroup
+    from edgevoice.stream import Stream, StreamGroup
 
 __all__ = [
     "ArgumentError",
@@ -74,6 +73,7 @@ __all__ = [
     "StreamError",
     "StreamGroup",
     "find_model",
+    "functionals",
     "input_devices",
     "list_models",
     "load",
@@ -92,8 +92,9 @@ _MODULES = {
     "ModelConfig": "config",
     "ModelFolder": "modelfolder",
     "Stream": "stream",
-    "StreamGroup": "streamgroup",
+    "StreamGroup": "stream",
     "find_model": "modelfolder",
+    "functionals": "features",
     "input_devices": "microphone.devices",
     "list_models": "modelfolder",
     "load": "extractor",

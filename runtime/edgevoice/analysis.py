@@ -1,104 +1,178 @@
-"""From windows to the features of a block: level, spectrogram, encoder, decoder."""
+"""From windows to features: level, spectrogram, encoder, decoder; one batch after another, or several at once."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from edgevoice.errors import DeviceMemoryError
+from edgevoice.cores import usable_cores
 from edgevoice.features import Features, Layout
-from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice.windows import Windows
 
+_AHEAD = 2
+"""Batches, for each worker, that may wait before the first of them is given out: no worker waits for the reader."""
+_MOST_WORKERS = 8  # each takes 20 MB
+
+
+class SpectrogramMaker(Protocol):
+    """What makes spectrograms of windows: `frontend.FrontEnd` in NumPy, or a graph on the device."""
+
+    shape: tuple[int, int]
+    """(bands, columns) of one spectrogram."""
+
+    def scratch(self) -> Any:
+        """New buffers for one thread."""
+        ...
+
+    def compute(
+        self,
+        windows: NDArray[np.float32],
+        offset: ArrayLike = 0.0,
+        gain: ArrayLike = 1.0,
+        scratch: Any = None,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Spectrograms float32 (n, bands, columns) of windows (n, window), each at its level."""
+        ...
+
 
 class Analysis(Protocol):
-    """Turns windows into features for one stream; owns the stream's buffers."""
+    """Turns the windows of one stream into features, in their order; what is not ready comes with a later call."""
 
     def run(self, windows: Windows) -> Features:
-        """Features of some windows, or none if they wait for `finish`."""
+        """Take windows; return the features that are ready."""
         ...
 
-    def finish(self) -> list[Features]:
-        """What waited for the end of the source."""
+    def finish(self) -> Features:
+        """The features of all windows that wait."""
         ...
 
     def reset(self) -> None:
-        """Forget what waits."""
+        """Forget the windows that wait."""
         ...
 
 
-def describe(networks: Networks, layout: Layout, spectrograms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Descriptors, float32 (n, bottleneck + error), of spectrograms, float32 (n, 1, bands, columns)."""
-    bottleneck = networks.encode(spectrograms)
-    if not layout.error:
-        return bottleneck
-    error = networks.error(bottleneck, spectrograms)
-    return np.concatenate([bottleneck, error], axis=1) if layout.bottleneck else error
+class Pipeline:
+    """What computes a window, without a state: front end, networks, and what of their output is wanted."""
+
+    def __init__(self, networks: Networks, front_end: SpectrogramMaker, layout: Layout, batch: int) -> None:
+        self.networks, self.front_end, self.layout, self.batch = networks, front_end, layout, batch
+
+    def descriptors(self, spectrograms: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Descriptors, float32 (n, bottleneck + error), of spectrograms, float32 (n, 1, bands, columns)."""
+        bottleneck = self.networks.encode(spectrograms)
+        if not self.layout.error:
+            return bottleneck
+        error = self.networks.error(bottleneck, spectrograms)
+        return np.concatenate([bottleneck, error], axis=1) if self.layout.bottleneck else error
+
+    def images(self, count: int) -> NDArray[np.float32]:
+        """An array for so many spectrograms, float32 (count, 1, bands, columns)."""
+        return np.empty((count, 1, *self.front_end.shape), np.float32)
+
+    def features(self, values: NDArray[np.float32], windows: Windows) -> Features:
+        """The features that these descriptors of windows make up."""
+        return Features(
+            values,
+            windows.index,
+            windows.position,
+            windows.silent,
+            windows.gap,
+            windows.loudness,
+            windows.offset,
+            windows.gain,
+            self.layout,
+        )
+
+    def nothing(self) -> Features:
+        """Features of no window."""
+        return Features.join([], self.layout)
 
 
-class Apart:
-    """Windows that do not depend on each other: computed as they come."""
+class Direct:
+    """Windows computed as they come, in the thread that brings them."""
 
-    def __init__(self, networks: Networks, spectrogram: FrontEnd, layout: Layout, batch: int) -> None:
-        self._networks, self._spectrogram, self._layout = networks, spectrogram, layout
-        self._scratch = spectrogram.scratch()
-        self._images = np.empty((batch, 1, *spectrogram.shape), np.float32)
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._scratch = pipeline.front_end.scratch()
+        self._images = pipeline.images(pipeline.batch)
 
     def run(self, windows: Windows) -> Features:
-        """Features of the windows."""
+        """The features of these windows."""
         images = self._images[: len(windows.samples)]
-        self._spectrogram.compute(windows.samples, windows.offset, windows.gain, self._scratch, images[:, 0])
-        values = describe(self._networks, self._layout, images)
-        return Features(values, windows.number, windows.start, windows.silent, windows.gap, self._layout)
+        self._pipeline.front_end.compute(windows.samples, windows.offset, windows.gain, self._scratch, images[:, 0])
+        return self._pipeline.features(self._pipeline.descriptors(images), windows)
 
-    def finish(self) -> list[Features]:
-        """Nothing: no window waits."""
-        return []
-
-    def reset(self) -> None:
-        """Nothing to forget."""
-
-
-class Together:
-    """Windows whose features depend on all windows of the source: kept until its end, then computed at once."""
-
-    def __init__(self, networks: Networks, spectrogram: FrontEnd, layout: Layout) -> None:
-        self._networks, self._spectrogram, self._layout = networks, spectrogram, layout
-        self._nothing = layout._replace(bottleneck=0, error=0)
-        self._scratch = spectrogram.scratch()
-        self.reset()
+    def finish(self) -> Features:
+        """None: no window waits."""
+        return self._pipeline.nothing()
 
     def reset(self) -> None:
-        """Forget what waits."""
-        self._waiting: list[tuple[NDArray[np.float32], Features]] = []
+        """Nothing waits."""
+
+
+class Concurrent:
+    """Batches of windows computed by several threads at once; their features in order, with the bits of `Direct`.
+
+    A context manager: its threads have ended when it has.
+
+    Args:
+        pipeline: what computes.
+        workers: how many batches are computed at the same time.
+    """
+
+    def __init__(self, pipeline: Pipeline, workers: int) -> None:
+        self._pipeline, self._workers = pipeline, workers
+        self._pool = ThreadPoolExecutor(workers, "edgevoice extract")
+        self._pending: deque[Future[Features]] = deque()
+        self._idle: SimpleQueue[Direct] = SimpleQueue()  # buffers, for whichever thread takes the next batch
+
+    def __enter__(self) -> Concurrent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
     def run(self, windows: Windows) -> Features:
-        """No features yet; the windows' spectrograms wait."""
-        images = self._spectrogram.compute(windows.samples, windows.offset, windows.gain, self._scratch)
-        nothing = np.empty((len(images), 0), np.float32)
-        place = Features(nothing, windows.number, windows.start, windows.silent, windows.gap, self._nothing)
-        self._waiting.append((images, place))
-        return Features.join([], self._layout)
-
-    def finish(self) -> list[Features]:
-        """Features of all windows.
+        """Take windows; return the features of the oldest ones once enough wait.
 
         Raises:
-            DeviceMemoryError: they do not fit into memory together.
+            EdgeVoiceError: whatever computing the oldest ones raised.
         """
-        if not self._waiting:
-            return []
-        count = sum(len(images) for images, _ in self._waiting)
+        # The windower overwrites what it gave out.
+        windows = replace(windows, samples=windows.samples.copy())
+        self._pending.append(self._pool.submit(self._compute, windows))
+        ready = []
+        while len(self._pending) > _AHEAD * self._workers or (self._pending and self._pending[0].done()):
+            ready.append(self._pending.popleft().result())
+        return Features.join(ready, self._pipeline.layout)
+
+    def finish(self) -> Features:
+        """The features of all windows that wait."""
+        return Features.join((self._pending.popleft().result() for _ in range(len(self._pending))), self._pipeline.layout)
+
+    def reset(self) -> None:
+        """Forget the windows that wait."""
+        self._pending.clear()
+
+    def _compute(self, windows: Windows) -> Features:
         try:
-            spectrograms = np.concatenate([images for images, _ in self._waiting])[:, None]
-            places = Features.join([place for _, place in self._waiting], self._nothing)
-            self.reset()
-            values = describe(self._networks, self._layout, spectrograms)
-        except MemoryError as error:
-            raise DeviceMemoryError(
-                f"{count} windows, which this model needs at once, do not fit into memory: use shorter audio"
-            ) from error
-        return [Features(values, places.index, places.start, places.silent, places.gap, self._layout)]
+            direct = self._idle.get_nowait()
+        except Empty:
+            direct = Direct(self._pipeline)
+        try:
+            return direct.run(windows)
+        finally:
+            self._idle.put(direct)
+
+
+def default_workers(threads: int) -> int:
+    """How many workers of so many threads each the cores hold: 1 to 8."""
+    return min(max(1, usable_cores() // threads), _MOST_WORKERS)

@@ -14,15 +14,14 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
 
-FORMAT = 1
+FORMAT = 2
 SILENCE = 2.0**-15
 """Peak below which a window is silent, and the smallest peak that a level divides by: one step of 16-bit audio."""
 
-LEVELS = ("running", "utterance", "window")
 _NETWORK_FILES = {"encoder.onnx", "decoder.onnx"}
 _LARGEST = {"rate": 768_000, "window": 1 << 22, "fft": 1 << 16, "image": 1 << 22, "units": 1 << 16}
 
@@ -60,7 +59,7 @@ class LevelConfig:
     """How the samples of a window are brought to the scale that the model was trained on."""
 
     default: str | float
-    """`running`, `utterance`, `window`, or a number: a fixed gain."""
+    """Name of a level (see `edgevoice.levels`), or a number: a fixed gain."""
     step: int
     """Samples between two updates of the running level; windows and hops are multiples of it."""
     mean_rate: float
@@ -73,9 +72,7 @@ class LevelConfig:
     """Added to the peak by `window` and `utterance`; where it is 0, they divide by at least 2^-15."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.default, str):
-            _require(self.default in LEVELS, "level.default", f"{self.default!r} is not one of {', '.join(LEVELS)}")
-        else:
+        if not isinstance(self.default, str):
             _require(SILENCE <= self.default <= 1 / SILENCE, "level.default", f"{self.default} is not in 2^-15..2^15")
         _require(self.step >= 1, "level.step", f"{self.step} is below 1 sample")
         _require(0 < self.mean_rate <= 1, "level.mean_rate", f"{self.mean_rate} is not above 0 and at most 1")
@@ -156,6 +153,26 @@ class FeaturesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TypicalConfig:
+    """Mean and spread (standard deviation) of each descriptor over the speakers for validation, in the frame's order."""
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+
+
+class FrozenDict(dict[str, Any]):
+    """A dictionary that cannot be changed, unlike a MappingProxyType one that can be copied and pickled."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("the configuration of a model cannot be changed")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """One `model.json`."""
 
@@ -167,14 +184,16 @@ class ModelConfig:
     level: LevelConfig
     spectrogram: SpectrogramConfig
     features: FeaturesConfig
-    windows: Literal["apart", "together"]
-    """`apart`: a window's features depend on that window alone; `together`: on all windows given in one call."""
-    batch_independent: bool
-    """Whether the CPU gives a window the same bits in any batch."""
     files: Mapping[str, str] = field(hash=False)
-    """File names of the folder and their `sha256:` digests."""
+    """Names of the files that running needs, and their `sha256:` digests."""
     origin: Mapping[str, Any] = field(hash=False)
     """What the model was made from: for people, not for the code."""
+    training: Mapping[str, str] = field(hash=False, default_factory=FrozenDict)
+    """Names and digests of the files that training needs, which may be absent."""
+    typical: TypicalConfig | None = None
+    """What the descriptors are like for speech: what a live picture needs."""
+    batch_statistics: bool = False
+    """Whether batch norms use the statistics of all windows of a recording: `compat.disvoice` alone loads such a model."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -210,21 +229,16 @@ class ModelConfig:
             "features.error",
             f"{self.features.error} is not the number of bands ({bands.count})",
         )
+        if self.typical is not None:
+            for key, values in (("mean", self.typical.mean), ("spread", self.typical.spread)):
+                expected = self.features.bottleneck + self.features.error
+                _require(len(values) == expected, f"typical.{key}", f"has {len(values)} numbers, expected {expected}")
         _require(set(self.files) >= _NETWORK_FILES, "files", f"does not list {' and '.join(sorted(_NETWORK_FILES))}")
-        for name, digest in self.files.items():
-            _require(
-                name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:"),
-                f"files.{name}",
-                "is not a plain file name",
-            )
-            digits = digest.removeprefix("sha256:")
-            _require(
-                digits != digest and len(digits) == 64 and set(digits) <= set("0123456789abcdef"),
-                f"files.{name}",
-                f"{digest!r} is not 'sha256:' and 64 hexadecimal digits",
-            )
-        object.__setattr__(self, "files", types.MappingProxyType(dict(self.files)))
-        object.__setattr__(self, "origin", types.MappingProxyType(dict(self.origin)))
+        for key in ("files", "training"):
+            for name, digest in getattr(self, key).items():
+                _check_file(f"{key}.{name}", name, digest)
+        for key in ("files", "training", "origin"):
+            object.__setattr__(self, key, _frozen(getattr(self, key)))
 
     @property
     def columns(self) -> int:
@@ -269,6 +283,23 @@ class ModelConfig:
         return {"format": data.pop("format"), **data}
 
 
+def _check_file(key: str, name: str, digest: str) -> None:
+    _require(name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:"), key, "is not a plain file name")
+    digits = digest.removeprefix("sha256:")
+    _require(
+        digits != digest and len(digits) == 64 and set(digits) <= set("0123456789abcdef"),
+        key,
+        f"{digest!r} is not 'sha256:' and 64 hexadecimal digits",
+    )
+
+
+def _frozen(value: Any) -> Any:
+    """Dictionaries and lists, as JSON has them, made immutable."""
+    if isinstance(value, Mapping):
+        return FrozenDict({key: _frozen(item) for key, item in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
 def is_model_name(name: str) -> bool:
     """Whether a model can have that name: letters, digits, `-`, `_` and `.`, but not punctuation alone."""
     return name.replace("-", "").replace("_", "").replace(".", "").isalnum()
@@ -287,12 +318,16 @@ def _refuse_constant(constant: str) -> Any:
     raise ModelConfigError(f"{constant} is not a number that JSON has")
 
 
+def _default(item: dataclasses.Field[Any]) -> Any:
+    return item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return {
             item.name: _plain(getattr(value, item.name))
             for item in dataclasses.fields(value)
-            if getattr(value, item.name) != item.default or item.name == "format"
+            if item.name == "format" or getattr(value, item.name) != _default(item)
         }
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
@@ -308,7 +343,7 @@ def _read(section: type[Section], data: Any, path: str) -> Section:
     for key in data:
         _require(key in fields, f"{prefix}{key}", f"is unknown; known are {', '.join(fields)}")
     for key, item in fields.items():
-        _require(key in data or item.default is not dataclasses.MISSING, f"{prefix}{key}", "is missing")
+        _require(key in data or _default(item) is not dataclasses.MISSING, f"{prefix}{key}", "is missing")
     return section(**{key: _value(kinds[key], value, f"{prefix}{key}") for key, value in data.items()})
 
 
@@ -319,6 +354,9 @@ def _value(kind: Any, value: Any, path: str) -> Any:
         return value
     if origin in (typing.Union, types.UnionType):
         return _one_of(arguments, value, path)
+    if origin is tuple and arguments[1:] == (...,):
+        _require(isinstance(value, list | tuple), path, "is not a list")
+        return tuple(_value(arguments[0], item, f"{path}.{k}") for k, item in enumerate(value))
     if origin is tuple:
         fits = isinstance(value, list | tuple) and len(value) == len(arguments)
         _require(fits, path, f"{value!r} is not a list of {len(arguments)}")

@@ -5,79 +5,116 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import lru_cache
+from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.analysis import Analysis, Apart, Together, describe
-from edgevoice.audio.files import AudioInput, open_source
-from edgevoice.audio.resampling import check_resampler, resampled
+from edgevoice.analysis import Analysis, Concurrent, Direct, Pipeline, default_workers
+from edgevoice.audio.files import AudioInput, AudioSource, open_source
+from edgevoice.audio.resampling import resampled
 from edgevoice.audio.samples import check_channel, check_samples, is_number
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
-from edgevoice.inference import Images, Networks, check_device
-from edgevoice.levels import parse_level, whole_level
+from edgevoice.inference import Array, Networks, SessionOptions
+from edgevoice.levels import Level, find_level
 from edgevoice.modelfolder import ModelFolder, find_model
-from edgevoice.parallel import analysed, default_workers
-from edgevoice.stream import Stream
-from edgevoice.streamgroup import StreamGroup
-from edgevoice.windows import BATCH, FixedLevel, Windower, Windows
+from edgevoice.providers import find_device
+from edgevoice.stream import Stream, StreamGroup
+from edgevoice.wholenumbers import whole_number
+from edgevoice.windows import Windower
 
 DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]
 
-_CUDA_BATCH = 64
+_MOST = 1024
 
 
 def load(
-    model: str | os.PathLike[str] = "cae-256",
+    model: str | os.PathLike[str] | ModelFolder | Traversable = "cae-256",
     *,
     device: str = "cpu",
     threads: int = 1,
     descriptors: Descriptors = "all",
+    session_options: SessionOptions | None = None,
 ) -> Extractor:
     """Load a model.
 
     Args:
-        model: name of a model (`edgevoice models` lists them), or path of a model folder.
-        device: `cpu`, `cuda` or `cuda:N`. A device that cannot be used is an error: there is no fallback.
+        model: name of a model (`edgevoice models` lists them), path of a model folder, a `ModelFolder`, or a resource of a
+            package (`importlib.resources.files(package) / "model"`).
+        device: `cpu`, `cuda`, `cuda:N` or `openvino`. A device that cannot be used is an error: there is no fallback.
         threads: CPU threads of one computation.
         descriptors: `all`, or only the `bottleneck` (the decoder is then neither loaded nor run), or only the `error`.
+        session_options: ONNX Runtime's own options for those who know what they want: attributes of its `SessionOptions`
+            and, where a name has a dot, its configuration entries. They come after EdgeVoice's own choices.
 
     Raises:
         ModelNotFoundError: there is no such model.
         ModelConfigError, ModelFilesError: the model folder is broken.
+        ModelUseError: the model is one that only `edgevoice.compat.disvoice` can use.
         MissingPackageError, ProviderError: ONNX Runtime is missing, or cannot use the device.
         ArgumentError: an argument is outside what is allowed.
     """
-    check_device(device)
-    _check_count("threads", threads)
+    find_device(device)
+    threads = whole_number("threads", threads, 1, _MOST)
     if descriptors not in DESCRIPTORS:
         raise ArgumentError(f"descriptors {descriptors!r}: expected one of {', '.join(DESCRIPTORS)}")
-    return Extractor(find_model(model), device, threads, descriptors)
+    return Extractor(find_model(model), device, threads, descriptors, session_options)
 
 
 class Extractor:
-    """A loaded model: immutable, shared between threads. Made by `edgevoice.load`."""
+    """A loaded model: immutable, shared between threads. Made by `edgevoice.load`.
 
-    __slots__ = ("_device", "_folder", "_layout", "_local", "_networks", "_spectrogram", "_threads")
+    It is pickled as what it was loaded from, and a process that unpickles it several times loads it once; `copy.copy` and
+    `copy.deepcopy` give the extractor itself.
+    """
 
-    def __init__(self, folder: ModelFolder, device: str, threads: int, descriptors: Descriptors) -> None:
+    __slots__ = ("__weakref__", "_folder", "_layout", "_loaded_as", "_local", "_networks", "_pipeline")
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        device: str,
+        threads: int,
+        descriptors: Descriptors,
+        session_options: SessionOptions | None = None,
+    ) -> None:
         config = folder.config
-        self._folder, self._device, self._threads = folder, device, threads
-        self._networks = Networks(folder, device, threads, decoder=descriptors != "bottleneck")
-        self._spectrogram = FrontEnd(config.spectrogram, config.audio)
-        self._local = threading.local()
+        if config.batch_statistics:
+            raise ModelUseError(
+                f"model {config.name!r} computes all windows of a recording together, as DisVoice does: use "
+                "edgevoice.compat.disvoice.RepLearning"
+            )
+        find_level(None, config.level)
+        self._folder = folder
+        self._loaded_as = (folder, device, threads, descriptors, tuple(sorted((session_options or {}).items())))
+        decoder = descriptors != "bottleneck"
+        self._networks = Networks(folder, device, threads, decoder, options=session_options)
         bottleneck = config.features.bottleneck if descriptors != "error" else 0
-        error = config.features.error if descriptors != "bottleneck" else 0
+        error = config.features.error if decoder else 0
         self._layout = Layout(bottleneck, error, config.audio.rate, config.audio.window)
+        front_end = self._networks.front_end or FrontEnd(config.spectrogram, config.audio)
+        self._pipeline = Pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
+        self._local = threading.local()
 
     def __repr__(self) -> str:
-        return f"<Extractor {self.config.name} {self.config.version} on {self._device}>"
+        return f"<Extractor {self.config.name} {self.config.version} on {self.device}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _loaded_once, self._loaded_as
+
+    def __copy__(self) -> Extractor:
+        return self
+
+    def __deepcopy__(self, _: object) -> Extractor:
+        return self
 
     @property
     def config(self) -> ModelConfig:
@@ -92,12 +129,17 @@ class Extractor:
     @property
     def device(self) -> str:
         """The device that computes."""
-        return self._device
+        return self._loaded_as[1]
 
     @property
     def layout(self) -> Layout:
         """What a frame's numbers are: counts, names, rate."""
         return self._layout
+
+    @property
+    def batches(self) -> bool:
+        """Whether several windows are computed in one run; False where a window's bits would depend on its batch."""
+        return self._networks.runs_at_once(self._pipeline.batch)
 
     def stream(
         self,
@@ -107,6 +149,7 @@ class Extractor:
         level: str | float | None = None,
         hop: float | None = None,
         channel: int | None = None,
+        group: StreamGroup | None = None,
     ) -> Stream:
         """A stream for one live source.
 
@@ -116,40 +159,30 @@ class Extractor:
             level: `running`, `window` or a fixed gain; the model's own if None.
             hop: seconds between windows, a multiple of the level's step; the model's own if None.
             channel: the one to use, from 0 up; their mean if None.
+            group: one of this extractor's groups, which computes the windows of its streams together.
 
         Raises:
-            ModelUseError: the model, or the level `utterance`, needs the whole audio at once.
+            ModelUseError: the level `utterance` needs the whole audio at once.
             ArgumentError: an argument is outside what is allowed.
         """
-        return self._stream(self._analysis(), rate, channels, level, hop, channel)
+        chosen = find_level(level, self.config.level)
+        if chosen.needs_whole:
+            raise ModelUseError(
+                f"level {chosen.name!r} needs the whole audio before its first window: a stream takes 'running', 'window' "
+                "or a fixed gain"
+            )
+        if group is None:
+            return self._stream(Direct(self._pipeline), chosen, hop, rate, channels, channel)
+        if not isinstance(group, StreamGroup) or group.pipeline is not self._pipeline:
+            raise ArgumentError("group: expected one that this extractor made, extractor.group()")
+        member = group.member()
+        stream = self._stream(member, chosen, hop, rate, channels, channel)
+        member.of(stream)
+        return stream
 
     def group(self) -> StreamGroup:
-        """A group of streams for many live sources on one thread, whose windows are computed together."""
-        return StreamGroup(self._networks, self._spectrogram, self._layout, self._batch, self._stream)
-
-    def _stream(
-        self,
-        analysis: Analysis,
-        rate: int | None,
-        channels: int,
-        level: str | float | None,
-        hop: float | None,
-        channel: int | None,
-    ) -> Stream:
-        name = self.config.name
-        if self.config.windows == "together":
-            raise ModelUseError(
-                f"model {name!r} computes all windows of a source together: it takes whole files (extract), not streams"
-            )
-        chosen = parse_level(level, self.config.level)
-        if chosen == "utterance":
-            raise ModelUseError(
-                "level 'utterance' needs the whole audio before its first window: a stream takes 'running', 'window' or "
-                "a fixed gain"
-            )
-        rate = self.config.audio.rate if rate is None else rate
-        windower = Windower(self.config, _fixed(chosen), self._hop(hop), self._batch)
-        return Stream(windower, analysis, self._layout, rate, channels, channel)
+        """A group for many live sources on one thread, whose windows are computed together: see `stream(group=...)`."""
+        return StreamGroup(self._pipeline)
 
     def extract(
         self,
@@ -161,14 +194,13 @@ class Extractor:
         end: float | None = None,
         channel: int | None = None,
         pad: bool = False,
-        resampler: Literal["soxr", "fft"] = "soxr",
         workers: int | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> Features:
-        """Features of a whole recording: what a stream gives that is fed with it, bit for bit on the CPU.
+        """Features of a whole recording: a stream that is fed with it, the same bits as live on the CPU.
 
         Args:
-            audio: a path, an open binary file that can be sought, or (samples, rate).
+            audio: a path, an open binary file that can be sought, (samples, rate), or a source that is open already.
             level: `running`, `utterance`, `window` or a fixed gain; the model's own if None.
             hop: seconds between windows, a multiple of the level's step; the model's own if None.
             start: where to begin, in seconds. Positions of frames stay those of the whole recording; their `index` counts
@@ -176,10 +208,9 @@ class Extractor:
             end: where to stop, in seconds.
             channel: the one to use, from 0 up; their mean if None.
             pad: whether audio shorter than one window is filled up with zeros.
-            resampler: `soxr`, in constant memory, or `fft`: the whole signal by its spectrum, as DisVoice does.
             workers: how many batches of windows are computed at the same time, each on the CPU threads that the model was
-                loaded with: one a usable core if None, 8 at most. 1 keeps all in the calling thread, as do models that
-                compute windows together, and devices other than the CPU.
+                loaded with: one for each usable core if None, 8 at most. 1 keeps all in the calling thread, as do devices
+                other than the CPU.
             progress: called with the seconds of audio read since its last call.
 
         Raises:
@@ -187,42 +218,30 @@ class Extractor:
             DeviceError: computing it failed.
             ArgumentError: an argument is outside what is allowed.
         """
-        chosen = parse_level(level, self.config.level)
-        check_resampler(resampler)
-        samples = self._hop(hop)
-        source = open_source(audio, start, end)
-        check_channel(channel, source.channels)
-        dtype = np.float64 if resampler == "fft" else np.float32
+        chosen = find_level(level, self.config.level)
+        self._hop(hop)
+        workers = self._workers(workers)
+        with ExitStack() as stack:
+            source = audio if isinstance(audio, AudioSource) else stack.enter_context(open_source(audio, start, end))
+            check_channel(channel, source.channels)
+            if chosen.needs_whole:
+                chosen = self._settled(chosen, source, channel)
+            analysis: Analysis = Direct(self._pipeline)
+            if workers > 1:
+                analysis = stack.enter_context(Concurrent(self._pipeline, workers))
+            stream = self._stream(analysis, chosen, hop, source.rate, source.channels, channel)
+            features = Features.join(_fed(stream, source, pad, progress), self.layout)
+            if not len(features):
+                raise AudioTooShortError(f"{source.name}: {self._too_short(stream, start)}")
+            extent = (source.first / source.rate, (source.first + stream.position) / source.rate)
+            moved = round(source.first * self.config.audio.rate / source.rate)
+        return replace(features, position=features.position + moved, source=source.name, extent=extent)
 
-        def signal() -> Iterator[NDArray[np.floating]]:
-            return resampled(source, self.config.audio.rate, channel, resampler)
-
-        measured = _measure(signal(), self.config) if chosen == "utterance" else _fixed(chosen)
-        windower = Windower(self.config, measured, samples, self._batch, dtype)
-        window = self.config.audio.window
-
-        def blocks() -> Iterator[Windows]:
-            reported = 0
-            for block in signal():
-                yield from windower.push(block)
-                if progress:
-                    progress((windower.position - reported) / self.config.audio.rate)
-                    reported = windower.position
-            if pad and 0 < windower.position < window:
-                yield from windower.push(np.zeros(window - windower.position, dtype))
-
-        with closing(analysed(blocks(), self._analysis, self._workers(workers))) as frames:
-            features = Features.join(frames, self.layout)
-        if not len(features):
-            raise AudioTooShortError(f"{source.name}: {self._too_short(windower.position, start)}")
-        return features.moved(round(source.first * self.config.audio.rate / source.rate))
-
-    def encode(self, window: NDArray[Any]) -> NDArray[np.float32]:
+    def encode(self, window: NDArray[Any]) -> Array:
         """Bottleneck of windows whose samples have the model's level already: the shortest way through the encoder.
 
         Args:
-            window: (window,) or (n, window), dtypes as `Stream.push`. Where the model computes windows together, the n
-                given are the recording.
+            window: (window,) or (n, window), dtypes as `Stream.push`.
 
         Returns:
             float32 (n, units); n is 1 for a single window.
@@ -232,7 +251,7 @@ class Extractor:
         """
         return self._each(window, self._networks.encode)
 
-    def spectrogram(self, window: NDArray[Any]) -> NDArray[np.float32]:
+    def spectrogram(self, window: NDArray[Any]) -> Array:
         """Standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
 
         Raises:
@@ -240,7 +259,7 @@ class Extractor:
         """
         return self._images(self._windows(window))[:, 0].copy()
 
-    def reconstruct(self, window: NDArray[Any]) -> NDArray[np.float32]:
+    def reconstruct(self, window: NDArray[Any]) -> Array:
         """What the decoder makes of the windows' bottleneck, standardised: float32 (n, bands, columns).
 
         Raises:
@@ -252,44 +271,53 @@ class Extractor:
         networks = self._networks
         return self._each(window, lambda images: networks.reconstruct(networks.encode(images), images)[:, 0])
 
-    def describe(self, window: NDArray[Any]) -> NDArray[np.float32]:
+    def describe(self, window: NDArray[Any]) -> Array:
         """Descriptors of windows at the model's level: float32 (n, descriptors), as the rows of `extract`.
 
         Raises:
             SamplesError: as `encode`.
         """
-        return self._each(window, lambda images: describe(self._networks, self._layout, images))
+        return self._each(window, self._pipeline.descriptors)
 
-    @property
-    def _batch(self) -> int:
-        """Windows computed together at most, where more than one is at hand."""
-        if self._device != "cpu":
-            return _CUDA_BATCH
-        return BATCH if self.config.batch_independent else 1
+    def _stream(
+        self,
+        analysis: Analysis,
+        level: Level,
+        hop: float | None,
+        rate: int | None,
+        channels: int,
+        channel: int | None,
+    ) -> Stream:
+        windower = Windower(self.config, level, self._hop(hop), self._pipeline.batch)
+        rate = self.config.audio.rate if rate is None else rate
+        return Stream(windower, analysis, self._layout, rate, channels, channel)
+
+    def _settled(self, level: Level, source: AudioSource, channel: int | None) -> Level:
+        """The level of a whole source at the model's rate, its tail included."""
+        count, total, low, high = 0, 0.0, np.inf, -np.inf
+        for samples in resampled(source, self.config.audio.rate, channel):
+            if len(samples):
+                count += len(samples)
+                total += float(np.add.reduce(samples.astype(np.float64)))
+                low, high = min(low, float(samples.min())), max(high, float(samples.max()))
+        return level.settled(total / count, low, high) if count else level
 
     def _workers(self, asked: int | None) -> int:
         """Batches that `extract` computes at the same time."""
-        if asked is not None:
-            _check_count("workers", asked)
-        if self._device != "cpu" or self.config.windows == "together":
+        asked = None if asked is None else whole_number("workers", asked, 1, _MOST)
+        _, device, threads, _, _ = self._loaded_as
+        if not find_device(device).provider.concurrent:
             return 1
-        return default_workers(self._threads) if asked is None else asked
+        return default_workers(threads) if asked is None else asked
 
-    def _analysis(self) -> Analysis:
-        """New buffers, and the way from windows to features, for one stream."""
-        if self.config.windows == "together":
-            return Together(self._networks, self._spectrogram, self._layout)
-        return Apart(self._networks, self._spectrogram, self._layout, self._batch)
-
-    def _each(self, window: NDArray[Any], compute: Callable[[Images], Images]) -> Images:
-        """What is computed from the spectrograms of windows: in batches, where the windows do not depend on each other."""
-        windows = self._windows(window)
-        size = self._batch if self.config.windows == "apart" else len(windows)
+    def _each(self, window: NDArray[Any], compute: Callable[[Array], Array]) -> Array:
+        """What is computed from the spectrograms of windows, batch by batch."""
+        windows, size = self._windows(window), self._pipeline.batch
         if len(windows) <= size:
             return compute(self._images(windows))
         return np.concatenate([compute(self._images(windows[k : k + size])) for k in range(0, len(windows), size)])
 
-    def _windows(self, window: NDArray[Any]) -> NDArray[np.float32]:
+    def _windows(self, window: NDArray[Any]) -> Array:
         """Checked, (n, window)."""
         size = self.config.audio.window
         shape = getattr(window, "shape", None)
@@ -297,22 +325,23 @@ class Extractor:
             raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
         return check_samples(window.reshape(-1)).reshape(-1, size)
 
-    def _images(self, windows: NDArray[np.float32]) -> Images:
+    def _images(self, windows: Array) -> Array:
         """Spectrograms float32 (n, 1, bands, columns), for one window in a buffer that this thread's next call reuses."""
-        local = self._local
-        if not hasattr(local, "scratch"):
-            local.scratch = self._spectrogram.scratch()
-            local.image = np.empty((1, 1, *self._spectrogram.shape), np.float32)
-        images = local.image if len(windows) == 1 else np.empty((len(windows), 1, *self._spectrogram.shape), np.float32)
-        self._spectrogram.compute(windows, scratch=local.scratch, out=images[:, 0])
+        local, front_end = self._local, self._pipeline.front_end
+        if not hasattr(local, "image"):
+            local.scratch, local.image = front_end.scratch(), self._pipeline.images(1)
+        images: Array = local.image if len(windows) == 1 else self._pipeline.images(len(windows))
+        front_end.compute(windows, scratch=local.scratch, out=images[:, 0])
         return images
 
-    def _too_short(self, samples: int, start: float | None) -> str:
+    def _too_short(self, stream: Stream, start: float | None) -> str:
         audio = self.config.audio
-        if not samples:
+        if not stream.position:
             return f"has no samples from {start:g} s on" if start else "has no samples"
-        told = f"has {samples / audio.rate:.3f} s, less than one window of {audio.window / audio.rate:g} s"
-        return f"{told}; pad fills it up with zeros"
+        return (
+            f"has {stream.position / stream.rate:.3f} s, less than one window of {audio.window / audio.rate:g} s; pad fills "
+            "it up with zeros"
+        )
 
     def _hop(self, seconds: float | None) -> int:
         audio, step = self.config.audio, self.config.level.step
@@ -326,21 +355,26 @@ class Extractor:
         return samples
 
 
-def _check_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1024:
-        raise ArgumentError(f"{name} {value!r}: expected a whole number from 1 to 1024")
+_loading = threading.Lock()
 
 
-def _fixed(level: str | float) -> str | FixedLevel:
-    return level if isinstance(level, str) else FixedLevel(0.0, level)
+def _loaded_once(*loaded_as: Any) -> Extractor:
+    """What an extractor is unpickled as: loaded once a process, however many copies of it arrive."""
+    with _loading:
+        return _loaded(*loaded_as)
 
 
-def _measure(signal: Iterator[NDArray[np.floating]], config: ModelConfig) -> FixedLevel:
-    """Offset and gain of a whole signal at the model's rate, its tail included."""
-    count, total, low, high = 0, 0.0, np.inf, -np.inf
-    for samples in signal:
-        if len(samples):
-            count += len(samples)
-            total += float(np.add.reduce(samples.astype(np.float64)))
-            low, high = min(low, float(samples.min())), max(high, float(samples.max()))
-    return FixedLevel(*whole_level(total / count, low, high, config.level)) if count else FixedLevel(0.0, 1.0)
+@lru_cache(maxsize=4)
+def _loaded(
+    folder: ModelFolder, device: str, threads: int, descriptors: Descriptors, options: tuple[tuple[str, Any], ...]
+) -> Extractor:
+    return Extractor(folder, device, threads, descriptors, dict(options))
+
+
+def _fed(stream: Stream, source: AudioSource, pad: bool, progress: Callable[[float], object] | None) -> Iterator[Features]:
+    """What a stream gives that is fed with a whole source."""
+    for block in source.blocks():
+        yield stream.push(block)
+        if progress:
+            progress(len(block) / source.rate)
+    yield stream.finish(pad=pad)

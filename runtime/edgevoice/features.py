@@ -1,15 +1,23 @@
-"""Frames, and the features that they make up."""
+"""Frames, the features that they make up, and their functionals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.functionals import FUNCTIONALS, compute_functionals
+from edgevoice.errors import ArgumentError
+
+FUNCTIONALS = ("mean", "std", "skewness", "kurtosis")
+
+_COLUMNS = 8
+"""Columns computed at a time, so that hours of frames are not held several times over in float64."""
+
+_DEGENERATE = 1e-7
+"""Standard deviation, relative to the mean, up to which a float32 column counts as constant."""
 
 
 class Layout(NamedTuple):
@@ -18,7 +26,7 @@ class Layout(NamedTuple):
     bottleneck: int
     """Columns of the bottleneck, which come first; 0 where they were not asked for."""
     error: int
-    """Columns of the errors, one a band; 0 where they were not asked for."""
+    """Columns of the errors, one for each band; 0 where they were not asked for."""
     rate: int
     """Sampling rate that positions count in, in hertz."""
     window: int
@@ -27,7 +35,7 @@ class Layout(NamedTuple):
     @property
     def names(self) -> list[str]:
         """Names of the columns: `bottleneck_0` ..., then `error_0` ..."""
-        return [*self._of("bottleneck"), *self._of("error")]
+        return [*self._group("bottleneck"), *self._group("error")]
 
     @property
     def functional_names(self) -> list[str]:
@@ -36,36 +44,47 @@ class Layout(NamedTuple):
             f"{functional}_{name}"
             for group in ("bottleneck", "error")
             for functional in FUNCTIONALS
-            for name in self._of(group)
+            for name in self._group(group)
         ]
 
-    def _of(self, group: str) -> list[str]:
+    def _group(self, group: str) -> list[str]:
         return [f"{group}_{k}" for k in range(getattr(self, group))]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Frame:
-    """The descriptors of one window, with its place in time."""
+    """The descriptors of one window, with its place in time. Its array is read-only."""
 
     index: int
     """Number of the window, from 0 where reading began; lost windows are counted too."""
     values: NDArray[np.float32]
     """(descriptors,): bottleneck, then errors."""
-    start: int
+    position: int
     """First sample of the window, at the model's rate, lost samples included."""
     silent: bool
     """The window's peak, its offset taken off, is below one step of 16-bit audio."""
     gap: bool
-    """Some of the window's samples were lost and stand as zeros."""
+    """Some of the window's samples were lost, and zeros stand in for them."""
+    loudness: float
+    """Root mean square of the window before any gain, in dB of full scale; -200 for digital silence."""
+    offset: float
+    """What the level subtracted from the window's samples."""
+    gain: float
+    """What the level multiplied them by then."""
     layout: Layout
-    time: float | None = None
-    """Live: wall clock, in seconds since the epoch, at which the window's last sample was captured."""
-    latency: float | None = None
-    """Live: seconds from the capture of the window's last sample to the delivery of this frame."""
+
+    def __post_init__(self) -> None:
+        values = self.values.view()
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By the constructor: an array that is restored by itself could be written to.
+        return type(self), tuple(getattr(self, item.name) for item in fields(self))
 
     def __repr__(self) -> str:
         flags = ", silent" * self.silent + ", gap" * self.gap
-        return f"<Frame {self.index}: {len(self.values)} descriptors to {self.seconds:g} s{flags}>"
+        return f"<{type(self).__name__} {self.index}: {len(self.values)} descriptors to {self.end:g} s{flags}>"
 
     @property
     def bottleneck(self) -> NDArray[np.float32]:
@@ -78,31 +97,59 @@ class Frame:
         return self.values[self.layout.bottleneck :]
 
     @property
-    def end(self) -> int:
-        """Sample after the window's last, at the model's rate."""
-        return self.start + self.layout.window
+    def start(self) -> float:
+        """Start of the window, in seconds of the source."""
+        return self.position / self.layout.rate
 
     @property
-    def seconds(self) -> float:
+    def end(self) -> float:
         """End of the window, in seconds of the source."""
-        return self.end / self.layout.rate
+        return (self.position + self.layout.window) / self.layout.rate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists, ready for JSON. `time` and `latency` are those of live frames, and None here."""
+        return {**self.place(), "bottleneck": self.bottleneck.tolist(), "error": self.error.tolist()}
+
+    def place(self) -> dict[str, Any]:
+        """All but the descriptors, ready for JSON."""
+        return {
+            "index": self.index,
+            "position": self.position,
+            "start": self.start,
+            "end": self.end,
+            "silent": self.silent,
+            "gap": self.gap,
+            "loudness": self.loudness,
+            "time": None,
+            "latency": None,
+        }
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Features:
-    """Frames of one source in time order, as a matrix with names and times."""
+    """Frames of one source in time order, as a matrix with names and times. `numpy.asarray` gives the matrix."""
 
     values: NDArray[np.float32]
     """(frames, descriptors): bottleneck, then errors."""
     index: NDArray[np.int64]
     """(frames,): numbers of the windows, from 0 where reading began; lost windows are counted too."""
-    start: NDArray[np.int64]
+    position: NDArray[np.int64]
     """(frames,): first samples of the windows, at the model's rate."""
     silent: NDArray[np.bool_]
-    """(frames,): peak, the offset taken off, below one step of 16-bit audio."""
+    """(frames,): the peak, the offset taken off, is below one step of 16-bit audio."""
     gap: NDArray[np.bool_]
     """(frames,): touches lost samples."""
+    loudness: NDArray[np.float64]
+    """(frames,): root mean square before any gain, in dB of full scale; -200 for digital silence."""
+    offset: NDArray[np.float64]
+    """(frames,): what the level subtracted from the windows' samples."""
+    gain: NDArray[np.float64]
+    """(frames,): what the level multiplied them by then."""
     layout: Layout
+    source: str = ""
+    """Name of the file that they are of; empty for live frames."""
+    extent: tuple[float, float] | None = None
+    """Where reading the source began and ended, in seconds; None for live frames."""
 
     def __repr__(self) -> str:
         return f"<Features: {len(self)} frames of {self.values.shape[1]} descriptors>"
@@ -123,14 +170,14 @@ class Features:
         return self.layout.names
 
     @property
-    def end(self) -> NDArray[np.int64]:
-        """(frames,): samples after the windows' last."""
-        return self.start + self.layout.window
+    def start(self) -> NDArray[np.float64]:
+        """(frames,): starts of the windows, in seconds of the source."""
+        return self.position / self.layout.rate
 
     @property
-    def seconds(self) -> NDArray[np.float64]:
+    def end(self) -> NDArray[np.float64]:
         """(frames,): ends of the windows, in seconds of the source."""
-        return self.end / self.layout.rate
+        return (self.position + self.layout.window) / self.layout.rate
 
     @property
     def functional_names(self) -> list[str]:
@@ -143,46 +190,50 @@ class Features:
         Raises:
             ArgumentError: there is no frame.
         """
-        return np.concatenate([compute_functionals(self.bottleneck), compute_functionals(self.error)])
+        return np.concatenate([functionals(self.bottleneck), functionals(self.error)])
 
     def __len__(self) -> int:
         return len(self.values)
 
-    @overload
-    def __getitem__(self, index: int) -> Frame: ...
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.values, dtype=dtype, copy=copy)
 
     @overload
-    def __getitem__(self, index: slice) -> Features: ...
+    def __getitem__(self, chosen: int | np.integer) -> Frame: ...
 
-    def __getitem__(self, index: int | slice) -> Frame | Features:
-        parts = (self.values[index], self.index[index], self.start[index], self.silent[index], self.gap[index])
-        if isinstance(index, slice):
-            return Features(*parts, self.layout)
-        values, number, start, silent, gap = parts
-        return Frame(int(number), values, int(start), bool(silent), bool(gap), self.layout)
+    @overload
+    def __getitem__(self, chosen: slice | Sequence[int] | Sequence[bool] | NDArray[Any]) -> Features: ...
+
+    def __getitem__(self, chosen: Any) -> Frame | Features:
+        """One frame for a whole number; features for a slice, a list of numbers, or a mask, (frames,)."""
+        if hasattr(chosen, "__index__") and np.ndim(chosen) == 0:
+            columns = {name: getattr(self, name)[chosen] for name in _COLUMN_NAMES}
+            values = columns.pop("values")
+            return Frame(values=values, **{name: value.item() for name, value in columns.items()}, layout=self.layout)
+        if not isinstance(chosen, slice):
+            chosen = np.asarray(chosen)
+            if chosen.ndim != 1 or chosen.dtype.kind not in "iub" or (chosen.dtype == bool and len(chosen) != len(self)):
+                if not chosen.size and chosen.ndim == 1:
+                    chosen = chosen.astype(np.int64)
+                else:
+                    raise ArgumentError(
+                        f"{len(self)} frames indexed by {chosen.dtype} {chosen.shape}: expected a whole number, a slice, a "
+                        f"list of whole numbers, or a mask of {len(self)}"
+                    )
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMN_NAMES})
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[k] for k in range(len(self)))
-
-    def moved(self, samples: int) -> Features:
-        """The same frames, positions counted from `samples` before."""
-        return replace(self, start=self.start + samples)
 
     @classmethod
     def join(cls, blocks: Iterable[Features], layout: Layout) -> Features:
         """The frames of several blocks, in order; blocks are let go as they come, so that nothing is held twice."""
         if isinstance(blocks, list) and len(blocks) == 1:
             return cast("Features", blocks[0])
-        # Columns grow in place, seldom and together. Small arrays kept from every block would lie between the large ones
-        # that come and go with it, and keep the allocator from using their room again: half a gigabyte in ten hours.
-        width, count = layout.bottleneck + layout.error, 0
-        columns: dict[str, NDArray[Any]] = {
-            "values": np.empty((0, width), np.float32),
-            "index": np.empty(0, np.int64),
-            "start": np.empty(0, np.int64),
-            "silent": np.empty(0, np.bool_),
-            "gap": np.empty(0, np.bool_),
-        }
+        # Columns are over-allocated and resized together: small arrays kept for each block would fragment the heap
+        # (0.5 GB in ten hours).
+        columns = _empty(layout)
+        count = 0
         for block in blocks:
             end, room = count + len(block), len(columns["values"])
             if end > room:
@@ -191,9 +242,49 @@ class Features:
                 column[count:end] = getattr(block, name)
             count = end
         _resize(columns, count)
-        return cls(**columns, layout=layout)
+        return cls(**columns, layout=layout)  # type: ignore[arg-type]
+
+
+_COLUMN_NAMES = [item.name for item in fields(Features) if item.name not in {"layout", "source", "extent"}]
+_TYPES = {"index": np.int64, "position": np.int64, "silent": np.bool_, "gap": np.bool_}
+
+
+def functionals(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Mean, standard deviation, skewness and kurtosis of each column: float32 (4 columns,), functional by functional.
+
+    Population standard deviation, biased skewness m3 / m2^1.5, excess kurtosis m4 / m2^2 - 3, computed in float64. Where
+    the variance is at most (1e-7 mean)^2, as with a single frame, skewness and kurtosis are 0.
+
+    Args:
+        values: any matrix (frames, columns).
+
+    Raises:
+        ArgumentError: there is no row.
+    """
+    if not len(values):
+        raise ArgumentError("functionals of no frames: at least one is needed")
+    parts = [_moments(values[:, k : k + _COLUMNS].astype(np.float64)) for k in range(0, values.shape[1], _COLUMNS)]
+    return np.concatenate(parts, axis=1).ravel().astype(np.float32) if parts else np.empty(0, np.float32)
+
+
+def _empty(layout: Layout) -> dict[str, NDArray[Any]]:
+    values = np.empty((0, layout.bottleneck + layout.error), np.float32)
+    return {"values": values, **{name: np.empty(0, _TYPES.get(name, np.float64)) for name in _COLUMN_NAMES[1:]}}
 
 
 def _resize(columns: dict[str, NDArray[Any]], length: int) -> None:
     for column in columns.values():
         column.resize((length, *column.shape[1:]), refcheck=False)
+
+
+def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The four of each column, (4, columns)."""
+    mean = values.mean(axis=0)
+    deviation = values - mean
+    squared = deviation * deviation
+    variance = squared.mean(axis=0)
+    constant = variance <= (_DEGENERATE * mean) ** 2
+    divisor = np.where(constant, 1, variance)
+    skewness = np.where(constant, 0, (squared * deviation).mean(axis=0) / divisor**1.5)
+    kurtosis = np.where(constant, 0, (squared * squared).mean(axis=0) / divisor**2 - 3)
+    return np.stack([mean, np.sqrt(variance), skewness, kurtosis])

@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import threading
 import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, DeviceMemoryError, MissingPackageError, ModelFilesError, ProviderError
 from edgevoice.modelfolder import ModelFolder
+from edgevoice.providers import PACKAGES, Device, find_device
 
-Images = NDArray[np.float32]
+Array = NDArray[np.float32]
 
-_MEND = "pip uninstall -y onnxruntime onnxruntime-gpu, then install 'edgevoice[cpu]' or 'edgevoice[gpu]'"
+SessionOptions = Mapping[str, str | int | float | bool]
+"""ONNX Runtime's own options: attributes of its `SessionOptions`, or, where the name has a dot, configuration entries."""
 
-_CUDA_BATCHES = (1, 2, 4, 8, 16, 32, 64)
-"""cuDNN searches for an algorithm at every new shape: batches are filled up to one of these."""
+FRONT_END = "frontend.onnx"
+
+_MEND = f"pip uninstall -y {' '.join(PACKAGES)}, then install 'edgevoice[cpu]' or 'edgevoice[gpu]'"
+_ERRORS_ONLY = 3  # of ONNX Runtime's severities
 
 
 class Networks:
     """Encoder and decoder of a model folder, loaded; safe to run from any thread.
 
+    On devices whose bits must not depend on the batch, windows run one by one at the batch sizes where they would. That is
+    a property of the processor and of the version of ONNX Runtime, so it is tried here, once for each size.
+
     Args:
         folder: the model folder.
-        device: `cpu`, `cuda` or `cuda:N`.
+        device: what computes: see `providers`.
         threads: CPU threads of one run.
         decoder: whether the decoder is needed.
+        whole_batches: whether windows of one call belong together, and are never run one by one.
+        options: ONNX Runtime's own options, which come after those that are set here.
 
     Raises:
         MissingPackageError: ONNX Runtime is not installed.
@@ -38,59 +50,142 @@ class Networks:
         ModelFilesError: a network is missing, altered or not what `model.json` says.
     """
 
-    def __init__(self, folder: ModelFolder, device: str = "cpu", threads: int = 1, decoder: bool = True) -> None:
+    def __init__(
+        self,
+        folder: ModelFolder,
+        device: str = "cpu",
+        threads: int = 1,
+        decoder: bool = True,
+        *,
+        whole_batches: bool = False,
+        options: SessionOptions | None = None,
+    ) -> None:
         config = folder.config
-        image = (1, config.spectrogram.bands.count, config.columns)
-        code, error = (config.features.bottleneck,), (config.features.error,)
-        self._device = device
-        self._batches = _CUDA_BATCHES if device != "cpu" else None
-        _warn_of_two(_onnxruntime(device))
-        self._encoder, self._decoder = _open_sessions(folder, device, threads, decoder)
-        _check_graph(self._encoder, "encoder.onnx", {"spectrogram": image}, {"bottleneck": code})
-        if self._decoder:
-            inputs = {"bottleneck": code, "spectrogram": image}
-            _check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": image})
-        if self._batches:
-            self._warm_up(image, config)
+        self._image = (1, config.spectrogram.bands.count, config.columns)
+        self._device = find_device(device)
+        provider = self._device.provider
+        self._sizes = provider.sizes
+        _warn_of_two(_onnxruntime(self._device))
 
-    def encode(self, spectrograms: Images) -> Images:
+        def opened(name: str) -> Any:
+            return open_session(folder, name, device, threads, options=options)
+
+        # Both at the same time where threads allow it: half of a process's start is this.
+        with ThreadPoolExecutor(1) as pool:
+            decoding = pool.submit(opened, "decoder.onnx") if decoder and provider.concurrent else None
+            self._encoder = opened("encoder.onnx")
+            self._decoder = decoding.result() if decoding else opened("decoder.onnx") if decoder else None
+        code, error = (config.features.bottleneck,), (config.features.error,)
+        _check_graph(self._encoder, "encoder.onnx", {"spectrogram": self._image}, {"bottleneck": code})
+        if self._decoder:
+            inputs = {"bottleneck": code, "spectrogram": self._image}
+            _check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": self._image})
+        self.front_end: GraphFrontEnd | None = None
+        """What makes spectrograms on the device; None where NumPy makes them."""
+        if provider.graph_front_end and FRONT_END in config.files:
+            self.front_end = GraphFrontEnd(opened(FRONT_END), config.audio.window, self._image)
+        self._any_size = whole_batches or not provider.exact
+        self._tried: dict[int, bool] = {1: True}
+        self._trying = threading.Lock()
+        for size in self._sizes:  # each new size costs a search
+            self._probe(size)
+
+    def encode(self, spectrograms: Array) -> Array:
         """Bottleneck, float32 (n, units), of spectrograms, float32 (n, 1, bands, columns)."""
         return self._run(self._encoder, "bottleneck", {"spectrogram": spectrograms})
 
-    def error(self, bottleneck: Images, spectrograms: Images) -> Images:
+    def error(self, bottleneck: Array, spectrograms: Array) -> Array:
         """Reconstruction error by band, float32 (n, bands)."""
         return self._run(self._decoder, "error", {"bottleneck": bottleneck, "spectrogram": spectrograms})
 
-    def reconstruct(self, bottleneck: Images, spectrograms: Images) -> Images:
+    def reconstruct(self, bottleneck: Array, spectrograms: Array) -> Array:
         """Standardised reconstruction, float32 (n, 1, bands, columns)."""
         return self._run(self._decoder, "reconstruction", {"bottleneck": bottleneck, "spectrogram": spectrograms})
 
-    def _run(self, session: Any, output: str, inputs: dict[str, Images]) -> Images:
+    def runs_at_once(self, count: int) -> bool:
+        """Whether so many windows are computed in one run: not where that would change their bits."""
+        if self._any_size:
+            return True
+        if count not in self._tried:
+            with self._trying:
+                if count not in self._tried:
+                    self._tried[count] = self._has_same_bits(count)
+        return self._tried[count]
+
+    def _has_same_bits(self, count: int) -> bool:
+        """Whether windows have the bits in a batch of this size that they have alone.
+
+        Kernels are chosen by the shape, so that two windows, in turn at every place of the batch, stand for all.
+        """
+        both = [self._probe(1, seed) for seed in range(2)]
+        images = np.concatenate([self._images(1, seed) for seed in range(2)])
+        batch = self._probe(count, images=np.resize(images, (count, *self._image)))
+        alone = [np.resize(np.concatenate(pair), (count, *pair[0].shape[1:])) for pair in zip(*both, strict=True)]
+        return all(found.tobytes() == wanted.tobytes() for found, wanted in zip(batch, alone, strict=True))
+
+    def _probe(self, count: int, seed: int = 0, images: Array | None = None) -> list[Array]:
+        """What the networks make of noise: bottleneck, error, reconstruction."""
+        images = self._images(count, seed) if images is None else images
+        code = self._run_once(self._encoder, ["bottleneck"], {"spectrogram": images})
+        if self._decoder is None:
+            return code
+        inputs = {"bottleneck": code[0], "spectrogram": images}
+        return [*code, *self._run_once(self._decoder, ["error", "reconstruction"], inputs)]
+
+    def _images(self, count: int, seed: int) -> Array:
+        return np.random.default_rng(seed).random((count, *self._image), np.float32)
+
+    def _run(self, session: Any, output: str, inputs: dict[str, Array]) -> Array:
         count = len(next(iter(inputs.values())))
-        if self._batches:
-            inputs = {name: _fill(array, self._batches) for name, array in inputs.items()}
+        if self.runs_at_once(count):
+            return self._run_once(session, [output], inputs)[0]
+        rows = ({name: array[k : k + 1] for name, array in inputs.items()} for k in range(count))
+        return np.concatenate([self._run_once(session, [output], row)[0] for row in rows])
+
+    def _run_once(self, session: Any, outputs: list[str], inputs: dict[str, Array]) -> list[Array]:
+        count = len(next(iter(inputs.values())))
+        if self._sizes:
+            inputs = {name: _fill(array, self._sizes) for name, array in inputs.items()}
         try:
-            result: Images = session.run([output], inputs)[0]
+            results: list[Array] = session.run(outputs, inputs)
         except Exception as error:
             if re.search("alloc|out of memory", str(error), re.IGNORECASE):
                 raise DeviceMemoryError(
-                    f"{count} windows at once do not fit into the memory of {self._device}: use shorter audio"
+                    f"{count} windows at once do not fit into the memory of {self._device.name}: use shorter audio"
                 ) from error
-            raise ProviderError(f"ONNX Runtime failed on {self._device}: {_first_line(error)}") from error
-        return result[:count]
-
-    def _warm_up(self, image: tuple[int, ...], config: ModelConfig) -> None:
-        for batch in self._batches or ():
-            spectrograms = np.zeros((batch, *image), np.float32)
-            self.encode(spectrograms)
-            if self._decoder:
-                self.error(np.zeros((batch, config.features.bottleneck), np.float32), spectrograms)
+            raise ProviderError(f"ONNX Runtime failed on {self._device.name}: {_first_line(error)}") from error
+        return [result[:count] for result in results]
 
 
-def check_device(device: str) -> None:
-    """Raise ArgumentError unless the device is one that can be asked for."""
-    if not isinstance(device, str) or not re.fullmatch(r"cpu|cuda(:\d{1,3})?", device):
-        raise ArgumentError(f"device {device!r}: expected 'cpu', 'cuda' or 'cuda:N'")
+class GraphFrontEnd:
+    """Spectrograms by `frontend.onnx`, on the device that computes the networks; used as `frontend.FrontEnd`."""
+
+    def __init__(self, session: Any, window: int, image: tuple[int, int, int]) -> None:
+        _check_graph(session, FRONT_END, {"samples": (window,)}, {"spectrogram": image})
+        self._session = session
+        self.shape = image[1:]
+        """(bands, columns) of one spectrogram."""
+
+    def scratch(self) -> None:
+        """No buffers: the device has its own."""
+
+    def compute(
+        self,
+        windows: Array,
+        offset: ArrayLike = 0.0,
+        gain: ArrayLike = 1.0,
+        scratch: None = None,  # noqa: ARG002
+        out: Array | None = None,
+    ) -> Array:
+        """Spectrograms, float32 (n, bands, columns), of windows (n, window); the level is applied in float64 before."""
+        exact = windows.astype(np.float64)
+        exact -= np.reshape(offset, (-1, 1))
+        exact *= np.reshape(gain, (-1, 1))
+        result: Array = self._session.run(["spectrogram"], {"samples": exact.astype(np.float32)})[0][:, 0]
+        if out is None:
+            return result
+        np.copyto(out, result)
+        return out
 
 
 def open_session(
@@ -101,117 +196,113 @@ def open_session(
     *,
     optimised: bool = True,
     trace: Path | None = None,
+    options: SessionOptions | None = None,
 ) -> Any:
     """An `onnxruntime.InferenceSession` for one network of a model folder, with the options that all runs use.
 
     Args:
         folder: the model folder.
         name: `encoder.onnx` or `decoder.onnx`.
-        device: `cpu`, `cuda` or `cuda:N`.
+        device: what computes: see `providers`.
         threads: CPU threads of one run.
         optimised: False computes operator by operator, with the weights as they are in the file.
         trace: where ONNX Runtime writes how long each operator took: the first part of a file's path.
+        options: ONNX Runtime's own options, which come after those that are set here.
 
     Raises:
         MissingPackageError, ProviderError, ModelFilesError: as `Networks`.
+        ArgumentError: ONNX Runtime has no such option, or does not take its value.
     """
     path = folder.locate(name)
-    runtime = _onnxruntime(device)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    asked = find_device(device)
+    runtime = _onnxruntime(asked)
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = _ERRORS_ONLY
     # Two spinning threads cost a sixth of a CPU for four runs a second, one waiting thread a hundredth.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # The arena keeps the largest batch ever seen; without it nothing is lost at batch 1.
-    options.enable_cpu_mem_arena = False
+    settings.enable_cpu_mem_arena = False
     if not optimised:
-        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_session_config_entry("session.disable_prepacking", "1")
+        settings.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        settings.add_session_config_entry("session.disable_prepacking", "1")
     if trace is not None:
-        options.enable_profiling = True
-        options.profile_file_prefix = str(trace)
+        settings.enable_profiling = True
+        settings.profile_file_prefix = str(trace)
+    _set_options(settings, options or {})
     try:
-        session = runtime.InferenceSession(path, options, providers=_providers(device))
+        # Without a fallback, ONNX Runtime raises what it would print otherwise, and go on with the CPU.
+        session = runtime.InferenceSession(path, settings, providers=asked.execution, enable_fallback=0)
     except Exception as error:
-        if device != "cpu" and "cuda" in str(error).lower():
+        # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read.
+        if asked.provider.execution.removesuffix("ExecutionProvider").lower() in str(error).lower():
             raise ProviderError(f"device {device!r} cannot be used: {_first_line(error)}") from error
         raise ModelFilesError(f"{path}: ONNX Runtime cannot load it: {_first_line(error)}") from error
-    # ONNX Runtime goes on with the CPU when a provider fails to start.
     used = session.get_providers()[0]
-    if used != _providers(device)[0][0]:
+    if used != asked.provider.execution:
         raise ProviderError(f"device {device!r} was asked for, but ONNX Runtime would use {used}")
     session.disable_fallback()
     return session
 
 
-def _open_sessions(folder: ModelFolder, device: str, threads: int, decoder: bool) -> tuple[Any, Any]:
-    """Encoder and decoder, on the CPU at the same time: half of a process's start is this."""
-    if not decoder or device != "cpu":
-        encoder = open_session(folder, "encoder.onnx", device, threads)
-        return encoder, open_session(folder, "decoder.onnx", device, threads) if decoder else None
-    opened: list[Any] = []
-
-    def open_decoder() -> None:
+def _set_options(settings: Any, options: SessionOptions) -> None:
+    for name, value in options.items():
         try:
-            opened.append(open_session(folder, "decoder.onnx", device, threads))
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-            opened.append(error)
-
-    thread = threading.Thread(target=open_decoder)
-    thread.start()
-    try:
-        encoder = open_session(folder, "encoder.onnx", device, threads)
-    finally:
-        thread.join()
-    if isinstance(opened[0], BaseException):
-        raise opened[0]
-    return encoder, opened[0]
+            if "." in name:
+                settings.add_session_config_entry(name, str(int(value) if isinstance(value, bool) else value))
+            elif not hasattr(settings, name):
+                raise ArgumentError(f"session option {name!r}: ONNX Runtime's SessionOptions has none of that name")
+            else:
+                setattr(settings, name, value)
+        except ArgumentError:
+            raise
+        except Exception as error:
+            raise ArgumentError(f"session option {name!r}: ONNX Runtime does not take {value!r}") from error
 
 
-def _providers(device: str) -> list[tuple[str, dict[str, str]]]:
-    if device == "cpu":
-        return [("CPUExecutionProvider", {})]
-    _, _, number = device.partition(":")
-    options = {"device_id": number or "0", "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-    return [("CUDAExecutionProvider", options), ("CPUExecutionProvider", {})]
-
-
-def _onnxruntime(device: str) -> Any:
+def _onnxruntime(device: Device) -> Any:
     """The module, once what is installed fits the device."""
+    fresh = "onnxruntime" not in sys.modules
+    # Its Linux wheels have telemetry, which writes into the home folder as soon as it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise MissingPackageError(
             "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
         ) from error
-    if device != "cpu":
-        if hasattr(onnxruntime, "preload_dlls"):
-            onnxruntime.preload_dlls()
-        available = onnxruntime.get_available_providers()
-        if "CUDAExecutionProvider" not in available:
-            raise ProviderError(
-                f"device {device!r}: the ONNX Runtime installed ({', '.join(_distributions(onnxruntime)) or 'unknown'}) has "
-                f"only {', '.join(available)}; {_MEND}"
-            )
+    if fresh and hasattr(onnxruntime, "set_default_logger_severity"):
+        # What it says before a session has its own severity. An application that imported it has decided for itself.
+        onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
+    provider = device.provider
+    if provider.preload and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+    available = onnxruntime.get_available_providers()
+    if provider.execution not in available:
+        raise ProviderError(
+            f"device {device.name!r} needs '{provider.install}': the ONNX Runtime installed "
+            f"({', '.join(_distributions(onnxruntime)) or 'unknown'}) has only {', '.join(available)}; {_MEND}"
+        )
     return onnxruntime
 
 
 def _warn_of_two(onnxruntime: Any) -> None:
-    if len(_distributions(onnxruntime)) == 2:
+    found = _distributions(onnxruntime)
+    if len(found) > 1:
         warnings.warn(
-            f"onnxruntime and onnxruntime-gpu are both installed and overwrite each other; {_MEND}",
+            f"{' and '.join(found)} are both installed and overwrite each other; {_MEND}",
             RuntimeWarning,
             stacklevel=5,  # where `load` was called
         )
 
 
 def _distributions(onnxruntime: Any) -> list[str]:
-    """Which of `onnxruntime` and `onnxruntime-gpu` have put their files into the folder of the package."""
+    """Which distributions have put their files into the folder of the package."""
     package = Path(onnxruntime.__file__).parent
     # Looked up by hand: importlib.metadata takes longer to import than ONNX Runtime itself.
     found = {path.name.partition("-")[0].replace("_", "-") for path in package.parent.glob("onnxruntime*-*.dist-info")}
-    return sorted(found & {"onnxruntime", "onnxruntime-gpu"})
+    return sorted(found & set(PACKAGES))
 
 
 def _check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> None:
@@ -223,7 +314,9 @@ def _check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], ou
             dtype, dimensions = found[key]
             # A dimension that the graph leaves open is a name, or None.
             fits = len(dimensions) == len(shape) + 1 and all(
-                told == size for told, size in zip(dimensions[1:], shape, strict=True) if isinstance(told, int)
+                found_size == size
+                for found_size, size in zip(dimensions[1:], shape, strict=True)
+                if isinstance(found_size, int)
             )
             if dtype != "tensor(float)" or not fits or isinstance(dimensions[0], int):
                 raise ModelFilesError(
@@ -231,7 +324,7 @@ def _check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], ou
                 )
 
 
-def _fill(array: Images, sizes: tuple[int, ...]) -> Images:
+def _fill(array: Array, sizes: tuple[int, ...]) -> Array:
     size = next((size for size in sizes if size >= len(array)), len(array))
     if size == len(array):
         return array

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import mmap
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from edgevoice.audio.paths import is_file
 from edgevoice.config import ModelConfig
-from edgevoice.errors import ModelError, ModelFilesError, ModelNotFoundError
+from edgevoice.errors import ArgumentError, ModelError, ModelFilesError, ModelNotFoundError
 
 CONFIG_FILE = "model.json"
 
@@ -56,8 +60,11 @@ class ModelFolder:
                     external = isinstance(data, mmap.mmap) and data.find(_EXTERNAL_DATA) >= 0
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
-        if digest != self.config.files.get(name):
-            raise ModelFilesError(f"{path}: is not the file that {CONFIG_FILE} lists (its {digest} differs)")
+        if digest != {**self.config.files, **self.config.training}.get(name):
+            raise ModelFilesError(
+                f"{path}: is not the file that {CONFIG_FILE} lists (its {digest} differs): download the model again, or run "
+                "`git lfs pull` where the repository keeps large files that way"
+            )
         if external:
             raise ModelFilesError(f"{path}: keeps weights in another file; a model folder's networks hold their own")
         return path
@@ -71,13 +78,16 @@ class ModelFolder:
         return self.locate(name).read_bytes()
 
     def verify(self) -> None:
-        """Check every listed file.
+        """Check every listed file; those for training only where they are there.
 
         Raises:
             ModelFilesError: as `locate`.
         """
         for name in self.config.files:
             self.locate(name)
+        for name in self.config.training:
+            if is_file(self.path / name):
+                self.locate(name)
 
 
 def search_path() -> list[Path]:
@@ -117,14 +127,18 @@ def shipped_models() -> Path:
     return package / "models"
 
 
-def find_model(model: str | os.PathLike[str]) -> ModelFolder:
-    """The model folder of that name in `search_path()`, or at that path.
+def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> ModelFolder:
+    """The model folder of that name in `search_path()`, or at that path, or in that resource of a package.
 
     Raises:
-        ModelNotFoundError: there is none; the message lists those there are.
+        ModelNotFoundError: there is none; the message lists those there are, and the folders that were searched.
         ModelConfigError: its `model.json` is not what the format allows.
         ModelFilesError: its `model.json` cannot be read.
     """
+    if isinstance(model, ModelFolder):
+        return model
+    if not isinstance(model, str | os.PathLike):
+        return ModelFolder.open(_unpacked(model))
     name = os.fspath(model)
     places = [Path(name)] if name else []
     if isinstance(model, str) and Path(name).name == name and name not in {"", ".", ".."}:
@@ -133,7 +147,21 @@ def find_model(model: str | os.PathLike[str]) -> ModelFolder:
         if is_file(place / CONFIG_FILE):
             return ModelFolder.open(place)
     known = ", ".join(sorted({folder.path.name for folder in list_models()})) or "none"
-    raise ModelNotFoundError(f"no model {name!r}, by name or path; known models: {known}")
+    searched = ", ".join(map(str, search_path()))
+    raise ModelNotFoundError(f"no model {name!r}, by name or path; known models: {known}; searched: {searched}")
+
+
+def _unpacked(resource: Traversable) -> Path:
+    """A folder of a package that is not in the file system, as in a zip file, copied there until the process ends."""
+    if not isinstance(resource, Traversable):
+        raise ArgumentError(f"model {resource!r}: expected a name, a path, a ModelFolder or a resource of a package")
+    if not resource.is_dir():
+        raise ModelNotFoundError(f"{resource}: no model folder")
+    folder = Path(tempfile.mkdtemp(prefix="edgevoice-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for file in resource.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
 
 
 def list_models() -> list[ModelFolder]:

@@ -1,21 +1,25 @@
-"""One audio source going through an extractor."""
+"""One audio source going through an extractor; and many of them, their windows computed together."""
 
 from __future__ import annotations
 
 import math
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.analysis import Analysis
+from edgevoice.analysis import Analysis, Pipeline
 from edgevoice.audio.resampling import Resampler
-from edgevoice.audio.samples import check_channel, check_rate, check_samples, mix
-from edgevoice.errors import ArgumentError, StreamError
+from edgevoice.audio.samples import MOST_CHANNELS, RATES, check_channel, check_samples, mix
+from edgevoice.errors import StreamError
 from edgevoice.features import Features, Layout
-from edgevoice.windows import Windower
+from edgevoice.wholenumbers import whole_number
+from edgevoice.windows import Windower, Windows
 
 _SLICE = 1 << 16
 """Samples of a push taken at a time, so that a large one does not need its size again for every stage."""
@@ -36,13 +40,11 @@ class Stream:
         channels: int = 1,
         channel: int | None = None,
     ) -> None:
-        check_rate(rate)
-        if isinstance(channels, bool) or not isinstance(channels, int | np.integer) or channels < 1:
-            raise ArgumentError(f"channels {channels!r}: expected a whole number, 1 or more")
-        check_channel(channel, channels)
-        self.rate = int(rate)
+        self.rate = whole_number("rate", rate, *RATES, unit="hertz")
         """Sampling rate of the source, in hertz."""
-        self._channels, self._channel = int(channels), channel
+        self._channels = whole_number("channels", channels, 1, MOST_CHANNELS)
+        check_channel(channel, self._channels)
+        self._channel = None if channel is None else int(channel)
         self._resampler = Resampler(self.rate, layout.rate)
         self._windower, self._analysis, self._layout = windower, analysis, layout
         self._taken = 0
@@ -83,36 +85,36 @@ class Stream:
                 block = checked[at : at + _SLICE]
                 self._taken += len(block)
                 resampled = self._resampler.push(mix(block, self._channel))
-                blocks += [self._analysis.run(windows) for windows in self._windower.push(resampled)]
+                blocks += self._windower.push(resampled, self._analysis.run)
         return Features.join(blocks, self._layout)
 
     def skip(self, count: int) -> Features:
         """Tell that `count` samples of the source were lost; return the frames of windows that reach into them.
 
-        Lost samples count in positions and stand as zeros; windows that touch them have `gap` set.
+        Lost samples count in positions, and zeros stand in for them; windows that touch them have `gap` set.
 
         Raises:
             ArgumentError: a negative count.
             DeviceError, StreamError: as `push`.
         """
         self._check_open("skip")
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
-            raise ArgumentError(f"skip of {count!r}: expected a whole number of samples, 0 or more")
+        count = whole_number("skip", count, 0, unit="samples")
         if count == 0:
             return Features.join([], self._layout)
-        windower, resampler = self._windower, self._resampler
-        first = math.floor(resampler.position(self._taken))
-        self._taken += int(count)
-        windower.mark_lost(first, math.ceil(resampler.position(self._taken)))
-        blocks = []
+        windower, run = self._windower, self._analysis.run
+        first = math.floor(self._resampler.position(self._taken))
+        self._taken += count
+        windower.mark_lost(first, math.ceil(self._resampler.position(self._taken)))
         with self._in_place():
-            for zeros in resampler.skip(int(count)):
-                completed = windower.jump(zeros) if isinstance(zeros, int) else windower.push(zeros)
-                blocks += [self._analysis.run(windows) for windows in completed]
+            before, zeros, after = self._resampler.skip(count)
+            blocks = windower.push(before, run) + windower.jump(zeros, run) + windower.push(after, run)
         return Features.join(blocks, self._layout)
 
-    def finish(self) -> Features:
+    def finish(self, *, pad: bool = False) -> Features:
         """End the source; return the frames that the resampler still held back. A tail shorter than a hop is not used.
+
+        Args:
+            pad: whether a source shorter than one window is filled up with zeros.
 
         Raises:
             DeviceError: computing failed.
@@ -120,9 +122,11 @@ class Stream:
         """
         self._check_open("finish")
         self._over = "finish"
-        blocks = [self._analysis.run(windows) for windows in self._windower.push(self._resampler.finish())]
-        blocks += self._analysis.finish()
-        return Features.join(blocks, self._layout)
+        windower, run = self._windower, self._analysis.run
+        blocks = windower.push(self._resampler.finish(), run)
+        if pad and 0 < windower.position < windower.window:
+            blocks += windower.push(np.zeros(windower.window - windower.position, np.float32), run)
+        return Features.join([*blocks, self._analysis.finish()], self._layout)
 
     def reset(self) -> None:
         """Forget all audio: the stream is as new."""
@@ -144,3 +148,141 @@ class Stream:
     def _check_open(self, verb: str) -> None:
         if self._over:
             raise StreamError(f"{verb} after {self._over}: the stream has ended; reset() begins a new one")
+
+
+class StreamGroup:
+    """Streams whose windows are computed together; their frames come from `collect`. Made by `Extractor.group`.
+
+        group = extractor.group()
+        streams = [extractor.stream(rate=8000, group=group) for _ in calls]
+        ...
+        for stream, chunk in arrived:
+            stream.push(chunk)
+        for stream, features in group.collect():
+            ...
+
+    `push`, `skip` and `finish` of its streams give no frames. Networks that run on several windows at once read their
+    weights once for all: the more falls due between two calls of `collect`, the less a window costs. The frames have the
+    bits that each stream would give alone. A group and its streams belong to one thread at a time; any number of groups
+    may share an extractor.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        """What computes: the extractor's."""
+        self._scratch = pipeline.front_end.scratch()
+        self._images = pipeline.images(pipeline.batch)
+        self._filled = 0  # images that wait
+        self._values: list[NDArray[np.float32]] = []  # of the images before them
+        self._due: list[_Due] = []  # the windows of both
+        self._busy = threading.Lock()
+
+    def collect(self) -> list[tuple[Stream, Features]]:
+        """The frames of all windows that were completed since the last call, stream by stream, in time order.
+
+        Raises:
+            DeviceError: computing them failed; the frames of all streams that waited are gone.
+            StreamError: another thread uses the group at this moment.
+        """
+        with self._alone():
+            self._compute()
+            if not self._due:
+                return []
+            values, first = np.concatenate(self._values), 0
+            blocks: dict[Stream, list[Features]] = {}
+            for due in self._due:
+                last = first + len(due.windows.index)
+                if due.stream is not None:
+                    features = self.pipeline.features(values[first:last], due.windows)
+                    blocks.setdefault(due.stream, []).append(features)
+                first = last
+            self._values.clear()
+            self._due.clear()
+        return [(stream, Features.join(features, self.pipeline.layout)) for stream, features in blocks.items()]
+
+    def member(self) -> GroupAnalysis:
+        """The analysis of one more stream."""
+        return GroupAnalysis(self)
+
+    def take(self, stream: Stream | None, windows: Windows) -> None:
+        """Compute the spectrograms of a stream's windows, and all that follows once enough wait."""
+        with self._alone():
+            self._due.append(_Due(stream, replace(windows, samples=windows.samples[:0])))
+            first, count = 0, len(windows.index)
+            while first < count:
+                last = min(count, first + len(self._images) - self._filled)
+                images = self._images[self._filled : self._filled + last - first, 0]
+                offset, gain = windows.offset[first:last], windows.gain[first:last]
+                self.pipeline.front_end.compute(windows.samples[first:last], offset, gain, self._scratch, images)
+                self._filled += last - first
+                first = last
+                if self._filled == len(self._images):
+                    self._compute()
+
+    def forget(self, stream: Stream | None) -> None:
+        """Drop the windows of a stream."""
+        with self._alone():
+            for due in self._due:
+                if due.stream is stream:
+                    due.stream = None
+
+    def _compute(self) -> None:
+        if not self._filled:
+            return
+        try:
+            self._values.append(self.pipeline.descriptors(self._images[: self._filled]))
+        except BaseException:
+            # Without these values the others would be taken for those of other windows.
+            self._values.clear()
+            self._due.clear()
+            raise
+        finally:
+            self._filled = 0
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Frames of a group that two threads used at once would be mixed up: the second one is refused."""
+        if not self._busy.acquire(blocking=False):
+            raise StreamError("a group and its streams belong to one thread at a time, and two use this one at once")
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+
+class GroupAnalysis:
+    """The analysis of one stream of a group: hands the windows on, and never has features itself."""
+
+    def __init__(self, group: StreamGroup) -> None:
+        self._group = group
+        self._stream: weakref.ref[Stream] | None = None  # the stream holds its analysis, not the other way round
+
+    def of(self, stream: Stream) -> None:
+        """Say which stream it is."""
+        self._stream = weakref.ref(stream)
+
+    def run(self, windows: Windows) -> Features:
+        """No features: they come with the next `collect`."""
+        self._group.take(self._owner(), windows)
+        return self.finish()
+
+    def finish(self) -> Features:
+        """No features either."""
+        return self._group.pipeline.nothing()
+
+    def reset(self) -> None:
+        """Drop the windows that wait."""
+        self._group.forget(self._owner())
+
+    def _owner(self) -> Stream | None:
+        return self._stream() if self._stream else None
+
+
+@dataclass(slots=True)
+class _Due:
+    """Windows whose frames have not been given out."""
+
+    stream: Stream | None
+    """None where it was reset since."""
+    windows: Windows
+    """Without their samples."""

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.config import SILENCE, ModelConfig
-from edgevoice.levels import LevelFollower, Steps, whole_level
+from edgevoice.levels import Level, Steps
 
-BATCH = 8
-"""Windows computed together at most: enough to share the work of a call, few enough to stay in the caches."""
+QUIETEST = 1e-20
+"""Mean square that loudness is floored at: -200 dB of full scale. Digital silence has no logarithm."""
 
-
-class FixedLevel(NamedTuple):
-    """One offset and gain for every window: a gain given by the user, or what a whole utterance was measured to have."""
-
-    offset: float
-    gain: float
+Result = TypeVar("Result")
 
 
-class Windows(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
     """Some windows in time order. `samples` is a view that the next call of the windower overwrites."""
 
-    samples: NDArray[np.floating]
+    samples: NDArray[np.float32]
     """(n, window)"""
-    number: NDArray[np.int64]
+    index: NDArray[np.int64]
     """(n,): place of each in the row of windows; lost ones are counted too."""
-    start: NDArray[np.int64]
+    position: NDArray[np.int64]
     """(n,): first samples, counted at the model's rate."""
     offset: NDArray[np.float64]
     """(n,)"""
@@ -39,42 +36,40 @@ class Windows(NamedTuple):
     """(n,): the peak after the offset is below 2^-15."""
     gap: NDArray[np.bool_]
     """(n,): some samples are lost ones."""
+    loudness: NDArray[np.float64]
+    """(n,): root mean square before any gain, dB of full scale."""
 
     def only(self, chosen: NDArray[np.bool_]) -> Windows:
         """Those windows that are chosen, (n,)."""
-        return Windows(
-            self.samples[chosen],
-            self.number[chosen],
-            self.start[chosen],
-            self.offset[chosen],
-            self.gain[chosen],
-            self.silent[chosen],
-            self.gap[chosen],
-        )
+        return Windows(*(getattr(self, item.name)[chosen] for item in fields(self)))
 
 
 class Windower:
     """Cuts samples at the model's rate into windows: window k is samples [hop k, hop k + window).
 
     Positions, levels and flags depend on the samples alone, never on how they were cut into calls.
+
+    Args:
+        config: the model's.
+        level: that of the source; it belongs to this windower from here on.
+        hop: samples from one window to the next, a multiple of the level's step.
+        batch: windows given out together at most.
     """
 
-    def __init__(
-        self, config: ModelConfig, level: str | FixedLevel, hop: int, batch: int = BATCH, dtype: type = np.float32
-    ) -> None:
-        self._config, self._level, self.hop = config, level, hop
+    def __init__(self, config: ModelConfig, level: Level, hop: int, batch: int) -> None:
+        self._level, self.hop = level, hop
         self._step, self.window = config.level.step, config.audio.window
         self._batch = batch if hop <= self.window else 1
         capacity = self.window + (self._batch - 1) * hop
-        self._buffer: NDArray[np.floating] = np.zeros(capacity, dtype)
-        self._statistics = np.zeros((5, capacity // self._step))
-        self._mean, self._low, self._high, self._offset, self._gain = self._statistics
-        self._follower = LevelFollower(config.level)
+        self._buffer = np.zeros(capacity, np.float32)
+        self._table = np.zeros((6, capacity // self._step))
+        self._statistics = Steps(*self._table[:4])
+        self._offset, self._gain = self._table[4:]
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
-        self._follower.reset()
+        self._level.reset()
         self._start = 0  # position of the buffer's first sample, a multiple of the step
         self._filled = 0  # samples in the buffer
         self._measured = 0  # of which steps were measured
@@ -88,8 +83,9 @@ class Windower:
         """Samples taken so far, lost ones included."""
         return self._start + self._filled
 
-    def push(self, samples: NDArray[np.floating]) -> Iterator[Windows]:
-        """Take samples (samples,); give the windows that they complete. To be iterated to the end."""
+    def push(self, samples: NDArray[np.float32], run: Callable[[Windows], Result]) -> list[Result]:
+        """Take samples (samples,); give the windows that they complete to `run`, and return what it made of them."""
+        results: list[Result] = []
         taken = 0
         while taken < len(samples):
             count = min(len(samples) - taken, len(self._buffer) - self._filled)
@@ -100,7 +96,14 @@ class Windower:
                 ] = 0
             self._filled += count
             taken += count
-            yield from self._complete()
+            windows = self._complete()
+            if windows is not None:
+                if len(windows.samples):
+                    results.append(run(windows))
+                self._discard()
+            elif self._filled == len(self._buffer):
+                self._discard()
+        return results
 
     def mark_lost(self, start: int, end: int) -> None:
         """Tell that samples start..end, from `position` on, are lost: zeros then, whatever is pushed in their place."""
@@ -109,40 +112,36 @@ class Windower:
         else:
             self._gaps.append([start, end])
 
-    def jump(self, count: int) -> Iterator[Windows]:
-        """Take `count` samples that were marked as lost."""
+    def jump(self, count: int, run: Callable[[Windows], Result]) -> list[Result]:
+        """Take `count` samples that were marked as lost; otherwise as `push`."""
         # Once a window's length of zeros is in, all that is buffered lies in the gap, and whole hops can be jumped over.
         settle = min(count, self.window + self.hop)
-        yield from self.push(np.zeros(settle, self._buffer.dtype))
+        results = self.push(np.zeros(settle, np.float32), run)
         jumps = max(0, count - settle - self.window) // self.hop
         self._start += jumps * self.hop
         self._next += jumps * self.hop
         self.lost += jumps
-        yield from self.push(np.zeros(count - settle - jumps * self.hop, self._buffer.dtype))
+        return results + self.push(np.zeros(count - settle - jumps * self.hop, np.float32), run)
 
-    def _complete(self) -> Iterator[Windows]:
+    def _complete(self) -> Windows | None:
+        """The windows that the buffer completes; None where there is none."""
         self._measure()
-        ready = (self.position - self._next - self.window) // self.hop + 1
-        if ready > 0:
-            windows = self._cut(min(ready, self._batch))
-            self._next += min(ready, self._batch) * self.hop
-            if len(windows.samples):
-                yield windows
-        if ready > 0 or self._filled == len(self._buffer):
-            self._discard()
+        ready = min((self.position - self._next - self.window) // self.hop + 1, self._batch)
+        if ready <= 0:
+            return None
+        windows = self._cut(ready)
+        self._next += ready * self.hop
+        return windows
 
     def _measure(self) -> None:
         first, last = self._measured, self._filled // self._step
         if first == last:
             return
         steps = Steps.measure(self._buffer[first * self._step : last * self._step], self._step)
-        self._mean[first:last], self._low[first:last], self._high[first:last] = steps
+        lost = self._touching(self._start + np.arange(first, last) * self._step, self._step)
+        self._table[:4, first:last] = steps
+        self._table[4:, first:last] = self._level.follow(steps, lost)
         self._measured = last
-        if self._level == "running":
-            lost = self._touching(self._start + np.arange(first, last) * self._step, self._step)
-            offset, peak = self._follower.follow(steps, lost)
-            self._offset[first:last] = offset
-            np.divide(1.0, peak, out=self._gain[first:last])
 
     def _touching(self, starts: NDArray[np.int64], length: int, wholly: bool = False) -> NDArray[np.bool_]:
         """Which of the ranges [start, start + length) touch a gap, or lie wholly in one."""
@@ -155,44 +154,34 @@ class Windower:
         return result
 
     def _cut(self, count: int) -> Windows:
-        start = self._next + self.hop * np.arange(count)
-        first = self._next - self._start
+        position = self._next + self.hop * np.arange(count)
         # A view of the buffer's windows, without the checks that make sliding_window_view slow.
         item = self._buffer.itemsize
-        samples: NDArray[np.floating] = np.ndarray(
-            (count, self.window), self._buffer.dtype, self._buffer, first * item, (self.hop * item, item)
+        samples: NDArray[np.float32] = np.ndarray(
+            (count, self.window), np.float32, self._buffer, (self._next - self._start) * item, (self.hop * item, item)
         )
-        offset, gain, silent = self._levels((start - self._start) // self._step)
-        windows = Windows(samples, start // self.hop, start, offset, gain, silent, np.zeros(count, np.bool_))
-        if not self._gaps:
+        first = (position - self._start) // self._step
+        steps = Steps(*(row[first[:, None] + np.arange(self.window // self._step)] for row in self._statistics))
+        last = first + self.window // self._step - 1
+        offset, gain = self._level.of_windows(steps, self._offset[last], self._gain[last])
+        silent = np.maximum(steps.high.max(axis=1) - offset, offset - steps.low.min(axis=1)) < SILENCE
+        # Row by row, as bits must not depend on how many windows are cut together.
+        power = np.array([np.add.reduce(row) / len(row) for row in steps.power])
+        loudness = 10 * np.log10(np.maximum(power, QUIETEST))
+        gap = self._touching(position, self.window)
+        windows = Windows(samples, position // self.hop, position, offset, gain, silent, gap, loudness)
+        if not gap.any():
             return windows
-        wholly = self._touching(start, self.window, wholly=True)
+        wholly = self._touching(position, self.window, wholly=True)
         self.lost += int(wholly.sum())
-        windows = windows._replace(gap=self._touching(start, self.window))
         return windows.only(~wholly) if wholly.any() else windows
-
-    def _levels(self, first: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Offset, gain and silence of the windows that begin at these steps of the buffer."""
-        steps = self.window // self._step
-        of_window = first[:, None] + np.arange(steps)
-        low, high = self._low[of_window].min(axis=1), self._high[of_window].max(axis=1)
-        if isinstance(self._level, FixedLevel):
-            offset, gain = np.full(len(first), self._level.offset), np.full(len(first), self._level.gain)
-        elif self._level == "running":
-            offset, gain = self._offset[first + steps - 1], self._gain[first + steps - 1]
-        else:
-            # Row by row: a reduction over a two-dimensional index need not add in the same order for one row and for many.
-            offset = np.array([np.add.reduce(self._mean[k : k + steps]) / steps for k in first.tolist()])
-            levels = zip(offset.tolist(), low.tolist(), high.tolist(), strict=True)
-            gain = np.array([whole_level(*level, self._config.level)[1] for level in levels])
-        return offset, gain, np.maximum(high - offset, offset - low) < SILENCE
 
     def _discard(self) -> None:
         """Make room: drop the measured steps before the next window."""
         steps = min((self._next - self._start) // self._step, self._measured)
         samples = steps * self._step
         self._buffer[: self._filled - samples] = self._buffer[samples : self._filled]
-        self._statistics[:, : self._measured - steps] = self._statistics[:, steps : self._measured]
+        self._table[:, : self._measured - steps] = self._table[:, steps : self._measured]
         self._start += samples
         self._filled -= samples
         self._measured -= steps

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from edgevoice.audio.paths import is_file, is_folder
 from edgevoice.audio.samples import check_rate, check_samples, is_number
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, SamplesError
 
-AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int]
+AudioInput = "str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | AudioSource"
 """What `extract` takes: a path, an open binary file, or (samples, rate)."""
 
 BLOCK = 1 << 16
@@ -30,6 +30,7 @@ _SLACK = 8
 """Bytes by which harmless writers miscount the outer chunk."""
 
 
+@runtime_checkable
 class AudioSource(Protocol):
     """Audio that can be read in blocks, from the start, as often as needed."""
 
@@ -40,6 +41,10 @@ class AudioSource(Protocol):
     channels: int
     first: int
     """Position of the first sample that is read, at the source's rate."""
+
+    def __enter__(self) -> AudioSource: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Samples in order, float32 (samples, channels), checked."""
@@ -76,6 +81,12 @@ def _range(rate: int, start: float | None, end: float | None, length: int) -> tu
 
 
 class _Array:
+    def __enter__(self) -> AudioSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
     def __init__(self, samples: NDArray[Any], rate: int, start: float | None, end: float | None) -> None:
         check_rate(rate)
         checked = check_samples(samples)
@@ -91,6 +102,12 @@ class _Array:
 
 
 class _File:
+    def __enter__(self) -> AudioSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
     def __init__(self, file: str | os.PathLike[str] | IO[bytes], start: float | None, end: float | None) -> None:
         self._file, self._start, self._end = file, start, end
         self.name = str(file) if isinstance(file, str | os.PathLike) else str(getattr(file, "name", "the open file"))

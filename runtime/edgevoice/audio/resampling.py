@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.files import AudioSource
 from edgevoice.audio.samples import mix
-from edgevoice.errors import ArgumentError, MissingPackageError
 
-RESAMPLERS = ("soxr", "fft")
+
+class Skipped(NamedTuple):
+    """What a resampler makes of lost samples."""
+
+    before: NDArray[np.float32]
+    """Samples that come first: what the filter still held."""
+    zeros: int
+    """How many zeros come then."""
+    after: NDArray[np.float32]
+    """Samples that come last."""
 
 
 class Resampler:
@@ -55,64 +64,30 @@ class Resampler:
         result: NDArray[np.float32] = self._soxr.resample_chunk(empty, last=True)
         return result
 
-    def skip(self, count: int) -> Iterator[NDArray[np.float32] | int]:
-        """Resample `count` zeros: gives arrays, and in between, as a number, how many further zeros there are.
+    def skip(self, count: int) -> Skipped:
+        """Resample `count` zeros.
 
         One second of zeros empties the filter; from there on the output repeats itself with the period of the two
         rates, so whole periods need not be computed.
         """
+        empty = np.empty(0, np.float32)
         if self._soxr is None:
-            yield count
-            return
-        settle = self._source_rate
+            return Skipped(empty, count, empty)
+        settle, before = self._source_rate, empty
         periods = max(0, count - 2 * settle) // self._source_period
         if periods:
-            yield self.push(np.zeros(settle, np.float32))
-            yield periods * self._target_period
+            before = self.push(np.zeros(settle, np.float32))
             count -= settle + periods * self._source_period
-        yield self.push(np.zeros(count, np.float32))
+        return Skipped(before, periods * self._target_period, self.push(np.zeros(count, np.float32)))
 
     def position(self, samples: int) -> float:
         """Where a sample of the source lies in the output, in samples."""
         return samples * self._target_period / self._source_period
 
 
-def resample_fft(samples: NDArray[np.float32], source_rate: int, target_rate: int) -> NDArray[np.float64]:
-    """Resample a whole signal by its spectrum, as DisVoice does with SciPy's `signal.resample`.
-
-    Float64 out: above the band of the source nothing is left but the last bits, and DisVoice's features see them.
-
-    Raises:
-        MissingPackageError: SciPy is not installed.
-    """
-    if source_rate == target_rate:
-        return samples.astype(np.float64)
-    try:
-        from scipy.signal import resample
-    except ImportError as error:
-        raise MissingPackageError(
-            "resampler 'fft' needs SciPy, which is not installed: pip install 'edgevoice[disvoice]'"
-        ) from error
-    length = int(len(samples) * target_rate / source_rate)
-    if length == 0:
-        return np.empty(0)
-    result: NDArray[np.float64] = resample(samples.astype(np.float64), length)
-    return result
-
-
-def resampled(source: AudioSource, rate: int, channel: int | None, resampler: str) -> Iterator[NDArray[np.floating]]:
-    """One channel of a source, from its start, at another rate: `soxr` block by block, `fft` as a whole."""
-    blocks = (mix(block, channel) for block in source.blocks())
-    if resampler == "fft":
-        yield resample_fft(np.concatenate([np.empty(0, np.float32), *blocks]), source.rate, rate)
-        return
+def resampled(source: AudioSource, rate: int, channel: int | None) -> Iterator[NDArray[np.float32]]:
+    """One channel of a source, from its start, at another rate, block by block."""
     streaming = Resampler(source.rate, rate)
-    for block in blocks:
-        yield streaming.push(block)
+    for block in source.blocks():
+        yield streaming.push(mix(block, channel))
     yield streaming.finish()
-
-
-def check_resampler(name: str) -> None:
-    """Raise ArgumentError unless there is a resampler of that name."""
-    if name not in RESAMPLERS:
-        raise ArgumentError(f"resampler {name!r}: expected {' or '.join(map(repr, RESAMPLERS))}")

@@ -10,6 +10,7 @@ from edgevoice.errors import ArgumentError, SamplesError
 LARGEST = 2.0**16
 """Largest magnitude of a sample. Full scale is 1; room is left for floats that hold unscaled 16-bit numbers."""
 MOST_CHANNELS = 1024
+RATES = (100, 768_000)
 
 _FULL_SCALE = {"int16": 2.0**-15, "int32": 2.0**-31}
 

@@ -119,7 +119,7 @@ def _work(
     rate, group = extractor.config.audio.rate, extractor.group()
     size = round(CHUNK * rate)
     chunks = [samples[at : at + size] for at in range(0, len(samples) - size + 1, size)]
-    streams = [group.stream() for _ in numbers]
+    streams = [extractor.stream(group=group) for _ in numbers]
     phases = [CHUNK * number / count for number in numbers]
     for stream, number in zip(streams, numbers, strict=True):
         for chunk in chunks[: number % _AHEAD]:

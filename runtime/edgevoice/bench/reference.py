@@ -12,6 +12,7 @@ from edgevoice.errors import ProviderError
 from edgevoice.extractor import Extractor
 from edgevoice.frontend import hann, mel_filters
 from edgevoice.inference import open_session
+from edgevoice.levels import live_option
 
 TOLERANCE = 1e-4
 """Of a descriptor, relative to the largest of its group: what float32 leaves of sums in another order, and much less than
@@ -50,7 +51,7 @@ class Check:
             spectrogram=float(np.abs(extractor.spectrogram(windows) - expected).max()),
             bottleneck=_relative(described[:, : layout.bottleneck], bottleneck) if layout.bottleneck else 0.0,
             error=_relative(described[:, layout.bottleneck :], error) if layout.error else 0.0,
-            live=_is_live(extractor, samples) if config.windows == "apart" else None,
+            live=_is_live(extractor, samples),
         )
         tolerance = TOLERANCE_OF_8_BITS if "compact" in config.origin else TOLERANCE
         if not np.max([check.spectrogram / TOLERANCE, check.bottleneck / tolerance, check.error / tolerance]) <= 1:
@@ -90,7 +91,7 @@ def _relative(found: NDArray[np.float32], expected: NDArray[np.float32]) -> floa
 
 
 def _is_live(extractor: Extractor, samples: NDArray[np.float32]) -> bool:
-    level = 1.0 if extractor.config.level.default == "utterance" else None
+    level = live_option(extractor.config.level)
     offline = extractor.extract((samples, extractor.config.audio.rate), level=level)
     stream = extractor.stream(level=level)
     chunks = np.array_split(samples, len(samples) // 777 + 1)

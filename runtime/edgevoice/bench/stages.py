@@ -12,6 +12,7 @@ from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import open_session
+from edgevoice.levels import live_option
 from edgevoice.stream import Stream
 
 _BATCHES = (8, 64)
@@ -51,20 +52,19 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
         Call("encode()", lambda: extractor.encode(window)),
         Call("describe()", lambda: extractor.describe(window)),
     ]
-    if config.windows == "apart":
-        last, whole = LivePushes(extractor, samples), LivePushes(extractor, samples)
-        calls += [
-            Call("push with a frame", last.complete, last.wait),
-            Call("live, all pushes of a hop", whole.hop),
-        ]
-    return calls
+    last, whole = LivePushes(extractor, samples), LivePushes(extractor, samples)
+    return [
+        *calls,
+        Call("push with a frame", last.complete, last.wait),
+        Call("live, all pushes of a hop", whole.hop),
+    ]
 
 
 def batch_calls(extractor: Extractor, samples: NDArray[np.float32]) -> list[Call]:
     """The calls that compute many windows, one batch at a time: `describe` of 8 and of 64, `extract` of all samples."""
     config = extractor.config
     windows = np.lib.stride_tricks.sliding_window_view(samples, config.audio.window)[:: config.audio.hop]
-    level = 1.0 if config.level.default == "utterance" else None
+    level = live_option(config.level)
     calls = []
     for size in _BATCHES:
         batch = np.resize(windows, (size, config.audio.window))
@@ -82,7 +82,7 @@ class LivePushes:
     def __init__(self, extractor: Extractor, samples: NDArray[np.float32]) -> None:
         config = extractor.config
         step = config.level.step
-        self._stream: Stream = extractor.stream(level=1.0 if config.level.default == "utterance" else None)
+        self._stream: Stream = extractor.stream(level=live_option(config.level))
         self._chunks = [samples[at : at + step] for at in range(0, len(samples) - step + 1, step)]
         self._next = 0
         self._pushes = config.audio.hop // step

@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event
 
+from edgevoice.analysis import default_workers
 from edgevoice.audio.files import open_source
-from edgevoice.audio.resampling import RESAMPLERS
 from edgevoice.cli.console import tell
 from edgevoice.cli.inputs import Inputs
 from edgevoice.cli.options import (
@@ -28,7 +28,6 @@ from edgevoice.cli.progress import Progress
 from edgevoice.errors import AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.parallel import default_workers
 from edgevoice.tables.table import FORMATS
 
 Result = Features | AudioError | DeviceMemoryError
@@ -61,9 +60,6 @@ def add(commands: Commands) -> None:
     parser.add_argument("--start", type=float, metavar="S", help="begin after so many seconds of each input")
     parser.add_argument("--end", type=float, metavar="S", help="stop after so many seconds of each input")
     parser.add_argument("--pad", action="store_true", help="fill audio shorter than one window with zeros")
-    parser.add_argument(
-        "--resampler", choices=RESAMPLERS, default="soxr", help="fft is DisVoice's, of the whole file (default: soxr)"
-    )
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="files computed at the same time (default: 1)")
     parser.add_argument(
         "--workers",
@@ -143,7 +139,6 @@ def _result(extractor: Extractor, file: Path, arguments: argparse.Namespace, pro
             end=arguments.end,
             channel=arguments.channel,
             pad=arguments.pad,
-            resampler=arguments.resampler,
             workers=arguments.workers,
             progress=progress,
         )

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif not models:
         show("No models. Searched: " + ", ".join(map(str, search_path())))
     else:
-        rows = [("MODEL", "VERSION", "SIZE", "WINDOWS", "NUMBERS", "PATH", "SUMMARY")] + [_row(model) for model in models]
+        rows = [("MODEL", "VERSION", "SIZE", "NUMBERS", "PATH", "SUMMARY")] + [_row(model) for model in models]
         show(aligned(rows))
     return 0
 
@@ -47,7 +47,6 @@ def as_record(folder: ModelFolder) -> dict[str, Any]:
         "version": config.version,
         "licence": config.licence,
         "bytes": sum(file.stat().st_size for file in files if file.is_file()),
-        "windows": config.windows,
         "rate": config.audio.rate,
         "window": config.audio.window,
         "hop": config.audio.hop,
@@ -60,4 +59,4 @@ def as_record(folder: ModelFolder) -> dict[str, Any]:
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
     size, numbers = f"{model['bytes'] / 1e6:.1f} MB", f"{model['bottleneck']} + {model['error']}"
-    return (model["name"], model["version"], size, model["windows"], numbers, model["path"], model["summary"])
+    return (model["name"], model["version"], size, numbers, model["path"], model["summary"])

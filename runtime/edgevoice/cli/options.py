@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from edgevoice.config import LEVELS
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import DESCRIPTORS, Extractor, load
+from edgevoice.levels import LEVELS
+from edgevoice.providers import known_devices
 
 Commands = Any
 """What `add_subparsers` returns: argparse has no public name for it."""
@@ -33,7 +34,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="MODEL", default="cae-256", help="name or path of the model (default: %(default)s)"
     )
     group.add_argument("--descriptors", choices=DESCRIPTORS, default="all", help="which numbers of a frame (default: all)")
-    group.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N (default: cpu)")
+    group.add_argument("--device", default="cpu", metavar="DEVICE", help=f"{known_devices()} (default: cpu)")
     group.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads of one computation (default: 1)"
     )

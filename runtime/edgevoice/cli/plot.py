@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     cut = {"start": arguments.start, "end": arguments.end, "channel": arguments.channel}
     features = extractor.extract(arguments.input, level=arguments.level, hop=arguments.hop, **cut)
     source = open_source(arguments.input, arguments.start, arguments.end)
-    signal = resampled(source, extractor.config.audio.rate, arguments.channel, "soxr")
+    signal = resampled(source, extractor.config.audio.rate, arguments.channel)
     samples = np.concatenate(list(signal))
     title = f"{Path(arguments.input).name} · {extractor.config.name}"
     figure = draw_overview(extractor, samples, features, title, arguments.level)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.levels import parse_level, whole_level
+from edgevoice.levels import find_level
 from edgevoice.plotting.figurefile import new_figure
-from edgevoice.windows import FixedLevel, Windower
+from edgevoice.windows import Windower, Windows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,10 +46,10 @@ def draw_overview(
     figure = new_figure(10, 1.6 * (2 + 2 * bool(features.layout.error) + bool(features.layout.bottleneck)))
     audio, bands = extractor.config.audio, extractor.config.spectrogram.bands
     windows = _side_by_side(samples, extractor.config, level)
-    hop = features.seconds[1] - features.seconds[0] if len(features) > 1 else audio.window / audio.rate
-    first = int(features.start[0]) / audio.rate
+    hop = features.end[1] - features.end[0] if len(features) > 1 else audio.window / audio.rate
+    first = float(features.start[0])
     # A frame is drawn over the hop that it ends.
-    framed, whole = (features.seconds[0] - hop, features.seconds[-1]), (first, first + windows.size / audio.rate)
+    framed, whole = (features.end[0] - hop, features.end[-1]), (first, first + windows.size / audio.rate)
     hertz = (bands.low, bands.high)
     rows = [_Row("input", extractor.spectrogram(windows), whole, hertz)]
     if features.layout.error:
@@ -92,20 +92,14 @@ def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _side_by_side(samples: NDArray[Any], config: ModelConfig, level: str | float | None) -> NDArray[np.float32]:
     """The recording as windows one after another, (n, window), each at its own level: the hop does not change levels."""
-    chosen = parse_level(level, config.level)
-    taken: str | FixedLevel
-    if chosen == "utterance":
-        mean, low, high = samples.mean(dtype=np.float64), samples.min(), samples.max()
-        taken = FixedLevel(*whole_level(float(mean), float(low), float(high), config.level))
-    else:
-        taken = chosen if isinstance(chosen, str) else FixedLevel(0.0, chosen)
-    windower = Windower(config, taken, config.audio.window)
-    return np.concatenate(
-        [
-            ((windows.samples - windows.offset[:, None]) * windows.gain[:, None]).astype(np.float32)
-            for windows in windower.push(samples)
-        ]
-    )
+    chosen = find_level(level, config.level)
+    if chosen.needs_whole:
+        chosen = chosen.settled(float(samples.mean(dtype=np.float64)), float(samples.min()), float(samples.max()))
+
+    def leveled(windows: Windows) -> NDArray[np.float32]:
+        return ((windows.samples - windows.offset[:, None]) * windows.gain[:, None]).astype(np.float32)
+
+    return np.concatenate(Windower(config, chosen, config.audio.window, 1).push(samples, leveled))
 
 
 def _label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:

@@ -7,31 +7,35 @@ from typing import IO
 
 from edgevoice.features import Features, Layout
 
-PLACE = ("file", "frame", "start", "end", "seconds", "silent", "gap")
-"""Columns of a dynamic table before the descriptors; a static one has `file` alone before the functionals."""
+DYNAMIC = ("file", "start", "end", "index", "silent", "gap", "loudness")
+STATIC = ("file", "start", "end", "frames", "silent", "gap", "loudness")
+"""Columns before the descriptors, and before the functionals."""
 
 
 class CsvTable:
     """Comma-separated values in UTF-8, with a line of column names; numbers read back as float32 give the same bits.
 
-    Dynamic: `file`, `frame`, `start`, `end` (samples at the model's rate), `seconds` (end of the window), `silent`, `gap`
-    (`true` or `false`), then the descriptors. Static: `file`, then the functionals.
+    Dynamic: `file`, `start`, `end` (of the window, in seconds), `index`, `silent`, `gap` (`true` or `false`), `loudness`
+    (dB), then the descriptors. Static: `file`, `start`, `end` (of what was read, in seconds), the number of `frames`, the
+    shares of them that are `silent` or touch a `gap`, their mean `loudness`, then the functionals.
     """
 
     def __init__(self, file: IO[bytes], layout: Layout, static: bool) -> None:
         self._rows = csv.writer(_Utf8(file), lineterminator="\n")
         self._static = static
-        names = ["file", *layout.functional_names] if static else [*PLACE, *layout.names]
+        names = [*STATIC, *layout.functional_names] if static else [*DYNAMIC, *layout.names]
         self._rows.writerow(names)
 
     def write(self, source: str, features: Features) -> None:
         """Add the rows of one source."""
         # str of a NumPy float32 is the shortest decimal that reads back as the same float32.
         if self._static:
-            self._rows.writerow([source, *map(str, features.functionals())])
+            start, end = features.extent or (features.start[0], features.end[-1])
+            flags = (features.silent.mean(), features.gap.mean(), features.loudness.mean())
+            self._rows.writerow([source, start, end, len(features), *flags, *map(str, features.functionals())])
         else:
             for frame in features:
-                place = (frame.index, frame.start, frame.end, frame.seconds, _word(frame.silent), _word(frame.gap))
+                place = (frame.start, frame.end, frame.index, _word(frame.silent), _word(frame.gap), frame.loudness)
                 self._rows.writerow([source, *place, *map(str, frame.values)])
 
     def finish(self) -> None:

@@ -15,8 +15,9 @@ from edgevoice.features import Frame
 class JsonLines:
     """One frame a line, flushed as it comes, for whoever reads the other end of a pipe.
 
-    The keys are `frame`, `start`, `end` (samples at the model's rate), `seconds` (end of the window), `silent`, `gap`,
-    `time` (wall clock at the window's end) and `latency`, both null unless the frame is live, `bottleneck`, `error`.
+    The keys are `index`, `position` (first sample at the model's rate), `start`, `end` (seconds), `silent`, `gap`,
+    `loudness` (dB), `time` (wall clock at the window's end) and `latency`, both null unless the frame is live,
+    `bottleneck`, `error`.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -31,17 +32,7 @@ class JsonLines:
 
 def frame_json(frame: Frame) -> str:
     """A frame as one line of JSON; its numbers read back as float32 give the same bits."""
-    place = {
-        "frame": frame.index,
-        "start": frame.start,
-        "end": frame.end,
-        "seconds": frame.seconds,
-        "silent": frame.silent,
-        "gap": frame.gap,
-        "time": frame.time,
-        "latency": frame.latency,
-    }
-    head = json.dumps(place, allow_nan=False).removesuffix("}")
+    head = json.dumps(frame.place(), allow_nan=False).removesuffix("}")
     return f'{head}, "bottleneck": {_array(frame.bottleneck)}, "error": {_array(frame.error)}}}'
 
 

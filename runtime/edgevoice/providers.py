@@ -1,0 +1,128 @@
+"""Providers: what ONNX Runtime can compute with, and what each of them needs. One row of `PROVIDERS` is one provider.
+
+To add one, as Core ML or DirectML, add a row: the name that users give, ONNX Runtime's own name (its documentation lists
+them, with their options), the package that brings it, and how windows are batched. Then run `edgevoice bench --device NAME`
+on such a machine: it compares the numbers with the reference before it times anything. Providers that compile a graph for
+every new shape, as CUDA's search for convolutions does, want `sizes`; providers whose bits must be those of live frames
+want `exact`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgevoice.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Provider:
+    """How one of ONNX Runtime's execution providers is used."""
+
+    name: str
+    """What users call the device."""
+    execution: str
+    """ONNX Runtime's name of the provider."""
+    package: str
+    """The distribution that brings it."""
+    install: str
+    """What to install."""
+    batch: int
+    """Windows computed together at most, where more than one is at hand."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """ONNX Runtime's options of the provider."""
+    number_option: str = ""
+    """The option that takes the number of the device; empty where devices have none."""
+    sizes: tuple[int, ...] = ()
+    """Batches are filled up to the next of these sizes; empty where any size runs as well as any other."""
+    exact: bool = True
+    """Whether a window must have the same bits in any batch: it is tried, and where it fails windows run one by one."""
+    concurrent: bool = True
+    """Whether batches are computed by several threads at once."""
+    graph_front_end: bool = False
+    """Whether `frontend.onnx` makes the spectrograms on the device, where a model folder has it; else NumPy makes them."""
+    preload: bool = False
+    """Whether the provider's libraries come from other packages, and are loaded before the first session."""
+
+
+_CPU_BATCH = 8  # enough to share the work of a call, few enough to stay in the caches
+_CUDA_SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+PROVIDERS = {
+    provider.name: provider
+    for provider in (
+        Provider("cpu", "CPUExecutionProvider", "onnxruntime", "edgevoice[cpu]", _CPU_BATCH),
+        Provider(
+            "cuda",
+            "CUDAExecutionProvider",
+            "onnxruntime-gpu",
+            "edgevoice[gpu]",
+            _CUDA_SIZES[-1],
+            # cuDNN's full search takes seconds at every new shape; TF32 rounds to 10 bits.
+            options={"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"},
+            number_option="device_id",
+            sizes=_CUDA_SIZES,
+            exact=False,
+            concurrent=False,
+            graph_front_end=True,
+            preload=True,
+        ),
+        Provider(
+            "openvino",
+            "OpenVINOExecutionProvider",
+            "onnxruntime-openvino",
+            "onnxruntime-openvino",
+            _CPU_BATCH,
+            # The plug-in rounds to bfloat16 by itself where the processor can.
+            options={"device_type": "CPU", "precision": "FP32"},
+            concurrent=False,
+        ),
+    )
+}
+
+PACKAGES = tuple(provider.package for provider in PROVIDERS.values())
+"""Distributions that hold the same import package, `onnxruntime`, and overwrite each other."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device of a provider, as a user asked for it."""
+
+    name: str
+    """As it was asked for: `cpu`, `cuda:1`."""
+    provider: Provider
+    number: int
+
+    @property
+    def execution(self) -> list[tuple[str, dict[str, str]]]:
+        """What a session is told: the provider with its options, then the CPU for operators that it lacks."""
+        provider, options = self.provider, dict(self.provider.options)
+        if provider.number_option:
+            options[provider.number_option] = str(self.number)
+        rows = [(provider.execution, options)]
+        cpu = PROVIDERS["cpu"].execution
+        return rows if provider.execution == cpu else [*rows, (cpu, {})]
+
+
+def find_device(name: str) -> Device:
+    """The device of that name: that of a provider, with a number where its devices have one (`cuda:1`).
+
+    Raises:
+        ArgumentError: there is no such provider, or its devices have no numbers.
+    """
+    match = re.fullmatch(r"([a-z]+)(?::(\d{1,3}))?", name) if isinstance(name, str) else None
+    provider = PROVIDERS.get(match[1]) if match else None
+    if provider is None or match is None or (match[2] and not provider.number_option):
+        raise ArgumentError(f"device {name!r}: expected {known_devices()}")
+    return Device(name, provider, int(match[2] or 0))
+
+
+def known_devices() -> str:
+    """The names of devices, for messages and help."""
+    names = [name for provider in PROVIDERS.values() for name in _names(provider)]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _names(provider: Provider) -> list[str]:
+    return [provider.name, f"{provider.name}:N"] if provider.number_option else [provider.name]
