@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 import edgevoice
 from edgevoice import Extractor, Features
-from edgevoice.functionals import compute_functionals
+from edgevoice.features import functionals as compute_functionals
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,15 @@ import numpy as np
 import pytest
 
 import edgevoice
-from edgevoice import Extractor, Features, ModelUseError, Stream
+from edgevoice import ArgumentError, Extractor, Features, ModelUseError, Stream, StreamError
+from edgevoice.inference import Networks
 
 RATES = [16000, 8000, 44100, 16000, 48000]
 
 
 def parts(blocks: list[Features]) -> list[bytes]:
     """All that features say, as bytes."""
-    names = ("values", "index", "start", "silent", "gap")
+    names = ("values", "index", "position", "silent", "gap", "loudness", "offset", "gain")
     return [np.concatenate([getattr(block, name) for block in blocks]).tobytes() for name in names]
 
 
@@ -27,8 +30,10 @@ def alone(stream: Stream, samples: np.ndarray, lost: int) -> list[bytes]:
 
 
 @pytest.fixture(params=[True, False], ids=["batches", "window by window"])
-def extractor(make_model: Callable[..., Path], request: pytest.FixtureRequest) -> Extractor:
-    return edgevoice.load(make_model(batch_independent=request.param))
+def extractor(tiny_model: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Extractor:
+    if not request.param:
+        monkeypatch.setattr(Networks, "_has_same_bits", lambda *_: False)
+    return edgevoice.load(tiny_model)
 
 
 @pytest.mark.parametrize("pause", [1, 3, 1000])
@@ -41,7 +46,7 @@ def test_bits_are_those_of_streams_alone(extractor: Extractor, noise: np.ndarray
         for chosen, samples, lost in zip(settings, recordings, losses, strict=True)
     ]
     group = extractor.group()
-    streams = [group.stream(**chosen) for chosen in settings]
+    streams = [extractor.stream(**chosen, group=group) for chosen in settings]
     collected: dict[Stream, list[Features]] = {stream: [] for stream in streams}
 
     def collect() -> None:
@@ -68,7 +73,7 @@ def test_bits_are_those_of_streams_alone(extractor: Extractor, noise: np.ndarray
 
 def test_reset_drops_what_waits(tiny: Extractor, noise: np.ndarray) -> None:
     group = tiny.group()
-    one, other = group.stream(), group.stream()
+    one, other = tiny.stream(group=group), tiny.stream(group=group)
     for stream in (one, other):
         stream.push(noise[:30_000])
     one.reset()
@@ -80,7 +85,7 @@ def test_reset_drops_what_waits(tiny: Extractor, noise: np.ndarray) -> None:
 
 def test_what_is_collected_stays(tiny: Extractor, noise: np.ndarray) -> None:
     group = tiny.group()
-    stream = group.stream()
+    stream = tiny.stream(group=group)
     stream.push(noise[:20_000])
     ((_, features),) = group.collect()
     before = features.values.copy()
@@ -89,8 +94,48 @@ def test_what_is_collected_stays(tiny: Extractor, noise: np.ndarray) -> None:
     assert features.values.tobytes() == before.tobytes()
 
 
-def test_refuses_what_a_stream_refuses(tiny: Extractor, make_model: Callable[..., Path]) -> None:
+def test_refuses_what_a_stream_refuses_and_other_groups(tiny: Extractor, tiny_model: Path) -> None:
     with pytest.raises(ModelUseError, match="utterance"):
-        tiny.group().stream(level="utterance")
-    with pytest.raises(ModelUseError, match="whole files"):
-        edgevoice.load(make_model(windows="together")).group().stream()
+        tiny.stream(level="utterance", group=tiny.group())
+    with pytest.raises(ArgumentError, match="one that this extractor made"):
+        tiny.stream(group=edgevoice.load(tiny_model).group())
+
+
+def test_two_threads_at_once_are_refused(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = tiny.group()
+    stream, other = tiny.stream(group=group), tiny.stream(group=group)
+    refused: list[BaseException] = []
+
+    def second() -> None:
+        for call in (group.collect, lambda: other.push(noise[:8000])):
+            try:
+                call()
+            except StreamError as error:
+                refused.append(error)
+
+    def compute(*arguments: Any) -> Any:
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+        return original(*arguments)
+
+    original = group.pipeline.front_end.compute
+    monkeypatch.setattr(group.pipeline.front_end, "compute", compute)
+    stream.push(noise[:8000])
+    assert [str(error)[:44] for error in refused] == ["a group and its streams belong to one thread"] * 2
+    monkeypatch.undo()
+    assert len(dict(group.collect())[stream]) == 1
+
+
+def test_streams_that_are_dropped_are_gone(tiny: Extractor, noise: np.ndarray) -> None:
+    group = tiny.group()
+    stream = tiny.stream(group=group)
+    stream.push(noise[:8000])
+    group.collect()
+    gone = weakref.ref(stream)
+    gc.disable()
+    try:
+        del stream
+        assert gone() is None
+    finally:
+        gc.enable()

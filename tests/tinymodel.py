@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 SETTINGS: dict[str, Any] = {
-    "format": 1,
+    "format": 2,
     "name": "tiny",
     "version": "1.0.0",
     "licence": "MIT",
@@ -32,8 +32,6 @@ SETTINGS: dict[str, Any] = {
         "divisor": 57.3834559,
     },
     "features": {"bottleneck": 8, "error": 128},
-    "windows": "apart",
-    "batch_independent": True,
     "origin": {"seed": 0},
 }
 

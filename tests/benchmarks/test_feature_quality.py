@@ -29,7 +29,7 @@ from benchmarks.feature_quality.scores import confusions, guessing, macro_f1, sc
 from benchmarks.feature_quality.sources import LinearFunctionals, vectors_by_folder
 from benchmarks.feature_quality.stability import movements, one_each
 from benchmarks.label_efficiency.corpus import Recording
-from edgevoice.functionals import compute_functionals
+from edgevoice.features import functionals as compute_functionals
 
 RATE = 16_000
 

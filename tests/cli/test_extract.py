@@ -65,7 +65,7 @@ def test_jobs_share_the_cores(run: Callable, folder: Path, tmp_path: Path, monke
         asked.append(workers)
         return extractor.stream().push(np.zeros(8000))
 
-    monkeypatch.setattr("edgevoice.parallel.usable_cores", lambda: 8)
+    monkeypatch.setattr("edgevoice.analysis.usable_cores", lambda: 8)
     monkeypatch.setattr(edgevoice.Extractor, "extract", seen)
     for options, workers in (
         ((), None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _thread
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import Extractor, Features
+from edgevoice.analysis import Concurrent, Pipeline, default_workers
+from edgevoice.cores import usable_cores
 from edgevoice.features import Layout
-from edgevoice.parallel import analysed, default_workers, usable_cores
 from edgevoice.windows import Windows
 
 LAYOUT = Layout(bottleneck=1, error=0, rate=16000, window=4)
@@ -31,36 +32,40 @@ def no_thread_is_left() -> Iterator[None]:
 
 def block(number: int) -> Windows:
     one = np.array([number])
-    return Windows(np.full((1, 4), number, np.float32), one, one, one * 1.0, one * 1.0, one < 0, one < 0)
+    return Windows(np.full((1, 4), number, np.float32), one, one, one * 1.0, one * 1.0, one < 0, one < 0, one * 1.0)
 
 
 class Doubling:
-    """An analysis of windows of one number: twice that number."""
+    """Stands for front end and networks: the descriptor of a window is twice its first sample."""
+
+    shape = (1, 1)
 
     def __init__(self, before: Callable[[int], object] = lambda _: None) -> None:
         self._before = before
 
-    def run(self, windows: Windows) -> Features:
-        self._before(int(windows.number[0]))
-        values = 2 * windows.samples[:, :1]
-        return Features(values, windows.number, windows.start, windows.silent, windows.gap, LAYOUT)
+    def scratch(self) -> None: ...
 
-    def finish(self) -> list[Features]:
-        return []
+    def compute(self, windows: Any, offset: Any, gain: Any, scratch: Any, out: Any) -> None:  # noqa: ARG002
+        self._before(int(offset[0]))
+        out[:] = windows[:, :1, None]
 
-    def reset(self) -> None: ...
-
-
-def compute(blocks: Iterator[Windows], workers: int, before: Callable[[int], object] = lambda _: None) -> list[float]:
-    return [float(features.values[0, 0]) for features in analysed(blocks, lambda: Doubling(before), workers)]
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        return 2 * images[:, 0, 0]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+def compute(blocks: Iterable[Windows], workers: int, before: Callable[[int], object] = lambda _: None) -> list[float]:
+    double: Any = Doubling(before)
+    with Concurrent(Pipeline(double, double, LAYOUT, 1), workers) as analysis:
+        features = Features.join([*map(analysis.run, blocks), analysis.finish()], LAYOUT)
+    return features.values[:, 0].tolist()
+
+
+@pytest.mark.parametrize("workers", [2, 5])
 def test_features_come_in_the_order_of_the_blocks(workers: int) -> None:
     ended = threading.Event()
 
     def before(number: int) -> None:
-        if number == 3 and workers > 1:
+        if number == 3:
             ended.wait(60)  # until a later block is through
         if number == 4:
             ended.set()
@@ -86,27 +91,19 @@ def test_what_is_overwritten_later_was_copied() -> None:
     assert compute(reused(), 3) == [2.0 * k for k in range(12)]
 
 
-@given(workers=st.integers(1, 6), count=st.integers(0, 40), read=st.integers(0, 40))
-def test_few_blocks_are_taken_ahead(workers: int, count: int, read: int) -> None:
-    taken = 0
-
-    def blocks() -> Iterator[Windows]:
-        nonlocal taken
-        for k in range(count):
-            taken += 1
-            yield block(k)
-
-    before = threading.active_count()
-    frames = analysed(blocks(), Doubling, workers)
-    for given_out, _ in enumerate(zip(range(read), frames, strict=False), 1):
-        assert taken <= given_out + 2 * workers
-        assert threading.active_count() - before <= min(workers, taken) - 1
-    frames.close()
-    assert threading.active_count() == before
+@given(workers=st.integers(1, 6), count=st.integers(0, 40))
+def test_few_batches_wait(workers: int, count: int) -> None:
+    double: Any = Doubling()
+    with Concurrent(Pipeline(double, double, LAYOUT, 1), workers) as analysis:
+        given_out = 0
+        for taken, windows in enumerate(map(block, range(count)), 1):
+            given_out += len(analysis.run(windows))
+            assert taken - given_out <= 2 * workers
+        assert given_out + len(analysis.finish()) == count
 
 
 @pytest.mark.parametrize("failing", [0, 1, 7, 29])
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [2, 4])
 def test_an_error_comes_out(workers: int, failing: int) -> None:
     def before(number: int) -> None:
         if number == failing:
@@ -126,7 +123,10 @@ def test_an_interrupt_comes_out() -> None:
 
 
 def parts(features: Features) -> list[bytes]:
-    return [getattr(features, name).tobytes() for name in ("values", "index", "start", "silent", "gap")]
+    return [
+        getattr(features, name).tobytes()
+        for name in ("values", "index", "position", "silent", "gap", "loudness", "offset", "gain")
+    ]
 
 
 @settings(max_examples=25)
@@ -145,12 +145,6 @@ def test_any_workers_give_the_bits_of_a_stream(
     assert parts(features) == parts(live)
 
 
-def test_window_by_window_too(make_model: Callable[..., Path], noise: np.ndarray) -> None:
-    extractor = edgevoice.load(make_model(batch_independent=False))
-    alone = parts(extractor.extract((noise, 16000), workers=1))
-    assert parts(extractor.extract((noise, 16000), workers=3)) == alone
-
-
 def test_bad_samples_and_interrupts_end_an_extraction(tiny: Extractor, noise: np.ndarray) -> None:
     samples = np.tile(noise, 3)
     samples[-100] = np.nan
@@ -164,36 +158,25 @@ def test_bad_samples_and_interrupts_end_an_extraction(tiny: Extractor, noise: np
         tiny.extract((np.tile(noise, 3), 16000), workers=4, progress=interrupt)
 
 
-@pytest.fixture
-def chosen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The workers of each extraction, on a machine with five cores."""
-    found: list[int] = []
+def test_one_worker_for_the_threads_of_one_computation(
+    tiny_model: Path, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[int] = []
 
-    def seen(blocks: Any, new_analysis: Any, workers: int) -> Any:
-        found.append(workers)
-        return analysed(blocks, new_analysis, workers)
+    def concurrent(pipeline: Pipeline, workers: int) -> Concurrent:
+        chosen.append(workers)
+        return Concurrent(pipeline, workers)
 
-    monkeypatch.setattr("edgevoice.extractor.analysed", seen)
-    monkeypatch.setattr("edgevoice.parallel.usable_cores", lambda: 5)
-    return found
-
-
-def test_one_worker_for_the_threads_of_one_computation(tiny_model: Path, noise: np.ndarray, chosen: list[int]) -> None:
+    monkeypatch.setattr("edgevoice.extractor.Concurrent", concurrent)
+    monkeypatch.setattr("edgevoice.analysis.usable_cores", lambda: 5)
     for threads in (1, 2, 8):
         edgevoice.load(tiny_model, threads=threads).extract((noise[:16_000], 16000))
-    assert chosen == [5, 2, 1]
+    assert chosen == [5, 2]
 
 
 def test_few_workers_on_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevoice.parallel.usable_cores", lambda: 128)
+    monkeypatch.setattr("edgevoice.analysis.usable_cores", lambda: 128)
     assert [default_workers(threads) for threads in (1, 32, 200)] == [8, 4, 1]
-
-
-def test_windows_that_belong_together_have_one_worker(
-    make_model: Callable[..., Path], noise: np.ndarray, chosen: list[int]
-) -> None:
-    edgevoice.load(make_model(windows="together")).extract((noise[:16_000], 16000), workers=3)
-    assert chosen == [1]
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2", 5000])
