@@ -123,10 +123,8 @@ def test_an_interrupt_comes_out() -> None:
 
 
 def parts(features: Features) -> list[bytes]:
-    return [
-        getattr(features, name).tobytes()
-        for name in ("values", "index", "position", "silent", "gap", "loudness", "offset", "gain")
-    ]
+    names = ("values", "index", "position", "silent", "gap", "loudness", "offset", "gain")
+    return [getattr(features, name).tobytes() for name in names]
 
 
 @settings(max_examples=25)

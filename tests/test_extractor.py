@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import importlib.resources
 import io
+import multiprocessing
+import pickle
+import zipfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +22,7 @@ import soundfile
 
 import edgevoice
 from edgevoice import Extractor
-from edgevoice.levels import LevelFollower, Steps
+from edgevoice.levels import Running
 
 
 def test_a_path_an_open_file_and_an_array_are_the_same(tiny: Extractor, speech: Path) -> None:
@@ -29,11 +38,12 @@ def test_a_path_an_open_file_and_an_array_are_the_same(tiny: Extractor, speech: 
 
 
 def test_running_level_is_that_of_the_windows_end(tiny: Extractor, noise: np.ndarray) -> None:
-    offsets, peaks = LevelFollower(tiny.config.level).follow(Steps.measure(noise, tiny.config.level.step))
+    at = Running(tiny.config.level).track(noise)
     features = tiny.extract((noise, 16000))
     for k in (0, 5, 37):
-        last = (4000 * k + 8000) // 800 - 1
-        window = (noise[4000 * k : 4000 * k + 8000].astype(np.float64) - offsets[last]) / peaks[last]
+        offset, gain = at(4000 * k, 4000 * k + 8000)
+        assert (features.offset[k], features.gain[k]) == (offset, gain)
+        window = (noise[4000 * k : 4000 * k + 8000].astype(np.float64) - offset) * gain
         np.testing.assert_allclose(tiny.encode(window)[0], features.bottleneck[k], rtol=1e-4, atol=1e-4)
 
 
@@ -120,8 +130,8 @@ def test_start_and_end_cut_and_keep_the_place_in_time(tiny: Extractor, speech: P
     for source in (speech, (samples, rate)):
         features = tiny.extract(source, start=2.0, end=5.0)
         assert features.values.tobytes() == cut.values.tobytes()
-        assert features.start[0] == 2 * 16000
-        assert features.seconds[0] == 2.5
+        assert features.position[0] == 2 * 16000
+        assert (features.start[0], features.end[0], features.extent) == (2.0, 2.5, (2.0, 5.0))
     assert len(tiny.extract(speech, end=1000.0)) == 31
 
 
@@ -160,7 +170,7 @@ def test_flags_follow_the_audio(tiny: Extractor, noise: np.ndarray) -> None:
     samples = noise.copy()
     samples[40_000:80_000] = 0
     features = tiny.extract((samples, 16000), level="window")
-    inside = (features.start >= 40_000) & (features.end <= 80_000)
+    inside = (features.start >= 2.5) & (features.end <= 5)
     assert (features.silent == inside).all()
     assert not features.gap.any()
 
@@ -189,26 +199,9 @@ def test_progress_adds_up_to_the_length(tiny: Extractor, speech: Path) -> None:
     assert sum(told) == pytest.approx(soundfile.info(speech).duration)
 
 
-def test_together_takes_the_windows_as_the_file(make_model: Callable[..., Path], tiny: Extractor, noise: np.ndarray) -> None:
-    together = edgevoice.load(make_model(windows="together"))
-    whole, apart = together.extract((noise, 16000)), tiny.extract((noise, 16000))
-    assert whole.values.tobytes() == apart.values.tobytes()
-    assert (whole.start == apart.start).all()
-
-
-def test_resampling_by_the_spectrum(tiny: Extractor, noise: np.ndarray) -> None:
-    scipy_signal = pytest.importorskip("scipy.signal")
-    resampled = scipy_signal.resample(noise[:80_000].astype(np.float64), 160_000)
-    ours = tiny.extract((noise[:80_000], 8000), resampler="fft", level=1.0)
-    np.testing.assert_allclose(ours.values, tiny.extract((resampled, 16000), level=1.0).values, rtol=1e-3, atol=1e-3)
-    with pytest.raises(edgevoice.ArgumentError, match="resampler"):
-        tiny.extract((noise, 8000), resampler="linear")  # type: ignore[arg-type]
-
-
-def test_fft_resampling_without_scipy(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "scipy.signal", None)
-    with pytest.raises(edgevoice.MissingPackageError, match="disvoice"):
-        tiny.extract((noise, 8000), resampler="fft")
+def test_a_model_with_batch_statistics_is_disvoices(make_model: Callable[..., Path]) -> None:
+    with pytest.raises(edgevoice.ModelUseError, match=r"edgevoice\.compat\.disvoice\.RepLearning"):
+        edgevoice.load(make_model(batch_statistics=True))
 
 
 @pytest.mark.parametrize(
@@ -248,11 +241,89 @@ def test_nothing_of_it_can_be_set(tiny: Extractor, name: str) -> None:
         setattr(tiny, name, None)
 
 
-@pytest.mark.parametrize("independent", [True, False])
-def test_windows_given_together_have_the_bits_of_each_alone(
-    make_model: Callable[..., Path], noise: np.ndarray, independent: bool
-) -> None:
-    extractor = edgevoice.load(make_model(batch_independent=independent))
+@pytest.mark.parametrize("same_bits", [True, False])
+def test_windows_given_together_have_the_bits_of_each_alone(tiny_model: Path, noise: np.ndarray, same_bits: bool) -> None:
+    extractor = edgevoice.load(tiny_model)
+    if not same_bits:
+        extractor._networks._has_same_bits = lambda _: False  # type: ignore[method-assign]
+    assert extractor.batches == same_bits
     windows = np.lib.stride_tricks.sliding_window_view(noise, 8000)[::5000][:21]
     for method in (extractor.encode, extractor.describe, extractor.reconstruct, extractor.spectrogram):
         assert method(windows).tobytes() == b"".join(method(window).tobytes() for window in windows)
+
+
+def test_it_is_copied_as_itself_and_pickled_as_what_it_was_loaded_from(tiny: Extractor, noise: np.ndarray) -> None:
+    assert copy.copy(tiny) is copy.deepcopy(tiny) is tiny
+    one, other = (pickle.loads(pickle.dumps(tiny)) for _ in range(2))
+    assert one is other
+    assert one.describe(noise[:8000]).tobytes() == tiny.describe(noise[:8000]).tobytes()
+    assert dataclasses.asdict(tiny.config)["files"] == dict(tiny.config.files)
+    assert pickle.loads(pickle.dumps(tiny.config)) == copy.deepcopy(tiny.config) == tiny.config
+
+
+def test_other_processes_take_it(tiny: Extractor, speech: Path) -> None:
+    expected = tiny.extract(speech, workers=1).values.tobytes()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert [features.values.tobytes() for features in pool.map(partial(tiny.extract, workers=1), [speech] * 2)] == [
+            expected
+        ] * 2
+    joblib = pytest.importorskip("joblib")
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(tiny.extract)(speech, workers=1) for _ in range(2))
+    assert [features.values.tobytes() for features in found] == [expected] * 2
+
+
+class Recordings:
+    """A data set of PyTorch's kind, whose workers are processes."""
+
+    def __init__(self, extractor: Extractor, files: list[Path]) -> None:
+        self.extractor, self.files = extractor, files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, k: int) -> np.ndarray:
+        return np.asarray(self.extractor.extract(self.files[k], workers=1))
+
+
+def test_the_workers_of_a_data_loader_take_it(tiny: Extractor, speech: Path) -> None:
+    data = pytest.importorskip("torch.utils.data")
+    loader = data.DataLoader(Recordings(tiny, [speech] * 2), batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    expected = tiny.extract(speech).values.tobytes()
+    assert [values.numpy().tobytes() for values in loader] == [expected] * 2
+
+
+def test_models_are_loaded_from_folders_and_packages(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert edgevoice.load(edgevoice.ModelFolder.open(tiny_model)).config.name == "tiny"
+    with zipfile.ZipFile(tmp_path / "zipped.zip", "w") as archive:
+        archive.writestr("zippedmodels/__init__.py", "")
+        for file in tiny_model.iterdir():
+            archive.write(file, f"zippedmodels/tiny/{file.name}")
+    monkeypatch.syspath_prepend(tmp_path / "zipped.zip")
+    resource = importlib.resources.files("zippedmodels") / "tiny"
+    assert edgevoice.load(resource).config.name == "tiny"
+    with pytest.raises(edgevoice.ModelNotFoundError):
+        edgevoice.load(importlib.resources.files("zippedmodels") / "none")
+    with pytest.raises(edgevoice.ArgumentError, match="a name, a path, a ModelFolder or a resource"):
+        edgevoice.load(3)  # type: ignore[arg-type]
+    with pytest.raises(edgevoice.ModelNotFoundError, match=r"searched: .*models"):
+        edgevoice.load("none")
+
+
+@pytest.mark.parametrize("rate", [16000.0, np.int32(16000), np.float32(16000), Fraction(16000)])
+def test_whole_numbers_of_any_type(tiny: Extractor, noise: np.ndarray, rate: Any) -> None:
+    expected = tiny.extract((noise, 16000)).values.tobytes()
+    assert tiny.extract((noise, rate), workers=np.int8(2), channel=np.uint8(0)).values.tobytes() == expected
+    assert tiny.stream(rate, np.float64(1)).rate == 16000
+
+
+def test_session_options_reach_onnxruntime(tiny_model: Path) -> None:
+    options = {"intra_op_num_threads": 2, "session.intra_op.allow_spinning": False}
+    extractor = edgevoice.load(tiny_model, session_options=options)
+    session = extractor._networks._encoder
+    assert session.get_session_options().intra_op_num_threads == 2
+    assert session.get_session_options().get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    for wrong in ({"threads": 2}, {"intra_op_num_threads": "many"}):
+        with pytest.raises(edgevoice.ArgumentError, match="session option"):
+            edgevoice.load(tiny_model, session_options=wrong)

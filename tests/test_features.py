@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import json
+import pickle
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -25,8 +32,11 @@ def test_a_matrix_with_names_and_times(features: Features) -> None:
     assert features.names[:2] + features.names[7:9] == ["bottleneck_0", "bottleneck_1", "bottleneck_7", "error_0"]
     assert features.bottleneck.base is not None
     assert np.shares_memory(features.error, features.values)
-    assert features.start.dtype == features.end.dtype == np.int64
-    assert features.seconds.tolist() == [0.5 + 0.25 * k for k in range(39)]
+    assert features.position.dtype == np.int64
+    assert features.start.dtype == features.end.dtype == np.float64
+    assert features.end.tolist() == [0.5 + 0.25 * k for k in range(39)]
+    assert (features.position == 16000 * features.start).all()
+    assert features.extent == (0.0, 10.0)
     assert repr(features) == "<Features: 39 frames of 136 descriptors>"
 
 
@@ -36,11 +46,14 @@ def test_frames(features: Features) -> None:
     for k, frame in enumerate(frames):
         assert frame.values.tobytes() == features.values[k].tobytes()
         assert np.concatenate([frame.bottleneck, frame.error]).tobytes() == frame.values.tobytes()
-        assert (frame.index, frame.start, frame.end) == (k, 4000 * k, 4000 * k + 8000)
-        assert (frame.time, frame.latency) == (None, None)
+        assert (frame.index, frame.position, frame.start, frame.end) == (k, 4000 * k, 0.25 * k, 0.25 * k + 0.5)
+        assert (frame.loudness, frame.offset, frame.gain) == (features.loudness[k], features.offset[k], features.gain[k])
     assert repr(frames[1]) == "<Frame 1: 136 descriptors to 0.75 s>"
     with pytest.raises(AttributeError):
-        frames[0].start = 1  # type: ignore[misc]
+        frames[0].position = 1  # type: ignore[misc]
+    with pytest.raises(ValueError, match="read-only"):
+        frames[0].bottleneck[0] = 1
+    assert features.values.flags.writeable
 
 
 def test_slices_and_numbers(features: Features) -> None:
@@ -49,6 +62,61 @@ def test_slices_and_numbers(features: Features) -> None:
     assert features[-1].index == 38
     with pytest.raises(IndexError):
         features[39]
+
+
+def test_masks_lists_and_numbers_of_any_type(features: Features) -> None:
+    mask = features.start >= 5
+    chosen = features[mask]
+    assert isinstance(chosen, Features)
+    assert chosen.position.tolist() == features.position[mask].tolist()
+    assert chosen.values.tobytes() == features.values[mask].tobytes()
+    assert features[[3, 1]].index.tolist() == features[np.array([3, 1])].index.tolist() == [3, 1]
+    assert features[np.int64(3)].index == 3
+    assert len(features[[]]) == len(features[np.zeros(39, bool)]) == 0
+    for wrong in ([True], [1.5], np.ones((39, 1), bool), "values"):
+        with pytest.raises(edgevoice.ArgumentError, match="mask of 39"):
+            features[wrong]  # type: ignore[call-overload]
+
+
+def test_an_array_of_features_is_their_matrix(features: Features) -> None:
+    assert np.asarray(features) is not None
+    assert np.shares_memory(np.asarray(features), features.values)
+    assert np.asarray(features, np.float64).tolist() == features.values.tolist()
+    assert not np.shares_memory(np.array(features), features.values)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of the same class say the same."""
+    pairs = [(getattr(one, item.name), getattr(other, item.name)) for item in dataclasses.fields(one)]
+    return type(one) is type(other) and all(
+        np.array_equal(*pair) if pair[0] is not None else pair[1] is None for pair in pairs
+    )
+
+
+@pytest.mark.parametrize("again", [lambda value: pickle.loads(pickle.dumps(value)), copy.deepcopy, copy.copy])
+def test_values_survive_pickle_and_copies(features: Features, again: Callable[[Any], Any]) -> None:
+    assert same(again(features), features)
+    frame = again(features[3])
+    assert same(frame, features[3])
+    assert not frame.values.flags.writeable
+    fields = dataclasses.asdict(features)
+    assert fields["values"].tobytes() == features.values.tobytes()
+    assert dataclasses.asdict(features[3])["position"] == 12_000
+
+
+def test_loudness_is_the_root_mean_square_in_decibels(tiny: Extractor) -> None:
+    tone = np.sin(2 * np.pi * 100 * np.arange(16_000) / 16_000).astype(np.float32)
+    assert tiny.extract((tone, 16000)).loudness == pytest.approx(-3.01, abs=0.01)
+    assert tiny.extract((tone / 10, 16000), level=5.0).loudness == pytest.approx(-23.01, abs=0.01)
+    assert (tiny.extract((np.zeros(16_000, np.float32), 16000)).loudness == -200).all()
+
+
+def test_a_frame_as_a_dictionary(features: Features) -> None:
+    record = features[2].to_dict()
+    place = ["index", "position", "start", "end", "silent", "gap", "loudness", "time", "latency"]
+    assert list(record) == [*place, "bottleneck", "error"]
+    assert (record["position"], record["start"], record["end"], record["time"]) == (8000, 0.5, 1.0, None)
+    assert json.loads(json.dumps(record)) == record
 
 
 def test_names_of_functionals_are_in_disvoices_order(features: Features) -> None:

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from edgevoice.frontend import FrontEnd
-from edgevoice.levels import whole_level
+from edgevoice.levels import Window
 
 pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("pyAudioAnalysis.ShortTermFeatures", reason="pyAudioAnalysis is not installed")
@@ -35,8 +35,7 @@ def ours(samples: np.ndarray) -> np.ndarray:
     """Spectrogram (200, 74) of 16-bit values (30 000,), at the level of the window."""
     architecture = ARCHITECTURES["lamprou"]
     window = samples.astype(np.float32) / 2**15
-    mean = float(window.mean(dtype=np.float64))
-    offset, gain = whole_level(mean, float(window.min()), float(window.max()), architecture.level)
+    offset, gain = Window(architecture.level).track(window)(0, len(window))
     return FrontEnd(architecture.spectrogram, architecture.audio).compute(window[None], offset, gain)[0]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +80,7 @@ class TestCannotBeUsed:
     def test_runtime_without_cuda(self, runtime: FakeRuntime, install: Callable[[str], None], tiny_model: Path) -> None:
         runtime.available = ["AzureExecutionProvider", CPU]
         install("onnxruntime")
-        with pytest.raises(ProviderError, match=r"'cuda': the ONNX Runtime installed \(onnxruntime\) has only .*gpu"):
+        with pytest.raises(ProviderError, match=r"'cuda' needs 'edgevoice\[gpu\]': .*\(onnxruntime\) has only"):
             edgevoice.load(tiny_model, device="cuda")
         assert not runtime.sessions
 
@@ -144,7 +147,6 @@ class TestBatches:
         described = extractor.describe(windows)
         assert encoder.batches == decoder.batches == BATCHES + filled
         assert described.tobytes() == plain.describe(windows).tobytes()
-        assert sum(runtime.sessions[2].batches) == count
 
     def test_extract_goes_by_full_batches(self, runtime: FakeRuntime, tiny_model: Path, noise: np.ndarray) -> None:
         extractor = edgevoice.load(tiny_model, device="cuda")
@@ -153,6 +155,87 @@ class TestBatches:
         assert frames == 191
         assert set(batches) <= set(BATCHES)
         assert batches[0] == 64
+
+
+class TestBits:
+    """On the CPU a window has the same bits in any batch, or is run alone."""
+
+    @pytest.fixture
+    def windows(self, noise: np.ndarray) -> np.ndarray:
+        return np.lib.stride_tricks.sliding_window_view(noise, 8000)[::2000][:21]
+
+    @pytest.mark.parametrize("sizes", [{8}, {5}, {2, 3}, set(range(2, 65))])
+    def test_live_is_offline_whatever_batches_do(
+        self, runtime: FakeRuntime, tiny_model: Path, noise: np.ndarray, windows: np.ndarray, sizes: set[int]
+    ) -> None:
+        runtime.batch_sizes_with_other_bits = sizes
+        extractor = edgevoice.load(tiny_model)
+        assert extractor.batches == (8 not in sizes)
+        described = extractor.describe(windows)
+        assert described.tobytes() == b"".join(extractor.describe(window).tobytes() for window in windows)
+        live = [extractor.stream(), extractor.stream()]
+        blocks = [live[0].push(noise), *(live[1].push(chunk) for chunk in np.array_split(noise, 300))]
+        assert np.concatenate([block.values for block in blocks[1:]]).tobytes() == blocks[0].values.tobytes()
+        assert extractor.extract((noise, 16000), workers=3).values.tobytes() == blocks[0].values.tobytes()
+
+    def test_each_size_is_tried_once_and_only_when_it_is_used(
+        self, runtime: FakeRuntime, tiny_model: Path, noise: np.ndarray, windows: np.ndarray
+    ) -> None:
+        extractor = edgevoice.load(tiny_model)
+        encoder = runtime.sessions[0]
+        extractor.describe(noise[:8000])
+        assert encoder.batches == [1]
+        extractor.describe(windows[:8])
+        assert encoder.batches == [1, 1, 1, 8, 8]
+        extractor.describe(windows[:8])
+        assert encoder.batches[5:] == [8]
+
+    def test_other_devices_are_not_held_to_it(self, runtime: FakeRuntime, tiny_model: Path, windows: np.ndarray) -> None:
+        runtime.batch_sizes_with_other_bits = {32}
+        extractor = edgevoice.load(tiny_model, device="cuda")
+        assert extractor.batches
+        extractor.describe(windows)
+        assert runtime.sessions[0].batches == [*BATCHES, 32]
+
+
+class TestQuiet:
+    """Nothing of ONNX Runtime's own is printed or sent that was not asked for."""
+
+    def test_errors_only_before_sessions_have_a_severity_of_their_own(
+        self, runtime: FakeRuntime, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        edgevoice.load(tiny_model)
+        assert runtime.severity is None  # whoever imported it before has decided
+        monkeypatch.delitem(sys.modules, "onnxruntime")
+        monkeypatch.setattr("builtins.__import__", _importing(runtime))
+        edgevoice.load(tiny_model)
+        assert runtime.severity == 3
+        assert {session.options.log_severity_level for session in runtime.sessions} == {3}
+
+    @pytest.mark.parametrize("device", ["cpu", "cuda:7"])
+    def test_a_real_session_says_nothing(self, tiny_model: Path, tmp_path: Path, device: str) -> None:
+        home = tmp_path / "home"
+        home.mkdir()
+        code = (
+            "import sys, numpy, edgevoice\n"
+            "try: edgevoice.load(sys.argv[1], device=sys.argv[2]).describe(numpy.zeros((3, 8000), numpy.float32))\n"
+            "except edgevoice.ProviderError: pass\n"
+        )
+        names = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+        environment = {name: os.environ[name] for name in names if name in os.environ} | {"HOME": str(home)}
+        command = [sys.executable, "-c", code, str(tiny_model), device]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert (result.stdout, result.stderr) == ("", "")
+        assert list(home.iterdir()) == []
+
+
+def _importing(runtime: FakeRuntime) -> Callable[..., Any]:
+    original = builtins.__import__
+
+    def importing(name: str, *arguments: Any, **settings: Any) -> Any:
+        return runtime if name == "onnxruntime" else original(name, *arguments, **settings)
+
+    return importing
 
 
 class TestFailures:

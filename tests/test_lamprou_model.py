@@ -25,7 +25,7 @@ def test_windows_one_after_another(extractor: edgevoice.Extractor, speech: Path)
     samples, rate = soundfile.read(speech)
     count = len(samples) * 8000 // rate // 30_000
     assert features.values.shape == (count, 64 + 200)
-    assert features.start.tolist() == [30_000 * k for k in range(count)]
+    assert features.position.tolist() == [30_000 * k for k in range(count)]
     assert np.isfinite(features.values).all()
 
 

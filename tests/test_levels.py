@@ -120,5 +120,5 @@ def test_levels_that_are_some() -> None:
 
 
 def test_a_model_whose_level_is_not_known() -> None:
-    with pytest.raises(ModelConfigError, match="level.default: 'loud' is not one of running, utterance, window"):
+    with pytest.raises(ModelConfigError, match=r"level\.default: 'loud' is not one of running, utterance, window"):
         find_level(None, LevelConfig("loud", 800, 0.05, 0.99, 1e-3))

@@ -235,8 +235,10 @@ def open_session(
         # Without a fallback, ONNX Runtime raises what it would print otherwise, and go on with the CPU.
         session = runtime.InferenceSession(path, settings, providers=asked.execution, enable_fallback=0)
     except Exception as error:
-        # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read.
-        if asked.provider.execution.removesuffix("ExecutionProvider").lower() in str(error).lower():
+        # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read: where
+        # another provider than the CPU's is named, it is the device.
+        named = asked.provider.execution.removesuffix("ExecutionProvider").lower() in str(error).lower()
+        if named and len(asked.execution) > 1:
             raise ProviderError(f"device {device!r} cannot be used: {_first_line(error)}") from error
         raise ModelFilesError(f"{path}: ONNX Runtime cannot load it: {_first_line(error)}") from error
     used = session.get_providers()[0]

@@ -109,7 +109,7 @@ def test_an_empty_name_is_not_the_current_folder(
     ("arguments", "message"),
     [
         (("--model", "cae-257"), "edgevoice: no model 'cae-257', by name or path; known models: cae-256"),
-        (("--device", "tpu"), "edgevoice: device 'tpu': expected 'cpu', 'cuda' or 'cuda:N'"),
+        (("--device", "tpu"), "edgevoice: device 'tpu': expected cpu, cuda, cuda:N or openvino"),
         (("--device", "cuda:7"), "edgevoice: device 'cuda:7'"),
         (("--hop", "0.01"), "edgevoice: hop 0.01: expected a multiple of 0.05 s"),
         (("--hop", "nan"), "edgevoice: hop nan: expected seconds"),

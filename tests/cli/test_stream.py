@@ -21,7 +21,7 @@ from edgevoice.features import Features
 def assert_same(text: str, features: Features) -> None:
     """The lines are these features, bit for bit."""
     frames = [json.loads(line) for line in text.splitlines()]
-    assert [frame["frame"] for frame in frames] == features.index.tolist()
+    assert [frame["index"] for frame in frames] == features.index.tolist()
     assert [frame["start"] for frame in frames] == features.start.tolist()
     assert [frame["silent"] for frame in frames] == features.silent.tolist()
     assert not any(frame["gap"] for frame in frames)
@@ -185,7 +185,7 @@ def test_a_terminal_is_no_source_of_pcm(run: Callable, monkeypatch: pytest.Monke
     assert (outcome.code, outcome.err) == (1, "edgevoice: standard input: expected raw PCM from a pipe or a file\n")
 
 
-def test_a_model_that_needs_whole_files_is_refused(run: Callable, speech: Path, make_model: Callable) -> None:
-    outcome = run("stream", speech, "--model", make_model(windows="together", batch_independent=False))
+def test_a_model_of_disvoices_is_refused(run: Callable, speech: Path, make_model: Callable) -> None:
+    outcome = run("stream", speech, "--model", make_model(batch_statistics=True))
     assert outcome.code == 2
-    assert "it takes whole files (extract), not streams" in outcome.err
+    assert "RepLearning" in outcome.err

@@ -42,7 +42,7 @@ def test_the_spectrograms_are_those_of_the_windows_at_their_own_level(
     taken, rebuilt = (np.split(axes.images[0].get_array(), len(samples) // 8000, axis=1) for axes in figure.axes[1:3])
     error = [np.mean((one - other) ** 2, axis=1) for one, other in zip(taken, rebuilt, strict=True)]
     # The level is applied in float32 here.
-    np.testing.assert_allclose(error, features.error[features.start % 8000 == 0], rtol=1e-3)
+    np.testing.assert_allclose(error, features.error[features.position % 8000 == 0], rtol=1e-3)
 
 
 def test_time_is_that_of_the_whole_recording(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:

@@ -24,7 +24,8 @@ def features(values: np.ndarray) -> Features:
     count = len(values)
     index = np.arange(count)
     flags = index % 2 == 1
-    return Features(values.astype(np.float32), index, 4000 * index, flags, ~flags, LAYOUT)
+    numbers = np.linspace(-30.0, -10.0, count)
+    return Features(values.astype(np.float32), index, 4000 * index, flags, ~flags, numbers, numbers, -numbers, LAYOUT)
 
 
 def random_features(count: int, seed: int = 0) -> Features:
@@ -43,9 +44,9 @@ def test_a_csv_row_is_a_frame_with_its_place(tmp_path: Path) -> None:
         table.write("a.wav", one)
         table.write('b, "c".wav', two)
     head, rows = read_csv(tmp_path / "out.csv")
-    assert head == ["file", "frame", "start", "end", "seconds", "silent", "gap", *LAYOUT.names]
+    assert head == ["file", "start", "end", "index", "silent", "gap", "loudness", *LAYOUT.names]
     assert [row[0] for row in rows] == ["a.wav"] * 3 + ['b, "c".wav'] * 2
-    assert rows[1][1:7] == ["1", "4000", "12000", "0.75", "true", "false"]
+    assert rows[1][1:7] == ["0.25", "0.75", "1", "true", "false", "-20.0"]
     values = np.array([row[7:] for row in rows]).astype(np.float32)
     np.testing.assert_array_equal(values, np.concatenate([one.values, two.values]))
 
@@ -69,9 +70,10 @@ def test_a_static_table_has_a_row_a_source(tmp_path: Path, name: str) -> None:
     expected = np.stack([source.functionals() for source in sources])
     if name == "csv":
         head, rows = read_csv(tmp_path / "out.csv")
-        assert head == ["file", *LAYOUT.functional_names]
+        assert head == ["file", "start", "end", "frames", "silent", "gap", "loudness", *LAYOUT.functional_names]
         assert [row[0] for row in rows] == ["0.wav", "1.wav", "2.wav"]
-        found = np.array([row[1:] for row in rows]).astype(np.float32)
+        assert rows[0][1:7] == ["0.0", "1.25", "4", "0.5", "0.5", "-20.0"]
+        found = np.array([row[7:] for row in rows]).astype(np.float32)
     else:
         found = np.load(tmp_path / f"out.{name}")
     np.testing.assert_array_equal(found, expected)

@@ -37,8 +37,8 @@ examples:
   ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edgevoice stream - --rate 16000
   edgevoice stream --mic --seconds 60 --record session.wav
 
-One frame is one line of JSON, written as soon as its window is complete: frame, start, end (samples at the model's rate),
-seconds, silent, gap, time, latency, bottleneck, error.
+One frame is one line of JSON, written as soon as its window is complete: index, position (first sample at the model's
+rate), start, end (seconds), silent, gap, loudness (dB), time, latency, bottleneck, error.
 """
 
 
