@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgevoice.analysis import Analysis, Apart, Together, describe
 from edgevoice.audio.files import AudioInput, open_source
 from edgevoice.audio.resampling import check_resampler, resampled
-from edgevoice.audio.samples import check_channel, check_samples, is_number
+from edgevoice.audio.samples import check_samples, is_number
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
@@ -168,7 +168,8 @@ class Extractor:
         """Features of a whole recording: what a stream gives that is fed with it, bit for bit on the CPU.
 
         Args:
-            audio: a path, an open binary file that can be sought, or (samples, rate).
+            audio: a path, an open binary file, (samples, rate), or an open `AudioSource`, which stays open and takes neither
+                `start` nor `end`.
             level: `running`, `utterance`, `window` or a fixed gain; the model's own if None.
             hop: seconds between windows, a multiple of the level's step; the model's own if None.
             start: where to begin, in seconds. Positions of frames stay those of the whole recording; their `index` counts
@@ -190,29 +191,28 @@ class Extractor:
         chosen = parse_level(level, self.config.level)
         check_resampler(resampler)
         samples = self._hop(hop)
-        source = open_source(audio, start, end)
-        check_channel(channel, source.channels)
         dtype = np.float64 if resampler == "fft" else np.float32
-
-        def signal() -> Iterator[NDArray[np.floating]]:
-            return resampled(source, self.config.audio.rate, channel, resampler)
-
-        measured = _measure(signal(), self.config) if chosen == "utterance" else _fixed(chosen)
-        windower = Windower(self.config, measured, samples, self._batch, dtype)
         window = self.config.audio.window
+        with open_source(audio, start, end, channel) as source:
 
-        def blocks() -> Iterator[Windows]:
-            reported = 0
-            for block in signal():
-                yield from windower.push(block)
-                if progress:
-                    progress((windower.position - reported) / self.config.audio.rate)
-                    reported = windower.position
-            if pad and 0 < windower.position < window:
-                yield from windower.push(np.zeros(window - windower.position, dtype))
+            def signal() -> Iterator[NDArray[np.floating]]:
+                return resampled(source, self.config.audio.rate, channel, resampler)
 
-        with closing(analysed(blocks(), self._analysis, self._workers(workers))) as frames:
-            features = Features.join(frames, self.layout)
+            measured = _measure(signal(), self.config) if chosen == "utterance" else _fixed(chosen)
+            windower = Windower(self.config, measured, samples, self._batch, dtype)
+
+            def blocks() -> Iterator[Windows]:
+                reported = 0
+                for block in signal():
+                    yield from windower.push(block)
+                    if progress:
+                        progress((windower.position - reported) / self.config.audio.rate)
+                        reported = windower.position
+                if pad and 0 < windower.position < window:
+                    yield from windower.push(np.zeros(window - windower.position, dtype))
+
+            with closing(analysed(blocks(), self._analysis, self._workers(workers))) as frames:
+                features = Features.join(frames, self.layout)
         if not len(features):
             raise AudioTooShortError(f"{source.name}: {self._too_short(windower.position, start)}")
         return features.moved(round(source.first * self.config.audio.rate / source.rate))

@@ -15,6 +15,7 @@ from edgevoice.audio.resampling import Resampler
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, mix
 from edgevoice.errors import ArgumentError, StreamError
 from edgevoice.features import Features, Layout
+from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower
 
 _SLICE = 1 << 16
@@ -36,13 +37,10 @@ class Stream:
         channels: int = 1,
         channel: int | None = None,
     ) -> None:
-        check_rate(rate)
-        if isinstance(channels, bool) or not isinstance(channels, int | np.integer) or channels < 1:
-            raise ArgumentError(f"channels {channels!r}: expected a whole number, 1 or more")
-        check_channel(channel, channels)
-        self.rate = int(rate)
+        self.rate = check_rate(rate)
         """Sampling rate of the source, in hertz."""
-        self._channels, self._channel = int(channels), channel
+        self._channels = whole_number("channels", channels, 1)
+        self._channel = check_channel(channel, self._channels)
         self._resampler = Resampler(self.rate, layout.rate)
         self._windower, self._analysis, self._layout = windower, analysis, layout
         self._taken = 0
@@ -106,8 +104,8 @@ class Stream:
         windower.mark_lost(first, math.ceil(resampler.position(self._taken)))
         blocks = []
         with self._in_place():
-            for zeros in resampler.skip(int(count)):
-                completed = windower.jump(zeros) if isinstance(zeros, int) else windower.push(zeros)
+            skipped = resampler.skip(int(count))
+            for completed in (windower.push(skipped.before), windower.jump(skipped.zeros), windower.push(skipped.after)):
                 blocks += [self._analysis.run(windows) for windows in completed]
         return Features.join(blocks, self._layout)
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.files import AudioSource
 from edgevoice.audio.samples import mix
+from edgevoice.audio.source import AudioSource
 from edgevoice.errors import ArgumentError, MissingPackageError
 
 RESAMPLERS = ("soxr", "fft")
+
+
+class Skipped(NamedTuple):
+    """What a resampler gives for lost samples: samples, then zeros that are only counted, then samples."""
+
+    before: NDArray[np.float32]
+    zeros: int
+    after: NDArray[np.float32]
 
 
 class Resampler:
@@ -55,22 +64,22 @@ class Resampler:
         result: NDArray[np.float32] = self._soxr.resample_chunk(empty, last=True)
         return result
 
-    def skip(self, count: int) -> Iterator[NDArray[np.float32] | int]:
-        """Resample `count` zeros: gives arrays, and in between, as a number, how many further zeros there are.
+    def skip(self, count: int) -> Skipped:
+        """Resample `count` zeros, of which those in the middle are only counted.
 
         One second of zeros empties the filter; from there on the output repeats itself with the period of the two
         rates, so whole periods need not be computed.
         """
+        nothing = np.empty(0, np.float32)
         if self._soxr is None:
-            yield count
-            return
+            return Skipped(nothing, count, nothing)
         settle = self._source_rate
         periods = max(0, count - 2 * settle) // self._source_period
-        if periods:
-            yield self.push(np.zeros(settle, np.float32))
-            yield periods * self._target_period
-            count -= settle + periods * self._source_period
-        yield self.push(np.zeros(count, np.float32))
+        if not periods:
+            return Skipped(nothing, 0, self.push(np.zeros(count, np.float32)))
+        before = self.push(np.zeros(settle, np.float32))
+        count -= settle + periods * self._source_period
+        return Skipped(before, periods * self._target_period, self.push(np.zeros(count, np.float32)))
 
     def position(self, samples: int) -> float:
         """Where a sample of the source lies in the output, in samples."""
