@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from edgevoice.functionals import compute_functionals
 
 from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.label_efficiency.vectors import Progress, Vector, vectors
@@ -15,7 +16,6 @@ from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.config import ModelConfig
 from edgevoice.frontend import FrontEnd
-from edgevoice.functionals import compute_functionals
 from edgevoice.windows import Windower
 
 
@@ -90,7 +90,8 @@ class LinearFunctionals:
     def spectrograms(self, path: Path) -> Vector:
         """What a model is given of a recording at `running` level: (n, 1, bands, columns)."""
         audio = self._config.audio
-        samples = np.concatenate([np.empty(0, np.float32), *resampled(open_source(path), audio.rate, None, "soxr")])
+        with open_source(path) as source:
+            samples = np.concatenate([np.empty(0, np.float32), *resampled(source, audio.rate, None, "soxr")])
         samples = np.pad(samples, (0, max(0, audio.window - len(samples))))
         windower = Windower(self._config, "running", audio.hop)
         front = FrontEnd(self._config.spectrogram, audio)

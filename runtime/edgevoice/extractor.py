@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.analysis import Analysis, Concurrent, Direct, Pipeline, default_workers
-from edgevoice.audio.files import AudioInput, AudioSource, open_source
+from edgevoice.audio.files import AudioInput, open_source
 from edgevoice.audio.resampling import resampled
-from edgevoice.audio.samples import check_channel, check_samples, is_number
+from edgevoice.audio.samples import check_samples, is_number
+from edgevoice.audio.source import AudioSource
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
@@ -222,8 +223,7 @@ class Extractor:
         self._hop(hop)
         workers = self._workers(workers)
         with ExitStack() as stack:
-            source = audio if isinstance(audio, AudioSource) else stack.enter_context(open_source(audio, start, end))
-            check_channel(channel, source.channels)
+            source = stack.enter_context(open_source(audio, start, end, channel))
             if chosen.needs_whole:
                 chosen = self._settled(chosen, source, channel)
             analysis: Analysis = Direct(self._pipeline)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgevoice.analysis import Analysis, Pipeline
 from edgevoice.audio.resampling import Resampler
-from edgevoice.audio.samples import MOST_CHANNELS, RATES, check_channel, check_samples, mix
+from edgevoice.audio.samples import MOST_CHANNELS, check_channel, check_rate, check_samples, mix
 from edgevoice.errors import StreamError
 from edgevoice.features import Features, Layout
 from edgevoice.wholenumbers import whole_number
@@ -40,11 +40,10 @@ class Stream:
         channels: int = 1,
         channel: int | None = None,
     ) -> None:
-        self.rate = whole_number("rate", rate, *RATES, unit="hertz")
+        self.rate = check_rate(rate)
         """Sampling rate of the source, in hertz."""
         self._channels = whole_number("channels", channels, 1, MOST_CHANNELS)
-        check_channel(channel, self._channels)
-        self._channel = None if channel is None else int(channel)
+        self._channel = check_channel(channel, self._channels)
         self._resampler = Resampler(self.rate, layout.rate)
         self._windower, self._analysis, self._layout = windower, analysis, layout
         self._taken = 0

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
 import io
+import os
 import struct
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from edgevoice import AudioFileNotFoundError, AudioFormatError, Extractor
+from edgevoice import ArgumentError, AudioFileNotFoundError, AudioFormatError, Extractor, StreamError
 from edgevoice.audio.files import open_source
 
 EXACT = [
@@ -40,15 +45,16 @@ def write(path: Path, samples: np.ndarray, kind: str, subtype: str, rate: int = 
 
 
 def read(path: object) -> np.ndarray:
-    return np.concatenate(list(open_source(path).blocks()))  # type: ignore[arg-type]
+    with open_source(path) as source:  # type: ignore[arg-type]
+        return np.concatenate(list(source.blocks()))
 
 
 @pytest.mark.parametrize(("kind", "subtype"), EXACT)
 def test_exact_formats_give_the_samples(tmp_path: Path, noise: np.ndarray, kind: str, subtype: str) -> None:
     eighths = np.round(noise * 128).clip(-128, 127) / 128
     path = write(tmp_path / "audio", np.stack([eighths, -eighths], axis=1).clip(-1, 127 / 128), kind, subtype)
-    source = open_source(path)
-    assert (source.rate, source.channels) == (16000, 2)
+    with open_source(path) as source:
+        assert (source.rate, source.channels) == (16000, 2)
     np.testing.assert_array_equal(read(path)[:, 0], eighths.astype(np.float32))
 
 
@@ -125,10 +131,93 @@ def test_names_that_cannot_be_looked_up(tiny: Extractor, name: str) -> None:
         tiny.extract(name)
 
 
-def test_a_pipe_cannot_be_read_twice(tiny: Extractor) -> None:
-    import os
+def test_a_file_is_opened_once(tiny: Extractor, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    real = open
 
+    def counted(path: Path, *rest: object, **more: object) -> object:
+        opened.append(path)
+        return real(path, *rest, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(builtins, "open", counted)
+    expected = tiny.extract(speech, level="utterance")
+    assert opened.count(speech) == 1
+    with open_source(speech) as source:
+        assert source.seconds == pytest.approx(soundfile.info(speech).duration)
+        assert (tiny.extract(source, level="utterance").values == expected.values).all()
+        assert len(np.concatenate(list(source.blocks()))) == round(source.seconds * source.rate)
+        with pytest.raises(ArgumentError, match="open already"):
+            tiny.extract(source, start=1)
+    assert opened.count(speech) == 2
+    with pytest.raises(StreamError, match="was closed"):
+        list(source.blocks())
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC"])
+def test_blocks_begin_at_the_start_every_time_even_in_turns(tmp_path: Path, noise: np.ndarray, kind: str) -> None:
+    path = write(tmp_path / "audio", noise, kind, "PCM_16")
+    with open_source(path, 0.5, 9) as source:
+        assert source.first == 8000
+        for left, right in zip(source.blocks(), source.blocks(), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_an_open_file_stays_open_and_begins_where_it_stands(speech: Path) -> None:
+    with (speech.parent / speech.name).open("rb") as file:
+        with open_source(file) as source:
+            expected = np.concatenate(list(source.blocks()))
+        assert not file.closed
+    embedded = io.BytesIO(b"something before" + speech.read_bytes())
+    embedded.seek(16)
+    np.testing.assert_array_equal(read(embedded), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize(("kind", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III")])
+def test_a_named_pipe_is_read_once(tiny: Extractor, tmp_path: Path, noise: np.ndarray, kind: str, subtype: str) -> None:
+    path = write(tmp_path / "audio", noise, kind, subtype)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()))
+    writer.start()
+    features = tiny.extract(pipe, level="utterance")
+    writer.join()
+    assert (features.values == tiny.extract(path, level="utterance").values).all()
+
+
+def test_an_open_pipe_is_read_once(tiny: Extractor, speech: Path) -> None:
+    with subprocess.Popen(["cat", speech], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        values = tiny.extract(process.stdout).values
+    assert (values == tiny.extract(speech).values).all()
     reading, writing = os.pipe()
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe, pytest.raises(AudioFormatError, match="cannot be sought"):
+    with os.fdopen(reading, "rb") as pipe, pytest.raises(AudioFormatError, match="is empty"):
         tiny.extract(pipe)
+
+
+def test_channels_are_checked_where_the_source_is_opened(tiny: Extractor, speech: Path) -> None:
+    with pytest.raises(AudioFormatError, match=r"1 channel\(s\), counted from 0; there is no channel 1"):
+        open_source(speech, channel=1)
+    with pytest.raises(ArgumentError, match="channel 2: the audio has 2"):
+        tiny.extract((np.zeros((16000, 2)), 16000), channel=2)
+    with pytest.raises(ArgumentError, match="channel -1"):
+        open_source(speech, channel=-1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_and_devices(tmp_path: Path) -> None:
+    link = tmp_path / "link.wav"
+    link.symlink_to("gone.wav")
+    with pytest.raises(AudioFileNotFoundError, match=r"link\.wav: is a link to gone\.wav, which is not there"):
+        open_source(link)
+    with pytest.raises(AudioFormatError, match="is a device"):
+        open_source("/dev/zero")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_not_utf8(speech: Path, tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.wav"
+    with open(name, "wb") as file:  # noqa: PTH123
+        file.write(speech.read_bytes())
+    np.testing.assert_array_equal(read(os.fsdecode(name)), read(speech))

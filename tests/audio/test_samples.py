@@ -57,9 +57,28 @@ def test_mixing() -> None:
 
 
 def test_channels_and_rates_that_are_none() -> None:
-    for channel in (2, -1, 1.5, "0"):
-        with pytest.raises(ArgumentError, match="counted from 0"):
+    with pytest.raises(ArgumentError, match="counted from 0"):
+        check_channel(2, 2)
+    for channel in (-1, 1.5, "0"):
+        with pytest.raises(ArgumentError, match="whole number, 0 or more"):
             check_channel(channel, 2)  # type: ignore[arg-type]
-    for rate in (0, -1, 16000.0, "16000", True, 10**9):
+    for rate in (0, -1, 16000.5, "16000", True, 10**9):
         with pytest.raises(ArgumentError, match="hertz"):
             check_rate(rate)  # type: ignore[arg-type]
+
+
+def test_whole_numbers_of_any_type() -> None:
+    for rate in (16000, 16000.0, np.int16(16000), np.float32(16000)):
+        assert check_rate(rate) == 16000  # type: ignore[arg-type]
+    assert check_channel(np.uint8(1), 2) == 1  # type: ignore[arg-type]
+    assert check_channel(None, 2) is None
+
+
+def test_samples_that_lie_across() -> None:
+    with pytest.raises(SamplesError, match=r"\(2, 480\).*2 channel\(s\).*transpose\?"):
+        check_samples(np.zeros((2, 480)), channels=2)
+    for shape in ((2, 65), (2, 1025), (1025, 1025)):
+        with pytest.raises(SamplesError, match="transpose"):
+            check_samples(np.zeros(shape))
+    for shape in ((2, 64), (65, 65), (0, 65)):
+        assert check_samples(np.zeros(shape)).shape == shape

@@ -1,188 +1,188 @@
-"""Audio sources that can be read from the start more than once: files through soundfile, and arrays."""
+"""What audio is given as, opened: paths, open files, arrays."""
 
 from __future__ import annotations
 
 import os
-import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol, runtime_checkable
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.paths import is_file, is_folder
-from edgevoice.audio.samples import check_rate, check_samples, is_number
-from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, SamplesError
+from edgevoice.audio.paths import is_folder
+from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
+from edgevoice.audio.soundfiles import SoundFileSource, cut
+from edgevoice.audio.source import BLOCK, AudioSource
+from edgevoice.audio.views import spooled
+from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, StreamError
 
-AudioInput = "str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | AudioSource"
-"""What `extract` takes: a path, an open binary file, or (samples, rate)."""
-
-BLOCK = 1 << 16
-"""Samples of each channel read at a time."""
-
-# libsndfile repairs the length of a file that is shorter than its header says, and tells so only in its log.
-_REPAIRED = re.compile(r"(\d+) \(should be (\d+)\)")
-_REPAIRED_FRAMES = re.compile(r"frame count \d+ does not match value from 'ds64' chunk", re.IGNORECASE)
-_UNKNOWN_LENGTH = 0x7FFF_FF00
-"""Writers to a pipe cannot know the length and put a number from here up."""
-_SLACK = 8
-"""Bytes by which harmless writers miscount the outer chunk."""
+AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | AudioSource
+"""What `extract` takes: a path, an open binary file, (samples, rate), or a source that is open already."""
 
 
-@runtime_checkable
-class AudioSource(Protocol):
-    """Audio that can be read in blocks, from the start, as often as needed."""
+def open_source(
+    audio: AudioInput, start: float | None = None, end: float | None = None, channel: int | None = None
+) -> AudioSource:
+    """Open audio once, cut to start..end seconds; use it as a context manager, or close it.
 
-    name: str
-    """What it is called in messages."""
-    rate: int
-    """In hertz."""
-    channels: int
-    first: int
-    """Position of the first sample that is read, at the source's rate."""
+    Closing lets go of what was opened here: an open file or source that was given stays open. A pipe is read to its end
+    into memory (a temporary file beyond 64 MiB), because most formats need to be sought.
 
-    def __enter__(self) -> AudioSource: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Samples in order, float32 (samples, channels), checked."""
-        ...
-
-
-def open_source(audio: AudioInput, start: float | None = None, end: float | None = None) -> AudioSource:
-    """The source behind a path, an open binary file or (samples, rate), cut to start..end seconds.
+    Args:
+        audio: a path, which may be that of a pipe; an open binary file; (samples, rate); or an open source, which is then
+            read as it is and takes neither start nor end.
+        start: where to begin, in seconds.
+        end: where to stop, in seconds.
+        channel: one that there must be, from 0 up; None asks for none.
 
     Raises:
         AudioFileNotFoundError: there is no such file.
-        AudioFormatError: it is not audio that soundfile reads, or it is cut short.
+        AudioFormatError: it is not audio that can be read, is cut short, or lacks the channel.
         SamplesError: the array cannot be used.
-        ArgumentError: start and end are not in order, or something else was given.
+        ArgumentError: start and end are not in order, there cannot be such a channel, or something else was given.
     """
     for name, value in (("start", start), ("end", end)):
         if value is not None and not (is_number(value) and np.isfinite(value) and value >= 0):
             raise ArgumentError(f"{name} {value!r}: expected seconds, 0 or more")
     if end is not None and end <= (start or 0):
         raise ArgumentError(f"end {end}: expected more than start ({start or 0})")
+    source = _opened(audio, start, end)
+    try:
+        _check_channel(source, channel, isinstance(audio, tuple))
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _opened(audio: AudioInput, start: float | None, end: float | None) -> AudioSource:
+    if isinstance(audio, AudioSource):
+        if start is not None or end is not None:
+            raise ArgumentError(f"start and end: {audio.name} is open already; give them where it is opened")
+        return _Lent(audio)
     if isinstance(audio, tuple):
         if len(audio) != 2:
             raise ArgumentError(f"a tuple of {len(audio)}: expected (samples, rate)")
         return _Array(*audio, start, end)
-    if isinstance(audio, str | os.PathLike) or hasattr(audio, "read"):
-        return _File(audio, start, end)
-    raise ArgumentError(f"{type(audio).__name__}: expected a path, an open binary file or (samples, rate)")
+    if isinstance(audio, str | os.PathLike):
+        file, name = _open_path(audio), os.fspath(audio)
+        return _read(file, name, start, end, 0, [file])
+    if hasattr(audio, "read"):
+        name = str(getattr(audio, "name", "the open file"))
+        return _read(audio, name, start, end, _position(audio), [])
+    raise ArgumentError(f"{type(audio).__name__}: expected a path, an open binary file, (samples, rate) or an AudioSource")
 
 
-def _range(rate: int, start: float | None, end: float | None, length: int) -> tuple[int, int]:
-    first = 0 if start is None else round(start * rate)
-    last = length if end is None else min(length, round(end * rate))
-    return min(first, last), last
+def _check_channel(source: AudioSource, channel: int | None, given: bool) -> None:
+    """A file that lacks the channel is an error of that file, as others may have it; of an array, one of the call."""
+    if channel is None:
+        return
+    number = check_channel(channel, source.channels if given else None)
+    if number is not None and number >= source.channels:
+        raise AudioFormatError(
+            f"{source.name}: has {source.channels} channel(s), counted from 0; there is no channel {number}"
+        )
 
 
-class _Array:
-    def __enter__(self) -> AudioSource:
-        return self
+def _open_path(path: str | os.PathLike[str]) -> IO[bytes]:
+    name = os.fspath(path)
+    if not name:
+        raise AudioFileNotFoundError("'': no such file")  # Path takes it for the current folder
+    if is_folder(Path(path)):
+        raise AudioFormatError(f"{name}: is a folder, expected an audio file")
+    try:
+        file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - a name that Path refuses is an OSError or ValueError here
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        if not isinstance(error, ValueError) and os.path.islink(path):  # noqa: PTH114
+            raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(path)}, which is not there") from error  # noqa: PTH115
+        raise AudioFileNotFoundError(f"{name}: no such file") from error
+    except PermissionError as error:
+        raise AudioFormatError(f"{name}: cannot be read (permission denied)") from error
+    except OSError as error:
+        if not os.path.lexists(path):
+            raise AudioFileNotFoundError(f"{name}: no such file") from error
+        raise AudioFormatError(f"{name}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        file.close()
+        raise AudioFormatError(f"{name}: is a device, expected an audio file")
+    return file
 
-    def __exit__(self, *_: object) -> None:
-        pass
 
+def _position(file: IO[bytes]) -> int | None:
+    """Where the audio begins in an open file; None where that cannot be sought."""
+    try:
+        at = file.tell()
+        return file.seek(at)
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _read(
+    file: IO[bytes], name: str, start: float | None, end: float | None, begin: int | None, ours: list[IO[bytes]]
+) -> AudioSource:
+    """A source that reads a file, and closes those that are ours with it."""
+    try:
+        if begin is None or _position(file) is None:
+            try:
+                file = spooled(file)
+            except (OSError, ValueError, TypeError) as error:
+                raise AudioFormatError(f"{name}: cannot be read ({error})") from error
+            ours.append(file)
+            begin = 0
+        return _Owner(SoundFileSource(file, name, start, end, begin), ours)
+    except BaseException:
+        for opened in ours:
+            opened.close()
+        raise
+
+
+class _Lent(AudioSource):
+    """A source of someone else: closing it leaves theirs open."""
+
+    def __init__(self, source: AudioSource) -> None:
+        self._source, self._closed = source, False
+        self.name, self.rate, self.channels = source.name, source.rate, source.channels
+        self.first, self.seconds = source.first, source.seconds
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        if self._closed:
+            raise StreamError(f"{self.name}: was closed")
+        return self._source.blocks()
+
+    def close(self) -> None:
+        self._closed = True
+
+
+class _Owner(_Lent):
+    """A source together with the files that were opened for it."""
+
+    def __init__(self, source: AudioSource, files: list[IO[bytes]]) -> None:
+        super().__init__(source)
+        self._files = files
+
+    def close(self) -> None:
+        super().close()
+        self._source.close()
+        for file in self._files:
+            file.close()
+
+
+class _Array(AudioSource):
     def __init__(self, samples: NDArray[Any], rate: int, start: float | None, end: float | None) -> None:
-        check_rate(rate)
+        self.name, self.rate = "the samples given", check_rate(rate)
         checked = check_samples(samples)
-        first, last = _range(rate, start, end, len(checked))
-        self._samples = checked[first:last]
-        self.name, self.first, self.rate = "the samples given", first, int(rate)
+        self.first, last = cut(self.rate, start, end, len(checked))
+        self._samples = checked[self.first : last]
         self.channels = 1 if checked.ndim == 1 else checked.shape[1]
+        self.seconds = len(self._samples) / self.rate
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         rows = self._samples.reshape(-1, self.channels)
         for at in range(0, len(rows), BLOCK):
             yield rows[at : at + BLOCK]
 
-
-class _File:
-    def __enter__(self) -> AudioSource:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         pass
-
-    def __init__(self, file: str | os.PathLike[str] | IO[bytes], start: float | None, end: float | None) -> None:
-        self._file, self._start, self._end = file, start, end
-        self.name = str(file) if isinstance(file, str | os.PathLike) else str(getattr(file, "name", "the open file"))
-        self._position = None
-        if isinstance(file, str | os.PathLike):
-            path = Path(file)
-            if not os.fspath(file):
-                raise AudioFileNotFoundError("'': no such file")  # Path takes it for the current folder
-            if is_folder(path):
-                raise AudioFormatError(f"{self.name}: is a folder, expected an audio file")
-            if not os.path.lexists(path):
-                raise AudioFileNotFoundError(f"{self.name}: no such file")
-        else:
-            self._position = self._tell()
-        with self._open() as sound:
-            self.rate, self.channels = sound.samplerate, sound.channels
-            self.first, self._last = _range(self.rate, start, end, sound.frames)
-        try:
-            check_rate(self.rate)
-        except ArgumentError as error:
-            raise AudioFormatError(f"{self.name}: {error}") from error
-
-    def _tell(self) -> int:
-        try:
-            return self._file.tell()  # type: ignore[union-attr]
-        except (AttributeError, OSError, ValueError) as error:
-            raise AudioFormatError(f"{self.name}: cannot be sought; read it into memory first") from error
-
-    def _open(self) -> Any:
-        import soundfile
-
-        if self._position is not None:
-            self._file.seek(self._position)  # type: ignore[union-attr]
-        try:
-            sound = soundfile.SoundFile(self._file)
-        except (soundfile.SoundFileError, TypeError, OSError) as error:
-            raise AudioFormatError(f"{self.name}: {self._reason(error)}") from error
-        log = sound.extra_info
-        lengths = ((int(stated), int(found)) for stated, found in _REPAIRED.findall(log))
-        if _REPAIRED_FRAMES.search(log) or any(found + _SLACK < told < _UNKNOWN_LENGTH for told, found in lengths):
-            sound.close()
-            raise AudioFormatError(f"{self.name}: is cut short: it has fewer samples than its header says")
-        return sound
-
-    def _reason(self, error: Exception) -> str:
-        if isinstance(self._file, str | os.PathLike):
-            path = Path(self._file)
-            if not os.access(path, os.R_OK):
-                return "cannot be read (permission denied)"
-            if is_file(path) and path.stat().st_size == 0:
-                return "is empty"
-        words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".") or "damaged"
-        return f"is not audio that can be read ({words[0].lower()}{words[1:]})"
-
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        import soundfile
-
-        with self._open() as sound:
-            try:
-                if self.first:
-                    sound.seek(self.first)
-                at = self.first
-                while at < self._last:
-                    block = sound.read(min(BLOCK, self._last - at), dtype="float32", always_2d=True)
-                    if not len(block):
-                        raise AudioFormatError(
-                            f"{self.name}: is cut short: {at} samples could be read of the {sound.frames} promised"
-                        )
-                    at += len(block)
-                    yield self._checked(block)
-            except soundfile.SoundFileError as error:
-                raise AudioFormatError(f"{self.name}: is damaged or cut short after {at} samples ({error})") from error
-
-    def _checked(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        try:
-            return check_samples(block)
-        except SamplesError as error:
-            raise SamplesError(f"{self.name}: {error}") from error

@@ -9,19 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.files import AudioSource
 from edgevoice.audio.samples import mix
+from edgevoice.audio.source import AudioSource
 
 
 class Skipped(NamedTuple):
-    """What a resampler makes of lost samples."""
+    """What a resampler gives for lost samples: samples, then zeros that are only counted, then samples."""
 
     before: NDArray[np.float32]
-    """Samples that come first: what the filter still held."""
     zeros: int
-    """How many zeros come then."""
     after: NDArray[np.float32]
-    """Samples that come last."""
 
 
 class Resampler:
@@ -65,19 +62,20 @@ class Resampler:
         return result
 
     def skip(self, count: int) -> Skipped:
-        """Resample `count` zeros.
+        """Resample `count` zeros, of which those in the middle are only counted.
 
         One second of zeros empties the filter; from there on the output repeats itself with the period of the two
         rates, so whole periods need not be computed.
         """
-        empty = np.empty(0, np.float32)
+        nothing = np.empty(0, np.float32)
         if self._soxr is None:
-            return Skipped(empty, count, empty)
-        settle, before = self._source_rate, empty
+            return Skipped(nothing, count, nothing)
+        settle = self._source_rate
         periods = max(0, count - 2 * settle) // self._source_period
-        if periods:
-            before = self.push(np.zeros(settle, np.float32))
-            count -= settle + periods * self._source_period
+        if not periods:
+            return Skipped(nothing, 0, self.push(np.zeros(count, np.float32)))
+        before = self.push(np.zeros(settle, np.float32))
+        count -= settle + periods * self._source_period
         return Skipped(before, periods * self._target_period, self.push(np.zeros(count, np.float32)))
 
     def position(self, samples: int) -> float:

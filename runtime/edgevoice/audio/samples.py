@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError, SamplesError
+from edgevoice.wholenumbers import whole_number
 
 LARGEST = 2.0**16
 """Largest magnitude of a sample. Full scale is 1; room is left for floats that hold unscaled 16-bit numbers."""
 MOST_CHANNELS = 1024
-RATES = (100, 768_000)
+_LIKELY = 64
+"""More channels than this are believed only where there are at least as many samples."""
 
 _FULL_SCALE = {"int16": 2.0**-15, "int32": 2.0**-31}
 
@@ -30,10 +32,16 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
     if samples.ndim not in (1, 2):
         raise SamplesError(f"samples have the shape {samples.shape}, expected (samples,) or (samples, channels)")
     count = 1 if samples.ndim == 1 else samples.shape[1]
-    if channels is None and not 1 <= count <= MOST_CHANNELS:
-        raise SamplesError(f"samples have the shape {samples.shape}, expected (samples, channels), up to 1024 channels")
+    if channels is None and (not 1 <= count <= MOST_CHANNELS or _LIKELY < count > len(samples) > 0):
+        hint = "; transpose?" if count > 1 else ""
+        raise SamplesError(
+            f"samples have the shape {samples.shape}, expected (samples, channels), up to 1024 channels{hint}"
+        )
     if channels is not None and count != channels:
-        raise SamplesError(f"samples have the shape {samples.shape}, expected {channels} channel(s): (samples, {channels})")
+        hint = "; transpose?" if samples.shape[0] == channels and samples.ndim == 2 else ""
+        raise SamplesError(
+            f"samples have the shape {samples.shape}, expected {channels} channel(s): (samples, {channels}){hint}"
+        )
     kind = samples.dtype.name
     if kind in _FULL_SCALE:
         return samples.astype(np.float32) * np.float32(_FULL_SCALE[kind])
@@ -72,13 +80,24 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def check_channel(channel: int | None, channels: int) -> None:
-    """Raise ArgumentError unless the channel is None or one of those there are."""
-    if channel is not None and not (isinstance(channel, int | np.integer) and 0 <= channel < channels):
+def check_channel(channel: int | None, channels: int | None) -> int | None:
+    """The channel, None or one of those there are; where `channels` is None, it is not known how many there are.
+
+    Raises:
+        ArgumentError: there is no such channel.
+    """
+    if channel is None:
+        return None
+    number = whole_number("channel", channel, 0)
+    if channels is not None and number >= channels:
         raise ArgumentError(f"channel {channel}: the audio has {channels} channel(s), counted from 0")
+    return number
 
 
-def check_rate(rate: int) -> None:
-    """Raise ArgumentError unless the rate is a whole number of hertz that can be resampled."""
-    if isinstance(rate, bool) or not isinstance(rate, int | np.integer) or not 100 <= rate <= 768_000:
-        raise ArgumentError(f"rate {rate!r}: expected a whole number of hertz from 100 to 768000")
+def check_rate(rate: int) -> int:
+    """The rate, a whole number of hertz that can be resampled.
+
+    Raises:
+        ArgumentError: it is none, or outside 100 to 768 000.
+    """
+    return whole_number("rate", rate, 100, 768_000, "hertz")

@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event
 
 from edgevoice.analysis import default_workers
-from edgevoice.audio.files import open_source
 from edgevoice.cli.console import tell
 from edgevoice.cli.inputs import Inputs
 from edgevoice.cli.options import (
@@ -25,7 +24,7 @@ from edgevoice.cli.options import (
 )
 from edgevoice.cli.output import Output
 from edgevoice.cli.progress import Progress
-from edgevoice.errors import AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
+from edgevoice.errors import AudioError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.tables.table import FORMATS
@@ -129,8 +128,6 @@ def _results(
 
 def _result(extractor: Extractor, file: Path, arguments: argparse.Namespace, progress: Callable[[float], object]) -> Result:
     try:
-        if arguments.channel is not None:
-            _check_channel(file, arguments.channel)
         return extractor.extract(
             file,
             level=arguments.level,
@@ -146,10 +143,3 @@ def _result(extractor: Extractor, file: Path, arguments: argparse.Namespace, pro
         return error
     except DeviceMemoryError as error:
         return DeviceMemoryError(f"{file}: {error}")
-
-
-def _check_channel(file: Path, channel: int) -> None:
-    """Raise AudioFormatError if this file lacks the channel: others may have it, so it is not wrong usage."""
-    channels = open_source(file).channels
-    if channel >= channels:
-        raise AudioFormatError(f"{file}: has {channels} channel(s), counted from 0; there is no channel {channel}")

@@ -36,11 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Draw the figure."""
     kind = figure_format(arguments.output)
     extractor = load_extractor(arguments)
-    cut = {"start": arguments.start, "end": arguments.end, "channel": arguments.channel}
-    features = extractor.extract(arguments.input, level=arguments.level, hop=arguments.hop, **cut)
-    source = open_source(arguments.input, arguments.start, arguments.end)
-    signal = resampled(source, extractor.config.audio.rate, arguments.channel)
-    samples = np.concatenate(list(signal))
+    with open_source(arguments.input, arguments.start, arguments.end, arguments.channel) as source:
+        features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=arguments.channel)
+        signal = resampled(source, extractor.config.audio.rate, arguments.channel)
+        samples = np.concatenate(list(signal))
     title = f"{Path(arguments.input).name} · {extractor.config.name}"
     figure = draw_overview(extractor, samples, features, title, arguments.level)
     with whole_file(arguments.output) as file:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from edgevoice.audio.paths import is_file
+
 _SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
 
 
@@ -51,9 +53,11 @@ class Progress:
 
 
 def _seconds(file: Path, start: float | None, end: float | None) -> float | None:
-    """Seconds that will be read; None if the file does not open."""
+    """Seconds that will be read; None if the file does not open, or can be opened only once, as a pipe."""
     import soundfile
 
+    if not is_file(file):
+        return None
     try:
         duration = float(soundfile.info(file).duration)
     except (soundfile.SoundFileError, OSError):

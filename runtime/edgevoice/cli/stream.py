@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.files import open_source
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
+from edgevoice.audio.source import AudioSource
 from edgevoice.cli.console import standard_output
 from edgevoice.cli.options import (
     Commands,
@@ -75,8 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         return live.run(arguments, load_extractor(arguments))
     refuse(arguments, ("record", "reopen"), "needs --mic")
-    rate, channels, blocks = _pipe(arguments) if arguments.source == "-" else _file(arguments)
-    stream_blocks(load_extractor(arguments), rate, channels, blocks, arguments)
+    if arguments.source == "-":
+        stream_blocks(load_extractor(arguments), *_pipe(arguments), arguments)
+        return 0
+    refuse(arguments, ("dtype",), "only raw PCM on standard input needs it; a file says its own")
+    with open_source(arguments.source) as source:
+        stream_blocks(load_extractor(arguments), *_file(source, arguments), arguments)
     return 0
 
 
@@ -127,9 +132,7 @@ def pace(
             yield part
 
 
-def _file(arguments: argparse.Namespace) -> tuple[int, int, Iterable[NDArray[np.float32]]]:
-    refuse(arguments, ("dtype",), "only raw PCM on standard input needs it; a file says its own")
-    source = open_source(arguments.source)
+def _file(source: AudioSource, arguments: argparse.Namespace) -> tuple[int, int, Iterable[NDArray[np.float32]]]:
     for name, told, found in (("rate", arguments.rate, source.rate), ("channels", arguments.channels, source.channels)):
         if told not in (None, found):
             raise ArgumentError(f"{name} {told}: {source.name} has {found}; only raw PCM on standard input needs --{name}")

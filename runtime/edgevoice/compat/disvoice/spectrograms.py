@@ -90,7 +90,7 @@ def _read(path: str) -> tuple[NDArray[np.number], int]:
     """Samples (samples,) or (samples, channels) in the precision of the file, and their rate."""
     import soundfile
 
-    open_source(path)  # its errors say more than soundfile's
+    open_source(path).close()  # its errors say more than soundfile's
     try:
         encoding = soundfile.info(path).subtype
         samples, rate = soundfile.read(path, dtype=_NATIVE.get(encoding, "float32"))
