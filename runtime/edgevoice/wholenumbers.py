@@ -1,0 +1,67 @@
+"""Whole numbers, in whatever type they come."""
+
+from __future__ import annotations
+
+import operator
+from decimal import Decimal
+from numbers import Real
+from typing import SupportsIndex, SupportsInt
+
+from edgevoice.errors import ArgumentError
+
+
+def whole_number(name: str, value: object, least: int, most: int | None = None, unit: str = "") -> int:
+    """The whole number that a value holds: one of a type for whole numbers, or one like 48000.0, Decimal or Fraction.
+
+    Args:
+        name: what the value is, for the message.
+        value: truth values and strings are no numbers.
+        least: the smallest that is allowed.
+        most: the largest that is allowed; None is no limit.
+        unit: what is counted, for the message.
+
+    Raises:
+        ArgumentError: it holds none, or one outside what is allowed.
+    """
+    number = _held(value)
+    if number is None or number < least or (most is not None and number > most):
+        counted = f" of {unit}" if unit else ""
+        allowed = f", {least} or more" if most is None else f" from {least} to {most}"
+        raise ArgumentError(f"{name} {value!r}: expected a whole number{counted}{allowed}".lstrip())
+    return number
+
+
+def parse_whole(name: str, text: str, least: int, most: int | None = None, unit: str = "") -> int:
+    """The whole number that a text spells, as 48000, 48000.0 or 4.8e4.
+
+    Raises:
+        ArgumentError: as `whole_number`.
+    """
+    value: object = text
+    for kind in (int, float):  # int first: a float does not hold every large number
+        try:
+            value = kind(text)
+            break
+        except ValueError:
+            continue
+    try:
+        return whole_number(name, value, least, most, unit)
+    except ArgumentError:
+        return whole_number(name, text, least, most, unit)  # tells the text as it was given
+
+
+def _held(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, SupportsIndex):
+        try:
+            return operator.index(value)
+        except TypeError:  # an array, which has the method whatever it holds
+            return None
+    if not (isinstance(value, Real | Decimal) and isinstance(value, SupportsInt)):
+        return None
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):  # NaN, infinity
+        return None
+    return number if number == value else None
