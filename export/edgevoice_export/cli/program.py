@@ -11,16 +11,8 @@ from edgevoice import __version__
 from edgevoice.cli.console import drop_full_output, drop_output, flush_output, one_line
 from edgevoice.cli.interrupt import ends_at_once
 from edgevoice.cli.parser import Parser
-from edgevoice.errors import (
-    ArgumentError,
-    AudioFileNotFoundError,
-    EdgeVoiceError,
-    ModelNotFoundError,
-    OutputError,
-    ProviderError,
-)
+from edgevoice.errors import EdgeVoiceError, OutputError
 
-_USAGE_ERRORS = (ArgumentError, AudioFileNotFoundError, ModelNotFoundError, ProviderError, OutputError)
 _EXTRA = {"torch", "onnx", "onnxscript", "onnx_ir", "matplotlib"}
 
 
@@ -33,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(error)
         if isinstance(error, OutputError):
             drop_full_output()
-        return 2 if isinstance(error, _USAGE_ERRORS) else 1
+        return error.exit_code
     except KeyboardInterrupt:
         _tell("interrupted")
         return 130

@@ -15,15 +15,7 @@ import edgevoice
 from edgevoice.cli import bench, devices, extract, models, plot, stream
 from edgevoice.cli.console import drop_full_output, drop_output, flush_output, tell
 from edgevoice.cli.parser import Parser
-from edgevoice.errors import (
-    ArgumentError,
-    DeviceError,
-    DeviceMemoryError,
-    EdgeVoiceError,
-    MicrophoneLostError,
-    ModelError,
-    OutputError,
-)
+from edgevoice.errors import EdgeVoiceError, OutputError
 
 COMMANDS = (
     extract,
@@ -34,7 +26,7 @@ COMMANDS = (
     plot,
 )
 
-DONE, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+DONE, INTERRUPTED, TERMINATED = 0, 130, 143
 
 _EPILOG = """\
 examples:
@@ -67,19 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell(error)
         if isinstance(error, OutputError):
             drop_full_output()
-        return _code(error)
+        return error.exit_code
     except BrokenPipeError:
         drop_output()  # whoever read it has enough
         return DONE
     except KeyboardInterrupt as error:
         drop_output()
         return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
-
-
-def _code(error: EdgeVoiceError) -> int:
-    if isinstance(error, DeviceMemoryError | MicrophoneLostError):
-        return FAILED
-    return USAGE if isinstance(error, ArgumentError | ModelError | DeviceError) else FAILED
 
 
 def _parser() -> Parser:
