@@ -92,7 +92,7 @@ def test_a_lost_device_is_a_failure_after_its_frames(
     assert errors.splitlines()[-1] == "edgevoice: Fake microphone: it was unplugged, or its audio server ended"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_end_it_after_what_was_captured(
     say: Callable[..., None], tiny_model: Path, capfd: pytest.CaptureFixture[str], number: int, code: int
 ) -> None:
@@ -101,7 +101,7 @@ def test_signals_end_it_after_what_was_captured(
 
     def interrupt(stream: RawInputStream) -> None:
         # The device is open a moment before the command takes signals for itself.
-        while getattr(signal.getsignal(number), "__name__", "") != "_end":
+        while getattr(signal.getsignal(number), "__name__", "") != "end":
             time.sleep(0.01)
         os.kill(os.getpid(), number)
 
