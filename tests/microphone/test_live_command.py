@@ -177,6 +177,24 @@ def test_a_terminal_gets_a_status_line_and_no_frames(virtual_microphone: Make, t
     assert "edgevoice: frames: 7," in text
 
 
+def test_a_terminal_that_is_closed_ends_it_and_keeps_the_recording(
+    virtual_microphone: Make, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Null sink, a pseudo-terminal that the command is the first process of."""
+    microphone = virtual_microphone("sink")
+    ours, theirs = pty.openpty()
+    stream = [sys.executable, "-m", "edgevoice.cli", "stream", "--mic", "--record", str(tmp_path / "kept.wav")]
+    command = ["setsid", "--ctty", *stream, "--model", str(tiny_model)]
+    with subprocess.Popen(command, env=microphone.environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b" frames " not in shown:
+            shown += os.read(ours, 65536)
+        os.close(ours)
+        assert process.wait(timeout=30) == 129
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.wav"]
+
+
 @pytest.mark.parametrize(
     ("peak", "bar", "decibels"),
     [(0.0, 0, " -60"), (1e-6, 0, " -60"), (0.0316228, 10, " -30"), (0.5, 18, "  -6"), (1.0, 20, "   0")],
