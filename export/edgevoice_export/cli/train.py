@@ -155,4 +155,5 @@ class _Report:
             row = progress.history[-1]
             losses = "  ".join(f"{name} {value:.3e}" for name, value in row.items() if name not in {"epoch", "seconds"})
             line = f"epoch {row['epoch']}/{settings.epochs}  {losses}  {progress.windows_per_second:.0f} windows/s"
-            bar.write(f"{line}  {progress.seconds_left / 60:.0f} min left", file=sys.stderr)
+            with bar.external_write_mode(sys.stderr):
+                tell(f"{line}  {progress.seconds_left / 60:.0f} min left")
