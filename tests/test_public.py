@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 
 import edgevoice
+from edgevoice import errors
 
 HEAVY = ("torch", "onnx", "onnxruntime", "scipy", "pandas", "matplotlib", "soundfile", "soxr", "sounddevice", "tqdm")
 
 # A module may import from its own row and from the rows above it.
 LAYERS = (
     ("errors",),
+    ("wholenumbers",),
     ("config",),
     ("wholenumbers", "cores"),
     ("audio", "files"),
@@ -51,11 +54,23 @@ def test_the_microphone_is_loaded_on_first_use() -> None:
 
 
 def test_all_errors_have_one_root_and_a_sentence() -> None:
-    errors = [getattr(edgevoice, name) for name in edgevoice.__all__ if name.endswith("Error")]
-    assert len(errors) == 21
-    for error in errors:
+    classes = [getattr(edgevoice, name) for name in edgevoice.__all__ if name.endswith("Error")]
+    assert len(classes) == 22
+    for error in classes:
         assert issubclass(error, edgevoice.EdgeVoiceError)
         assert error.__doc__
+
+
+def test_the_tree_that_is_drawn_is_that_of_the_classes() -> None:
+    drawn, parents = {}, {-1: None}
+    for indent, name, code in re.findall(r"^([ │├└─]*)(\w+Error)(?: +(\d))?", errors.__doc__ or "", re.MULTILINE):
+        depth = len(indent) // 4
+        parents[depth] = name
+        if code:
+            drawn[name] = (parents[depth - 1], int(code))
+    classes = [getattr(edgevoice, name) for name in edgevoice.__all__ if name.endswith("Error")]
+    classes.remove(edgevoice.EdgeVoiceError)
+    assert drawn == {error.__name__: (error.__bases__[0].__name__, error.exit_code) for error in classes}
 
 
 @pytest.mark.parametrize(

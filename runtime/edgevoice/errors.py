@@ -1,33 +1,39 @@
-"""Every error that EdgeVoice raises on purpose.
+"""Every error that EdgeVoice raises on purpose, and the exit code of a command that it ends.
 
 EdgeVoiceError
-├── AudioError                    the samples, or the file that they come from
-│   ├── AudioFileNotFoundError    (FileNotFoundError) no such file or folder
-│   ├── AudioFormatError          (ValueError) not audio, truncated, or a format that cannot be read
-│   ├── SamplesError              (ValueError) wrong dtype or shape, NaN, infinity
-│   └── AudioTooShortError        (ValueError) fewer samples than one window
-├── ModelError                    the model folder
-│   ├── ModelNotFoundError        (FileNotFoundError) no model of that name or path
-│   ├── ModelConfigError          (ValueError) model.json is not what the format allows
-│   ├── ModelFilesError           (OSError) a file of the folder is missing, altered or unreadable
-│   └── ModelUseError             (ValueError) the model cannot be used in this way
-├── DeviceError                   what computes, or what captures
-│   ├── MissingPackageError       (ImportError) a package that this use needs is not installed
-│   ├── ProviderError             (RuntimeError) the device asked for cannot compute
-│   ├── DeviceMemoryError         (MemoryError) the computation does not fit into memory
-│   ├── MicrophoneNotFoundError   (LookupError) no input device of that name or index
-│   ├── MicrophoneOpenError       (OSError) the input device cannot be opened
-│   └── MicrophoneLostError       (OSError) the input device stopped delivering
-├── StreamError                   (RuntimeError) a stream used out of order, as push after finish
-├── ArgumentError                 (ValueError) an argument outside what is allowed
-└── OutputError                   (OSError) a result that cannot be written
+├── AudioError                    1  the samples, or the file that they come from
+│   ├── AudioFileNotFoundError    1  (FileNotFoundError) no such file or folder
+│   ├── AudioFormatError          1  (ValueError) not audio, truncated, or a format that cannot be read
+│   ├── SamplesError              1  (ValueError) wrong dtype or shape, NaN, infinity
+│   └── AudioTooShortError        1  (ValueError) fewer samples than one window
+├── ModelError                    2  the model folder
+│   ├── ModelNotFoundError        2  (FileNotFoundError) no model of that name or path
+│   ├── ModelConfigError          2  (ValueError) model.json is not what the format allows
+│   ├── ModelFilesError           2  (OSError) a file of the folder is missing, altered or unreadable
+│   └── ModelUseError             2  (ValueError) the model cannot be used in this way
+├── DeviceError                   2  what computes
+│   ├── MissingPackageError       2  (ImportError) a package that this use needs is not installed
+│   ├── ProviderError             2  (RuntimeError) the device asked for cannot compute
+│   └── DeviceMemoryError         1  (MemoryError) the computation does not fit into memory
+├── MicrophoneError               2  what captures
+│   ├── MicrophoneNotFoundError   2  (LookupError) no input device of that name or index
+│   ├── MicrophoneOpenError       2  (OSError) the input device cannot be opened
+│   └── MicrophoneLostError       1  (OSError) the input device stopped delivering
+├── StreamError                   1  (RuntimeError) a stream used out of order, as push after finish
+├── ArgumentError                 2  (ValueError) an argument outside what is allowed
+└── OutputError                   1  (OSError) a result that cannot be written
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class EdgeVoiceError(Exception):
     """Root of all errors that EdgeVoice raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+    """1 where the work failed, 2 where what was asked for cannot be done here."""
 
 
 class AudioError(EdgeVoiceError):
@@ -53,6 +59,8 @@ class AudioTooShortError(AudioError, ValueError):
 class ModelError(EdgeVoiceError):
     """A model folder cannot be used."""
 
+    exit_code = 2
+
 
 class ModelNotFoundError(ModelError, FileNotFoundError):
     """No model folder has that name or path."""
@@ -71,7 +79,9 @@ class ModelUseError(ModelError, ValueError):
 
 
 class DeviceError(EdgeVoiceError):
-    """What computes or captures is missing, busy or gone."""
+    """What computes is missing, or cannot do it."""
+
+    exit_code = 2
 
 
 class MissingPackageError(DeviceError, ImportError):
@@ -85,17 +95,27 @@ class ProviderError(DeviceError, RuntimeError):
 class DeviceMemoryError(DeviceError, MemoryError):
     """The computation does not fit into memory."""
 
+    exit_code = 1
 
-class MicrophoneNotFoundError(DeviceError, LookupError):
+
+class MicrophoneError(EdgeVoiceError):
+    """What captures is unknown, busy or gone."""
+
+    exit_code = 2
+
+
+class MicrophoneNotFoundError(MicrophoneError, LookupError):
     """No input device has that name or index."""
 
 
-class MicrophoneOpenError(DeviceError, OSError):
+class MicrophoneOpenError(MicrophoneError, OSError):
     """The input device exists but cannot be opened."""
 
 
-class MicrophoneLostError(DeviceError, OSError):
+class MicrophoneLostError(MicrophoneError, OSError):
     """The input device was unplugged, or stopped delivering samples."""
+
+    exit_code = 1
 
 
 class StreamError(EdgeVoiceError, RuntimeError):
@@ -104,6 +124,8 @@ class StreamError(EdgeVoiceError, RuntimeError):
 
 class ArgumentError(EdgeVoiceError, ValueError):
     """An argument is outside what is allowed."""
+
+    exit_code = 2
 
 
 class OutputError(EdgeVoiceError, OSError):

@@ -15,26 +15,29 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice.cli import program
+from edgevoice.cli import COMMANDS
+from edgevoice.cli.signals import ENDING
+from edgevoice_export.cli import COMMANDS as EXPORT_COMMANDS
 
-HEAVY = ("onnxruntime", "soundfile", "soxr", "sounddevice", "pandas", "matplotlib", "scipy", "tqdm")
+HEAVY = ("torch", "onnx", "onnxruntime", "soundfile", "soxr", "sounddevice", "pandas", "matplotlib", "scipy", "tqdm")
 
 
-def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize(("package", "commands"), [("edgevoice", COMMANDS), ("edgevoice_export", EXPORT_COMMANDS)])
+def test_help_tells_of_every_command_and_loads_nothing_heavy(package: str, commands: dict[str, str]) -> None:
     code = (
-        "import sys\nfrom edgevoice.cli import main\n"
+        f"import sys\nfrom {package}.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit as error:\n    print(error.code)\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     *text, code, loaded = result.stdout.splitlines()
     assert (code, loaded) == ("0", "[]")
-    for command in program.COMMANDS:
-        name = command.__name__.rpartition(".")[2]
-        assert any(line.split()[:1] == [name] for line in text)
+    told = " ".join(" ".join(text).split())
+    for name, summary in commands.items():
+        assert f" {name} {summary}" in told
 
 
-@pytest.mark.parametrize("command", [command.__name__.rpartition(".")[2] for command in program.COMMANDS])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help_with_an_example(run: Callable, command: str) -> None:
     outcome = run(command, "--help")
     assert outcome.code == 0
@@ -56,8 +59,10 @@ def test_version(run: Callable) -> None:
         ("extract", "a.wav", "--level", "loud"),
         ("extract", "a.wav", "--jobs", "0"),
         ("extract", "a.wav", "--channel", "-1"),
+        ("extract", "a.wav", "--channel", "0.5"),
         ("extract", "a.wav", "--format", "xls"),
         ("extract", "a.wav", "--dynamic", "--static"),
+        ("extract", "a.wav", "--static", "--static"),
         ("stream", "-", "--rate", "8k"),
         ("stream", "-", "--rate", "8000", "--dtype", "int24"),
     ],
@@ -67,6 +72,31 @@ def test_wrong_usage_is_told_by_the_parser(run: Callable, arguments: tuple[str, 
     assert outcome.code == 2
     assert outcome.err.startswith("edgevoice")
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--channel", "0", "--channel", "1"), "--channel"),
+        (("--channel=0", "--channel", "0"), "--channel"),
+        (("-o", "a.csv", "--output=a.csv"), "--output"),
+        (("-oa.csv", "-ob.csv"), "-o"),
+    ],
+)
+def test_an_option_given_twice_is_named(run: Callable, words: tuple[str, ...], named: str) -> None:
+    outcome = run("extract", "a.wav", *words)
+    told = f"edgevoice extract: {named}: given twice (see edgevoice extract --help)\n"
+    assert outcome == (2, "", told)
+
+
+def test_words_that_only_look_like_options_may_repeat(run: Callable) -> None:
+    outcome = run("extract", "--hop", "0.5", "--", "--hop", "--hop")
+    assert (outcome.code, outcome.err) == (1, "edgevoice: --hop: no such file\n")
+
+
+@pytest.mark.parametrize("rate", ["16000", "16000.0", "1.6e4"])
+def test_whole_numbers_are_taken_in_every_spelling(run: Callable, speech: Path, rate: str) -> None:
+    assert run("stream", speech, "--rate", rate, "--seconds", "0.1").code == 0
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("--levl", "--level"), ("--statik=1", "--static"), ("--chan=1", "--channel")])
@@ -127,42 +157,16 @@ def test_what_the_model_refuses_is_wrong_usage(
     assert outcome.err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (edgevoice.AudioFormatError("x"), 1),
-        (edgevoice.OutputError("x"), 1),
-        (edgevoice.DeviceMemoryError("x"), 1),
-        (edgevoice.MicrophoneLostError("x"), 1),
-        (edgevoice.MicrophoneNotFoundError("x"), 2),
-        (edgevoice.ModelFilesError("x"), 2),
-        (edgevoice.MissingPackageError("x"), 2),
-        (edgevoice.ArgumentError("two\nlines"), 2),
-        (KeyboardInterrupt(), 130),
-    ],
-)
-def test_errors_become_one_line_and_an_exit_code(
-    run: Callable, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
-) -> None:
-    def fail() -> None:
-        raise error
-
-    monkeypatch.setattr("edgevoice.cli.models.list_models", fail)
-    outcome = run("models")
-    assert outcome.code == code
-    assert outcome.err == ("" if code == 130 else f"edgevoice: {' '.join(str(error).split())}\n")
-
-
 def test_a_bug_shows_its_traceback(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgevoice.cli.models.list_models", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("models")
 
 
-def test_the_handler_of_sigterm_is_put_back(run: Callable) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+def test_handlers_of_signals_are_put_back(run: Callable) -> None:
+    before = [signal.getsignal(number) for number in ENDING]
     run("models")
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(number) for number in ENDING] == before
 
 
 @pytest.fixture(scope="module")
@@ -204,15 +208,33 @@ def test_a_full_disk_is_told(tiny_model: Path, speech: Path, arguments: tuple[st
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_stream_ends_quietly(start: Callable, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize("number", ENDING)
+def test_an_interrupted_stream_ends_quietly(start: Callable, number: signal.Signals) -> None:
     process = start("stream", "-", "--rate", "16000")
     process.stdin.write(bytes(16000))
     process.stdin.flush()
     assert process.stdout.readline()
     process.send_signal(number)
-    assert process.wait(60) == code
+    assert process.wait(60) == 128 + number
     assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+@pytest.mark.parametrize("ignored", ENDING)
+def test_a_signal_that_was_ignored_stays_so(tiny_model: Path, ignored: signal.Signals) -> None:
+    """What `nohup` does to SIGHUP, and a shell to the SIGINT of a job in the background."""
+    stream = [sys.executable, "-m", "edgevoice.cli", "stream", "-", "--rate", "16000", "--model", str(tiny_model)]
+    command = ["sh", "-c", f"trap '' {ignored.name.removeprefix('SIG')}; exec \"$@\"", "sh", *stream]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        for _ in range(2):
+            process.stdin.write(bytes(16000))
+            process.stdin.flush()
+            assert process.stdout.readline()
+            process.send_signal(ignored)
+        process.stdin.close()
+    assert process.returncode == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
@@ -227,10 +249,10 @@ def test_a_reader_that_stands_still_does_not_keep_it(start: Callable, minute: Pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number", ENDING)
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupted_extraction_leaves_nothing(
-    start: Callable, minute: Path, tmp_path: Path, number: signal.Signals, code: int, jobs: int
+    start: Callable, minute: Path, tmp_path: Path, number: signal.Signals, jobs: int
 ) -> None:
     recordings, results = tmp_path / "in", tmp_path / "out"
     recordings.mkdir()
@@ -243,5 +265,5 @@ def test_an_interrupted_extraction_leaves_nothing(
     assert [path.suffix for path in results.iterdir()] == [".part"]
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (code, b"")
+    assert (process.returncode, err) == (128 + number, b"")
     assert list(results.iterdir()) == []

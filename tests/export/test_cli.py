@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.cli import main
+from edgevoice_export.cli import COMMANDS, main
 from edgevoice_export.training.loop import BEST, CHECKPOINT
 
 TINY = ["--arch=cae", "--units=64", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
@@ -73,6 +73,14 @@ def test_fine_tunes_a_model(exported: ModelFolder, audio_folder: Path, tmp_path:
     assert exported.config.origin["command"] in card
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as raised:
+        main([command, "--help"])
+    assert raised.value.code == 0
+    assert COMMANDS[command][1:] in " ".join(capsys.readouterr().out.split())
+
+
 def test_runs_as_a_module():
     command = [sys.executable, "-m", "edgevoice_export.cli", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -82,19 +90,19 @@ def test_runs_as_a_module():
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["train", *TINY, "--data", "/none", "--out", "OUT"], 2),
+        (["train", *TINY, "--data", "/none", "--out", "OUT"], 1),
         (["train", "--arch", "cae", "--units", "65", "--data", "AUDIO", "--out", "OUT"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--resume"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--init", "none"], 2),
         (["train", "--init", "MODEL", "--units", "128", "--data", "AUDIO", "--out", "OUT"], 2),
         (["train", "--units", "64", "--data", "AUDIO", "--out", "OUT"], 2),
-        (["train", *TINY, "--data", "AUDIO", "--out", "AUDIO"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "AUDIO"], 1),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--notes", "none.md"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--notes", "MODEL/encoder.onnx"], 2),
-        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--validation", "2"], 2),
+        (["train", *TINY[:2], "--data", "AUDIO", "--out", "OUT", "--validation", "2"], 2),
         (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--name", "my model"], 2),
         (["train", "--arch", "rae", "--units", "64", "--data", "AUDIO", "--out", "OUT", "--fixed-norms", "0.5"], 2),
-        (["export", "none.pt", "--data", "AUDIO", "--out", "OUT"], 1),
+        (["export", "none.pt", "--data", "AUDIO", "--out", "OUT"], 2),
         (["verify", "none"], 2),
         (["verify", "MODEL", "--windows", "6"], 2),
         (["import-disvoice", "none.whl"], 2),
@@ -126,7 +134,7 @@ def test_wrong_options_are_usage_errors(options: list[str], capsys: pytest.Captu
     assert raised.value.code == 2
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_run_leaves_a_checkpoint(audio_folder: Path, tmp_path: Path, number: int, code: int):
     words = ["train", *TINY, "--epochs", "1000", "--epoch-windows", "4", "--data", audio_folder, "--out", tmp_path / "m"]
     program = "import sys; from edgevoice_export.cli import main; sys.exit(main())"

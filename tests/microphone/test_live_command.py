@@ -92,7 +92,7 @@ def test_a_lost_device_is_a_failure_after_its_frames(
     assert errors.splitlines()[-1] == "edgevoice: Fake microphone: it was unplugged, or its audio server ended"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_end_it_after_what_was_captured(
     say: Callable[..., None], tiny_model: Path, capfd: pytest.CaptureFixture[str], number: int, code: int
 ) -> None:
@@ -101,7 +101,7 @@ def test_signals_end_it_after_what_was_captured(
 
     def interrupt(stream: RawInputStream) -> None:
         # The device is open a moment before the command takes signals for itself.
-        while getattr(signal.getsignal(number), "__name__", "") != "_end":
+        while getattr(signal.getsignal(number), "__name__", "") != "end":
             time.sleep(0.01)
         os.kill(os.getpid(), number)
 
@@ -175,6 +175,24 @@ def test_a_terminal_gets_a_status_line_and_no_frames(virtual_microphone: Make, t
     assert "bottleneck" not in text
     assert "\r[--------------------]  -60 dB  0.5 s  1 frames  latency" in text
     assert "edgevoice: frames: 7," in text
+
+
+def test_a_terminal_that_is_closed_ends_it_and_keeps_the_recording(
+    virtual_microphone: Make, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Null sink, a pseudo-terminal that the command is the first process of."""
+    microphone = virtual_microphone("sink")
+    ours, theirs = pty.openpty()
+    stream = [sys.executable, "-m", "edgevoice.cli", "stream", "--mic", "--record", str(tmp_path / "kept.wav")]
+    command = ["setsid", "--ctty", *stream, "--model", str(tiny_model)]
+    with subprocess.Popen(command, env=microphone.environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b" frames " not in shown:
+            shown += os.read(ours, 65536)
+        os.close(ours)
+        assert process.wait(timeout=30) == 129
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.wav"]
 
 
 @pytest.mark.parametrize(

@@ -296,7 +296,7 @@ def test_a_server_that_comes_up_later_is_found(virtual_microphone: Make, tiny_mo
         "from edgevoice import Microphone\n"
         "extractor = edgevoice.load(sys.argv[1])\n"
         "try: Microphone(extractor)\n"
-        "except edgevoice.DeviceError as error: print(type(error).__name__, flush=True)\n"
+        "except edgevoice.MicrophoneError as error: print(type(error).__name__, flush=True)\n"
         "sys.stdin.readline()\n"
         "with Microphone(extractor) as microphone: print(next(microphone).index)\n"
     )

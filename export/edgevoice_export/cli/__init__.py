@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from edgevoice import cli
+
 TYPE_CHECKING = False  # as typing's: what stands here is imported before anything can be done about Ctrl-C
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+COMMANDS = {
+    "train": "train a network on a folder of audio",
+    "retrain": "train a model anew, by all the runs that led to it",
+    "export": "convert a checkpoint to a model folder",
+    "verify": "compare PyTorch and ONNX Runtime",
+    "compact": "read a model's large matrices in 8 bits",
+    "pcm": "convert a model to one portable file: samples in, descriptors out",
+    "import-disvoice": "convert DisVoice's published weights",
+}
+"""Every subcommand, each the module of its name, and what it does."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: see `program.main`. Ctrl-C ends it quietly from the first moment on."""
-    try:
-        from edgevoice.cli.interrupt import ends_at_once
-
-        with ends_at_once():
-            from edgevoice_export.cli import program
-
-        return program.main(arguments)
-    except KeyboardInterrupt:
-        return 130
+    """Run the command; return its exit code: see `edgevoice-export --help`."""
+    description = "Train, convert and verify EdgeVoice's models."
+    return cli.run("edgevoice-export", description, __name__, COMMANDS, arguments=arguments)

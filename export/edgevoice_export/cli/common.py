@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
+from edgevoice.cli import console
+from edgevoice.cli.console import show
 from edgevoice.cli.options import positive
 from edgevoice.config import ModelConfig, is_model_name
 from edgevoice.errors import ArgumentError
@@ -20,6 +22,8 @@ from edgevoice_export.publish.verify import BATCHES, Images, Verification
 
 _SPEECH = Path(__file__).resolve().parents[3] / "tests" / "data" / "speech.wav"
 _FEWEST = max(BATCHES)
+
+tell = partial(console.tell, program="edgevoice-export")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -100,11 +104,10 @@ def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
     shortest = 1 if options.pad else audio.window
     found = read_corpus(options.data, audio.rate, shortest, options.table, options.cache, progress)
     for reason in found.skipped:
-        print(f"edgevoice-export: skipped {reason}", file=sys.stderr)
+        tell(f"skipped {reason}")
     hours = len(found.samples) / audio.rate / 3600
-    print(
-        f"{len(found)} utterances of {len(set(found.speakers))} speakers, {hours:.2f} h; {len(found.skipped)} files skipped",
-        file=sys.stderr,
+    tell(
+        f"{len(found)} utterances of {len(set(found.speakers))} speakers, {hours:.2f} h; {len(found.skipped)} files skipped"
     )
     return found
 
@@ -117,7 +120,9 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a recording to compare on (default: in a checkout its tests/data/speech.wav, else a synthetic voice)",
     )
-    parser.add_argument("--windows", type=int, default=64, help=f"at most so many windows, {_FEWEST} or more (default: 64)")
+    parser.add_argument(
+        "--windows", type=positive, default=64, help=f"at most so many windows, {_FEWEST} or more (default: 64)"
+    )
 
 
 def windows(options: argparse.Namespace, config: ModelConfig) -> tuple[Images, str]:
@@ -138,6 +143,6 @@ def windows(options: argparse.Namespace, config: ModelConfig) -> tuple[Images, s
 def print_verification(result: Verification) -> None:
     """The outcome of a verification, on standard output."""
     for name, value in result.differences.items():
-        print(f"{name:15} {value:.2e}")
-    print(f"{'largest':15} {result.difference:.2e}  ({result.windows} windows at batch {result.batches})")
-    print(f"a window has {'the same bits in every batch' if result.batch_independent else 'other bits in another batch'}")
+        show(f"{name:15} {value:.2e}")
+    show(f"{'largest':15} {result.difference:.2e}  ({result.windows} windows at batch {result.batches})")
+    show(f"a window has {'the same bits in every batch' if result.batch_independent else 'other bits in another batch'}")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from edgevoice.cli.console import show
+from edgevoice.cli.options import Commands, parser_of
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.common import add_window_options, print_verification, windows
 from edgevoice_export.onnx.compact import NETWORKS, compact_model
 from edgevoice_export.publish.folder import check_place
 
 
-def add_parser(subcommands: Any) -> None:
-    """Add the subcommand."""
-    parser = subcommands.add_parser("compact", help="read a model's large matrices in 8 bits", description=__doc__)
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "compact")
     parser.add_argument("model", help="name or path of a model folder")
     parser.add_argument("--out", type=Path, required=True, metavar="MODELFOLDER", help="the model folder to write")
     parser.add_argument("--name", help="name of the new model (default: that of the model with -int8)")
@@ -28,10 +29,10 @@ def run(options: argparse.Namespace) -> int:
     check_place(options.out)
     spectrograms, heard = windows(options, folder.config)
     written, verification, drifts = compact_model(folder, options.out, spectrograms, heard, options.name)
-    print(f"against {folder.config.name} on windows of {heard}:")
+    show(f"against {folder.config.name} on windows of {heard}:")
     print_verification(verification)
     drift = drifts["bottleneck"]
-    print(f"bottleneck      rms {drift.rms:.1e}, {drift.relative:.2%} of its spread")
+    show(f"bottleneck      rms {drift.rms:.1e}, {drift.relative:.2%} of its spread")
     before, after = (sum((place / name).stat().st_size for name in NETWORKS) for place in (folder.path, written.path))
-    print(f"{written.path}: {written.config.name}, networks of {after / 1e6:.1f} MB, before {before / 1e6:.1f}")
+    show(f"{written.path}: {written.config.name}, networks of {after / 1e6:.1f} MB, before {before / 1e6:.1f}")
     return 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from edgevoice.cli.console import show
+from edgevoice.cli.options import Commands, parser_of
 from edgevoice.errors import ModelConfigError
 from edgevoice_export.cli.common import add_data_options, add_description_options, corpus, description, print_verification
 from edgevoice_export.networks import ARCHITECTURES
@@ -14,9 +15,9 @@ from edgevoice_export.publish.folder import check_place
 from edgevoice_export.training.weights import read_weights
 
 
-def add_parser(subcommands: Any) -> None:
-    """Add the subcommand."""
-    parser = subcommands.add_parser("export", help="convert a checkpoint to a model folder", description=__doc__)
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "export")
     parser.add_argument("checkpoint", type=Path, help="best.pt of a training run")
     add_data_options(parser)
     add_description_options(parser)
@@ -32,5 +33,5 @@ def run(options: argparse.Namespace) -> int:
     data = corpus(options, ARCHITECTURES[read_weights(options.checkpoint).arch])
     written, verification = export_checkpoint(options.checkpoint, data, options.out, told)
     print_verification(verification)
-    print(f"{written.path}: {written.config.name} {written.config.version}")
+    show(f"{written.path}: {written.config.name} {written.config.version}")
     return 0

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from edgevoice.cli.console import show
+from edgevoice.cli.options import Commands, parser_of
 from edgevoice.modelfolder import user_models
 from edgevoice_export.cli.common import print_verification
 from edgevoice_export.publish.disvoice import find_published, import_published
 
 
-def add_parser(subcommands: Any) -> None:
-    """Add the subcommand."""
-    parser = subcommands.add_parser("import-disvoice", help="convert DisVoice's published weights", description=__doc__)
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "import-disvoice")
     parser.add_argument(
         "source",
         nargs="?",
@@ -34,6 +35,6 @@ def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
     for published in find_published(options.source):
         folder, verification = import_published(published, options.out or user_models(), options.statistics)
-        print(f"{folder.path}: {published.name}")
+        show(f"{folder.path}: {published.name}")
         print_verification(verification)
     return 0

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from edgevoice.cli.console import show
+from edgevoice.cli.options import Commands, parser_of
 from edgevoice.files.wholefile import whole_file
 from edgevoice.modelfolder import find_model
 from edgevoice_export.onnx.compact import default_tolerance
@@ -16,9 +18,9 @@ from edgevoice_export.onnx.pcm import TRANSFORMS, compare_with_runtime, convert_
 TOLERANCE = 1e-3
 
 
-def add_parser(subcommands: Any) -> None:
-    """Add the subcommand."""
-    parser = subcommands.add_parser("pcm", help="one portable file: samples in, descriptors out", description=__doc__)
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "pcm")
     parser.add_argument("model", help="name or path of a model folder")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the file to write (default: MODEL-pcm.onnx)")
     parser.add_argument(
@@ -39,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     with whole_file(path) as file:
         file.write(data)
     bottleneck, error = compare_with_runtime(data, folder, _windows(folder.config.audio.window))
-    print(f"{path}: {len(data) / 1e6:.1f} MB; largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}")
+    show(f"{path}: {len(data) / 1e6:.1f} MB; largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}")
     return 0 if max(bottleneck, error) <= max(TOLERANCE, default_tolerance(folder.config)) else 1
 
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
-from typing import Any
 
-from edgevoice.cli.parser import Parser
+from edgevoice.cli.console import show
+from edgevoice.cli.options import Commands, parser_of
 from edgevoice.errors import ArgumentError
 from edgevoice.modelfolder import CONFIG_FILE, find_model
-from edgevoice_export.cli import import_disvoice, train
-from edgevoice_export.cli.common import add_data_options, add_machine_options
+from edgevoice_export.cli import main
+from edgevoice_export.cli.common import add_data_options, add_machine_options, tell
 from edgevoice_export.training.lineage import model_lineage
 from edgevoice_export.training.loop import CHECKPOINT
 from edgevoice_export.training.replay import Step, replay
 
 
-def add_parser(subcommands: Any) -> None:
-    """Add the subcommand."""
-    parser = subcommands.add_parser(
-        "retrain", help="train a model anew, by all the runs that led to it", description=__doc__
-    )
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "retrain")
     parser.add_argument("model", help="by name or path; its model.json has the commands")
     add_data_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="MODELFOLDER", help="the model folder to write")
@@ -45,12 +42,16 @@ def run(options: argparse.Namespace) -> int:
     steps = replay(lineage, options.out, earlier, _given(options), options.disvoice)
     for step in steps:
         if not options.dry_run and (step.out / CONFIG_FILE).is_file():
-            print(f"edgevoice-export: {step.out} is there already", file=sys.stderr)
+            tell(f"{step.out} is there already")
             continue
         words = _resuming(step)
-        print(shlex.join(["edgevoice-export", *words]), file=sys.stdout if options.dry_run else sys.stderr)
-        if not options.dry_run and (code := _run(words)):
-            print("edgevoice-export: the same retrain goes on from there", file=sys.stderr)
+        command = shlex.join(["edgevoice-export", *words])
+        if options.dry_run:
+            show(command)
+            continue
+        tell(f"runs {command}")
+        if code := main(words):
+            tell("the same retrain goes on from there")
             return code
     return 0
 
@@ -67,13 +68,3 @@ def _given(options: argparse.Namespace) -> list[str]:
 def _resuming(step: Step) -> tuple[str, ...]:
     begun = step.out.with_name(f"{step.out.name}.training") / CHECKPOINT
     return (*step.words, "--resume") if begun.is_file() else step.words
-
-
-def _run(words: tuple[str, ...]) -> int:
-    parser = Parser(prog="edgevoice-export")
-    subcommands = parser.add_subparsers(required=True)
-    for command in (train, import_disvoice):
-        command.add_parser(subcommands)
-    parsed = parser.parse_args(words)
-    code: int = parsed.run(parsed)
-    return code

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,9 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from edgevoice.cli.console import show
+from edgevoice.cli.options import Commands, index, parser_of, positive
+from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.errors import ArgumentError
 from edgevoice_export.cli.common import (
     add_data_options,
@@ -20,6 +22,7 @@ from edgevoice_export.cli.common import (
     corpus,
     description,
     print_verification,
+    tell,
 )
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.export import export_checkpoint
@@ -51,11 +54,11 @@ _HELP = {
 }
 
 
-def add_parser(subcommands: Any) -> None:
-    """Add the subcommand."""
-    parser = subcommands.add_parser("train", help="train a network on a folder of audio", description=__doc__)
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "train")
     parser.add_argument("--arch", choices=ARCHITECTURES, help="which network (default: that of --init)")
-    parser.add_argument("--units", type=int, help="numbers in the bottleneck (default: those of --init)")
+    parser.add_argument("--units", type=positive, help="numbers in the bottleneck (default: those of --init)")
     add_data_options(parser)
     add_description_options(parser)
     group = parser.add_argument_group("training")
@@ -63,7 +66,10 @@ def add_parser(subcommands: Any) -> None:
     for name, told in _HELP.items():
         default: Any = fields[name].default
         group.add_argument(
-            f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"{told} (default: {default})"
+            f"--{name.replace('_', '-')}",
+            type=index if type(default) is int else type(default),
+            default=default,
+            help=f"{told} (default: {default})",
         )
     group.add_argument("--optimiser", choices=OPTIMISERS, default="adamw", help="default: adamw; soap suits LSTMs")
     group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
@@ -92,32 +98,27 @@ def run(options: argparse.Namespace) -> int:
 
     def stop(number: int, _frame: object) -> None:
         if stopping:  # asked twice: at once
-            raise KeyboardInterrupt
+            raise Interrupted(number)
         stopping.append(number)
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with tqdm(total=settings.steps * settings.batch, unit=" windows", disable=None, smoothing=0.05) as bar:
-            done = train(
-                settings,
-                data,
-                folder,
-                resume=options.resume,
-                initial=initial,
-                device=options.device,
-                report=_Report(bar, settings),
-                stopped=lambda: bool(stopping),
-            )
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    with taken_by(stop), tqdm(total=settings.steps * settings.batch, unit=" windows", disable=None, smoothing=0.05) as bar:
+        done = train(
+            settings,
+            data,
+            folder,
+            resume=options.resume,
+            initial=initial,
+            device=options.device,
+            report=_Report(bar, settings),
+            stopped=lambda: bool(stopping),
+        )
     if not done:
-        print(f"edgevoice-export: stopped; the same command with --resume goes on from {folder}", file=sys.stderr)
+        tell(f"stopped; the same command with --resume goes on from {folder}")
         return 128 + stopping[0]
-    print(f"edgevoice-export: the weights are in {folder / BEST}", file=sys.stderr)
+    tell(f"the weights are in {folder / BEST}")
     written, verification = export_checkpoint(folder / BEST, data, options.out, told)
     print_verification(verification)
-    print(f"{written.path}: {written.config.name} {written.config.version}")
+    show(f"{written.path}: {written.config.name} {written.config.version}")
     return 0
 
 
@@ -154,4 +155,5 @@ class _Report:
             row = progress.history[-1]
             losses = "  ".join(f"{name} {value:.3e}" for name, value in row.items() if name not in {"epoch", "seconds"})
             line = f"epoch {row['epoch']}/{settings.epochs}  {losses}  {progress.windows_per_second:.0f} windows/s"
-            bar.write(f"{line}  {progress.seconds_left / 60:.0f} min left", file=sys.stderr)
+            with bar.external_write_mode(sys.stderr):
+                tell(f"{line}  {progress.seconds_left / 60:.0f} min left")

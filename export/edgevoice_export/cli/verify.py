@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from edgevoice.cli.console import show
+from edgevoice.cli.options import Commands, parser_of
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.common import add_window_options, print_verification, windows
 from edgevoice_export.onnx.compact import default_tolerance
@@ -13,9 +14,9 @@ from edgevoice_export.publish.verify import TOLERANCE, network_reference, verify
 from edgevoice_export.training.weights import read_weights, unpack_weights
 
 
-def add_parser(subcommands: Any) -> None:
-    """Add the subcommand."""
-    parser = subcommands.add_parser("verify", help="compare PyTorch and ONNX Runtime", description=__doc__)
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "verify")
     parser.add_argument("model", help="name or path of a model folder")
     add_window_options(parser)
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="compare with these weights, not the folder's own")
@@ -33,9 +34,9 @@ def run(options: argparse.Namespace) -> int:
     weights = read_weights(options.checkpoint) if options.checkpoint else unpack_weights(folder)
     spectrograms, heard = windows(options, folder.config)
     tolerance = default_tolerance(folder.config) if options.tolerance is None else options.tolerance
-    print(f"windows of {heard}")
+    show(f"windows of {heard}")
     result = verify(folder, network_reference(weights.network()), spectrograms)
     print_verification(result)
     passed = result.passed(tolerance)
-    print(f"{folder.path}: {'passed' if passed else f'FAILED: the largest difference is above {tolerance:g}'}")
+    show(f"{folder.path}: {'passed' if passed else f'FAILED: the largest difference is above {tolerance:g}'}")
     return 0 if passed else 1

@@ -22,6 +22,8 @@ from edgevoice_export.publish.verify import Images, Reference, Verification, ver
 class VerificationError(ModelError):
     """A model folder would not give what its source gives, so it was not written."""
 
+    exit_code = 1
+
 
 def check_place(out: Path) -> None:
     """Raise OutputError where a model folder would overwrite something that is none."""

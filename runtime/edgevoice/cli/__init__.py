@@ -4,17 +4,46 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as typing's: what stands here is imported before anything can be done about Ctrl-C
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+COMMANDS = {
+    "extract": "compute features of audio files and folders",
+    "stream": "write frames as JSON Lines while audio comes in",
+    "models": "list the models that can be loaded by name",
+    "devices": "list the input devices",
+    "bench": "measure latency, throughput and memory on this machine",
+    "plot": "draw a recording and its features",
+}
+"""Every subcommand, each the module of its name, and what it does."""
+
+_EXAMPLES = """\
+examples:
+  edgevoice extract speech.wav -o features.csv
+  edgevoice extract recordings/ -o features/ --static
+  ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edgevoice stream - --rate 16000
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: see `edgevoice --help`. Ctrl-C ends it quietly from the first moment on."""
+    """Run the command; return its exit code: see `edgevoice --help`."""
+    return run("edgevoice", "Learned speech features, from files and live.", __name__, COMMANDS, _EXAMPLES, arguments)
+
+
+def run(
+    name: str,
+    description: str,
+    package: str,
+    commands: Mapping[str, str],
+    examples: str = "",
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Run a `program.Program`; Ctrl-C ends it quietly from the first moment on."""
     try:
-        from edgevoice.cli.interrupt import ends_at_once
+        from edgevoice.cli.signals import ends_at_once
 
         with ends_at_once():
-            from edgevoice.cli import program
+            from edgevoice.cli.program import Program
 
-        return program.main(arguments)
+        return Program(name, description, package, commands, examples).run(arguments)
     except KeyboardInterrupt:
         return 130

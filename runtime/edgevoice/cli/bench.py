@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from edgevoice.cli.console import show
-from edgevoice.cli.options import Commands, add_model_options, load_extractor, new_parser, positive
+from edgevoice.cli.options import Commands, add_model_options, load_extractor, parser_of, positive
 from edgevoice.files.wholefile import whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
@@ -28,7 +28,7 @@ others. Let nothing else run meanwhile.
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = new_parser(commands, "bench", "measure latency, throughput and memory on this machine", _EPILOG)
+    parser = parser_of(commands, "bench", _EPILOG)
     add_model_options(parser)
     group = parser.add_argument_group("measurement")
     group.add_argument(

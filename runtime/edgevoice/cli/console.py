@@ -12,9 +12,11 @@ from edgevoice.errors import OutputError
 from edgevoice.files.wholefile import writing
 
 
-def tell(message: object) -> None:
-    """Say something on stderr, in one line."""
-    print("edgevoice:", one_line(message), file=sys.stderr)
+def tell(message: object, program: str = "edgevoice") -> None:
+    """Say something on stderr, in one line: to nobody, where it is closed or its terminal is gone."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"{program}:", one_line(message), file=sys.stderr)
 
 
 def one_line(message: object) -> str:

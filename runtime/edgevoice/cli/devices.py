@@ -9,7 +9,7 @@ from typing import Any
 
 from edgevoice.cli.console import aligned, show
 from edgevoice.cli.nativeoutput import quiet_libraries
-from edgevoice.cli.options import Commands, new_parser
+from edgevoice.cli.options import Commands, parser_of
 from edgevoice.microphone.devices import InputDevice, input_devices, supported_rates
 
 _EPILOG = """\
@@ -24,7 +24,7 @@ that the device takes; EdgeVoice asks for the model's first, and resamples where
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = new_parser(commands, "devices", "list the input devices", _EPILOG)
+    parser = parser_of(commands, "devices", _EPILOG)
     parser.add_argument("--json", action="store_true", help="as a JSON array")
     parser.set_defaults(run=run)
 

@@ -19,7 +19,7 @@ from edgevoice.cli.options import (
     add_model_options,
     add_window_options,
     load_extractor,
-    new_parser,
+    parser_of,
     positive,
 )
 from edgevoice.cli.output import Output
@@ -49,7 +49,7 @@ the inputs, the files of a folder sorted. Tables appear whole or not at all. Inp
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = new_parser(commands, "extract", "compute features of audio files and folders", _EPILOG)
+    parser = parser_of(commands, "extract", _EPILOG)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="an audio file, or a folder that is searched for them")
     parser.add_argument("-o", "--output", metavar="OUT", help="a table or a folder (default: CSV on standard output)")
     kind = parser.add_mutually_exclusive_group()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from edgevoice.cli.console import drop_output, standard_output, tell
 from edgevoice.cli.nativeoutput import quiet_libraries
+from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.cli.statusline import StatusLine
 from edgevoice.extractor import Extractor
 from edgevoice.features import Frame
@@ -27,9 +25,10 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
     with quiet_libraries(), _open(arguments, extractor) as microphone:
         session = _Session(microphone)
         try:
-            with session.signals():
+            with taken_by(session.end):
                 session.stream()
-        except _Interrupted:
+        except Interrupted as error:
+            session.signal = error.number
             drop_output()
         finally:
             try:
@@ -38,10 +37,6 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
                 for line in str(microphone.summary()).splitlines():
                     tell(line)
     return 0 if session.signal is None else 128 + session.signal
-
-
-class _Interrupted(KeyboardInterrupt):
-    """A signal came while standard output was waiting for its reader."""
 
 
 class _Session:
@@ -77,25 +72,13 @@ class _Session:
         finally:
             self._writing = False
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Inside, Ctrl-C and SIGTERM end the session; where only the main thread may say so, nothing changes."""
-        try:
-            before = {number: signal.signal(number, self._end) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _end(self, number: int, frame: object) -> None:  # noqa: ARG002
+    def end(self, number: int, frame: object) -> None:  # noqa: ARG002
+        """Handle a signal."""
         again = self.signal is not None
         self.signal = number
         self._microphone.stop()
         if self._writing or again:
-            raise _Interrupted
+            raise Interrupted(number)
 
 
 def _open(arguments: argparse.Namespace, extractor: Extractor) -> Microphone:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from edgevoice.cli.console import aligned, show
-from edgevoice.cli.options import Commands, new_parser
+from edgevoice.cli.options import Commands, parser_of
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder, list_models, search_path
 
 _EPILOG = """\
@@ -20,7 +20,7 @@ Models are searched in the folders of EDGEVOICE_MODELS, in the user's data folde
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = new_parser(commands, "models", "list the models that can be loaded by name", _EPILOG)
+    parser = parser_of(commands, "models", _EPILOG)
     parser.add_argument("--json", action="store_true", help="as a JSON array")
     parser.set_defaults(run=run)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -25,11 +25,11 @@ def quiet_libraries() -> Iterator[None]:
     outer.flush()
     os.dup2(silence, number)
     os.close(silence)
-    with open(kept, "w", buffering=1, encoding=outer.encoding, errors=outer.errors) as inner:  # noqa: PTH123 - a descriptor
-        sys.stderr = inner
-        try:
-            yield
-        finally:
-            sys.stderr = outer
-            inner.flush()
-            os.dup2(kept, number)
+    sys.stderr = inner = open(kept, "w", buffering=1, encoding=outer.encoding, errors=outer.errors)  # noqa: PTH123, SIM115
+    try:
+        yield
+    finally:
+        sys.stderr = outer
+        os.dup2(kept, number)
+        with suppress(OSError):  # it still held something, and its terminal is gone
+            inner.close()

@@ -9,21 +9,16 @@ from edgevoice.errors import ArgumentError
 from edgevoice.extractor import DESCRIPTORS, Extractor, load
 from edgevoice.levels import LEVELS
 from edgevoice.providers import known_devices
+from edgevoice.wholenumbers import parse_whole
 
 Commands = Any
 """What `add_subparsers` returns: argparse has no public name for it."""
 
 
-def new_parser(commands: Commands, name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
-    """A parser for the subcommand `name`."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def parser_of(commands: Commands, name: str, epilog: str = "") -> argparse.ArgumentParser:
+    """The parser of the subcommand `name`, which has its summary from the list of all commands, and takes its epilog."""
+    parser: argparse.ArgumentParser = commands.choices[name]
+    parser.epilog = epilog
     return parser
 
 
@@ -60,12 +55,15 @@ def load_extractor(arguments: argparse.Namespace) -> Extractor:
 
 def positive(text: str) -> int:
     """A whole number, 1 or more."""
-    return _whole(text, 1)
+    return index(text, 1)
 
 
-def index(text: str) -> int:
+def index(text: str, least: int = 0) -> int:
     """A whole number, 0 or more."""
-    return _whole(text, 0)
+    try:
+        return parse_whole("", text, least)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def level(text: str) -> str | float:
@@ -83,13 +81,3 @@ def refuse(arguments: argparse.Namespace, names: tuple[str, ...], reason: str) -
     given = [f"--{name}" for name in names if getattr(arguments, name) not in (None, False)]
     if given:
         raise ArgumentError(f"{', '.join(given)}: {reason}")
-
-
-def _whole(text: str, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, {least} or more")
-    return number

@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         # What abbreviates one option today may abbreviate two tomorrow.
-        super().__init__(**{"allow_abbrev": False, **settings})
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -31,7 +31,27 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        self._refuse_doubles()
         return namespace, unknown
+
+    def _refuse_doubles(self) -> None:
+        """Say so where an option is given twice of which argparse would take the last, and no word of the first."""
+        options = {
+            option: action
+            for action in self._actions
+            if not isinstance(action, argparse._AppendAction | argparse._CountAction)  # noqa: SLF001 - no public names
+            for option in action.option_strings
+        }
+        given = set()
+        for word in self._words:
+            if word == "--":
+                return
+            # Nothing that begins as an option does is the value of another: argparse itself takes it for the option.
+            option = next((name for name in (word, word.split("=")[0], word[:2]) if name in options), None)
+            if option and options[option] in given:
+                self.error(f"{option}: given twice")
+            if option:
+                given.add(options[option])
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """As argparse's, once what was printed is written.

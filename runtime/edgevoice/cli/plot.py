@@ -9,7 +9,7 @@ import numpy as np
 
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
-from edgevoice.cli.options import Commands, add_model_options, add_window_options, load_extractor, new_parser
+from edgevoice.cli.options import Commands, add_model_options, add_window_options, load_extractor, parser_of
 from edgevoice.files.wholefile import whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.plotting.overview import draw_overview
@@ -22,7 +22,7 @@ example:
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = new_parser(commands, "plot", "draw a recording and its features", _EPILOG)
+    parser = parser_of(commands, "plot", _EPILOG)
     parser.add_argument("input", metavar="INPUT", help="an audio file")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .png, .pdf or .svg file")
     parser.add_argument("--start", type=float, metavar="S", help="begin at this second")

@@ -1,115 +1,94 @@
-"""The program around the subcommands: arguments, errors, signals, exit codes.
-
-A subcommand is a module with `add(commands)`, which adds its parser and sets `run` on it: a function of the parsed
-arguments that returns the exit code. It is listed in COMMANDS, and its module loads nothing heavier than NumPy.
-"""
+"""The program around the subcommands of `edgevoice` and of `edgevoice-export`: arguments, errors, signals, exit codes."""
 
 from __future__ import annotations
 
-import argparse
+import importlib
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import edgevoice
-from edgevoice.cli import bench, devices, extract, models, plot, stream
+from edgevoice import __version__
 from edgevoice.cli.console import drop_full_output, drop_output, flush_output, tell
 from edgevoice.cli.parser import Parser
-from edgevoice.errors import (
-    ArgumentError,
-    DeviceError,
-    DeviceMemoryError,
-    EdgeVoiceError,
-    MicrophoneLostError,
-    ModelError,
-    OutputError,
-)
+from edgevoice.cli.signals import Interrupted, ends_at_once, interrupt, taken_by
+from edgevoice.errors import EdgeVoiceError, MissingPackageError, OutputError
 
-COMMANDS = (
-    extract,
-    stream,
-    models,
-    devices,
-    bench,
-    plot,
-)
-
-DONE, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-
-_EPILOG = """\
-examples:
-  edgevoice extract speech.wav -o features.csv
-  edgevoice extract recordings/ -o features/ --static
-  ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edgevoice stream - --rate 16000
-
+_EXIT_CODES = """\
 exit codes:
-  0 done   1 some input failed   2 wrong usage, unknown model or device   130, 143 interrupted
+  0 done   1 some input failed   2 wrong usage, unknown model or device   130, 143, 129 interrupted
 """
 
+_EXTRAS = {
+    "torch": "export",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnx_ir": "export",
+    "matplotlib": "plot",
+    "pandas": "tables",
+}
+"""Packages that an extra brings, for where a module does not say so itself."""
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came: unwinds as Ctrl-C does, so that nothing half written stays behind."""
 
+@dataclass(frozen=True)
+class Program:
+    """A command with subcommands.
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command `edgevoice`; return its exit code.
-
-    Args:
-        arguments: those after the program's name; the process's own if None.
+    Each is a module with `add(commands)`, which completes its parser and sets `run` on it: a function of the parsed
+    arguments that returns the exit code. The module is imported when its subcommand is called.
     """
-    try:
-        with _terminable():
-            parsed = _parser().parse_args(arguments)
-            code: int = parsed.run(parsed)
-            flush_output()
-            return code
-    except EdgeVoiceError as error:
-        tell(error)
-        if isinstance(error, OutputError):
-            drop_full_output()
-        return _code(error)
-    except BrokenPipeError:
-        drop_output()  # whoever read it has enough
-        return DONE
-    except KeyboardInterrupt as error:
-        drop_output()
-        return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
 
+    name: str
+    description: str
+    package: str
+    """Where the modules are."""
+    commands: Mapping[str, str]
+    """Name and summary of every subcommand."""
+    examples: str = ""
 
-def _code(error: EdgeVoiceError) -> int:
-    if isinstance(error, DeviceMemoryError | MicrophoneLostError):
-        return FAILED
-    return USAGE if isinstance(error, ArgumentError | ModelError | DeviceError) else FAILED
+    def run(self, arguments: Sequence[str] | None = None) -> int:
+        """Run a subcommand; return its exit code: 0, that of the error, or 128 and the number of the signal that came.
 
+        Args:
+            arguments: those after the program's name; the process's own if None.
+        """
+        try:
+            return self._run(sys.argv[1:] if arguments is None else arguments)
+        except EdgeVoiceError as error:
+            tell(error, self.name)
+            if isinstance(error, OutputError):
+                drop_full_output()
+            return error.exit_code
+        except BrokenPipeError:
+            drop_output()  # whoever read it has enough
+            return 0
+        except KeyboardInterrupt as error:
+            drop_output()
+            return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
-def _parser() -> Parser:
-    parser = Parser(
-        prog="edgevoice",
-        description="Learned speech features, from files and live.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"edgevoice {edgevoice.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(commands)
-    return parser
+    def _run(self, words: Sequence[str]) -> int:
+        try:
+            with ends_at_once():
+                parser = self._parser(words)
+            with taken_by(interrupt):
+                parsed = parser.parse_args(words)
+                code: int = parsed.run(parsed)
+                flush_output()
+                return code
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in _EXTRAS:
+                raise
+            raise MissingPackageError(f"{package} is not installed: pip install 'edgevoice[{_EXTRAS[package]}]'") from error
 
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Unwind on SIGTERM too. Only the main thread may say so; anywhere else nothing changes."""
-
-    def terminate(number: int, frame: object) -> None:  # noqa: ARG001
-        raise _Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def _parser(self, words: Sequence[str]) -> Parser:
+        epilog = f"{self.examples}\n{_EXIT_CODES}".lstrip()
+        parser = Parser(prog=self.name, description=self.description, epilog=epilog)
+        parser.add_argument("--version", action="version", version=f"{self.name} {__version__}")
+        commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        for name, summary in self.commands.items():
+            commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        called = next((word for word in words if not word.startswith("-")), "")  # no option before it takes a value
+        if called in self.commands:
+            importlib.import_module(f"{self.package}.{called.replace('-', '_')}").add(commands)
+        return parser

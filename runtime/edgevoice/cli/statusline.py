@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -27,9 +28,7 @@ class StatusLine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._visible:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        self._write("")
 
     def show(self, frame: Frame | None) -> None:
         """Bring the line up to date; `frame` is the latest, None when there is no new one."""
@@ -38,8 +37,13 @@ class StatusLine:
         if frame is not None:
             self._latency = frame.latency
         width = shutil.get_terminal_size().columns - 1
-        sys.stderr.write(f"\r{self._text()[:width]}\x1b[K")
-        sys.stderr.flush()
+        self._write(self._text()[:width])
+
+    def _write(self, text: str) -> None:
+        if self._visible:
+            with suppress(OSError):  # the terminal is gone; SIGHUP, which tells of it, decides
+                sys.stderr.write(f"\r{text}\x1b[K")
+                sys.stderr.flush()
 
     def _text(self) -> str:
         microphone = self._microphone

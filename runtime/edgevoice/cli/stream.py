@@ -20,7 +20,7 @@ from edgevoice.cli.options import (
     add_model_options,
     add_window_options,
     load_extractor,
-    new_parser,
+    parser_of,
     positive,
     refuse,
 )
@@ -45,7 +45,7 @@ rate), start, end (seconds), silent, gap, loudness (dB), time, latency, bottlene
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = new_parser(commands, "stream", "write frames as JSON Lines while audio comes in", _EPILOG)
+    parser = parser_of(commands, "stream", _EPILOG)
     parser.add_argument("source", nargs="?", metavar="FILE | -", help="an audio file, or - for raw PCM on standard input")
     parser.add_argument(
         "--mic", nargs="?", const="", metavar="DEVICE", help="a microphone, by name or number (default: the system's)"

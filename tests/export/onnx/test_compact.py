@@ -163,7 +163,7 @@ def test_what_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refused(model: Path, out: Path, *options: str) -> tuple[int, str]:
-        code = main(["compact", str(model), "--out", str(out), "--windows", "7", *options])
+        code = main(["compact", str(model), "--out", str(out), *(options or ("--windows", "7"))])
         return code, capsys.readouterr().err
 
     code, told = refused(made.path, tmp_path / "twice")

@@ -94,6 +94,6 @@ def test_command(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.startswith("tiny-pcm.onnx: ")
     onnx.checker.check_model(tmp_path / "tiny-pcm.onnx", full_check=True)
     assert main(["pcm", str(tiny_model), "-o", str(tmp_path / "c.onnx"), "--transform", "convolution"]) == 0
-    assert main(["pcm", str(tiny_model), "-o", str(tmp_path / "c.onnx" / "c.onnx")]) == 2
+    assert main(["pcm", str(tiny_model), "-o", str(tmp_path / "c.onnx" / "c.onnx")]) == 1
     assert "c.onnx/c.onnx: cannot be written (Not a directory)" in capsys.readouterr().err
     assert main(["pcm", "unknown"]) == 2

@@ -1,4 +1,4 @@
-"""Ctrl-C before a command has begun."""
+"""Signals before a command has begun, and who takes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevoice.cli.interrupt import ends_at_once
+from edgevoice.cli.signals import ENDING, Interrupted, ends_at_once, interrupt, taken_by
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 
@@ -68,3 +68,32 @@ def test_another_thread_changes_nothing() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(handler_inside).result() is signal.default_int_handler
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_is_taken_inside_and_only_there(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted) as raised, taken_by(interrupt):
+        signal.raise_signal(number)
+    assert raised.value.number == number
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_one_that_is_ignored_is_not_taken(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with taken_by(interrupt):
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_another_thread_takes_none() -> None:
+    def handler_inside() -> object:
+        with taken_by(interrupt):
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(handler_inside).result() is signal.getsignal(signal.SIGTERM)

@@ -1,0 +1,64 @@
+"""The signals that end a command: Ctrl-C, SIGTERM, and SIGHUP where there is one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import NoReturn
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal came: unwinds as Ctrl-C does, so that nothing half written stays behind."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def interrupt(number: int, frame: FrameType | None = None) -> NoReturn:  # noqa: ARG001
+    """Raise `Interrupted`: what a program does at a signal, unless a command knows better."""
+    raise Interrupted(number)
+
+
+@contextmanager
+def taken_by(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Inside, the signals that end a command go to a handler.
+
+    One that is ignored stays so: `nohup` and a shell that starts a job in the background ask for that. In a thread that is
+    not the main one, nothing changes.
+    """
+    before = {}
+    try:
+        with suppress(ValueError):  # not the main thread
+            for number in ENDING:
+                if (held := signal.getsignal(number)) not in (signal.SIG_IGN, None):  # None: not Python's to put back
+                    signal.signal(number, handler)
+                    before[number] = held
+        yield
+    finally:
+        for number, held in before.items():
+            signal.signal(number, held)
+
+
+@contextmanager
+def ends_at_once() -> Iterator[None]:
+    """Inside, Ctrl-C ends the process as it ends one that takes no signals: at once, by SIGINT, without a word.
+
+    For imports alone, which have nothing to clean up. A KeyboardInterrupt in the middle of one does not always arrive: C
+    extensions turn it into other errors, and importlib's own callbacks print and drop it. Where Ctrl-C is not Python's to
+    handle, because it is ignored, somebody else's, or this is not the main thread, nothing changes.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if before is signal.default_int_handler:
+            with suppress(ValueError):
+                signal.signal(signal.SIGINT, before)
