@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.microphone.blocks import Block
-from edgevoice.microphone.histogram import Histogram
+from edgevoice.microphone.capture import Block
 from edgevoice.microphone.recording import Recording
-from edgevoice.microphone.summary import Percentiles, Summary
+from edgevoice.microphone.summary import Histogram, Summary
 from edgevoice.microphone.timeline import Losses, Timeline
 
 if TYPE_CHECKING:
@@ -113,8 +112,8 @@ class LiveStream:
             lost_device=losses.device / rate,
             lost_clock=losses.clock / rate,
             lost_reopening=losses.reopening / rate,
-            latency=_percentiles(self._latency),
-            computing=_percentiles(self._computing),
+            latency=self._latency.percentiles(),
+            computing=self._computing.percentiles(),
             load=self._busy * rate / position if position else 0.0,
         )
 
@@ -144,10 +143,3 @@ class LiveStream:
             for frame in (frame for features in blocks for frame in features):
                 self._computing.add(each)
                 self._waiting.append((frame, self._timeline.captured(frame.seconds)))
-
-
-def _percentiles(histogram: Histogram) -> Percentiles | None:
-    if not histogram.count:
-        return None
-    p50, p99, p999 = (histogram.percentile(percent) for percent in (50, 99, 99.9))
-    return Percentiles(p50, p99, p999, histogram.largest)

@@ -17,11 +17,10 @@ import numpy as np
 
 from edgevoice.audio.samples import check_rate
 from edgevoice.errors import ArgumentError, MicrophoneLostError
-from edgevoice.microphone.blocks import Block, BlockQueue, Lost
-from edgevoice.microphone.capture import CaptureRequest, open_capture
+from edgevoice.microphone.capture import Block, BlockQueue, CaptureRequest, Lost, open_capture
 from edgevoice.microphone.livestream import LiveStream
+from edgevoice.microphone.portaudio import TICK
 from edgevoice.microphone.recording import Recording, check_recording
-from edgevoice.microphone.runningtime import TICK
 from edgevoice.microphone.summary import Summary
 from edgevoice.microphone.watchdog import Watchdog
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from edgevoice.errors import EdgeVoiceError
 from edgevoice.microphone import portaudio
-from edgevoice.microphone.blocks import BlockQueue, Lost
-from edgevoice.microphone.capture import Capture
-from edgevoice.microphone.runningtime import TICK, wait
+from edgevoice.microphone.capture import BlockQueue, Capture, Lost
+from edgevoice.microphone.portaudio import TICK, wait
 
 STALL = 1.5
 """Seconds of running time without a block after which a device is lost: noticed before 2 s are over."""
