@@ -53,6 +53,12 @@ class Lost(NamedTuple):
     """The device stopped delivering."""
 
     reason: str
+    awaited: bool
+    """Whether it is to be opened again."""
+
+
+class Stopped:
+    """Capturing was stopped, and all that came before was handed out."""
 
 
 class BlockQueue:
@@ -63,32 +69,44 @@ class BlockQueue:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
+        self.stopped = False
+        """Whether nothing more is taken."""
         # Written in C, without a lock that a signal handler or PortAudio's thread could find taken.
         self._items: queue.SimpleQueue[Block | Lost | None] = queue.SimpleQueue()
 
     def put(self, item: Block | Lost) -> None:
         """Add an item; never waits."""
+        if self.stopped:
+            return
         self._items.put(item)
         if isinstance(item, Block) and self._items.qsize() > self._capacity:
-            # The consumer may have been faster: nothing may wait here, in PortAudio's thread.
-            with contextlib.suppress(queue.Empty):
-                self._items.get_nowait()
+            self._drop()
 
-    def wake(self) -> None:
-        """Let `get` return. Can be called by a signal handler."""
+    def stop(self) -> None:
+        """Take nothing more, and let `get` return. For signal handlers too, and for any thread."""
+        self.stopped = True
         self._items.put(None)
 
-    def get(self, timeout: float | None) -> Block | Lost | None:
-        """The next item; None when there is none in `timeout` seconds, or on `wake`."""
-        try:
-            return self._items.get(timeout=timeout) if timeout is None or timeout > 0 else self._items.get_nowait()
-        except queue.Empty:
-            return None
+    def discard(self) -> None:
+        """Stop, and forget what is waiting."""
+        self.stopped = True
+        while not self._items.empty():
+            self._drop()
+        self.stop()
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is waiting."""
-        return self._items.empty()
+    def get(self, timeout: float | None) -> Block | Lost | Stopped | None:
+        """The next item, `Stopped` after the last one; None when there is none in `timeout` seconds."""
+        try:
+            # Once stopped, it may not wait: what woke it up before will not come again.
+            item = self._items.get_nowait() if self.stopped or timeout == 0 else self._items.get(timeout=timeout)
+        except queue.Empty:
+            item = None
+        return Stopped() if item is None and self.stopped and self._items.empty() else item
+
+    def _drop(self) -> None:
+        # The consumer may have been faster: nothing may wait here, in PortAudio's thread.
+        with contextlib.suppress(queue.Empty):
+            self._items.get_nowait()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Percentiles:
 
 
 class Histogram:
-    """Durations in bins that are 1 % wide, from 1 us to 10 000 s; the largest is exact. Over hours it takes no more memory."""
+    """Durations in bins that are 1 % wide, from 1 us to 10 000 s; the largest is exact. Memory does not grow."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(self._bin(_LARGEST) + 1, np.int64)
