@@ -8,7 +8,7 @@ import sys
 from types import TracebackType
 from typing import Self
 
-from edgevoice.features import Frame
+from edgevoice.microphone.liveframe import LiveFrame
 from edgevoice.microphone.microphone import Microphone
 
 _METER = 20
@@ -31,7 +31,7 @@ class StatusLine:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
-    def show(self, frame: Frame | None) -> None:
+    def show(self, frame: LiveFrame | None) -> None:
         """Bring the line up to date; `frame` is the latest, None when there is no new one."""
         if not self._visible:
             return

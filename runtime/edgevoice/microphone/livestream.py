@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import enum
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgevoice.errors import MicrophoneLostError
 from edgevoice.microphone.capture import Block, Lost, Stopped
+from edgevoice.microphone.liveframe import LiveFrame
 from edgevoice.microphone.recording import Recording
 from edgevoice.microphone.summary import Histogram, Summary
 from edgevoice.microphone.timeline import Losses, Timeline
@@ -110,7 +110,7 @@ class LiveStream:
         if recording is not None:
             recording.close()
 
-    def deliver(self) -> Frame | None:
+    def deliver(self) -> LiveFrame | None:
         """The next frame, None when there is none.
 
         Raises:
@@ -121,11 +121,13 @@ class LiveStream:
                 raise self._failure
             return None
         frame, captured = self._waiting.popleft()
-        latency = max(0.0, time.monotonic() - captured)
+        now = time.monotonic()
+        captured = min(captured, now)
+        latency = now - captured
         self._latency.add(latency)
         self._frames += 1
         self._gap_frames += frame.gap
-        return replace(frame, time=time.time() - latency, latency=latency)
+        return LiveFrame.of(frame, time=time.time() - latency, captured=captured, latency=latency)
 
     def summary(self) -> Summary:
         """What became of the audio so far."""
@@ -196,4 +198,4 @@ class LiveStream:
             self._busy_before = self._busy
             for frame in (frame for features in blocks for frame in features):
                 self._computing.add(each)
-                self._waiting.append((frame, self._timeline.captured(frame.seconds)))
+                self._waiting.append((frame, self._timeline.captured(frame.end)))

@@ -27,8 +27,8 @@ from edgevoice.microphone.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
-    from edgevoice.features import Frame
     from edgevoice.microphone.devices import InputDevice
+    from edgevoice.microphone.liveframe import LiveFrame
 
 
 class Microphone:
@@ -134,7 +134,7 @@ class Microphone:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def read(self, timeout: float | None = None) -> Frame | None:
+    def read(self, timeout: float | None = None) -> LiveFrame | None:
         """The next frame; None when there is none within `timeout` seconds, or when the microphone has ended.
 
         With `timeout=0` it computes what was captured, at most up to the next frame, and returns at once: for timers of
@@ -151,19 +151,19 @@ class Microphone:
                 return None
         return self._live.deliver()
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[LiveFrame]:
         return self
 
-    def __next__(self) -> Frame:
+    def __next__(self) -> LiveFrame:
         frame = self.read()
         if frame is None:
             raise StopIteration
         return frame
 
-    def __aiter__(self) -> AsyncIterator[Frame]:
+    def __aiter__(self) -> AsyncIterator[LiveFrame]:
         return self
 
-    async def __anext__(self) -> Frame:
+    async def __anext__(self) -> LiveFrame:
         import asyncio
 
         # A task that is cancelled here leaves its thread to end by itself; a frame that it computes is not lost.
