@@ -152,13 +152,11 @@ class LiveStream:
 
     def _hear(self, block: Block) -> None:
         lost, samples = self._timeline.place(block), block.samples(self._channels)
-        if not block.filled:
+        if block.filled:
+            lost, samples = lost + Losses(device=block.length), samples[:0]
+        else:
             self.peak = max(int(samples.max()), -int(samples.min())) / 2**15
-            self._compute(lost, samples)
-            return
-        self._compute(lost, samples[:0])
-        if self.state is not State.ENDED:
-            self._compute(Losses(device=block.length), samples[:0])
+        self._compute(lost, samples)
 
     def _fill_up(self) -> None:
         """Take all that is left of the audio asked for as lost, once it is over by the clock."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from edgevoice.audio.samples import check_rate
+from edgevoice.audio.samples import check_channel, check_rate, is_number
 from edgevoice.errors import ArgumentError
 from edgevoice.microphone.capture import BlockQueue, CaptureRequest, open_capture
 from edgevoice.microphone.livestream import LiveStream, State
@@ -91,9 +91,8 @@ class Microphone:
         reopen: bool = False,
         backlog: float = 10.0,
     ) -> None:
-        _check(device, channel, seconds, backlog)
-        if rate is not None:
-            check_rate(rate)
+        _check(device, seconds, backlog)
+        channel = check_channel(channel, None)
         if record is not None:
             check_recording(record)
         config = extractor.config
@@ -101,7 +100,7 @@ class Microphone:
         warming.push(np.zeros(config.audio.window, np.float32))
         request = CaptureRequest(
             device,
-            rate=config.audio.rate if rate is None else rate,
+            rate=config.audio.rate if rate is None else check_rate(rate),
             other_rate=rate is None,
             channels=1 if channel is None else channel + 1,
             step=config.level.step / config.audio.rate,
@@ -222,12 +221,10 @@ class Microphone:
             return item is not None
 
 
-def _check(device: object, channel: object, seconds: object, backlog: object) -> None:
+def _check(device: object, seconds: float | None, backlog: float) -> None:
     if device is not None and (isinstance(device, bool) or not isinstance(device, int | str)):
         raise ArgumentError(f"device {device!r}: expected an index, a part of the name, or None")
-    if channel is not None and (isinstance(channel, bool) or not isinstance(channel, int) or channel < 0):
-        raise ArgumentError(f"channel {channel!r}: expected a whole number, 0 or more")
-    if seconds is not None and (not isinstance(seconds, int | float) or not 0 < seconds < 1e9):
+    if seconds is not None and not (is_number(seconds) and 0 < seconds < 1e9):
         raise ArgumentError(f"seconds {seconds!r}: expected a number above 0")
-    if not isinstance(backlog, int | float) or not 1 <= backlog <= 600:
+    if not (is_number(backlog) and 1 <= backlog <= 600):
         raise ArgumentError(f"backlog {backlog!r}: expected 1 to 600 seconds")
