@@ -47,8 +47,8 @@ class Microphone:
     samples. That sees what the operating system, the queue, this thread and computing add, to about 1 ms. What lies
     before PortAudio it only knows where PortAudio tells that samples are older than their hand-over: good to a few ms
     with Core Audio, WASAPI and ALSA hardware; PulseAudio and PipeWire through ALSA tell nothing of use, and there the
-    server's and the hardware's own buffers (some 5 to 50 ms) are not counted. `frame.time` is the wall clock minus the
-    latency, and as right as the system's clock.
+    server's and the hardware's own buffers (some 5 to 50 ms) are not counted. A `LiveFrame` tells the moment of capture
+    by that clock as `captured`, and by the wall clock as `time`, which is as right as the system's clock.
 
     No code can remove: the window (a frame describes the past 0.5 s), the hop (an event waits up to 0.25 s for the
     next frame), the block where a gap has moved windows off its ends (up to 50 ms, else nothing), and the resampler
