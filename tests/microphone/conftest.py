@@ -9,6 +9,8 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
+from edgevoice.microphone import capture, livestream, microphone
+from microphone.fakeclock import FakeClock
 from microphone.fakesounddevice import FakeSoundDevice
 from microphone.virtualmicrophone import VirtualMicrophone, missing
 
@@ -19,6 +21,24 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     module = FakeSoundDevice()
     monkeypatch.setitem(sys.modules, "sounddevice", module)
     return module
+
+
+@pytest.fixture
+def clock(fake: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The clock of microphones and of the fake sounddevice: it goes on with speaking, and with what `read` waits for."""
+    fake.clock = clock = FakeClock()
+    for module in (capture, livestream, microphone):
+        monkeypatch.setattr(module, "time", clock)
+    get = capture.BlockQueue.get
+
+    def get_by_the_clock(blocks: capture.BlockQueue, timeout: float | None) -> object:
+        item = get(blocks, None if timeout is None else 0)
+        if item is None and timeout:
+            clock.sleep(timeout)
+        return item
+
+    monkeypatch.setattr(capture.BlockQueue, "get", get_by_the_clock)
+    return clock
 
 
 @pytest.fixture

@@ -86,9 +86,10 @@ class RawInputStream:
 
     def speak(self, samples: np.ndarray) -> None:
         """Hand over int16 samples at the pace of speech."""
-        started = time.monotonic()
+        clock = self.module.clock
+        started = clock.monotonic()
         for k, start in enumerate(range(0, len(samples) - self.size + 1, self.size), start=1):
-            time.sleep(max(0.0, started + k * self.size / self.rate - time.monotonic()))
+            clock.sleep(max(0.0, started + k * self.size / self.rate - clock.monotonic()))
             self.give(samples[start : start + self.size])
 
 
@@ -106,6 +107,7 @@ class FakeSoundDevice:
         self.streams: list[RawInputStream] = []
         self.default: int | None = 0
         self.restarts = 0
+        self.clock: Any = time
         self.block_in_abort: Callable[[], object] = lambda: None
         self.add("Fake microphone", channels=2, rate=48000)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 import edgevoice
-from edgevoice import Frame, Microphone
+from edgevoice import Microphone
+from edgevoice.microphone.liveframe import LiveFrame
 
 
-def take(microphone: Microphone) -> list[Frame]:
+def take(microphone: Microphone) -> list[LiveFrame]:
     """The frames of what the microphone has heard so far."""
     return list(iter(lambda: microphone.read(timeout=0), None))
 
 
-def assert_equal(frames: list[Frame], features: edgevoice.Features) -> None:
-    assert [frame.start for frame in frames] == features.start.tolist()
+def assert_equal(frames: list[LiveFrame], features: edgevoice.Features) -> None:
+    assert [frame.position for frame in frames] == features.position.tolist()
     np.testing.assert_array_equal([frame.values for frame in frames], features.values)

@@ -69,7 +69,7 @@ def test_async_for(
         while not fake.streams:
             await asyncio.sleep(0.01)
         fake.stream.give(voice)
-        while len(shown) < 39:
+        while len(shown) < 39 and not task.done():
             await asyncio.sleep(0.01)
         task.cancel()
 

@@ -8,8 +8,7 @@ import pytest
 
 import edgevoice
 from edgevoice import ArgumentError, MicrophoneNotFoundError, MicrophoneOpenError
-from edgevoice.microphone.blocks import BlockQueue
-from edgevoice.microphone.capture import Capture, CaptureRequest, open_capture
+from edgevoice.microphone.capture import BlockQueue, Capture, CaptureRequest, open_capture
 from edgevoice.microphone.devices import find_input, input_devices, supported_rates
 from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
 

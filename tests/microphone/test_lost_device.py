@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,17 @@ from edgevoice import (
     MicrophoneLostError,
     MicrophoneOpenError,
 )
+from edgevoice.microphone.portaudio import TICK
+from microphone.fakeclock import FakeClock
 from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
 from microphone.frames import take
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
@@ -32,24 +42,19 @@ def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tin
     assert fake.stream.calls == ["start", "abort", "close"]
 
 
-def test_a_device_that_falls_silent_is_lost_within_two_seconds(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray
-) -> None:
+def test_a_device_that_falls_silent_is_lost(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
     with Microphone(tiny) as microphone:
         fake.stream.give(voice[:800])
-        started = time.monotonic()
         with pytest.raises(MicrophoneLostError, match=r"nothing for 1\.5 s"):
             next(microphone)
-        assert 1.4 < time.monotonic() - started < 2
 
 
 def test_closing_does_not_wait_for_a_device_that_hangs(fake: FakeSoundDevice, tiny: Extractor) -> None:
     goes_on = threading.Event()
     fake.block_in_abort = lambda: goes_on.wait(20)
     microphone = Microphone(tiny)
-    started = time.monotonic()
     microphone.close()
-    assert time.monotonic() - started < 3
+    assert fake.stream.calls == ["start", "abort"], "it hangs still"
     with pytest.raises(MicrophoneOpenError, match="audio server hangs"):
         Microphone(tiny)
     goes_on.set()
@@ -58,24 +63,24 @@ def test_closing_does_not_wait_for_a_device_that_hangs(fake: FakeSoundDevice, ti
 
 
 def test_a_lost_device_is_waited_for_and_the_time_without_it_is_a_gap(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
+    fake: FakeSoundDevice, clock: FakeClock, tiny: Extractor, voice: np.ndarray, tmp_path: Path
 ) -> None:
     with Microphone(tiny, reopen=True, record=tmp_path / "captured.wav") as microphone:
         fake.stream.speak(voice[:16_000])
         frames = take(microphone)
         fake.failure = PortAudioError("Device unavailable", -9985)
         fake.stream.end()
-        assert microphone.read(timeout=1.5) is None
+        wait_until(lambda: microphone.read(timeout=0) is None and microphone.away is not None)
         assert microphone.away == "it was unplugged, or its audio server ended"
+        clock.sleep(2.0)
         fake.failure = None
-        while len(fake.streams) == 1:
-            time.sleep(0.02)
+        wait_until(lambda: len(fake.streams) == 2)
         fake.stream.speak(voice[16_000:48_000])
         frames += take(microphone)
         summary = microphone.summary()
         assert microphone.away is None
-    assert 1.5 < summary.lost_reopening == summary.lost < 4
-    assert summary.seconds == pytest.approx(3 + summary.lost)
+    assert summary.lost_reopening == summary.lost == pytest.approx(2.0)
+    assert summary.seconds == pytest.approx(5.0)
     assert summary.frames + summary.lost_windows == frames[-1].index + 1
     assert frames[3].gap
     assert not frames[2].gap
@@ -85,14 +90,16 @@ def test_a_lost_device_is_waited_for_and_the_time_without_it_is_a_gap(
     np.testing.assert_array_equal(captured, np.concatenate([voice[:16_000], np.zeros(gap, np.int16), voice[16_000:48_000]]))
 
 
-def test_seconds_go_by_while_a_lost_device_is_waited_for(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+def test_seconds_go_by_while_a_lost_device_is_waited_for(
+    fake: FakeSoundDevice, clock: FakeClock, tiny: Extractor, voice: np.ndarray
+) -> None:
     with Microphone(tiny, reopen=True, seconds=3.0) as microphone:
         fake.stream.speak(voice[:16_000])
         fake.failure = PortAudioError("Device unavailable", -9985)
         fake.stream.end()
-        started = time.monotonic()
+        started = clock.now
         frames = list(microphone)
-        assert 1 < time.monotonic() - started < 3
+        assert 2.0 <= clock.now - started <= 2.0 + TICK
         summary = microphone.summary()
     assert summary.seconds == 3.0
     assert summary.lost_reopening == pytest.approx(2.0)

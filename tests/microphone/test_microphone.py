@@ -16,10 +16,11 @@ import edgevoice
 from edgevoice import (
     ArgumentError,
     Extractor,
-    Frame,
     Microphone,
     ModelUseError,
 )
+from edgevoice.microphone.liveframe import LiveFrame
+from microphone.fakeclock import FakeClock
 from microphone.fakesounddevice import FakeSoundDevice
 from microphone.frames import assert_equal, take
 
@@ -62,17 +63,18 @@ def test_options_reach_the_stream(fake: FakeSoundDevice, tiny: Extractor, voice:
     assert_equal(frames, tiny.extract((both[:48000], 48000), level=0.5, hop=0.1, channel=1))
 
 
-def test_frames_carry_latency_and_wall_clock(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+def test_frames_carry_latency_and_wall_clock(
+    fake: FakeSoundDevice, clock: FakeClock, tiny: Extractor, voice: np.ndarray
+) -> None:
     with Microphone(tiny) as microphone:
         fake.stream.speak(voice[:12_000])
-        before = time.time()
+        clock.sleep(0.01)
         first, second = take(microphone)
-    assert first.latency is not None
-    assert first.time is not None
-    assert second.latency is not None
-    assert 0.25 <= first.latency < 1
-    assert second.latency < first.latency
-    assert first.time == pytest.approx(before - first.latency, abs=0.1)
+    assert first.latency == pytest.approx(0.26)
+    assert first.captured == pytest.approx(clock.now - 0.26)
+    assert first.time == pytest.approx(clock.time() - 0.26)
+    assert second.latency == pytest.approx(0.01)
+    assert (first.to_dict()["time"], first.to_dict()["latency"]) == (first.time, first.latency)
     summary = microphone.summary()
     assert summary.frames == 2
     assert summary.latency is not None
@@ -134,7 +136,7 @@ def test_a_block_that_portaudio_filled_up_is_a_gap(fake: FakeSoundDevice, tiny: 
         frames = take(microphone)
         assert microphone.summary().lost_device == 0.05
     assert [frame.index for frame in frames if frame.gap] == [3, 4]
-    assert frames[-1].end == 40_000
+    assert frames[-1].end == 2.5
 
 
 def test_it_ends_after_the_seconds_asked_for(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
@@ -177,19 +179,33 @@ def test_stop_delivers_what_was_captured(fake: FakeSoundDevice, tiny: Extractor,
         fake.stream.give(voice)
         microphone.stop()
         assert len(list(microphone)) == 39
-        assert "close" in fake.stream.calls
+        assert microphone.ended
+        fake.stream.give(voice)
+        assert microphone.read() is None
+    assert "close" in fake.stream.calls
 
 
-def test_read_waits_for_a_frame_and_no_longer_than_asked(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+def test_read_waits_for_a_frame_and_no_longer_than_asked(
+    fake: FakeSoundDevice, clock: FakeClock, tiny: Extractor, voice: np.ndarray
+) -> None:
     with Microphone(tiny) as microphone:
-        started = time.monotonic()
+        started = clock.now
         assert microphone.read(timeout=0.2) is None
         assert "latency: -" in str(microphone.summary())
-        assert 0.2 <= time.monotonic() - started < 1
+        assert clock.now - started == pytest.approx(0.2)
         threading.Timer(0.2, lambda: fake.stream.give(voice[:8000])).start()
         frame = microphone.read()
         assert frame is not None
-        assert frame.end == 8000
+        assert frame.end == 0.5
+
+
+def test_closing_forgets_what_was_not_computed(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        fake.stream.give(voice)
+        assert microphone.read() is not None
+    assert microphone.ended
+    assert microphone.read() is None
+    assert microphone.summary().seconds == 0.5
 
 
 def test_closing_from_another_thread_ends_the_iteration(fake: FakeSoundDevice, tiny: Extractor) -> None:
@@ -200,7 +216,7 @@ def test_closing_from_another_thread_ends_the_iteration(fake: FakeSoundDevice, t
 
 
 def test_async_iteration(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
-    async def listen() -> list[Frame]:
+    async def listen() -> list[LiveFrame]:
         with Microphone(tiny, seconds=1.0) as microphone:
             asyncio.get_running_loop().call_later(0.1, fake.stream.give, voice)
             return [frame async for frame in microphone]
@@ -226,7 +242,7 @@ def test_two_microphones_share_an_extractor(fake: FakeSoundDevice, tiny: Extract
         for k in range(0, 160_000, 16_000):
             fake.streams[0].give(voice[k : k + 16_000])
             fake.streams[1].give(voice[::-1][k : k + 16_000])
-        results: list[list[Frame]] = [[], []]
+        results: list[list[LiveFrame]] = [[], []]
         threads = [
             threading.Thread(target=lambda row, one: row.extend(take(one)), args=pair)
             for pair in zip(results, (first, second), strict=True)

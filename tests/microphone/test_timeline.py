@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevoice.microphone.blocks import Block
+from edgevoice.microphone.capture import Block
 from edgevoice.microphone.timeline import Losses, Timeline
 
 RATE, SIZE = 16000, 800

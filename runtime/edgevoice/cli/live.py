@@ -10,7 +10,7 @@ from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.cli.statusline import StatusLine
 from edgevoice.extractor import Extractor
-from edgevoice.features import Frame
+from edgevoice.microphone.liveframe import LiveFrame
 from edgevoice.microphone.microphone import Microphone
 from edgevoice.tables.jsonlines import JsonLines
 
@@ -65,7 +65,7 @@ class _Session:
                 if frame is None and self._microphone.ended:
                     return
 
-    def _write(self, frame: Frame) -> None:
+    def _write(self, frame: LiveFrame) -> None:
         self._writing = True
         try:
             self._lines.write([frame])

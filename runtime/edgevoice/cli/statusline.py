@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from edgevoice.features import Frame
+from edgevoice.microphone.liveframe import LiveFrame
 from edgevoice.microphone.microphone import Microphone
 
 _METER = 20
@@ -30,7 +30,7 @@ class StatusLine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._write("")
 
-    def show(self, frame: Frame | None) -> None:
+    def show(self, frame: LiveFrame | None) -> None:
         """Bring the line up to date; `frame` is the latest, None when there is no new one."""
         if not self._visible:
             return

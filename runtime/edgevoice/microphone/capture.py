@@ -1,21 +1,112 @@
-"""An input device that is open, its blocks going into a queue."""
+"""An input device that is open, the blocks that it hands over, and the queue that they go through."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+import queue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError, MicrophoneOpenError
 from edgevoice.microphone import portaudio
-from edgevoice.microphone.blocks import Block, BlockQueue
 from edgevoice.microphone.devices import InputDevice, find_input
 
 _REFUSED = (-9994, -9997, -9998)
 """PortAudio's errors for a sample format, rate or number of channels that the device does not take."""
 _LONGEST = 0.1
+
+
+class Block(NamedTuple):
+    """Consecutive samples as the device gave them."""
+
+    data: bytes
+    """Interleaved int16."""
+    length: int
+    """Samples of each channel."""
+    start: int
+    """Samples that the device gave before these, since it was opened."""
+    opening: int
+    """How often the device had been opened before."""
+    arrived: float
+    """`time.monotonic()` when PortAudio handed them over."""
+    captured: float
+    """When the device took the first of them, by PortAudio's clock; 0 where it does not tell."""
+    told: float
+    """PortAudio's clock when it handed them over."""
+    overflow: bool
+    """PortAudio says that samples before these were lost."""
+    filled: bool
+    """PortAudio says that zeros stand in for some of these."""
+
+    def samples(self, channels: int) -> NDArray[np.int16]:
+        """(length, channels), a view."""
+        return np.frombuffer(self.data, np.int16).reshape(-1, channels)
+
+
+class Lost(NamedTuple):
+    """The device stopped delivering."""
+
+    reason: str
+    awaited: bool
+    """Whether it is to be opened again."""
+
+
+class Stopped:
+    """Capturing was stopped, and all that came before was handed out."""
+
+
+class BlockQueue:
+    """Blocks on their way from PortAudio's thread to the consumer. When it is full, the oldest one makes room.
+
+    Nothing is counted here: the consumer sees by a block's `start` what went before it.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self.stopped = False
+        """Whether nothing more is taken."""
+        # Written in C, without a lock that a signal handler or PortAudio's thread could find taken.
+        self._items: queue.SimpleQueue[Block | Lost | None] = queue.SimpleQueue()
+
+    def put(self, item: Block | Lost) -> None:
+        """Add an item; never waits."""
+        if self.stopped:
+            return
+        self._items.put(item)
+        if isinstance(item, Block) and self._items.qsize() > self._capacity:
+            self._drop()
+
+    def stop(self) -> None:
+        """Take nothing more, and let `get` return. For signal handlers too, and for any thread."""
+        self.stopped = True
+        self._items.put(None)
+
+    def discard(self) -> None:
+        """Stop, and forget what is waiting."""
+        self.stopped = True
+        while not self._items.empty():
+            self._drop()
+        self.stop()
+
+    def get(self, timeout: float | None) -> Block | Lost | Stopped | None:
+        """The next item, `Stopped` after the last one; None when there is none in `timeout` seconds."""
+        try:
+            # Once stopped, it may not wait: what woke it up before will not come again.
+            item = self._items.get_nowait() if self.stopped or timeout == 0 else self._items.get(timeout=timeout)
+        except queue.Empty:
+            item = None
+        return Stopped() if item is None and self.stopped and self._items.empty() else item
+
+    def _drop(self) -> None:
+        # The consumer may have been faster: nothing may wait here, in PortAudio's thread.
+        with contextlib.suppress(queue.Empty):
+            self._items.get_nowait()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 import os
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
@@ -15,20 +16,19 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from edgevoice.audio.samples import check_rate
-from edgevoice.errors import ArgumentError, MicrophoneLostError
-from edgevoice.microphone.blocks import Block, BlockQueue, Lost
-from edgevoice.microphone.capture import CaptureRequest, open_capture
-from edgevoice.microphone.livestream import LiveStream
+from edgevoice.audio.samples import check_channel, check_rate, is_number
+from edgevoice.errors import ArgumentError
+from edgevoice.microphone.capture import BlockQueue, CaptureRequest, open_capture
+from edgevoice.microphone.livestream import LiveStream, State
+from edgevoice.microphone.portaudio import TICK
 from edgevoice.microphone.recording import Recording, check_recording
-from edgevoice.microphone.runningtime import TICK
 from edgevoice.microphone.summary import Summary
 from edgevoice.microphone.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
-    from edgevoice.features import Frame
     from edgevoice.microphone.devices import InputDevice
+    from edgevoice.microphone.liveframe import LiveFrame
 
 
 class Microphone:
@@ -47,8 +47,8 @@ class Microphone:
     samples. That sees what the operating system, the queue, this thread and computing add, to about 1 ms. What lies
     before PortAudio it only knows where PortAudio tells that samples are older than their hand-over: good to a few ms
     with Core Audio, WASAPI and ALSA hardware; PulseAudio and PipeWire through ALSA tell nothing of use, and there the
-    server's and the hardware's own buffers (some 5 to 50 ms) are not counted. `frame.time` is the wall clock minus the
-    latency, and as right as the system's clock.
+    server's and the hardware's own buffers (some 5 to 50 ms) are not counted. A `LiveFrame` tells the moment of capture
+    by that clock as `captured`, and by the wall clock as `time`, which is as right as the system's clock.
 
     No code can remove: the window (a frame describes the past 0.5 s), the hop (an event waits up to 0.25 s for the
     next frame), the block where a gap has moved windows off its ends (up to 50 ms, else nothing), and the resampler
@@ -91,10 +91,8 @@ class Microphone:
         reopen: bool = False,
         backlog: float = 10.0,
     ) -> None:
-        self._closed = True  # until there is something to close
-        _check(device, channel, seconds, backlog)
-        if rate is not None:
-            check_rate(rate)
+        _check(device, seconds, backlog)
+        channel = check_channel(channel, None)
         if record is not None:
             check_recording(record)
         config = extractor.config
@@ -102,7 +100,7 @@ class Microphone:
         warming.push(np.zeros(config.audio.window, np.float32))
         request = CaptureRequest(
             device,
-            rate=config.audio.rate if rate is None else rate,
+            rate=config.audio.rate if rate is None else check_rate(rate),
             other_rate=rate is None,
             channels=1 if channel is None else channel + 1,
             step=config.level.step / config.audio.rate,
@@ -118,12 +116,10 @@ class Microphone:
         again = replace(request, form=(capture.rate, capture.channels))
         reopener = partial(open_capture, again, self._blocks) if reopen else None
         self._watchdog = Watchdog(capture, self._blocks, reopener)
-        self._closed = False
-        self._live = LiveStream(stream, capture.channels, seconds, recording)
+        # One that is forgotten closes its device. At the end of the process PortAudio does.
+        weakref.finalize(self, self._watchdog.release).atexit = False
+        self._live = LiveStream(stream, capture.device.name, capture.channels, seconds, recording)
         self._lock = threading.Lock()
-        self._stopping = False
-        self._away: str | None = None
-        self._failure: Exception | None = None
         self.device: InputDevice = capture.device
         """The device that was opened."""
         self.rate: int = capture.rate
@@ -137,11 +133,7 @@ class Microphone:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if not self._closed:
-            self._watchdog.release()
-
-    def read(self, timeout: float | None = None) -> Frame | None:
+    def read(self, timeout: float | None = None) -> LiveFrame | None:
         """The next frame; None when there is none within `timeout` seconds, or when the microphone has ended.
 
         With `timeout=0` it computes what was captured, at most up to the next frame, and returns at once: for timers of
@@ -152,61 +144,56 @@ class Microphone:
             OutputError: the recording cannot be written.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        while not self._live.waiting and not self._live.finished:
+        while not self._live.settled:
             left = None if until is None else max(0.0, until - time.monotonic())
             if not self._advance(left) and left == 0:
                 return None
-        return self._deliver()
+        return self._live.deliver()
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[LiveFrame]:
         return self
 
-    def __next__(self) -> Frame:
+    def __next__(self) -> LiveFrame:
         frame = self.read()
         if frame is None:
             raise StopIteration
         return frame
 
-    def __aiter__(self) -> AsyncIterator[Frame]:
+    def __aiter__(self) -> AsyncIterator[LiveFrame]:
         return self
 
-    async def __anext__(self) -> Frame:
+    async def __anext__(self) -> LiveFrame:
         import asyncio
 
         # A task that is cancelled here leaves its thread to end by itself; a frame that it computes is not lost.
-        while not self._live.waiting and not self._live.finished:
+        while not self._live.settled:
             await asyncio.to_thread(self._advance, TICK)
-        frame = self._deliver()
+        frame = self._live.deliver()
         if frame is None:
             raise StopAsyncIteration
         return frame
 
     def stop(self) -> None:
         """Stop capturing; what was captured is still delivered, then the microphone has ended. For signal handlers too."""
-        self._stopping = True
-        self._blocks.wake()
+        self._blocks.stop()
 
     def close(self) -> None:
         """Close the device and the recording. Never hangs: a device that does not let go is left to itself."""
-        if self._closed:
-            return
-        self._closed = True
         self._watchdog.release()
-        self._blocks.wake()
+        self._blocks.discard()
         with self._lock:
-            self._live.close()
-        if self._away is None:
-            self._watchdog.close()
+            self._live.end()
+        self._watchdog.close()
 
     @property
     def ended(self) -> bool:
         """Whether no further frame will come."""
-        return self._live.finished and not self._live.waiting
+        return self._live.exhausted
 
     @property
     def away(self) -> str | None:
         """Why the device is lost, while it is waited for; None while it delivers."""
-        return self._away
+        return self._live.away
 
     @property
     def peak(self) -> float:
@@ -215,61 +202,29 @@ class Microphone:
 
     def summary(self) -> Summary:
         """What the microphone has done so far."""
-        return self._live.summary(self.device.name)
-
-    def _deliver(self) -> Frame | None:
-        frame = self._live.deliver()
-        if frame is None and self._failure is not None:
-            raise self._failure
-        return frame
+        return self._live.summary()
 
     def _advance(self, timeout: float | None) -> bool:
-        """Wait for the next block and compute what it completes; return whether there was anything to do."""
+        """Take what the device gives next; return whether there was anything to do."""
         with self._lock:
-            if self._closed:
-                self._live.close()
-            if self._live.waiting or self._live.finished:
+            if self._live.settled:
                 return True
-            if self._stopping:
-                # From here on nothing is added, and what there is comes to its end.
-                self._watchdog.close()
-                timeout = 0
-            elif self._away is not None:
+            if self._live.state is State.AWAY:
+                # Time goes on without blocks.
                 timeout = TICK if timeout is None else min(timeout, TICK)
-            item = self._blocks.get(timeout)
             try:
-                self._handle(item)
-            except BaseException as error:
-                # Interrupted or failed half-way, the stream is of no further use.
-                self._failure = error if isinstance(error, Exception) else None
-                self._live.close()
-                self._watchdog.release()
-                raise
+                item = self._blocks.get(timeout)
+                self._live.take(item)
+            finally:
+                if self._live.state is State.ENDED or self._blocks.stopped:
+                    self._watchdog.release()
             return item is not None
 
-    def _handle(self, item: Block | Lost | None) -> None:
-        if isinstance(item, Block):
-            self._away = None
-            self._live.take(item)
-        elif isinstance(item, Lost):
-            self._away = item.reason
-            if not self._watchdog.reopens:
-                self._live.finish()
-                self._failure = MicrophoneLostError(f"{self.device.name}: {item.reason}")
-        elif self._stopping and self._blocks.empty:
-            self._live.finish()
-        elif self._away is not None and self._live.overdue:
-            self._live.fill_up()
-        if self._live.finished:
-            self._watchdog.release()
 
-
-def _check(device: object, channel: object, seconds: object, backlog: object) -> None:
+def _check(device: object, seconds: float | None, backlog: float) -> None:
     if device is not None and (isinstance(device, bool) or not isinstance(device, int | str)):
         raise ArgumentError(f"device {device!r}: expected an index, a part of the name, or None")
-    if channel is not None and (isinstance(channel, bool) or not isinstance(channel, int) or channel < 0):
-        raise ArgumentError(f"channel {channel!r}: expected a whole number, 0 or more")
-    if seconds is not None and (not isinstance(seconds, int | float) or not 0 < seconds < 1e9):
+    if seconds is not None and not (is_number(seconds) and 0 < seconds < 1e9):
         raise ArgumentError(f"seconds {seconds!r}: expected a number above 0")
-    if not isinstance(backlog, int | float) or not 1 <= backlog <= 600:
+    if not (is_number(backlog) and 1 <= backlog <= 600):
         raise ArgumentError(f"backlog {backlog!r}: expected 1 to 600 seconds")

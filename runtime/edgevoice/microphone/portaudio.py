@@ -8,67 +8,44 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import queue
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
 
 from edgevoice.errors import MicrophoneOpenError, MissingPackageError
-from edgevoice.microphone.runningtime import wait
 
 PATIENCE = 5.0
 """Seconds of running time that a call is waited for."""
+TICK = 0.25
+"""Seconds between two looks: four wake-ups a second cost nothing, and a stall is noticed soon enough."""
 
 Result = TypeVar("Result")
 
 
-class _Call(Generic[Result]):
-    """A function to be called by PortAudio's thread, and what became of it."""
+def wait(event: threading.Event, seconds: float) -> bool:
+    """Wait for an event, at most so many seconds of this process's own running time; return whether it came.
 
-    def __init__(self, function: Callable[[], Result], late: Callable[[Result], object] | None) -> None:
-        self._function, self._late = function, late
-        self._lock = threading.Lock()
-        self._given_up = threading.Event()
-        self._results: list[Result] = []
-        self._error: BaseException | None = None
-        self.done = threading.Event()
-
-    def run(self) -> None:
-        if self._given_up.is_set():
-            return
-        try:
-            self._results.append(self._function())
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-            self._error = error
-        with self._lock:
-            self.done.set()
-        if self._given_up.is_set() and self._late is not None:
-            for result in self._results:
-                self._late(result)
-
-    def give_up(self) -> bool:
-        """Stop waiting; return whether the result is missing indeed."""
-        with self._lock:
-            if not self.done.is_set():
-                self._given_up.set()
-            return self._given_up.is_set()
-
-    def result(self) -> Result:
-        if self._error is not None:
-            raise self._error
-        return self._results[0]
+    A process that was stopped (SIGSTOP, a debugger, a suspended machine) wakes up to time-outs that expired while
+    nothing could happen. Ticks do not expire: however long one took by the clock, it counts as one.
+    """
+    return any(event.wait(TICK) for _ in range(math.ceil(seconds / TICK)))
 
 
 class _Caller:
     """The thread that makes the calls: a daemon, for a call that hangs must not keep the process alive."""
 
     def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[_Call[Any]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def put(self, call: _Call[Any]) -> None:
+    def put(self, call: Callable[[], object]) -> None:
+        """Have a function called that does not raise."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._calls = queue.SimpleQueue()
@@ -77,9 +54,9 @@ class _Caller:
         self._calls.put(call)
 
     @staticmethod
-    def _run(calls: queue.SimpleQueue[_Call[Any]]) -> None:
+    def _run(calls: queue.SimpleQueue[Callable[[], object]]) -> None:
         while True:
-            calls.get().run()
+            calls.get()()
 
 
 _caller = _Caller()
@@ -92,27 +69,45 @@ def call(
 
     Args:
         function: what to call.
-        patience: seconds of running time to wait for it.
-        late: called with the result when it comes after all.
+        patience: seconds of running time to wait for it. A call that has not begun by then is not made at all.
+        late: called with the result, by PortAudio's thread, when it comes after all.
 
     Raises:
         MicrophoneOpenError: there was no answer in time, or an error of PortAudio's.
     """
-    pending = _Call(function, late)
-    _caller.put(pending)
+    future: Future[Result] = Future()
+    answered = threading.Event()
+    future.add_done_callback(lambda _: answered.set())
+    _caller.put(partial(_make, function, future))
+    in_time = False
     try:
-        answered = wait(pending.done, patience)
-    except BaseException:  # Ctrl-C
-        pending.give_up()
-        raise
-    if not answered and pending.give_up():
+        in_time = wait(answered, patience)
+    finally:  # after Ctrl-C too
+        if not in_time and not future.cancel() and late is not None:
+            # The call is under way, or came to its end just now: the next one, calls being in order, finds its result.
+            _caller.put(partial(_dispose, future, late))
+    if not in_time:
         raise MicrophoneOpenError(f"PortAudio did not answer within {patience:g} s: the audio server hangs")
     try:
-        return pending.result()
+        return future.result()
     except Exception as error:
         if isinstance(error, getattr(sys.modules.get("sounddevice"), "PortAudioError", ())):
             raise MicrophoneOpenError(f"PortAudio: {error}") from error
         raise
+
+
+def _make(function: Callable[[], Result], future: Future[Result]) -> None:
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            future.set_exception(error)
+
+
+def _dispose(future: Future[Result], late: Callable[[Result], object]) -> None:
+    # Nobody is left to be told.
+    with contextlib.suppress(BaseException):
+        late(future.result())
 
 
 def load() -> Any:

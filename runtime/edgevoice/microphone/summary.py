@@ -1,9 +1,14 @@
-"""What a microphone has done so far."""
+"""What a microphone has done so far, and the percentiles that belong to it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+
+_SMALLEST, _LARGEST, _STEP = 1e-6, 1e4, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,39 @@ class Percentiles:
     def __str__(self) -> str:
         values = (self.p50, self.p99, self.p999, self.max)
         return "p50 {:.1f}, p99 {:.1f}, p99.9 {:.1f}, max {:.1f} ms".format(*(1e3 * value for value in values))
+
+
+class Histogram:
+    """Durations in bins that are 1 % wide, from 1 us to 10 000 s; the largest is exact. Memory does not grow."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(self._bin(_LARGEST) + 1, np.int64)
+        self.largest = 0.0
+        """The largest duration, in seconds."""
+        self.count = 0
+
+    @staticmethod
+    def _bin(seconds: float) -> int:
+        return round(math.log(min(max(seconds, _SMALLEST), _LARGEST) / _SMALLEST) / _STEP)
+
+    def add(self, seconds: float) -> None:
+        """Count one duration, in seconds."""
+        self._counts[self._bin(seconds)] += 1
+        self.count += 1
+        self.largest = max(self.largest, seconds)
+
+    def percentile(self, percent: float) -> float:
+        """Duration, in seconds, that so many percent do not exceed, to 1 %. There must be one."""
+        rank = math.ceil(self.count * percent / 100)
+        bin_ = int(np.searchsorted(np.cumsum(self._counts), max(rank, 1)))
+        return min(_SMALLEST * math.exp(bin_ * _STEP), self.largest)
+
+    def percentiles(self) -> Percentiles | None:
+        """Those that a summary tells; None where there is no duration."""
+        if not self.count:
+            return None
+        p50, p99, p999 = (self.percentile(percent) for percent in (50, 99, 99.9))
+        return Percentiles(p50, p99, p999, self.largest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from dataclasses import dataclass, fields
 
-from edgevoice.microphone.blocks import Block
+from edgevoice.microphone.capture import Block
 
 JUMP = 0.1
 """Seconds by which samples must fall behind the clock for a part of them to count as lost ..."""

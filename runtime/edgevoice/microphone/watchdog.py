@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from edgevoice.errors import EdgeVoiceError
 from edgevoice.microphone import portaudio
-from edgevoice.microphone.blocks import BlockQueue, Lost
-from edgevoice.microphone.capture import Capture
-from edgevoice.microphone.runningtime import TICK, wait
+from edgevoice.microphone.capture import BlockQueue, Capture, Lost
+from edgevoice.microphone.portaudio import TICK, wait
 
 STALL = 1.5
 """Seconds of running time without a block after which a device is lost: noticed before 2 s are over."""
@@ -33,19 +32,16 @@ class Watchdog:
 
     def __init__(self, capture: Capture, blocks: BlockQueue, reopen: Callable[[int], Capture] | None) -> None:
         self._blocks, self._reopen = blocks, reopen
-        self._wake, self._closing, self._done = threading.Event(), threading.Event(), threading.Event()
         self._openings = 1
+        self._closing, self._wake = threading.Event(), threading.Event()
+        self._let_go = threading.Event()
+        """The device is closed; or it is lost, and closing it may take for ever."""
         threading.Thread(target=self._run, args=(capture,), name="microphone watchdog", daemon=True).start()
-
-    @property
-    def reopens(self) -> bool:
-        """Whether a lost device is waited for."""
-        return self._reopen is not None
 
     def close(self) -> None:
         """Close the device, and wait for it; give up on one that hangs."""
         self.release()
-        wait(self._done, 2 * _CLOSING)
+        wait(self._let_go, 2 * _CLOSING)
 
     def release(self) -> None:
         """Close the device without waiting for it."""
@@ -54,14 +50,16 @@ class Watchdog:
 
     def _run(self, capture: Capture | None) -> None:
         while capture is not None:
+            self._let_go.clear()
             reason = self._watch(capture)
             if reason is not None:
-                self._blocks.put(Lost(reason))
+                self._let_go.set()
+                self._blocks.put(Lost(reason, awaited=self._reopen is not None))
             # A hanging server keeps the call; it is made as soon as the server goes on.
             with contextlib.suppress(Exception):
                 portaudio.call(capture.close, patience=_CLOSING)
             capture = None if reason is None or self._reopen is None else self._open_again(self._reopen)
-        self._done.set()
+        self._let_go.set()
 
     def _watch(self, capture: Capture) -> str | None:
         """Wait until the device is lost: the reason, or None on closing."""

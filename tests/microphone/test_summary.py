@@ -1,11 +1,11 @@
-"""Percentiles in constant memory."""
+"""Percentiles of a summary, in constant memory."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from edgevoice.microphone.histogram import Histogram
+from edgevoice.microphone.summary import Histogram
 
 
 def test_percentiles_are_those_of_numpy_to_one_percent() -> None:
@@ -27,3 +27,13 @@ def test_durations_out_of_range_count_as_the_ends_of_it() -> None:
     assert histogram.percentile(50) == 1e-6
     assert histogram.percentile(100) == pytest.approx(1e4, rel=0.01)
     assert histogram.largest == 1e9
+
+
+def test_a_summary_tells_percentiles_once_there_is_a_duration() -> None:
+    histogram = Histogram()
+    assert histogram.percentiles() is None
+    histogram.add(0.02)
+    percentiles = histogram.percentiles()
+    assert percentiles is not None
+    assert percentiles.p50 == pytest.approx(0.02, rel=0.01)
+    assert str(percentiles).endswith("max 20.0 ms")
