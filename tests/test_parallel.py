@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import edgevoice
 from edgevoice import Extractor, Features
 from edgevoice.features import Layout
-from edgevoice.parallel import analysed, default_workers, usable_cores
+from edgevoice.parallel import analysed, default_workers
 from edgevoice.windows import Windows
 
 LAYOUT = Layout(bottleneck=1, error=0, rate=16000, window=4)
@@ -200,12 +200,3 @@ def test_windows_that_belong_together_have_one_worker(
 def test_workers_that_are_none(tiny: Extractor, noise: np.ndarray, workers: Any) -> None:
     with pytest.raises(edgevoice.ArgumentError, match="workers"):
         tiny.extract((noise, 16000), workers=workers)
-
-
-def test_usable_cores_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert usable_cores() >= 1
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 2, 5}, raising=False)
-    assert usable_cores() == 3
-    monkeypatch.delattr("os.sched_getaffinity")
-    monkeypatch.setattr("os.cpu_count", lambda: None)
-    assert usable_cores() == 1

@@ -15,7 +15,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "scipy", "pandas", "matplotlib", "sound
 
 # A module may import from its own row and from the rows above it.
 LAYERS = (
-    ("errors",),
+    ("errors", "cores"),
     ("config",),
     ("audio", "files", "levels", "frontend", "functionals"),
     ("modelfolder",),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from edgevoice.analysis import Analysis
+from edgevoice.cores import usable_cores
 from edgevoice.features import Features
 from edgevoice.windows import Windows
 
@@ -81,13 +81,6 @@ def analysed(
 def default_workers(threads: int) -> int:
     """How many workers of so many threads each the cores hold: 1 to 8, as each takes 20 MB."""
     return min(max(1, usable_cores() // threads), _MOST)
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use, 1 or more."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Task:
