@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from edgevoice.bench.arithmetic import Arithmetic
-from edgevoice.bench.floor import Floor
 from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.machine import Machine
 from edgevoice.bench.processes import Process
@@ -18,18 +16,7 @@ from edgevoice.bench.reference import Check
 from edgevoice.bench.timing import Timing
 from edgevoice.errors import ArgumentError
 
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Network:
-    """One network: what it has to compute, and where its time goes."""
-
-    arithmetic: Arithmetic
-    floor: float
-    """Seconds that it would take at the machine's best rates."""
-    operators: dict[str, float]
-    """Seconds of a run in each operator, the longest first."""
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -48,9 +35,6 @@ class Report:
     """Seconds from one frame to the next."""
     check: Check
     timings: dict[str, Timing]
-    networks: dict[str, Network]
-    """By file name."""
-    floor: Floor
     process: Process
     package_size: int
     """Bytes of EdgeVoice's own modules."""
@@ -68,15 +52,11 @@ class Report:
     def ratios(self) -> dict[str, float]:
         """What does not depend on how fast the machine is: medians of this run, divided by each other."""
         median = {name: timing.median for name, timing in self.timings.items()}
-        ratios = {
+        return {
             "front end / fft": median["front end"] / median["fft"],
             "encode() / encoder": median["encode()"] / median["encoder"],
+            "first frame / imports": self.process.first_frame / self.process.imports,
         }
-        for name, network in self.networks.items():
-            stage = Path(name).stem
-            ratios[f"{stage} again / floor"] = median[f"{stage} again"] / network.floor
-        ratios["first frame / imports"] = self.process.first_frame / self.process.imports
-        return ratios
 
     @property
     def real_time_factor(self) -> float:
@@ -108,8 +88,6 @@ class Report:
             "ratios": self.ratios,
             "real_time_factor": self.real_time_factor,
             "streams": self.streams,
-            "networks": {name: asdict(network) for name, network in self.networks.items()},
-            "floor": asdict(self.floor),
             "process": self.process.to_dict(),
             "package_size": self.package_size,
             "model_size": self.model_size,
@@ -137,11 +115,6 @@ class Report:
                 hop=data["hop"],
                 check=Check(**data["check"]),
                 timings={name: Timing(np.array(stage["microseconds"]) * 1e-6) for name, stage in data["stages"].items()},
-                networks={
-                    name: Network(Arithmetic(**network["arithmetic"]), network["floor"], network["operators"])
-                    for name, network in data["networks"].items()
-                },
-                floor=Floor(**data["floor"]),
                 process=Process(**data["process"]),
                 package_size=data["package_size"],
                 model_size=data["model_size"],
@@ -166,14 +139,10 @@ class Report:
             _row("milliseconds a window", *next(iter(self.timings.values())).summary()),
             *(_row(name, *map(_three, timing.summary().values())) for name, timing in self.timings.items()),
             "",
-            _row("floor of the networks", "ms", "Mop", "MB")
-            + f"   at {self.floor.sgemm / 1e9:.0f} Gop/s and {self.floor.read / 1e9:.0f} GB/s",
+            *(_row(name, f"{ratio:.2f}") for name, ratio in self.ratios.items()),
+            "",
+            _row("real-time factor", f"{self.real_time_factor:.4f}"),
         ]
-        for name, network in self.networks.items():
-            operations, weights = network.arithmetic.operations / 1e6, network.arithmetic.weights / 1e6
-            lines.append(_row(name, _three(1e3 * network.floor), f"{operations:.1f}", f"{weights:.1f}"))
-        lines += ["", *(_row(name, f"{ratio:.2f}") for name, ratio in self.ratios.items()), ""]
-        lines.append(_row("real-time factor", f"{self.real_time_factor:.4f}"))
         if self.streams:
             lines.append(_row("live streams at full load", f"{self.streams:.0f}"))
         if self.live:

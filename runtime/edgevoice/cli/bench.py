@@ -20,9 +20,7 @@ examples:
   edgevoice bench --compare before.json
 
 Checks the numbers before it times anything. Every round runs each stage once; ratios are of medians of the same run, so
-they can be compared between machines. The floor is what the networks' products would take at the rate of a large matrix
-product, and their weights at the rate at which memory is read again and again: it is compared with runs right after
-others. Let nothing else run meanwhile.
+they can be compared between machines. Let nothing else run meanwhile.
 """
 
 
