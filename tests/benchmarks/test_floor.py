@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.floor import Arithmetic, Floor, operator_times
 from edgevoice import Extractor, ModelFolder
-from edgevoice.bench.arithmetic import Arithmetic, operator_times
-from edgevoice.bench.floor import Floor
 
 
 def folder_with(tmp_path: Path, node: Any, shape: list[int], **weights: np.ndarray) -> Any:

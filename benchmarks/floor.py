@@ -1,10 +1,21 @@
-"""How much there is to compute in a network, read from what ONNX Runtime says about a run."""
+"""How fast a network could be on this machine: its products at the rate of a large matrix product, its weights read once.
+
+    python -m benchmarks.floor BYTES
+
+prints the rates of this machine as JSON. NumPy fixes the threads of its matrix product when it is loaded, so `Floor.measure`
+does it in a process of its own.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +29,10 @@ from edgevoice.modelfolder import ModelFolder
 Inputs = dict[str, NDArray[np.float32]]
 Shape = list[int]
 
+ROOT = Path(__file__).resolve().parents[1]
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_SIDE = 512  # of a matrix whose product runs at full speed, and is done before the scheduler takes the core away
+_SECONDS = 0.5  # for each of the two rates
 _WARM_UP = 10
 
 
@@ -44,6 +59,32 @@ class Arithmetic:
         return cls(operations, weights)
 
 
+@dataclass(frozen=True)
+class Floor:
+    """The best rates that were seen on this machine."""
+
+    sgemm: float
+    """Operations a second of a float32 matrix product of 512 x 512."""
+    read: float
+    """Bytes a second at which a float32 matrix is read, again and again, by a product with a vector."""
+
+    @classmethod
+    def measure(cls, size: int, threads: int) -> Floor:
+        """Measure on so many threads. `size` bytes are read: it depends on them which cache they come from."""
+        environment = os.environ | dict.fromkeys(_THREADS, str(threads))
+        command = [sys.executable, "-m", "benchmarks.floor", str(size)]
+        output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True).stdout
+        return cls(**json.loads(output))
+
+    def best(self, other: Floor) -> Floor:
+        """The higher of both rates."""
+        return Floor(max(self.sgemm, other.sgemm), max(self.read, other.read))
+
+    def seconds(self, arithmetic: Arithmetic) -> float:
+        """The floor of a network: its operations and its weights at these rates, one after the other."""
+        return arithmetic.operations / self.sgemm + arithmetic.weights / self.read
+
+
 def operator_times(folder: ModelFolder, name: str, inputs: Inputs, threads: int, runs: int = 100) -> dict[str, float]:
     """Median seconds a run on the CPU spends in each operator of the optimised network, the longest first.
 
@@ -55,6 +96,27 @@ def operator_times(folder: ModelFolder, name: str, inputs: Inputs, threads: int,
         times.setdefault(label, []).append(event["dur"] * 1e-6)
     medians = {label: float(np.median(seconds[_WARM_UP:])) for label, seconds in times.items()}
     return dict(sorted(medians.items(), key=lambda item: -item[1]))
+
+
+def _best(run: Callable[[], object]) -> float:
+    """Seconds of the fastest of many runs."""
+    best, end = np.inf, time.perf_counter() + _SECONDS
+    while (begin := time.perf_counter()) < end:
+        run()
+        best = min(best, time.perf_counter() - begin)
+    return float(best)
+
+
+def _rates(size: int) -> dict[str, float]:
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((_SIDE, _SIDE)).astype(np.float32) for _ in range(2))
+    product = np.empty_like(left)
+    matrix = rng.standard_normal((max(1, size // (4 * _SIDE)), _SIDE)).astype(np.float32)
+    vector, made = matrix[0].copy(), np.empty(len(matrix), np.float32)
+    return {
+        "sgemm": 2 * _SIDE**3 / _best(lambda: np.matmul(left, right, out=product)),
+        "read": matrix.nbytes / _best(lambda: np.matmul(matrix, vector, out=made)),
+    }
 
 
 def _trace(
@@ -104,3 +166,7 @@ _PRODUCTS = {
     "LSTM": _recurrence,
     "GRU": _recurrence,
 }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_rates(int(sys.argv[1]))))
