@@ -1,13 +1,15 @@
-"""How fast a network could be on this machine: its products at the rate of a large matrix product, its weights read once.
+"""How fast a network could be on this machine, how fast it is, and where its time goes.
 
-    python -m benchmarks.floor BYTES
+    python -m benchmarks.floor --model cae-256
 
-prints the rates of this machine as JSON. NumPy fixes the threads of its matrix product when it is loaded, so `Floor.measure`
-does it in a process of its own.
+prints a table. The floor of a network is what its products would take at the rate of a large matrix product, and its
+weights at the rate at which memory is read again and again. `again` is a run right after one that does not count, with
+the weights still in the caches: what is compared with the floor. Let nothing else run meanwhile.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -17,12 +19,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import edgevoice
+from edgevoice import Extractor
+from edgevoice.bench.benchmark import noise
+from edgevoice.bench.machine import Machine
+from edgevoice.bench.timing import Call, time_calls
 from edgevoice.inference import open_session
 from edgevoice.modelfolder import ModelFolder
 
@@ -34,6 +42,7 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 _SIDE = 512  # of a matrix whose product runs at full speed, and is done before the scheduler takes the core away
 _SECONDS = 0.5  # for each of the two rates
 _WARM_UP = 10
+_OUTPUTS = {"encoder.onnx": "bottleneck", "decoder.onnx": "error"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class Floor:
     def measure(cls, size: int, threads: int) -> Floor:
         """Measure on so many threads. `size` bytes are read: it depends on them which cache they come from."""
         environment = os.environ | dict.fromkeys(_THREADS, str(threads))
-        command = [sys.executable, "-m", "benchmarks.floor", str(size)]
+        command = [sys.executable, "-m", "benchmarks.floor", "--rates", str(size)]
         output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True).stdout
         return cls(**json.loads(output))
 
@@ -168,5 +177,83 @@ _PRODUCTS = {
 }
 
 
+@dataclass(frozen=True)
+class Account:
+    """One network on this machine."""
+
+    arithmetic: Arithmetic
+    again: float
+    """Median seconds of a run right after another one."""
+    floor: float
+    """Seconds that it would take at the machine's best rates."""
+    operators: dict[str, float]
+    """Median seconds in each operator, the longest first."""
+
+
+def account(extractor: Extractor, threads: int, rounds: int) -> tuple[Floor, dict[str, Account]]:
+    """The machine's rates, and an account of each network by its file's name."""
+    folder, inputs = extractor.folder, _inputs(extractor)
+    counted = {name: Arithmetic.count(folder, name, these) for name, these in inputs.items()}
+    size = sum(arithmetic.weights for arithmetic in counted.values())
+    floor = Floor.measure(size, threads)
+    calls = []
+    for name, these in inputs.items():
+        run = partial(open_session(folder, name, threads=threads).run, [_OUTPUTS[name]], these)
+        calls.append(Call(name, run, run))
+    timings = time_calls(calls, rounds)
+    operators = {name: operator_times(folder, name, these, threads) for name, these in inputs.items()}
+    floor = floor.best(Floor.measure(size, threads))
+    return floor, {
+        name: Account(arithmetic, timings[name].median, floor.seconds(arithmetic), operators[name])
+        for name, arithmetic in counted.items()
+    }
+
+
+def floor_table(floor: Floor, accounts: dict[str, Account]) -> str:
+    """Plain text for people."""
+    lines = [
+        f"products {floor.sgemm / 1e9:.0f} Gop/s, weights {floor.read / 1e9:.0f} GB/s",
+        "",
+        f"{'network':<28}" + "".join(f"{name:>12}" for name in ("again, ms", "floor, ms", "again/floor", "Mop", "MB")),
+    ]
+    for name, found in accounts.items():
+        cells = (
+            f"{1e3 * found.again:.3f}",
+            f"{1e3 * found.floor:.3f}",
+            f"{found.again / found.floor:.2f}",
+            f"{found.arithmetic.operations / 1e6:.1f}",
+            f"{found.arithmetic.weights / 1e6:.1f}",
+        )
+        lines.append(f"{name:<28}" + "".join(f"{cell:>12}" for cell in cells))
+    for name, found in accounts.items():
+        lines += ["", f"{name}, by operator (with the profiler's own cost)"]
+        lines += [f"{1e3 * seconds:12.3f} ms  {operator}" for operator, seconds in found.operators.items()]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="cae-256", help="a name, or a folder (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of a run (default: 1)")
+    parser.add_argument("--rounds", type=int, default=1000, help="times taken of each network (default: 1000)")
+    # NumPy fixes the threads of its matrix product when it is loaded: `Floor.measure` asks another process for the rates.
+    parser.add_argument("--rates", type=int, metavar="BYTES", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.rates is not None:
+        print(json.dumps(_rates(arguments.rates)))
+        return
+    extractor = edgevoice.load(arguments.model, threads=arguments.threads)
+    print(f"{extractor.config.name} {extractor.config.version}, threads: {arguments.threads}\n{Machine.describe()}")
+    print(floor_table(*account(extractor, arguments.threads, arguments.rounds)))
+
+
+def _inputs(extractor: Extractor) -> dict[str, Inputs]:
+    """What the networks are run on: one window of noise."""
+    window = noise(extractor.config.audio.window)
+    image = {"spectrogram": extractor.spectrogram(window)[:, None]}
+    return {"encoder.onnx": image, "decoder.onnx": {"bottleneck": extractor.encode(window), **image}}
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_rates(int(sys.argv[1]))))
+    main()

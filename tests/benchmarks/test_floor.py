@@ -1,7 +1,8 @@
-"""Products are counted as arithmetic says."""
+"""Products are counted as arithmetic says, and the floor is made of them."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.floor import Arithmetic, Floor, operator_times
+from benchmarks.floor import Arithmetic, Floor, main, operator_times
 from edgevoice import Extractor, ModelFolder
 
 
@@ -94,3 +95,17 @@ def test_rates_of_this_machine_are_plausible() -> None:
     floor = Floor.measure(1_000_000, threads=1)
     assert 1e8 < floor.sgemm < 1e13
     assert 1e8 < floor.read < 1e13
+
+
+def test_table(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(Floor, "measure", lambda *_, **__: Floor(100e9, 50e9))
+    monkeypatch.setattr(sys, "argv", ["floor", "--model", str(tiny_model), "--rounds", "3"])
+    main()
+    _, _, rates, _, _, encoder, decoder, *operators = capsys.readouterr().out.splitlines()
+    assert rates == "products 100 Gop/s, weights 50 GB/s"
+    # The encoder's mean over columns is no product; its matrix of 128 x 8 is.
+    name, again, floor, _, operations, weights = encoder.split()
+    assert (name, floor, operations, weights) == ("encoder.onnx", "0.000", "0.0", "0.0")
+    assert 0 < float(again) < 1000
+    assert decoder.split()[0] == "decoder.onnx"
+    assert any("MatMul" in line for line in operators)
