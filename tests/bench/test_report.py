@@ -13,9 +13,8 @@ import pytest
 import edgevoice
 from edgevoice import ArgumentError
 from edgevoice.bench.benchmark import run_benchmark
-from edgevoice.bench.comparison import Comparison
 from edgevoice.bench.figure import draw_report
-from edgevoice.bench.report import Report
+from edgevoice.bench.report import Comparison, Report
 from edgevoice.bench.timing import Timing
 
 

@@ -50,9 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure; print, write and compare."""
     # Loaded here: other commands do without.
     from edgevoice.bench.benchmark import run_benchmark
-    from edgevoice.bench.comparison import Comparison
     from edgevoice.bench.figure import draw_report
-    from edgevoice.bench.report import Report
+    from edgevoice.bench.report import Comparison, Report
 
     old = Report.read(arguments.compare) if arguments.compare else None
     kind = figure_format(arguments.plot) if arguments.plot else ""
