@@ -244,7 +244,7 @@ def main() -> None:
         print(json.dumps(_rates(arguments.rates)))
         return
     extractor = edgevoice.load(arguments.model, threads=arguments.threads)
-    print(f"{extractor.config.name} {extractor.config.version}, threads: {arguments.threads}\n{Machine.describe()}")
+    print(f"{extractor.config.name} {extractor.config.version}, threads: {arguments.threads}\n{Machine.this()}")
     print(floor_table(*account(extractor, arguments.threads, arguments.rounds)))
 
 

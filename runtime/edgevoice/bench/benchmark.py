@@ -75,7 +75,7 @@ def run_benchmark(
     tell("done", 15)
     return Report(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=Machine.describe(),
+        machine=Machine.this(),
         model=f"{config.name} {config.version}",
         files=dict(config.files),
         device=extractor.device,

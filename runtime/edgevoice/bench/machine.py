@@ -36,7 +36,7 @@ class Machine:
         return f"{self.processor}, {self.cores} cores; {self.system}{priority}; Python {self.python}; {versions}"
 
     @classmethod
-    def describe(cls, packages: tuple[str, ...] = PACKAGES) -> Machine:
+    def this(cls, packages: tuple[str, ...] = PACKAGES) -> Machine:
         """This machine, now."""
         versions = {}
         for name in packages:
