@@ -131,12 +131,10 @@ class Report:
 
     def table(self) -> str:
         """Plain text for people."""
-        check = self.check
         lines = [
             self.title,
             str(self.machine),
-            f"equal to the reference: spectrogram to {check.spectrogram:.1e}, of the largest value bottleneck to "
-            f"{check.bottleneck:.1e}, error to {check.error:.1e}" + "; live as offline, bit for bit" * bool(check.live),
+            str(self.check),
             "",
             _row("milliseconds a window", *next(iter(self.timings.values())).summary()),
             *(_row(name, *map(_three, timing.summary().values())) for name, timing in self.timings.items()),
