@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import edgevoice
@@ -18,6 +18,7 @@ from edgevoice import Extractor, Features
 from edgevoice.features import Layout
 from edgevoice.parallel import analysed, default_workers
 from edgevoice.windows import Windows
+from fewerexamples import fewer_examples
 
 LAYOUT = Layout(bottleneck=1, error=0, rate=16000, window=4)
 
@@ -129,7 +130,7 @@ def parts(features: Features) -> list[bytes]:
     return [getattr(features, name).tobytes() for name in ("values", "index", "start", "silent", "gap")]
 
 
-@settings(max_examples=25)
+@fewer_examples(25)
 @given(
     workers=st.integers(1, 5),
     length=st.integers(8000, 160_000),
