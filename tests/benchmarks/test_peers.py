@@ -30,7 +30,7 @@ def test_a_peer_answers_with_its_seconds(tiny_model: Path, speech: Path, tmp_pat
     assert np.load(output).shape == (31, 136)
     seconds = [peer.run() for _ in range(3)]
     peer.close()
-    assert 0 < max(seconds) < peer.start + 10
+    assert min(seconds) > 0
 
 
 def test_one_thread_is_one_worker(tiny_model: Path, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
