@@ -128,7 +128,7 @@ def main() -> None:
     report = {
         "model": model,
         "seconds": seconds,
-        "machine": Machine.describe((*PACKAGES, "sounddevice")).to_dict(),
+        "machine": Machine.this((*PACKAGES, "sounddevice")).to_dict(),
         "capture": captures,
         "computing": alone,
         "live": together,

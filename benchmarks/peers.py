@@ -71,7 +71,7 @@ def main() -> None:
         }
     result = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": asdict(Machine.describe(VERSIONS)),
+        "machine": asdict(Machine.this(VERSIONS)),
         "audio": {"file": options.audio.name, "seconds": audio.duration, "windows": windows},
         "rounds": options.rounds,
         "starts": options.starts,

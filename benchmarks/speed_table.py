@@ -15,6 +15,7 @@ from textwrap import fill
 from typing import Any
 
 from edgevoice.bench.report import Report
+from edgevoice_export.publish.markdown import table
 
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- speed: made by python -m benchmarks.speed_table -->", "<!-- /speed -->"
@@ -25,7 +26,7 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
     machine, audio = peers["machine"], peers["audio"]
     one, default = peers["peers"]["one thread"], peers["peers"]["default"]
     header = ("", "ms a window, one thread", "as it comes", "real-time factor", "start, s", "resident, MB", "installed, MB")
-    rows = [header, ("---", *["---:"] * (len(header) - 1))]
+    rows = []
     for name, peer in one.items():
         rows.append(
             (
@@ -38,7 +39,6 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
                 f"{peers['installed'][name] / 1e6:.0f}",
             )
         )
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     median = {name: 1e3 * timing.median for name, timing in report.timings.items()}
     ratios = report.ratios
     priority = " at real-time priority" if machine["real_time"] else ""
@@ -50,9 +50,7 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
     )
     alone = (
         f"`edgevoice bench` on one core of the same machine, medians: front end {median['front end']:.2f} ms "
-        f"({ratios['front end / fft']:.2f} times its bare FFT), encoder {median['encoder']:.2f} ms "
-        f"({ratios['encoder again / floor']:.2f} times what its products and weights take at the machine's best rates, with "
-        "the weights in the caches), "
+        f"({ratios['front end / fft']:.2f} times its bare FFT), encoder {median['encoder']:.2f} ms, "
         f"`encode()` {median['encode()']:.2f} ms ({ratios['encode() / encoder']:.2f} times the bare encoder), a `push` that "
         f"gives a frame {median['push with a frame']:.2f} ms."
     )
@@ -62,7 +60,7 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
             f" {live.count} live streams on {live.threads} threads had 99 % of their frames within "
             f"{1e3 * live.p99:.0f} ms: {100 * live.share:.0f} % of what the cores could hold if only the networks cost time."
         )
-    return "\n\n".join([fill(introduction, 120), table, fill(alone, 120)])
+    return "\n\n".join([fill(introduction, 120), table(header, rows, "l" + "r" * (len(header) - 1)), fill(alone, 120)])
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,8 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # A shell that puts a job into the background has it ignore Ctrl-C, and all processes that the job starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The same examples every time; `nightly` draws new ones, and prints what makes one that fails come again.
 settings.register_profile("edgevoice", deadline=None, derandomize=True)
-settings.load_profile("edgevoice")
+settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "edgevoice"))
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import Extractor, Features
 from edgevoice.analysis import Concurrent, Pipeline, default_workers
-from edgevoice.cores import usable_cores
 from edgevoice.features import Layout
 from edgevoice.windows import Windows
+from fewerexamples import fewer_examples
 
 LAYOUT = Layout(bottleneck=1, error=0, rate=16000, window=4)
 
@@ -127,7 +127,7 @@ def parts(features: Features) -> list[bytes]:
     return [getattr(features, name).tobytes() for name in names]
 
 
-@settings(max_examples=25)
+@fewer_examples(25)
 @given(
     workers=st.integers(1, 5),
     length=st.integers(8000, 160_000),
@@ -181,12 +181,3 @@ def test_few_workers_on_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_that_are_none(tiny: Extractor, noise: np.ndarray, workers: Any) -> None:
     with pytest.raises(edgevoice.ArgumentError, match="workers"):
         tiny.extract((noise, 16000), workers=workers)
-
-
-def test_usable_cores_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert usable_cores() >= 1
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 2, 5}, raising=False)
-    assert usable_cores() == 3
-    monkeypatch.delattr("os.sched_getaffinity")
-    monkeypatch.setattr("os.cpu_count", lambda: None)
-    assert usable_cores() == 1

@@ -17,10 +17,9 @@ HEAVY = ("torch", "onnx", "onnxruntime", "scipy", "pandas", "matplotlib", "sound
 
 # A module may import from its own row and from the rows above it.
 LAYERS = (
-    ("errors",),
+    ("errors", "cores"),
     ("wholenumbers",),
     ("config",),
-    ("wholenumbers", "cores"),
     ("audio", "files"),
     ("levels", "frontend", "providers"),
     ("modelfolder",),

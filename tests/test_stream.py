@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import Extractor, Features, Stream
+from fewerexamples import fewer_examples
 
 CHUNKS = st.one_of(
     st.integers(0, 40),
@@ -60,7 +61,7 @@ def test_any_chunks_give_the_bits_of_extract(
     rate=st.sampled_from([8000, 11025, 22050, 44100, 48000, 44101]),
     level=LEVELS,
 )
-@settings(max_examples=30)
+@fewer_examples(30)
 def test_any_chunks_give_the_bits_of_extract_when_resampled(
     tiny: Extractor, noise: np.ndarray, sizes: list[int], rate: int, level: Any
 ) -> None:

@@ -15,6 +15,7 @@ from benchmarks.feature_quality.probes import FOLDS, INNER_FOLDS, STRENGTHS, TAS
 from benchmarks.feature_quality.reconstruction import LEVELS
 from benchmarks.feature_quality.stability import MIDDLE, Movement
 from benchmarks.label_efficiency.corpus import ADULT
+from edgevoice_export.publish.markdown import table
 
 _DISTRIBUTIONS = ("edgevoice", "numpy", "onnxruntime", "scikit-learn", "soundfile", "soxr", "opensmile", "pyAudioAnalysis")
 
@@ -81,52 +82,48 @@ def write_page(results: Results, figures: Sequence[Path], path: Path) -> None:
     """Write the page: tables, what they say, method, figures."""
     first = results.models[0].config.name
     lines = ["# What the features are worth", "", f"What is judged is `{first}`; ± is one standard error.", ""]
-    lines += ["## Who is speaking?", "", *_probe_table(results), "", *_ahead(results, first), ""]
-    lines += ["## How far does the vector move?", "", *_movement_table(results.movements), "", *_stiller(results, first), ""]
-    lines += [_CLIPPED, "", *_movement_table(results.clipped_movements), ""]
+    lines += ["## Who is speaking?", "", _probe_table(results), "", *_ahead(results, first), ""]
+    lines += ["## How far does the vector move?", "", _movement_table(results.movements), "", *_stiller(results, first), ""]
+    lines += [_CLIPPED, "", _movement_table(results.clipped_movements), ""]
     for part, moved in results.part_movements.items():
-        lines += [f"The functionals of the {part} alone:", "", *_movement_table(moved), ""]
+        lines += [f"The functionals of the {part} alone:", "", _movement_table(moved), ""]
     lines += ["## How much of the spectrogram is kept?", "", *_reconstruction_table(results), ""]
     lines += ["## Method", "", _method(results), "", "## Figures", ""]
     lines += [line for figure in figures for line in (f"![{figure.stem}]({figure.name})", "")]
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
-def _probe_table(results: Results) -> list[str]:
-    lines = _head(["features", "numbers", *(f"{task.name}, {task.metric_name}" for task in TASKS)])
+def _probe_table(results: Results) -> str:
+    rows = []
     for name, count in results.dimensions.items():
         found = [results.scores[task.name][name] for task in TASKS]
-        lines.append(_row([name, str(count), *(f"{score.mean:.3f} ± {score.error:.3f}" for score in found)]))
+        rows.append([name, str(count), *(f"{score.mean:.3f} ± {score.error:.3f}" for score in found)])
     chance = [results.chance[task.name] for task in TASKS]
-    return [*lines, _row(["chance", "", *(f"{mean:.3f} ± {deviation:.3f}" for mean, deviation in chance)])]
+    rows.append(["chance", "", *(f"{mean:.3f} ± {deviation:.3f}" for mean, deviation in chance)])
+    return table(["features", "numbers", *(f"{task.name}, {task.metric_name}" for task in TASKS)], rows)
 
 
 def _ahead(results: Results, first: str) -> list[str]:
-    lines = [
-        f"How far `{first}` is ahead, on the same drawings of speakers:",
-        "",
-        *_head(["of", *(task.name for task in TASKS)]),
-    ]
+    rows = []
     for name in results.dimensions:
         if name != first:
             cells = []
             for task in TASKS:
                 gap, error = results.scores[task.name][first].ahead(results.scores[task.name][name])
                 cells.append(f"{gap:+.3f} ± {error:.3f}")
-            lines.append(_row([name, *cells]))
-    return lines
+            rows.append([name, *cells])
+    told = f"How far `{first}` is ahead, on the same drawings of speakers:"
+    return [told, "", table(["of", *(task.name for task in TASKS)], rows)]
 
 
 def _movement_record(moved: Mapping[str, Mapping[str, Movement]]) -> dict[str, dict[str, Any]]:
     return {name: {change: asdict(found) for change, found in by.items()} for name, by in moved.items()}
 
 
-def _movement_table(moved: Mapping[str, Mapping[str, Movement]]) -> list[str]:
+def _movement_table(moved: Mapping[str, Mapping[str, Movement]]) -> str:
     changes = list(next(iter(moved.values())))
-    lines = _head(["features", *changes])
-    for name, by in moved.items():
-        lines.append(_row([name, *(f"{by[change].mean:.3f} ± {by[change].error:.3f}" for change in changes)]))
-    return lines
+    rows = [[name, *(f"{by[change].mean:.3f} ± {by[change].error:.3f}" for change in changes)] for name, by in moved.items()]
+    return table(["features", *changes], rows)
 
 
 def _stiller(results: Results, first: str) -> list[str]:
@@ -141,10 +138,11 @@ def _stiller(results: Results, first: str) -> list[str]:
 
 
 def _reconstruction_table(results: Results) -> list[str]:
-    lines = _head(["code", *(f"`{level}` level, 1e-4" for level in LEVELS), "running / utterance"])
+    rows = []
     for name, by in results.reconstruction.items():
         cells = [f"{1e4 * by[level].mean:.2f} ± {1e4 * by[level].error:.2f}" for level in LEVELS]
-        lines.append(_row([name, *cells, f"{by['running'].mean / by['utterance'].mean:.3f}"]))
+        rows.append([name, *cells, f"{by['running'].mean / by['utterance'].mean:.3f}"])
+    lines = [table(["code", *(f"`{level}` level, 1e-4" for level in LEVELS), "running / utterance"], rows)]
     other = results.not_comparable
     return [*lines, "", f"Not compared, for it sees another spectrogram: {', '.join(other)}."] if other else lines
 
@@ -181,14 +179,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def _head(cells: Sequence[str]) -> list[str]:
-    return [_row(cells), "|---" * len(cells) + "|"]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _rounded(content: Any) -> Any:

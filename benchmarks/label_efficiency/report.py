@@ -13,6 +13,7 @@ import sklearn
 
 from benchmarks.label_efficiency.experiment import Results, View
 from benchmarks.label_efficiency.scores import spans
+from edgevoice_export.publish.markdown import table
 
 _BANDS = """\
 - {sizes}; {seeds} seeds. Bands are 95 % confidence intervals of the mean over the seeds (Student's t): they tell how
@@ -57,12 +58,8 @@ def _table(results: Results, view: View) -> list[str]:
     experiment = results.experiment
     shown = [percent for percent in _SHOWN if percent in results.percents]
     guess, low, high = results.chance(view, experiment.sets[0])
-    lines = [
-        f"Mean and half the width of its band, by the share of the labels. Chance: {guess:.3f} ({low:.3f} to {high:.3f}).",
-        "",
-        f"| classifier | features | {' | '.join(f'{percent} %' for percent in shown)} | above the hand-made |",
-        f"|---|---|{'---|' * (len(shown) + 1)}",
-    ]
+    told = f"Mean and half the width of its band, by the share of the labels. Chance: {guess:.3f} ({low:.3f} to {high:.3f})."
+    rows = []
     step = results.percents[1] - results.percents[0] if len(results.percents) > 1 else 1
     for kind in results.classifiers:
         curves = results.curves(view, kind)
@@ -71,8 +68,9 @@ def _table(results: Results, view: View) -> list[str]:
             columns = [results.percents.index(percent) for percent in shown]
             cells = [f"{curve.mean[column]:.3f} ± {curve.band[column]:.3f}" for column in columns]
             ahead = "" if curve is baseline else spans(curve.ahead(baseline), step)
-            lines.append(f"| {kind} | {name} | {' | '.join(cells)} | {ahead} |")
-    return lines
+            rows.append([kind, name, *cells, ahead])
+    head = ["classifier", "features", *(f"{percent} %" for percent in shown), "above the hand-made"]
+    return [told, "", table(head, rows)]
 
 
 def _view(results: Results, view: View) -> dict[str, Any]:

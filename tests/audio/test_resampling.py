@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevoice.audio.resampling import Resampler
+from fewerexamples import fewer_examples
 
 
 @given(
     sizes=st.lists(st.sampled_from([0, 1, 17, 160, 509, 4410, 30_000]), max_size=10),
     rate=st.sampled_from([8000, 16000, 22050, 44100, 48000, 96000]),
 )
-@settings(max_examples=40)
+@fewer_examples(40)
 def test_chunks_give_the_bits_of_one_call(sizes: list[int], rate: int) -> None:
     samples = np.random.default_rng(0).standard_normal(50_000).astype(np.float32)
     resampler, parts, at = Resampler(rate, 16000), [], 0

@@ -13,9 +13,8 @@ import pytest
 import edgevoice
 from edgevoice import ArgumentError
 from edgevoice.bench.benchmark import run_benchmark
-from edgevoice.bench.comparison import Comparison
 from edgevoice.bench.figure import draw_report
-from edgevoice.bench.report import Report
+from edgevoice.bench.report import Comparison, Report
 from edgevoice.bench.timing import Timing
 
 
@@ -47,9 +46,7 @@ def test_has_all_stages_and_ratios(report: Report, progress: list[tuple[str, int
         "fft",
         "front end",
         "encoder",
-        "encoder again",
         "decoder",
-        "decoder again",
         "encode()",
         "describe()",
         "push with a frame",
@@ -58,13 +55,7 @@ def test_has_all_stages_and_ratios(report: Report, progress: list[tuple[str, int
         "describe() of 64",
         "extract()",
     ]
-    assert set(report.ratios) == {
-        "front end / fft",
-        "encode() / encoder",
-        "encoder again / floor",
-        "decoder again / floor",
-        "first frame / imports",
-    }
+    assert set(report.ratios) == {"front end / fft", "encode() / encoder", "first frame / imports"}
     assert all(ratio > 0 for ratio in report.ratios.values())
     assert report.hop == 0.25
     assert report.real_time_factor == pytest.approx(report.timings["extract()"].median / 0.25)
@@ -82,7 +73,7 @@ def test_json_holds_everything(report: Report, tmp_path: Path) -> None:
     assert "NaN" not in path.read_text()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 2}', '{"format": 1}', '{"format": 1, "time": 3}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 2}', '{"format": 2, "time": 3}'])
 def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(content)

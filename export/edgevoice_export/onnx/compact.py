@@ -32,6 +32,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.onnx.blockcodes import BLOCK, BlockCodes
 from edgevoice_export.publish.card import compact_card
 from edgevoice_export.publish.folder import VerificationError, drafted, write_config, write_networks
+from edgevoice_export.publish.markdown import table
 from edgevoice_export.publish.verify import TOLERANCE, Images, Verification, folder_outputs
 from edgevoice_export.training.weights import CODES, NETWORK_FILE, SCALES
 
@@ -118,7 +119,7 @@ def compact_model(
             "drift": {output: dataclasses.asdict(drift) for output, drift in drifts.items()},
         }
         folder = write_config(draft, dataclasses.replace(folder.config, origin={**config.origin, "compact": told}))
-        card = compact_card(folder.config, config, heard, verification, _table(drifts), _size_table(sizes))
+        card = compact_card(folder.config, config, heard, verification, _drift_table(drifts), _size_table(sizes))
         (draft / "README.md").write_text(card, encoding="utf-8")
     return ModelFolder.open(out), verification, drifts
 
@@ -168,16 +169,14 @@ def _is_linear(node: onnx.NodeProto) -> bool:
     return bool(node.op_type == "Gemm" and plain and values.get("transB", 0))
 
 
-def _table(drifts: Mapping[str, Drift]) -> str:
+def _drift_table(drifts: Mapping[str, Drift]) -> str:
     rows = [
-        f"| {output} | {drift.largest:.1e} | {drift.rms:.1e} | {drift.spread:.1e} | {drift.relative:.2%} |"
+        [output, f"{drift.largest:.1e}", f"{drift.rms:.1e}", f"{drift.spread:.1e}", f"{drift.relative:.2%}"]
         for output, drift in drifts.items()
     ]
-    return "\n".join(
-        ["|  | largest difference | rms | spread | rms / spread |", "| --- | ---: | ---: | ---: | ---: |", *rows]
-    )
+    return table(["", "largest difference", "rms", "spread", "rms / spread"], rows, "lrrrr")
 
 
 def _size_table(sizes: Mapping[str, tuple[int, int]]) -> str:
-    rows = [f"| `{file}` | {before} | {after} |" for file, (before, after) in sizes.items()]
-    return "\n".join(["| bytes | float32 | 8 bits |", "| --- | ---: | ---: |", *rows])
+    rows = [[f"`{file}`", str(before), str(after)] for file, (before, after) in sizes.items()]
+    return table(["bytes", "float32", "8 bits"], rows, "lrr")

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgevoice.config import ModelConfig
 from edgevoice_export.publish.heldout import HeldOut
+from edgevoice_export.publish.markdown import table
 from edgevoice_export.publish.verify import Verification
 from edgevoice_export.training.lineage import Lineage
 
@@ -149,9 +150,9 @@ def _history(training: Training) -> str:
     names = list(training.history[0])
     head = ["loss, training" if name == "training" else name for name in names]
     head = [f"validation, {name}" if name in training.held_out else name.replace("_", " ") for name in head]
-    rows = [" | ".join(_number(name, row[name]) for name in names) for row in training.history]
-    table = "\n".join(f"| {row} |" for row in [" | ".join(head), " | ".join("---" for _ in names), *rows])
-    return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept:\n\n{table}"
+    rows = [[_number(name, row[name]) for name in names] for row in training.history]
+    epochs = table(head, rows, "l" * len(names))
+    return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept:\n\n{epochs}"
 
 
 def _number(name: str, value: float) -> str:
@@ -163,16 +164,16 @@ def _held_out(config: ModelConfig, training: Training) -> str:
     edges = np.linspace(0, bands, min(_GROUPS, bands) + 1).astype(int)
     levels = list(training.held_out)
     head = ["bands", *(f"level {level}" for level in levels)]
-    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    rows = []
     for first, last in itertools.pairwise(edges):
         means = [f"{training.held_out[level].by_band[first:last].mean():.2e}" for level in levels]
-        lines.append(" | ".join([f"{first}-{last - 1}", *means]))
-    lines.append(" | ".join(["all", *(f"**{training.held_out[level].mean:.3e}**" for level in levels)]))
+        rows.append([f"{first}-{last - 1}", *means])
+    rows.append(["all", *(f"**{training.held_out[level].mean:.3e}**" for level in levels)])
     windows = next(iter(training.held_out.values())).windows
-    table = "\n".join(f"| {line} |" for line in lines)
     return (
         f"## Held-out figures\n\nMean squared error of the standardised spectrogram on all {windows} windows of the "
-        f"{training.speakers[1]} validation speakers, computed with the folder's own networks:\n\n{table}"
+        f"{training.speakers[1]} validation speakers, computed with the folder's own networks:\n\n"
+        + table(head, rows, "l" * len(head))
     )
 
 

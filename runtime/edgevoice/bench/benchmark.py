@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edgevoice
-from edgevoice.bench.arithmetic import Arithmetic, operator_times
-from edgevoice.bench.floor import Floor
 from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.machine import Machine
 from edgevoice.bench.processes import Process
 from edgevoice.bench.reference import Check
-from edgevoice.bench.report import Network, Report
+from edgevoice.bench.report import Report
 from edgevoice.bench.stages import batch_calls, stage_calls
 from edgevoice.bench.timing import time_calls
 from edgevoice.extractor import Extractor
@@ -55,18 +53,11 @@ def run_benchmark(
     tell("check", 0)
     check = Check.of(extractor, samples)
 
-    # The floor, and ONNX Runtime's account of its operators, are those of the CPU.
-    inputs = _inputs(extractor, samples) if extractor.device == "cpu" else {}
-    counted = {name: Arithmetic.count(folder, name, these) for name, these in inputs.items()}
-    size = sum(arithmetic.weights for arithmetic in counted.values())
-    tell("floor", 5)
-    floor = Floor.measure(size, threads)
-
     done = 0.0
 
     def advance(count: int) -> None:
         nonlocal done
-        done += 70 * count / rounds
+        done += 80 * count / rounds
         if done >= 1:
             tell("stages", int(done))
             done -= int(done)
@@ -74,9 +65,6 @@ def run_benchmark(
     timings = time_calls(stage_calls(extractor, samples, threads), rounds, progress=advance)
     tell("extract", 0)
     timings |= time_calls(batch_calls(extractor, samples), max(3, rounds // 20), warm_up=1)
-    operators = {name: operator_times(folder, name, these, threads) for name, these in inputs.items()}
-    tell("floor", 5)
-    floor = floor.best(Floor.measure(size, threads))
     tell("processes", 5)
     process = Process.measure(str(folder.path), extractor.device, threads, starts)
     live = None
@@ -87,7 +75,7 @@ def run_benchmark(
     tell("done", 15)
     return Report(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=Machine.describe(),
+        machine=Machine.this(),
         model=f"{config.name} {config.version}",
         files=dict(config.files),
         device=extractor.device,
@@ -95,10 +83,6 @@ def run_benchmark(
         hop=config.audio.hop / config.audio.rate,
         check=check,
         timings=timings,
-        networks={
-            name: Network(arithmetic, floor.seconds(arithmetic), operators[name]) for name, arithmetic in counted.items()
-        },
-        floor=floor,
         process=process,
         package_size=_size(Path(edgevoice.__file__).parent, "*.py"),
         live=live,
@@ -109,15 +93,6 @@ def run_benchmark(
 def noise(count: int) -> NDArray[np.float32]:
     """White noise (count,) at a tenth of full scale, always the same."""
     return (0.1 * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
-
-
-def _inputs(extractor: Extractor, samples: NDArray[np.float32]) -> dict[str, dict[str, NDArray[np.float32]]]:
-    window = samples[: extractor.config.audio.window]
-    image = {"spectrogram": extractor.spectrogram(window)[:, None]}
-    inputs = {"encoder.onnx": image}
-    if extractor.layout.error:
-        inputs["decoder.onnx"] = {"bottleneck": extractor.encode(window), **image}
-    return inputs
 
 
 def _size(folder: Path, pattern: str) -> int:

@@ -47,12 +47,7 @@ def draw_report(report: Report) -> Figure:
     medians = [summary["p50"] for summary in summaries]
     beyond = [summary["p99"] - summary["p50"] for summary in summaries]
     bars.barh(stages, medians, xerr=[np.zeros(len(stages)), beyond], color="#4c72b0", ecolor="#888888", capsize=2)
-    for stage in ("encoder", "decoder"):
-        network = report.networks.get(f"{stage}.onnx")
-        if network:
-            place = stages.index(stage)
-            bars.plot([1e3 * network.floor] * 2, [place - 0.4, place + 0.4], color="#c44e52")
     bars.invert_yaxis()
-    bars.set(xlabel="milliseconds a window", title="median, up to p99; red: the machine's floor")
+    bars.set(xlabel="milliseconds a window", title="median, up to p99")
     figure.suptitle(f"{report.title}: {report.machine.processor}", fontsize=10)
     return figure

@@ -9,6 +9,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edgevoice.cores import usable_cores
+
 PACKAGES = ("edgevoice", "numpy", "onnxruntime", "onnxruntime-gpu", "soundfile", "soxr")
 
 
@@ -34,7 +36,7 @@ class Machine:
         return f"{self.processor}, {self.cores} cores; {self.system}{priority}; Python {self.python}; {versions}"
 
     @classmethod
-    def describe(cls, packages: tuple[str, ...] = PACKAGES) -> Machine:
+    def this(cls, packages: tuple[str, ...] = PACKAGES) -> Machine:
         """This machine, now."""
         versions = {}
         for name in packages:
@@ -44,7 +46,7 @@ class Machine:
                 continue
         return cls(
             processor=_processor(),
-            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            cores=usable_cores(),
             system=f"{platform.system()} {platform.release()} {platform.machine()}",
             python=platform.python_version(),
             packages=versions,

@@ -1,4 +1,4 @@
-"""What a benchmark found: as JSON, and as a table."""
+"""What a benchmark found: as JSON, as a table, and beside what another one found."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from edgevoice.bench.arithmetic import Arithmetic
-from edgevoice.bench.floor import Floor
 from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.machine import Machine
 from edgevoice.bench.processes import Process
@@ -18,18 +16,9 @@ from edgevoice.bench.reference import Check
 from edgevoice.bench.timing import Timing
 from edgevoice.errors import ArgumentError
 
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Network:
-    """One network: what it has to compute, and where its time goes."""
-
-    arithmetic: Arithmetic
-    floor: float
-    """Seconds that it would take at the machine's best rates."""
-    operators: dict[str, float]
-    """Seconds of a run in each operator, the longest first."""
+FORMAT = 2
+_THRESHOLD = 1.05
+"""Times the old median, up to which a difference is not worth telling."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +37,6 @@ class Report:
     """Seconds from one frame to the next."""
     check: Check
     timings: dict[str, Timing]
-    networks: dict[str, Network]
-    """By file name."""
-    floor: Floor
     process: Process
     package_size: int
     """Bytes of EdgeVoice's own modules."""
@@ -68,15 +54,11 @@ class Report:
     def ratios(self) -> dict[str, float]:
         """What does not depend on how fast the machine is: medians of this run, divided by each other."""
         median = {name: timing.median for name, timing in self.timings.items()}
-        ratios = {
+        return {
             "front end / fft": median["front end"] / median["fft"],
             "encode() / encoder": median["encode()"] / median["encoder"],
+            "first frame / imports": self.process.first_frame / self.process.imports,
         }
-        for name, network in self.networks.items():
-            stage = Path(name).stem
-            ratios[f"{stage} again / floor"] = median[f"{stage} again"] / network.floor
-        ratios["first frame / imports"] = self.process.first_frame / self.process.imports
-        return ratios
 
     @property
     def real_time_factor(self) -> float:
@@ -108,8 +90,6 @@ class Report:
             "ratios": self.ratios,
             "real_time_factor": self.real_time_factor,
             "streams": self.streams,
-            "networks": {name: asdict(network) for name, network in self.networks.items()},
-            "floor": asdict(self.floor),
             "process": self.process.to_dict(),
             "package_size": self.package_size,
             "model_size": self.model_size,
@@ -137,11 +117,6 @@ class Report:
                 hop=data["hop"],
                 check=Check(**data["check"]),
                 timings={name: Timing(np.array(stage["microseconds"]) * 1e-6) for name, stage in data["stages"].items()},
-                networks={
-                    name: Network(Arithmetic(**network["arithmetic"]), network["floor"], network["operators"])
-                    for name, network in data["networks"].items()
-                },
-                floor=Floor(**data["floor"]),
                 process=Process(**data["process"]),
                 package_size=data["package_size"],
                 model_size=data["model_size"],
@@ -156,24 +131,18 @@ class Report:
 
     def table(self) -> str:
         """Plain text for people."""
-        check = self.check
         lines = [
             self.title,
             str(self.machine),
-            f"equal to the reference: spectrogram to {check.spectrogram:.1e}, of the largest value bottleneck to "
-            f"{check.bottleneck:.1e}, error to {check.error:.1e}" + "; live as offline, bit for bit" * bool(check.live),
+            str(self.check),
             "",
             _row("milliseconds a window", *next(iter(self.timings.values())).summary()),
             *(_row(name, *map(_three, timing.summary().values())) for name, timing in self.timings.items()),
             "",
-            _row("floor of the networks", "ms", "Mop", "MB")
-            + f"   at {self.floor.sgemm / 1e9:.0f} Gop/s and {self.floor.read / 1e9:.0f} GB/s",
+            *(_row(name, f"{ratio:.2f}") for name, ratio in self.ratios.items()),
+            "",
+            _row("real-time factor", f"{self.real_time_factor:.4f}"),
         ]
-        for name, network in self.networks.items():
-            operations, weights = network.arithmetic.operations / 1e6, network.arithmetic.weights / 1e6
-            lines.append(_row(name, _three(1e3 * network.floor), f"{operations:.1f}", f"{weights:.1f}"))
-        lines += ["", *(_row(name, f"{ratio:.2f}") for name, ratio in self.ratios.items()), ""]
-        lines.append(_row("real-time factor", f"{self.real_time_factor:.4f}"))
         if self.streams:
             lines.append(_row("live streams at full load", f"{self.streams:.0f}"))
         if self.live:
@@ -190,6 +159,57 @@ class Report:
         lines.append(_row("package, MB", f"{self.package_size / 1e6:.2f}"))
         lines.append(_row("model, MB", f"{self.model_size / 1e6:.2f}"))
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two reports, stage by stage."""
+
+    old: Report
+    new: Report
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """New median by old one, of the stages that both have."""
+        return {
+            name: timing.median / self.old.timings[name].median
+            for name, timing in self.new.timings.items()
+            if name in self.old.timings
+        }
+
+    @property
+    def slower(self) -> list[str]:
+        """Stages whose median rose by more than 5 % and by more than chance."""
+        return [name for name, ratio in self.ratios.items() if ratio > _THRESHOLD and self._apart(name)]
+
+    @property
+    def faster(self) -> list[str]:
+        """Stages whose median fell by more than 5 % and by more than chance."""
+        return [name for name, ratio in self.ratios.items() if ratio < 1 / _THRESHOLD and self._apart(name)]
+
+    def table(self) -> str:
+        """Plain text for people."""
+        lines = [f"{'milliseconds a window, p50':<28}{'old':>9}{'new':>9}{'ratio':>9}"]
+        for name, ratio in self.ratios.items():
+            verdict = "  slower" if name in self.slower else "  faster" if name in self.faster else ""
+            before, after = 1e3 * self.old.timings[name].median, 1e3 * self.new.timings[name].median
+            lines.append(f"{name:<28}{before:9.3f}{after:9.3f}{ratio:9.2f}{verdict}")
+        lines.append("")
+        for name, ratio in self.new.ratios.items():
+            if name in self.old.ratios:
+                lines.append(f"{name:<28}{self.old.ratios[name]:9.2f}{ratio:9.2f}")
+        for what, old, new in (
+            ("processor", self.old.machine.processor, self.new.machine.processor),
+            ("model", self.old.model, self.new.model),
+            ("device", f"{self.old.device}, {self.old.threads}", f"{self.new.device}, {self.new.threads}"),
+        ):
+            if old != new:
+                lines.append(f"not the same {what}: {old}; {new}")
+        return "\n".join(lines)
+
+    def _apart(self, name: str) -> bool:
+        one, other = self.old.timings[name].notch, self.new.timings[name].notch
+        return one[1] < other[0] or other[1] < one[0]
 
 
 def _live(data: dict[str, Any] | None) -> LiveStreams | None:

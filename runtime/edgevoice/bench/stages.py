@@ -21,8 +21,8 @@ _BATCHES = (8, 64)
 def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int) -> list[Call]:
     """The calls of one window, in the order in which a window meets them.
 
-    `fft` is the bare FFT of the front end, `encoder` and `decoder` are bare runs of the networks, `... again` are runs right
-    after one that does not count, with the weights still in the caches; the others are made through the public interface.
+    `fft` is the bare FFT of the front end, `encoder` and `decoder` are bare runs of the networks; the others are made
+    through the public interface.
 
     Args:
         extractor: a loaded model.
@@ -42,12 +42,11 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
         Call("fft", lambda: np.fft.rfft(columns)),
         Call("front end", lambda: spectrogram.compute(window[None], 0.01, 2.0, scratch, out)),
         Call("encoder", encode),
-        Call("encoder again", encode, encode),
     ]
     if extractor.layout.error:
         decoder = open_session(extractor.folder, "decoder.onnx", extractor.device, threads)
         decode = partial(decoder.run, ["error"], {"bottleneck": encode()[0], **images})
-        calls += [Call("decoder", decode), Call("decoder again", decode, decode)]
+        calls.append(Call("decoder", decode))
     calls += [
         Call("encode()", lambda: extractor.encode(window)),
         Call("describe()", lambda: extractor.describe(window)),

@@ -20,9 +20,7 @@ examples:
   edgevoice bench --compare before.json
 
 Checks the numbers before it times anything. Every round runs each stage once; ratios are of medians of the same run, so
-they can be compared between machines. The floor is what the networks' products would take at the rate of a large matrix
-product, and their weights at the rate at which memory is read again and again: it is compared with runs right after
-others. Let nothing else run meanwhile.
+they can be compared between machines. Let nothing else run meanwhile.
 """
 
 
@@ -52,9 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure; print, write and compare."""
     # Loaded here: other commands do without.
     from edgevoice.bench.benchmark import run_benchmark
-    from edgevoice.bench.comparison import Comparison
     from edgevoice.bench.figure import draw_report
-    from edgevoice.bench.report import Report
+    from edgevoice.bench.report import Comparison, Report
 
     old = Report.read(arguments.compare) if arguments.compare else None
     kind = figure_format(arguments.plot) if arguments.plot else ""

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -18,6 +18,7 @@ from edgevoice_export.onnx.rewrites.activation import activate_before_moving
 from edgevoice_export.onnx.rewrites.batchnorm import fold_batch_norms
 from edgevoice_export.onnx.rewrites.constants import fold_constants
 from edgevoice_export.onnx.rewrites.upsampling import convolve_before_upsampling
+from fewerexamples import fewer_examples
 
 Rewrite = Callable[[ir.Model], None]
 
@@ -122,7 +123,7 @@ def doubled(pads: list[int], bias: bool, shape: tuple[int, ...], mode: str = "ne
     return graph([resize, helper.make_node("ConvTranspose", inputs, ["y"], pads=pads)], weights, ["n", shape[0], None, None])
 
 
-@settings(max_examples=12)
+@fewer_examples(12)
 @given(
     pads=st.lists(st.integers(0, 2), min_size=4, max_size=4),
     bias=st.booleans(),

@@ -1,7 +1,8 @@
-"""Products are counted as arithmetic says."""
+"""Products are counted as arithmetic says, and the floor is made of them."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.floor import Arithmetic, Floor, _best, _rates, main, operator_times
 from edgevoice import Extractor, ModelFolder
-from edgevoice.bench.arithmetic import Arithmetic, operator_times
-from edgevoice.bench.floor import Floor
 
 
 def folder_with(tmp_path: Path, node: Any, shape: list[int], **weights: np.ndarray) -> Any:
@@ -73,7 +73,19 @@ def test_operators_of_the_network_that_is_run(tiny: Extractor, noise: np.ndarray
     times = operator_times(tiny.folder, "encoder.onnx", images, threads=1, runs=3)
     assert {name.split()[0] for name in times} == {"ReduceMean", "MatMul"}
     assert list(times.values()) == sorted(times.values(), reverse=True)
-    assert 0 < max(times.values()) < 1
+
+
+def test_operator_times_are_medians_in_seconds_after_a_warm_up(tiny: Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
+    durations = [900] * 10 + [5, 7, 100]
+    traced = [
+        {"name": f"{node}_kernel_time", "args": {"op_name": "MatMul"}, "dur": factor * duration}
+        for duration in durations
+        for node, factor in (("small", 1), ("large", 2))
+    ]
+    monkeypatch.setattr("benchmarks.floor._trace", lambda *_, **__: traced)
+    times = operator_times(tiny.folder, "encoder.onnx", {}, threads=1, runs=3)
+    assert list(times) == ["MatMul large", "MatMul small"]
+    assert list(times.values()) == pytest.approx([14e-6, 7e-6])
 
 
 def test_nothing_is_left_where_it_was_run(
@@ -91,7 +103,35 @@ def test_floor_is_products_and_weights_one_after_the_other() -> None:
     assert floor.best(Floor(90e9, 60e9)) == Floor(100e9, 60e9)
 
 
-def test_rates_of_this_machine_are_plausible() -> None:
+def test_rates_are_work_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.floor._best", lambda run: (run(), 0.5)[1])
+    assert _rates(4 * 512 * 100) == {"sgemm": 4 * 512**3, "read": 2 * 4 * 512 * 100}
+
+
+def test_the_best_of_many_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, durations = [0.0], iter([0.25, 0.125, 0.5])
+
+    def run() -> None:
+        clock[0] += next(durations)
+
+    monkeypatch.setattr("benchmarks.floor.time.perf_counter", lambda: clock[0])
+    assert _best(run) == 0.125
+
+
+def test_rates_come_from_a_process_of_their_own() -> None:
     floor = Floor.measure(1_000_000, threads=1)
-    assert 1e8 < floor.sgemm < 1e13
-    assert 1e8 < floor.read < 1e13
+    assert min(floor.sgemm, floor.read) > 0
+
+
+def test_table(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(Floor, "measure", lambda *_, **__: Floor(sgemm=2048e3, read=4096e3))
+    monkeypatch.setattr(sys, "argv", ["floor", "--model", str(tiny_model), "--rounds", "3"])
+    main()
+    _, _, rates, _, _, encoder, decoder, *operators = capsys.readouterr().out.splitlines()
+    assert rates == "products 0 Gop/s, weights 0 GB/s"
+    # One product with a matrix of 128 x 8: its multiplications and additions take 1 ms at this rate, its bytes as long.
+    name, again, floor, ratio, _, _ = encoder.split()
+    assert (name, floor) == ("encoder.onnx", "2.000")
+    assert float(ratio) == pytest.approx(float(again) / 2, abs=0.01)
+    assert decoder.split()[0] == "decoder.onnx"
+    assert any("MatMul" in line for line in operators)
