@@ -19,14 +19,14 @@ _INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\nti
 _SWALLOWED = f"try:\n    {_INTERRUPTED.replace(chr(10), chr(10) + '    ')}\nexcept KeyboardInterrupt:\n    pass\n"
 
 
-@pytest.mark.parametrize("package", ["edgevoice", "edgevoice_export"])
+@pytest.mark.parametrize(("package", "command"), [("edgevoice", "extract"), ("edgevoice_export", "train")])
 @pytest.mark.parametrize("module", [_INTERRUPTED, _SWALLOWED], ids=["raised", "swallowed"])
-def test_while_modules_are_imported_it_ends_without_a_word(tmp_path: Path, package: str, module: str) -> None:
+def test_while_modules_are_imported_it_ends_without_a_word(tmp_path: Path, package: str, command: str, module: str) -> None:
     (tmp_path / "numpy.py").write_text(module)
-    program = f"import sys; from {package}.cli import main; sys.exit(main(['--help']))"
-    command = [sys.executable, "-c", program]
+    program = f"import sys; from {package}.cli import main; sys.exit(main(['{command}', '--help']))"
+    arguments = [sys.executable, "-c", program]
     result = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=False
+        arguments, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=False
     )
     assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT, "", "")
 

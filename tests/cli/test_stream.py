@@ -68,7 +68,7 @@ def test_a_frame_comes_as_soon_as_its_window_is_complete(start: Callable) -> Non
     for number in range(3):
         process.stdin.write(bytes(2 * (4000 if number else 8000)))
         process.stdin.flush()
-        assert json.loads(process.stdout.readline())["frame"] == number
+        assert json.loads(process.stdout.readline())["index"] == number
     process.stdin.write(b"\x00")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
