@@ -76,8 +76,8 @@ def test_calm(virtual_microphone: Callable[..., VirtualMicrophone], model: str, 
         process.wait(timeout=SECONDS + 60)
         result = finish(process, "calm")
     assert result["frames"] == result["expected"]
-    assert result["elapsed"] == pytest.approx(SECONDS, abs=2)
-    assert result["latency"]["p50"] < 0.1
+    assert result["lost_queue"] == 0
+    assert result["elapsed"] > SECONDS - 2
 
 
 def test_faults(virtual_microphone: Callable[..., VirtualMicrophone], model: str) -> None:
