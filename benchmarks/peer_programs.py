@@ -45,6 +45,17 @@ def _edgevoice(model: str) -> Callable[[dict[str, str]], Run]:
     return load
 
 
+def _replearning(model: str) -> Callable[[dict[str, str]], Run]:
+    def load(options: dict[str, str]) -> Run:
+        from edgevoice.compat.disvoice import RepLearning
+
+        os.environ["EDGEVOICE_MODELS"] = options["models"]
+        program = RepLearning(model)
+        return lambda path: program.extract_features_file(path, static=False)
+
+    return load
+
+
 def _disvoice(model: str) -> Callable[[dict[str, str]], Run]:
     def load(options: dict[str, str]) -> Run:
         sys.path.insert(0, options["disvoice"])
@@ -132,12 +143,8 @@ def _pyaudioanalysis(_: dict[str, str]) -> Run:
 
 PEERS = {
     "edgevoice": Peer("EdgeVoice, `cae-256`", _edgevoice("cae-256"), ("edgevoice", "onnxruntime")),
-    "edgevoice-disvoice-cae": Peer(
-        "EdgeVoice, DisVoice's CAE", _edgevoice("disvoice-cae-256"), ("edgevoice", "onnxruntime")
-    ),
-    "edgevoice-disvoice-rae": Peer(
-        "EdgeVoice, DisVoice's RAE", _edgevoice("disvoice-rae-256"), ("edgevoice", "onnxruntime")
-    ),
+    "edgevoice-disvoice-cae": Peer("EdgeVoice, DisVoice's CAE", _replearning("CAE"), ("edgevoice", "onnxruntime")),
+    "edgevoice-disvoice-rae": Peer("EdgeVoice, DisVoice's RAE", _replearning("RAE"), ("edgevoice", "onnxruntime")),
     "disvoice-cae": Peer("DisVoice 0.1.10, CAE", _disvoice("CAE"), ("torch", "librosa", "pandas", "matplotlib")),
     "disvoice-rae": Peer("DisVoice 0.1.10, RAE", _disvoice("RAE"), ("torch", "librosa", "pandas", "matplotlib")),
     "pytorch": Peer("`cae-256` in PyTorch", _pytorch(compiled=False), ("torch", "soundfile")),

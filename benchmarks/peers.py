@@ -217,8 +217,9 @@ def _disvoice(wheel: Path, scratch: Path) -> dict[str, str]:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(scratch, [name for name in archive.namelist() if name.startswith("disvoice/replearning/")])
     wanted = [published for published in find_published(wheel) if published.name.startswith("256_")]
-    models = [import_published(published, scratch / "models")[0] for published in wanted]
-    return {"disvoice": str(scratch / "disvoice" / "replearning")} | {model.config.name: str(model.path) for model in models}
+    for published in wanted:
+        import_published(published, scratch / "models")
+    return {"disvoice": str(scratch / "disvoice" / "replearning"), "models": str(scratch / "models")}
 
 
 if __name__ == "__main__":

@@ -57,10 +57,7 @@ def _disvoice(source: Path, folder: Path) -> list[ModelFolder]:
     for published in find_published(source):
         if published.name in PUBLISHED:
             # Converted anew each time, into the same bytes: the vectors made with them are found again.
-            model, _ = import_published(published, folder)
-            folders.append(model)
-            if model.config.windows == "together":
-                folders.append(import_published(published, folder, "running")[0])
+            folders += [model for model, _ in import_published(published, folder)]
     return folders
 
 

@@ -75,7 +75,7 @@ class Speech:
 
 def network_error(folder: ModelFolder) -> Error:
     """The error of a model's networks; the spectrograms of one call are one recording's."""
-    networks = Networks(folder)
+    networks = Networks(folder, whole_batches=folder.config.batch_statistics)
     return lambda spectrograms: networks.error(networks.encode(spectrograms), spectrograms)
 
 

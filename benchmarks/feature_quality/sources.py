@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from edgevoice.functionals import compute_functionals
 
 from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.label_efficiency.vectors import Progress, Vector, vectors
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.config import ModelConfig
+from edgevoice.features import functionals
 from edgevoice.frontend import FrontEnd
-from edgevoice.windows import Windower
+from edgevoice.levels import find_level
+from edgevoice.windows import Windower, Windows
 
 
 class Source(Protocol):
@@ -85,20 +86,22 @@ class LinearFunctionals:
     def __call__(self, path: Path) -> Vector:
         """Vector of a recording, (4 x (units + bands),): functionals of the code, then of the errors, as of models."""
         values = self._code.describe(self.spectrograms(path))
-        return np.concatenate([compute_functionals(part) for part in np.split(values, [self._code.units], axis=1)])
+        return np.concatenate([functionals(part) for part in np.split(values, [self._code.units], axis=1)])
 
     def spectrograms(self, path: Path) -> Vector:
         """What a model is given of a recording at `running` level: (n, 1, bands, columns)."""
         audio = self._config.audio
         with open_source(path) as source:
-            samples = np.concatenate([np.empty(0, np.float32), *resampled(source, audio.rate, None, "soxr")])
+            samples = np.concatenate([np.empty(0, np.float32), *resampled(source, audio.rate, None)])
         samples = np.pad(samples, (0, max(0, audio.window - len(samples))))
-        windower = Windower(self._config, "running", audio.hop)
+        windower = Windower(self._config, find_level("running", self._config.level), audio.hop, 8)
         front = FrontEnd(self._config.spectrogram, audio)
         scratch = front.scratch()
-        return np.concatenate(
-            [front.compute(some.samples, some.offset, some.gain, scratch) for some in windower.push(samples)]
-        )[:, None]
+
+        def spectrograms(windows: Windows) -> Vector:
+            return front.compute(windows.samples, windows.offset, windows.gain, scratch)
+
+        return np.concatenate(windower.push(samples, spectrograms))[:, None]
 
 
 def vectors_by_folder(source: Source, folder: Path, files: Sequence[str], cache: Path, progress: Progress = iter) -> Vector:

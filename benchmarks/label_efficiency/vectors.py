@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,8 @@ import soundfile
 from numpy.typing import NDArray
 
 import edgevoice
+from edgevoice.compat.disvoice import RepLearning
+from edgevoice.modelfolder import ModelFolder, find_model
 
 Vector = NDArray[np.float32]
 Progress = Callable[[Sequence[str]], Iterable[str]]
@@ -48,18 +51,28 @@ class Functionals:
     """Mean, standard deviation, skewness and kurtosis of each descriptor of a model."""
 
     def __init__(self, model: str) -> None:
-        self._extractor = edgevoice.load(model)
-        self.name = f"{self._extractor.config.name} (functionals)"
-        self.origin = _origin(self._extractor)
-
-    @property
-    def key(self) -> str:
+        folder = find_model(model)
+        self.name = f"{folder.config.name} (functionals)"
+        self.origin = _origin(folder)
+        self.key = f"functionals {_files(folder)}"
         """What the vectors depend on."""
-        return f"functionals {_files(self._extractor)}"
+        self._compute = _replearning(folder) if folder.config.batch_statistics else _functionals(folder)
 
     def __call__(self, path: Path) -> Vector:
         """Vector of a recording: (4 x descriptors,)."""
-        return self._extractor.extract(path, pad=True).functionals()
+        return self._compute(path)
+
+
+def _functionals(folder: ModelFolder) -> Callable[[Path], Vector]:
+    extractor = edgevoice.load(folder)
+    return lambda path: extractor.extract(path, pad=True).functionals()
+
+
+def _replearning(folder: ModelFolder) -> Callable[[Path], Vector]:
+    """DisVoice's own way, for the model that only it can use."""
+    with mock.patch.dict(os.environ, EDGEVOICE_MODELS=str(folder.path.parent)):
+        published = RepLearning("CAE")
+    return lambda path: np.asarray(published.extract_features_file(path)[0])
 
 
 class MeanCode:
@@ -68,12 +81,12 @@ class MeanCode:
     def __init__(self, model: str) -> None:
         self._extractor = edgevoice.load(model, descriptors="bottleneck")
         self.name = f"{self._extractor.config.name} (codes)"
-        self.origin = _origin(self._extractor)
+        self.origin = _origin(self._extractor.folder)
 
     @property
     def key(self) -> str:
         """What the vectors depend on."""
-        return f"mean code {_files(self._extractor)}"
+        return f"mean code {_files(self._extractor.folder)}"
 
     def __call__(self, path: Path) -> Vector:
         """Vector of a recording: (units,)."""
@@ -113,13 +126,13 @@ def vectors(source: Source, folder: Path, files: Sequence[str], cache: Path, pro
     return made
 
 
-def _origin(extractor: edgevoice.Extractor) -> str:
+def _origin(folder: ModelFolder) -> str:
     """What a model was trained on, as its `model.json` tells."""
-    config, trained = extractor.config, extractor.config.origin.get("trained_on", {})
+    config, trained = folder.config, folder.config.origin.get("trained_on", {})
     held_out = config.origin.get("held_out", {}).get("speakers", 0)
     told = f"{trained['utterances']} recordings of {trained['speakers']} speakers" if "speakers" in trained else "other data"
     return f"{config.name} on {told}" + (f", of whom {held_out} to validate on" if held_out else "")
 
 
-def _files(extractor: edgevoice.Extractor) -> str:
-    return " ".join(sorted(extractor.config.files.values()))
+def _files(folder: ModelFolder) -> str:
+    return " ".join(sorted(folder.config.files.values()))

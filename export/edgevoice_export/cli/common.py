@@ -145,4 +145,3 @@ def print_verification(result: Verification) -> None:
     for name, value in result.differences.items():
         show(f"{name:15} {value:.2e}")
     show(f"{'largest':15} {result.difference:.2e}  ({result.windows} windows at batch {result.batches})")
-    show(f"a window has {'the same bits in every batch' if result.batch_independent else 'other bits in another batch'}")

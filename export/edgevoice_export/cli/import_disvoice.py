@@ -22,19 +22,13 @@ def add(commands: Commands) -> None:
         help="a wheel of DisVoice, a folder, or one .pt file (default: the installed package, which is not imported)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the folders go (default: your models)")
-    parser.add_argument(
-        "--statistics",
-        choices=("batch", "running"),
-        default="batch",
-        help="what batch norms use: batch, as published, or running, for windows that stand apart (default: batch)",
-    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
     for published in find_published(options.source):
-        folder, verification = import_published(published, options.out or user_models(), options.statistics)
-        show(f"{folder.path}: {published.name}")
-        print_verification(verification)
+        for folder, verification in import_published(published, options.out or user_models()):
+            show(f"{folder.path}: {published.name}")
+            print_verification(verification)
     return 0

@@ -122,7 +122,7 @@ def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
         AudioError: it cannot be read, or has fewer samples than `shortest`.
     """
     with open_source(path) as source:
-        mono = np.concatenate([np.empty(0, np.float32), *resampled(source, rate, None, "soxr")])
+        mono = np.concatenate([np.empty(0, np.float32), *resampled(source, rate, None)])
     if len(mono) < shortest:
         raise AudioTooShortError(f"{path}: has {len(mono)} samples at {rate} Hz, fewer than one window ({shortest})")
     return np.clip(np.rint(mono * _SCALE), -_SCALE, _SCALE - 1).astype(np.int16)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgevoice.config import AudioConfig, LevelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.frontend import FrontEnd
-from edgevoice.levels import LevelFollower, Steps, whole_level
+from edgevoice.levels import LEVELS, Track
 from edgevoice_export.data.changes import CHANGES, Change, changed
 from edgevoice_export.data.corpus import Corpus
 
@@ -44,17 +44,13 @@ class WindowSampler:
         self, corpus: Corpus, utterances: NDArray[np.int64], audio: AudioConfig, level: LevelConfig, front: FrontEnd
     ) -> None:
         self._corpus, self._utterances = corpus, utterances
-        self._audio, self._level, self._front = audio, level, front
+        self._audio, self._front = audio, front
         positions = [self._length(u) - audio.window + 1 for u in utterances.tolist()]
         self._ends = np.cumsum(positions, dtype=np.int64)
-        self._running: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-        self._whole: dict[int, tuple[float, float]] = {}
+        self._tracks: dict[int, dict[str, Track]] = {}
         for u in utterances.tolist():
             samples = self._samples(u, 0, self._length(u))
-            steps = samples[: len(samples) // level.step * level.step]
-            self._running[u] = LevelFollower(level).follow(Steps.measure(steps, level.step))
-            mean = float(samples.mean(dtype=np.float64))
-            self._whole[u] = whole_level(mean, float(samples.min()), float(samples.max()), level)
+            self._tracks[u] = {name: kind(level).track(samples) for name, kind in LEVELS.items()}
 
     def draw(
         self,
@@ -97,28 +93,12 @@ class WindowSampler:
         places = zip(draw.utterances.tolist(), draw.starts.tolist(), draw.levels, draw.gains, draw.changes, strict=True)
         for k, (u, start, level, factor, change) in enumerate(places):
             window = self._samples(u, start, start + self._audio.window)
-            offset, gain = self.level(level, u, start, window)
+            offset, gain = self._tracks[u][level](start, start + self._audio.window)
             if change is not None:
                 window = changed(window - offset, self._audio.rate, 1 / gain, change).astype(np.float32)
                 offset = 0.0
             self._front.compute(window[None], offset, gain * factor, scratch, out[k])
         return out
-
-    def level(self, level: str, utterance: int, start: int, window: NDArray[np.float32]) -> tuple[float, float]:
-        """Offset and gain of a window at a level."""
-        if level == "utterance":
-            return self._whole[utterance]
-        if level == "window":
-            mean = float(window.mean(dtype=np.float64))
-            return whole_level(mean, float(window.min()), float(window.max()), self._level)
-        end = start + self._audio.window
-        steps = end // self._level.step
-        offsets, peaks = self._running[utterance]
-        offset, peak = float(offsets[steps - 1]), float(peaks[steps - 1])
-        rest = window[len(window) - end % self._level.step :]  # a window at a random place ends within a step
-        if len(rest) and end % self._level.step:
-            peak = max(peak, float(np.abs(rest - offset).max()))
-        return offset, 1 / peak
 
     def _length(self, utterance: int) -> int:
         return max(self._audio.window, int(self._corpus.bounds[utterance + 1] - self._corpus.bounds[utterance]))

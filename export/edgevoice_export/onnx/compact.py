@@ -95,7 +95,7 @@ def compact_model(
     if not any(changed.values()):
         raise ArgumentError(f"{source.path}: no matrix product has {_SMALLEST} weights or more, and whole blocks of {BLOCK}")
     files = {file: graph.SerializeToString() for file, graph in graphs.items()}
-    if NETWORK_FILE in config.files:
+    if NETWORK_FILE in config.training:
         files[NETWORK_FILE] = source.read(NETWORK_FILE)
     sizes = {file: (len(source.read(file)), len(content)) for file, content in files.items()}
     reference = partial(folder_outputs, Networks(source))

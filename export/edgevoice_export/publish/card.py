@@ -105,12 +105,8 @@ def compact_card(
     told = (
         f"Against `{source.name}` {source.version}, {verification.windows} windows of {heard}, both in ONNX Runtime on the "
         f"CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on the "
-        "features of the model that they will be used with. "
+        "features of the model that they will be used with."
     )
-    if verification.batch_independent:
-        told += "A window has the same bits in any batch."
-    else:
-        told += "Windows are computed one by one: their last bits would depend on the batch."
     parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{told}"]
     return "\n\n".join([f"# {config.name}", *parts]) + "\n"
 
@@ -194,8 +190,7 @@ def _half_life(config: ModelConfig) -> float:
 
 def _exactness(verification: Verification) -> str:
     told = ", ".join(f"{name} {value:.1e}" for name, value in verification.differences.items())
-    bits = "has the same bits in any of them" if verification.batch_independent else "may differ in its last bits"
     return (
         f"## Exactness\n\nONNX Runtime on the CPU against PyTorch in float64, {verification.windows} windows at batch "
-        f"{verification.batches}: largest differences {told}. A window {bits}."
+        f"{verification.batches}: largest differences {told}."
     )

@@ -15,7 +15,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -104,31 +104,37 @@ def _read(path: Path) -> Iterator[Published]:
         yield Published(path.name, path.read_bytes())
 
 
-def import_published(
-    published: Published, out: Path, statistics: Literal["batch", "running"] = "batch"
-) -> tuple[ModelFolder, Verification]:
-    """Write the model folder of one file of weights.
+def import_published(published: Published, out: Path) -> list[tuple[ModelFolder, Verification]]:
+    """Write the model folders of one file of weights.
+
+    A network with batch norms gives two: one whose batch norms use the statistics of all windows of a recording, as
+    DisVoice's do, which only `edgevoice.compat.disvoice` can use; and an ordinary model with the statistics that were
+    kept in training, whose name ends in `-running`.
 
     Args:
         published: the file.
-        out: folder that the model folder is put into, as `disvoice-cae-256`; `-running` is appended with running
-            statistics.
-        statistics: what batch norms use: `batch` as published, `running` for windows that stand apart.
+        out: folder that the model folders are put into, as `disvoice-cae-256`.
 
     Raises:
         ModelConfigError: the file is not a `state_dict` of a network known here.
         VerificationError: ONNX Runtime differs from PyTorch; nothing is written then.
         OutputError: the folder cannot be written.
     """
-    weights = _recognise(published, statistics)
+    weights = _recognise(published)
+    if not any(name.endswith("running_mean") for name in weights.tensors):
+        return [_write(published, weights, out, "none")]
+    batch = weights._replace(statistics="batch")
+    return [_write(published, batch, out, "batch"), _write(published, weights, out, "running")]
+
+
+def _write(published: Published, weights: Weights, out: Path, kind: str) -> tuple[ModelFolder, Verification]:
+    """Write one model folder; `kind` says what its batch norms use."""
     architecture = ARCHITECTURES[weights.arch]
     network = weights.network()
-    normed = any(name.endswith("running_mean") for name in weights.tensors)
-    kind = statistics if normed else "none"
     spectrogram = dataclasses.replace(architecture.spectrogram, logarithm=LogarithmConfig(_FLOOR))
     shape = FrontEnd(spectrogram, architecture.audio).shape
     config = ModelConfig(
-        name=f"disvoice-{weights.arch}-{weights.units}" + ("-running" if statistics == "running" else ""),
+        name=f"disvoice-{weights.arch}-{weights.units}" + ("-running" if kind == "running" else ""),
         version="1.0.0",
         licence="MIT",
         summary=f"DisVoice's {architecture.summary}; {weights.units} numbers a window.",
@@ -136,8 +142,7 @@ def import_published(
         level=dataclasses.replace(architecture.level, default="utterance"),
         spectrogram=spectrogram,
         features=FeaturesConfig(weights.units, shape[0]),
-        windows="together" if kind == "batch" else "apart",
-        batch_independent=False,
+        batch_statistics=kind == "batch",
         files=placeholder_files(),
         origin={
             "source": "DisVoice (https://github.com/jcvasquezc/DisVoice), replearning",
@@ -159,7 +164,7 @@ def import_published(
     return ModelFolder.open(out / config.name), verification
 
 
-def _recognise(published: Published, statistics: Literal["batch", "running"]) -> Weights:
+def _recognise(published: Published) -> Weights:
     """Find the architecture and the size that a file's tensors fit."""
     try:
         tensors = torch.load(io.BytesIO(published.content), map_location="cpu", weights_only=True)
@@ -174,5 +179,5 @@ def _recognise(published: Published, statistics: Literal["batch", "running"]) ->
             with torch.device("meta"):
                 wanted = architecture.network(units).state_dict()
             if shapes == {name: tensor.shape for name, tensor in wanted.items()}:
-                return Weights(arch, units, dict(tensors), statistics)
+                return Weights(arch, units, dict(tensors))
     raise ModelConfigError(f"{published.name}: fits none of the networks {', '.join(ARCHITECTURES)}")

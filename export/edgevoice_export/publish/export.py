@@ -83,8 +83,6 @@ def export_checkpoint(
         level=architecture.level,
         spectrogram=architecture.spectrogram,
         features=FeaturesConfig(settings.units, front.shape[0]),
-        windows="apart",
-        batch_independent=False,
         files=placeholder_files(),
         origin={},
     )

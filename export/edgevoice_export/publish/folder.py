@@ -18,6 +18,9 @@ from edgevoice.files.wholefile import writing
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder
 from edgevoice_export.publish.verify import Images, Reference, Verification, verify
 
+TRAINING_FILES = ("network.pt",)
+"""Files of a model folder that running does not need."""
+
 
 class VerificationError(ModelError):
     """A model folder would not give what its source gives, so it was not written."""
@@ -75,7 +78,7 @@ def write_networks(
 
     Args:
         draft: made by `drafted`.
-        config: `files` and `batch_independent` are filled in here.
+        config: `files` and `training` are filled in here.
         files: contents by name.
         reference: what the networks should give.
         spectrograms: the windows to verify on, float32 (n, 1, bands, columns).
@@ -87,12 +90,13 @@ def write_networks(
     for name, content in files.items():
         (draft / name).write_bytes(content)
     digests = {name: "sha256:" + hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    folder = write_config(draft, dataclasses.replace(config, files=digests, batch_independent=False))
+    training = {name: digests.pop(name) for name in TRAINING_FILES if name in digests}
+    folder = write_config(draft, dataclasses.replace(config, files=digests, training=training))
     result = verify(folder, reference, spectrograms)
     if not result.passed(tolerance):
         told = ", ".join(f"{name} {value:.1e}" for name, value in result.differences.items())
         raise VerificationError(f"{config.name}: PyTorch and ONNX Runtime differ by more than {tolerance:g}: {told}")
-    return write_config(draft, dataclasses.replace(folder.config, batch_independent=result.batch_independent)), result
+    return folder, result
 
 
 def write_config(draft: Path, config: ModelConfig) -> ModelFolder:

@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from edgevoice.config import LEVELS, ModelConfig
+from edgevoice.config import ModelConfig
+from edgevoice.levels import LEVELS
 
 
 def plot_history(file: Path | IO[bytes], history: Sequence[Mapping[str, float]]) -> None:

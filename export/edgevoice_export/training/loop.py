@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgevoice.config import LEVELS
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
 from edgevoice.frontend import FrontEnd
+from edgevoice.levels import LEVELS
 from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.codes.scaling import bottleneck_sizes, scale_bottleneck
 from edgevoice_export.codes.straightening import straightened

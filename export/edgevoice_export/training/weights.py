@@ -112,7 +112,7 @@ def unpack_weights(folder: ModelFolder) -> Weights:
         ModelFilesError: it has none, or is damaged.
         ModelConfigError: `network.pt` is not what this package writes.
     """
-    if NETWORK_FILE not in folder.config.files:
+    if NETWORK_FILE not in folder.config.training or not (folder.path / NETWORK_FILE).is_file():
         raise ModelFilesError(f"{folder.path}: has no {NETWORK_FILE}, which holds the weights as they were trained")
     content = _load(io.BytesIO(folder.read(NETWORK_FILE)), str(folder.path / NETWORK_FILE))
     if not {"arch", "units", "statistics", "tensors", "standing"} <= content.keys():

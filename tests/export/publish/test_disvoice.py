@@ -43,26 +43,25 @@ def replearning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def folder_of(replearning: Path, file: str, out: Path, statistics: str) -> ModelFolder:
-    published = Published(file, (replearning / file).read_bytes())
-    return import_published(published, out, statistics)[0]  # type: ignore[arg-type]
+def folders_of(replearning: Path, file: str, out: Path) -> list[ModelFolder]:
+    return [folder for folder, _ in import_published(Published(file, (replearning / file).read_bytes()), out)]
 
 
 @pytest.fixture(scope="module")
 def batch(replearning: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
-    return folder_of(replearning, "64_CAE.pt", tmp_path_factory.mktemp("batch"), "batch")
+    return folders_of(replearning, "64_CAE.pt", tmp_path_factory.mktemp("batch"))[0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_batch_statistics_are_pytorchs_training_mode(batch: ModelFolder, count: int):
     assert batch.path.name == batch.config.name == "disvoice-cae-64"
-    assert batch.config.windows == "together"
+    assert batch.config.batch_statistics
     assert batch.config.level.default == "utterance"
     assert batch.config.spectrogram.logarithm == edgevoice.config.LogarithmConfig(1e-30)
     images = synthetic_spectrograms(batch.config, 7)[:count]
     with torch.no_grad():
         reconstruction, bottleneck = random_network("cae").train()(torch.from_numpy(images))
-    networks = Networks(batch)
+    networks = Networks(batch, whole_batches=True)
     found = networks.encode(images)
     np.testing.assert_allclose(found, bottleneck, atol=1e-4)
     np.testing.assert_allclose(networks.reconstruct(found, images), reconstruction, atol=1e-4)
@@ -70,19 +69,18 @@ def test_batch_statistics_are_pytorchs_training_mode(batch: ModelFolder, count: 
     np.testing.assert_allclose(networks.error(found, images), expected, atol=1e-4)
 
 
-def test_whole_files_only(batch: ModelFolder, speech: Path):
-    extractor = edgevoice.load(batch.path)
-    assert np.isfinite(extractor.extract(speech).values).all()
-    with pytest.raises(ModelUseError):
-        extractor.stream()
+def test_only_disvoices_interface_takes_them(batch: ModelFolder):
+    with pytest.raises(ModelUseError, match="RepLearning"):
+        edgevoice.load(batch.path)
 
 
-@pytest.mark.parametrize(("file", "windows"), [("64_CAE.pt", "apart"), ("64_RAE.pt", "apart")])
-def test_running_statistics_let_windows_stand_apart(replearning: Path, tmp_path: Path, file: str, windows: str):
-    folder = folder_of(replearning, file, tmp_path, "running")
+@pytest.mark.parametrize(("file", "suffix"), [("64_CAE.pt", "-running"), ("64_RAE.pt", "")])
+def test_ordinary_models(replearning: Path, tmp_path: Path, file: str, suffix: str):
+    *others, folder = folders_of(replearning, file, tmp_path)
+    assert len(others) == (suffix == "-running")
     arch = file[3:6].lower()
-    assert folder.path.name == f"disvoice-{arch}-64-running"
-    assert folder.config.windows == windows
+    assert folder.path.name == f"disvoice-{arch}-64{suffix}"
+    assert not folder.config.batch_statistics
     images = synthetic_spectrograms(folder.config, 7)
     with torch.no_grad():
         _, bottleneck = random_network(arch).eval()(torch.from_numpy(images))

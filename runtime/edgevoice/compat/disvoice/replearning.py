@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.analysis import describe
 from edgevoice.compat.disvoice.spectrograms import disvoice_spectrograms
 from edgevoice.errors import (
     ArgumentError,
@@ -24,8 +23,7 @@ from edgevoice.errors import (
     MissingPackageError,
     ModelNotFoundError,
 )
-from edgevoice.features import Layout
-from edgevoice.functionals import FUNCTIONALS, compute_functionals
+from edgevoice.features import FUNCTIONALS, Layout, functionals
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import find_model
 
@@ -68,7 +66,7 @@ class RepLearning:
             ) from error
         config = folder.config
         self._config = config
-        self._networks = Networks(folder)
+        self._networks = Networks(folder, whole_batches=config.batch_statistics)
         self._layout = Layout(config.features.bottleneck, config.features.error, config.audio.rate, config.audio.window)
         self.size_bottleneck = config.features.bottleneck
         """Numbers of the bottleneck."""
@@ -155,17 +153,21 @@ class RepLearning:
         if not static:
             return values
         units = self._layout.bottleneck
-        return np.concatenate([compute_functionals(values[:, :units]), compute_functionals(values[:, units:])])[None]
+        return np.concatenate([functionals(values[:, :units]), functionals(values[:, units:])])[None]
 
     def _describe(self, spectrograms: NDArray[np.float32], plots: bool) -> NDArray[np.float32]:
-        size = _BATCH if self._config.windows == "apart" else len(spectrograms)
+        size = len(spectrograms) if self._config.batch_statistics else _BATCH
         batches = [spectrograms[at : at + size] for at in range(0, len(spectrograms), size)]
         if plots:
             from edgevoice.compat.disvoice.figures import show_spectrograms
 
             rebuilt = [self._networks.reconstruct(self._networks.encode(batch), batch) for batch in batches]
             show_spectrograms(spectrograms[:, 0], np.concatenate(rebuilt)[:, 0], self._config)
-        return np.concatenate([describe(self._networks, self._layout, batch) for batch in batches])
+        return np.concatenate([self._descriptors(batch) for batch in batches])
+
+    def _descriptors(self, spectrograms: NDArray[np.float32]) -> NDArray[np.float32]:
+        bottleneck = self._networks.encode(spectrograms)
+        return np.concatenate([bottleneck, self._networks.error(bottleneck, spectrograms)], axis=1)
 
 
 def _check_format(fmt: str) -> None:
