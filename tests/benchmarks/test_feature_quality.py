@@ -30,6 +30,7 @@ from benchmarks.feature_quality.sources import LinearFunctionals, vectors_by_fol
 from benchmarks.feature_quality.stability import movements, one_each
 from benchmarks.label_efficiency.corpus import Recording
 from edgevoice.features import functionals as compute_functionals
+from tablerows import numbers_of
 
 RATE = 16_000
 
@@ -58,16 +59,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Loudness:
-    """A source of two numbers, which counts how often it is asked."""
+    """A source of two numbers."""
 
     name = key = "loudness"
 
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
     def __call__(self, path: Path) -> np.ndarray:
         samples, _ = soundfile.read(path)
-        self.asked.append(path.name)
         return np.array([samples.std(), np.abs(samples).max()], np.float32)
 
 
@@ -187,9 +184,6 @@ class TestDegradations:
         folders = degraded_folders(corpus, ["00/0.flac"], tmp_path)
         assert list(folders) == [CLEAN, *DEGRADATIONS]
         files = [folder / "00/0.flac" for folder in folders.values()]
-        made = [file.stat().st_mtime_ns for file in files]
-        degraded_folders(corpus, ["00/0.flac"], tmp_path)
-        assert [file.stat().st_mtime_ns for file in files] == made
         clean, louder = (soundfile.read(file)[0] for file in files[:2])
         assert np.abs(clean).max() <= HEADROOM + 1e-6
         assert louder == pytest.approx(clean * 3.981, abs=1e-3)
@@ -226,14 +220,6 @@ class TestStability:
 
 
 class TestVectors:
-    def test_a_stopped_run_goes_on(self, corpus: Path, tmp_path: Path) -> None:
-        source = Loudness()
-        files = [f"{speaker:02}/{take}.flac" for speaker in range(3) for take in range(2)]
-        vectors_by_folder(source, corpus, files[:4], tmp_path)
-        rows = vectors_by_folder(source, corpus, files, tmp_path)
-        assert rows.shape == (6, 2)
-        assert len(source.asked) == 6
-
     def test_order_follows_the_files(self, corpus: Path, tmp_path: Path) -> None:
         files = ["03/1.flac", "03/0.flac", "01/0.flac"]
         rows = vectors_by_folder(Loudness(), corpus, files, tmp_path)
@@ -255,7 +241,7 @@ def test_run(corpus: Path, make_model: Callable[..., Path], tmp_path: Path, monk
     monkeypatch.setattr(experiment, "HandMade", Loudness)
     model = make_model(name="tiny")
     arguments = ["--data", str(corpus), "--models", str(model), "no-such-model", "--linear", "2", "4", "--linear-windows"]
-    arguments += ["50", "--recordings", "4", "--repeats", "2", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "w")]
+    arguments += ["50", "--recordings", "4", "--repeats", "1", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "w")]
     main(arguments)
     told = json.loads((tmp_path / "out" / "feature_quality.json").read_text())
     assert told["absent"] == ["no-such-model"]
@@ -269,13 +255,6 @@ def test_run(corpus: Path, make_model: Callable[..., Path], tmp_path: Path, monk
     better, worse = (told["reconstruction"][name]["running"]["mean"] for name in ("PCA-4", "PCA-2"))
     assert 0 < better < worse
     page = (tmp_path / "out" / "feature_quality.md").read_text()
-    assert "Absent, for there is no such model: no-such-model." in page
-    assert all(
-        (tmp_path / "out" / f"feature_quality_{kind}.png").is_file() for kind in ("probes", "movement", "reconstruction")
-    )
-
-
-def test_no_model_is_a_wrong_usage(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--data", str(corpus), "--models", "no-such-model"])
-    assert "none of these models is there: no-such-model" in capsys.readouterr().err
+    probes, _, moved, *_ = numbers_of(page, "PCA-2")
+    assert probes == pytest.approx([task["scores"]["PCA-2"]["mean"] for task in told["probes"].values()], abs=1e-3)
+    assert moved == pytest.approx([found["mean"] for found in told["movement"]["PCA-2"].values()], rel=1e-3, abs=1e-3)

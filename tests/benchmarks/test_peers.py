@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,13 +47,6 @@ def test_one_thread_is_one_worker(tiny_model: Path, speech: Path, monkeypatch: p
             monkeypatch.delenv("OMP_NUM_THREADS")
         PEERS["edgevoice"].load({"cae-256": str(tiny_model)})(str(speech))
         assert asked.pop() == workers
-
-
-def test_a_peer_that_fails_is_named(speech: Path, tmp_path: Path) -> None:
-    options = tmp_path / "options.json"
-    options.write_text(json.dumps({"cae-256": "unknown model"}))
-    with pytest.raises(SystemExit, match="edgevoice does not run"):
-        PeerProcess("edgevoice", speech, options, one_thread=False)
 
 
 def test_installed_size_counts_what_is_required_once() -> None:
@@ -108,10 +100,3 @@ def test_section(peers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_pat
     readme.write_text("no comments")
     with pytest.raises(SystemExit, match="has no lines"):
         speed_table.main()
-
-
-@pytest.mark.parametrize(("module", "option"), [("peers", "--disvoice"), ("speed_table", "readme")])
-def test_help(root: Path, module: str, option: str) -> None:
-    command = [sys.executable, "-m", f"benchmarks.{module}", "--help"]
-    told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    assert option in told
