@@ -21,6 +21,8 @@ EdgeVoiceError
 ├── StreamError                   (RuntimeError) a stream used out of order, as push after finish
 ├── ArgumentError                 (ValueError) an argument outside what is allowed
 └── OutputError                   (OSError) a result that cannot be written
+
+EdgeVoiceWarning                  (UserWarning) what was done, though something about the input is odd
 """
 
 from __future__ import annotations
@@ -108,3 +110,7 @@ class ArgumentError(EdgeVoiceError, ValueError):
 
 class OutputError(EdgeVoiceError, OSError):
     """A result cannot be written."""
+
+
+class EdgeVoiceWarning(UserWarning):
+    """The input is odd and was used all the same; the message says how."""
