@@ -11,11 +11,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.decoding import DecodedSource
 from edgevoice.audio.mpeg import tag_size
 from edgevoice.audio.paths import is_folder
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
 from edgevoice.audio.signatures import HEAD, kind_of
-from edgevoice.audio.soundfiles import SoundFileSource, cut, sound_parts
+from edgevoice.audio.soundfiles import SoundFileSource, UnknownFormatError, cut, sound_parts
 from edgevoice.audio.source import BLOCK, AudioSource
 from edgevoice.audio.views import View, spooled
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, StreamError
@@ -150,7 +151,15 @@ def _decoded(view: View, name: str, start: float | None, end: float | None) -> A
     if tag and kind_of(view.part(tag, HEAD)) not in ("mpeg", ""):
         view = view.spliced([(tag, view.size)])  # ID3 stands before other formats too
         kind = kind_of(view.part(0, HEAD))
-    return SoundFileSource(sound_parts(view, kind, name), name, start, end)
+    if kind == "media":
+        return DecodedSource(view, name, start, end)
+    parts = sound_parts(view, kind, name)
+    try:
+        return SoundFileSource(parts, name, start, end)
+    except UnknownFormatError:
+        if kind:
+            return DecodedSource(view, name, start, end)  # a container that is known, around something that is not
+        raise
 
 
 class _Lent(AudioSource):

@@ -58,6 +58,17 @@ def _wav(view: View, name: str) -> View:
     return view
 
 
+def mpeg_in_wav(view: View) -> View | None:
+    """The frames that a WAV around MPEG audio holds; None where it holds something else."""
+    coded = False
+    for chunk, size, at in _chunks(view, 12, "<"):
+        if chunk == b"fmt ":
+            coded = view.part(at, 2) in (b"\x50\0", b"\x55\0")
+        elif chunk == b"data":
+            return view.spliced([(at, min(at + size, view.size))]) if coded else None
+    return None
+
+
 def _w64(view: View, name: str) -> View:
     at = 40
     for _ in range(_MOST_CHUNKS):

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from edgevoice.audio.mpegframes import FrameHeader, frame_header
 from edgevoice.audio.parts import Part
-from edgevoice.audio.views import Piece, View
+from edgevoice.audio.views import Ahead, Piece, View
 from edgevoice.errors import AudioFormatError
 
-_AHEAD = 1 << 20
 _TRAILING = 1 << 16
 """Bytes without a frame that may follow the last one, as tags of unknown kinds do."""
 
@@ -53,16 +52,16 @@ def mpeg_parts(view: View, name: str) -> list[Part]:
 
 def tag_size(view: View) -> int:
     """Bytes of the tag that a file begins with; 0 where it begins with none."""
-    return _tag(_Ahead(view), 0)
+    return _tag(Ahead(view), 0)
 
 
 def _recordings(view: View, name: str) -> list[_Recording]:
-    reader = _Ahead(view)
+    reader = Ahead(view)
     found: list[_Recording] = []
     current: _Recording | None = None
     at = 0
     while at < view.size:
-        head = reader.bytes(at, 4)
+        head = reader.part(at, 4)
         header = frame_header(head)
         if header is None or (current is None and not _starts(reader, at, header)):
             skipped = _tag(reader, at) or _resync(reader, at, name, current)
@@ -84,9 +83,9 @@ def _recordings(view: View, name: str) -> list[_Recording]:
     return [recording for recording in found if recording.frames or len(found) == 1]
 
 
-def _begins(reader: _Ahead, at: int, header: FrameHeader, current: _Recording | None) -> _Recording | None:
+def _begins(reader: Ahead, at: int, header: FrameHeader, current: _Recording | None) -> _Recording | None:
     """A new recording, where a frame begins one."""
-    frame = reader.bytes(at, min(header.size, 256))
+    frame = reader.part(at, min(header.size, 256))
     if header.layer == 3:
         tag = frame[header.side : header.side + 4]
         if tag in (b"Xing", b"Info"):
@@ -162,17 +161,17 @@ def _with_bits(first: bytes, bits: int) -> tuple[bytes, FrameHeader]:
     return header, told
 
 
-def _starts(reader: _Ahead, at: int, header: FrameHeader) -> bool:
+def _starts(reader: Ahead, at: int, header: FrameHeader) -> bool:
     """Whether a frame begins here: another must follow, unless the file ends with it."""
     if at + header.size >= reader.size:
         return at == 0 or at + header.size == reader.size
-    following = frame_header(reader.bytes(at + header.size, 4))
+    following = frame_header(reader.part(at + header.size, 4))
     return (following is not None and following.alike(header)) or bool(_tag(reader, at + header.size))
 
 
-def _tag(reader: _Ahead, at: int) -> int:
+def _tag(reader: Ahead, at: int) -> int:
     """Bytes of a tag that is no audio; 0 where there is none."""
-    head = reader.bytes(at, 32)
+    head = reader.part(at, 32)
     if head[:3] == b"ID3" and len(head) >= 10:
         size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
         return 10 + size + (10 if head[5] & 0x10 else 0)
@@ -184,11 +183,11 @@ def _tag(reader: _Ahead, at: int) -> int:
     return 0
 
 
-def _resync(reader: _Ahead, at: int, name: str, current: _Recording | None) -> int:
+def _resync(reader: Ahead, at: int, name: str, current: _Recording | None) -> int:
     """Bytes up to the next frame or tag, or to the end: lost audio, where that is in the middle of a recording."""
     position = at + 1
     while position < reader.size:
-        block = reader.bytes(position, 4096)
+        block = reader.part(position, 4096)
         candidates = [
             k for k in (block.find(0xFF), block.find(b"ID3"), block.find(b"APETAGEX"), block.find(b"TAG")) if k >= 0
         ]
@@ -196,26 +195,13 @@ def _resync(reader: _Ahead, at: int, name: str, current: _Recording | None) -> i
             position += max(1, len(block) - 7)
             continue
         position += min(candidates)
-        header = frame_header(reader.bytes(position, 4))
+        header = frame_header(reader.part(position, 4))
         if (header is not None and _starts(reader, position, header)) or _tag(reader, position):
             break
         position += 1
     position = min(position, reader.size)
-    lost = reader.bytes(at, min(position - at, _TRAILING))
+    lost = reader.part(at, min(position - at, _TRAILING))
     padding = lost.count(0) == len(lost)
     if current is not None and not padding and (position < reader.size or position - at > _TRAILING):
         raise AudioFormatError(f"{name}: is damaged: {position - at} bytes at {at} are not MPEG frames")
     return position - at
-
-
-class _Ahead:
-    """A view, read in large blocks for small questions."""
-
-    def __init__(self, view: View) -> None:
-        self._view, self._at, self._block = view, 0, b""
-        self.size = view.size
-
-    def bytes(self, at: int, count: int) -> bytes:
-        if not self._at <= at <= at + count <= self._at + len(self._block):
-            self._at, self._block = at, self._view.part(at, max(count, _AHEAD))
-        return self._block[at - self._at : at - self._at + count]

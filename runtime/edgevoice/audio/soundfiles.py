@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.flac import check_last_frame
-from edgevoice.audio.lengths import checked_length
+from edgevoice.audio.lengths import checked_length, mpeg_in_wav
 from edgevoice.audio.mpeg import mpeg_parts
 from edgevoice.audio.ogg import ogg_parts
 from edgevoice.audio.parts import Part
@@ -44,7 +44,9 @@ def sound_parts(view: View, kind: str, name: str) -> Sequence[Part]:
         return ogg_parts(view, name)
     if kind == "flac":
         check_last_frame(view, name)
-    return [Part(checked_length(view, kind, name))]
+    whole = checked_length(view, kind, name)
+    frames = mpeg_in_wav(view) if kind == "wav" else None
+    return [Part(whole)] if frames is None else mpeg_parts(frames, name)
 
 
 class SoundFileSource(AudioSource):

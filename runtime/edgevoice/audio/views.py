@@ -13,6 +13,8 @@ from typing import IO, Any
 _IN_MEMORY = 1 << 26
 """Bytes of a pipe that are kept in memory; what is longer goes to a temporary file."""
 
+_AHEAD = 1 << 20
+
 Piece = bytes | tuple[int, int]
 """Bytes that stand in no file, or those of a file from one position to another."""
 
@@ -109,6 +111,20 @@ class View(io.RawIOBase):
         except (OSError, ValueError) as error:
             self.failure = error
             return b""
+
+
+class Ahead:
+    """A view, read in large blocks for small questions."""
+
+    def __init__(self, view: View) -> None:
+        self._view, self._at, self._block = view, 0, b""
+        self.size = view.size
+
+    def part(self, at: int, count: int) -> bytes:
+        """As the view's own."""
+        if not self._at <= at <= at + count <= self._at + len(self._block):
+            self._at, self._block = at, self._view.part(at, max(count, _AHEAD))
+        return self._block[at - self._at : at - self._at + count]
 
 
 def spooled(pipe: IO[bytes]) -> IO[bytes]:
