@@ -10,6 +10,7 @@ Kind = str
 HEAD = 4096
 """Bytes that tell the kind, where there are so many."""
 
+_AC3 = b"\x0b\x77"
 _BEGINNINGS: dict[bytes, Kind] = {
     b"RIFX": "wav",
     b"riff\x2e\x91\xcf\x11": "w64",
@@ -33,9 +34,22 @@ _BEGINNINGS: dict[bytes, Kind] = {
     b"TTA1": "media",
     b"DSD ": "media",
     b"FRM8": "media",
-    b"\x0b\x77": "media",  # AC-3
+    _AC3: "media",
     b"\x7f\xfe\x80\x01": "media",  # DTS
     b"\x00\x00\x01\xba": "media",  # MPEG program stream
+}
+_WORDS = {
+    "wav": "a WAV file",
+    "w64": "a W64 file",
+    "aiff": "an AIFF file",
+    "au": "an AU file",
+    "caf": "a CAF file",
+    "nist": "a NIST SPHERE file",
+    "voc": "a VOC file",
+    "flac": "a FLAC file",
+    "ogg": "an Ogg file",
+    "mpeg": "an MP3 file",
+    "media": "a media file (MP4, WebM, WMA, AAC or another)",
 }
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot")
 
@@ -51,13 +65,24 @@ def kind_of(head: bytes) -> Kind:
             return kind
     if head[4:8] in _BOXES:
         return "media"
-    if len(head) > 188 and head[0] == head[188] == 0x47 and (len(head) <= 376 or head[376] == 0x47):
+    if len(head) > 376 and head[0] == head[188] == head[376] == 0x47 and head.count(0x47) < len(head) // 8:
         return "media"  # MPEG transport stream
     if head[:3] == b"ID3":
         return "mpeg"
     if frame_header(head):
         return "mpeg" if _continues(head) else ""
     return "media" if _is_adts(head) else ""
+
+
+def container(head: bytes) -> str | None:
+    """What a pipe brings that begins with these bytes, in words; None where it may be samples.
+
+    Signatures of two bytes are not enough here: samples have every value.
+    """
+    if head[:4] in (b"RIFF", b"FORM"):
+        return "a WAV, AVI or AIFF file"
+    kind = kind_of(head)
+    return None if head.startswith(_AC3) else _WORDS.get(kind)
 
 
 def _continues(head: bytes) -> bool:
