@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DeviceError,
         DeviceMemoryError,
         EdgeVoiceError,
+        EdgeVoiceWarning,
         MicrophoneError,
         MicrophoneLostError,
         MicrophoneNotFoundError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from edgevoice.extractor import Extractor, load
     from edgevoice.features import Features, Frame, functionals
     from edgevoice.microphone.devices import InputDevice, input_devices
+    from edgevoice.microphone.liveframe import LiveFrame
     from edgevoice.microphone.microphone import Microphone
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
     from edgevoice.stream import Stream, StreamGroup
@@ -51,10 +53,12 @@ __all__ = [
     "DeviceError",
     "DeviceMemoryError",
     "EdgeVoiceError",
+    "EdgeVoiceWarning",
     "Extractor",
     "Features",
     "Frame",
     "InputDevice",
+    "LiveFrame",
     "Microphone",
     "MicrophoneError",
     "MicrophoneLostError",
@@ -86,10 +90,12 @@ __version__ = "0.1.0"
 # Every name is loaded on its first use: the command line is ready for Ctrl-C before NumPy is there, and a process without a
 # microphone does without its modules. Errors, whose names end so, are in `edgevoice.errors`.
 _MODULES = {
+    "EdgeVoiceWarning": "errors",
     "Extractor": "extractor",
     "Features": "features",
     "Frame": "features",
     "InputDevice": "microphone.devices",
+    "LiveFrame": "microphone.liveframe",
     "Microphone": "microphone.microphone",
     "ModelConfig": "config",
     "ModelFolder": "modelfolder",

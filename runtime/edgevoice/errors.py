@@ -22,6 +22,8 @@ EdgeVoiceError
 ├── StreamError                   1  (RuntimeError) a stream used out of order, as push after finish
 ├── ArgumentError                 2  (ValueError) an argument outside what is allowed
 └── OutputError                   1  (OSError) a result that cannot be written
+
+EdgeVoiceWarning                   (UserWarning) what was done, though something about the input is odd
 """
 
 from __future__ import annotations
@@ -130,3 +132,7 @@ class ArgumentError(EdgeVoiceError, ValueError):
 
 class OutputError(EdgeVoiceError, OSError):
     """A result cannot be written."""
+
+
+class EdgeVoiceWarning(UserWarning):
+    """The input is odd and was used all the same; the message says how."""

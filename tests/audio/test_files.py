@@ -74,15 +74,8 @@ def test_a_file_that_is_cut_short(tiny: Extractor, tmp_path: Path, kind: str, su
     path = write(tmp_path / "audio", samples, kind, subtype)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 3])
-    if kind == "OGG":
-        # An Ogg stream does not say its length: what is there is read, or nothing can be.
-        try:
-            assert len(tiny.extract(path)) < 11
-        except (AudioFormatError, ValueError):
-            return
-    else:
-        with pytest.raises(AudioFormatError, match=r"cut short|can be read|damaged"):
-            tiny.extract(path)
+    with pytest.raises(AudioFormatError, match=r"cut short|can be read|damaged"):
+        tiny.extract(path)
 
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF])

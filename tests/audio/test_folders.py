@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from edgevoice.audio.files import open_source
 from edgevoice.audio.folders import audio_suffixes, find_audio
+from edgevoice.audio.paths import absolute
 from edgevoice.errors import AudioFileNotFoundError
 
 
@@ -16,7 +19,7 @@ def test_files_are_known_by_their_suffix_and_sorted(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.wav").mkdir()
-    assert find_audio(tmp_path) == sorted(tmp_path / name for name in names)
+    assert find_audio(tmp_path) == (sorted(tmp_path / name for name in names), 3)
 
 
 def test_a_folder_without_audio_is_an_error(tmp_path: Path) -> None:
@@ -28,3 +31,32 @@ def test_a_folder_without_audio_is_an_error(tmp_path: Path) -> None:
 def test_headerless_samples_are_no_audio_file() -> None:
     assert {".wav", ".flac", ".ogg", ".opus", ".aif", ".aiff", ".au"} <= audio_suffixes()
     assert ".raw" not in audio_suffixes()
+
+
+def test_media_and_sphere_are_looked_for_and_hidden_files_are_not(tmp_path: Path) -> None:
+    names = ["a.sph", "b.m4a", "c.webm", "d.WMA", "e.3gp", "f.mka", "g.aac", "h.mp4"]
+    for name in [*names, "._a.wav", ".b.wav", ".trash/c.wav", "notes.md"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_audio(tmp_path)
+    assert [path.name for path in found.files] == names
+    assert found.others == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_to_nothing_is_found_and_a_pipe_is_not(tmp_path: Path) -> None:
+    (tmp_path / "gone.wav").symlink_to("nowhere.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert find_audio(tmp_path) == ([tmp_path / "gone.wav"], 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a current folder cannot be deleted there")
+def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(AudioFileNotFoundError, match="current folder was deleted"):
+        absolute(Path("a.wav"))
+    with pytest.raises(AudioFileNotFoundError, match="no such file"):
+        open_source("a.wav")
+    assert absolute(Path("/a/../b.wav")) == "/b.wav"

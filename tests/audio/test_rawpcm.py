@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pytest
 
+from audio.programs import write
 from edgevoice import ArgumentError, AudioFormatError
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
 
@@ -56,6 +58,48 @@ def test_an_end_within_a_sample() -> None:
 def test_a_file_with_a_header(head: bytes) -> None:
     with pytest.raises(AudioFormatError, match="decode it first"):
         list(read_pcm(io.BytesIO(head + bytes(100)), 1))
+
+
+CONTAINERS = {
+    "aiff": ("sox", "-t aiff"),
+    "au": ("sox", "-t au"),
+    "sphere": ("sox", "-t sph"),
+    "caf": ("ffmpeg", "-f caf"),
+    "w64": ("ffmpeg", "-f w64"),
+    "rf64": ("ffmpeg", "-f wav -rf64 always"),
+    "mp3": ("ffmpeg", "-f mp3"),
+    "mp3 without a tag": ("ffmpeg", "-f mp3 -id3v2_version 0 -write_xing 0"),
+    "aac": ("ffmpeg", "-c:a aac -f adts"),
+    "mp4": ("ffmpeg", "-c:a aac -f mp4 -movflags frag_keyframe+empty_moov"),
+    "webm": ("ffmpeg", "-c:a libopus -f webm"),
+    "wma": ("ffmpeg", "-c:a wmav2 -f asf"),
+    "transport stream": ("ffmpeg", "-c:a aac -f mpegts"),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+@pytest.mark.parametrize("sizes", [[1], [100_000]])
+def test_files_of_all_kinds_are_refused_as_they_arrive(speech: Path, tmp_path: Path, name: str, sizes: list[int]) -> None:
+    kind, options = CONTAINERS[name]
+    path = write(kind, tmp_path / "piped", *(["-i"] if kind == "ffmpeg" else []), speech, *options.split(), pipe=True)
+    pipe: IO[bytes] = Trickle(path.read_bytes(), sizes)  # type: ignore[assignment]
+    with pytest.raises(AudioFormatError, match=r"begins like .* file.*decode it first"):
+        list(read_pcm(pipe, 1))
+
+
+@pytest.mark.parametrize("value", [0, 0x47, 0x77, 0xFF])
+@pytest.mark.parametrize("seed", range(20))
+def test_samples_are_taken_for_samples(value: int, seed: int) -> None:
+    constant = bytes([value]) * 6000
+    random = np.random.default_rng(seed)
+    noise = b"\xff\xfb" + random.integers(-3000, 3000, 3000).astype("<i2").tobytes()
+    for content in (constant, noise, b"\x0b\x77" + constant):
+        assert sum(map(len, read_pcm(io.BytesIO(content), 1))) == len(content) // 2
+
+
+def test_an_empty_pipe() -> None:
+    with pytest.raises(AudioFormatError, match="the pipe is empty"):
+        list(read_pcm(io.BytesIO(), 1))
 
 
 def test_arguments() -> None:

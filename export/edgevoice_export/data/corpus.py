@@ -135,7 +135,7 @@ def _speakers(folder: Path, table: Path | None) -> dict[str, str]:
         table = listed
     if table is not None:
         return dict(sorted(_read_table(table, folder).items()))
-    paths = [path.relative_to(folder) for path in find_audio(folder)]
+    paths = [path.relative_to(folder) for path in find_audio(folder).files]
     return {path.as_posix(): path.parent.as_posix() for path in paths}
 
 

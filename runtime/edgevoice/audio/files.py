@@ -11,11 +11,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.decoding import DecodedSource
+from edgevoice.audio.mpeg import tag_size
 from edgevoice.audio.paths import is_folder
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
-from edgevoice.audio.soundfiles import SoundFileSource, cut
+from edgevoice.audio.signatures import HEAD, kind_of
+from edgevoice.audio.soundfiles import SoundFileSource, UnknownFormatError, cut, sound_parts
 from edgevoice.audio.source import BLOCK, AudioSource
-from edgevoice.audio.views import spooled
+from edgevoice.audio.views import View, spooled
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, StreamError
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | AudioSource
@@ -132,10 +135,30 @@ def _read(
                 raise AudioFormatError(f"{name}: cannot be read ({error})") from error
             ours.append(file)
             begin = 0
-        return _Owner(SoundFileSource(file, name, start, end, begin), ours)
+        return _Owner(_decoded(View.whole(file, begin), name, start, end), ours)
     except BaseException:
         for opened in ours:
             opened.close()
+        raise
+
+
+def _decoded(view: View, name: str, start: float | None, end: float | None) -> AudioSource:
+    """What reads a file of this kind."""
+    if not view.size:
+        raise AudioFormatError(f"{name}: is empty")
+    kind = kind_of(view.part(0, HEAD))
+    tag = tag_size(view) if kind == "mpeg" else 0
+    if tag and kind_of(view.part(tag, HEAD)) not in ("mpeg", ""):
+        view = view.spliced([(tag, view.size)])  # ID3 stands before other formats too
+        kind = kind_of(view.part(0, HEAD))
+    if kind == "media":
+        return DecodedSource(view, name, start, end)
+    parts = sound_parts(view, kind, name)
+    try:
+        return SoundFileSource(parts, name, start, end)
+    except UnknownFormatError:
+        if kind:
+            return DecodedSource(view, name, start, end)  # a container that is known, around something that is not
         raise
 
 

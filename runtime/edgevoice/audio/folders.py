@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NamedTuple
 
-from edgevoice.errors import AudioFileNotFoundError
+from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
 
-_ALIASES = {".aif", ".aifc", ".oga", ".opus", ".snd", ".wave"}
+_ALIASES = {".aif", ".aifc", ".mp2", ".oga", ".opus", ".snd", ".sph", ".wave"}
 """Suffixes of formats that soundfile lists under another name."""
+_MEDIA = {
+    *(".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".awb", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".mpc"),
+    *(".spx", ".tta", ".weba", ".webm", ".wma", ".wv"),
+}
+"""Suffixes of what PyAV reads: looked for where it is missing too, so that no file is passed over in silence."""
+
+
+class Found(NamedTuple):
+    """What a folder holds."""
+
+    files: list[Path]
+    """Audio files, sorted."""
+    others: int
+    """How many files are there that are not audio by their suffix; hidden ones are not counted."""
 
 
 def audio_suffixes() -> set[str]:
-    """Suffixes, in lower case, of the files that soundfile reads without being told rate and encoding."""
+    """Suffixes, in lower case, of the files that can be read without being told rate and encoding."""
     import soundfile
 
-    return {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | _ALIASES
+    return {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | _ALIASES | _MEDIA
 
 
-def find_audio(folder: Path) -> list[Path]:
-    """Audio files in a folder and the folders below it, sorted; known by their suffix.
+def find_audio(folder: Path) -> Found:
+    """Audio files in a folder and the folders below it, known by their suffix.
+
+    What is hidden, its name beginning with a dot, is passed over: so are the `._` files that macOS leaves beside others. A
+    link to nothing is found, so that it is told of where it is opened.
 
     Raises:
         AudioFileNotFoundError: there is none.
+        AudioFormatError: the folder cannot be listed.
     """
     suffixes = audio_suffixes()
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    if not found:
+    files, others = [], 0
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise AudioFormatError(f"{folder}: cannot be listed ({(error.strerror or str(error)).lower()})") from error
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(parent, name)
+            if name.startswith("."):
+                continue
+            if path.suffix.lower() in suffixes and (path.is_file() or (path.is_symlink() and not path.exists())):
+                files.append(path)
+            else:
+                others += 1
+    if not files:
         raise AudioFileNotFoundError(f"{folder}: no audio file in this folder or below it")
-    return found
+    return Found(sorted(files), others)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from edgevoice.errors import AudioFileNotFoundError
 
 
 def is_file(path: Path) -> bool:
@@ -19,3 +22,15 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def absolute(path: Path) -> str:
+    """The path from the root on, links kept.
+
+    Raises:
+        AudioFileNotFoundError: it is relative to a current folder that was deleted.
+    """
+    try:
+        return os.path.abspath(path)  # noqa: PTH100 - Path resolves links
+    except FileNotFoundError as error:
+        raise AudioFileNotFoundError(f"{path}: no such file (the current folder was deleted)") from error

@@ -9,12 +9,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.signatures import HEAD, container
 from edgevoice.errors import ArgumentError, AudioFormatError
+from edgevoice.wholenumbers import whole_number
 
 DTYPES = {"int16": "<i2", "int32": "<i4", "uint8": "u1", "float32": "<f4", "float64": "<f8"}
 """Names and layouts, all little-endian."""
-
-_CONTAINERS = (b"RIFF", b"fLaC", b"OggS")
 
 
 def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 1600) -> Iterator[NDArray[Any]]:
@@ -22,27 +22,29 @@ def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 
 
     Raises:
         ArgumentError: no such dtype, or fewer than one channel.
-        AudioFormatError: the pipe ends within a sample, or brings a file with a header.
+        AudioFormatError: the pipe is empty, ends within a sample, or brings a file with a header.
     """
     if dtype not in DTYPES:
         raise ArgumentError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    if channels < 1:
-        raise ArgumentError(f"channels {channels}: expected 1 or more")
+    channels = whole_number("channels", channels, 1)
     layout = np.dtype(DTYPES[dtype])
     size = layout.itemsize * channels
     # read1 gives what has arrived; read would wait until the block is full and hold frames back.
     read = getattr(pipe, "read1", pipe.read)
-    rest = b""
-    begun = False
+    rest = head = b""
     while chunk := read(block * size - len(rest)):
         rest += chunk
-        if not begun and chunk.startswith(_CONTAINERS):
-            raise AudioFormatError("begins like a WAV, FLAC or Ogg file, expected raw PCM: decode it first, as ffmpeg does")
-        begun = True
+        if len(head) < HEAD:
+            # A pipe may give a few bytes at a time, and some kinds of files are known by their second frame alone.
+            head += chunk[: HEAD - len(head)]
+            if kind := container(head):
+                raise AudioFormatError(f"begins like {kind}, expected raw PCM: decode it first, as ffmpeg does")
         whole = len(rest) // size * size
         if whole:
             samples = np.frombuffer(rest[:whole], layout).reshape(-1, channels)
             yield samples if sys.byteorder == "little" else samples.astype(layout.newbyteorder("="))
             rest = rest[whole:]
+    if not head:
+        raise AudioFormatError("the pipe is empty, expected raw PCM: did the program that writes it fail?")
     if rest:
         raise AudioFormatError(f"the pipe ended {len(rest)} bytes into a sample of {size}: check --dtype and --channels")

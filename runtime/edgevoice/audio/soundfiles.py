@@ -3,94 +3,168 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.flac import check_last_frame
+from edgevoice.audio.lengths import checked_length, mpeg_in_wav
+from edgevoice.audio.mpeg import mpeg_parts
+from edgevoice.audio.ogg import ogg_parts
+from edgevoice.audio.parts import Part
 from edgevoice.audio.samples import check_rate, check_samples
 from edgevoice.audio.source import BLOCK, AudioSource
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, StreamError
 
 # libsndfile repairs the length of a file that is shorter than its header says, and tells so only in its log.
-_REPAIRED = re.compile(r"(\d+) \(should be (\d+)\)")
-_REPAIRED_FRAMES = re.compile(r"frame count \d+ does not match value from 'ds64' chunk", re.IGNORECASE)
-_UNKNOWN_LENGTH = 0x7FFF_FF00
-"""Writers to a pipe cannot know the length and put a number from here up."""
-_SLACK = 8
-"""Bytes by which harmless writers miscount the outer chunk."""
+_REPAIRED = re.compile(r"(?:data|size|length|frames|samples)\s*:\s*(\d+) \(should be (\d+)\)", re.IGNORECASE)
+_UNKNOWN_LENGTH = 1 << 62
+"""libsndfile's number of samples where it knows none is 2^63 - 1."""
+_EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+"""Encodings in which libsndfile seeks to the very sample."""
+_MALFORMED = 3
+
+
+class UnknownFormatError(AudioFormatError):
+    """A file is in a format, or an encoding, that libsndfile does not know."""
+
+
+def sound_parts(view: View, kind: str, name: str) -> Sequence[Part]:
+    """The recordings in a file, after a look at whether all of each is there.
+
+    Raises:
+        AudioFormatError: the file is damaged or cut short.
+    """
+    if kind == "mpeg":
+        return mpeg_parts(view, name)
+    if kind == "ogg":
+        return ogg_parts(view, name)
+    if kind == "flac":
+        check_last_frame(view, name)
+    whole = checked_length(view, kind, name)
+    frames = mpeg_in_wav(view) if kind == "wav" else None
+    return [Part(whole)] if frames is None else mpeg_parts(frames, name)
 
 
 class SoundFileSource(AudioSource):
-    """An open file, read through libsndfile.
+    """Recordings, one after the other, read through libsndfile.
 
     Args:
-        file: open for reading, can be sought.
+        parts: what is read.
         name: what it is called in messages.
         start: seconds at which reading begins.
         end: seconds at which it ends; None reads all.
-        begin: position in the file at which the audio begins.
 
     Raises:
+        UnknownFormatError: libsndfile does not know the format.
         AudioFormatError: it is not audio that libsndfile reads, or it is cut short.
     """
 
-    def __init__(self, file: IO[bytes], name: str, start: float | None, end: float | None, begin: int = 0) -> None:
-        self._file, self._begin, self._closed = file, begin, False
+    def __init__(self, parts: Sequence[Part], name: str, start: float | None, end: float | None) -> None:
+        self._parts, self._closed = parts, False
         self.name = name
-        self._sound: Any = self._open()
+        self._sound: Any = self._open(parts[0])
+        self.rate, self.channels = self._sound.samplerate, self._sound.channels
         try:
-            self.rate, self.channels = check_rate(self._sound.samplerate), self._sound.channels
+            check_rate(self.rate)
+            lengths = [_length(self._sound, parts[0]), *map(self._like_the_first, parts[1:])]
         except ArgumentError as error:
             self._sound.close()
             raise AudioFormatError(f"{self.name}: {error}") from error
-        self.first, self._last = cut(self.rate, start, end, self._sound.frames)
-        self.seconds = (self._last - self.first) / self.rate
+        except BaseException:
+            self._sound.close()
+            raise
+        self._lengths = lengths
+        known = [length for length in lengths if length is not None]
+        self.first, self._last = cut(self.rate, start, end, sum(known) if len(known) == len(lengths) else None)
+        self.seconds = None if len(known) < len(lengths) else ((self._last or 0) - self.first) / self.rate
 
-    def _open(self) -> Any:
+    def _like_the_first(self, part: Part) -> int | None:
+        with self._open(part) as sound:
+            if (sound.samplerate, sound.channels) != (self.rate, self.channels):
+                raise AudioFormatError(
+                    f"{self.name}: joins recordings of {self.rate} Hz with {self.channels} channel(s) and of "
+                    f"{sound.samplerate} Hz with {sound.channels}; expected the same in all of them"
+                )
+            return _length(sound, part)
+
+    def _open(self, part: Part) -> Any:
         import soundfile
 
-        view = View(self._file, self._begin)
-        if not view.size:
-            raise AudioFormatError(f"{self.name}: is empty")
+        view = part.view.again()
         try:
             sound = soundfile.SoundFile(view)
         except (soundfile.SoundFileError, TypeError, OSError) as error:
-            words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".") or "damaged"
-            told = f"is not audio that can be read ({words[0].lower()}{words[1:]})"
-            raise AudioFormatError(f"{self.name}: {view.failure or told}") from error
-        log = sound.extra_info
-        lengths = ((int(stated), int(found)) for stated, found in _REPAIRED.findall(log))
-        if _REPAIRED_FRAMES.search(log) or any(found + _SLACK < told < _UNKNOWN_LENGTH for told, found in lengths):
-            sound.close()
-            raise AudioFormatError(f"{self.name}: is cut short: it has fewer samples than its header says")
+            if view.failure is not None:
+                raise AudioFormatError(f"{self.name}: cannot be read ({view.failure})") from error
+            told = f"{self.name}: is not audio that can be read ({_words(error)})"
+            code = getattr(error, "code", 0)
+            raise (AudioFormatError if code == _MALFORMED else UnknownFormatError)(told) from error
+        if part.samples is None and any(int(found) < int(told) for told, found in _REPAIRED.findall(sound.extra_info)):
+            checked_elsewhere = sound.format in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "VOC")
+            if not checked_elsewhere:
+                sound.close()
+                raise AudioFormatError(f"{self.name}: is cut short: it has fewer samples than its header says")
+        # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
+        sound.seekable = lambda: False
+        sound.view = view
         return sound
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Samples in order, float32 (samples, channels), checked; every call begins at the start."""
-        import soundfile
-
         if self._closed:
             raise StreamError(f"{self.name}: was closed")
-        # The one that was opened to see rate and length serves the first reading: what is opened costs a seek and a header.
-        sound, self._sound = self._sound or self._open(), None
+        at = 0
+        for part, length in zip(self._parts, self._lengths, strict=True):
+            if length is not None and at + length <= self.first:
+                at += length
+                continue
+            for block in self._part(part, length, max(0, self.first - at), at):
+                at += len(block)
+                begin, end = max(0, self.first - at + len(block)), len(block)
+                if self._last is not None:
+                    end -= max(0, at - self._last)
+                if begin < end:
+                    yield checked(block[begin:end], self.name)
+                if self._last is not None and at >= self._last:
+                    return
+
+    def _part(self, part: Part, length: int | None, skipped: int, before: int) -> Iterator[NDArray[np.float32]]:
+        """All blocks of one recording. What is not wanted of its beginning is decoded too, where seeking is not exact."""
+        import soundfile
+
+        # The one that was opened to see rate and length serves the first reading.
+        sound = self._sound if part is self._parts[0] and self._sound is not None else self._open(part)
+        self._sound = None if sound is self._sound else self._sound
+        at = 0
         with sound:
             try:
-                if self.first:
-                    sound.seek(self.first)
-                at = self.first
-                while at < self._last:
-                    block = sound.read(min(BLOCK, self._last - at), dtype="float32", always_2d=True)
+                if part.lead:
+                    sound.read(part.lead)
+                if skipped and length is not None and (sound.subtype.startswith(_EXACT) or sound.format == "FLAC"):
+                    sound.seek(skipped)
+                    at = skipped
+                    yield np.broadcast_to(np.float32(0), (skipped, self.channels))  # takes no memory, and no one looks at it
+                while length is None or at < length:
+                    count = BLOCK if length is None else min(BLOCK, length - at)
+                    block = sound.read(count, dtype="float32", always_2d=True)
                     if not len(block):
-                        raise AudioFormatError(
-                            f"{self.name}: is cut short: {at} samples could be read of the {sound.frames} promised"
-                        )
+                        break
                     at += len(block)
-                    yield checked(block, self.name)
+                    yield block
             except soundfile.SoundFileError as error:
-                raise AudioFormatError(f"{self.name}: is damaged or cut short after {at} samples ({error})") from error
+                raise AudioFormatError(
+                    f"{self.name}: is damaged or cut short after {before + at} samples ({_words(error)})"
+                ) from error
+        if sound.view.failure is not None:
+            raise AudioFormatError(f"{self.name}: cannot be read after {before + at} samples ({sound.view.failure})")
+        if length is not None and at < length:
+            raise AudioFormatError(
+                f"{self.name}: is cut short: {before + at} samples could be read of the {before + length} promised"
+            )
 
     def close(self) -> None:
         """Let go of libsndfile's handle; the file stays open, for whoever opened it."""
@@ -100,11 +174,13 @@ class SoundFileSource(AudioSource):
             self._sound = None
 
 
-def cut(rate: int, start: float | None, end: float | None, length: int) -> tuple[int, int]:
-    """Positions of the first sample that is read, and of the first that is not."""
+def cut(rate: int, start: float | None, end: float | None, length: int | None) -> tuple[int, int | None]:
+    """Positions of the first sample that is read, and of the first that is not; None where all are to the end."""
     first = 0 if start is None else round(start * rate)
-    last = length if end is None else min(length, round(end * rate))
-    return min(first, last), last
+    last = None if end is None else round(end * rate)
+    if length is not None:
+        last = length if last is None else min(length, last)
+    return first if last is None else min(first, last), last
 
 
 def checked(block: NDArray[Any], name: str) -> NDArray[np.float32]:
@@ -113,3 +189,17 @@ def checked(block: NDArray[Any], name: str) -> NDArray[np.float32]:
         return check_samples(block)
     except SamplesError as error:
         raise SamplesError(f"{name}: {error}") from error
+
+
+def _length(sound: Any, part: Part) -> int | None:
+    if part.samples is not None:
+        return part.samples
+    return None if sound.frames >= _UNKNOWN_LENGTH else int(sound.frames)
+
+
+def _words(error: Exception) -> str:
+    """What libsndfile says, to be put in brackets."""
+    words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
+    if not words or "SF_INFO" in words or "internal" in words.lower():
+        return "damaged"  # it names a mistake of a program where a header makes no sense
+    return f"{words[0].lower()}{words[1:]}"

@@ -6,30 +6,59 @@ import io
 import os
 import shutil
 import tempfile
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import IO, Any
 
 _IN_MEMORY = 1 << 26
 """Bytes of a pipe that are kept in memory; what is longer goes to a temporary file."""
 
+_AHEAD = 1 << 20
+
+Piece = bytes | tuple[int, int]
+"""Bytes that stand in no file, or those of a file from one position to another."""
+
 
 class View(io.RawIOBase):
-    """Bytes of an open file from one position to another, read as if they were a file.
+    """Pieces of an open file, one after the other, read as if they were a file.
 
     Several views of a file can be read in turns: each has its own position. A failure to read is kept in `failure` and
     looks like the end of the file, because libsndfile's callbacks cannot pass an exception on.
 
     Args:
         file: open for reading, can be sought.
-        begin: position of the first byte.
-        end: position after the last byte; None is the end of the file.
+        pieces: what the view consists of.
     """
 
-    def __init__(self, file: IO[bytes], begin: int = 0, end: int | None = None) -> None:
-        self._file, self._begin, self._at = file, begin, 0
-        if end is None:
-            end = file.seek(0, os.SEEK_END)
-        self.size = max(0, end - begin)
+    def __init__(self, file: IO[bytes], pieces: Sequence[Piece]) -> None:
+        self._file, self._at = file, 0
+        self._pieces = list(pieces)
+        self._starts = [0]
+        for piece in self._pieces:
+            count = len(piece) if isinstance(piece, bytes) else max(0, piece[1] - piece[0])
+            self._starts.append(self._starts[-1] + count)
+        self.size = self._starts.pop()
         self.failure: OSError | ValueError | None = None
+
+    @classmethod
+    def whole(cls, file: IO[bytes], begin: int = 0) -> View:
+        """All of a file from a position on."""
+        return cls(file, [(begin, file.seek(0, os.SEEK_END))])
+
+    def again(self) -> View:
+        """The same view with a position of its own."""
+        return View(self._file, self._pieces)
+
+    def spliced(self, pieces: Sequence[Piece]) -> View:
+        """A view of pieces of this one, which must be of one piece itself."""
+        ((origin, _),) = self._pieces
+        if not isinstance(origin, int):
+            raise TypeError("a view of bytes cannot be spliced")
+        return View(self._file, [p if isinstance(p, bytes) else (origin + p[0], origin + p[1]) for p in pieces])
+
+    def patched(self, at: int, content: bytes) -> View:
+        """The same with other bytes at a position."""
+        return self.spliced([(0, at), content, (at + len(content), self.size)])
 
     def readable(self) -> bool:
         """Yes."""
@@ -44,7 +73,7 @@ class View(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; positions outside the view are those of its ends."""
+        """Move; positions before the view are those of its first byte."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
         self._at = max(0, base + offset)
         return self._at
@@ -61,18 +90,41 @@ class View(io.RawIOBase):
         """At most `count` bytes from a position of the view on: fewer only at its end."""
         count = min(count, self.size - at)
         parts: list[bytes] = []
+        while count > 0:
+            k = bisect_right(self._starts, at) - 1
+            piece, within = self._pieces[k], at - self._starts[k]
+            if isinstance(piece, bytes):
+                data = piece[within : within + count]
+            else:
+                data = self._read(piece[0] + within, min(count, piece[1] - piece[0] - within))
+            if not data:
+                break
+            parts.append(data)
+            at += len(data)
+            count -= len(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read(self, at: int, count: int) -> bytes:
         try:
-            while count > 0:
-                self._file.seek(self._begin + at)
-                data = self._file.read(count)
-                if not data:
-                    break
-                parts.append(data)
-                at += len(data)
-                count -= len(data)
+            self._file.seek(at)
+            return self._file.read(count)
         except (OSError, ValueError) as error:
             self.failure = error
-        return b"".join(parts)
+            return b""
+
+
+class Ahead:
+    """A view, read in large blocks for small questions."""
+
+    def __init__(self, view: View) -> None:
+        self._view, self._at, self._block = view, 0, b""
+        self.size = view.size
+
+    def part(self, at: int, count: int) -> bytes:
+        """As the view's own."""
+        if not self._at <= at <= at + count <= self._at + len(self._block):
+            self._at, self._block = at, self._view.part(at, max(count, _AHEAD))
+        return self._block[at - self._at : at - self._at + count]
 
 
 def spooled(pipe: IO[bytes]) -> IO[bytes]:

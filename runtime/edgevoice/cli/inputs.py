@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevoice.audio.folders import find_audio
-from edgevoice.audio.paths import is_folder
+from edgevoice.audio.paths import absolute, is_folder
 from edgevoice.errors import AudioError, AudioFileNotFoundError
 
 
@@ -36,13 +36,14 @@ class Inputs:
             try:
                 if not name:
                     raise AudioFileNotFoundError("'': no such file or folder")  # Path takes it for the current folder
-                found = find_audio(path) if is_folder(path) else [path]
+                found = find_audio(path).files if is_folder(path) else [path]
+                named = [(absolute(file), file) for file in found]
             except AudioError as error:
                 errors.append(error)
                 continue
-            for file in found:
-                if _absolute(file) not in files:
-                    files[_absolute(file)] = file
+            for place, file in named:
+                if place not in files:
+                    files[place] = file
                     below.append(file.relative_to(path if is_folder(path) else path.parent))
         return cls(list(files.values()), _places(list(files), below), errors)
 
@@ -55,8 +56,3 @@ def _places(absolute: list[str], below: list[Path]) -> list[Path]:
     paths = [Path(path).relative_to(common) for path in absolute]
     places = [path.with_suffix("") for path in paths]
     return places if len(set(places)) == len(places) else paths
-
-
-def _absolute(path: Path) -> str:
-    # Symbolic links are kept: outputs are named as the user named the inputs.
-    return os.path.abspath(path)  # noqa: PTH100

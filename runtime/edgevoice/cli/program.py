@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edgevoice import __version__
 from edgevoice.cli.console import drop_full_output, drop_output, flush_output, tell
 from edgevoice.cli.parser import Parser
 from edgevoice.cli.signals import Interrupted, ends_at_once, interrupt, taken_by
-from edgevoice.errors import EdgeVoiceError, MissingPackageError, OutputError
+from edgevoice.errors import EdgeVoiceError, EdgeVoiceWarning, MissingPackageError, OutputError
 
 _EXIT_CODES = """\
 exit codes:
@@ -20,6 +22,7 @@ exit codes:
 """
 
 _EXTRAS = {
+    "av": "media",
     "torch": "export",
     "onnx": "export",
     "onnxscript": "export",
@@ -70,7 +73,7 @@ class Program:
         try:
             with ends_at_once():
                 parser = self._parser(words)
-            with taken_by(interrupt):
+            with taken_by(interrupt), self._warnings():
                 parsed = parser.parse_args(words)
                 code: int = parsed.run(parsed)
                 flush_output()
@@ -80,6 +83,18 @@ class Program:
             if package not in _EXTRAS:
                 raise
             raise MissingPackageError(f"{package} is not installed: pip install 'edgevoice[{_EXTRAS[package]}]'") from error
+
+    @contextmanager
+    def _warnings(self) -> Iterator[None]:
+        """Inside, a warning is one line, as an error is."""
+
+        def show(message: Warning | str, *_: object) -> None:
+            tell(message, self.name)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", EdgeVoiceWarning)
+            warnings.showwarning = show
+            yield
 
     def _parser(self, words: Sequence[str]) -> Parser:
         epilog = f"{self.examples}\n{_EXIT_CODES}".lstrip()

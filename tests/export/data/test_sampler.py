@@ -12,7 +12,6 @@ import edgevoice
 from edgevoice.errors import ArgumentError
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
-from edgevoice.levels import LevelFollower, Steps
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import Draw, WindowSampler, split_speakers
@@ -90,22 +89,6 @@ def test_changes_are_drawn_as_often_as_they_stand_in_the_list(windows: WindowSam
     assert counts.keys() == set(listed)
     assert counts["mp3"] == pytest.approx(300, abs=80)
     assert counts["noise"] == pytest.approx(600, abs=110)
-
-
-def test_running_level_at_the_end_of_a_step_is_the_followers(windows: WindowSampler, corpus: Corpus):
-    samples = corpus.utterance(4)
-    offsets, peaks = LevelFollower(CAE.level).follow(Steps.measure(samples[: len(samples) // 800 * 800], 800))
-    for start in (0, 800, 4000):
-        window = samples[start : start + 8000]
-        assert windows.level("running", 4, start, window) == (offsets[start // 800 + 9], 1 / peaks[start // 800 + 9])
-
-
-@given(start=st.integers(0, 9000))
-def test_running_level_within_a_step_covers_the_window(windows: WindowSampler, corpus: Corpus, start: int):
-    window = corpus.utterance(0)[start : start + 8000]
-    offset, gain = windows.level("running", 0, start, window)
-    tail = window[8000 - (start + 8000) % 800 :] if (start + 8000) % 800 else window[-800:]
-    assert np.abs((tail - offset) * gain).max() <= 1 + 1e-6
 
 
 def test_spectrograms_are_the_front_ends(windows: WindowSampler, corpus: Corpus):

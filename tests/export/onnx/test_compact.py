@@ -113,7 +113,7 @@ def test_it_says_what_it_is(made: ModelFolder, source: ModelFolder) -> None:
     told = config.origin["compact"]
     assert told["model"] == f"cae-256 {find_model('cae-256').config.version}"
     assert told["files"] == {name: source.config.files[name] for name in ("encoder.onnx", "decoder.onnx")}
-    assert told["weights"] == {"encoder.onnx": ["linear.weight"], "decoder.onnx": ["decoder.linear.weight"]}
+    assert told["weights"] == {"encoder.onnx": ("linear.weight",), "decoder.onnx": ("decoder.linear.weight",)}
     assert config.origin["trained_on"] == source.config.origin["trained_on"]
     card = (made.path / "README.md").read_text(encoding="utf-8")
     for name in told["files"]:

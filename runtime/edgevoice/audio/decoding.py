@@ -1,0 +1,158 @@
+"""Files that libsndfile does not read, decoded by FFmpeg's libraries through PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.audio.boxes import check_boxes
+from edgevoice.audio.samples import check_rate
+from edgevoice.audio.soundfiles import checked, cut
+from edgevoice.audio.source import BLOCK, AudioSource
+from edgevoice.audio.views import View
+from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
+
+_GUESSED = ("aac", "ac3", "eac3", "dts", "mpegts", "mpeg", "mp3", "wav", "avi", "flv", "amr", "rm")
+"""Containers whose length FFmpeg estimates from the bit rate."""
+_SLACK = 0.25
+"""Seconds by which stated lengths and decoded ones differ in whole files."""
+
+
+def can_decode() -> bool:
+    """Whether PyAV is installed."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class DecodedSource(AudioSource):
+    """The audio of a media file: M4A, MP4, WebM, Matroska, AAC, WMA and others.
+
+    It is decoded from its beginning also where `start` is given: that gives every sample its exact place.
+
+    Args:
+        view: the file.
+        name: what it is called in messages.
+        start: seconds at which reading begins.
+        end: seconds at which it ends; None reads all.
+
+    Raises:
+        AudioFormatError: PyAV is not installed, or the file is damaged, cut short or holds no audio.
+    """
+
+    _stated: float | None = None
+    """Seconds that the header says; None where it says none."""
+
+    def __init__(self, view: View, name: str, start: float | None, end: float | None) -> None:
+        if not can_decode():
+            raise AudioFormatError(
+                f"{name}: is in a format that needs PyAV, which is not installed: pip install 'edgevoice[media]'"
+            )
+        self._view, self.name, self._closed = view, name, False
+        check_boxes(view, name)
+        decoding = self._decode()
+        # Rate and channels are certain only in what comes out: of AAC, the header says half the rate or fewer channels.
+        first = next(decoding, None)
+        if first is None:
+            raise AudioFormatError(f"{name}: has no samples")
+        self.rate, self.channels = first[1], first[0].shape[1]
+        try:
+            check_rate(self.rate)
+        except ArgumentError as error:
+            decoding.close()
+            raise AudioFormatError(f"{name}: {error}") from error
+        self._begun: Any = (first, decoding)
+        length = None if self._stated is None else round(self._stated * self.rate)
+        self.first, last = cut(self.rate, start, end, length)
+        self._last = None if end is None else round(end * self.rate)
+        self.seconds = None if length is None or last is None else (last - self.first) / self.rate
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Samples in order, float32 (samples, channels), checked; every call begins at the start."""
+        if self._closed:
+            raise StreamError(f"{self.name}: was closed")
+        at, waiting, count = 0, [], 0
+        for samples, rate in self._frames():
+            if (rate, samples.shape[1]) != (self.rate, self.channels):
+                raise AudioFormatError(
+                    f"{self.name}: changes from {self.rate} Hz with {self.channels} channel(s) to {rate} Hz with "
+                    f"{samples.shape[1]} after {at} samples; expected the same all through"
+                )
+            at += len(samples)
+            begin = max(0, self.first - at + len(samples))
+            stop = len(samples) if self._last is None else len(samples) - max(0, at - self._last)
+            if begin < stop:
+                waiting.append(samples[begin:stop])
+                count += stop - begin
+            if count >= BLOCK:
+                yield checked(np.concatenate(waiting), self.name)
+                waiting, count = [], 0
+            if self._last is not None and at >= self._last:
+                break
+        else:
+            if self._stated is not None and at < (self._stated - _SLACK) * self.rate:
+                raise AudioFormatError(
+                    f"{self.name}: is cut short: it has {at / self.rate:.3f} s of the {self._stated:.3f} in its header"
+                )
+        if waiting:
+            yield checked(np.concatenate(waiting), self.name)
+
+    def _frames(self) -> Iterator[tuple[NDArray[Any], int]]:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            first, decoding = begun
+            yield first
+        else:
+            decoding = self._decode()
+        try:
+            yield from decoding
+        finally:
+            decoding.close()
+
+    def _decode(self) -> Any:
+        """Samples (samples, channels), of the type that the codec gives, and their rate, frame by frame."""
+        import av
+
+        view = self._view.again()
+        at = 0
+        try:
+            with av.open(view, metadata_errors="ignore") as container:
+                stream = container.streams.best("audio")
+                if stream is None:
+                    raise AudioFormatError(f"{self.name}: holds no audio")
+                stream.codec_context.options = {"err_detect": "explode"}
+                guessed = any(name in _GUESSED for name in container.format.name.split(","))
+                if container.duration is not None and not guessed:
+                    self._stated = container.duration / av.time_base
+                for packet in container.demux(stream):
+                    if packet.is_corrupt:
+                        raise AudioFormatError(f"{self.name}: is damaged or cut short after {at} samples")
+                    for frame in packet.decode():
+                        samples = frame.to_ndarray()
+                        samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+                        at += len(samples)
+                        yield samples, frame.sample_rate
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if isinstance(error, AudioFormatError):
+                raise
+            told = f"is damaged or cut short after {at} samples" if at else "is not audio that can be read"
+            raise AudioFormatError(f"{self.name}: {told} ({_words(error)})") from error
+        if view.failure is not None:
+            raise AudioFormatError(f"{self.name}: cannot be read after {at} samples ({view.failure})")
+
+    def close(self) -> None:
+        """Let go of the decoder; the file stays open, for whoever opened it."""
+        self._closed = True
+        if self._begun is not None:
+            self._begun[1].close()
+            self._begun = None
+
+
+def _words(error: Exception) -> str:
+    words = str(getattr(error, "strerror", None) or error)
+    return f"{words[:1].lower()}{words[1:]}"
