@@ -93,7 +93,7 @@ class Program:
 
         with warnings.catch_warnings():
             warnings.simplefilter("always", EdgeVoiceWarning)
-            warnings.showwarning = show
+            warnings.showwarning = show  # type: ignore[assignment]
             yield
 
     def _parser(self, words: Sequence[str]) -> Parser:
