@@ -68,7 +68,8 @@ def installed_environment(cache: str) -> dict[str, str]:
         cache: folder for what is compiled; the first process fills it.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return environment | {"PYTHONPYCACHEPREFIX": cache}
+    # As EdgeVoice does: a bare import of ONNX Runtime would write into the home folder.
+    return environment | {"PYTHONPYCACHEPREFIX": cache, "ORT_DISABLE_TELEMETRY": "1"}
 
 
 def _time(program: str, arguments: list[str], environment: dict[str, str], *, to_the_end: bool) -> float:
