@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgevoice.errors import ArgumentError, DeviceMemoryError, MissingPackageError, ModelFilesError, ProviderError
 from edgevoice.modelfolder import ModelFolder
-from edgevoice.providers import PACKAGES, Device, find_device
+from edgevoice.providers import PACKAGES, find_device
 
 Array = NDArray[np.float32]
 
@@ -65,7 +65,7 @@ class Networks:
         self._device = find_device(device)
         provider = self._device.provider
         self._sizes = provider.sizes
-        _warn_of_two(_onnxruntime(self._device))
+        _warn_of_two(load_onnxruntime(device))
 
         def opened(name: str) -> Any:
             return open_session(folder, name, device, threads, options=options)
@@ -215,7 +215,7 @@ def open_session(
     """
     path = folder.locate(name)
     asked = find_device(device)
-    runtime = _onnxruntime(asked)
+    runtime = load_onnxruntime(device)
     settings = runtime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
@@ -263,8 +263,13 @@ def _set_options(settings: Any, options: SessionOptions) -> None:
             raise ArgumentError(f"session option {name!r}: ONNX Runtime does not take {value!r}") from error
 
 
-def _onnxruntime(device: Device) -> Any:
-    """The module, once what is installed fits the device."""
+def load_onnxruntime(device: str = "cpu") -> Any:
+    """The module `onnxruntime`, quiet and without telemetry, once what is installed fits the device.
+
+    Raises:
+        MissingPackageError: it is not installed.
+        ProviderError: what is installed cannot use the device.
+    """
     fresh = "onnxruntime" not in sys.modules
     # Its Linux wheels have telemetry, which writes into the home folder as soon as it is imported.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -277,13 +282,13 @@ def _onnxruntime(device: Device) -> Any:
     if fresh and hasattr(onnxruntime, "set_default_logger_severity"):
         # What it says before a session has its own severity. An application that imported it has decided for itself.
         onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
-    provider = device.provider
+    provider = find_device(device).provider
     if provider.preload and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
     available = onnxruntime.get_available_providers()
     if provider.execution not in available:
         raise ProviderError(
-            f"device {device.name!r} needs '{provider.install}': the ONNX Runtime installed "
+            f"device {device!r} needs '{provider.install}': the ONNX Runtime installed "
             f"({', '.join(_distributions(onnxruntime)) or 'unknown'}) has only {', '.join(available)}; {_MEND}"
         )
     return onnxruntime

@@ -17,6 +17,7 @@ from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import load
 from edgevoice.frontend import hann, mel_filters
+from edgevoice.inference import load_onnxruntime
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.onnx.convert import OPSET
 
@@ -42,7 +43,7 @@ def convert_to_pcm(folder: ModelFolder, transform: Transform = "stft") -> onnx.M
     encoder, decoder = (onnx.load_from_string(folder.read(name)) for name in ("encoder.onnx", "decoder.onnx"))
     encoder, decoder = compose.add_prefix(encoder, "encoder/"), compose.add_prefix(decoder, "decoder/")
     model = compose.merge_models(
-        _front_end(folder.config, transform, max(encoder.ir_version, decoder.ir_version)),
+        front_end_graph(folder.config, transform, max(encoder.ir_version, decoder.ir_version)),
         encoder,
         io_map=[("spectrogram", "encoder/spectrogram")],
         outputs=["spectrogram", "encoder/bottleneck"],
@@ -74,9 +75,7 @@ def compare_with_runtime(data: bytes, folder: ModelFolder, windows: NDArray[np.f
     Raises:
         DeviceError, ModelError: one of the two cannot be loaded.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(data, providers=["CPUExecutionProvider"])
     (found,) = session.run(["descriptors"], {"samples": windows})
     extractor = load(folder.path)
     difference = np.abs(found - extractor.describe(windows))
@@ -84,7 +83,7 @@ def compare_with_runtime(data: bytes, folder: ModelFolder, windows: NDArray[np.f
     return float(difference[:, :units].max()), float(difference[:, units:].max())
 
 
-def _front_end(config: ModelConfig, transform: Transform, ir_version: int) -> onnx.ModelProto:
+def front_end_graph(config: ModelConfig, transform: Transform, ir_version: int) -> onnx.ModelProto:
     """Samples (n, window) -> spectrogram (n, 1, bands, columns), standardised."""
     settings, graph = config.spectrogram, _Graph()
     first, last = settings.trim
