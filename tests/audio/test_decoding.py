@@ -26,6 +26,8 @@ MEDIA = {
     "aac": "-c:a aac -f adts",
     "wma": "-c:a wmav2 -f asf",
     "webm": "-c:a libopus -f webm",
+    "webm of 16 kHz": "-ar 16000 -c:a libopus -f webm",
+    "webm of short frames": "-ar 24000 -c:a libopus -frame_duration 2.5 -f webm",
     "mka": "-c:a aac -f matroska",
     "flac in ogg": "-c:a flac -f ogg",
     "speex": "-c:a libspeex -ar 32000 -f ogg",

@@ -38,8 +38,9 @@ def sound_parts(view: View, kind: str, name: str) -> Sequence[Part]:
     Raises:
         AudioFormatError: the file is damaged or cut short.
     """
-    if kind == "mpeg":
-        return mpeg_parts(view, name)
+    head = view.part(0, 2)
+    if kind == "mpeg" or (not kind and len(head) == 2 and head[0] == 0xFF and head[1] >= 0xE0):
+        return mpeg_parts(view, name)  # libsndfile takes all that begins so for MP3, and finds frames in any bytes
     if kind == "ogg":
         return ogg_parts(view, name)
     if kind == "flac":
