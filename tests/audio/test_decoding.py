@@ -32,6 +32,7 @@ MEDIA = {
     "flac in ogg": "-c:a flac -f ogg",
     "speex": "-c:a libspeex -ar 32000 -f ogg",
     "mov": "-c:a pcm_s24le -f mov",
+    "wma in wav": "-c:a wmav2 -f wav",
     "flv": "-c:a aac -ar 44100 -f flv",
 }
 WHOLE = ("m4a", "mp4", "3gp", "aac", "webm", "mka", "wma")

@@ -15,7 +15,7 @@ from edgevoice.audio.source import BLOCK, AudioSource
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
 
-_GUESSED = ("aac", "ac3", "eac3", "dts", "mpegts", "mpeg", "mp3", "wav", "avi", "flv", "amr", "rm")
+_GUESSED = ("aac", "ac3", "eac3", "dts", "mpegts", "mpeg", "mp3", "wav", "avi", "flv", "amr", "rm", "caf")
 """Containers whose length FFmpeg estimates from the bit rate."""
 _SLACK = 0.25
 """Seconds by which stated lengths and decoded ones differ in whole files."""
