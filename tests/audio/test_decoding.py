@@ -26,10 +26,13 @@ MEDIA = {
     "aac": "-c:a aac -f adts",
     "wma": "-c:a wmav2 -f asf",
     "webm": "-c:a libopus -f webm",
+    "webm of 16 kHz": "-ar 16000 -c:a libopus -f webm",
+    "webm of short frames": "-ar 24000 -c:a libopus -frame_duration 2.5 -f webm",
     "mka": "-c:a aac -f matroska",
     "flac in ogg": "-c:a flac -f ogg",
     "speex": "-c:a libspeex -ar 32000 -f ogg",
     "mov": "-c:a pcm_s24le -f mov",
+    "wma in wav": "-c:a wmav2 -f wav",
     "flv": "-c:a aac -ar 44100 -f flv",
 }
 WHOLE = ("m4a", "mp4", "3gp", "aac", "webm", "mka", "wma")

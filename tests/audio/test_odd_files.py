@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -248,3 +249,37 @@ def test_libraries_say_nothing_on_their_own(voice: Path, tmp_path: Path, capfd: 
             with suppress(AudioError):
                 read(cut)
     assert capfd.readouterr().err == ""
+
+
+def test_a_chunk_of_odd_length_before_the_samples(voice: Path) -> None:
+    content = voice.read_bytes()
+    odd = content[:36] + b"note" + struct.pack("<I", 3) + b"abc\0" + content[36:]
+    np.testing.assert_array_equal(read(odd), read(voice))
+    with pytest.raises(AudioFormatError, match="cut short"):
+        read(odd[:-2])
+
+
+@pytest.mark.parametrize("kind", ["AVR", "SVX", "PAF", "MAT4", "MAT5", "PVF", "HTK", "SDS", "WVE", "MPC2K", "XI", "IRCAM"])
+def test_rare_formats_are_read_and_refused_where_they_say_that_they_are_short(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "rare"
+    subtype = {"WVE": "ALAW", "XI": "DPCM_16"}.get(kind, "PCM_16")
+    try:
+        soundfile.write(path, np.linspace(-0.5, 0.5, 24_000), 8000, format=kind, subtype=subtype)
+    except soundfile.SoundFileError:
+        pytest.skip(f"this libsndfile cannot write {kind}")
+    whole = read(path)
+    assert len(whole) >= 24_000
+    content = path.read_bytes()
+    if kind in ("SVX", "HTK"):
+        with pytest.raises(AudioFormatError):
+            read(content[: len(content) // 2])
+
+
+def test_an_encoding_that_no_one_knows_and_a_header_without_samples(voice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    content = bytearray(voice.read_bytes())
+    with pytest.raises(AudioFormatError, match=r"is not audio that can be read"):
+        read(bytes(content[:36]))
+    content[20:22] = b"\xff\0"  # AAC
+    with pytest.raises(AudioFormatError, match=r"pip install 'edgevoice\[media\]'"):
+        read(bytes(content))

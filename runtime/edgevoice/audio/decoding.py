@@ -15,7 +15,7 @@ from edgevoice.audio.source import BLOCK, AudioSource
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
 
-_GUESSED = ("aac", "ac3", "eac3", "dts", "mpegts", "mpeg", "mp3", "wav", "avi", "flv", "amr", "rm")
+_GUESSED = ("aac", "ac3", "eac3", "dts", "mpegts", "mpeg", "mp3", "wav", "avi", "flv", "amr", "rm", "caf")
 """Containers whose length FFmpeg estimates from the bit rate."""
 _SLACK = 0.25
 """Seconds by which stated lengths and decoded ones differ in whole files."""
@@ -125,18 +125,28 @@ class DecodedSource(AudioSource):
                 stream = container.streams.best("audio")
                 if stream is None:
                     raise AudioFormatError(f"{self.name}: holds no audio")
+                if stream.codec_context is None:
+                    raise AudioFormatError(f"{self.name}: holds audio of a kind that FFmpeg does not know")
                 stream.codec_context.options = {"err_detect": "explode"}
+                delay = _opus_delay(stream.codec_context)
                 guessed = any(name in _GUESSED for name in container.format.name.split(","))
                 if container.duration is not None and not guessed:
                     self._stated = container.duration / av.time_base
                 for packet in container.demux(stream):
                     if packet.is_corrupt:
                         raise AudioFormatError(f"{self.name}: is damaged or cut short after {at} samples")
-                    for frame in packet.decode():
-                        samples = frame.to_ndarray()
-                        samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+                    frames = [(_samples(frame), frame.sample_rate) for frame in packet.decode()]
+                    if delay > 0 and frames and packet.size:
+                        # Newer FFmpeg cuts too little where the header names the rate from before the coding.
+                        whole = _opus_samples(bytes(packet))
+                        late = min(delay, whole) - (whole - sum(len(samples) for samples, _ in frames))
+                        frames = [(samples[late:] if late > 0 else samples, rate) for samples, rate in frames[:1]] + frames[
+                            1:
+                        ]
+                        delay -= whole
+                    for samples, rate in frames:
                         at += len(samples)
-                        yield samples, frame.sample_rate
+                        yield samples, rate
         except (av.FFmpegError, OSError, ValueError) as error:
             if isinstance(error, AudioFormatError):
                 raise
@@ -151,6 +161,30 @@ class DecodedSource(AudioSource):
         if self._begun is not None:
             self._begun[1].close()
             self._begun = None
+
+
+def _samples(frame: Any) -> NDArray[Any]:
+    """Samples (samples, channels) of one frame, of the type that the codec gives."""
+    samples: NDArray[Any] = frame.to_ndarray()
+    return samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+
+
+def _opus_delay(codec: Any) -> int:
+    """Samples at 48 kHz that an Opus stream begins with and that are none of the recording; 0 for other codecs."""
+    head = bytes(codec.extradata or b"")
+    return int.from_bytes(head[10:12], "little") if head.startswith(b"OpusHead") else 0
+
+
+def _opus_samples(packet: bytes) -> int:
+    """Samples at 48 kHz that an Opus packet holds, as its first bytes say."""
+    kind, code = packet[0] >> 3, packet[0] & 3
+    if kind < 12:
+        size = (480, 960, 1920, 2880)[kind & 3]
+    elif kind < 16:
+        size = (480, 960)[kind & 1]
+    else:
+        size = (120, 240, 480, 960)[kind & 3]
+    return size * (1 if code == 0 else 2 if code < 3 else packet[1] & 63 if len(packet) > 1 else 0)
 
 
 def _words(error: Exception) -> str:

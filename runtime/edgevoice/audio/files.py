@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.decoding import DecodedSource
+from edgevoice.audio.decoding import DecodedSource, can_decode
 from edgevoice.audio.mpeg import tag_size
 from edgevoice.audio.paths import is_folder
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
@@ -156,10 +156,12 @@ def _decoded(view: View, name: str, start: float | None, end: float | None) -> A
     parts = sound_parts(view, kind, name)
     try:
         return SoundFileSource(parts, name, start, end)
-    except UnknownFormatError:
-        if kind:
-            return DecodedSource(view, name, start, end)  # a container that is known, around something that is not
-        raise
+    except UnknownFormatError as error:
+        if not kind:
+            raise
+        if not can_decode():
+            raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
+        return DecodedSource(view, name, start, end)  # a container that is known, around something that is not
 
 
 class _Lent(AudioSource):

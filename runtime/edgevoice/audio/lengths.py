@@ -19,8 +19,8 @@ _UNKNOWN_64 = 1 << 62
 _W64 = struct.pack("<8B", 0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0x00, 0xC0) + bytes([0x4F, 0x8E, 0xDB, 0x8A])
 
 
-def checked_length(view: View, kind: str, name: str) -> View:
-    """The file with the length of its samples set right, where its writer could not know it.
+def checked_length(view: View, kind: str, name: str) -> View | None:
+    """The file with the length of its samples set right, where its writer could not know it; None where none was found.
 
     Warns:
         EdgeVoiceWarning: the header says that there are no samples, and there are.
@@ -29,10 +29,10 @@ def checked_length(view: View, kind: str, name: str) -> View:
         AudioFormatError: the header promises more than there is.
     """
     check = {"wav": _wav, "w64": _w64, "aiff": _aiff, "au": _au, "caf": _caf, "nist": _nist, "voc": _voc}.get(kind)
-    return view if check is None else check(view, name)
+    return None if check is None else check(view, name)
 
 
-def _wav(view: View, name: str) -> View:
+def _wav(view: View, name: str) -> View | None:
     head = view.part(0, 12)
     order = ">" if head[:4] == b"RIFX" else "<"
     long, long_at, block = None, 0, 1
@@ -55,7 +55,7 @@ def _wav(view: View, name: str) -> View:
                 _warn(name)
                 return view.patched(at - 4, struct.pack(f"{order}I", min(there, 0xFFFF_FFFF)))
             return _compare(view, name, size, there)
-    return view
+    return None
 
 
 def mpeg_in_wav(view: View) -> View | None:
@@ -69,7 +69,7 @@ def mpeg_in_wav(view: View) -> View | None:
     return None
 
 
-def _w64(view: View, name: str) -> View:
+def _w64(view: View, name: str) -> View | None:
     at = 40
     for _ in range(_MOST_CHUNKS):
         head = view.part(at, 24)
@@ -95,10 +95,10 @@ def _w64(view: View, name: str) -> View:
                 return view.patched(at + 16, struct.pack("<Q", there + 24))
             return _compare(view, name, size - 24, there)
         at += max(24, (size + 7) // 8 * 8)
-    return view
+    return None
 
 
-def _aiff(view: View, name: str) -> View:
+def _aiff(view: View, name: str) -> View | None:
     promised = None
     for chunk, size, at in _chunks(view, 12, ">"):
         if chunk == b"COMM":
@@ -117,13 +117,13 @@ def _aiff(view: View, name: str) -> View:
             if promised is not None and not _is_placeholder(promised):
                 _compare(view, name, promised, there - 8 - offset)
             return view
-    return view
+    return None
 
 
-def _au(view: View, name: str) -> View:
+def _au(view: View, name: str) -> View | None:
     head = view.part(0, 12)
     if len(head) < 12:
-        return view
+        return None
     order = ">" if head[:4] == b".snd" else "<"
     offset, size = struct.unpack(f"{order}II", head[4:])
     there = view.size - offset
@@ -135,7 +135,7 @@ def _au(view: View, name: str) -> View:
     return _compare(view, name, size, there)
 
 
-def _caf(view: View, name: str) -> View:
+def _caf(view: View, name: str) -> View | None:
     at = 8
     for _ in range(_MOST_CHUNKS):
         head = view.part(at, 12)
@@ -153,27 +153,27 @@ def _caf(view: View, name: str) -> View:
         if size < 0:
             break
         at += 12 + size
-    return view
+    return None
 
 
-def _nist(view: View, name: str) -> View:
+def _nist(view: View, name: str) -> View | None:
     head = view.part(0, 1 << 16)
     try:
         offset = int(head[8:16])
     except ValueError:
-        return view
+        return None
     text = head[:offset].decode("latin-1")
     fields = dict(re.findall(r"(?m)^(\w+) -[irs]\d* (\S+)", text))
     if "shorten" in fields.get("sample_coding", ""):
-        return view
+        return None
     try:
         count, channels, size = (int(fields[key]) for key in ("sample_count", "channel_count", "sample_n_bytes"))
     except (KeyError, ValueError):
-        return view
+        return None
     return _compare(view, name, count * channels * size, view.size - offset)
 
 
-def _voc(view: View, name: str) -> View:
+def _voc(view: View, name: str) -> View | None:
     (at,) = struct.unpack("<H", view.part(20, 2).ljust(2, b"\0"))
     while at < view.size:
         head = view.part(at, 4)

@@ -30,6 +30,8 @@ class _Recording:
     tagged: bool = False
     trusted: bool = False
     """Whether the tag tells the number of frames and what is to be cut at both ends, so that decoders do."""
+    places: list[int] = field(default_factory=list)
+    """Where the tag has the number of frames, and that of bytes; 0 where it has none."""
     ranges: list[list[int]] = field(default_factory=list)
 
     def add(self, at: int, size: int) -> None:
@@ -89,21 +91,17 @@ def _begins(reader: Ahead, at: int, header: FrameHeader, current: _Recording | N
     if header.layer == 3:
         tag = frame[header.side : header.side + 4]
         if tag in (b"Xing", b"Info"):
-            (flags,) = struct.unpack_from(">I", frame, header.side + 4) if len(frame) >= header.side + 8 else (0,)
-            numbers = [header.side + 8 + 4 * k for k in range(2)]
-            count = size = None
-            if flags & 1 and len(frame) >= numbers[0] + 4:
-                (count,) = struct.unpack_from(">I", frame, numbers.pop(0))
-            if flags & 2 and len(frame) >= numbers[0] + 4:
-                (size,) = struct.unpack_from(">I", frame, numbers[0])
+            place = header.side + 4
+            flags = int.from_bytes(frame[place : place + 4], "big")
+            fields = {}
+            for bit in (1, 2):
+                if flags & bit:
+                    place += 4
+                    fields[bit] = at + place, int.from_bytes(frame[place : place + 4], "big")
+            count, size = (fields.get(bit, (0, 0))[1] or None for bit in (1, 2))
+            trusted = count is not None and any(map(frame.__contains__, _ENCODERS))
             return _Recording(
-                header,
-                frame[:4],
-                0,
-                count or None,
-                size or None,
-                True,
-                bool(count) and any(map(frame.__contains__, _ENCODERS)),
+                header, frame[:4], 0, count, size, True, trusted, [fields.get(bit, (0, 0))[0] for bit in (1, 2)]
             )
         if frame[36:40] == b"VBRI" and len(frame) >= 54:
             size, count = struct.unpack_from(">II", frame, 46)
@@ -125,7 +123,14 @@ def _part(view: View, recording: _Recording, name: str) -> Part:
         raise AudioFormatError(f"{name}: is cut short: it has {frames} frames of the {promised} that its header promises")
     pieces: list[Piece] = [(begin, end) for begin, end in recording.ranges]
     if recording.trusted:
-        return Part(view.spliced(pieces))
+        # libmpg123 believes what the tag says, and complains on standard error where it does not fit.
+        begin, end = recording.ranges[0]
+        corrected: list[Piece] = []
+        for place, number in zip(recording.places, (frames, size), strict=True):
+            if place:
+                corrected += [(begin, place), struct.pack(">I", number)]
+                begin = place + 4
+        return Part(view.spliced([*corrected, (begin, end), *pieces[1:]]))
     samples = frames * recording.header.samples
     if recording.header.layer != 3:
         return Part(view.spliced(pieces), samples)
@@ -186,7 +191,7 @@ def _tag(reader: Ahead, at: int) -> int:
 def _resync(reader: Ahead, at: int, name: str, current: _Recording | None) -> int:
     """Bytes up to the next frame or tag, or to the end: lost audio, where that is in the middle of a recording."""
     position = at + 1
-    while position < reader.size:
+    while position < reader.size and (current is not None or position - at <= _TRAILING):
         block = reader.part(position, 4096)
         candidates = [
             k for k in (block.find(0xFF), block.find(b"ID3"), block.find(b"APETAGEX"), block.find(b"TAG")) if k >= 0
@@ -201,6 +206,8 @@ def _resync(reader: Ahead, at: int, name: str, current: _Recording | None) -> in
         position += 1
     position = min(position, reader.size)
     lost = reader.part(at, min(position - at, _TRAILING))
+    if current is None and position - at > _TRAILING:
+        raise AudioFormatError(f"{name}: is not audio that can be read (no MPEG frame in it)")
     padding = lost.count(0) == len(lost)
     if current is not None and not padding and (position < reader.size or position - at > _TRAILING):
         raise AudioFormatError(f"{name}: is damaged: {position - at} bytes at {at} are not MPEG frames")

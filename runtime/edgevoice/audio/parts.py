@@ -15,3 +15,5 @@ class Part(NamedTuple):
     """Samples of each channel that must come out, where that is known better than from libsndfile."""
     lead: int = 0
     """Samples that come out before them and are none of the recording."""
+    compared: bool = False
+    """Whether the length that its header promises was compared with what is there."""

@@ -20,12 +20,15 @@ from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, StreamError
 
 # libsndfile repairs the length of a file that is shorter than its header says, and tells so only in its log.
-_REPAIRED = re.compile(r"(?:data|size|length|frames|samples)\s*:\s*(\d+) \(should be (\d+)\)", re.IGNORECASE)
+_REPAIRED = re.compile(r"^\s*(.*?)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+_HARMLESS = ("Bytes/sec", "Block Align", "RIFF", "RIFX", "RF64", "riff", "FORM", "Riff size")
+"""What its log corrects that is not the length of the samples: rates, and outer chunks, which writers miscount."""
 _UNKNOWN_LENGTH = 1 << 62
 """libsndfile's number of samples where it knows none is 2^63 - 1."""
 _EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 """Encodings in which libsndfile seeks to the very sample."""
-_MALFORMED = 3
+_UNKNOWN = re.compile("not recognised|unsupported|unimplemented|unknown|malformed 'fmt '|unspecified", re.IGNORECASE)
+"""What libsndfile says of formats and encodings that it does not know; of those in WAV and Ogg in odd words."""
 
 
 class UnknownFormatError(AudioFormatError):
@@ -38,15 +41,18 @@ def sound_parts(view: View, kind: str, name: str) -> Sequence[Part]:
     Raises:
         AudioFormatError: the file is damaged or cut short.
     """
-    if kind == "mpeg":
-        return mpeg_parts(view, name)
+    head = view.part(0, 2)
+    if kind == "mpeg" or (not kind and len(head) == 2 and head[0] == 0xFF and head[1] >= 0xE0):
+        return mpeg_parts(view, name)  # libsndfile takes all that begins so for MP3, and finds frames in any bytes
     if kind == "ogg":
         return ogg_parts(view, name)
     if kind == "flac":
         check_last_frame(view, name)
-    whole = checked_length(view, kind, name)
+    compared = checked_length(view, kind, name)
     frames = mpeg_in_wav(view) if kind == "wav" else None
-    return [Part(whole)] if frames is None else mpeg_parts(frames, name)
+    if frames is not None:
+        return mpeg_parts(frames, name)
+    return [Part(view) if compared is None else Part(compared, compared=True)]
 
 
 class SoundFileSource(AudioSource):
@@ -101,13 +107,10 @@ class SoundFileSource(AudioSource):
             if view.failure is not None:
                 raise AudioFormatError(f"{self.name}: cannot be read ({view.failure})") from error
             told = f"{self.name}: is not audio that can be read ({_words(error)})"
-            code = getattr(error, "code", 0)
-            raise (AudioFormatError if code == _MALFORMED else UnknownFormatError)(told) from error
-        if part.samples is None and any(int(found) < int(told) for told, found in _REPAIRED.findall(sound.extra_info)):
-            checked_elsewhere = sound.format in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "VOC")
-            if not checked_elsewhere:
-                sound.close()
-                raise AudioFormatError(f"{self.name}: is cut short: it has fewer samples than its header says")
+            raise (UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError)(told) from error
+        if not part.compared and _is_repaired(sound.extra_info):
+            sound.close()
+            raise AudioFormatError(f"{self.name}: is cut short: it has fewer samples than its header says")
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False
         sound.view = view
@@ -189,6 +192,10 @@ def checked(block: NDArray[Any], name: str) -> NDArray[np.float32]:
         return check_samples(block)
     except SamplesError as error:
         raise SamplesError(f"{name}: {error}") from error
+
+
+def _is_repaired(log: str) -> bool:
+    return any(label not in _HARMLESS and int(found) < int(told) for label, told, found in _REPAIRED.findall(log))
 
 
 def _length(sound: Any, part: Part) -> int | None:
