@@ -16,6 +16,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "scipy", "pandas", "matplotlib", "sound
 # A module may import from its own row and from the rows above it.
 LAYERS = (
     ("errors",),
+    ("wholenumbers",),
     ("config",),
     ("audio", "files", "levels", "frontend", "functionals"),
     ("modelfolder",),

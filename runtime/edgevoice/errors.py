@@ -21,8 +21,6 @@ EdgeVoiceError
 ├── StreamError                   (RuntimeError) a stream used out of order, as push after finish
 ├── ArgumentError                 (ValueError) an argument outside what is allowed
 └── OutputError                   (OSError) a result that cannot be written
-
-EdgeVoiceWarning                  (UserWarning) what was done, though something about the input is odd
 """
 
 from __future__ import annotations
