@@ -8,7 +8,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgevoice.audio.resampling import Resampler, resample_fft
+from edgevoice.audio.resampling import Resampler
 
 
 @given(
@@ -47,12 +47,3 @@ def test_delay_is_what_waits() -> None:
     given_out = len(resampler.push(np.zeros(48_000, np.float32)))
     assert resampler.delay == pytest.approx(1 - given_out / 16000, abs=1e-3)
     assert Resampler(16000, 16000).delay == 0
-
-
-def test_by_the_spectrum_as_scipy_does() -> None:
-    scipy_signal = pytest.importorskip("scipy.signal")
-    samples = np.random.default_rng(0).standard_normal(4411).astype(np.float32)
-    ours = resample_fft(samples, 44100, 16000)
-    assert ours.dtype == np.float64
-    assert ours.tobytes() == scipy_signal.resample(samples.astype(np.float64), int(4411 * 16000 / 44100)).tobytes()
-    assert len(resample_fft(samples[:1], 44100, 16000)) == 0

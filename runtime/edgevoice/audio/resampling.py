@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.samples import mix
 from edgevoice.audio.source import AudioSource
-from edgevoice.errors import ArgumentError, MissingPackageError
-
-RESAMPLERS = ("soxr", "fft")
 
 
 class Skipped(NamedTuple):
@@ -86,42 +83,9 @@ class Resampler:
         return samples * self._target_period / self._source_period
 
 
-def resample_fft(samples: NDArray[np.float32], source_rate: int, target_rate: int) -> NDArray[np.float64]:
-    """Resample a whole signal by its spectrum, as DisVoice does with SciPy's `signal.resample`.
-
-    Float64 out: above the band of the source nothing is left but the last bits, and DisVoice's features see them.
-
-    Raises:
-        MissingPackageError: SciPy is not installed.
-    """
-    if source_rate == target_rate:
-        return samples.astype(np.float64)
-    try:
-        from scipy.signal import resample
-    except ImportError as error:
-        raise MissingPackageError(
-            "resampler 'fft' needs SciPy, which is not installed: pip install 'edgevoice[disvoice]'"
-        ) from error
-    length = int(len(samples) * target_rate / source_rate)
-    if length == 0:
-        return np.empty(0)
-    result: NDArray[np.float64] = resample(samples.astype(np.float64), length)
-    return result
-
-
-def resampled(source: AudioSource, rate: int, channel: int | None, resampler: str) -> Iterator[NDArray[np.floating]]:
-    """One channel of a source, from its start, at another rate: `soxr` block by block, `fft` as a whole."""
-    blocks = (mix(block, channel) for block in source.blocks())
-    if resampler == "fft":
-        yield resample_fft(np.concatenate([np.empty(0, np.float32), *blocks]), source.rate, rate)
-        return
-    streaming = Resampler(source.rate, rate)
-    for block in blocks:
-        yield streaming.push(block)
-    yield streaming.finish()
-
-
-def check_resampler(name: str) -> None:
-    """Raise ArgumentError unless there is a resampler of that name."""
-    if name not in RESAMPLERS:
-        raise ArgumentError(f"resampler {name!r}: expected {' or '.join(map(repr, RESAMPLERS))}")
+def resampled(source: AudioSource, rate: int, channel: int | None) -> Iterator[NDArray[np.float32]]:
+    """One channel of a source, or the mean of all, from its start, at another rate: block by block, float32 (samples,)."""
+    resampler = Resampler(source.rate, rate)
+    for block in source.blocks():
+        yield resampler.push(mix(block, channel))
+    yield resampler.finish()
