@@ -84,8 +84,8 @@ class Resampler:
 
 
 def resampled(source: AudioSource, rate: int, channel: int | None) -> Iterator[NDArray[np.float32]]:
-    """One channel of a source, from its start, at another rate, block by block."""
-    streaming = Resampler(source.rate, rate)
+    """One channel of a source, or the mean of all, from its start, at another rate: block by block, float32 (samples,)."""
+    resampler = Resampler(source.rate, rate)
     for block in source.blocks():
-        yield streaming.push(mix(block, channel))
-    yield streaming.finish()
+        yield resampler.push(mix(block, channel))
+    yield resampler.finish()
