@@ -232,7 +232,7 @@ class Extractor:
             stream = self._stream(analysis, chosen, hop, source.rate, source.channels, channel)
             features = Features.join(_fed(stream, source, pad, progress), self.layout)
             if not len(features):
-                raise AudioTooShortError(f"{source.name}: {self._too_short(stream, start)}")
+                raise AudioTooShortError(f"{source.name}: {self._too_short(stream, source)}")
             extent = (source.first / source.rate, (source.first + stream.position) / source.rate)
             moved = round(source.first * self.config.audio.rate / source.rate)
         return replace(features, position=features.position + moved, source=source.name, extent=extent)
@@ -334,10 +334,10 @@ class Extractor:
         front_end.compute(windows, scratch=local.scratch, out=images[:, 0])
         return images
 
-    def _too_short(self, stream: Stream, start: float | None) -> str:
+    def _too_short(self, stream: Stream, source: AudioSource) -> str:
         audio = self.config.audio
         if not stream.position:
-            return f"has no samples from {start:g} s on" if start else "has no samples"
+            return f"has no samples from {source.first / source.rate:g} s on" if source.first else "has no samples"
         return (
             f"has {stream.position / stream.rate:.3f} s, less than one window of {audio.window / audio.rate:g} s; pad fills "
             "it up with zeros"

@@ -17,7 +17,8 @@ class Terminal(io.StringIO):
 
 
 def test_one_file_moves_by_seconds(speech: Path) -> None:
-    with redirect_stderr(Terminal()) as terminal, Progress([speech], start=1.0, end=3.0) as progress:
+    with redirect_stderr(Terminal()) as terminal, Progress([speech]) as progress:
+        progress.begin(2.0)
         progress.seconds(0.5)
         progress.seconds(1.5)
         progress.file()
@@ -26,7 +27,7 @@ def test_one_file_moves_by_seconds(speech: Path) -> None:
 
 
 def test_several_files_move_by_files(speech: Path) -> None:
-    with redirect_stderr(Terminal()) as terminal, Progress([speech] * 4, None, None) as progress:
+    with redirect_stderr(Terminal()) as terminal, Progress([speech] * 4) as progress:
         for _ in range(4):
             progress.seconds(2.0)
             progress.file()
@@ -34,7 +35,7 @@ def test_several_files_move_by_files(speech: Path) -> None:
 
 
 def test_a_file_that_does_not_open_is_no_trouble_here(tmp_path: Path) -> None:
-    with redirect_stderr(Terminal()), Progress([tmp_path / "gone.wav"], None, None) as progress:
+    with redirect_stderr(Terminal()), Progress([tmp_path / "gone.wav"]) as progress:
         progress.file()
 
 
@@ -42,7 +43,7 @@ def test_a_file_that_does_not_open_is_no_trouble_here(tmp_path: Path) -> None:
 def test_otherwise_it_is_silent(speech: Path, case: str) -> None:
     files = [] if case == "nothing to do" else [speech]
     stderr = io.StringIO() if case == "not a terminal" else Terminal()
-    with redirect_stderr(stderr), Progress(files, None, None, shown=case != "not asked for") as progress:
+    with redirect_stderr(stderr), Progress(files, shown=case != "not asked for") as progress:
         progress.seconds(1.0)
         progress.file()
     assert stderr.getvalue() == ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event
 
 from edgevoice.analysis import default_workers
+from edgevoice.audio.files import open_source
 from edgevoice.cli.console import tell
 from edgevoice.cli.inputs import Inputs
 from edgevoice.cli.options import (
@@ -82,9 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     # A bar and a table on the same terminal would be drawn over each other.
     shown = arguments.output is not None or not (sys.stdout and sys.stdout.isatty())
     with (
-        Progress(inputs.files, arguments.start, arguments.end, shown) as progress,
+        Progress(inputs.files, shown) as progress,
         output,
-        closing(_results(extractor, inputs.files, arguments, progress.seconds)) as results,
+        closing(_results(extractor, inputs.files, arguments, progress)) as results,
     ):
         for file, place, result in zip(inputs.files, inputs.places, results, strict=True):
             if isinstance(result, Features):
@@ -98,25 +99,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _results(
-    extractor: Extractor, files: Sequence[Path], arguments: argparse.Namespace, progress: Callable[[float], object]
+    extractor: Extractor, files: Sequence[Path], arguments: argparse.Namespace, progress: Progress
 ) -> Generator[Result, None, None]:
     """What comes of each file, in order; `jobs` files at a time."""
     if arguments.jobs == 1:
         for file in files:
-            yield _result(extractor, file, arguments, progress)
+            yield _result(extractor, file, arguments, progress, progress.seconds)
         return
     stopped = Event()
 
     def check(seconds: float) -> None:
         if stopped.is_set():
             raise KeyboardInterrupt  # ends this thread's file; the main thread is on its way out
-        progress(seconds)
+        progress.seconds(seconds)
 
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(arguments.jobs) as pool:
         try:
             for file in files:
-                waiting.append(pool.submit(_result, extractor, file, arguments, check))
+                waiting.append(pool.submit(_result, extractor, file, arguments, progress, check))
                 if len(waiting) > _AHEAD * arguments.jobs:
                     yield waiting.popleft().result()
             while waiting:
@@ -126,19 +127,21 @@ def _results(
             pool.shutdown(cancel_futures=True)
 
 
-def _result(extractor: Extractor, file: Path, arguments: argparse.Namespace, progress: Callable[[float], object]) -> Result:
+def _result(
+    extractor: Extractor, file: Path, arguments: argparse.Namespace, progress: Progress, read: Callable[[float], object]
+) -> Result:
     try:
-        return extractor.extract(
-            file,
-            level=arguments.level,
-            hop=arguments.hop,
-            start=arguments.start,
-            end=arguments.end,
-            channel=arguments.channel,
-            pad=arguments.pad,
-            workers=arguments.workers,
-            progress=progress,
-        )
+        with open_source(file, arguments.start, arguments.end, arguments.channel) as source:
+            progress.begin(source.seconds)
+            return extractor.extract(
+                source,
+                level=arguments.level,
+                hop=arguments.hop,
+                channel=arguments.channel,
+                pad=arguments.pad,
+                workers=arguments.workers,
+                progress=read,
+            )
     except AudioError as error:
         return error
     except DeviceMemoryError as error:

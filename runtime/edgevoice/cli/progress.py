@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edgevoice.audio.paths import is_file
-
 _SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
 
 
@@ -18,21 +16,24 @@ class Progress:
 
     Args:
         files: what will be read.
-        start: seconds of each file that are not read.
-        end: seconds of each file at which reading stops; None reads all.
         shown: False keeps it silent in any case.
     """
 
-    def __init__(self, files: Sequence[Path], start: float | None, end: float | None, shown: bool = True) -> None:
+    def __init__(self, files: Sequence[Path], shown: bool = True) -> None:
         self._single = len(files) == 1
         self._bar: Any = None
         if shown and files and sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
             if self._single:
-                self._bar = tqdm(total=_seconds(files[0], start, end) or 0, desc=files[0].name, bar_format=_SECONDS)
+                self._bar = tqdm(total=0, desc=files[0].name, bar_format=_SECONDS)
             else:
                 self._bar = tqdm(total=len(files), unit="file")
+
+    def begin(self, seconds: float | None) -> None:
+        """A file is open, of which so many seconds will be read; None where that is not known."""
+        if self._bar is not None and self._single:
+            self._bar.total = seconds or 0
 
     def seconds(self, count: float) -> None:
         """So many seconds of audio more have been read."""
@@ -50,16 +51,3 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _seconds(file: Path, start: float | None, end: float | None) -> float | None:
-    """Seconds that will be read; None if the file does not open, or can be opened only once, as a pipe."""
-    import soundfile
-
-    if not is_file(file):
-        return None
-    try:
-        duration = float(soundfile.info(file).duration)
-    except (soundfile.SoundFileError, OSError):
-        return None
-    return max(0.0, min(duration, duration if end is None else end) - (start or 0))
