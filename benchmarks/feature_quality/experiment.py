@@ -30,7 +30,7 @@ from benchmarks.feature_quality.sources import LinearFunctionals, Named, OpenSmi
 from benchmarks.feature_quality.stability import Movement, movements, one_each
 from benchmarks.label_efficiency.corpus import Recording, read_recordings
 from benchmarks.label_efficiency.vectors import Functionals, HandMade
-from edgevoice.functionals import FUNCTIONALS
+from edgevoice.features import FUNCTIONALS
 from edgevoice.modelfolder import ModelFolder
 
 ANOTHER = "another recording"

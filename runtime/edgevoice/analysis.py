@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +14,9 @@ from edgevoice.cores import usable_cores
 from edgevoice.features import Features, Layout
 from edgevoice.inference import Networks
 from edgevoice.windows import Windows
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _AHEAD = 2
 """Batches, for each worker, that may wait before the first of them is given out: no worker waits for the reader."""
@@ -129,6 +131,8 @@ class Concurrent:
     """
 
     def __init__(self, pipeline: Pipeline, workers: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # loaded here: a live program needs none
+
         self._pipeline, self._workers = pipeline, workers
         self._pool = ThreadPoolExecutor(workers, "edgevoice extract")
         self._pending: deque[Future[Features]] = deque()

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
-from importlib.resources.abc import Traversable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,9 @@ from edgevoice.providers import find_device
 from edgevoice.stream import Stream, StreamGroup
 from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]

@@ -7,8 +7,7 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +69,10 @@ class Networks:
         def opened(name: str) -> Any:
             return open_session(folder, name, device, threads, options=options)
 
-        # Both at the same time where threads allow it: half of a process's start is this.
-        with ThreadPoolExecutor(1) as pool:
-            decoding = pool.submit(opened, "decoder.onnx") if decoder and provider.concurrent else None
-            self._encoder = opened("encoder.onnx")
-            self._decoder = decoding.result() if decoding else opened("decoder.onnx") if decoder else None
+        names = ["encoder.onnx", "decoder.onnx"] if decoder else ["encoder.onnx"]
+        sessions = dict(zip(names, (_all_at_once if provider.concurrent else map)(opened, names), strict=True))
+        self._encoder: Any = sessions["encoder.onnx"]
+        self._decoder: Any = sessions.get("decoder.onnx")
         code, error = (config.features.bottleneck,), (config.features.error,)
         _check_graph(self._encoder, "encoder.onnx", {"spectrogram": self._image}, {"bottleneck": code})
         if self._decoder:
@@ -261,6 +259,32 @@ def _set_options(settings: Any, options: SessionOptions) -> None:
             raise
         except Exception as error:
             raise ArgumentError(f"session option {name!r}: ONNX Runtime does not take {value!r}") from error
+
+
+def _all_at_once(function: Callable[[str], Any], values: Iterable[str]) -> list[Any]:
+    """What a function gives for each value, a thread for each: half of a process's start is the opening of sessions.
+
+    A pool of `concurrent.futures` would cost a twentieth of that start, for its import alone.
+    """
+    results: dict[str, Any] = {}
+    errors: list[BaseException] = []
+
+    def run(value: str) -> None:
+        try:
+            results[value] = function(value)
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
+            errors.append(error)
+
+    values = list(values)
+    threads = [threading.Thread(target=run, args=(value,)) for value in values[1:]]
+    for thread in threads:
+        thread.start()
+    run(values[0])
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return [results[value] for value in values]
 
 
 def load_onnxruntime(device: str = "cpu") -> Any:

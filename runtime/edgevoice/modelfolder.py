@@ -7,16 +7,17 @@ import contextlib
 import hashlib
 import mmap
 import os
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgevoice.audio.paths import is_file
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelError, ModelFilesError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 CONFIG_FILE = "model.json"
 
@@ -153,7 +154,11 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
 
 def _unpacked(resource: Traversable) -> Path:
     """A folder of a package that is not in the file system, as in a zip file, copied there until the process ends."""
-    if not isinstance(resource, Traversable):
+    # Loaded here: most programs have their models in the file system.
+    import shutil
+    import tempfile
+
+    if not hasattr(resource, "iterdir"):
         raise ArgumentError(f"model {resource!r}: expected a name, a path, a ModelFolder or a resource of a package")
     if not resource.is_dir():
         raise ModelNotFoundError(f"{resource}: no model folder")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator
-from decimal import Decimal
-from numbers import Real
+from numbers import Number
 from typing import SupportsIndex, SupportsInt
 
 from edgevoice.errors import ArgumentError
@@ -58,10 +57,10 @@ def _held(value: object) -> int | None:
             return operator.index(value)
         except TypeError:  # an array, which has the method whatever it holds
             return None
-    if not (isinstance(value, Real | Decimal) and isinstance(value, SupportsInt)):
+    if not (isinstance(value, Number) and isinstance(value, SupportsInt)):
         return None
     try:
         number = int(value)
     except (ValueError, OverflowError):  # NaN, infinity
         return None
-    return number if number == value else None
+    return number if operator.eq(value, number) else None

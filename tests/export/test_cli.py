@@ -67,7 +67,7 @@ def test_fine_tunes_a_model(exported: ModelFolder, audio_folder: Path, tmp_path:
     assert origin["settings"]["init"] == exported.config.name
     assert origin["command"].startswith("edgevoice-export train --arch cae --units 64 --init cae-64 ")
     assert "--pad" in origin["command"]
-    assert origin["lineage"] == [{"model": "cae-64 1.0.0", "command": exported.config.origin["command"]}]
+    assert origin["lineage"] == ({"model": "cae-64 1.0.0", "command": exported.config.origin["command"]},)
     card = (out / "README.md").read_text()
     assert "init cae-64" in card
     assert exported.config.origin["command"] in card

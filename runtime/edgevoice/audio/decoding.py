@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.boxes import check_boxes
 from edgevoice.audio.samples import check_rate
-from edgevoice.audio.soundfiles import checked, cut
-from edgevoice.audio.source import BLOCK, AudioSource
+from edgevoice.audio.soundfiles import checked
+from edgevoice.audio.source import BLOCK, AudioSource, cut
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
 

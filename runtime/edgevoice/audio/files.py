@@ -6,20 +6,18 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.decoding import DecodedSource, can_decode
-from edgevoice.audio.mpeg import tag_size
 from edgevoice.audio.paths import is_folder
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
-from edgevoice.audio.signatures import HEAD, kind_of
-from edgevoice.audio.soundfiles import SoundFileSource, UnknownFormatError, cut, sound_parts
-from edgevoice.audio.source import BLOCK, AudioSource
-from edgevoice.audio.views import View, spooled
+from edgevoice.audio.source import BLOCK, AudioSource, cut
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, StreamError
+
+if TYPE_CHECKING:
+    from edgevoice.audio.views import View
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | AudioSource
 """What `extract` takes: a path, an open binary file, (samples, rate), or a source that is open already."""
@@ -127,6 +125,9 @@ def _read(
     file: IO[bytes], name: str, start: float | None, end: float | None, begin: int | None, ours: list[IO[bytes]]
 ) -> AudioSource:
     """A source that reads a file, and closes those that are ours with it."""
+    # Readers of files are loaded with the first file: a live program needs none of them.
+    from edgevoice.audio.views import View, spooled
+
     try:
         if begin is None or _position(file) is None:
             try:
@@ -144,6 +145,11 @@ def _read(
 
 def _decoded(view: View, name: str, start: float | None, end: float | None) -> AudioSource:
     """What reads a file of this kind."""
+    from edgevoice.audio.decoding import DecodedSource, can_decode
+    from edgevoice.audio.mpeg import tag_size
+    from edgevoice.audio.signatures import HEAD, kind_of
+    from edgevoice.audio.soundfiles import SoundFileSource, UnknownFormatError, sound_parts
+
     if not view.size:
         raise AudioFormatError(f"{name}: is empty")
     kind = kind_of(view.part(0, HEAD))

@@ -15,7 +15,7 @@ from edgevoice.audio.mpeg import mpeg_parts
 from edgevoice.audio.ogg import ogg_parts
 from edgevoice.audio.parts import Part
 from edgevoice.audio.samples import check_rate, check_samples
-from edgevoice.audio.source import BLOCK, AudioSource
+from edgevoice.audio.source import BLOCK, AudioSource, cut
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, StreamError
 
@@ -175,15 +175,6 @@ class SoundFileSource(AudioSource):
         if self._sound is not None:
             self._sound.close()
             self._sound = None
-
-
-def cut(rate: int, start: float | None, end: float | None, length: int | None) -> tuple[int, int | None]:
-    """Positions of the first sample that is read, and of the first that is not; None where all are to the end."""
-    first = 0 if start is None else round(start * rate)
-    last = None if end is None else round(end * rate)
-    if length is not None:
-        last = length if last is None else min(length, last)
-    return first if last is None else min(first, last), last
 
 
 def checked(block: NDArray[Any], name: str) -> NDArray[np.float32]:

@@ -46,3 +46,12 @@ class AudioSource(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def cut(rate: int, start: float | None, end: float | None, length: int | None) -> tuple[int, int | None]:
+    """Positions of the first sample that is read, and of the first that is not; None where all are to the end."""
+    first = 0 if start is None else round(start * rate)
+    last = None if end is None else round(end * rate)
+    if length is not None:
+        last = length if last is None else min(length, last)
+    return first if last is None else min(first, last), last

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-import tempfile
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import IO, Any
@@ -129,6 +127,10 @@ class Ahead:
 
 def spooled(pipe: IO[bytes]) -> IO[bytes]:
     """All that a pipe holds, as a file that can be sought."""
+    # Loaded here: only pipes need them.
+    import shutil
+    import tempfile
+
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by whoever asked
     shutil.copyfileobj(pipe, spool)
     spool.seek(0)
