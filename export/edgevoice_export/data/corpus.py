@@ -6,10 +6,7 @@ import csv
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +22,9 @@ from edgevoice.errors import (
     AudioFileNotFoundError,
     AudioFormatError,
     AudioTooShortError,
+    OutputError,
 )
-from edgevoice.files.madefolders import MadeFolders
-from edgevoice.files.wholefile import writing
+from edgevoice.files.wholefolder import whole_folder
 
 _LAYOUT = "1"  # of the cache; goes into its key
 _SCALE = 32768.0
@@ -99,7 +96,10 @@ def read_corpus(
     digest = _digest(folder, speakers, rate, shortest)
     home = (cache or _user_cache()) / digest[:16]
     if not (home / "index.json").is_file():
-        _write_cache(home, folder, speakers, rate, shortest, progress)
+        with whole_folder(home, replace=False) as draft:
+            _write_samples(draft, folder, speakers, rate, shortest, progress)
+    if not (home / "index.json").is_file():
+        raise OutputError(f"{home}: is there already, and holds no decoded samples; remove it, or name another cache")
     index = json.loads((home / "index.json").read_text(encoding="utf-8"))
     if not index["files"]:
         raise AudioFormatError(f"{folder}: none of {len(speakers)} files can be used, the first: {index['skipped'][0]}")
@@ -187,15 +187,6 @@ def _digest(folder: Path, speakers: dict[str, str], rate: int, shortest: int) ->
     return digest.hexdigest()
 
 
-def _write_cache(home: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress) -> None:
-    with writing(str(home)), ExitStack() as stack:
-        stack.callback(MadeFolders(home.parent).remove)  # nothing, once something is in them
-        draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
-        stack.callback(shutil.rmtree, draft, ignore_errors=True)
-        _write_samples(draft, folder, speakers, rate, shortest, progress)
-        _put_in_place(draft, home)
-
-
 def _write_samples(
     draft: Path, folder: Path, speakers: dict[str, str], rate: int, shortest: int, progress: Progress
 ) -> None:
@@ -213,15 +204,6 @@ def _write_samples(
             files.append(name)
     index = {"bounds": bounds, "files": files, "speakers": [speakers[name] for name in files], "skipped": skipped}
     (draft / "index.json").write_text(json.dumps(index), encoding="utf-8")
-
-
-def _put_in_place(draft: Path, home: Path) -> None:
-    """Rename a cache to its place, unless another process that read the same data came first."""
-    try:
-        draft.rename(home)
-    except OSError:
-        if not (home / "index.json").is_file():
-            raise
 
 
 def _user_cache() -> Path:

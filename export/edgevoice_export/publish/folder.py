@@ -6,15 +6,12 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ModelError, OutputError
-from edgevoice.files.madefolders import MadeFolders
-from edgevoice.files.wholefile import writing
+from edgevoice.files.wholefolder import whole_folder
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder
 from edgevoice_export.publish.verify import Images, Reference, Verification, verify
 
@@ -42,28 +39,8 @@ def drafted(out: Path) -> Iterator[Path]:
         OutputError: `out` is there and is no model folder, or the place or the draft cannot be written to.
     """
     check_place(out)
-    with writing(str(out)), contextlib.ExitStack() as stack:
-        stack.callback(MadeFolders(out.parent).remove)  # nothing, once something is in them
-        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        stack.callback(shutil.rmtree, draft, ignore_errors=True)
+    with whole_folder(out, replace=True) as draft:
         yield draft
-        draft.chmod(0o755)  # mkdtemp gives it to its owner alone
-        _replace(out, draft)
-
-
-def _replace(out: Path, draft: Path) -> None:
-    """Rename a draft to `out`; what is there vanishes, but only once the draft is in its place."""
-    if not out.exists():
-        draft.rename(out)
-        return
-    old = draft.with_name(f"{draft.name}-old")
-    out.rename(old)
-    try:
-        draft.rename(out)
-    except BaseException:
-        old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_networks(

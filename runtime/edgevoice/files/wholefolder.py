@@ -1,0 +1,61 @@
+"""A folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from edgevoice.files.madefolders import MadeFolders
+from edgevoice.files.wholefile import writing
+
+
+@contextmanager
+def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
+    """A folder beside its place to write to, which is renamed when the block ends well and removed when it does not.
+
+    Missing folders above it are made, and removed again with the draft.
+
+    Args:
+        place: where the folder is to be.
+        replace: whether a folder that is there by then gives way; if not, it stays, and the draft is dropped: whoever came
+            first has written the same.
+
+    Raises:
+        OutputError: it cannot be made, written or renamed.
+    """
+    with writing(str(place)), ExitStack() as stack:
+        stack.callback(MadeFolders(place.parent).remove)  # nothing, once something is in them
+        draft = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        stack.callback(shutil.rmtree, draft, ignore_errors=True)
+        yield draft
+        draft.chmod(0o755)  # mkdtemp gives it to its owner alone
+        if replace:
+            _replace(place, draft)
+        else:
+            _settle(place, draft)
+
+
+def _settle(place: Path, draft: Path) -> None:
+    try:
+        draft.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+
+
+def _replace(place: Path, draft: Path) -> None:
+    """Rename a draft to its place; what is there vanishes, but only once the draft is in its place."""
+    if not place.exists():
+        draft.rename(place)
+        return
+    old = draft.with_name(f"{draft.name}-old")
+    place.rename(old)
+    try:
+        draft.rename(place)
+    except BaseException:
+        old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
