@@ -211,15 +211,7 @@ class Features:
             values = columns.pop("values")
             return Frame(values=values, **{name: value.item() for name, value in columns.items()}, layout=self.layout)
         if not isinstance(chosen, slice):
-            chosen = np.asarray(chosen)
-            if chosen.ndim != 1 or chosen.dtype.kind not in "iub" or (chosen.dtype == bool and len(chosen) != len(self)):
-                if not chosen.size and chosen.ndim == 1:
-                    chosen = chosen.astype(np.int64)
-                else:
-                    raise ArgumentError(
-                        f"{len(self)} frames indexed by {chosen.dtype} {chosen.shape}: expected a whole number, a slice, a "
-                        f"list of whole numbers, or a mask of {len(self)}"
-                    )
+            chosen = _selection(chosen, len(self))
         return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMN_NAMES})
 
     def __iter__(self) -> Iterator[Frame]:
@@ -265,6 +257,20 @@ def functionals(values: NDArray[np.floating]) -> NDArray[np.float32]:
         raise ArgumentError("functionals of no frames: at least one is needed")
     parts = [_moments(values[:, k : k + _COLUMNS].astype(np.float64)) for k in range(0, values.shape[1], _COLUMNS)]
     return np.concatenate(parts, axis=1).ravel().astype(np.float32) if parts else np.empty(0, np.float32)
+
+
+def _selection(chosen: Any, count: int) -> NDArray[Any]:
+    """Whole numbers or a mask, checked."""
+    array = np.asarray(chosen)
+    if array.shape == (0,):
+        return array.astype(np.int64)
+    mask = array.dtype == bool and array.shape == (count,)
+    if array.ndim != 1 or not (mask or array.dtype.kind in "iu"):
+        raise ArgumentError(
+            f"{count} frames indexed by {array.dtype} {array.shape}: expected a whole number, a slice, a list of whole "
+            f"numbers, or a mask of {count}"
+        )
+    return array
 
 
 def _empty(layout: Layout) -> dict[str, NDArray[Any]]:
