@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgevoice.frontend import FrontEnd
 from edgevoice.levels import Window
 
 pytest.importorskip("torch", reason="the export extra is not installed")
@@ -35,8 +34,8 @@ def ours(samples: np.ndarray) -> np.ndarray:
     """Spectrogram (200, 74) of 16-bit values (30 000,), at the level of the window."""
     architecture = ARCHITECTURES["lamprou"]
     window = samples.astype(np.float32) / 2**15
-    offset, gain = Window(architecture.level).track(window)(0, len(window))
-    return FrontEnd(architecture.spectrogram, architecture.audio).compute(window[None], offset, gain)[0]
+    offset, gain = Window(architecture.preprocessing.level).track(window)(0, len(window))
+    return architecture.preprocessing.front_end.compute(window[None], offset, gain)[0]
 
 
 def theirs(samples: np.ndarray) -> np.ndarray:

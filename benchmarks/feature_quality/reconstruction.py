@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.label_efficiency.speakers import SEED, VALIDATION
 from edgevoice.config import ModelConfig
-from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus, read_corpus
+from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import WindowSampler, split_speakers
 
 Floats = NDArray[np.float32]
@@ -41,7 +41,7 @@ class Speech:
     def __init__(self, data: Path, config: ModelConfig, cache: Path) -> None:
         self.config = config
         self.corpus: Corpus = read_corpus(data, config.audio.rate, config.audio.window, cache=cache)
-        self._front = FrontEnd(config.spectrogram, config.audio)
+        self._preprocessing = Preprocessing.of(config)
         self._training, self._held_out = split_speakers(self.corpus.speakers, VALIDATION, SEED)
 
     @property
@@ -70,7 +70,7 @@ class Speech:
         return {name: _over_speakers(np.array(values), np.array(counts), speakers) for name, values in sums.items()}
 
     def _windows(self, utterances: NDArray[np.int64]) -> WindowSampler:
-        return WindowSampler(self.corpus, utterances, self.config.audio, self.config.level, self._front)
+        return WindowSampler(self.corpus.recordings(utterances), self._preprocessing)
 
 
 def network_error(folder: ModelFolder) -> Error:

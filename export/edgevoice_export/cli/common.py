@@ -15,12 +15,12 @@ from edgevoice.cli.options import positive
 from edgevoice.config import ModelConfig, is_model_name
 from edgevoice.errors import ArgumentError
 from edgevoice_export.data.corpus import Corpus, read_corpus
+from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.networks import Architecture
 from edgevoice_export.publish.export import Description
 from edgevoice_export.publish.probe import recorded_spectrograms, synthetic_spectrograms
 from edgevoice_export.publish.verify import BATCHES, Images, Verification
 
-_SPEECH = Path(__file__).resolve().parents[3] / "tests" / "data" / "speech.wav"
 _FEWEST = max(BATCHES)
 
 tell = partial(console.tell, program="edgevoice-export")
@@ -100,7 +100,7 @@ def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
         bar: Iterable[Path] = tqdm(paths, desc="reading", unit=" files", disable=None, leave=False)
         return bar
 
-    audio = architecture.audio
+    audio = architecture.preprocessing.audio
     shortest = 1 if options.pad else audio.window
     found = read_corpus(options.data, audio.rate, shortest, options.table, options.cache, progress)
     for reason in found.skipped:
@@ -118,7 +118,7 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
         "--audio",
         type=Path,
         metavar="FILE",
-        help="a recording to compare on (default: in a checkout its tests/data/speech.wav, else a synthetic voice)",
+        help="a recording to compare on (default: a synthetic voice, the same everywhere)",
     )
     parser.add_argument(
         "--windows", type=positive, default=64, help=f"at most so many windows, {_FEWEST} or more (default: 64)"
@@ -134,10 +134,10 @@ def windows(options: argparse.Namespace, config: ModelConfig) -> tuple[Images, s
     """
     if options.windows < _FEWEST:
         raise ArgumentError(f"--windows {options.windows}: expected {_FEWEST} or more")
-    audio = options.audio or (_SPEECH if _SPEECH.is_file() else None)
-    if audio is None:
-        return synthetic_spectrograms(config, options.windows), "a synthetic voice"
-    return recorded_spectrograms(audio, config, options.windows), audio.name
+    preprocessing = Preprocessing.of(config)
+    if options.audio is None:
+        return synthetic_spectrograms(preprocessing, options.windows), "a synthetic voice"
+    return recorded_spectrograms(options.audio, preprocessing, options.windows), options.audio.name
 
 
 def print_verification(result: Verification) -> None:

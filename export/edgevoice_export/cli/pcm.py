@@ -12,8 +12,8 @@ from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, parser_of
 from edgevoice.files.wholefile import whole_file
 from edgevoice.modelfolder import find_model
-from edgevoice_export.onnx.compact import default_tolerance
 from edgevoice_export.onnx.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
+from edgevoice_export.publish.verify import default_tolerance
 
 TOLERANCE = 1e-3
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, parser_of
+from edgevoice.inference import Networks
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.common import add_window_options, print_verification, windows
-from edgevoice_export.onnx.compact import default_tolerance
-from edgevoice_export.publish.verify import TOLERANCE, network_reference, verify
+from edgevoice_export.publish.reference import network_reference
+from edgevoice_export.publish.verify import TOLERANCE, default_tolerance, outputs_of, verify
 from edgevoice_export.training.weights import read_weights, unpack_weights
 
 
@@ -35,7 +36,9 @@ def run(options: argparse.Namespace) -> int:
     spectrograms, heard = windows(options, folder.config)
     tolerance = default_tolerance(folder.config) if options.tolerance is None else options.tolerance
     show(f"windows of {heard}")
-    result = verify(folder, network_reference(weights.network()), spectrograms)
+    folder.verify()
+    networks, reference = Networks(folder, whole_batches=True), network_reference(weights.network())
+    result = verify(outputs_of(networks), reference, spectrograms, together=folder.config.batch_statistics)
     print_verification(result)
     passed = result.passed(tolerance)
     show(f"{folder.path}: {'passed' if passed else f'FAILED: the largest difference is above {tolerance:g}'}")

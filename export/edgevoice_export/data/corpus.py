@@ -25,9 +25,9 @@ from edgevoice.errors import (
     OutputError,
 )
 from edgevoice.files.wholefolder import whole_folder
+from edgevoice_export.data.recording import SCALE
 
 _LAYOUT = "1"  # of the cache; goes into its key
-_SCALE = 32768.0
 
 Progress = Callable[[Iterable[Path]], Iterable[Path]]
 
@@ -56,11 +56,9 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.files)
 
-    def utterance(self, index: int, start: int = 0, end: int | None = None) -> NDArray[np.float32]:
-        """Samples start..end of one utterance, or those of them that it has, float32 (samples,)."""
-        first, last = self.bounds[index : index + 2].tolist()
-        end = last if end is None else min(first + end, last)
-        return np.asarray(self.samples[first + start : end], np.float32) / np.float32(_SCALE)
+    def recordings(self, utterances: Iterable[int]) -> list[NDArray[np.int16]]:
+        """Samples of some utterances: views of the memory map, (samples,) each."""
+        return [self.samples[self.bounds[u] : self.bounds[u + 1]] for u in utterances]
 
 
 def read_corpus(
@@ -125,7 +123,7 @@ def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
         mono = np.concatenate([np.empty(0, np.float32), *resampled(source, rate, None)])
     if len(mono) < shortest:
         raise AudioTooShortError(f"{path}: has {len(mono)} samples at {rate} Hz, fewer than one window ({shortest})")
-    return np.clip(np.rint(mono * _SCALE), -_SCALE, _SCALE - 1).astype(np.int16)
+    return np.clip(np.rint(mono * SCALE), -SCALE, SCALE - 1).astype(np.int16)
 
 
 def _speakers(folder: Path, table: Path | None) -> dict[str, str]:

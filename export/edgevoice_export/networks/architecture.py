@@ -8,12 +8,12 @@ from typing import Literal
 
 from torch import nn
 
-from edgevoice.config import AudioConfig, LevelConfig, SpectrogramConfig
+from edgevoice_export.data.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network, and the front end that it is made for.
+    """A network, and the preprocessing that it is made for.
 
     A network is built from the number of bottleneck units, has the parts `encoder` and `decoder`, and maps spectrograms
     (n, 1, bands, columns) to (reconstruction of the same shape, bottleneck (n, units)).
@@ -24,9 +24,7 @@ class Architecture:
     network: Callable[[int], nn.Module]
     units: tuple[int, ...]
     """Bottleneck sizes on offer."""
-    audio: AudioConfig
-    level: LevelConfig
-    spectrogram: SpectrogramConfig
+    preprocessing: Preprocessing
     levels: tuple[str, ...]
     """Levels that training windows are drawn at, and validated at."""
     loss: Literal["mse", "bce"] = "mse"

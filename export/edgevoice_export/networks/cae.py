@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from edgevoice_export.networks.architecture import Architecture
 from edgevoice_export.networks.autoencoder import Autoencoder
-from edgevoice_export.networks.presets import DISVOICE_AUDIO, DISVOICE_SPECTROGRAM, RUNNING_LEVEL
+from edgevoice_export.networks.presets import DISVOICE
 from edgevoice_export.networks.upsampling import convolve_upsampled
 
 COLUMNS = 126
@@ -90,9 +90,7 @@ ARCHITECTURE = Architecture(
     summary="convolutional autoencoder: four 3x3 convolutions with max-pooling, a linear code, and their mirror",
     network=cae,
     units=(64, 128, 256, 512, 1024),
-    audio=DISVOICE_AUDIO,
-    level=RUNNING_LEVEL,
-    spectrogram=DISVOICE_SPECTROGRAM,
+    preprocessing=DISVOICE,
     levels=("running", "utterance"),
     code_rows=("encoder.linear.weight", "encoder.linear.bias"),
     code_columns=("decoder.linear.weight",),

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from edgevoice.config import AudioConfig, BandsConfig, LevelConfig, SpectrogramConfig
+from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.networks.architecture import Architecture
 from edgevoice_export.networks.autoencoder import Autoencoder
 
@@ -93,20 +94,22 @@ SOFTMAX = Architecture(
     summary="convolutional autoencoder of strided convolutions; its code is a softmax, so it sums to 1",
     network=partial(lamprou, code=nn.Softmax(dim=1)),
     units=(64, 128),
-    audio=AudioConfig(rate=8000, window=30_000, hop=30_000),
-    level=LevelConfig(default="window", step=400, mean_rate=0.05, decay=0.9985, peak_floor=1e-3, peak_constant=1e-10),
-    spectrogram=SpectrogramConfig(
-        fft=400,
-        step=400,
-        taper="rectangular",
-        padding=0,
-        bands=BandsConfig(scale="bins", count=200, low=0.0, high=4000.0),
-        spectrum="magnitude",
-        logarithm=None,
-        offset=0.0,
-        divisor=200.0,
-        trim=(400, 400),
-        blank=1,
+    preprocessing=Preprocessing(
+        audio=AudioConfig(rate=8000, window=30_000, hop=30_000),
+        level=LevelConfig(default="window", step=400, mean_rate=0.05, decay=0.9985, peak_floor=1e-3, peak_constant=1e-10),
+        spectrogram=SpectrogramConfig(
+            fft=400,
+            step=400,
+            taper="rectangular",
+            padding=0,
+            bands=BandsConfig(scale="bins", count=200, low=0.0, high=4000.0),
+            spectrum="magnitude",
+            logarithm=None,
+            offset=0.0,
+            divisor=200.0,
+            trim=(400, 400),
+            blank=1,
+        ),
     ),
     levels=("window",),
     loss="bce",

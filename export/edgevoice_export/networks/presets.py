@@ -1,23 +1,25 @@
-"""Front ends that several architectures share."""
+"""Preprocessing that several architectures share."""
 
 from __future__ import annotations
 
 from edgevoice.config import SILENCE, AudioConfig, BandsConfig, LevelConfig, LogarithmConfig, SpectrogramConfig
+from edgevoice_export.data.preprocessing import Preprocessing
 
-DISVOICE_AUDIO = AudioConfig(rate=16000, window=8000, hop=4000)
-
-RUNNING_LEVEL = LevelConfig(default="running", step=800, mean_rate=0.05, decay=0.9985, peak_floor=SILENCE)
-"""The floor is one step of 16-bit audio: from there up, features do not depend on the gain of a recording."""
-
-DISVOICE_SPECTROGRAM = SpectrogramConfig(
-    fft=512,
-    step=64,
-    taper="hann",
-    padding=256,
-    bands=BandsConfig(scale="slaney", count=128, low=0.0, high=8000.0),
-    spectrum="power",
-    logarithm=LogarithmConfig(floor=1e-10),
-    # DisVoice's min_scaler -50.527256 and max_scaler 6.8561997, as it standardises
-    offset=50.527256,
-    divisor=57.3834559,
+DISVOICE = Preprocessing(
+    audio=AudioConfig(rate=16000, window=8000, hop=4000),
+    # The floor is one step of 16-bit audio: from there up, features do not depend on the gain of a recording.
+    level=LevelConfig(default="running", step=800, mean_rate=0.05, decay=0.9985, peak_floor=SILENCE),
+    spectrogram=SpectrogramConfig(
+        fft=512,
+        step=64,
+        taper="hann",
+        padding=256,
+        bands=BandsConfig(scale="slaney", count=128, low=0.0, high=8000.0),
+        spectrum="power",
+        logarithm=LogarithmConfig(floor=1e-10),
+        # DisVoice's min_scaler -50.527256 and max_scaler 6.8561997, as it standardises
+        offset=50.527256,
+        divisor=57.3834559,
+    ),
 )
+"""DisVoice's windows and spectrograms, at a level that a live stream has too."""

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from edgevoice_export.networks.architecture import Architecture
 from edgevoice_export.networks.autoencoder import Autoencoder
-from edgevoice_export.networks.presets import DISVOICE_AUDIO, DISVOICE_SPECTROGRAM, RUNNING_LEVEL
+from edgevoice_export.networks.presets import DISVOICE
 
 BANDS = 128
 COLUMNS = 126
@@ -56,9 +56,7 @@ ARCHITECTURE = Architecture(
     summary="recurrent autoencoder: a bidirectional LSTM, a code of leaky units, two LSTM layers",
     network=rae,
     units=(64, 128, 256, 512, 1024),
-    audio=DISVOICE_AUDIO,
-    level=RUNNING_LEVEL,
-    spectrogram=DISVOICE_SPECTROGRAM,
+    preprocessing=DISVOICE,
     levels=("running", "utterance"),
     code_rows=("encoder.linear.weight", "encoder.linear.bias"),
     code_columns=("decoder.lstm.weight_ih_l0",),

@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +24,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.onnx.blockcodes import BLOCK, BlockCodes
 from edgevoice_export.publish.card import compact_card
-from edgevoice_export.publish.folder import VerificationError, drafted, write_config, write_networks
+from edgevoice_export.publish.folder import digests, write_folder
+from edgevoice_export.publish.graphs import Graphs
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.verify import TOLERANCE, Images, Verification, folder_outputs
+from edgevoice_export.publish.verify import Images, Verification, VerificationError, outputs_of, verify
 from edgevoice_export.training.weights import CODES, NETWORK_FILE, SCALES
 
 NETWORKS = ("encoder.onnx", "decoder.onnx")
@@ -56,7 +55,7 @@ class Drift:
     """Standard deviation over the windows of each number of the float32 model's output, rms over the numbers."""
 
     @classmethod
-    def between(cls, found: NDArray[np.float32], wanted: NDArray[np.float32]) -> Drift:
+    def between(cls, found: NDArray[np.floating], wanted: NDArray[np.floating]) -> Drift:
         """Compare outputs (n, ...) for the same windows."""
         difference = found.astype(np.float64) - wanted
         spread = np.sqrt(np.mean(wanted.astype(np.float64).var(axis=0)))
@@ -94,44 +93,37 @@ def compact_model(
     changed = {file: compact_graph(graph) for file, graph in graphs.items()}
     if not any(changed.values()):
         raise ArgumentError(f"{source.path}: no matrix product has {_SMALLEST} weights or more, and whole blocks of {BLOCK}")
-    files = {file: graph.SerializeToString() for file, graph in graphs.items()}
-    if NETWORK_FILE in config.training:
-        files[NETWORK_FILE] = source.read(NETWORK_FILE)
-    sizes = {file: (len(source.read(file)), len(content)) for file, content in files.items()}
-    reference = partial(folder_outputs, Networks(source))
-    draft_config = dataclasses.replace(config, name=name or f"{config.name}-int8")
-    with drafted(out) as draft:
-        folder, verification = write_networks(draft, draft_config, files, reference, spectrograms, np.inf)
-        expected, found = reference(spectrograms), folder_outputs(Networks(folder), spectrograms)
-        drifts = {output: Drift.between(found[output], expected[output]) for output in expected}
-        if not drifts["bottleneck"].relative <= LIMIT:
-            raise VerificationError(
-                f"{draft_config.name}: the bottleneck would differ from that of {config.name} by "
-                f"{drifts['bottleneck'].relative:.1%} of its spread, more than {LIMIT:.0%}"
-            )
-        told = {
-            "model": f"{config.name} {config.version}",
-            "files": {file: config.files[file] for file in NETWORKS},
-            "weights": {file: names for file, names in changed.items() if names},
-            "bits": 8,
-            "block": BLOCK,
-            "windows": len(spectrograms),
-            "drift": {output: dataclasses.asdict(drift) for output, drift in drifts.items()},
-        }
-        folder = write_config(draft, dataclasses.replace(folder.config, origin={**config.origin, "compact": told}))
-        card = compact_card(folder.config, config, heard, verification, _drift_table(drifts), _size_table(sizes))
-        (draft / "README.md").write_text(card, encoding="utf-8")
-    return ModelFolder.open(out), verification, drifts
-
-
-def default_tolerance(config: ModelConfig) -> float:
-    """Largest difference allowed between a model folder in ONNX Runtime and its weights in PyTorch.
-
-    With 8-bit weights that is the rounding of what goes into their products: twice the drift that was found.
-    """
-    if "compact" not in config.origin:
-        return TOLERANCE
-    return 2 * float(max(drift["largest"] for drift in config.origin["compact"]["drift"].values()))
+    networks = {file: graph.SerializeToString() for file, graph in graphs.items()}
+    packed = {NETWORK_FILE: source.read(NETWORK_FILE)} if NETWORK_FILE in config.training else {}
+    name = name or f"{config.name}-int8"
+    reference, compute = outputs_of(Networks(source)), outputs_of(Graphs(networks))
+    verification = verify(compute, reference, spectrograms)
+    expected, found = reference(spectrograms), compute(spectrograms)
+    drifts = {output: Drift.between(found[output], expected[output]) for output in expected}
+    if not drifts["bottleneck"].relative <= LIMIT:
+        raise VerificationError(
+            f"{name}: the bottleneck would differ from that of {config.name} by {drifts['bottleneck'].relative:.1%} of its "
+            f"spread, more than {LIMIT:.0%}"
+        )
+    origin = {
+        "model": f"{config.name} {config.version}",
+        "files": {file: config.files[file] for file in NETWORKS},
+        "weights": {file: names for file, names in changed.items() if names},
+        "bits": 8,
+        "block": BLOCK,
+        "windows": len(spectrograms),
+        "drift": {output: dataclasses.asdict(drift) for output, drift in drifts.items()},
+    }
+    made = dataclasses.replace(
+        config,
+        name=name,
+        files=digests(networks),
+        training=digests(packed),
+        origin={**config.origin, "compact": origin},
+    )
+    sizes = {file: (len(source.read(file)), len(content)) for file, content in {**networks, **packed}.items()}
+    card = compact_card(made, config, heard, verification, _drift_table(drifts), _size_table(sizes))
+    return write_folder(out, made, {**networks, **packed, "README.md": card.encode()}), verification, drifts
 
 
 def compact_graph(model: onnx.ModelProto) -> list[str]:

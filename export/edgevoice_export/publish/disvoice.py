@@ -22,14 +22,15 @@ from torch import Tensor
 
 from edgevoice.config import FeaturesConfig, LogarithmConfig, ModelConfig
 from edgevoice.errors import ModelConfigError, ModelFilesError, ModelNotFoundError
-from edgevoice.frontend import FrontEnd
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert
 from edgevoice_export.publish.card import imported_card
-from edgevoice_export.publish.folder import drafted, placeholder_files, write_networks
+from edgevoice_export.publish.folder import digests, write_folder
+from edgevoice_export.publish.graphs import Graphs
 from edgevoice_export.publish.probe import synthetic_spectrograms
-from edgevoice_export.publish.verify import Verification, network_reference
+from edgevoice_export.publish.reference import network_reference
+from edgevoice_export.publish.verify import Verification, outputs_of, verify
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
 
 _VERIFIED = 32
@@ -131,19 +132,33 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
     """Write one model folder; `kind` says what its batch norms use."""
     architecture = ARCHITECTURES[weights.arch]
     network = weights.network()
-    spectrogram = dataclasses.replace(architecture.spectrogram, logarithm=LogarithmConfig(_FLOOR))
-    shape = FrontEnd(spectrogram, architecture.audio).shape
+    ours = architecture.preprocessing
+    preprocessing = dataclasses.replace(
+        ours,
+        level=dataclasses.replace(ours.level, default="utterance"),
+        spectrogram=dataclasses.replace(ours.spectrogram, logarithm=LogarithmConfig(_FLOOR)),
+    )
+    graphs = convert(network, preprocessing.shape, weights.units)
+    networks = {name: graph.SerializeToString() for name, graph in graphs.items()}
+    packed = {NETWORK_FILE: pack_weights(weights, graphs)}
+    name = f"disvoice-{weights.arch}-{weights.units}" + ("-running" if kind == "running" else "")
+    examples = synthetic_spectrograms(preprocessing, _VERIFIED)
+    verification = verify(
+        outputs_of(Graphs(networks)), network_reference(network), examples, together=weights.statistics == "batch"
+    )
+    verification.require(name, TOLERANCE)
     config = ModelConfig(
-        name=f"disvoice-{weights.arch}-{weights.units}" + ("-running" if kind == "running" else ""),
+        name=name,
         version="1.0.0",
         licence="MIT",
         summary=f"DisVoice's {architecture.summary}; {weights.units} numbers a window.",
-        audio=architecture.audio,
-        level=dataclasses.replace(architecture.level, default="utterance"),
-        spectrogram=spectrogram,
-        features=FeaturesConfig(weights.units, shape[0]),
-        batch_statistics=kind == "batch",
-        files=placeholder_files(),
+        audio=preprocessing.audio,
+        level=preprocessing.level,
+        spectrogram=preprocessing.spectrogram,
+        features=FeaturesConfig(weights.units, preprocessing.shape[0]),
+        batch_statistics=weights.statistics == "batch",
+        files=digests(networks),
+        training=digests(packed),
         origin={
             "source": "DisVoice (https://github.com/jcvasquezc/DisVoice), replearning",
             "file": published.name,
@@ -152,16 +167,9 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
             "statistics": kind,
         },
     )
-    graphs = convert(network, shape, weights.units)
-    files = {name: graph.SerializeToString() for name, graph in graphs.items()}
-    files[NETWORK_FILE] = pack_weights(weights, graphs)
-    examples = synthetic_spectrograms(config, _VERIFIED)
-    with drafted(out / config.name) as draft:
-        folder, verification = write_networks(draft, config, files, network_reference(network), examples, TOLERANCE)
-        told = f"`{published.name}` of DisVoice (J. C. Vasquez-Correa), https://github.com/jcvasquezc/DisVoice, licence MIT."
-        notes = _NOTES.format(statistics=_STATISTICS[kind])
-        (draft / "README.md").write_text(imported_card(folder.config, told, verification, notes), encoding="utf-8")
-    return ModelFolder.open(out / config.name), verification
+    source = f"`{published.name}` of DisVoice (J. C. Vasquez-Correa), https://github.com/jcvasquezc/DisVoice, licence MIT."
+    card = imported_card(config, source, verification, _NOTES.format(statistics=_STATISTICS[kind]))
+    return write_folder(out / name, config, {**networks, **packed, "README.md": card.encode()}), verification
 
 
 def _recognise(published: Published) -> Weights:

@@ -12,18 +12,18 @@ import numpy as np
 
 from edgevoice.config import FeaturesConfig, ModelConfig
 from edgevoice.errors import ArgumentError
-from edgevoice.frontend import FrontEnd
-from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler, split_speakers
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert
 from edgevoice_export.publish.card import Training, trained_card
-from edgevoice_export.publish.folder import drafted, placeholder_files, write_config, write_networks
+from edgevoice_export.publish.folder import digests, write_folder
+from edgevoice_export.publish.graphs import Graphs
 from edgevoice_export.publish.heldout import HeldOut, measure
 from edgevoice_export.publish.plots import plot_example, plot_history
-from edgevoice_export.publish.verify import TOLERANCE, Verification, network_reference
+from edgevoice_export.publish.reference import network_reference
+from edgevoice_export.publish.verify import TOLERANCE, Verification, outputs_of, verify
 from edgevoice_export.training.lineage import Run, lineage_told, training_command
 from edgevoice_export.training.settings import Settings
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights, read_checkpoint
@@ -66,41 +66,44 @@ def export_checkpoint(
         raise ArgumentError(f"{checkpoint}: was trained on other data than what is given")
     settings = Settings(**content["settings"])
     architecture = ARCHITECTURES[settings.arch]
+    preprocessing = architecture.preprocessing
     weights = Weights(settings.arch, settings.units, content["weights"])
     network = weights.network()
-    front = FrontEnd(architecture.spectrogram, architecture.audio)
+    graphs = convert(network, preprocessing.shape, settings.units)
+    networks = {name: graph.SerializeToString() for name, graph in graphs.items()}
+    packed = {NETWORK_FILE: pack_weights(weights, graphs)}
+
+    computed = Graphs(networks)
     split = split_speakers(corpus.speakers, settings.validation, settings.seed)
-    windows = WindowSampler(corpus, split[1], architecture.audio, architecture.level, front)
-    graphs = convert(network, front.shape, settings.units)
-    files = {name: graph.SerializeToString() for name, graph in graphs.items()}
-    files[NETWORK_FILE] = pack_weights(weights, graphs)
+    windows = WindowSampler(corpus.recordings(split[1]), preprocessing)
+    examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
+    verification = verify(outputs_of(computed), network_reference(network), examples)
+    verification.require(description.name, tolerance)
+    held_out = {level: measure(computed, windows, windows.grid(level)) for level in architecture.levels}
+
+    training = _training(content, settings, corpus, split, held_out, description)
     config = ModelConfig(
         name=description.name,
         version=description.version,
         licence=description.licence,
         summary=f"{architecture.summary[0].upper()}{architecture.summary[1:]}; {settings.units} numbers a window.",
-        audio=architecture.audio,
-        level=architecture.level,
-        spectrogram=architecture.spectrogram,
-        features=FeaturesConfig(settings.units, front.shape[0]),
-        files=placeholder_files(),
-        origin={},
+        audio=preprocessing.audio,
+        level=preprocessing.level,
+        spectrogram=preprocessing.spectrogram,
+        features=FeaturesConfig(settings.units, preprocessing.shape[0]),
+        files=digests(networks),
+        training=digests(packed),
+        origin=_origin(training, corpus, settings, hashlib.sha256(checkpoint.read_bytes()).hexdigest()),
     )
-    with drafted(out) as draft:
-        examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
-        folder, verification = write_networks(draft, config, files, network_reference(network), examples, tolerance)
-        networks = Networks(folder)
-        held_out = {level: measure(networks, windows, windows.grid(level)) for level in architecture.levels}
-        training = _training(content, settings, corpus, split, held_out, description)
-        digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-        origin = _origin(training, corpus, settings, digest)
-        folder = write_config(draft, dataclasses.replace(folder.config, origin=origin))
-        shown = examples[np.linspace(0, len(examples) - 1, _SHOWN).astype(int)]
-        reconstructions = networks.reconstruct(networks.encode(shown), shown)
-        plot_example(draft / "example.png", shown[:, 0], reconstructions[:, 0], config)
-        plot_history(draft / "history.png", content["history"])
-        (draft / "README.md").write_text(trained_card(folder.config, training, verification), encoding="utf-8")
-    return ModelFolder.open(out), verification
+    shown = examples[np.linspace(0, len(examples) - 1, _SHOWN).astype(int)]
+    reconstructions = computed.reconstruct(computed.encode(shown), shown)
+    milliseconds = 1000 * preprocessing.audio.window / preprocessing.audio.rate
+    beside = {
+        "README.md": trained_card(config, training, verification).encode(),
+        "example.png": plot_example(shown[:, 0], reconstructions[:, 0], milliseconds),
+        "history.png": plot_history(content["history"]),
+    }
+    return write_folder(out, config, {**networks, **packed, **beside}), verification
 
 
 def _training(
@@ -121,7 +124,7 @@ def _training(
         settings=dataclasses.asdict(settings),
         speakers=(speakers[0], speakers[1]),
         utterances=(len(split[0]), len(split[1])),
-        hours=len(corpus.samples) / ARCHITECTURES[settings.arch].audio.rate / 3600,
+        hours=len(corpus.samples) / ARCHITECTURES[settings.arch].preprocessing.audio.rate / 3600,
         skipped=len(corpus.skipped),
         history=content["history"],
         held_out=held_out,

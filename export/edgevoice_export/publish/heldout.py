@@ -1,4 +1,4 @@
-"""How well a model folder reconstructs speech that it was not trained on."""
+"""How well networks reconstruct speech that it was not trained on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgevoice.inference import Networks
 from edgevoice_export.data.sampler import Draw, WindowSampler
+from edgevoice_export.publish.graphs import Graphs
 
 _BATCH = 16
 
@@ -27,7 +28,7 @@ class HeldOut:
         return float(self.by_band.mean())
 
 
-def measure(networks: Networks, windows: WindowSampler, draw: Draw) -> HeldOut:
+def measure(networks: Networks | Graphs, windows: WindowSampler, draw: Draw) -> HeldOut:
     """The error over the windows of a draw, computed as the runtime computes them."""
     total: NDArray[np.float64] | None = None
     for first in range(0, len(draw), _BATCH):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from edgevoice.config import ModelConfig
 from edgevoice.levels import LEVELS
 
 
-def plot_history(file: Path | IO[bytes], history: Sequence[Mapping[str, float]]) -> None:
-    """Training and validation loss by epoch."""
+def plot_history(history: Sequence[Mapping[str, float]]) -> bytes:
+    """Training and validation loss by epoch, as PNG."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     epochs = [row["epoch"] for row in history]
@@ -27,18 +25,21 @@ def plot_history(file: Path | IO[bytes], history: Sequence[Mapping[str, float]])
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
-    FigureCanvasAgg(figure).print_png(file)
+    return _png(figure)
 
 
-def plot_example(
-    path: Path, spectrograms: NDArray[np.float32], reconstructions: NDArray[np.float32], config: ModelConfig
-) -> None:
-    """Spectrograms above, reconstructions below, both (n, bands, columns), standardised, on one scale."""
+def plot_example(spectrograms: NDArray[np.float32], reconstructions: NDArray[np.float32], milliseconds: float) -> bytes:
+    """Spectrograms above, reconstructions below, both (n, bands, columns), standardised, on one scale, as PNG.
+
+    Args:
+        spectrograms: of some windows.
+        reconstructions: of the same windows.
+        milliseconds: length of a window.
+    """
     figure = Figure(figsize=(2.2 * len(spectrograms), 4.2), dpi=80, layout="constrained")
     grid = figure.subplots(2, len(spectrograms), sharex=True, sharey=True, squeeze=False)
     # Not to the very loudest: without a logarithm, that would leave all the rest dark.
     low, high = float(spectrograms.min()), float(np.quantile(spectrograms, 0.995))
-    milliseconds = 1000 * config.audio.window / config.audio.rate
     image = None
     for column, pair in enumerate(zip(spectrograms, reconstructions, strict=True)):
         for row, values in enumerate(pair):
@@ -49,4 +50,10 @@ def plot_example(
     grid[1, 0].set_ylabel("reconstruction: band")
     if image is not None:
         figure.colorbar(image, ax=grid, label="standardised")
-    FigureCanvasAgg(figure).print_png(path)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(file)
+    return file.getvalue()

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.config import ModelConfig
-from edgevoice.frontend import FrontEnd
-from edgevoice_export.data.corpus import Corpus, read_file
+from edgevoice_export.data.corpus import read_file
+from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import WindowSampler
 
 _SECONDS = 10
 
 
-def recorded_spectrograms(path: Path, config: ModelConfig, most: int) -> NDArray[np.float32]:
+def recorded_spectrograms(path: Path, preprocessing: Preprocessing, most: int) -> NDArray[np.float32]:
     """Spectrograms of a recording's windows at the model's hop, evenly taken: float32 (at most `most`, 1, bands, columns).
 
     Raises:
         AudioError: the recording cannot be read, or is shorter than one window.
     """
-    return _spectrograms(read_file(path, config.audio.rate, config.audio.window), path.name, config, most)
+    audio = preprocessing.audio
+    return _spectrograms(read_file(path, audio.rate, audio.window), preprocessing, most)
 
 
-def synthetic_spectrograms(config: ModelConfig, most: int) -> NDArray[np.float32]:
+def synthetic_spectrograms(preprocessing: Preprocessing, most: int) -> NDArray[np.float32]:
     """Spectrograms of a synthetic voice: a gliding buzz through moving resonances, pauses and breath. Always the same."""
-    rate, seconds = config.audio.rate, max(_SECONDS, 8 * config.audio.window / config.audio.rate)
+    rate, seconds = preprocessing.audio.rate, max(_SECONDS, 8 * preprocessing.audio.window / preprocessing.audio.rate)
     time = np.arange(int(rate * seconds)) / rate
     pitch = 120 * 2 ** (0.5 * np.sin(2 * np.pi * 0.7 * time))
     phase = 2 * np.pi * np.cumsum(pitch) / rate
@@ -42,21 +41,9 @@ def synthetic_spectrograms(config: ModelConfig, most: int) -> NDArray[np.float32
     voice *= np.clip(np.sin(2 * np.pi * 1.3 * time) + 0.3, 0, 1)
     voice += 1e-3 * np.random.default_rng(0).standard_normal(len(time))
     samples = np.rint(voice / np.abs(voice).max() * 16000).astype(np.int16)
-    return _spectrograms(samples, "synthetic voice", config, most)
+    return _spectrograms(samples, preprocessing, most)
 
 
-def _spectrograms(samples: NDArray[np.int16], name: str, config: ModelConfig, most: int) -> NDArray[np.float32]:
-    corpus = Corpus(
-        samples=samples,
-        bounds=np.array([0, len(samples)], np.int64),
-        files=(name,),
-        speakers=("",),
-        skipped=(),
-        digest=hashlib.sha256(samples.tobytes()).hexdigest(),
-        shortest=len(samples),
-        table=None,
-    )
-    front = FrontEnd(config.spectrogram, config.audio)
-    windows = WindowSampler(corpus, np.zeros(1, np.int64), config.audio, config.level, front)
-    level = config.level.default if isinstance(config.level.default, str) else "utterance"
-    return windows.spectrograms(windows.grid(level, most))
+def _spectrograms(samples: NDArray[np.int16], preprocessing: Preprocessing, most: int) -> NDArray[np.float32]:
+    windows = WindowSampler([samples], preprocessing)
+    return windows.spectrograms(windows.grid(preprocessing.level.default, most))

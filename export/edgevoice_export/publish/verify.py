@@ -1,31 +1,36 @@
-"""PyTorch against ONNX Runtime, on real windows."""
+"""Networks in ONNX Runtime against what they should give, on real windows."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from edgevoice.config import ModelConfig
+from edgevoice.errors import ModelError
 from edgevoice.inference import Networks
-from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.onnx.convert import DecoderWithError
+from edgevoice_export.publish.graphs import Graphs
 
 BATCHES = (1, 2, 7)
 TOLERANCE = 1e-5
 
 Images = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.floating]]
-Reference = Callable[[Images], Outputs]
+Compute = Callable[[Images], Outputs]
+"""Spectrograms, float32 (n, 1, bands, columns) -> bottleneck, error and reconstruction by name."""
+
+
+class VerificationError(ModelError):
+    """A model folder would not give what its source gives, so it was not written."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How a model folder compares with its reference."""
+    """How networks compare with their reference."""
 
     differences: dict[str, float]
     """Largest absolute difference of each output, over all windows and batch sizes."""
@@ -46,66 +51,60 @@ class Verification:
         """Whether no difference is larger."""
         return self.difference <= tolerance
 
-
-def network_reference(network: nn.Module) -> Reference:
-    """The outputs of a network as it stands, in float64."""
-    network = copy.deepcopy(network).double()
-    encoder, decoder = network.get_submodule("encoder"), DecoderWithError(network.get_submodule("decoder"))
-
-    @torch.inference_mode()
-    def reference(spectrograms: Images) -> Outputs:
-        x = torch.from_numpy(spectrograms).double()
-        bottleneck = encoder(x)
-        error, reconstruction = decoder(bottleneck, x)
-        return _named(bottleneck, error, reconstruction)
-
-    return reference
+    def require(self, name: str, tolerance: float) -> None:
+        """Raise VerificationError where a difference is larger; the message names the model."""
+        if not self.passed(tolerance):
+            found = ", ".join(f"{output} {value:.1e}" for output, value in self.differences.items())
+            raise VerificationError(f"{name}: PyTorch and ONNX Runtime differ by more than {tolerance:g}: {found}")
 
 
-def folder_outputs(networks: Networks, spectrograms: Images) -> Outputs:
-    """The outputs of a model folder in ONNX Runtime; those of the decoder for the bottleneck of the folder's encoder."""
-    bottleneck = networks.encode(spectrograms)
-    error = networks.error(bottleneck, spectrograms)
-    return {
-        "bottleneck": bottleneck,
-        "error": error,
-        "reconstruction": networks.reconstruct(bottleneck, spectrograms),
-    }
+def outputs_of(networks: Networks | Graphs) -> Compute:
+    """The outputs of networks in ONNX Runtime; the decoder gets the bottleneck that the encoder makes."""
+
+    def compute(spectrograms: Images) -> Outputs:
+        bottleneck = networks.encode(spectrograms)
+        return {
+            "bottleneck": bottleneck,
+            "error": networks.error(bottleneck, spectrograms),
+            "reconstruction": networks.reconstruct(bottleneck, spectrograms),
+        }
+
+    return compute
 
 
-def verify(folder: ModelFolder, reference: Reference, spectrograms: Images) -> Verification:
-    """Run a model folder at several batch sizes, 1 and all windows at once among them, and compare.
+def verify(compute: Compute, reference: Compute, spectrograms: Images, *, together: bool = False) -> Verification:
+    """Compute windows at several batch sizes, 1 and all windows at once among them, and compare.
 
     Args:
-        folder: its files' digests are checked too.
+        compute: what is verified.
         reference: what the outputs should be.
         spectrograms: float32 (n, 1, bands, columns), n at least 1.
+        together: whether the outputs of a window depend on the others of its batch, in the reference too.
 
     Raises:
-        ModelError, DeviceError: the folder cannot be loaded or run.
+        DeviceError: the networks cannot be run.
     """
-    folder.verify()
-    networks = Networks(folder, whole_batches=True)
-    apart = not folder.config.batch_statistics
     differences = dict.fromkeys(("bottleneck", "error", "reconstruction"), 0.0)
-    expected = reference(spectrograms) if apart else {}
+    expected = None if together else reference(spectrograms)
     for batch in _batches(len(spectrograms)):
-        parts = [spectrograms[first : first + batch] for first in range(0, len(spectrograms), batch)]
-        runs = [folder_outputs(networks, part) for part in parts]
-        if apart:
-            joined = {name: np.concatenate([run[name] for run in runs]) for name in differences}
-            pairs = [(joined, expected)]
-        else:
-            pairs = [(run, reference(part)) for run, part in zip(runs, parts, strict=True)]
-        for found, wanted in pairs:
+        for first in range(0, len(spectrograms), batch):
+            part = slice(first, first + batch)
+            found = compute(spectrograms[part])
+            wanted = reference(spectrograms[part]) if expected is None else {k: v[part] for k, v in expected.items()}
             for name, worst in differences.items():
                 differences[name] = float(np.maximum(worst, np.abs(found[name] - wanted[name]).max()))
     return Verification(differences, len(spectrograms))
 
 
+def default_tolerance(config: ModelConfig) -> float:
+    """Largest difference allowed between a model folder in ONNX Runtime and its weights in PyTorch.
+
+    With 8-bit weights that is the rounding of what goes into their products: twice the drift that was found.
+    """
+    if "compact" not in config.origin:
+        return TOLERANCE
+    return 2 * float(max(drift["largest"] for drift in config.origin["compact"]["drift"].values()))
+
+
 def _batches(windows: int) -> tuple[int, ...]:
     return (*(batch for batch in BATCHES if batch < windows), windows)
-
-
-def _named(*outputs: torch.Tensor) -> Outputs:
-    return {name: output.numpy() for name, output in zip(("bottleneck", "error", "reconstruction"), outputs, strict=True)}

@@ -32,7 +32,7 @@ def with_twins(draw: Draw, under: Collection[str] = CHANGES) -> tuple[Draw, Pair
     source[pairs[:, 1]] = pairs[:, 0]
     twins = dataclasses.replace(
         draw,
-        utterances=draw.utterances[source],
+        recordings=draw.recordings[source],
         starts=draw.starts[source],
         levels=tuple(draw.levels[place] for place in source.tolist()),
         gains=draw.gains[source],

@@ -24,4 +24,4 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
     with whole_file(folder / "history.csv") as file:
         file.write(table.getvalue().encode())
     with whole_file(folder / "history.png") as file:
-        plot_history(file, history)
+        file.write(plot_history(history))

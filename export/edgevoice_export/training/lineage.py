@@ -65,6 +65,6 @@ def training_command(settings: Settings, corpus: Corpus, name: str) -> str:
     words += ["--data", "DIR"]
     if corpus.table is not None:
         words += ["--table", "CSV"]
-    if corpus.shortest < ARCHITECTURES[settings.arch].audio.window:
+    if corpus.shortest < ARCHITECTURES[settings.arch].preprocessing.audio.window:
         words.append("--pad")
     return shlex.join([*words, "--out", f"models/{name}"])

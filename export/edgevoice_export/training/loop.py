@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
-from edgevoice.frontend import FrontEnd
 from edgevoice.levels import LEVELS
 from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.codes.scaling import bottleneck_sizes, scale_bottleneck
@@ -99,9 +98,8 @@ def train(
         ProviderError: no CUDA device.
     """
     architecture = ARCHITECTURES[settings.arch]
-    front = FrontEnd(architecture.spectrogram, architecture.audio)
     training, validation = (
-        WindowSampler(corpus, utterances, architecture.audio, architecture.level, front)
+        WindowSampler(corpus.recordings(utterances), architecture.preprocessing)
         for utterances in split_speakers(corpus.speakers, settings.validation, settings.seed)
     )
     held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from edgevoice.errors import ArgumentError
-from edgevoice.frontend import FrontEnd
 from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.networks import ARCHITECTURES
 
@@ -23,7 +22,7 @@ def wide_network(arch: str) -> tuple[nn.Module, torch.Tensor]:
     if arch == "rae":  # as trained ones do, let windows differ
         for name in ("encoder.lstm1.weight_ih_l0", "encoder.lstm1.weight_ih_l0_reverse", "encoder.linear.weight"):
             weights[name] *= 5
-    shape = FrontEnd(architecture.spectrogram, architecture.audio).shape
+    shape = architecture.preprocessing.shape
     smooth = torch.rand(WINDOWS_A_UNIT * WIDE, 1, 8, 6)
     return network, nn.functional.interpolate(smooth, size=shape, mode="bilinear")
 

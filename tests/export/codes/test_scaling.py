@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgevoice.frontend import FrontEnd
 from edgevoice_export.codes.scaling import bottleneck_sizes, bottlenecks, scale_bottleneck
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.training.loop import BEST, CHECKPOINT
@@ -18,7 +17,7 @@ def test_same_reconstruction_from_a_bottleneck_of_size_near_one(arch: str):
     architecture = ARCHITECTURES[arch]
     network = architecture.network(64).eval()
     network.state_dict()[architecture.code_rows[1]].uniform_(0.5, 8)
-    spectrograms = torch.rand(16, 1, *FrontEnd(architecture.spectrogram, architecture.audio).shape)
+    spectrograms = torch.rand(16, 1, *architecture.preprocessing.shape)
     with torch.no_grad():
         before, code = network(spectrograms)
     linear, bent = bottlenecks(architecture, network, spectrograms)

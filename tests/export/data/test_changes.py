@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevoice.frontend import FrontEnd
 from edgevoice_export.data.changes import CHANGES, Change, band_limited, changed, coarsely_coded, mp3_coded, noisy
 from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]
-FRONT = FrontEnd(CAE.spectrogram, CAE.audio)
+FRONT = CAE.preprocessing.front_end
 FLOOR = float(FRONT.compute(np.zeros((1, 8000), np.float32))[0, 0, 0])
 
 

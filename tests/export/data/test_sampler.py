@@ -10,24 +10,24 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice.errors import ArgumentError
-from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.data.recording import Recording
 from edgevoice_export.data.sampler import Draw, WindowSampler, split_speakers
 from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]
+UTTERANCES = (0, 1, 4)
 
 
 @pytest.fixture(scope="module")
 def windows(corpus: Corpus) -> WindowSampler:
-    front = FrontEnd(CAE.spectrogram, CAE.audio)
-    return WindowSampler(corpus, np.array([0, 1, 4]), CAE.audio, CAE.level, front)
+    return WindowSampler(corpus.recordings(UTTERANCES), CAE.preprocessing)
 
 
 def lengths(corpus: Corpus) -> np.ndarray:
-    return np.diff(corpus.bounds)
+    return np.diff(corpus.bounds)[list(UTTERANCES)]
 
 
 @given(
@@ -58,19 +58,19 @@ def test_share_outside_is_refused(share: float):
 
 def test_grid_is_every_window_of_the_hop(windows: WindowSampler, corpus: Corpus):
     draw = windows.grid("running")
-    expected = [(u, 4000 * k) for u in (0, 1, 4) for k in range((lengths(corpus)[u] - 8000) // 4000 + 1)]
-    assert list(zip(draw.utterances.tolist(), draw.starts.tolist(), strict=True)) == expected
+    expected = [(u, 4000 * k) for u in range(3) for k in range((lengths(corpus)[u] - 8000) // 4000 + 1)]
+    assert list(zip(draw.recordings.tolist(), draw.starts.tolist(), strict=True)) == expected
     assert len(windows.grid("running", 3)) == 3
 
 
 def test_draws_reach_every_place_and_stay_inside(windows: WindowSampler, corpus: Corpus):
     draw = windows.draw(3000, ("running", "utterance"), 1.0, np.random.default_rng(0))
-    last = lengths(corpus)[draw.utterances] - 8000
+    last = lengths(corpus)[draw.recordings] - 8000
     assert (draw.starts >= 0).all()
     assert (draw.starts <= last).all()
-    room = {u: lengths(corpus)[u] - 7999 for u in (0, 1, 4)}
+    room = dict(enumerate(lengths(corpus) - 7999))
     for u, places in room.items():
-        assert np.mean(draw.utterances == u) == pytest.approx(places / sum(room.values()), abs=0.04)
+        assert np.mean(draw.recordings == u) == pytest.approx(places / sum(room.values()), abs=0.04)
     assert {"running", "utterance"} == set(draw.levels)
     decibels = 20 * np.log10(draw.gains)
     assert np.abs(decibels).max() <= 1
@@ -92,12 +92,13 @@ def test_changes_are_drawn_as_often_as_they_stand_in_the_list(windows: WindowSam
 
 
 def test_spectrograms_are_the_front_ends(windows: WindowSampler, corpus: Corpus):
-    draw = Draw(np.array([4, 0]), np.array([123, 4000]), ("utterance", "window"), np.array([0.5, 1.0]), (None, None))
+    draw = Draw(np.array([2, 0]), np.array([123, 4000]), ("utterance", "window"), np.array([0.5, 1.0]), (None, None))
     found = windows.spectrograms(draw)
-    first, second = corpus.utterance(4), corpus.utterance(0)[4000:12000]
+    first, second = (Recording(samples)[:] for samples in corpus.recordings([4, 0]))
+    second = second[4000:12000]
     mean = float(first.mean(dtype=np.float64))
     gain = 0.5 / np.abs(first - mean).max()
-    front = FrontEnd(CAE.spectrogram, CAE.audio)
+    front = CAE.preprocessing.front_end
     np.testing.assert_allclose(found[0], front.compute(first[None, 123:8123], mean, gain), atol=1e-6)
     mean = float(second.mean(dtype=np.float64))
     np.testing.assert_allclose(found[1], front.compute(second[None], mean, 1 / np.abs(second - mean).max()), atol=1e-6)

@@ -15,6 +15,7 @@ import edgevoice
 from edgevoice.errors import ModelConfigError, ModelNotFoundError, ModelUseError
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.disvoice import Published, find_published, import_published
 from edgevoice_export.publish.probe import synthetic_spectrograms
@@ -58,7 +59,7 @@ def test_batch_statistics_are_pytorchs_training_mode(batch: ModelFolder, count: 
     assert batch.config.batch_statistics
     assert batch.config.level.default == "utterance"
     assert batch.config.spectrogram.logarithm == edgevoice.config.LogarithmConfig(1e-30)
-    images = synthetic_spectrograms(batch.config, 7)[:count]
+    images = synthetic_spectrograms(Preprocessing.of(batch.config), 7)[:count]
     with torch.no_grad():
         reconstruction, bottleneck = random_network("cae").train()(torch.from_numpy(images))
     networks = Networks(batch, whole_batches=True)
@@ -81,7 +82,7 @@ def test_ordinary_models(replearning: Path, tmp_path: Path, file: str, suffix: s
     arch = file[3:6].lower()
     assert folder.path.name == f"disvoice-{arch}-64{suffix}"
     assert not folder.config.batch_statistics
-    images = synthetic_spectrograms(folder.config, 7)
+    images = synthetic_spectrograms(Preprocessing.of(folder.config), 7)
     with torch.no_grad():
         _, bottleneck = random_network(arch).eval()(torch.from_numpy(images))
     np.testing.assert_allclose(Networks(folder).encode(images), bottleneck, atol=1e-5)

@@ -15,14 +15,17 @@ from onnx import numpy_helper
 import edgevoice
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError
+from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import split_speakers
 from edgevoice_export.publish import export as module
 from edgevoice_export.publish.export import Description, export_checkpoint
-from edgevoice_export.publish.folder import VerificationError, drafted
+from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.probe import recorded_spectrograms, synthetic_spectrograms
-from edgevoice_export.publish.verify import TOLERANCE, network_reference, verify
+from edgevoice_export.publish.reference import network_reference
+from edgevoice_export.publish.verify import TOLERANCE, VerificationError, outputs_of, verify
 from edgevoice_export.training.loop import BEST
 from edgevoice_export.training.weights import pack_weights, read_checkpoint, read_weights
 from shortrun import SETTINGS
@@ -95,22 +98,25 @@ def test_other_architecture_in_the_network_file_is_refused(exported: ModelFolder
 
 def test_verification_passes_on_recorded_and_synthetic_speech(exported: ModelFolder, speech: Path):
     reference = network_reference(read_weights(exported.path).network())
+    compute = outputs_of(Networks(exported, whole_batches=True))
+    preprocessing = Preprocessing.of(exported.config)
     for spectrograms in (
-        recorded_spectrograms(speech, exported.config, 10),
-        synthetic_spectrograms(exported.config, 10),
+        recorded_spectrograms(speech, preprocessing, 10),
+        synthetic_spectrograms(preprocessing, 10),
     ):
         assert spectrograms.shape == (10, 1, 128, 126)
-        result = verify(exported, reference, spectrograms)
+        result = verify(compute, reference, spectrograms)
         assert result.passed(TOLERANCE)
         assert result.windows == 10
         assert result.batches == "1, 2, 7 and 10"
-    assert verify(exported, reference, spectrograms[:2]).batches == "1 and 2"
+    assert verify(compute, reference, spectrograms[:2]).batches == "1 and 2"
 
 
 def test_verification_sees_other_weights(exported: ModelFolder):
     weights = read_weights(exported.path)
     weights.tensors["decoder.conv4.weight"] *= 1.01
-    result = verify(exported, network_reference(weights.network()), synthetic_spectrograms(exported.config, 7))
+    spectrograms = synthetic_spectrograms(Preprocessing.of(exported.config), 7)
+    result = verify(outputs_of(Networks(exported)), network_reference(weights.network()), spectrograms)
     assert result.differences["bottleneck"] < TOLERANCE < result.differences["reconstruction"]
     assert not result.passed(TOLERANCE)
 
@@ -136,47 +142,37 @@ def test_export_refuses_other_data(trained: Path, corpus: Corpus, tmp_path: Path
         export_checkpoint(trained / BEST, dataclasses.replace(corpus, digest="0"), tmp_path / "m", DESCRIPTION)
 
 
-def test_draft_takes_the_place_of_a_model_folder_alone(tmp_path: Path):
-    out = tmp_path / "model"
-    with drafted(out) as draft:
-        (draft / "model.json").write_text("1")
-    with pytest.raises(OutputError, match="cannot be written"), drafted(out) as draft:
-        (draft / "none" / "model.json").write_text("2")
-    assert (out / "model.json").read_text() == "1"
-    with drafted(out) as draft:
-        (draft / "model.json").write_text("3")
-    assert (out / "model.json").read_text() == "3"
-    assert list(tmp_path.iterdir()) == [out]
+def contents(folder: ModelFolder) -> dict[str, bytes]:
+    return {name: folder.read(name) for name in folder.config.files}
+
+
+def test_only_a_model_folder_is_replaced(tiny_model: Path, tmp_path: Path):
+    tiny, out = ModelFolder.open(tiny_model), tmp_path / "deep" / "er" / "model"
+    assert write_folder(out, tiny.config, contents(tiny) | {"README.md": b"1"}).config == tiny.config
+    write_folder(out, tiny.config, contents(tiny) | {"README.md": b"2"})
+    assert (out / "README.md").read_bytes() == b"2"
+    assert list(out.parent.iterdir()) == [out]
     thesis = tmp_path / "thesis"
     thesis.mkdir()
     (thesis / "chapter").touch()
-    with pytest.raises(OutputError, match="no model folder"), drafted(thesis):
-        pass
+    with pytest.raises(OutputError, match="no model folder"):
+        write_folder(thesis, tiny.config, contents(tiny))
     assert (thesis / "chapter").exists()
 
 
-def test_folders_made_for_a_draft_vanish_with_it(tmp_path: Path):
-    with pytest.raises(ZeroDivisionError), drafted(tmp_path / "deep" / "er" / "model"):
-        raise ZeroDivisionError
+def test_networks_that_do_not_fit_leave_what_was_there(tiny_model: Path, tmp_path: Path):
+    tiny, out = ModelFolder.open(tiny_model), tmp_path / "deep" / "model"
+    other = dataclasses.replace(tiny.config, features=dataclasses.replace(tiny.config.features, bottleneck=9))
+    with pytest.raises(ModelFilesError):
+        write_folder(out, other, contents(tiny))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_model_stays_where_its_draft_cannot_replace_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    rename = Path.rename
-
-    def fail(path: Path, target: Path) -> Path:
-        if target == out and not path.name.endswith("-old"):
-            raise OSError("in use")
-        return rename(path, target)
-
-    out = tmp_path / "model"
-    with drafted(out) as draft:
-        (draft / "model.json").write_text("1")
-    monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(OutputError, match="in use"), drafted(out) as draft:
-        (draft / "model.json").write_text("2")
-    assert (out / "model.json").read_text() == "1"
-    assert list(tmp_path.iterdir()) == [out]
+    write_folder(out, tiny.config, contents(tiny))
+    with pytest.raises(ModelFilesError, match="is not the file"):
+        write_folder(out, tiny.config, contents(tiny) | {"encoder.onnx": b"other"})
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_folder(out, tiny.config, contents(tiny) | {"none/README.md": b""})
+    assert digests(contents(ModelFolder.open(out))) == tiny.config.files
+    assert list(out.parent.iterdir()) == [out]
 
 
 def test_packing_needs_no_graph(trained: Path):

@@ -38,7 +38,7 @@ def test_twins_take_the_places_of_unchanged_windows(changes: list[Change | None]
         source = taken.get(place, place)
         assert twins.changes[place] is None or source == place
         assert changes[source] is not None or source == place
-        told = twins.utterances[place], twins.starts[place], twins.levels[place], twins.gains[place]
+        told = twins.recordings[place], twins.starts[place], twins.levels[place], twins.gains[place]
         assert told == (source, 10 * source, f"{source}", 1.0 + source)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import edgevoice
-from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
 from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.data.sampler import WindowSampler
@@ -29,8 +28,7 @@ def short(audio_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpu
 
 
 def windows(corpus: Corpus) -> WindowSampler:
-    front = FrontEnd(ARCHITECTURE.spectrogram, ARCHITECTURE.audio)
-    return WindowSampler(corpus, np.arange(len(corpus)), ARCHITECTURE.audio, ARCHITECTURE.level, front)
+    return WindowSampler(corpus.recordings(range(len(corpus))), ARCHITECTURE.preprocessing)
 
 
 def test_short_recordings_are_filled_up(short: Corpus) -> None:

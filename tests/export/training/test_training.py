@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError, ProviderError
-from edgevoice.frontend import FrontEnd
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
@@ -144,7 +143,7 @@ def test_augmented_run_sees_other_windows(corpus: Corpus, tmp_path: Path):
 
 def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_path: Path):
     cae = ARCHITECTURES["cae"]
-    windows = WindowSampler(corpus, np.arange(len(corpus)), cae.audio, cae.level, FrontEnd(cae.spectrogram, cae.audio))
+    windows = WindowSampler(corpus.recordings(range(len(corpus))), cae.preprocessing)
     draw, pairs = with_twins(windows.draw(32, ("running",), 0.0, np.random.default_rng(9), 0.5))
     spectrograms = torch.from_numpy(windows.spectrograms(draw))
     distances = []
