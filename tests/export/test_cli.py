@@ -11,6 +11,7 @@ import pytest
 
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.cli import COMMANDS, main
+from edgevoice_export.training.lineage import model_lineage
 from edgevoice_export.training.loop import BEST, CHECKPOINT
 
 TINY = ["--arch=cae", "--units=64", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
@@ -63,14 +64,16 @@ def test_fine_tunes_a_model(exported: ModelFolder, audio_folder: Path, tmp_path:
     few = ["--epochs=1", "--epoch-windows=4", "--batch=4", "--validation-windows=6"]
     assert main([*words, *few, "--rate=1e-3", "--fixed-norms=1"]) == 0
     origin = ModelFolder.open(out).config.origin
-    assert origin["settings"]["fixed_norms"] == 1
-    assert origin["settings"]["init"] == exported.config.name
-    assert origin["command"].startswith("edgevoice-export train --arch cae --units 64 --init cae-64 ")
-    assert "--pad" in origin["command"]
-    assert origin["lineage"] == ({"model": "cae-64 1.0.0", "command": exported.config.origin["command"]},)
+    first, second = origin["lineage"]
+    assert (first,) == exported.config.origin["lineage"]
+    assert second["settings"]["fixed_norms"] == 1
+    assert second["settings"]["init"] == exported.config.name
+    assert second["pad"]
     card = (out / "README.md").read_text()
     assert "init cae-64" in card
-    assert exported.config.origin["command"] in card
+    assert "edgevoice-export train --arch cae --units 64 --init cae-64 --epochs 1 " in card
+    assert " --data DIR --pad --out MODELFOLDER" in card
+    assert model_lineage(exported.config)[0].command() in card
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, parser_of
 from edgevoice.errors import ArgumentError
 from edgevoice.modelfolder import CONFIG_FILE, find_model
-from edgevoice_export.cli import main
 from edgevoice_export.cli.common import add_data_options, add_machine_options, tell
-from edgevoice_export.training.lineage import model_lineage
+from edgevoice_export.cli.train import train_model
+from edgevoice_export.publish.disvoice import find_published, import_published
+from edgevoice_export.publish.export import Description
+from edgevoice_export.training.lineage import Run, model_lineage
 from edgevoice_export.training.loop import CHECKPOINT
-from edgevoice_export.training.replay import Step, replay
+from edgevoice_export.training.weights import read_weights
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "retrain")
-    parser.add_argument("model", help="by name or path; its model.json has the commands")
+    parser.add_argument("model", help="by name or path; its model.json has the settings of all runs")
     add_data_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="MODELFOLDER", help="the model folder to write")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="for what earlier runs make (default: MODELFOLDER.runs)")
@@ -36,35 +37,50 @@ def run(options: argparse.Namespace) -> int:
     """Run the subcommand. What an interrupted one has done is not done again."""
     source = find_model(options.model)
     lineage = model_lineage(source.config)
-    if not lineage or "settings" not in source.config.origin:
-        raise ArgumentError(f"{source.path}: its model.json tells of no training")
+    if not lineage or lineage[-1].settings is None:
+        raise ArgumentError(f"{source.path}: its model.json has no training run")
     earlier = options.runs or options.out.with_name(f"{options.out.name}.runs")
-    steps = replay(lineage, options.out, earlier, _given(options), options.disvoice)
-    for step in steps:
-        if not options.dry_run and (step.out / CONFIG_FILE).is_file():
-            tell(f"{step.out} is there already")
-            continue
-        words = _resuming(step)
-        command = shlex.join(["edgevoice-export", *words])
+    begun_with: Path | None = None
+    for place, step in enumerate(lineage, 1):
+        name, _, version = step.model.partition(" ")
+        out = options.out if place == len(lineage) else earlier / str(place) / name
+        described = Description(name, version or Description.version)
+        command = step.command(begun_with=begun_with, given=_given(options, described), out=out)
         if options.dry_run:
             show(command)
-            continue
-        tell(f"runs {command}")
-        if code := main(words):
-            tell("the same retrain goes on from there")
-            return code
+        elif (out / CONFIG_FILE).is_file():
+            tell(f"{out} is there already")
+        else:
+            tell(f"runs {command}")
+            if code := _do(step, begun_with, options, out, described):
+                tell("the same retrain goes on from there")
+                return code
+        begun_with = out
     return 0
 
 
-def _given(options: argparse.Namespace) -> list[str]:
-    """The options that every training gets as they were given."""
+def _do(step: Run, begun_with: Path | None, options: argparse.Namespace, out: Path, described: Description) -> int:
+    """Do one run; return the exit code."""
+    if step.settings is None:
+        wanted = [found for found in find_published(options.disvoice) if found.name == step.imported]
+        if not wanted:
+            raise ArgumentError(f"--disvoice {options.disvoice}: has no {step.imported}, which {step.model} is made of")
+        import_published(wanted[0], out.parent)
+        return 0
+    checkpoints = out.with_name(f"{out.name}.training")
+    resume = (checkpoints / CHECKPOINT).is_file()
+    if resume:
+        tell(f"goes on from {checkpoints}")
+    asked = argparse.Namespace(**{**vars(options), "pad": options.pad or step.pad})
+    initial = read_weights(begun_with) if begun_with else None
+    return train_model(step.settings, initial, asked, out, described, checkpoints, resume=resume)
+
+
+def _given(options: argparse.Namespace, described: Description) -> list[str]:
+    """The options of a training that its run does not decide."""
     words = ["--data", str(options.data), "--device", options.device]
     for name in ("table", "cache", "threads"):
         if getattr(options, name) is not None:
             words += [f"--{name}", str(getattr(options, name))]
-    return [*words, "--pad"] if options.pad else words
-
-
-def _resuming(step: Step) -> tuple[str, ...]:
-    begun = step.out.with_name(f"{step.out.name}.training") / CHECKPOINT
-    return (*step.words, "--resume") if begun.is_file() else step.words
+    words += ["--pad"] if options.pad else []
+    return [*words, "--name", described.name, "--model-version", described.version]

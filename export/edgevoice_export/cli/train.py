@@ -25,7 +25,7 @@ from edgevoice_export.cli.common import (
     tell,
 )
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.publish.export import export_checkpoint
+from edgevoice_export.publish.export import Description, export_checkpoint
 from edgevoice_export.publish.folder import check_place
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.training.optimisers import OPTIMISERS
@@ -84,15 +84,38 @@ def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
     initial = read_weights(options.init) if options.init else None
     settings = _settings(options, initial)
-    architecture = ARCHITECTURES[settings.arch]
-    told = description(options)
+    described = description(options)
+    checkpoints = options.checkpoints or options.out.with_name(f"{options.out.name}.training")
     check_place(options.out)
-    folder = options.checkpoints or options.out.with_name(f"{options.out.name}.training")
-    if not options.resume and (folder / CHECKPOINT).exists():
-        raise ArgumentError(f"{folder}: holds a run already; go on with it (--resume), or remove it")
+    if not options.resume and (checkpoints / CHECKPOINT).exists():
+        raise ArgumentError(f"{checkpoints}: holds a run already; go on with it (--resume), or remove it")
+    return train_model(settings, initial, options, options.out, described, checkpoints, resume=options.resume)
+
+
+def train_model(
+    settings: Settings,
+    initial: Weights | None,
+    options: argparse.Namespace,
+    out: Path,
+    described: Description,
+    checkpoints: Path,
+    *,
+    resume: bool,
+) -> int:
+    """Train and export one model; return the exit code.
+
+    Args:
+        settings: what to train, and how.
+        initial: weights to begin with.
+        options: of `add_data_options` and `add_machine_options`.
+        out: the model folder to write.
+        described: what goes into `model.json` and the card.
+        checkpoints: folder of the run.
+        resume: go on from its checkpoint.
+    """
     if options.threads:
         torch.set_num_threads(options.threads)
-    data = corpus(options, architecture)
+    data = corpus(options, ARCHITECTURES[settings.arch])
 
     stopping: list[int] = []
 
@@ -105,18 +128,18 @@ def run(options: argparse.Namespace) -> int:
         done = train(
             settings,
             data,
-            folder,
-            resume=options.resume,
+            checkpoints,
+            resume=resume,
             initial=initial,
             device=options.device,
             report=_Report(bar, settings),
             stopped=lambda: bool(stopping),
         )
     if not done:
-        tell(f"stopped; the same command with --resume goes on from {folder}")
+        tell(f"stopped; the same command with --resume goes on from {checkpoints}")
         return 128 + stopping[0]
-    tell(f"the weights are in {folder / BEST}")
-    written, verification = export_checkpoint(folder / BEST, data, options.out, told)
+    tell(f"the weights are in {checkpoints / BEST}")
+    written, verification = export_checkpoint(checkpoints / BEST, data, out, described)
     print_verification(verification)
     show(f"{written.path}: {written.config.name} {written.config.version}")
     return 0
@@ -152,7 +175,7 @@ class _Report:
         bar.set_postfix(loss=f"{progress.loss:.2e}", refresh=False)
         bar.update(progress.step * settings.batch - bar.n)
         if progress.step % settings.epoch_steps == 0 and progress.history:
-            row = progress.history[-1]
+            row = progress.history[-1].row()
             losses = "  ".join(f"{name} {value:.3e}" for name, value in row.items() if name not in {"epoch", "seconds"})
             line = f"epoch {row['epoch']}/{settings.epochs}  {losses}  {progress.windows_per_second:.0f} windows/s"
             with bar.external_write_mode(sys.stderr):

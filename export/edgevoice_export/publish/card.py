@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from edgevoice.config import ModelConfig
 from edgevoice_export.publish.heldout import HeldOut
 from edgevoice_export.publish.markdown import table
 from edgevoice_export.publish.verify import Verification
+from edgevoice_export.training.history import Epoch
 from edgevoice_export.training.lineage import Lineage
+from edgevoice_export.training.settings import Settings
 
 _GROUPS = 8  # rows of the table by band
 
@@ -27,13 +29,14 @@ class Training:
     data_licence: str
     lineage: Lineage
     """The runs that led to it, and its own."""
-    settings: Mapping[str, Any]
+    settings: Settings
+    """Of its own run."""
     speakers: tuple[int, int]
     """For training, for validation."""
     utterances: tuple[int, int]
     hours: float
     skipped: int
-    history: Sequence[Mapping[str, float]]
+    history: Sequence[Epoch]
     held_out: Mapping[str, HeldOut]
     """By level, on the speakers for validation."""
     notes: str
@@ -132,21 +135,21 @@ def _data(training: Training) -> str:
 
 
 def _settings(training: Training) -> str:
-    values = ", ".join(f"{key} {value}" for key, value in training.settings.items() if value is not None)
+    values = ", ".join(f"{key} {value}" for key, value in dataclasses.asdict(training.settings).items() if value is not None)
     *earlier, own = training.lineage
-    told = f"## Training\n\n    {own.command}\n\nAll settings: {values}."
+    told = f"## Training\n\n    {own.command()}\n\nAll settings: {values}."
     if earlier:
-        commands = "\n\n".join(f"    # {run.model}\n    {run.command}" for run in earlier)
+        commands = "\n\n".join(f"    # {run.model}\n    {run.command()}" for run in earlier)
         begun = "The weights that it began with, from the first run on (`edgevoice-export retrain` runs all of them)"
         told += f" {begun}:\n\n{commands}"
     return told
 
 
 def _history(training: Training) -> str:
-    names = list(training.history[0])
+    names = list(training.history[0].row())
     head = ["loss, training" if name == "training" else name for name in names]
-    head = [f"validation, {name}" if name in training.held_out else name.replace("_", " ") for name in head]
-    rows = [[_number(name, row[name]) for name in names] for row in training.history]
+    head = [f"validation, {name}" if name in training.history[0].validation else name.replace("_", " ") for name in head]
+    rows = [[_number(name, value) for name, value in epoch.row().items()] for epoch in training.history]
     epochs = table(head, rows, "l" * len(names))
     return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept:\n\n{epochs}"
 

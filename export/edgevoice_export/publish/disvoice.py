@@ -31,9 +31,11 @@ from edgevoice_export.publish.graphs import Graphs
 from edgevoice_export.publish.probe import synthetic_spectrograms
 from edgevoice_export.publish.reference import network_reference
 from edgevoice_export.publish.verify import Verification, outputs_of, verify
+from edgevoice_export.training.lineage import Run
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
 
 _VERIFIED = 32
+_VERSION = "1.0.0"
 
 TOLERANCE = 1e-4
 """With the statistics of one window alone, a batch norm magnifies float32 rounding."""
@@ -149,7 +151,7 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
     verification.require(name, TOLERANCE)
     config = ModelConfig(
         name=name,
-        version="1.0.0",
+        version=_VERSION,
         licence="MIT",
         summary=f"DisVoice's {architecture.summary}; {weights.units} numbers a window.",
         audio=preprocessing.audio,
@@ -162,7 +164,7 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
         origin={
             "source": "DisVoice (https://github.com/jcvasquezc/DisVoice), replearning",
             "file": published.name,
-            "command": f"edgevoice-export import-disvoice {published.name}",
+            "lineage": [Run(f"{name} {_VERSION}", imported=published.name).to_dict()],
             "digest": f"sha256:{hashlib.sha256(published.content).hexdigest()}",
             "statistics": kind,
         },

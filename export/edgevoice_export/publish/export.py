@@ -24,9 +24,8 @@ from edgevoice_export.publish.heldout import HeldOut, measure
 from edgevoice_export.publish.plots import plot_example, plot_history
 from edgevoice_export.publish.reference import network_reference
 from edgevoice_export.publish.verify import TOLERANCE, Verification, outputs_of, verify
-from edgevoice_export.training.lineage import Run, lineage_told, training_command
-from edgevoice_export.training.settings import Settings
-from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights, read_checkpoint
+from edgevoice_export.training.checkpoint import Checkpoint
+from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
 
 _VERIFIED = 32
 _SHOWN = 4
@@ -61,13 +60,13 @@ def export_checkpoint(
         VerificationError: the difference is larger; nothing is written then.
         ModelError, OutputError: the checkpoint cannot be used, or the folder not written.
     """
-    content = read_checkpoint(checkpoint)
-    if content["data"] != corpus.digest:
+    trained = Checkpoint.read(checkpoint)
+    if trained.data != corpus.digest:
         raise ArgumentError(f"{checkpoint}: was trained on other data than what is given")
-    settings = Settings(**content["settings"])
+    settings = trained.settings
     architecture = ARCHITECTURES[settings.arch]
     preprocessing = architecture.preprocessing
-    weights = Weights(settings.arch, settings.units, content["weights"])
+    weights = Weights(settings.arch, settings.units, trained.weights)
     network = weights.network()
     graphs = convert(network, preprocessing.shape, settings.units)
     networks = {name: graph.SerializeToString() for name, graph in graphs.items()}
@@ -81,7 +80,7 @@ def export_checkpoint(
     verification.require(description.name, tolerance)
     held_out = {level: measure(computed, windows, windows.grid(level)) for level in architecture.levels}
 
-    training = _training(content, settings, corpus, split, held_out, description)
+    training = _training(trained, corpus, split, held_out, description)
     config = ModelConfig(
         name=description.name,
         version=description.version,
@@ -93,7 +92,7 @@ def export_checkpoint(
         features=FeaturesConfig(settings.units, preprocessing.shape[0]),
         files=digests(networks),
         training=digests(packed),
-        origin=_origin(training, corpus, settings, hashlib.sha256(checkpoint.read_bytes()).hexdigest()),
+        origin=_origin(training, corpus, checkpoint.read_bytes()),
     )
     shown = examples[np.linspace(0, len(examples) - 1, _SHOWN).astype(int)]
     reconstructions = computed.reconstruct(computed.encode(shown), shown)
@@ -101,38 +100,36 @@ def export_checkpoint(
     beside = {
         "README.md": trained_card(config, training, verification).encode(),
         "example.png": plot_example(shown[:, 0], reconstructions[:, 0], milliseconds),
-        "history.png": plot_history(content["history"]),
+        "history.png": plot_history(trained.history),
     }
     return write_folder(out, config, {**networks, **packed, **beside}), verification
 
 
 def _training(
-    content: dict[str, Any],
-    settings: Settings,
+    trained: Checkpoint,
     corpus: Corpus,
     split: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]],
     held_out: dict[str, HeldOut],
     description: Description,
 ) -> Training:
-    command = training_command(settings, corpus, description.name)
-    lineage = tuple(Run(**run) for run in content["lineage"])
+    own = dataclasses.replace(trained.run, model=f"{description.name} {description.version}")
     speakers = [len({corpus.speakers[u] for u in part}) for part in split]
     return Training(
         data=description.data,
         data_licence=description.data_licence,
-        lineage=(*lineage, Run(f"{description.name} {description.version}", command)),
-        settings=dataclasses.asdict(settings),
+        lineage=(*trained.earlier, own),
+        settings=trained.settings,
         speakers=(speakers[0], speakers[1]),
         utterances=(len(split[0]), len(split[1])),
-        hours=len(corpus.samples) / ARCHITECTURES[settings.arch].preprocessing.audio.rate / 3600,
+        hours=len(corpus.samples) / ARCHITECTURES[trained.settings.arch].preprocessing.audio.rate / 3600,
         skipped=len(corpus.skipped),
-        history=content["history"],
+        history=trained.history,
         held_out=held_out,
         notes=description.notes,
     )
 
 
-def _origin(training: Training, corpus: Corpus, settings: Settings, checkpoint: str) -> dict[str, Any]:
+def _origin(training: Training, corpus: Corpus, checkpoint: bytes) -> dict[str, Any]:
     return {
         "trained_on": {
             "data": training.data,
@@ -142,11 +139,8 @@ def _origin(training: Training, corpus: Corpus, settings: Settings, checkpoint: 
             "speakers": sum(training.speakers),
             "utterances": sum(training.utterances),
         },
-        "lineage": lineage_told(training.lineage[:-1]),
-        "command": training.lineage[-1].command,
-        "settings": dict(training.settings),
-        "seed": settings.seed,
-        "checkpoint": f"sha256:{checkpoint}",
+        "lineage": [run.to_dict() for run in training.lineage],
+        "checkpoint": f"sha256:{hashlib.sha256(checkpoint).hexdigest()}",
         "held_out": {
             "speakers": training.speakers[1],
             "windows": {level: found.windows for level, found in training.held_out.items()},

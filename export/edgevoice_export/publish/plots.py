@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from edgevoice.levels import LEVELS
+if TYPE_CHECKING:
+    from edgevoice_export.training.history import Epoch
 
 
-def plot_history(history: Sequence[Mapping[str, float]]) -> bytes:
+def plot_history(history: Sequence[Epoch]) -> bytes:
     """Training and validation loss by epoch, as PNG."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    epochs = [row["epoch"] for row in history]
-    for name in history[0]:
-        if name == "training" or name in LEVELS:
-            label = "training" if name == "training" else f"validation, level {name}"
-            axes.plot(epochs, [row[name] for row in history], marker=".", label=label)
+    epochs = [epoch.epoch for epoch in history]
+    axes.plot(epochs, [epoch.training for epoch in history], marker=".", label="training")
+    for level in history[0].validation:
+        losses = [epoch.validation[level] for epoch in history]
+        axes.plot(epochs, losses, marker=".", label=f"validation, level {level}")
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()

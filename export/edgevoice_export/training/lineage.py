@@ -1,70 +1,86 @@
-"""How weights came about: the commands of all runs that led to them, the first one first."""
+"""How weights came about: all runs that led to them, the first one first, each with its settings."""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from edgevoice.config import ModelConfig
-from edgevoice.errors import ModelConfigError
-from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.networks import ARCHITECTURES
+from edgevoice.errors import EdgeVoiceError, ModelConfigError
 from edgevoice_export.training.settings import Settings
 
 
-class Run(NamedTuple):
-    """One step on the way."""
+@dataclass(frozen=True)
+class Run:
+    """One step on the way: a training, or the import of weights that others published."""
 
     model: str
     """What came of it: a name, and the version where it has one."""
-    command: str
+    settings: Settings | None = None
+    """Of a training; None for an import."""
+    table: bool = False
+    """Whether a table said which files of the data are read, and who speaks in them."""
+    pad: bool = False
+    """Whether files shorter than a window were filled up with zeros, not skipped."""
+    imported: str | None = None
+    """The published file; None for a training."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON and checkpoints: what is not at its default."""
+        values = dataclasses.asdict(self)
+        return {field.name: values[field.name] for field in dataclasses.fields(self) if values[field.name] != field.default}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Run:
+        """Make a run from what `to_dict` gave.
+
+        Raises:
+            ModelConfigError: it is something else.
+        """
+        try:
+            run = cls(**{**data, "settings": Settings(**data["settings"]) if "settings" in data else None})
+        except (TypeError, KeyError, EdgeVoiceError) as error:
+            raise ModelConfigError(f"not a run of edgevoice-export: {error}") from error
+        if (run.settings is None) == (run.imported is None):
+            raise ModelConfigError("not a run of edgevoice-export: expected either settings or imported")
+        return run
+
+    def command(self, *, begun_with: Path | None = None, given: Sequence[str] | None = None, out: Path | None = None) -> str:
+        """The command that does this, for people to read and to run.
+
+        Args:
+            begun_with: where the initial weights are; their name if None.
+            given: the options that say where the data is, and what is known to the caller alone; if None, DIR and CSV are
+                in the place of paths.
+            out: the folder to write; if None, MODELFOLDER is in its place.
+        """
+        if self.settings is None:
+            return shlex.join(["edgevoice-export", "import-disvoice", str(self.imported)])
+        if given is None:
+            given = ["--data", "DIR", *(["--table", "CSV"] if self.table else [])]
+        words = ["edgevoice-export", "train", *self.settings.options(begun_with), *given]
+        if self.pad and "--pad" not in words:
+            words.append("--pad")
+        return shlex.join([*words, "--out", str(out or "MODELFOLDER")])
 
 
 Lineage = tuple[Run, ...]
 
 
-def lineage_of(origin: Mapping[str, Any]) -> Lineage:
-    """The runs that a checkpoint or the `origin` of a `model.json` tells of: those of `lineage`, and its own.
-
-    Args:
-        origin: where it has a `command`, it has a `model` too.
-
-    Raises:
-        ModelConfigError: `lineage` is not what `lineage_told` gives.
-    """
-    try:
-        earlier = tuple(Run(run["model"], run["command"]) for run in origin.get("lineage", ()))
-    except (TypeError, KeyError) as error:
-        raise ModelConfigError("origin.lineage: expected a list of objects with model and command") from error
-    return (*earlier, Run(origin["model"], origin["command"])) if "command" in origin else earlier
-
-
 def model_lineage(config: ModelConfig) -> Lineage:
-    """The runs that led to a model; none where its `model.json` tells of none.
+    """The runs that led to a model, its own included; none where its `model.json` has none.
 
     Raises:
-        ModelConfigError: what it tells is not what `lineage_told` gives.
+        ModelConfigError: `origin.lineage` is not a list of runs.
     """
-    return lineage_of({"model": f"{config.name} {config.version}", **config.origin})
-
-
-def lineage_told(runs: Iterable[Run]) -> list[dict[str, str]]:
-    """For JSON."""
-    return [run._asdict() for run in runs]
-
-
-def training_command(settings: Settings, corpus: Corpus, name: str) -> str:
-    """The command that trains with these settings on this corpus; DIR and CSV stand for where folder and table are."""
-    words = ["edgevoice-export", "train", "--arch", settings.arch, "--units", str(settings.units)]
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if field.default is not dataclasses.MISSING and value != field.default:
-            words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    words += ["--data", "DIR"]
-    if corpus.table is not None:
-        words += ["--table", "CSV"]
-    if corpus.shortest < ARCHITECTURES[settings.arch].preprocessing.audio.window:
-        words.append("--pad")
-    return shlex.join([*words, "--out", f"models/{name}"])
+    runs = config.origin.get("lineage", ())
+    if not isinstance(runs, tuple) or not all(isinstance(run, Mapping) for run in runs):
+        raise ModelConfigError("origin.lineage: expected a list of runs")
+    try:
+        return tuple(map(Run.from_dict, runs))
+    except ModelConfigError as error:
+        raise ModelConfigError(f"origin.lineage: {error}") from error

@@ -10,11 +10,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,23 +20,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
-from edgevoice.levels import LEVELS
 from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
-from edgevoice_export.codes.scaling import bottleneck_sizes, scale_bottleneck
-from edgevoice_export.codes.straightening import straightened
+from edgevoice_export.codes.settling import settled
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import Draw, WindowSampler, split_speakers
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training.consistency import Pairs, code_distance, with_twins
-from edgevoice_export.training.history import write_history
-from edgevoice_export.training.lineage import lineage_told, training_command
+from edgevoice_export.training.batches import Batch, batches
+from edgevoice_export.training.checkpoint import Checkpoint
+from edgevoice_export.training.consistency import code_distance
+from edgevoice_export.training.history import Epoch, write_history
+from edgevoice_export.training.lineage import Run
 from edgevoice_export.training.optimisers import optimiser
-from edgevoice_export.training.settings import Settings, listed
-from edgevoice_export.training.weights import Weights, load_weights, read_checkpoint, write_checkpoint
+from edgevoice_export.training.settings import Settings
+from edgevoice_export.training.weights import Weights, load_weights
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 _NEAR_ZERO = 1e-7
-_SETTLED_ON = 1024  # windows
 
 
 class DivergenceError(EdgeVoiceError, ArithmeticError):
@@ -47,7 +44,7 @@ class DivergenceError(EdgeVoiceError, ArithmeticError):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands."""
+    """How far a run has come."""
 
     step: int
     """Steps done."""
@@ -56,8 +53,7 @@ class Progress:
     """Mean training loss since the last validation."""
     windows_per_second: float
     seconds_left: float
-    history: list[dict[str, float]]
-    """One row an epoch: epoch, training, one column a level, code_distance where consistency has a weight, seconds."""
+    history: list[Epoch]
 
 
 def train(
@@ -72,9 +68,7 @@ def train(
     stopped: Callable[[], bool] = lambda: False,
     checkpoint_steps: int = 500,
 ) -> bool:
-    """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss) in a folder.
-
-    The bottleneck of `best.pt` is settled: numbers that are on by exception are made linear, all have sizes near 1.
+    """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss, its code settled) in a folder.
 
     Args:
         settings: what to train, and how.
@@ -103,144 +97,134 @@ def train(
         for utterances in split_speakers(corpus.speakers, settings.validation, settings.seed)
     )
     held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}
-
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
-    torch.manual_seed(settings.seed)
-    network = architecture.network(settings.units)
-    if settings.fixed_norms and not any(True for _ in _norms(network)):
-        raise ArgumentError(f"fixed-norms {settings.fixed_norms:g}: {settings.arch} has no batch norms")
-    if initial is not None and not resume:
-        tensors = initial.tensors
-        if initial.units != settings.units:
-            random = np.random.default_rng([settings.seed, 4])
-            draw = training.draw(WINDOWS_A_UNIT * initial.units, architecture.levels, 0.0, random)
-            tensors = narrowed(architecture, tensors, settings.units, torch.from_numpy(training.spectrograms(draw)))
-        load_weights(network, tensors)
+    network = _new_network(settings, None if resume else initial, training)
     # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     stepper = optimiser(settings.optimiser, network, rate=settings.rate, decay=settings.decay)
-    step, losses, distances, best, history = 0, [], [], math.inf, []
-    lineage = lineage_told(initial.lineage if initial else ())
-    command = training_command(settings, corpus, folder.name.removesuffix(".training"))
-    folder.mkdir(parents=True, exist_ok=True)
+
+    run, earlier = _run(settings, corpus, folder), initial.lineage if initial else ()
+    step, losses, distances, history = 0, [], [], []
     if resume:
-        state = _resumable(folder / CHECKPOINT, settings, corpus)
-        network.load_state_dict(state["weights"])
-        stepper.load_state_dict(state["optimiser"])
-        step, losses, distances = state["step"], state["losses"], state["distances"]
-        best, history = state["best"], state["history"]
-        lineage, command = state["lineage"], state["command"]
+        begun = _resumable(folder / CHECKPOINT, settings, corpus)
+        run, earlier, step, history, unfinished = begun.run, begun.earlier, begun.step, begun.history, begun.unfinished
+        network.load_state_dict(begun.weights)
+        stepper.load_state_dict(unfinished["optimiser"])
+        losses, distances = unfinished["losses"], unfinished["distances"]
         if _stalled(history, settings.patience):
             return True
+    folder.mkdir(parents=True, exist_ok=True)
+    began, first_step, spent = time.monotonic(), step, history[-1].seconds if history else 0.0
 
-    def save(path: Path) -> None:
-        content: dict[str, Any] = {
-            "settings": dataclasses.asdict(settings),
-            "data": corpus.digest,
-            "lineage": lineage,
-            "command": command,
-            "weights": {name: value.cpu().contiguous() for name, value in network.state_dict().items()},
-            "step": step,
-            "history": history,
-        }
-        if path.name == CHECKPOINT:
-            content |= {"optimiser": stepper.state_dict(), "losses": losses, "distances": distances, "best": best}
-        elif architecture.code_rows:
-            draw = validation.grid(architecture.levels[0], _SETTLED_ON)
-            examples = torch.from_numpy(validation.spectrograms(draw))
-            straight = straightened(architecture, content["weights"], examples)
-            sizes = bottleneck_sizes(architecture, Weights(settings.arch, settings.units, straight).network(), examples)
-            content["weights"] = scale_bottleneck(architecture, straight, sizes)
-        write_checkpoint(path, content)
-
-    def batches(first: int) -> Iterator[tuple[Tensor, Pairs | None]]:
-        """Spectrograms of each step's windows, and which are twins if that counts; the next ones made in the background."""
-
-        def make(step: int) -> tuple[Tensor, Pairs | None]:
-            random = np.random.default_rng([settings.seed, 2, step])
-            draw = training.draw(
-                settings.batch, architecture.levels, settings.jitter_db, random, settings.augment, listed(settings.changes)
-            )
-            draw, pairs = with_twins(draw, listed(settings.consistent_under)) if settings.consistency else (draw, None)
-            return torch.from_numpy(training.spectrograms(draw)), pairs
-
-        with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(make, first)
-            for later in range(first + 1, settings.steps + 1):
-                batch = ahead.result()
-                ahead = pool.submit(make, later)
-                yield batch
-
-    began, begun, spent = time.monotonic(), step, history[-1]["seconds"] if history else 0.0
-
-    def tell() -> None:
-        seconds = max(time.monotonic() - began, 1e-9)
-        speed = (step - begun) / seconds
-        left = (settings.steps - step) / speed if speed else math.inf
-        mean = math.fsum(losses) / len(losses) if losses else math.nan
-        report(Progress(step, settings.steps, mean, speed * settings.batch, left, history))
-
-    for batch, pairs in batches(step):
-        torch.manual_seed(int(np.random.default_rng([settings.seed, 3, step]).integers(2**62)))
-        for group in stepper.param_groups:
-            group["lr"] = settings.learning_rate(step)
-        _set_training(network, norms=step < (1 - settings.fixed_norms) * settings.steps)
-        spectrograms = batch.to(device, memory_format=torch.channels_last)
-        with torch.autocast(device, torch.bfloat16, enabled=step < settings.bfloat16 * settings.steps):
-            reconstruction, bottleneck = network(spectrograms)
-        error = _loss(settings.loss, reconstruction.float(), spectrograms)
-        loss = error
-        if pairs is not None:
-            distance = code_distance(bottleneck.float(), pairs)
-            loss = error + settings.consistency * distance
-            distances += [distance.item()] if len(pairs) else []
-        stepper.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-        stepper.step()
-        _keep_scales_positive(network)
-        losses.append(error.item())
+    for batch in batches(training, architecture.levels, settings, first=step):
+        error, distance = _take_step(network, stepper, batch, step, settings)
+        losses.append(error)
+        distances += [] if distance is None else [distance]
         step += 1
+        epoch_ends = step % settings.epoch_steps == 0
 
-        if step % settings.epoch_steps == 0:
-            figures = {level: evaluate(network, validation, draw, settings, device) for level, draw in held_out.items()}
-            row = {"epoch": step // settings.epoch_steps, "training": math.fsum(losses) / len(losses), **figures}
-            if settings.consistency:
-                row["code_distance"] = math.fsum(distances) / len(distances) if distances else math.nan
-            history.append(row | {"seconds": spent + time.monotonic() - began})
+        if epoch_ends:
+            scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
+            distance = _mean(distances) if settings.consistency else None
+            seconds = spent + time.monotonic() - began
+            history.append(Epoch(step // settings.epoch_steps, _mean(losses), scores, distance, seconds))
             write_history(folder, history)
-            tell()
+
+        speed = (step - first_step) / max(time.monotonic() - began, 1e-9)
+        left = (settings.steps - step) / speed
+        report(Progress(step, settings.steps, _mean(losses), speed * settings.batch, left, history))
+
+        if epoch_ends:
             losses, distances = [], []
-            score = math.fsum(figures.values()) / len(figures)
-            if not math.isfinite(score):
-                raise DivergenceError(f"training diverged in epoch {step // settings.epoch_steps}: try a lower rate")
-            if score < best:
-                best = score
-                save(folder / BEST)
-            save(folder / CHECKPOINT)
-            if _stalled(history, settings.patience):
-                return True
-        else:
-            tell()
-            if stopped() or step % checkpoint_steps == 0:
-                save(folder / CHECKPOINT)
+            if not math.isfinite(history[-1].score):
+                raise DivergenceError(f"training diverged in epoch {history[-1].epoch}: try a lower rate")
+        if epoch_ends or stopped() or step % checkpoint_steps == 0:
+            weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+            unfinished = {"optimiser": stepper.state_dict(), "losses": losses, "distances": distances}
+            now = Checkpoint(run, earlier, corpus.digest, weights, step, history, unfinished)
+            if epoch_ends and history[-1] is min(history, key=lambda epoch: epoch.score):
+                best = settled(architecture, weights, validation)
+                dataclasses.replace(now, weights=best, unfinished={}).write(folder / BEST)
+            now.write(folder / CHECKPOINT)
+
+        if epoch_ends and _stalled(history, settings.patience):
+            return True
         if stopped():
             return step == settings.steps
     return True
 
 
-def _stalled(history: list[dict[str, float]], patience: int) -> bool:
-    """Whether the lowest validation loss lies at least `patience` epochs back."""
-    scores = [math.fsum(value for key, value in row.items() if key in LEVELS) for row in history]
-    return 0 < patience <= len(scores) - 1 - int(np.argmin(scores))
+def _new_network(settings: Settings, initial: Weights | None, windows: WindowSampler) -> nn.Module:
+    """The network before the first step: with random weights, or with the initial ones, narrowed where they are wider."""
+    architecture = ARCHITECTURES[settings.arch]
+    torch.manual_seed(settings.seed)
+    network = architecture.network(settings.units)
+    if settings.fixed_norms and not any(True for _ in _norms(network)):
+        raise ArgumentError(f"fixed-norms {settings.fixed_norms:g}: {settings.arch} has no batch norms")
+    if initial is None:
+        return network
+    tensors = initial.tensors
+    if initial.units != settings.units:
+        random = np.random.default_rng([settings.seed, 4])
+        draw = windows.draw(WINDOWS_A_UNIT * initial.units, architecture.levels, 0.0, random)
+        tensors = narrowed(architecture, tensors, settings.units, torch.from_numpy(windows.spectrograms(draw)))
+    load_weights(network, tensors)
+    return network
+
+
+def _run(settings: Settings, corpus: Corpus, folder: Path) -> Run:
+    """What the lineage keeps of this run."""
+    padded = corpus.shortest < ARCHITECTURES[settings.arch].preprocessing.audio.window
+    return Run(folder.name.removesuffix(".training"), settings, table=corpus.table is not None, pad=padded)
+
+
+def _resumable(path: Path, settings: Settings, corpus: Corpus) -> Checkpoint:
+    if not path.is_file():
+        raise ArgumentError(f"{path}: there is no run to resume")
+    begun = Checkpoint.read(path)
+    if not begun.unfinished:
+        raise ArgumentError(f"{path}: holds the best weights of a run, not all that it takes to go on")
+    before, after = dataclasses.asdict(begun.settings), dataclasses.asdict(settings)
+    changed = [f"{key} {before[key]} (now {value})" for key, value in after.items() if before[key] != value]
+    if changed:
+        raise ArgumentError(f"{path}: the run was begun with {', '.join(changed)}")
+    if begun.data != corpus.digest:
+        raise ArgumentError(f"{path}: the run was begun with other data")
+    return begun
+
+
+def _take_step(
+    network: nn.Module, stepper: torch.optim.Optimizer, batch: Batch, step: int, settings: Settings
+) -> tuple[float, float | None]:
+    """Move the weights by one batch; return its reconstruction error, and the distance of the codes of its pairs."""
+    torch.manual_seed(int(np.random.default_rng([settings.seed, 3, step]).integers(2**62)))
+    for group in stepper.param_groups:
+        group["lr"] = settings.learning_rate(step)
+    _set_training(network, norms=step < (1 - settings.fixed_norms) * settings.steps)
+    device = next(network.parameters()).device
+    spectrograms = batch.spectrograms.to(device, memory_format=torch.channels_last)
+    with torch.autocast(device.type, torch.bfloat16, enabled=step < settings.bfloat16 * settings.steps):
+        reconstruction, bottleneck = network(spectrograms)
+    loss = error = _loss(settings.loss, reconstruction.float(), spectrograms)
+    distance = None
+    if batch.pairs is not None:
+        apart = code_distance(bottleneck.float(), batch.pairs)
+        loss = error + settings.consistency * apart
+        distance = apart.item() if len(batch.pairs) else None
+    stepper.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+    stepper.step()
+    _keep_scales_positive(network)
+    return error.item(), distance
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, windows: WindowSampler, draw: Draw, settings: Settings, device: str = "cpu") -> float:
+def evaluate(network: nn.Module, windows: WindowSampler, draw: Draw, settings: Settings) -> float:
     """Mean loss of a network in evaluation mode over the windows of a draw."""
     network.eval()
-    total = 0.0
+    device, total = next(network.parameters()).device, 0.0
     for first in range(0, len(draw), settings.batch):
         part = draw[first : first + settings.batch]
         spectrograms = torch.from_numpy(windows.spectrograms(part)).to(device, memory_format=torch.channels_last)
@@ -274,15 +258,10 @@ def _norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
     return (module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
 
 
-def _resumable(path: Path, settings: Settings, corpus: Corpus) -> dict[str, Any]:
-    if not path.is_file():
-        raise ArgumentError(f"{path}: there is no run to resume")
-    state = read_checkpoint(path)
-    begun = dataclasses.asdict(Settings(**state["settings"]))
-    changed = [key for key, value in dataclasses.asdict(settings).items() if begun[key] != value]
-    if changed:
-        changes = ", ".join(f"{key} {begun[key]} (now {getattr(settings, key)})" for key in changed)
-        raise ArgumentError(f"{path}: the run was begun with {changes}")
-    if state["data"] != corpus.digest:
-        raise ArgumentError(f"{path}: the run was begun with other data")
-    return state
+def _stalled(history: Sequence[Epoch], patience: int) -> bool:
+    """Whether the lowest validation loss lies at least `patience` epochs back."""
+    return 0 < patience <= len(history) - 1 - int(np.argmin([epoch.score for epoch in history]))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from edgevoice.errors import ArgumentError
@@ -91,6 +93,19 @@ class Settings:
             raise ArgumentError(f"consistent-under {self.consistent_under}: none of the changes {self.changes}")
         if self.fixed_norms == 1 and self.init is None:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
+
+    def options(self, begun_with: Path | None = None) -> list[str]:
+        """The options of `edgevoice-export train` that ask for these settings: those that differ from the defaults.
+
+        Args:
+            begun_with: where the initial weights are; their name if None.
+        """
+        words = ["--arch", self.arch, "--units", str(self.units)]
+        for field in dataclasses.fields(self):
+            value = begun_with or self.init if field.name == "init" else getattr(self, field.name)
+            if field.default is not dataclasses.MISSING and value != field.default:
+                words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+        return words
 
     @property
     def epoch_steps(self) -> int:

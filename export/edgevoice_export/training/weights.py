@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,12 +18,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
-from edgevoice.files.wholefile import whole_file
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
 from edgevoice_export.onnx.blockcodes import BlockCodes
-from edgevoice_export.training.lineage import Lineage, lineage_of, model_lineage
+from edgevoice_export.training.checkpoint import Checkpoint, load_tensors
+from edgevoice_export.training.lineage import Lineage, model_lineage
 
 NETWORK_FILE = "network.pt"
 CODES, SCALES = ".codes", ".scales"
@@ -41,7 +40,7 @@ class Weights(NamedTuple):
     statistics: Literal["running", "batch"] = "running"
     """What batch norms use."""
     lineage: Lineage = ()
-    """How they came about, as far as it is known."""
+    """The runs that led to them, as far as they are known."""
 
     def network(self) -> nn.Module:
         """The network, in evaluation mode.
@@ -78,9 +77,9 @@ def read_weights(source: str | os.PathLike[str]) -> Weights:
         ModelFilesError: the model folder has no weights for training, or is damaged.
     """
     if Path(source).is_file():
-        content = read_checkpoint(Path(source))
-        settings, origin = content["settings"], {"model": Path(source).name, **content}
-        return Weights(settings["arch"], settings["units"], content["weights"], lineage=lineage_of(origin))
+        found = Checkpoint.read(Path(source))
+        settings, lineage = found.settings, (*found.earlier, found.run)
+        return Weights(settings.arch, settings.units, found.weights, lineage=lineage)
     return unpack_weights(find_model(source))
 
 
@@ -114,7 +113,7 @@ def unpack_weights(folder: ModelFolder) -> Weights:
     """
     if NETWORK_FILE not in folder.config.training or not (folder.path / NETWORK_FILE).is_file():
         raise ModelFilesError(f"{folder.path}: has no {NETWORK_FILE}, which holds the weights as they were trained")
-    content = _load(io.BytesIO(folder.read(NETWORK_FILE)), str(folder.path / NETWORK_FILE))
+    content = load_tensors(io.BytesIO(folder.read(NETWORK_FILE)), str(folder.path / NETWORK_FILE))
     if not {"arch", "units", "statistics", "tensors", "standing"} <= content.keys():
         raise ModelConfigError(f"{folder.path / NETWORK_FILE}: not written by edgevoice-export")
     graphs = {file: onnx.load_from_string(folder.read(file)) for file, _ in content["standing"].values()}
@@ -134,44 +133,6 @@ def unpack_weights(folder: ModelFolder) -> Weights:
         tensors[name] = torch.from_numpy(array)
     config = folder.config
     return Weights(content["arch"], content["units"], tensors, content["statistics"], model_lineage(config))
-
-
-def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    with whole_file(path) as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())  # hours of work, which a power cut is not to take
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; only tensors and plain values are accepted, no code.
-
-    Raises:
-        ModelFilesError: the file cannot be read.
-        ModelConfigError: it is not a checkpoint of this package.
-    """
-    content = _load(path, str(path))
-    if not {"settings", "weights", "step", "history", "data", "lineage", "command"} <= content.keys():
-        raise ModelConfigError(f"{path}: not a checkpoint of edgevoice-export train")
-    return content
-
-
-def _load(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ModelFilesError(f"{name}: cannot be read ({error.strerror})") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        told = [type(error).__name__, *str(error).splitlines()[:1]]
-        raise ModelConfigError(f"{name}: not a file of weights ({': '.join(told)})") from error
-    if not isinstance(content, dict):
-        raise ModelConfigError(f"{name}: not a file of weights (holds {type(content).__name__})")
-    return content
 
 
 def _key(array: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], str, bytes]:

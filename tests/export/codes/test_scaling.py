@@ -7,8 +7,8 @@ import torch
 
 from edgevoice_export.codes.scaling import bottleneck_sizes, bottlenecks, scale_bottleneck
 from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT
-from edgevoice_export.training.weights import read_checkpoint
 
 
 @pytest.mark.parametrize("arch", [name for name, architecture in ARCHITECTURES.items() if architecture.code_rows])
@@ -40,11 +40,11 @@ def test_same_reconstruction_from_a_bottleneck_of_size_near_one(arch: str):
 
 def test_best_checkpoint_is_scaled(trained: Path):
     """At the last epoch, the two files hold the same network, and another scale of the bottleneck."""
-    best, last = read_checkpoint(trained / BEST), read_checkpoint(trained / CHECKPOINT)
-    assert best["step"] == last["step"]
-    for name, tensor in last["weights"].items():
+    best, last = Checkpoint.read(trained / BEST), Checkpoint.read(trained / CHECKPOINT)
+    assert best.step == last.step
+    for name, tensor in last.weights.items():
         scaled = name in {*ARCHITECTURES["cae"].code_rows, *ARCHITECTURES["cae"].code_columns}
-        assert torch.equal(best["weights"][name], tensor) != scaled
+        assert torch.equal(best.weights[name], tensor) != scaled
 
 
 def test_small_differences_of_large_numbers_stay_small():

@@ -14,8 +14,8 @@ from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.export import Description, export_checkpoint
+from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Settings, train
-from edgevoice_export.training.weights import read_checkpoint
 
 ARCHITECTURE = ARCHITECTURES["lamprou"]
 SETTINGS = Settings("lamprou", 64, epochs=2, epoch_windows=8, batch=4, decay=0.0, loss="bce", jitter_db=0.0, validation=0.34)
@@ -45,9 +45,9 @@ def test_short_recordings_are_filled_up(short: Corpus) -> None:
 
 def test_trained_and_exported_as_any_other(short: Corpus, audio_folder: Path, tmp_path: Path) -> None:
     assert train(SETTINGS, short, tmp_path / "run")
-    history = read_checkpoint(tmp_path / "run" / CHECKPOINT)["history"]
-    assert [row["epoch"] for row in history] == [1, 2]
-    assert all(0 < row["window"] < 1 for row in history)
+    history = Checkpoint.read(tmp_path / "run" / CHECKPOINT).history
+    assert [row.epoch for row in history] == [1, 2]
+    assert all(0 < row.validation["window"] < 1 for row in history)
 
     folder, verification = export_checkpoint(tmp_path / "run" / BEST, short, tmp_path / "tiny", Description("tiny"))
     assert verification.passed()
@@ -62,7 +62,7 @@ def test_ends_early(short: Corpus, tmp_path: Path) -> None:
     """At such a rate the loss soon gets no better."""
     settings = dataclasses.replace(SETTINGS, epochs=30, epoch_windows=4, rate=10.0, warmup=0.0, patience=2)
     assert train(settings, short, tmp_path)
-    losses = [row["window"] for row in read_checkpoint(tmp_path / CHECKPOINT)["history"]]
+    losses = [row.validation["window"] for row in Checkpoint.read(tmp_path / CHECKPOINT).history]
     assert len(losses) == int(np.argmin(losses)) + 3 < 30
     assert train(settings, short, tmp_path, resume=True)
-    assert len(read_checkpoint(tmp_path / CHECKPOINT)["history"]) == len(losses)
+    assert len(Checkpoint.read(tmp_path / CHECKPOINT).history) == len(losses)

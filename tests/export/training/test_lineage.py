@@ -1,47 +1,66 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgevoice.errors import ModelConfigError
-from edgevoice.modelfolder import ModelFolder
+from edgevoice.modelfolder import ModelFolder, list_models
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.training.lineage import Run, lineage_of, lineage_told, training_command
+from edgevoice_export.training.lineage import Run, model_lineage
 from edgevoice_export.training.loop import BEST, train
 from edgevoice_export.training.weights import read_weights
 from shortrun import SETTINGS
 
-OWN = {"model": "b 2.0.0", "command": "train b"}
+WORDS = "edgevoice-export train --arch cae --units 64 --epochs 2 --epoch-windows 12 --batch 4 --validation 0.34"
 
 
-def test_command_has_what_differs_from_the_defaults(corpus: Corpus):
-    assert training_command(SETTINGS, corpus, "cae-64") == (
-        "edgevoice-export train --arch cae --units 64 --epochs 2 --epoch-windows 12 --batch 4 --validation 0.34 "
-        "--validation-windows 6 --data DIR --out models/cae-64"
-    )
+def test_command_has_what_differs_from_the_defaults():
+    assert Run("a", SETTINGS).command() == f"{WORDS} --validation-windows 6 --data DIR --out MODELFOLDER"
+    assert Run("a", imported="256_RAE.pt").command() == "edgevoice-export import-disvoice 256_RAE.pt"
 
 
-def test_command_tells_of_initial_weights_table_and_padding(corpus: Corpus):
-    settings = dataclasses.replace(SETTINGS, init="cae-64")
-    command = training_command(settings, dataclasses.replace(corpus, shortest=1, table=Path("/mine/list.csv")), "my cae")
-    assert command.startswith("edgevoice-export train --arch cae --units 64 --init cae-64 --epochs 2 ")
-    assert command.endswith(" --data DIR --table CSV --pad --out 'models/my cae'")
+def test_command_has_initial_weights_table_and_padding():
+    run = Run("a", dataclasses.replace(SETTINGS, init="cae-64"), table=True, pad=True)
+    assert "--arch cae --units 64 --init cae-64 --epochs 2 " in run.command()
+    assert run.command().endswith(" --data DIR --table CSV --pad --out MODELFOLDER")
+    command = run.command(begun_with=Path("my/cae"), given=["--data", "mine"], out=Path("my model"))
+    assert " --init my/cae " in command
+    assert command.endswith(" --data mine --pad --out 'my model'")
 
 
-def test_own_run_comes_after_the_earlier_ones():
-    lineage = (Run("a", "train a"), Run("b 1.0.0", "train b"))
-    assert lineage_of(OWN) == (Run(**OWN),)
-    assert lineage_of(OWN | {"lineage": lineage_told(lineage)}) == (*lineage, Run(**OWN))
-    assert lineage_of({}) == ()
+@pytest.mark.parametrize("run", [Run("a", SETTINGS, table=True), Run("a 1.0.0", SETTINGS, pad=True), Run("b", imported="x")])
+def test_runs_come_back_from_json(run: Run):
+    assert Run.from_dict(json.loads(json.dumps(run.to_dict()))) == run
 
 
-@pytest.mark.parametrize("told", [3, "abc", [1], [{"model": "a"}], [["a", "b"]]])
-def test_lineage_of_another_kind_is_refused(told: Any):
+@pytest.mark.parametrize(
+    "found",
+    [
+        3,
+        "abc",
+        [1],
+        [{"model": "a"}],
+        [["a", "b"]],
+        [{"model": "a", "command": "edgevoice-export train"}],
+        [{"model": "a", "settings": {"arch": "none", "units": 64}}],
+        [{"model": "a", "settings": {"arch": "cae", "units": 64}, "imported": "x"}],
+    ],
+)
+def test_lineage_of_another_kind_is_refused(exported: ModelFolder, found: Any):
     with pytest.raises(ModelConfigError, match=r"origin\.lineage"):
-        lineage_of(OWN | {"lineage": told})
+        model_lineage(dataclasses.replace(exported.config, origin={"lineage": found}))
+
+
+def test_shipped_models_have_their_own_run_last():
+    for folder in list_models():
+        own = model_lineage(folder.config)[-1]
+        assert own.model == f"{folder.config.name} {folder.config.version}"
+        assert own.settings is not None
+        assert own.settings.units == folder.config.features.bottleneck
 
 
 def test_every_run_on_the_way_is_kept(exported: ModelFolder, corpus: Corpus, tmp_path: Path):
@@ -52,7 +71,7 @@ def test_every_run_on_the_way_is_kept(exported: ModelFolder, corpus: Corpus, tmp
         assert train(settings, corpus, tmp_path / f"{name}.training", initial=read_weights(source))
         source = tmp_path / f"{name}.training" / BEST
     assert read_weights(source).lineage == (
-        Run("cae-64 1.0.0", exported.config.origin["command"]),
-        Run("best.pt", training_command(settings, corpus, "second")),
-        Run("best.pt", training_command(settings, corpus, "third")),
+        Run("cae-64 1.0.0", SETTINGS),
+        Run("second", settings),
+        Run("third", settings),
     )

@@ -10,9 +10,9 @@ from torch import nn
 
 from edgevoice.errors import MissingPackageError
 from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import CHECKPOINT, train
 from edgevoice_export.training.optimisers import OPTIMISERS, optimiser
-from edgevoice_export.training.weights import read_checkpoint
 from shortrun import SETTINGS, Stop
 
 
@@ -65,5 +65,5 @@ def test_a_run_with_soap_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path
     assert train(settings, corpus, tmp_path / "whole")
     assert not train(settings, corpus, tmp_path / "parts", stopped=stop, report=stop.report)
     assert train(settings, corpus, tmp_path / "parts", resume=True)
-    whole, parts = (read_checkpoint(tmp_path / run / CHECKPOINT)["weights"] for run in ("whole", "parts"))
+    whole, parts = (Checkpoint.read(tmp_path / run / CHECKPOINT).weights for run in ("whole", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)

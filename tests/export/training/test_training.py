@@ -15,15 +15,17 @@ from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, O
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.consistency import code_distance, with_twins
+from edgevoice_export.training.lineage import Run
 from edgevoice_export.training.loop import BEST, CHECKPOINT, DivergenceError, Progress, train
 from edgevoice_export.training.settings import Settings
-from edgevoice_export.training.weights import Weights, read_checkpoint, read_weights, write_checkpoint
+from edgevoice_export.training.weights import Weights, read_weights
 from shortrun import SETTINGS, Stop
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    tensors: dict[str, torch.Tensor] = read_checkpoint(folder / CHECKPOINT)["weights"]
+    tensors: dict[str, torch.Tensor] = Checkpoint.read(folder / CHECKPOINT).weights
     return tensors
 
 
@@ -46,11 +48,13 @@ def test_another_seed_other_weights(trained: Path, corpus: Corpus, tmp_path: Pat
 def test_interrupted_and_resumed_gives_the_same(trained: Path, corpus: Corpus, tmp_path: Path, steps: int):
     stop = Stop(steps)
     assert not train(SETTINGS, corpus, tmp_path, stopped=stop, report=stop.report)
-    assert read_checkpoint(tmp_path / CHECKPOINT)["step"] == steps
+    assert Checkpoint.read(tmp_path / CHECKPOINT).step == steps
     assert train(SETTINGS, corpus, tmp_path, resume=True)
     assert_equal(weights(tmp_path), weights(trained))
-    plain = [{k: v for k, v in row.items() if k != "seconds"} for row in read_checkpoint(tmp_path / BEST)["history"]]
-    expected = [{k: v for k, v in row.items() if k != "seconds"} for row in read_checkpoint(trained / BEST)["history"]]
+    plain, expected = (
+        [dataclasses.replace(epoch, seconds=0.0) for epoch in Checkpoint.read(folder / BEST).history]
+        for folder in (tmp_path, trained)
+    )
     assert plain == expected
 
 
@@ -61,7 +65,7 @@ def test_killed_between_checkpoints_goes_on_from_the_last(trained: Path, corpus:
 
     with pytest.raises(SystemExit):
         train(SETTINGS, corpus, tmp_path, report=die, checkpoint_steps=2)
-    assert read_checkpoint(tmp_path / CHECKPOINT)["step"] == 4
+    assert Checkpoint.read(tmp_path / CHECKPOINT).step == 4
     assert train(SETTINGS, corpus, tmp_path, resume=True)
     assert_equal(weights(tmp_path), weights(trained))
 
@@ -79,6 +83,9 @@ def test_resume_refuses_other_settings_and_data(trained: Path, corpus: Corpus, t
         train(SETTINGS, dataclasses.replace(corpus, digest="0"), trained, resume=True)
     with pytest.raises(ArgumentError, match="no run to resume"):
         train(SETTINGS, corpus, tmp_path, resume=True)
+    (tmp_path / CHECKPOINT).write_bytes((trained / BEST).read_bytes())
+    with pytest.raises(ArgumentError, match="not all that it takes"):
+        train(SETTINGS, corpus, tmp_path, resume=True)
 
 
 def test_history_is_kept(trained: Path):
@@ -93,14 +100,14 @@ def test_history_is_kept(trained: Path):
 def test_training_learns(corpus: Corpus, tmp_path: Path):
     settings = dataclasses.replace(SETTINGS, epochs=4, epoch_windows=24, rate=1e-2)
     assert train(settings, corpus, tmp_path)
-    losses = [row["training"] for row in read_checkpoint(tmp_path / CHECKPOINT)["history"]]
+    losses = [row.training for row in Checkpoint.read(tmp_path / CHECKPOINT).history]
     assert losses[-1] < 0.5 * losses[0]
 
 
 def test_best_is_the_epoch_of_lowest_validation_loss(trained: Path):
-    best = read_checkpoint(trained / BEST)
-    scores = [row["running"] + row["utterance"] for row in read_checkpoint(trained / CHECKPOINT)["history"]]
-    assert best["step"] == SETTINGS.epoch_steps * (int(np.argmin(scores)) + 1)
+    best = Checkpoint.read(trained / BEST)
+    scores = [epoch.score for epoch in Checkpoint.read(trained / CHECKPOINT).history]
+    assert best.step == SETTINGS.epoch_steps * (int(np.argmin(scores)) + 1)
 
 
 def test_begins_with_given_weights(trained: Path, corpus: Corpus, tmp_path: Path):
@@ -128,7 +135,7 @@ def test_begins_with_the_weights_of_a_wider_network(corpus: Corpus, tmp_path: Pa
     assert train(wide, corpus, tmp_path / "wide")
     settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=4, rate=1e-9, decay=0.0)
     assert train(settings, corpus, tmp_path / "narrow", initial=read_weights(tmp_path / "wide" / BEST))
-    scores = [read_checkpoint(tmp_path / name / BEST)["history"][-1]["running"] for name in ("wide", "narrow")]
+    scores = [Checkpoint.read(tmp_path / name / BEST).history[-1].validation["running"] for name in ("wide", "narrow")]
     assert scores[1] == pytest.approx(scores[0], rel=0.1)
     assert weights(tmp_path / "narrow")["encoder.linear.bias"].shape == (64,)
 
@@ -137,7 +144,7 @@ def test_augmented_run_sees_other_windows(corpus: Corpus, tmp_path: Path):
     settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=16)
     for share in (0.0, 0.5):
         assert train(dataclasses.replace(settings, augment=share), corpus, tmp_path / str(share))
-    plain, changed = (read_checkpoint(tmp_path / str(share) / BEST)["history"][-1]["training"] for share in (0.0, 0.5))
+    plain, changed = (Checkpoint.read(tmp_path / str(share) / BEST).history[-1].training for share in (0.0, 0.5))
     assert plain != changed
 
 
@@ -154,9 +161,10 @@ def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_
         with torch.inference_mode():
             distances.append(code_distance(network(spectrograms)[1], pairs).item())
     assert 0 < distances[1] < 0.9 * distances[0]
-    rows = [read_checkpoint(tmp_path / weight / CHECKPOINT)["history"][0] for weight in ("0.0", "1.0")]
-    assert "code_distance" not in rows[0]
-    assert 0 < rows[1]["code_distance"] < 2
+    rows = [Checkpoint.read(tmp_path / weight / CHECKPOINT).history[0] for weight in ("0.0", "1.0")]
+    assert rows[0].code_distance is None
+    assert 0 < (rows[1].code_distance or 0) < 2
+    assert "code_distance" not in (tmp_path / "0.0" / "history.csv").read_text()
     assert "code_distance" in (tmp_path / "1.0" / "history.csv").read_text()
 
 
@@ -204,7 +212,7 @@ def test_norms_that_are_not_there_cannot_be_fixed(corpus: Corpus, tmp_path: Path
 def test_bfloat16_and_recurrent_network(corpus: Corpus, tmp_path: Path):
     settings = dataclasses.replace(SETTINGS, arch="rae", epochs=1, epoch_windows=4, bfloat16=0.5)
     assert train(settings, corpus, tmp_path)
-    assert np.isfinite(read_checkpoint(tmp_path / BEST)["history"][0]["running"])
+    assert np.isfinite(Checkpoint.read(tmp_path / BEST).history[0].validation["running"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -261,16 +269,17 @@ def test_settings_are_checked(change: dict[str, object], message: str):
 
 def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path):
     path = tmp_path / "checkpoint.pt"
-    content = {"settings": {}, "weights": {}, "step": 1, "history": [], "data": "", "lineage": [], "command": ""}
-    write_checkpoint(path, content)
+    checkpoint = Checkpoint(Run("m", SETTINGS), (), "", {}, 1, [], {})
+    checkpoint.write(path)
+    assert Checkpoint.read(path) == checkpoint
 
     class Broken:
         def __reduce__(self) -> str:
             raise OSError("disk full")
 
     with pytest.raises(OutputError, match=r"checkpoint\.pt: cannot be written \(disk full\)"):
-        write_checkpoint(path, {"step": 2, "x": Broken()})
-    assert read_checkpoint(path)["step"] == 1
+        dataclasses.replace(checkpoint, step=2, unfinished={"x": Broken()}).write(path)
+    assert Checkpoint.read(path) == checkpoint
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -279,16 +288,16 @@ def test_broken_checkpoint_is_a_typed_error(tmp_path: Path, content: bytes):
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(content)
     with pytest.raises(ModelConfigError, match=r"checkpoint\.pt"):
-        read_checkpoint(path)
+        Checkpoint.read(path)
 
 
 def test_missing_checkpoint_is_a_typed_error(tmp_path: Path):
     with pytest.raises(ModelFilesError):
-        read_checkpoint(tmp_path / "none.pt")
+        Checkpoint.read(tmp_path / "none.pt")
 
 
 def test_checkpoint_with_code_is_refused(tmp_path: Path):
     path = tmp_path / "checkpoint.pt"
     torch.save({"settings": Path("x")}, path)
     with pytest.raises(ModelConfigError):
-        read_checkpoint(path)
+        Checkpoint.read(path)

@@ -1,0 +1,41 @@
+"""The batches of a training run, the next one made in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgevoice_export.data.sampler import WindowSampler
+from edgevoice_export.training.consistency import Pairs, with_twins
+from edgevoice_export.training.settings import Settings, listed
+
+
+class Batch(NamedTuple):
+    """What one step is computed from."""
+
+    spectrograms: Tensor
+    """(n, 1, bands, columns)"""
+    pairs: Pairs | None
+    """Changed windows and their twins; None where consistency has no weight."""
+
+
+def batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings, first: int) -> Iterator[Batch]:
+    """The batch of each step from `first` to the run's last; each follows from the seed and the step's number alone."""
+
+    def make(step: int) -> Batch:
+        random = np.random.default_rng([settings.seed, 2, step])
+        draw = windows.draw(settings.batch, levels, settings.jitter_db, random, settings.augment, listed(settings.changes))
+        draw, pairs = with_twins(draw, listed(settings.consistent_under)) if settings.consistency else (draw, None)
+        return Batch(torch.from_numpy(windows.spectrograms(draw)), pairs)
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(make, first)
+        for later in range(first + 1, settings.steps + 1):
+            batch = ahead.result()
+            ahead = pool.submit(make, later)
+            yield batch

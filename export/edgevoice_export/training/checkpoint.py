@@ -1,0 +1,103 @@
+"""The file that a training run is kept in: to go on from, to begin another one with, and to export."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgevoice.errors import ModelConfigError, ModelFilesError
+from edgevoice.files.wholefile import whole_file
+from edgevoice_export.training.history import Epoch
+from edgevoice_export.training.lineage import Lineage, Run
+from edgevoice_export.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after some of its steps."""
+
+    run: Run
+    """A training."""
+    earlier: Lineage
+    """The runs that led to the weights that it began with."""
+    data: str
+    """Digest of the corpus."""
+    weights: dict[str, Tensor]
+    """As the network's `state_dict` has them."""
+    step: int
+    """Steps done."""
+    history: list[Epoch]
+    unfinished: dict[str, Any]
+    """What it takes to go on: the state of the `optimiser`, and `losses` and `distances` since the last validation. Empty
+    for weights that are kept because they are the best."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the run."""
+        if self.run.settings is None:
+            raise ModelConfigError(f"{self.run.model}: was not trained, so that it has no settings")
+        return self.run.settings
+
+    def write(self, path: Path) -> None:
+        """Write it whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        content = {
+            "run": self.run.to_dict(),
+            "earlier": [run.to_dict() for run in self.earlier],
+            "data": self.data,
+            "weights": self.weights,
+            "step": self.step,
+            "history": [dataclasses.asdict(epoch) for epoch in self.history],
+            "unfinished": self.unfinished,
+        }
+        with whole_file(path) as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())  # hours of work, which a power cut is not to take
+
+    @classmethod
+    def read(cls, path: Path) -> Checkpoint:
+        """Read a checkpoint; only tensors and plain values are accepted, no code.
+
+        Raises:
+            ModelFilesError: the file cannot be read.
+            ModelConfigError: it is not a checkpoint of this version.
+        """
+        content = load_tensors(path, str(path))
+        try:
+            content["run"] = Run.from_dict(content["run"])
+            content["earlier"] = tuple(map(Run.from_dict, content["earlier"]))
+            content["history"] = [Epoch(**epoch) for epoch in content["history"]]
+            return cls(**content)
+        except (KeyError, TypeError, ModelConfigError) as error:
+            raise ModelConfigError(f"{path}: not a checkpoint of this version of edgevoice-export train") from error
+
+
+def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
+    """What `torch.save` made of a dictionary of tensors and plain values.
+
+    Raises:
+        ModelFilesError: the file cannot be read.
+        ModelConfigError: it holds something else.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelFilesError(f"{name}: cannot be read ({error.strerror})") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        raise ModelConfigError(f"{name}: not a file of weights ({reason})") from error
+    if not isinstance(content, dict):
+        raise ModelConfigError(f"{name}: not a file of weights (holds {type(content).__name__})")
+    return content
