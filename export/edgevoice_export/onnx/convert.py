@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from edgevoice_export.onnx.lstm import use_onnx_lstm
+from edgevoice_export.onnx.opset import OPSET
 from edgevoice_export.onnx.rewrites import rewrite
 
-OPSET = 18
 _EXAMPLES = 2  # torch.export takes a size of 1 for a constant
 
 

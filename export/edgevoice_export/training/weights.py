@@ -1,7 +1,7 @@
 """Where the weights of a network are kept: a checkpoint of training, or a model folder.
 
-A model folder holds them for verification and for further training. Its graphs have the large matrices already, so
-`network.pt` keeps what rewriting has changed or left out, and for the others where they stand.
+A model folder holds them for verification and for further training. Its graphs already have the large matrices of the code
+unchanged, so `network.pt` keeps the tensors that the exporter's rewrites have changed, and the names of the others.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
@@ -84,21 +84,21 @@ def read_weights(source: str | os.PathLike[str]) -> Weights:
 
 
 def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
-    """The content of `network.pt` beside these graphs."""
-    standing = {
-        _key(array): (file, initialiser.name)
-        for file, graph in graphs.items()
-        for initialiser in graph.graph.initializer
-        for array in [numpy_helper.to_array(initialiser)]
-    }
+    """The content of `network.pt` beside these graphs, whose initialisers are named as the exporter names them.
+
+    A tensor that a graph holds unchanged is not stored twice: with all of them, `network.pt` of `cae-256` would have
+    15.5 MB; it has 0.8.
+    """
+    arrays = _initialisers(graphs)
     content: dict[str, Any] = {"arch": weights.arch, "units": weights.units, "statistics": weights.statistics}
     content |= {"tensors": {}, "standing": {}}
     for name, tensor in weights.tensors.items():
-        place = standing.get(_key(tensor.numpy()))
-        if place is None:
-            content["tensors"][name] = tensor.contiguous()
-        else:
+        encoding = name.startswith("encoder.")
+        place = ("encoder.onnx", name.removeprefix("encoder.")) if encoding else ("decoder.onnx", name)
+        if place in arrays and _same_bits(arrays[place], tensor.numpy()):
             content["standing"][name] = place
+        else:
+            content["tensors"][name] = tensor.contiguous()
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
@@ -116,12 +116,8 @@ def unpack_weights(folder: ModelFolder) -> Weights:
     content = load_tensors(io.BytesIO(folder.read(NETWORK_FILE)), str(folder.path / NETWORK_FILE))
     if not {"arch", "units", "statistics", "tensors", "standing"} <= content.keys():
         raise ModelConfigError(f"{folder.path / NETWORK_FILE}: not written by edgevoice-export")
-    graphs = {file: onnx.load_from_string(folder.read(file)) for file, _ in content["standing"].values()}
-    arrays = {
-        (file, initialiser.name): numpy_helper.to_array(initialiser)
-        for file, graph in graphs.items()
-        for initialiser in graph.graph.initializer
-    }
+    files = sorted({file for file, _ in content["standing"].values()})
+    arrays = _initialisers({file: onnx.load_from_string(folder.read(file)) for file in files})
     tensors = dict(content["tensors"])
     for name, (file, matrix) in content["standing"].items():
         if (file, matrix + CODES) in arrays:
@@ -135,5 +131,14 @@ def unpack_weights(folder: ModelFolder) -> Weights:
     return Weights(content["arch"], content["units"], tensors, content["statistics"], model_lineage(config))
 
 
-def _key(array: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], str, bytes]:
-    return array.shape, array.dtype.str, array.tobytes()
+def _initialisers(graphs: dict[str, onnx.ModelProto]) -> dict[tuple[str, str], NDArray[Any]]:
+    """The arrays that graphs hold, by file and name."""
+    return {
+        (file, initialiser.name): numpy_helper.to_array(initialiser)
+        for file, graph in graphs.items()
+        for initialiser in graph.graph.initializer
+    }
+
+
+def _same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())

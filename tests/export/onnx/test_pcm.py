@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,3 +99,12 @@ def test_command(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["pcm", str(tiny_model), "-o", str(tmp_path / "c.onnx" / "c.onnx")]) == 1
     assert "c.onnx/c.onnx: cannot be written (Not a directory)" in capsys.readouterr().err
     assert main(["pcm", "unknown"]) == 2
+
+
+def test_command_needs_no_pytorch(tiny_model: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\nfrom edgevoice_export.cli import main; sys.exit(main(sys.argv[1:]))\n"
+    )
+    words = ["pcm", str(tiny_model), "-o", str(tmp_path / "tiny.onnx")]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
