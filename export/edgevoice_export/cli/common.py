@@ -54,7 +54,7 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_description_options(parser: argparse.ArgumentParser) -> None:
-    """What stands in model.json and on the card."""
+    """What goes into model.json and onto the card."""
     group = parser.add_argument_group("description")
     group.add_argument("--out", type=Path, required=True, metavar="MODELFOLDER", help="the model folder to write")
     group.add_argument("--name", help="name of the model (default: that of the folder)")

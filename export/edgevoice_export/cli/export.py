@@ -26,12 +26,14 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
-    told = description(options)
+    described = description(options)
     check_place(options.out)
     if not options.checkpoint.is_file():
-        raise ModelConfigError(f"{options.checkpoint}: no such file")
+        raise ModelConfigError(
+            f"{options.checkpoint}: no such file; best.pt is in the folder of checkpoints, MODELFOLDER.training"
+        )
     data = corpus(options, ARCHITECTURES[read_weights(options.checkpoint).arch])
-    written, verification = export_checkpoint(options.checkpoint, data, options.out, told)
+    written, verification = export_checkpoint(options.checkpoint, data, options.out, described)
     print_verification(verification)
     show(f"{written.path}: {written.config.name} {written.config.version}")
     return 0

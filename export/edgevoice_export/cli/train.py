@@ -42,7 +42,7 @@ _HELP = {
     "clip": "largest norm of the gradient; it is below 0.05 once a network is trained",
     "jitter_db": "random change of gain, either way",
     "augment": "share of the training windows changed as a narrow line, a codec or noise would",
-    "changes": "what those go through, with commas between them; what stands twice comes twice as often",
+    "changes": "what those go through, with commas between them; what is listed twice comes twice as often",
     "consistency": "weight of the distance between the codes of a changed window and of the same window unchanged",
     "consistent_under": "which changes that counts for",
     "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
@@ -63,13 +63,13 @@ def add(commands: Commands) -> None:
     add_description_options(parser)
     group = parser.add_argument_group("training")
     fields = {field.name: field for field in dataclasses.fields(Settings)}
-    for name, told in _HELP.items():
+    for name, meaning in _HELP.items():
         default: Any = fields[name].default
         group.add_argument(
             f"--{name.replace('_', '-')}",
             type=index if type(default) is int else type(default),
             default=default,
-            help=f"{told} (default: {default})",
+            help=f"{meaning} (default: {default})",
         )
     group.add_argument("--optimiser", choices=OPTIMISERS, default="adamw", help="default: adamw; soap suits LSTMs")
     group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
@@ -156,7 +156,7 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
     if arch is None or units is None:
         raise ArgumentError("which network? --arch and --units are needed, or --init")
     chosen = {name: getattr(options, name) for name in _HELP}
-    # The name alone: where a model is kept on one computer tells nothing on another.
+    # The name alone: where a model is kept on one computer has no meaning on another.
     init = Path(options.init).resolve().name if options.init else None
     chosen |= {"optimiser": options.optimiser, "loss": options.loss or ARCHITECTURES[arch].loss}
     return Settings(arch, units, init, **chosen)

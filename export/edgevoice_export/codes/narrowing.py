@@ -1,7 +1,12 @@
-"""A trained autoencoder with fewer numbers in its bottleneck: the beginning of another's training.
+"""Narrowing: a trained autoencoder gets fewer numbers in its code, as the beginning of a smaller one's training.
 
-Of the old bottleneck z, the decoder takes in C z. The new one keeps those directions of C z that are largest in the mean
-square over some windows, so that the layers around the bottleneck go on with nearly what they had.
+A smaller autoencoder learns faster from a larger one's weights than from random ones, but its code has to be chosen. The
+decoder begins with a matrix C, so of the old code z it sees C z only. The new code keeps the directions of C z that are
+largest in the mean square over some training windows. These are principal components of what the decoder takes in (C.
+Eckart and G. Young, "The approximation of one matrix by another of lower rank", Psychometrika 1, 1936), and the layers
+around the code go on with nearly what they had.
+
+It costs one pass of the encoder over 16 windows for each number of the old code: 25 s from 256 numbers, on one core.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ WINDOWS_A_UNIT = 16
 _FAINT = 0.03
 """Share of the strongest direction's amplitude below which one is faint."""
 _RIDGE = 1e-6
-"""Of the fit before the activation, as a share of the mean power there."""
+"""Ridge of the fit before the activation, as a share of the mean power there."""
 _LEAST = 1e-12
 """Directions of the old bottleneck with less than this share of its power are none."""
 
@@ -39,7 +44,7 @@ def narrowed(architecture: Architecture, weights: dict[str, Tensor], units: int,
             too few.
     """
     if not architecture.code_rows:
-        raise ArgumentError("the bottleneck of this architecture cannot be narrowed: begin with weights of the same size")
+        raise ArgumentError("the bottleneck of this architecture cannot be narrowed: begin with weights of as many units")
     row, bias = architecture.code_rows
     (column,) = architecture.code_columns
     wide = len(weights[bias])

@@ -1,7 +1,12 @@
-"""The scale of a bottleneck, which reconstruction leaves free, settled: every number has a size near 1.
+"""Scaling: every number of a code gets a size near 1.
 
-Users get numbers of like size, and float32 rounding stays where it is small. The factors are powers of two, so the
-reconstruction has the same bits as before.
+An autoencoder's reconstruction stays the same when a number of its code is divided by some factor and the decoder
+multiplies it by the same factor again, so training leaves the factors to chance. Users want numbers of like size, and
+rounding to float32 should be as fine for each. The factors are powers of two, by which floating-point numbers are
+multiplied exactly: the reconstruction keeps its bits. This uses no more than the symmetry itself; there is no publication
+behind it.
+
+It costs one pass of the encoder over the windows that sizes are measured on: 5 s for 1024 of them, on one core.
 """
 
 from __future__ import annotations

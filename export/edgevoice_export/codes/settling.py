@@ -23,7 +23,7 @@ def settled(architecture: Architecture, weights: dict[str, Tensor], validation: 
     Args:
         architecture: says which weights make the bottleneck, and which take it in.
         weights: as the network's `state_dict` has them.
-        validation: windows that stand for what the network is for.
+        validation: windows that are typical of what the network is for.
     """
     if not architecture.code_rows:
         return weights

@@ -1,8 +1,13 @@
-"""Numbers of a bottleneck that its activation hardly ever lets through, made linear.
+"""Straightening: numbers of a code that its activation hardly ever lets through are made linear.
 
-A leaky unit that speech leaves off is a switch: it hardly moves, until something else turns it on, such as the band of a
-telephone, and then moves by hundreds of its deviations. On its flat side it is straight too. So such a number is given the
-slope of that side everywhere: what is rebuilt of windows that leave it off stays what it was.
+A leaky rectifier is straight on both sides of zero, with a smaller slope below. A number of the code that is below zero
+for all usual speech hardly moves, until something else, such as the band of a telephone, brings it above zero: then it
+moves by hundreds of its standard deviations, and a classifier is misled. Such a number is given the small slope on both
+sides, by moving it to the straight part; the decoder's bias takes the move back. Windows that leave the number below zero
+are rebuilt as before. The method was made for these models; there is no publication behind it.
+
+It costs one pass of the encoder (5 s for 1024 windows, on one core), and the rare windows that used the bend are rebuilt
+a little less well.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ def straightened(architecture: Architecture, weights: dict[str, Tensor], spectro
     Args:
         architecture: says which weights make the bottleneck, and which take it in.
         weights: as the network's `state_dict` has them.
-        spectrograms: of windows that stand for what the network is for, (n, 1, bands, columns).
+        spectrograms: of windows that are typical of what the network is for, (n, 1, bands, columns).
     """
     if not architecture.code_bias:
         return weights

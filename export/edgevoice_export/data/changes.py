@@ -1,6 +1,12 @@
-"""Changes of a training window that a recording may have gone through: a narrow band, lossy codecs, noise.
+"""Changes of training windows as recordings have gone through them: a narrow band, lossy codecs, noise.
 
-A network that never saw an emptied band rebuilds speech into it, and its errors there tell of the line, not of the voice.
+An autoencoder that has only seen full-band speech rebuilds speech into a band that a telephone has emptied, so that its
+errors there describe the line and not the voice. A network that has been trained on such windows leaves the band empty.
+This is data augmentation, as denoising autoencoders have it (P. Vincent et al., "Extracting and composing robust features
+with denoising autoencoders", ICML 2008), but for one thing: the network is to rebuild the window as it was changed, since
+a frame's errors compare the reconstruction with what was heard.
+
+Each change costs 0.3 to 0.5 ms a window, as much as its spectrogram; MP3, which encodes and decodes, costs 8 ms.
 """
 
 from __future__ import annotations
@@ -28,7 +34,7 @@ class Change(NamedTuple):
     kind: str
     """One of `CHANGES`."""
     seed: int
-    """Of all that is random in it."""
+    """Decides all that is random in it."""
 
 
 def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:

@@ -32,7 +32,7 @@ class Recording:
         return np.pad(samples, (0, max(0, end - start - len(samples))))
 
     def mean(self, dtype: Any = None) -> Any:
-        """Of all samples."""
+        """The mean of all samples."""
         return self[:].mean(dtype=dtype)
 
     def min(self) -> float:

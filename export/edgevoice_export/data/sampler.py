@@ -110,10 +110,12 @@ def split_speakers(speakers: tuple[str, ...], share: float, seed: int) -> tuple[
     """
     names = sorted(set(speakers))
     if not 0 < share < 1:
-        raise ArgumentError(f"validation share {share}: expected a number between 0 and 1")
+        raise ArgumentError(f"validation share {share}: expected a number between 0 and 1, such as 0.1")
     if len(names) < 2:
-        told = "two or more are needed, some to validate on (a file's folder is its speaker, unless a --table tells)"
-        raise ArgumentError(f"{len(names)} speaker in the data: {told}")
+        raise ArgumentError(
+            f"{len(names)} speaker in the data: expected two or more, some of them to validate on; put each speaker's files "
+            "into a folder, or name the speakers in a table (--table)"
+        )
     count = min(max(1, round(share * len(names))), len(names) - 1)
     chosen = set(np.random.default_rng([seed, 1]).choice(names, size=count, replace=False).tolist())
     held = np.array([name in chosen for name in speakers])

@@ -10,7 +10,7 @@ from torch.nn import functional
 def convolve_upsampled(x: Tensor, kernel: Tensor, padding: tuple[int, ...]) -> Tensor:
     """What `conv_transpose2d(interpolate(x, scale_factor=2.0), kernel, padding=padding)` gives, with 4 taps instead of 9.
 
-    Of three neighbours in the doubled image two are the same pixel of the small one, so their taps add up. Each pixel of a
+    Two of three neighbours in the doubled image are the same pixel of the small one, so their taps add up. Each pixel of a
     2x2 block has its own sums; the four are computed as channels, then interleaved.
 
     Args:

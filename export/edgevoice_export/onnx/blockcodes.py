@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 64
-"""Weights of a row that share a scale. Of 32, 64 and 128, the largest with which ONNX Runtime 1.31 gave a window the same
-bits in every batch."""
+"""Weights of a row that share a scale. It is the largest of 32, 64 and 128 with which ONNX Runtime 1.31 gave a window
+the same bits in every batch."""
 
 _ZERO = 128
 """The code of 0, which is what ONNX's MatMulNBits takes where nothing else is said."""
@@ -33,5 +33,5 @@ class BlockCodes(NamedTuple):
         return cls((rounded + _ZERO).astype(np.uint8), scales)
 
     def weights(self) -> NDArray[np.float32]:
-        """What the codes stand for, float32 (rows, columns)."""
+        """The rounded weights, float32 (rows, columns)."""
         return ((self.codes.astype(np.float32) - _ZERO) * self.scales[:, :, None]).reshape(len(self.codes), -1)

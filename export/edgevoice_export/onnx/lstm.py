@@ -1,6 +1,10 @@
-"""LSTM layers as ONNX has them, for export.
+"""LSTM layers as single ONNX operators, for the export of recurrent autoencoders.
 
-The exporter would follow PyTorch's LSTM through every time step, which takes a minute, and slice the weights in the graph.
+An LSTM reads a spectrogram column by column. PyTorch's exporter would write these steps out one by one, which takes a
+minute and makes a large, slow graph, where ONNX has one operator for the whole layer. While a network is exported, this
+module takes the place of `nn.LSTM` and writes that operator, with the gates in its order, as the ONNX specification has
+it (operator `LSTM`). The numbers are those of PyTorch up to the rounding of float32, which verification checks; nothing
+is lost.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Samples go in: float32 (n, window), at the model's rate and level, as `Extractor.encode` takes them. Descriptors come out:
 float32 (n, bottleneck + error). The Fourier transform, the Mel bands and the logarithm are operators of the graph, before
-the two networks, which stay as they are; it is built from the definition of the spectrogram in `model.json`, with ONNX's own
-operators of opset 18. It costs accuracy: sums are ordered otherwise than in NumPy, so that the descriptors of noise at all
-levels of speech differ from the runtime's by up to 4e-6. The level must be applied by the caller.
+the two networks, which stay as they are; it is built from the definition of the spectrogram in `model.json`, with ONNX's
+own operators of opset 18. It costs accuracy: sums are ordered otherwise than in NumPy, so that the descriptors of noise
+at all levels of speech differ from the runtime's by up to 4e-6. The level must be applied by the caller.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def convert_to_pcm(folder: ModelFolder, transform: Transform = "stft") -> onnx.M
         folder: the model folder.
         transform: `stft`, ONNX's own operator, in float64 as the runtime's front end; or `convolution` with the tapered
             sines and cosines, in float32, for providers that have no STFT, such as CUDA: its rounding errors, 1e-7 of
-            the loudest amplitude, stand above what is quieter.
+            the loudest amplitude, cover what is quieter than that.
 
     Raises:
         ModelFilesError: a network cannot be read.

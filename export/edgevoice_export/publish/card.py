@@ -22,7 +22,7 @@ _GROUPS = 8  # rows of the table by band
 
 @dataclass(frozen=True)
 class Training:
-    """What the card of a trained model tells beyond its `model.json`."""
+    """What the card of a trained model says beyond its `model.json`."""
 
     data: str
     """Name of the data, and where to find it."""
@@ -30,7 +30,7 @@ class Training:
     lineage: Lineage
     """The runs that led to it, and its own."""
     settings: Settings
-    """Of its own run."""
+    """Those of its own run."""
     speakers: tuple[int, int]
     """For training, for validation."""
     utterances: tuple[int, int]
@@ -105,12 +105,12 @@ def compact_card(
         f"Each row of a matrix is rounded to codes of 8 bits, with a scale for every {block} weights. What goes into these "
         "products is rounded to 8 bits in the same way while they run; sums are float32. All else is computed as before."
     )
-    told = (
+    drifts = (
         f"Against `{source.name}` {source.version}, {verification.windows} windows of {heard}, both in ONNX Runtime on the "
         f"CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on the "
         "features of the model that they will be used with."
     )
-    parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{told}"]
+    parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{drifts}"]
     return "\n\n".join([f"# {config.name}", *parts]) + "\n"
 
 
@@ -137,12 +137,12 @@ def _data(training: Training) -> str:
 def _settings(training: Training) -> str:
     values = ", ".join(f"{key} {value}" for key, value in dataclasses.asdict(training.settings).items() if value is not None)
     *earlier, own = training.lineage
-    told = f"## Training\n\n    {own.command()}\n\nAll settings: {values}."
+    text = f"## Training\n\n    {own.command()}\n\nAll settings: {values}."
     if earlier:
         commands = "\n\n".join(f"    # {run.model}\n    {run.command()}" for run in earlier)
         begun = "The weights that it began with, from the first run on (`edgevoice-export retrain` runs all of them)"
-        told += f" {begun}:\n\n{commands}"
-    return told
+        text += f" {begun}:\n\n{commands}"
+    return text
 
 
 def _history(training: Training) -> str:
@@ -192,8 +192,8 @@ def _half_life(config: ModelConfig) -> float:
 
 
 def _exactness(verification: Verification) -> str:
-    told = ", ".join(f"{name} {value:.1e}" for name, value in verification.differences.items())
+    largest = ", ".join(f"{name} {value:.1e}" for name, value in verification.differences.items())
     return (
         f"## Exactness\n\nONNX Runtime on the CPU against PyTorch in float64, {verification.windows} windows at batch "
-        f"{verification.batches}: largest differences {told}."
+        f"{verification.batches}: largest differences {largest}."
     )

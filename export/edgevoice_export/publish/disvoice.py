@@ -53,9 +53,9 @@ The level is DisVoice's: mean and peak of the whole recording (`utterance`). Dis
 _STATISTICS = {
     "batch": """DisVoice never calls `eval()`: its batch norms use the statistics of the windows of one recording, together.
 So do these networks: they take whole recordings, and the features of a window depend on the windows beside it.""",
-    "running": """The batch norms use the statistics that were kept in training, so a window stands by itself. These are not
-the numbers that DisVoice gives.""",
-    "none": "The network has no batch norm; a window stands by itself.",
+    "running": """The batch norms use the statistics that were kept in training, so a window does not depend on others.
+These are not the numbers that DisVoice gives.""",
+    "none": "The network has no batch norm; a window does not depend on others.",
 }
 
 

@@ -1,4 +1,4 @@
-"""The networks that a model folder is to have, run before there is one: `model.json` tells how well they do."""
+"""The networks that a model folder is to have, run before there is one, for `model.json` is to say how well they do."""
 
 from __future__ import annotations
 

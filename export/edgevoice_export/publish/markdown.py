@@ -11,7 +11,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str | None 
     """Lines of a table, without a line's end after the last.
 
     Args:
-        head: what stands above the columns.
+        head: the names of the columns.
         rows: their cells.
         align: a letter a column, `l` or `r`; without it the columns are aligned as the reader's program likes.
     """

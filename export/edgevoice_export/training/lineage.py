@@ -21,7 +21,7 @@ class Run:
     model: str
     """What came of it: a name, and the version where it has one."""
     settings: Settings | None = None
-    """Of a training; None for an import."""
+    """Those of a training; None for an import."""
     table: bool = False
     """Whether a table said which files of the data are read, and who speaks in them."""
     pad: bool = False

@@ -10,7 +10,7 @@ from torch import nn
 
 from edgevoice.errors import MissingPackageError
 
-# Of a mean over thousands of points, most gradients are below 1e-8: with the usual epsilon such weights hardly move.
+# Most gradients of a mean over thousands of points are below 1e-8: with the usual epsilon such weights hardly move.
 _EPSILON = 1e-13
 
 

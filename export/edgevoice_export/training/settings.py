@@ -41,7 +41,7 @@ class Settings:
     augment: float = 0.0
     """Share of the training windows that are changed as a narrow line, a lossy codec or noise would."""
     changes: str = ",".join(CHANGES)
-    """What those go through, each entry as likely as the others, with commas between them; one may stand several times."""
+    """What those go through, with commas between them. Each entry is as likely as the others; one may be listed twice."""
     consistency: float = 0.0
     """Weight of the distance between the codes of changed windows and of the same windows unchanged, beside the
     reconstruction error (see `consistency`). The twin of a changed window takes the place of an unchanged one: of a batch,
@@ -88,7 +88,8 @@ class Settings:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)!r}: {expected}")
         for name, weight in (("changes", "augment"), ("consistent_under", "consistency")):
             if getattr(self, name) != getattr(Settings, name) and not getattr(self, weight):
-                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: tells nothing while {weight} is 0")
+                option = name.replace("_", "-")
+                raise ArgumentError(f"{option} {getattr(self, name)}: has no effect while {weight} is 0; raise that too")
         if set(listed(self.changes)).isdisjoint(listed(self.consistent_under)):
             raise ArgumentError(f"consistent-under {self.consistent_under}: none of the changes {self.changes}")
         if self.fixed_norms == 1 and self.init is None:

@@ -105,7 +105,7 @@ def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
 
 
 def unpack_weights(folder: ModelFolder) -> Weights:
-    """The weights of a model folder; where it has them in 8 bits, what those stand for.
+    """The weights of a model folder; where it has them in 8 bits, the rounded ones.
 
     Raises:
         ModelFilesError: it has none, or is damaged.

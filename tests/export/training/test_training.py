@@ -250,8 +250,8 @@ def test_learning_rate_is_one_cycle(step: int):
         ({"augment": 0.5, "consistency": -1.0}, "consistency -1.0"),
         ({"consistency": 1.0}, "augment between 0 and 1"),
         ({"augment": 1.0, "consistency": 1.0}, "augment between 0 and 1"),
-        ({"changes": "mp3"}, "changes mp3: tells nothing while augment is 0"),
-        ({"consistent_under": "mp3"}, "consistent-under mp3: tells nothing while consistency is 0"),
+        ({"changes": "mp3"}, "changes mp3: has no effect while augment is 0"),
+        ({"consistent_under": "mp3"}, "consistent-under mp3: has no effect while consistency is 0"),
         (
             {"augment": 0.5, "changes": "mp3", "consistency": 1.0, "consistent_under": "noise,band"},
             "noise,band: none of the changes mp3",

@@ -16,7 +16,7 @@ _ACTIVATIONS = ("LeakyRelu", "Relu", "Sigmoid")
 
 
 def activate_before_moving(model: ir.Model) -> None:
-    """Move every activation in front of the moves that stand between it and its convolution."""
+    """Move every activation in front of the moves between it and its convolution."""
     for node in list(model.graph):
         if node.op_type in _ACTIVATIONS:
             _move_up(node)

@@ -1,6 +1,6 @@
 """A batch norm in evaluation mode is a factor and a shift a channel: the convolution before it takes them in.
 
-A factor above zero also passes a max-pool that stands between the two: max(f x + s) = f max(x) + s.
+A factor above zero also passes a max-pool between the two: max(f x + s) = f max(x) + s.
 """
 
 from __future__ import annotations

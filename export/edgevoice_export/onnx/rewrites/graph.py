@@ -56,7 +56,7 @@ def bypass(node: ir.Node, value: ir.Value) -> None:
         producer = value.producer()
         value.name, output.name = output.name, f"{output.name}_before"
         if producer is None:
-            raise ValueError(f"{node.op_type} stands between an input and an output")
+            raise ValueError(f"{node.op_type} is the only node between an input and an output")
     ir.convenience.replace_all_uses_with(output, value, replace_graph_outputs=True)
     if node.graph is not None:
         node.graph.remove(node, safe=True)
