@@ -81,7 +81,9 @@ class Checkpoint:
             content["history"] = [Epoch(**epoch) for epoch in content["history"]]
             return cls(**content)
         except (KeyError, TypeError, ModelConfigError) as error:
-            raise ModelConfigError(f"{path}: not a checkpoint of this version of edgevoice-export train") from error
+            raise ModelConfigError(
+                f"{path}: not a checkpoint of this version of edgevoice-export; use the version that wrote it, or train anew"
+            ) from error
 
 
 def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:

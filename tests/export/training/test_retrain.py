@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import signal
 from pathlib import Path
 
 import pytest
 import torch
 
+from edgevoice.errors import ArgumentError
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.cli import main, train
-from edgevoice_export.training.lineage import model_lineage
+from edgevoice_export.cli import main, retrain, train
+from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.publish.export import Description
+from edgevoice_export.training.lineage import Run, model_lineage
 from edgevoice_export.training.weights import read_weights
 
 FEW = ["--epochs=2", "--epoch-windows=8", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
@@ -95,3 +100,14 @@ def test_dry_run_of_a_shipped_model_begins_each_run_with_the_one_before(capsys: 
 def test_what_was_not_trained_is_refused(disvoice_models: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["retrain", str(disvoice_models / "disvoice-rae-256"), "--data", "x", "--out", "y"]) == 2
     assert "has no training run" in capsys.readouterr().err
+
+
+def test_imports_what_the_first_run_began_with(tmp_path: Path):
+    torch.manual_seed(0)
+    torch.save(ARCHITECTURES["rae"].network(64).state_dict(), tmp_path / "64_RAE.pt")
+    step, out = Run("disvoice-rae-64 1.0.0", imported="64_RAE.pt"), tmp_path / "runs" / "disvoice-rae-64"
+    options = argparse.Namespace(disvoice=tmp_path / "64_RAE.pt")
+    assert retrain._do(step, None, options, out, Description("disvoice-rae-64")) == 0
+    assert model_lineage(ModelFolder.open(out).config) == (step,)
+    with pytest.raises(ArgumentError, match=r"has no 256_RAE\.pt"):
+        retrain._do(dataclasses.replace(step, imported="256_RAE.pt"), None, options, out, Description("x"))
