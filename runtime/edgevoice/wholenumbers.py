@@ -50,7 +50,7 @@ def parse_whole(name: str, text: str, least: int, most: int | None = None, unit:
 
 
 def _held(value: object) -> int | None:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":  # NumPy's truth values too
         return None
     if isinstance(value, SupportsIndex):
         try:

@@ -19,7 +19,7 @@ _INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\nti
 _SWALLOWED = f"try:\n    {_INTERRUPTED.replace(chr(10), chr(10) + '    ')}\nexcept KeyboardInterrupt:\n    pass\n"
 
 
-@pytest.mark.parametrize(("package", "command"), [("edgevoice", "extract"), ("edgevoice_export", "train")])
+@pytest.mark.parametrize(("package", "command"), [("edgevoice", "extract"), ("edgevoice_export", "pcm")])
 @pytest.mark.parametrize("module", [_INTERRUPTED, _SWALLOWED], ids=["raised", "swallowed"])
 def test_while_modules_are_imported_it_ends_without_a_word(tmp_path: Path, package: str, command: str, module: str) -> None:
     (tmp_path / "numpy.py").write_text(module)
