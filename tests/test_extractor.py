@@ -272,6 +272,17 @@ def test_other_processes_take_it(tiny: Extractor, speech: Path) -> None:
     assert [features.values.tobytes() for features in found] == [expected] * 2
 
 
+def test_the_workers_of_a_dask_cluster_take_it(tiny: Extractor, speech: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    expected = tiny.extract(speech).values.tobytes()
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = client.gather(client.map(partial(tiny.extract, workers=1), [speech] * 2, pure=False))
+    assert [features.values.tobytes() for features in found] == [expected] * 2
+
+
 class Recordings:
     """A data set of PyTorch's kind, whose workers are processes."""
 
