@@ -91,7 +91,7 @@ def test_what_is_overwritten_later_was_copied() -> None:
     assert compute(reused(), 3) == [2.0 * k for k in range(12)]
 
 
-@given(workers=st.integers(1, 6), count=st.integers(0, 40))
+@given(workers=st.integers(2, 6), count=st.integers(0, 40))
 def test_few_batches_wait(workers: int, count: int) -> None:
     double: Any = Doubling()
     with Concurrent(Pipeline(double, double, LAYOUT, 1), workers) as analysis:

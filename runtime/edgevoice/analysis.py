@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -123,19 +123,20 @@ class Direct:
 class Concurrent:
     """Batches of windows computed by several threads at once; their features in order, with the bits of `Direct`.
 
-    A context manager: its threads have ended when it has.
+    The calling thread is one of the workers: it brings batches, and computes when enough wait. A context manager: the
+    other threads have ended when it has.
 
     Args:
         pipeline: what computes.
-        workers: how many batches are computed at the same time.
+        workers: how many batches are computed at the same time, 2 or more.
     """
 
     def __init__(self, pipeline: Pipeline, workers: int) -> None:
         from concurrent.futures import ThreadPoolExecutor  # loaded here: a live program needs none
 
-        self._pipeline, self._workers = pipeline, workers
-        self._pool = ThreadPoolExecutor(workers, "edgevoice extract")
-        self._pending: deque[Future[Features]] = deque()
+        self._pipeline, self._most = pipeline, _AHEAD * workers
+        self._pool = ThreadPoolExecutor(workers - 1, "edgevoice extract")
+        self._pending: deque[_Batch] = deque()
         self._idle: SimpleQueue[Direct] = SimpleQueue()  # buffers, for whichever thread takes the next batch
 
     def __enter__(self) -> Concurrent:
@@ -152,19 +153,36 @@ class Concurrent:
         """
         # The windower overwrites what it gave out.
         windows = replace(windows, samples=windows.samples.copy())
-        self._pending.append(self._pool.submit(self._compute, windows))
+        self._pending.append(_Batch(windows, self._pool.submit(self._compute, windows)))
         ready = []
-        while len(self._pending) > _AHEAD * self._workers or (self._pending and self._pending[0].done()):
-            ready.append(self._pending.popleft().result())
+        while len(self._pending) > self._most or (self._pending and self._pending[0].future.done()):
+            ready.append(self._oldest())
         return Features.join(ready, self._pipeline.layout)
 
     def finish(self) -> Features:
         """The features of all windows that wait."""
-        return Features.join((self._pending.popleft().result() for _ in range(len(self._pending))), self._pipeline.layout)
+        return Features.join((self._oldest() for _ in range(len(self._pending))), self._pipeline.layout)
 
     def reset(self) -> None:
         """Forget the windows that wait."""
         self._pending.clear()
+
+    def _oldest(self) -> Features:
+        """Features of the oldest batch; computes others while another thread is busy with it."""
+        oldest = self._pending[0]
+        while not oldest.future.done() and self._help():
+            pass
+        self._pending.popleft()
+        return oldest.future.result()
+
+    def _help(self) -> bool:
+        """Compute, in this thread, a batch that no thread has begun; False where there is none."""
+        for batch in self._pending:
+            if batch.future.cancel():
+                batch.future = type(batch.future)()
+                batch.future.set_result(self._compute(batch.windows))
+                return True
+        return False
 
     def _compute(self, windows: Windows) -> Features:
         try:
@@ -175,6 +193,14 @@ class Concurrent:
             return direct.run(windows)
         finally:
             self._idle.put(direct)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Windows on their way, and what comes of them."""
+
+    windows: Windows
+    future: Future[Features]
 
 
 def default_workers(threads: int) -> int:
