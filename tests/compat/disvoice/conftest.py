@@ -35,17 +35,6 @@ def disvoice_wheel(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def disvoice_models(disvoice_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with `disvoice-cae-256`, `disvoice-cae-256-running` and `disvoice-rae-256`."""
-    from edgevoice_export.publish.disvoice import find_published, import_published
-
-    folder = tmp_path_factory.mktemp("disvoice")
-    for published in find_published(disvoice_wheel):
-        import_published(published, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def recordings(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Recordings on which a front end could differ from DisVoice's, of 3 s."""
     return write_recordings(speech, tmp_path_factory.mktemp("recordings"))
