@@ -135,7 +135,9 @@ def test_start_and_end_cut_and_keep_the_place_in_time(tiny: Extractor, speech: P
     assert len(tiny.extract(speech, end=1000.0)) == 31
 
 
-@pytest.mark.parametrize("times", [("1", None), (True, None), (-1, None), (2, 2), (3, 1), (float("nan"), None), (None, 0)])
+@pytest.mark.parametrize(
+    "times", [("1", None), (True, None), (-1, None), (2, 2), (3, 1), (float("nan"), None), (None, 0), (1e305, None)]
+)
 def test_times_in_no_order(tiny: Extractor, speech: Path, times: tuple[Any, Any]) -> None:
     with pytest.raises(edgevoice.ArgumentError):
         tiny.extract(speech, start=times[0], end=times[1])
@@ -327,6 +329,13 @@ def test_whole_numbers_of_any_type(tiny: Extractor, noise: np.ndarray, rate: Any
     expected = tiny.extract((noise, 16000)).values.tobytes()
     assert tiny.extract((noise, rate), workers=np.int8(2), channel=np.uint8(0)).values.tobytes() == expected
     assert tiny.stream(rate, np.float64(1)).rate == 16000
+
+
+def test_a_relative_path_holds_in_another_folder(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_model.parent)
+    packed = pickle.dumps(edgevoice.load(Path(tiny_model.name)))
+    monkeypatch.chdir(tmp_path)
+    assert pickle.loads(packed).config.name == "tiny"
 
 
 def test_session_options_reach_onnxruntime(tiny_model: Path) -> None:

@@ -132,9 +132,10 @@ class Concurrent:
     """
 
     def __init__(self, pipeline: Pipeline, workers: int) -> None:
-        from concurrent.futures import ThreadPoolExecutor  # loaded here: a live program needs none
+        from concurrent.futures import Future, ThreadPoolExecutor  # loaded here: a live program needs none
 
         self._pipeline, self._most = pipeline, _AHEAD * workers
+        self._new_future: type[Future[Features]] = Future
         self._pool = ThreadPoolExecutor(workers - 1, "edgevoice extract")
         self._pending: deque[_Batch] = deque()
         self._idle: SimpleQueue[Direct] = SimpleQueue()  # buffers, for whichever thread takes the next batch
@@ -179,7 +180,7 @@ class Concurrent:
         """Compute, in this thread, a batch that no thread has begun; False where there is none."""
         for batch in self._pending:
             if batch.future.cancel():
-                batch.future = type(batch.future)()
+                batch.future = self._new_future()
                 batch.future.set_result(self._compute(batch.windows))
                 return True
         return False

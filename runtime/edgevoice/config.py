@@ -310,7 +310,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) != len(pairs):
         keys = [key for key, _ in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ModelConfigError(f"{repeated}: stands twice")
+        raise ModelConfigError(f"{repeated}: appears twice")
     return data
 
 

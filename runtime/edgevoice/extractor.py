@@ -180,7 +180,7 @@ class Extractor:
             raise ArgumentError("group: expected one that this extractor made, extractor.group()")
         member = group.member()
         stream = self._stream(member, chosen, hop, rate, channels, channel)
-        member.of(stream)
+        member.belong_to(stream)
         return stream
 
     def group(self) -> StreamGroup:
@@ -228,9 +228,8 @@ class Extractor:
             source = stack.enter_context(open_source(audio, start, end, channel))
             if chosen.needs_whole:
                 chosen = self._settled(chosen, source, channel)
-            analysis: Analysis = Direct(self._pipeline)
-            if workers > 1:
-                analysis = stack.enter_context(Concurrent(self._pipeline, workers))
+            several = stack.enter_context(Concurrent(self._pipeline, workers)) if workers > 1 else None
+            analysis = several or Direct(self._pipeline)
             stream = self._stream(analysis, chosen, hop, source.rate, source.channels, channel)
             features = Features.join(_fed(stream, source, pad, progress), self.layout)
             if not len(features):
@@ -322,7 +321,9 @@ class Extractor:
     def _windows(self, window: NDArray[Any]) -> Array:
         """Checked, (n, window)."""
         size = self.config.audio.window
-        shape = getattr(window, "shape", None)
+        if not isinstance(window, np.ndarray):
+            raise SamplesError(f"windows have the type {type(window).__name__} and no shape, expected a NumPy array")
+        shape = window.shape
         if not shape or len(shape) > 2 or shape[-1] != size or shape[0] == 0:
             raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
         return check_samples(window.reshape(-1)).reshape(-1, size)
@@ -350,7 +351,7 @@ class Extractor:
         if seconds is None:
             return audio.hop
         if not is_number(seconds) or not 0 < seconds < 3600:
-            raise ArgumentError(f"hop {seconds!r}: expected seconds, above 0")
+            raise ArgumentError(f"hop {seconds!r}: expected seconds, above 0 and below 3600")
         samples = round(seconds * audio.rate)
         if samples == 0 or samples % step or abs(samples - seconds * audio.rate) > 1e-6 * audio.rate:
             raise ArgumentError(f"hop {seconds}: expected a multiple of {step / audio.rate:g} s, the step of the level")

@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ SessionOptions = Mapping[str, str | int | float | bool]
 
 FRONT_END = "frontend.onnx"
 
-_MEND = f"pip uninstall -y {' '.join(PACKAGES)}, then install 'edgevoice[cpu]' or 'edgevoice[gpu]'"
+_REMOVE = f"pip uninstall -y {' '.join(PACKAGES)}"
+_MEND = f"{_REMOVE}, then install exactly one of them, as with 'edgevoice[cpu]' or 'edgevoice[gpu]'"
 _ERRORS_ONLY = 3  # of ONNX Runtime's severities
 
 
@@ -81,12 +83,16 @@ class Networks:
         self.front_end: GraphFrontEnd | None = None
         """What makes spectrograms on the device; None where NumPy makes them."""
         if provider.graph_front_end and FRONT_END in config.files:
-            self.front_end = GraphFrontEnd(opened(FRONT_END), config.audio.window, self._image)
+            session = opened(FRONT_END)
+            _check_graph(session, FRONT_END, {"samples": (config.audio.window,)}, {"spectrogram": self._image})
+            self.front_end = GraphFrontEnd(partial(self._run_once, session, ["spectrogram"]), self._image)
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
         self._trying = threading.Lock()
         for size in self._sizes:  # each new size costs a search
             self._probe(size)
+            if self.front_end:
+                self.front_end.compute(np.zeros((size, config.audio.window), np.float32))
 
     def encode(self, spectrograms: Array) -> Array:
         """Bottleneck, float32 (n, units), of spectrograms, float32 (n, 1, bands, columns)."""
@@ -149,7 +155,7 @@ class Networks:
         except Exception as error:
             if re.search("alloc|out of memory", str(error), re.IGNORECASE):
                 raise DeviceMemoryError(
-                    f"{count} windows at once do not fit into the memory of {self._device.name}: use shorter audio"
+                    f"{count} windows at once do not fit into the memory of {self._device.name}: free some of it"
                 ) from error
             raise ProviderError(f"ONNX Runtime failed on {self._device.name}: {_first_line(error)}") from error
         return [result[:count] for result in results]
@@ -158,9 +164,8 @@ class Networks:
 class GraphFrontEnd:
     """Spectrograms by `frontend.onnx`, on the device that computes the networks; used as `frontend.FrontEnd`."""
 
-    def __init__(self, session: Any, window: int, image: tuple[int, int, int]) -> None:
-        _check_graph(session, FRONT_END, {"samples": (window,)}, {"spectrogram": image})
-        self._session = session
+    def __init__(self, run: Callable[[dict[str, Array]], list[Array]], image: tuple[int, int, int]) -> None:
+        self._run = run
         self.shape = image[1:]
         """(bands, columns) of one spectrogram."""
 
@@ -179,7 +184,7 @@ class GraphFrontEnd:
         exact = windows.astype(np.float64)
         exact -= np.reshape(offset, (-1, 1))
         exact *= np.reshape(gain, (-1, 1))
-        result: Array = self._session.run(["spectrogram"], {"samples": exact.astype(np.float32)})[0][:, 0]
+        result: Array = self._run({"samples": exact.astype(np.float32)})[0][:, 0]
         if out is None:
             return result
         np.copyto(out, result)
@@ -200,7 +205,7 @@ def open_session(
 
     Args:
         folder: the model folder.
-        name: `encoder.onnx` or `decoder.onnx`.
+        name: `encoder.onnx`, `decoder.onnx` or `frontend.onnx`.
         device: what computes: see `providers`.
         threads: CPU threads of one run.
         optimised: False computes operator by operator, with the weights as they are in the file.
@@ -313,7 +318,8 @@ def load_onnxruntime(device: str = "cpu") -> Any:
     if provider.execution not in available:
         raise ProviderError(
             f"device {device!r} needs '{provider.install}': the ONNX Runtime installed "
-            f"({', '.join(_distributions(onnxruntime)) or 'unknown'}) has only {', '.join(available)}; {_MEND}"
+            f"({', '.join(_distributions(onnxruntime)) or 'unknown'}) has only {', '.join(available)}; {_REMOVE}, then "
+            f"pip install '{provider.install}'"
         )
     return onnxruntime
 

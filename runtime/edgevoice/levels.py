@@ -1,8 +1,8 @@
 """Levels: the offset and gain that bring a window's samples to the scale that a model was trained on.
 
-Each level is one class, and one line in `LEVELS`. All of them work on four numbers of every step of samples (mean, lowest,
-highest, mean square), which are measured once: the same numbers also tell silence and loudness. Rounding is monotone, so
-the largest |x - m| of a step is max(highest - m, m - lowest) to the last bit.
+Each level that has a name is one class, listed in `LEVELS`. All of them work on four numbers of every step of samples
+(mean, lowest, highest, mean square), which are measured once: the same numbers also tell silence and loudness. Rounding is
+monotone, so the largest |x - m| of a step is max(highest - m, m - lowest) to the last bit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.samples import is_number
 from edgevoice.config import SILENCE, LevelConfig
 from edgevoice.errors import ArgumentError, ModelConfigError
 
@@ -215,7 +216,7 @@ def find_level(option: str | float | None, config: LevelConfig) -> Level:
             raise ModelConfigError(f"level.default: {option!r} is not one of {', '.join(LEVELS)}")
     if isinstance(option, str) and option in LEVELS:
         return LEVELS[option](config)
-    if isinstance(option, bool) or not isinstance(option, int | float | np.integer | np.floating):
+    if isinstance(option, str) or not is_number(option):
         raise ArgumentError(f"level {option!r}: expected {', '.join(LEVELS)} or a number (a fixed gain)")
     if not (math.isfinite(option) and SILENCE <= option <= 1 / SILENCE):
         raise ArgumentError(f"level {option}: a fixed gain is from 2^-15 to 2^15")

@@ -27,7 +27,7 @@ _EXTERNAL_DATA = b"\x0a\x08location\x12"
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A folder with `encoder.onnx`, `decoder.onnx` and `model.json`."""
+    """A folder with `encoder.onnx`, `decoder.onnx`, `model.json` and, where it has one, `frontend.onnx`."""
 
     path: Path
     config: ModelConfig
@@ -40,7 +40,7 @@ class ModelFolder:
             ModelNotFoundError: there is no such folder, or it has no `model.json`.
             ModelConfigError: its `model.json` is not what the format allows.
         """
-        folder = Path(path)
+        folder = Path(path).absolute()  # another process, or this one later, may be in another folder
         if not is_file(folder / CONFIG_FILE):
             raise ModelNotFoundError(f"{folder}: no model folder ({CONFIG_FILE} is not there)")
         return cls(folder, ModelConfig.read(folder / CONFIG_FILE))
@@ -164,7 +164,7 @@ def _unpacked(resource: Traversable) -> Path:
         raise ModelNotFoundError(f"{resource}: no model folder")
     folder = Path(tempfile.mkdtemp(prefix="edgevoice-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for file in resource.iterdir():
+    for file in (entry for entry in resource.iterdir() if entry.is_file()):
         (folder / file.name).write_bytes(file.read_bytes())
     return folder
 

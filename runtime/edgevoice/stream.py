@@ -162,8 +162,9 @@ class StreamGroup:
 
     `push`, `skip` and `finish` of its streams give no frames. Networks that run on several windows at once read their
     weights once for all: the more falls due between two calls of `collect`, the less a window costs. The frames have the
-    bits that each stream would give alone. A group and its streams belong to one thread at a time; any number of groups
-    may share an extractor.
+    bits that each stream would give alone. A `push` can compute the windows of other streams too: a DeviceError there, as
+    in `collect`, loses the frames that wait, of all streams of the group. A group and its streams belong to one thread at a
+    time; any number of groups may share an extractor.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -256,7 +257,7 @@ class GroupAnalysis:
         self._group = group
         self._stream: weakref.ref[Stream] | None = None  # the stream holds its analysis, not the other way round
 
-    def of(self, stream: Stream) -> None:
+    def belong_to(self, stream: Stream) -> None:
         """Say which stream it is."""
         self._stream = weakref.ref(stream)
 

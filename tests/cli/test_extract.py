@@ -188,7 +188,7 @@ def test_a_channel_that_one_file_lacks_fails_that_file(run: Callable, tmp_path: 
         (("-o", "table.csv", "--format", "npy"), "its suffix says csv, --format says npy"),
         (("--format", "npy"), "only csv goes to standard output"),
         (("--start", "2", "--end", "1"), "end 1.0: expected more than start"),
-        (("--start", "-1"), "start -1.0: expected seconds, 0 or more"),
+        (("--start", "-1"), "start -1.0: expected seconds, from 0 to 1e+09"),
     ],
 )
 def test_wrong_options_are_told_before_anything_is_written(

@@ -99,7 +99,7 @@ def _adts(reader: Ahead) -> Iterator[int]:
         if len(head) < 7 and head[:1] == b"\xff":
             yield at + 7
             return
-        if head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+        if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
             return  # a tag, or damage, which the decoder finds
         at += max(7, (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5)
         yield at
@@ -111,5 +111,8 @@ def _amr(reader: Ahead) -> Iterator[int]:
         if reader.part(0, len(magic)) == magic:
             at = len(magic)
             while at < reader.size:
-                at += 1 + sizes[reader.part(at, 1)[0] >> 3 & 15]
+                mode = reader.part(at, 1)
+                if not mode:
+                    return  # the file cannot be read there, which the decoder finds
+                at += 1 + sizes[mode[0] >> 3 & 15]
                 yield at

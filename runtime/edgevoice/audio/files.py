@@ -19,6 +19,9 @@ from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatE
 if TYPE_CHECKING:
     from edgevoice.audio.views import View
 
+_LONGEST = 1e9
+"""Seconds: more than any recording has, and few enough to be counted in samples."""
+
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | AudioSource
 """What `extract` takes: a path, an open binary file, (samples, rate), or a source that is open already."""
 
@@ -45,8 +48,8 @@ def open_source(
         ArgumentError: start and end are not in order, there cannot be such a channel, or something else was given.
     """
     for name, value in (("start", start), ("end", end)):
-        if value is not None and not (is_number(value) and np.isfinite(value) and value >= 0):
-            raise ArgumentError(f"{name} {value!r}: expected seconds, 0 or more")
+        if value is not None and not (is_number(value) and 0 <= value <= _LONGEST):
+            raise ArgumentError(f"{name} {value!r}: expected seconds, from 0 to {_LONGEST:g}")
     if end is not None and end <= (start or 0):
         raise ArgumentError(f"end {end}: expected more than start ({start or 0})")
     source = _opened(audio, start, end)
@@ -209,11 +212,14 @@ class _Array(AudioSource):
         self._samples = checked[self.first : last]
         self.channels = 1 if checked.ndim == 1 else checked.shape[1]
         self.seconds = len(self._samples) / self.rate
+        self._closed = False
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
+        if self._closed:
+            raise StreamError(f"{self.name}: the source is closed")
         rows = self._samples.reshape(-1, self.channels)
         for at in range(0, len(rows), BLOCK):
             yield rows[at : at + BLOCK]
 
     def close(self) -> None:
-        pass
+        self._closed = True

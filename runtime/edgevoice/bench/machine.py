@@ -9,9 +9,10 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edgevoice import providers
 from edgevoice.cores import usable_cores
 
-PACKAGES = ("edgevoice", "numpy", "onnxruntime", "onnxruntime-gpu", "soundfile", "soxr")
+PACKAGES = ("edgevoice", "numpy", *providers.PACKAGES, "soundfile", "soxr")
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,11 @@ class Check:
     """Largest difference, relative to the largest value."""
     error: float
     """Likewise; 0 where the errors were not asked for."""
-    live: bool | None
-    """Whether a stream gives the bits of `extract`; None for a model that takes whole files only."""
+    live: bool
+    """Whether a stream gives the bits of `extract`."""
     batches: bool | None = None
     """Whether several windows are computed in one run; False where their bits would differ in a batch, so that each has a
-    run of its own; None where the extractor does not tell."""
+    run of its own; None in reports of versions that did not tell."""
 
     def __str__(self) -> str:
         told = (

@@ -95,7 +95,7 @@ def stream_blocks(
         try:
             for block in limit(blocks, arguments.seconds, rate):
                 lines.write(stream.push(block))
-        except AudioFormatError:
+        except AudioError:
             lines.write(stream.finish())  # what was heard before the source broke off
             raise
         lines.write(stream.finish())

@@ -33,7 +33,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def writing(name: str) -> Iterator[None]:
-    """Make an OutputError that carries the name of every OSError in the block but that of a closed pipe."""
+    """Make an OutputError that carries the name of every OSError in the block, except that of a closed pipe."""
     try:
         yield
     except (EdgeVoiceError, BrokenPipeError):

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +52,18 @@ def test_an_altered_graph_is_refused(with_graph: Path, monkeypatch: pytest.Monke
     (with_graph / "frontend.onnx").write_bytes(b"")
     with pytest.raises(edgevoice.ModelFilesError, match=r"frontend\.onnx"):
         edgevoice.load(with_graph)
+
+
+def test_a_failure_of_the_device_is_its_own_error(with_graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROVIDERS, "cpu", dataclasses.replace(PROVIDERS["cpu"], graph_front_end=True))
+    extractor = edgevoice.load(with_graph)
+    front_end = extractor._networks.front_end
+    assert front_end is not None
+
+    class Failing:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("CUDA out of memory")
+
+    front_end._run = partial(extractor._networks._run_once, Failing(), ["spectrogram"])
+    with pytest.raises(edgevoice.DeviceMemoryError, match="memory of cpu"):
+        extractor.describe(np.zeros(8000, np.float32))

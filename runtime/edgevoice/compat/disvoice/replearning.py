@@ -37,7 +37,7 @@ _BATCH = 64
 
 
 class RepLearning:
-    """DisVoice's `RepLearning`: the same calls, names and dtypes, and the same numbers, within 1e-4 or 1e-4 of a number.
+    """DisVoice's `RepLearning`: the same calls, names and dtypes, and the same numbers, within 1e-4, absolute or relative.
 
     As in DisVoice the samples of a recording are normalised by its mean and peak, resampled by its spectrum where they are
     not at 16 kHz, and windows of digital silence are dropped. Unlike DisVoice it takes any file that soundfile reads, and
