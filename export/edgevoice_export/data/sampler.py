@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -66,6 +66,16 @@ class WindowSampler:
             gains=10 ** (random.uniform(-jitter_db, jitter_db, size=count) / 20),
             changes=tuple(None if kind is None else Change(kind, int(random.integers(2**62))) for kind in kinds),
         )
+
+    def with_partners(self, draw: Draw, random: np.random.Generator) -> tuple[Draw, NDArray[np.int64]]:
+        """Move each window of the second half into the recording of one of the first half; return the rows (pairs, 2)."""
+        half = len(draw) // 2
+        pairs = np.stack([np.arange(half), half + np.arange(half)], axis=1)
+        recordings, starts = draw.recordings.copy(), draw.starts.copy()
+        recordings[pairs[:, 1]] = recordings[pairs[:, 0]]
+        spans = np.diff(self._ends, prepend=0)[recordings[pairs[:, 1]]]
+        starts[pairs[:, 1]] = random.integers(spans)
+        return replace(draw, recordings=recordings, starts=starts), pairs
 
     def grid(self, level: str | float, most: int | None = None) -> Draw:
         """Every window of the model's hop, or at most so many of them, evenly taken."""
