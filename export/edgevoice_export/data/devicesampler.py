@@ -253,14 +253,17 @@ DEVICE_LEVELS: dict[str, type[DeviceLevel]] = {
 
 
 class DeviceFrontEnd:
-    """`edgevoice.frontend.FrontEnd` in PyTorch and float32: (n, window) at their level -> (n, 1, bands, columns)."""
+    """`edgevoice.frontend.FrontEnd` in PyTorch: (n, window) at their level -> (n, 1, bands, columns).
+
+    As there, all is float64 up to the power of the FFT: in bands that a change has emptied, float32's rounding is heard.
+    """
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
         self._config, window = preprocessing.spectrogram, preprocessing.audio.window
         config = self._config
         self._inner = slice(config.trim[0], window - config.trim[1])
         taper = hann(config.fft) if config.taper == "hann" else np.ones(config.fft)
-        self._taper = torch.from_numpy(taper).float().to(device)
+        self._taper = torch.from_numpy(taper).to(device)
         self._filters: Tensor | None = None
         if config.bands.scale != "bins":
             filters = mel_filters(config.bands, preprocessing.audio.rate, config.fft)
@@ -269,9 +272,9 @@ class DeviceFrontEnd:
     def __call__(self, windows: Tensor) -> Tensor:
         """Compute them."""
         config = self._config
-        padded = functional.pad(windows[:, self._inner], (config.padding, config.padding))
+        padded = functional.pad(windows[:, self._inner].double(), (config.padding, config.padding))
         spectrum = torch.fft.rfft(padded.unfold(1, config.fft, config.step) * self._taper)
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = (spectrum.real.square() + spectrum.imag.square()).float()
         if config.spectrum == "magnitude":
             power = power.sqrt()
         bands = power[..., : config.bands.count] if self._filters is None else power @ self._filters
