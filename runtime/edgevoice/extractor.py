@@ -29,6 +29,7 @@ from edgevoice.providers import find_device
 from edgevoice.stream import Stream, StreamGroup
 from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower
+from edgevoice.workspaces import Workspace
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -103,7 +104,7 @@ class Extractor:
         bottleneck = config.features.bottleneck if descriptors != "error" else 0
         error = config.features.error if decoder else 0
         self._layout = Layout(bottleneck, error, config.audio.rate, config.audio.window)
-        front_end = self._networks.front_end or FrontEnd(config.spectrogram, config.audio)
+        front_end = FrontEnd(config.spectrogram, config.audio)
         self._pipeline = Pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
         self._local = threading.local()
 
@@ -250,7 +251,7 @@ class Extractor:
         Raises:
             SamplesError: wrong dtype or shape, NaN or infinity.
         """
-        return self._each(window, self._networks.encode)
+        return self._each(window, lambda workspace, count: workspace.bottleneck(count))
 
     def spectrogram(self, window: NDArray[Any]) -> Array:
         """Standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
@@ -258,7 +259,7 @@ class Extractor:
         Raises:
             SamplesError: as `encode`.
         """
-        return self._images(self._windows(window))[:, 0].copy()
+        return self._each(window, lambda workspace, count: workspace.spectrograms(count))
 
     def reconstruct(self, window: NDArray[Any]) -> Array:
         """What the decoder makes of the windows' bottleneck, standardised: float32 (n, bands, columns).
@@ -269,8 +270,7 @@ class Extractor:
         """
         if not self.layout.error:
             raise ModelUseError("the decoder was not loaded: load(..., descriptors='all')")
-        networks = self._networks
-        return self._each(window, lambda images: networks.reconstruct(networks.encode(images), images)[:, 0])
+        return self._each(window, lambda workspace, count: workspace.reconstructions(count))
 
     def describe(self, window: NDArray[Any]) -> Array:
         """Descriptors of windows at the model's level: float32 (n, descriptors), as the rows of `extract`.
@@ -278,7 +278,7 @@ class Extractor:
         Raises:
             SamplesError: as `encode`.
         """
-        return self._each(window, self._pipeline.descriptors)
+        return self._each(window, lambda workspace, count: workspace.descriptors(count))
 
     def _stream(
         self,
@@ -311,12 +311,18 @@ class Extractor:
             return 1
         return default_workers(threads) if asked is None else asked
 
-    def _each(self, window: NDArray[Any], compute: Callable[[Array], Array]) -> Array:
-        """What is computed from the spectrograms of windows, batch by batch."""
-        windows, size = self._windows(window), self._pipeline.batch
-        if len(windows) <= size:
-            return compute(self._images(windows))
-        return np.concatenate([compute(self._images(windows[k : k + size])) for k in range(0, len(windows), size)])
+    def _each(self, window: NDArray[Any], compute: Callable[[Workspace, int], Array]) -> Array:
+        """What a workspace computes of windows, batch by batch."""
+        windows, local = self._windows(window), self._local
+        if not hasattr(local, "workspace"):
+            local.workspace = self._pipeline.workspace()
+        workspace: Workspace = local.workspace
+        results = []
+        for first in range(0, len(windows), workspace.size):
+            batch = windows[first : first + workspace.size]
+            workspace.put(0, batch)
+            results.append(compute(workspace, len(batch)))
+        return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _windows(self, window: NDArray[Any]) -> Array:
         """Checked, (n, window)."""
@@ -327,15 +333,6 @@ class Extractor:
         if not shape or len(shape) > 2 or shape[-1] != size or shape[0] == 0:
             raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
         return check_samples(window.reshape(-1)).reshape(-1, size)
-
-    def _images(self, windows: Array) -> Array:
-        """Spectrograms float32 (n, 1, bands, columns), for one window in a buffer that this thread's next call reuses."""
-        local, front_end = self._local, self._pipeline.front_end
-        if not hasattr(local, "image"):
-            local.scratch, local.image = front_end.scratch(), self._pipeline.images(1)
-        images: Array = local.image if len(windows) == 1 else self._pipeline.images(len(windows))
-        front_end.compute(windows, scratch=local.scratch, out=images[:, 0])
-        return images
 
     def _too_short(self, stream: Stream, source: AudioSource) -> str:
         audio = self.config.audio

@@ -42,6 +42,8 @@ class Provider:
     """Whether batches are computed by several threads at once."""
     graph_front_end: bool = False
     """Whether `frontend.onnx` makes the spectrograms on the device, where a model folder has it; else NumPy makes them."""
+    memory: str = "cpu"
+    """ONNX Runtime's name of the memory that it computes in."""
     preload: bool = False
     """Whether the provider's libraries come from other packages, and are loaded before the first session."""
 
@@ -66,6 +68,7 @@ PROVIDERS = {
             exact=False,
             concurrent=False,
             graph_front_end=True,
+            memory="cuda",
             preload=True,
         ),
         Provider(

@@ -77,7 +77,7 @@ class Band(DeviceChange):
         high_pass = torch.rsqrt(1 + (self.low / frequencies.clamp(min=1.0)) ** (2 * self.steep))
         # In float64: what float32 leaves in an emptied band would be heard there.
         spectrum = torch.fft.rfft(windows.double(), 2 * samples) * (response * high_pass)
-        changed = torch.fft.irfft(spectrum)[:, :samples].float() * 10 ** (self.louder / 20)
+        changed: Tensor = torch.fft.irfft(spectrum)[:, :samples].float() * 10 ** (self.louder / 20)
         return changed
 
 
