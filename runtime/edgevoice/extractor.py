@@ -213,8 +213,8 @@ class Extractor:
             channel: the one to use, from 0 up; their mean if None.
             pad: whether audio shorter than one window is filled up with zeros.
             workers: how many batches of windows are computed at the same time, each on the CPU threads that the model was
-                loaded with: one for each usable core if None, 8 at most. 1 keeps all in the calling thread, as do devices
-                other than the CPU.
+                loaded with: one for each usable core if None, 8 at most; on CUDA never more than two, one of which is read
+                while the other is computed. 1 keeps all in the calling thread.
             progress: called with the seconds of audio read since its last call.
 
         Raises:
@@ -307,9 +307,10 @@ class Extractor:
         """Batches that `extract` computes at the same time."""
         asked = None if asked is None else whole_number("workers", asked, 1, _MOST)
         _, device, threads, _, _ = self._loaded_as
-        if not find_device(device).provider.concurrent:
-            return 1
-        return default_workers(threads) if asked is None else asked
+        most = find_device(device).provider.workers
+        if most is None:
+            return default_workers(threads) if asked is None else asked
+        return min(most, asked or most)
 
     def _each(self, window: NDArray[Any], compute: Callable[[Workspace, int], Array]) -> Array:
         """What a workspace computes of windows, batch by batch."""

@@ -79,7 +79,7 @@ class Networks:
             return open_session(folder, name, device, threads, options=options)
 
         names = ["encoder.onnx", "decoder.onnx"] if decoder else ["encoder.onnx"]
-        sessions = dict(zip(names, (_all_at_once if provider.concurrent else map)(opened, names), strict=True))
+        sessions = dict(zip(names, (map if provider.workers else _all_at_once)(opened, names), strict=True))
         self._encoder: Any = sessions["encoder.onnx"]
         self._decoder: Any = sessions.get("decoder.onnx")
         code, error = (config.features.bottleneck,), (config.features.error,)

@@ -38,8 +38,9 @@ class Provider:
     """Batches are filled up to the next of these sizes; empty where any size runs as well as any other."""
     exact: bool = True
     """Whether a window must have the same bits in any batch: it is tried, and where it fails windows run one by one."""
-    concurrent: bool = True
-    """Whether batches are computed by several threads at once."""
+    workers: int | None = None
+    """How many batches `extract` computes at the same time; None: as many as the cores hold. On a device two keep it busy:
+    one is computed while the next is read and brought to its level."""
     graph_front_end: bool = False
     """Whether `frontend.onnx` makes the spectrograms on the device, where a model folder has it; else NumPy makes them."""
     memory: str = "cpu"
@@ -66,7 +67,7 @@ PROVIDERS = {
             number_option="device_id",
             sizes=_CUDA_SIZES,
             exact=False,
-            concurrent=False,
+            workers=2,
             graph_front_end=True,
             memory="cuda",
             preload=True,
@@ -79,7 +80,7 @@ PROVIDERS = {
             _CPU_BATCH,
             # The plug-in rounds to bfloat16 by itself where the processor can.
             options={"device_type": "CPU", "precision": "FP32"},
-            concurrent=False,
+            workers=1,
         ),
     )
 }

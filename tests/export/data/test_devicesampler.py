@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+
 from edgevoice_export.data.devicechanges import DEVICE_CHANGES, Band, Coarse, DeviceChange, Noise
 from edgevoice_export.data.devicesampler import DeviceDraw, DeviceSampler, Plan
 from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from numpy.typing import NDArray
 
 LEVELS = ("running", "utterance", "window")
 CHANGES = tuple(DEVICE_CHANGES)
