@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
@@ -145,6 +146,7 @@ DEVICE_CHANGES: dict[str, type[DeviceChange]] = {change.name: change for change 
 """All of `CHANGES` but `mp3`: an encoder does not run on a device, so recordings are coded once, beforehand."""
 
 
+@lru_cache
 def _band_sums(device: torch.device) -> Tensor:
     """One column for each band of the quantiser, 1 at its bins: (bins, bands)."""
     bins = torch.arange(BLOCK + 1, device=device)[:, None]

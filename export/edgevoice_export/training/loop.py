@@ -24,7 +24,7 @@ from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.codes.settling import settled
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.devicesampler import MP3, DeviceSampler
-from edgevoice_export.data.sampler import Draw, WindowSampler, split_speakers
+from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.history import Epoch, write_history
@@ -90,13 +90,12 @@ def train(
         ProviderError: no CUDA device.
     """
     architecture = ARCHITECTURES[settings.arch]
-    heard, held_back = (
-        corpus.recordings(utterances) for utterances in split_speakers(corpus.speakers, settings.validation, settings.seed)
-    )
+    heard, held_back = (corpus.recordings(utterances) for utterances in corpus.split(settings.validation, settings.seed))
     training, validation = (WindowSampler(each, architecture.preprocessing) for each in (heard, held_back))
     held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
+    torch.backends.cudnn.benchmark = device == "cuda"  # all batches have one size: a search at the first one pays
     network = _new_network(settings, None if resume else initial, training)
     # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -120,9 +119,9 @@ def train(
         epoch_ends = step % settings.epoch_steps == 0
 
         if epoch_ends:
+            means = steps.means()  # once all steps are done: what is validated are the weights after them
             scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
             seconds = spent + time.monotonic() - began
-            means = steps.means()
             terms = (means.get("distance"), seconds, means.get("contrast"))
             history.append(Epoch(step // settings.epoch_steps, means["loss"], scores, *terms))
             write_history(folder, history)
