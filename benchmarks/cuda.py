@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="the JSON to write")
     options = parser.parse_args()
     if options.device == "cpu":
-        PROVIDERS["cpu"] = dataclasses.replace(PROVIDERS["cpu"], graph_front_end=True, exact=False, workers=2)
+        PROVIDERS["cpu"] = dataclasses.replace(PROVIDERS["cpu"], graph_front_end=True, exact=False, concurrent=False)
     folder = find_model(options.model).path
     with tempfile.TemporaryDirectory() as work:
         found = measure(folder, Path(work), options)

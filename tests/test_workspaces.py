@@ -36,7 +36,7 @@ def with_graph(tiny_model: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def as_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU as a device with fixed batch sizes that makes the spectrograms."""
-    changes = {"graph_front_end": True, "sizes": SIZES, "batch": 8, "exact": False, "workers": 2}
+    changes = {"graph_front_end": True, "sizes": SIZES, "batch": 8, "exact": False, "concurrent": False}
     changed = dataclasses.replace(PROVIDERS["cpu"], **changes)
     monkeypatch.setitem(PROVIDERS, "cpu", changed)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.analysis import Analysis, Concurrent, Direct, Pipeline, default_workers
+from edgevoice.analysis import Analysis, Concurrent, Direct, Filled, Pipeline, default_workers
 from edgevoice.audio.files import AudioInput, open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.audio.samples import check_samples, is_number
@@ -213,8 +213,8 @@ class Extractor:
             channel: the one to use, from 0 up; their mean if None.
             pad: whether audio shorter than one window is filled up with zeros.
             workers: how many batches of windows are computed at the same time, each on the CPU threads that the model was
-                loaded with: one for each usable core if None, 8 at most; on CUDA never more than two, one of which is read
-                while the other is computed. 1 keeps all in the calling thread.
+                loaded with: one for each usable core if None, 8 at most. 1 keeps all in the calling thread, as do devices
+                other than the CPU.
             progress: called with the seconds of audio read since its last call.
 
         Raises:
@@ -230,7 +230,7 @@ class Extractor:
             if chosen.needs_whole:
                 chosen = self._settled(chosen, source, channel)
             several = stack.enter_context(Concurrent(self._pipeline, workers)) if workers > 1 else None
-            analysis = several or Direct(self._pipeline)
+            analysis = several or Filled(self._pipeline)
             stream = self._stream(analysis, chosen, hop, source.rate, source.channels, channel)
             features = Features.join(_fed(stream, source, pad, progress), self.layout)
             if not len(features):
@@ -307,10 +307,9 @@ class Extractor:
         """Batches that `extract` computes at the same time."""
         asked = None if asked is None else whole_number("workers", asked, 1, _MOST)
         _, device, threads, _, _ = self._loaded_as
-        most = find_device(device).provider.workers
-        if most is None:
-            return default_workers(threads) if asked is None else asked
-        return min(most, asked or most)
+        if not find_device(device).provider.concurrent:
+            return 1
+        return default_workers(threads) if asked is None else asked
 
     def _each(self, window: NDArray[Any], compute: Callable[[Workspace, int], Array]) -> Array:
         """What a workspace computes of windows, batch by batch."""

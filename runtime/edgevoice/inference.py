@@ -79,7 +79,7 @@ class Networks:
             return open_session(folder, name, device, threads, options=options)
 
         names = ["encoder.onnx", "decoder.onnx"] if decoder else ["encoder.onnx"]
-        sessions = dict(zip(names, (map if provider.workers else _all_at_once)(opened, names), strict=True))
+        sessions = dict(zip(names, (_all_at_once if provider.concurrent else map)(opened, names), strict=True))
         self._encoder: Any = sessions["encoder.onnx"]
         self._decoder: Any = sessions.get("decoder.onnx")
         code, error = (config.features.bottleneck,), (config.features.error,)
@@ -97,11 +97,11 @@ class Networks:
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
         self._trying = threading.Lock()
-        for size in self._sizes:  # each new size costs a search
+        if self._sizes:  # the first run finds kernels, which takes long; that of other sizes comes with their first batch
             if self.on_device:
-                self.chain(size).run(np.zeros((size, self.window), np.float32), self._outputs)
+                self.chain(1).run(np.zeros((1, self.window), np.float32), self._outputs)
             else:
-                self._probe(size)
+                self._probe(1)
 
     @property
     def on_device(self) -> bool:

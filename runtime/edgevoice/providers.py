@@ -38,9 +38,9 @@ class Provider:
     """Batches are filled up to the next of these sizes; empty where any size runs as well as any other."""
     exact: bool = True
     """Whether a window must have the same bits in any batch: it is tried, and where it fails windows run one by one."""
-    workers: int | None = None
-    """How many batches `extract` computes at the same time; None: as many as the cores hold. On a device two keep it busy:
-    one is computed while the next is read and brought to its level."""
+    concurrent: bool = True
+    """Whether `extract` computes batches in several threads at once. On a GPU they would wait for Python's lock: each of the
+    short calls to it gives the lock away, and gets it back up to 5 ms later."""
     graph_front_end: bool = False
     """Whether `frontend.onnx` makes the spectrograms on the device, where a model folder has it; else NumPy makes them."""
     memory: str = "cpu"
@@ -67,7 +67,7 @@ PROVIDERS = {
             number_option="device_id",
             sizes=_CUDA_SIZES,
             exact=False,
-            workers=2,
+            concurrent=False,
             graph_front_end=True,
             memory="cuda",
             preload=True,
@@ -80,7 +80,7 @@ PROVIDERS = {
             _CPU_BATCH,
             # The plug-in rounds to bfloat16 by itself where the processor can.
             options={"device_type": "CPU", "precision": "FP32"},
-            workers=1,
+            concurrent=False,
         ),
     )
 }
