@@ -310,7 +310,7 @@ def open_session(
     _set_options(settings, options or {})
     try:
         # Without a fallback, ONNX Runtime raises what it would print otherwise, and go on with the CPU.
-        session = runtime.InferenceSession(path, settings, providers=asked.execution, enable_fallback=0)
+        session = runtime.InferenceSession(_openable(path), settings, providers=asked.execution, enable_fallback=0)
     except Exception as error:
         # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read: where
         # another provider than the CPU's is named, it is the device.
@@ -323,6 +323,15 @@ def open_session(
         raise ProviderError(f"device {device!r} was asked for, but ONNX Runtime would use {used}")
     session.disable_fallback()
     return session
+
+
+def _openable(path: Path) -> Path | bytes:
+    """What ONNX Runtime opens: the path or, where that is not text in UTF-8, what the file holds."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return path
 
 
 def _set_options(settings: Any, options: SessionOptions) -> None:
