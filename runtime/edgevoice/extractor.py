@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,8 +19,8 @@ from edgevoice.audio.files import AudioInput, open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.audio.samples import check_samples, is_number
 from edgevoice.audio.source import AudioSource
-from edgevoice.config import ModelConfig
-from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
+from edgevoice.config import SILENCE, ModelConfig
+from edgevoice.errors import ArgumentError, AudioTooShortError, EdgeVoiceWarning, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Array, Networks, SessionOptions
@@ -54,7 +55,9 @@ def load(
         model: name of a model (`edgevoice models` lists them), path of a model folder, a `ModelFolder`, or a resource of a
             package (`importlib.resources.files(package) / "model"`).
         device: `cpu`, `cuda`, `cuda:N` or `openvino`. A device that cannot be used is an error: there is no fallback.
-        threads: CPU threads of one computation.
+        threads: CPU threads of one computation. With more than one, ONNX Runtime has threads of its own, which a forked
+            child does not inherit: the extractor refuses to compute there. Load it in the child, or start processes with
+            multiprocessing's `spawn`.
         descriptors: `all`, or only the `bottleneck` (the decoder is then neither loaded nor run), or only the `error`.
         session_options: ONNX Runtime's own options for those who know what they want: attributes of its `SessionOptions`
             and, where a name has a dot, its configuration entries. They come after EdgeVoice's own choices.
@@ -232,9 +235,12 @@ class Extractor:
             several = stack.enter_context(Concurrent(self._pipeline, workers)) if workers > 1 else None
             analysis = several or Filled(self._pipeline)
             stream = self._stream(analysis, chosen, hop, source.rate, source.channels, channel)
-            features = Features.join(_fed(stream, source, pad, progress), self.layout)
+            peak = _Peak()
+            features = Features.join(_fed(stream, source, pad, progress, peak), self.layout)
             if not len(features):
                 raise AudioTooShortError(f"{source.name}: {self._too_short(stream, source)}")
+            if channel is None and peak.value >= SILENCE and features.silent.all():
+                _warn_of_opposed_channels(source)
             extent = (source.first / source.rate, (source.first + stream.position) / source.rate)
             moved = round(source.first * self.config.audio.rate / source.rate)
         return replace(features, position=features.position + moved, source=source.name, extent=extent)
@@ -355,6 +361,15 @@ class Extractor:
         return samples
 
 
+def _warn_of_opposed_channels(source: AudioSource) -> None:
+    warnings.warn(
+        f"{source.name}: the mean of its {source.channels} channels is silence, though they are not: one may be inverted; "
+        "choose one of them (channel=0, --channel 0)",
+        EdgeVoiceWarning,
+        stacklevel=3,  # where `extract` was called
+    )
+
+
 _loading = threading.Lock()
 
 
@@ -371,9 +386,19 @@ def _loaded(
     return Extractor(folder, device, threads, descriptors, dict(options))
 
 
-def _fed(stream: Stream, source: AudioSource, pad: bool, progress: Callable[[float], object] | None) -> Iterator[Features]:
+class _Peak:
+    """The highest sample of all channels of a source that has several."""
+
+    value = 0.0
+
+
+def _fed(
+    stream: Stream, source: AudioSource, pad: bool, progress: Callable[[float], object] | None, peak: _Peak
+) -> Iterator[Features]:
     """What a stream gives that is fed with a whole source."""
     for block in source.blocks():
+        if source.channels > 1 and len(block):
+            peak.value = max(peak.value, float(block.max()))
         yield stream.push(block)
         if progress:
             progress(len(block) / source.rate)

@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,10 @@ class Networks:
             _check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": self._image})
         self.window = config.audio.window
         """Samples of a window."""
+        # Threads of ONNX Runtime's do not live on in a forked child, where a run would wait for them for ever.
+        self._process = os.getpid() if threads > 1 else None
+        if self._process:
+            _with_threads.add(self)
         self._front_end: Any = None
         if provider.graph_front_end and FRONT_END in config.files:
             self._front_end = opened(FRONT_END)
@@ -183,12 +188,32 @@ class Networks:
         return np.concatenate([self._run_once(session, [output], row)[0] for row in rows])
 
     def _run_once(self, session: Any, outputs: list[str], inputs: dict[str, Array]) -> list[Array]:
+        if self._process not in (None, os.getpid()):
+            raise ProviderError(
+                "this model was loaded with several threads before the process was forked, and cannot compute in the child: "
+                "load it there, with one thread, or start processes with multiprocessing's 'spawn'"
+            )
         count = len(next(iter(inputs.values())))
         size = self.batch_size(count)
         inputs = {name: _fill(array, size) for name, array in inputs.items()}
         with _failures(self._device, count):
             results: list[Array] = session.run(outputs, inputs)
         return [result[:count] for result in results]
+
+
+_with_threads: weakref.WeakSet[Networks] = weakref.WeakSet()
+
+
+def _keep_in_child() -> None:
+    """Never end the sessions that a forked child has of its parent: ending one waits for threads that are not there."""
+    import ctypes  # loaded here: few programs fork
+
+    for networks in _with_threads:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(networks))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_in_child)
 
 
 class Chain:
