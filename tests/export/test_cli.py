@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -7,10 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import edgevoice
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.cli import COMMANDS, main
+from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.lineage import model_lineage
 from edgevoice_export.training.loop import BEST, CHECKPOINT
 
@@ -74,6 +78,57 @@ def test_fine_tunes_a_model(exported: ModelFolder, audio_folder: Path, tmp_path:
     assert "edgevoice-export train --arch cae --units 64 --init cae-64 --epochs 1 " in card
     assert " --data DIR --pad --out MODELFOLDER" in card
     assert model_lineage(exported.config)[0].command() in card
+
+
+@pytest.fixture
+def adapting(exported: ModelFolder, audio_folder: Path, tmp_path: Path) -> list[str]:
+    """A command that goes on with a model; a rate is still to be said."""
+    options = ["--epochs", "1", "--epoch-windows", "16", "--batch", "4", "--validation", "0.34", "--threads", "1"]
+    place = ["--data", str(audio_folder), "--out", str(tmp_path / "adapted")]
+    return ["train", "--init", str(exported.path), "--fixed-norms", "1", *options, *place]
+
+
+def test_a_model_that_got_worse_is_not_exported(adapting: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main([*adapting, "--rate", "0.3"]) == 1
+    assert "no epoch was better than" in capsys.readouterr().err
+    assert not (tmp_path / "adapted").exists()
+    kept = Checkpoint.read(tmp_path / "adapted.training" / BEST)
+    assert [epoch.epoch for epoch in kept.history] == [0]
+    assert [epoch.epoch for epoch in Checkpoint.read(tmp_path / "adapted.training" / CHECKPOINT).history] == [0, 1]
+    rows = list(csv.DictReader((tmp_path / "adapted.training" / "history.csv").read_text().splitlines()))
+    assert [(row["epoch"], row["training"] == "") for row in rows] == [("0", True), ("1", False)]
+    assert main([*adapting, "--rate", "0.3", "--resume", "--keep"]) == 0
+    assert (tmp_path / "adapted" / "model.json").is_file()
+
+
+def test_the_weights_that_are_kept_are_those_of_the_start(adapting: list[str], exported: ModelFolder, tmp_path: Path):
+    assert main([*adapting, "--rate", "0.3", "--keep"]) == 0
+    before, after = (edgevoice.load(folder) for folder in (exported.path, tmp_path / "adapted"))
+    windows = np.random.default_rng(0).uniform(-1, 1, (5, 8000)).astype(np.float32)
+    np.testing.assert_allclose(after.describe(windows), before.describe(windows), rtol=1e-3, atol=1e-3)
+    card = (tmp_path / "adapted" / "README.md").read_text()
+    assert "Epoch 0 is the model that it began with." in card
+    assert "| 0 " in card
+    assert "## Drift" in card
+
+
+def test_the_rate_of_a_model_at_hand_is_low(adapting: list[str], tmp_path: Path):
+    assert main([*adapting, "--keep"]) == 0
+    run = Checkpoint.read(tmp_path / "adapted.training" / BEST).run
+    assert run.settings is not None
+    assert run.settings.rate == 5e-5
+    assert "--rate 5e-05" in run.command()
+
+
+def test_drift_is_told_in_the_models_own_spread(
+    exported: ModelFolder, audio_folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["drift", str(exported.path), str(exported.path), "--data", str(audio_folder)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("6 recordings, ") or " recordings, " in out
+    assert [line.split("|")[2].strip() for line in out.splitlines() if line.startswith("| bottleneck")] == ["0.000"]
+    assert main(["drift", str(exported.path), str(tiny_model), "--data", str(audio_folder)]) == 2
+    assert "they cannot move" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

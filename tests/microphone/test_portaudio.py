@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -90,3 +91,9 @@ def test_ticks_do_not_expire_while_the_process_is_stopped(monkeypatch: pytest.Mo
     event = Stopped()
     assert portaudio.wait(event, 2.0)
     assert not portaudio.wait(Stopped(), 1.75)
+
+
+def test_a_forked_child_is_told_that_microphones_do_not_work_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portaudio, "_process", [os.getpid() + 1])
+    with pytest.raises(MicrophoneOpenError, match="in use when this process was forked"):
+        portaudio.call(lambda: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import signal
 from pathlib import Path
 
@@ -122,3 +123,18 @@ def test_a_recording_ends_at_what_a_wav_file_can_hold(
         fake.stream.give(voice)
         with pytest.raises(OutputError, match="4 GiB"):
             take(microphone)
+
+
+def test_a_full_disk_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = recording.Recording(tmp_path / "a.wav", 16000, 1)
+
+    def fail(_: object) -> None:
+        raise RuntimeError("System error.")
+
+    full = shutil._ntuple_diskusage(10, 10, 0)  # type: ignore[attr-defined]
+    monkeypatch.setattr(kept._file, "write", fail)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: full)
+    with pytest.raises(OutputError, match=r"a\.wav: cannot be written \(No space left on device\)"):
+        kept.write(np.zeros((10, 1), np.int16))
+    monkeypatch.undo()
+    kept.close()

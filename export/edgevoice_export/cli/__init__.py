@@ -13,6 +13,7 @@ COMMANDS = {
     "retrain": "train a model anew, by all the runs that led to it",
     "export": "convert a checkpoint to a model folder",
     "verify": "compare PyTorch and ONNX Runtime",
+    "drift": "tell how far features move from one model to another",
     "compact": "read a model's large matrices in 8 bits",
     "pcm": "convert a model to one portable file: samples in, descriptors out",
     "import-disvoice": "convert DisVoice's published weights",

@@ -91,7 +91,7 @@ def _do(step: Run, begun_with: Path | None, options: argparse.Namespace, out: Pa
     resume = (checkpoints / CHECKPOINT).is_file()
     if resume:
         tell(f"goes on from {checkpoints}")
-    asked = argparse.Namespace(**{**vars(options), "pad": options.pad or step.pad})
+    asked = argparse.Namespace(**{**vars(options), "pad": options.pad or step.pad, "keep": True})
     initial = read_weights(begun_with) if begun_with else None
     return train_model(step.settings, initial, asked, out, described, checkpoints, resume=resume)
 

@@ -27,6 +27,7 @@ from edgevoice_export.cli.common import (
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.export import Description, export_checkpoint
 from edgevoice_export.publish.folder import check_place
+from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.training.optimisers import OPTIMISERS
 from edgevoice_export.training.settings import Settings
@@ -36,7 +37,6 @@ _HELP = {
     "epochs": "validations over the run",
     "epoch_windows": "training windows between two validations",
     "batch": "windows a step",
-    "rate": "highest learning rate, of one cycle over the run",
     "warmup": "share of the steps in which the rate rises to it",
     "decay": "weight decay of matrices and kernels",
     "clip": "largest norm of the gradient; it is below 0.05 once a network is trained",
@@ -57,6 +57,10 @@ _HELP = {
 }
 
 
+_ADAPTING = 5e-5
+"""Rate for a model that is trained already: with that of a new one it loses more than some recordings can teach it."""
+
+
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "train")
@@ -74,6 +78,12 @@ def add(commands: Commands) -> None:
             default=default,
             help=f"{meaning} (default: {default})",
         )
+    group.add_argument(
+        "--rate",
+        type=float,
+        help=f"highest learning rate, of one cycle over the run (default: {Settings.rate:g}; with --init {_ADAPTING:g}: a "
+        "trained model should change little)",
+    )
     group.add_argument("--optimiser", choices=OPTIMISERS, default="adamw", help="default: adamw; soap suits LSTMs")
     group.add_argument(
         "--sampler",
@@ -83,6 +93,7 @@ def add(commands: Commands) -> None:
     )
     group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
     group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint, as wide or wider")
+    group.add_argument("--keep", action="store_true", help="export even where --init was better than what came of it")
     group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
     group.add_argument("--resume", action="store_true", help="go on from the last checkpoint, to the same result")
     add_machine_options(parser)
@@ -148,7 +159,14 @@ def train_model(
         tell(f"stopped; the same command with --resume goes on from {checkpoints}")
         return 128 + stopping[0]
     tell(f"the weights are in {checkpoints / BEST}")
-    written, verification = export_checkpoint(checkpoints / BEST, data, out, described)
+    history = Checkpoint.read(checkpoints / BEST).history
+    if history[-1].epoch == 0 and not options.keep:
+        tell(
+            f"no epoch was better than {settings.init}, with which the run began ({history[0].score:.3e}): nothing is "
+            "exported. Try a lower --rate, more recordings, or more windows; --keep exports it all the same"
+        )
+        return 1
+    written, verification = export_checkpoint(checkpoints / BEST, data, out, described, initial=initial)
     print_verification(verification)
     show(f"{written.path}: {written.config.name} {written.config.version}")
     return 0
@@ -167,9 +185,13 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
     chosen = {name: getattr(options, name) for name in _HELP}
     # The name alone: where a model is kept on one computer has no meaning on another.
     init = Path(options.init).resolve().name if options.init else None
+    chosen["rate"] = options.rate if options.rate is not None else _ADAPTING if initial else Settings.rate
     chosen |= {"optimiser": options.optimiser, "loss": options.loss or ARCHITECTURES[arch].loss}
     chosen["sampler"] = options.sampler or ("device" if options.device == "cuda" else "host")
     return Settings(arch, units, init, **chosen)
+
+
+_COUNTS = {"epoch", "seconds"}
 
 
 class _Report:
@@ -186,7 +208,7 @@ class _Report:
         bar.update(progress.step * settings.batch - bar.n)
         if progress.step % settings.epoch_steps == 0 and progress.history:
             row = progress.history[-1].row()
-            losses = "  ".join(f"{name} {value:.3e}" for name, value in row.items() if name not in {"epoch", "seconds"})
+            losses = "  ".join(f"{name} {value:.3e}" for name, value in row.items() if value and name not in _COUNTS)
             line = f"epoch {row['epoch']}/{settings.epochs}  {losses}  {progress.windows_per_second:.0f} windows/s"
             with bar.external_write_mode(sys.stderr):
                 tell(f"{line}  {progress.seconds_left / 60:.0f} min left")

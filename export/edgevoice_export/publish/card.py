@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgevoice.config import ModelConfig
+from edgevoice_export.publish.drift import Drift
 from edgevoice_export.publish.heldout import HeldOut
 from edgevoice_export.publish.markdown import table
 from edgevoice_export.publish.verify import Verification
@@ -39,6 +40,8 @@ class Training:
     history: Sequence[Epoch]
     held_out: Mapping[str, HeldOut]
     """By level, on the speakers for validation."""
+    drift: Drift | None
+    """How far the features moved from those of the model that it began with."""
     notes: str
     """Markdown: limits, and reasons of choices."""
 
@@ -56,6 +59,7 @@ def trained_card(config: ModelConfig, training: Training, verification: Verifica
                 _settings(training),
                 _history(training),
                 _held_out(config, training),
+                *([_drift(training.drift, training.settings)] if training.drift else []),
                 _level(config),
                 _exactness(verification),
                 training.notes.strip(),
@@ -146,15 +150,18 @@ def _settings(training: Training) -> str:
 
 
 def _history(training: Training) -> str:
-    names = list(training.history[0].row())
+    names = list(training.history[-1].row())
     head = ["loss, training" if name == "training" else name for name in names]
     head = [f"validation, {name}" if name in training.history[0].validation else name.replace("_", " ") for name in head]
-    rows = [[_number(name, value) for name, value in epoch.row().items()] for epoch in training.history]
+    rows = [[_number(name, epoch.row().get(name)) for name in names] for epoch in training.history]
     epochs = table(head, rows, "l" * len(names))
-    return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept:\n\n{epochs}"
+    began = " Epoch 0 is the model that it began with." if training.history[0].epoch == 0 else ""
+    return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept.{began}\n\n{epochs}"
 
 
-def _number(name: str, value: float) -> str:
+def _number(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:.0f}" if name in {"epoch", "seconds"} else f"{value:.3e}"
 
 
@@ -173,6 +180,14 @@ def _held_out(config: ModelConfig, training: Training) -> str:
         f"## Held-out figures\n\nMean squared error of the standardised spectrogram on all {windows} windows of the "
         f"{training.speakers[1]} validation speakers, computed with the folder's own networks:\n\n"
         + table(head, rows, "l" * len(head))
+    )
+
+
+def _drift(drift: Drift, settings: Settings) -> str:
+    return (
+        f"## Drift\n\nFrom the features of `{settings.init}`, with which the run began, over {drift.windows} windows of "
+        f"{drift.recordings} validation recordings: root mean square difference of a number, in standard deviations of it. "
+        f"Train classifiers on the features of the model that they will be used with.\n\n{drift.table()}"
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 
 from edgevoice.config import FeaturesConfig, ModelConfig
 from edgevoice.errors import ArgumentError
@@ -18,6 +20,7 @@ from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert
 from edgevoice_export.publish.card import Training, trained_card
+from edgevoice_export.publish.drift import Drift
 from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.graphs import Graphs
 from edgevoice_export.publish.heldout import HeldOut, measure
@@ -44,7 +47,13 @@ class Description:
 
 
 def export_checkpoint(
-    checkpoint: Path, corpus: Corpus, out: Path, description: Description, tolerance: float = TOLERANCE
+    checkpoint: Path,
+    corpus: Corpus,
+    out: Path,
+    description: Description,
+    tolerance: float = TOLERANCE,
+    *,
+    initial: Weights | None = None,
 ) -> tuple[ModelFolder, Verification]:
     """Convert a checkpoint, verify it on the validation speakers, and write the model folder with its card.
 
@@ -54,6 +63,7 @@ def export_checkpoint(
         out: the model folder; one that is there is replaced.
         description: what goes into `model.json` and the card.
         tolerance: largest difference allowed between PyTorch and ONNX Runtime.
+        initial: the weights that it began with, for the card to say how far the features moved from theirs.
 
     Raises:
         ArgumentError: the corpus is not the one that it was trained on.
@@ -68,7 +78,7 @@ def export_checkpoint(
     preprocessing = architecture.preprocessing
     weights = Weights(settings.arch, settings.units, trained.weights)
     network = weights.network()
-    graphs = convert(network, preprocessing.shape, settings.units)
+    graphs = _converted(weights)
     networks = {name: graph.SerializeToString() for name, graph in graphs.items()}
     packed = {NETWORK_FILE: pack_weights(weights, graphs)}
 
@@ -80,7 +90,12 @@ def export_checkpoint(
     verification.require(description.name, tolerance)
     held_out = {level: measure(computed, windows, windows.grid(level)) for level in architecture.levels}
 
-    training = _training(trained, corpus, split, held_out, description)
+    drift = None
+    if initial is not None and initial.units == settings.units:
+        began = Graphs({name: graph.SerializeToString() for name, graph in _converted(initial).items()})
+        drift = _drift(began, computed, windows, architecture.levels[0], settings.units)
+
+    training = _training(trained, corpus, split, held_out, description, drift)
     config = ModelConfig(
         name=description.name,
         version=description.version,
@@ -105,12 +120,30 @@ def export_checkpoint(
     return write_folder(out, config, {**networks, **packed, **beside}), verification
 
 
+def _converted(weights: Weights) -> dict[str, onnx.ModelProto]:
+    return convert(weights.network(), ARCHITECTURES[weights.arch].preprocessing.shape, weights.units)
+
+
+def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, units: int) -> Drift:
+    """How far the features of the validation recordings moved."""
+    draw = windows.grid(level)
+    rows: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
+    for recording in np.unique(draw.recordings).tolist():
+        (places,) = np.nonzero(draw.recordings == recording)
+        images = windows.spectrograms(draw[slice(places[0], places[-1] + 1)])  # a grid goes from recording to recording
+        for graphs, found in zip((before, after), rows, strict=True):
+            code = graphs.encode(images)
+            found.append(np.concatenate([code, graphs.error(code, images)], axis=1))
+    return Drift.between(*rows, units)
+
+
 def _training(
     trained: Checkpoint,
     corpus: Corpus,
     split: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]],
     held_out: dict[str, HeldOut],
     description: Description,
+    drift: Drift | None,
 ) -> Training:
     own = dataclasses.replace(trained.run, model=f"{description.name} {description.version}")
     speakers = [len({corpus.speakers[u] for u in part}) for part in split]
@@ -125,6 +158,7 @@ def _training(
         skipped=len(corpus.skipped),
         history=trained.history,
         held_out=held_out,
+        drift=drift,
         notes=description.notes,
     )
 

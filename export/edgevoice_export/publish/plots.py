@@ -20,7 +20,8 @@ def plot_history(history: Sequence[Epoch]) -> bytes:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     epochs = [epoch.epoch for epoch in history]
-    axes.plot(epochs, [epoch.training for epoch in history], marker=".", label="training")
+    trained = [epoch for epoch in history if epoch.training is not None]
+    axes.plot([e.epoch for e in trained], [e.training or 0.0 for e in trained], marker=".", label="training")
     for level in history[0].validation:
         losses = [epoch.validation[level] for epoch in history]
         axes.plot(epochs, losses, marker=".", label=f"validation, level {level}")

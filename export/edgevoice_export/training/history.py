@@ -18,9 +18,9 @@ class Epoch:
     """What was measured at the end of an epoch."""
 
     epoch: int
-    """Counted from 1."""
-    training: float
-    """Mean loss of the steps."""
+    """Counted from 1; 0 is before the first step, for weights that a run began with."""
+    training: float | None
+    """Mean loss of the steps; None for epoch 0."""
     validation: dict[str, float]
     """Mean loss on the speakers for validation, by level."""
     code_distance: float | None
@@ -35,8 +35,8 @@ class Epoch:
         """What the best weights have the lowest of: the mean validation loss."""
         return math.fsum(self.validation.values()) / len(self.validation)
 
-    def row(self) -> dict[str, float]:
-        """All of it as one row of a table."""
+    def row(self) -> dict[str, float | None]:
+        """All of it as one row of a table; None where there is no figure."""
         terms = {"code_distance": self.code_distance, "contrast": self.contrast}
         weighted = {name: value for name, value in terms.items() if value is not None}
         return {"epoch": self.epoch, "training": self.training, **self.validation, **weighted, "seconds": self.seconds}
@@ -49,7 +49,7 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
         OutputError: they cannot be written.
     """
     table = io.StringIO(newline="")
-    rows = csv.DictWriter(table, list(history[0].row()))
+    rows = csv.DictWriter(table, list(history[-1].row()), restval="")  # epoch 0 has fewer figures
     rows.writeheader()
     rows.writerows(epoch.row() for epoch in history)
     with whole_file(folder / "history.csv") as file:

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
 from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
@@ -68,6 +69,8 @@ def train(
 ) -> bool:
     """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss, its code settled) in a folder.
 
+    A run that begins with given weights validates them first, as epoch 0: they are the best ones until others are better.
+
     Args:
         settings: what to train, and how.
         corpus: what to train on.
@@ -111,6 +114,16 @@ def train(
         if _stalled(history, settings.patience):
             return True
     folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(name: str, tensors: dict[str, Tensor], unfinished: dict[str, Any]) -> None:
+        Checkpoint(run, earlier, corpus.digest, tensors, step, history, unfinished).write(folder / name)
+
+    if initial is not None and not history:
+        # Epoch 0 is the model that the run begins with: whoever adapts a model wants to know whether it got better.
+        scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
+        history.append(Epoch(0, None, scores, None, 0.0))
+        write_history(folder, history)
+        keep(BEST, settled(architecture, _on_cpu(network), validation), {})
     began, first_step, spent = time.monotonic(), step, history[-1].seconds if history else 0.0
 
     while step < settings.steps:
@@ -136,12 +149,10 @@ def train(
             if not math.isfinite(history[-1].score):
                 raise DivergenceError(f"training diverged in epoch {history[-1].epoch}: try a lower rate")
         if epoch_ends or stopped() or step % checkpoint_steps == 0:
-            weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-            now = Checkpoint(run, earlier, corpus.digest, weights, step, history, steps.state())
+            weights = _on_cpu(network)
             if epoch_ends and history[-1] is min(history, key=lambda epoch: epoch.score):
-                best = settled(architecture, weights, validation)
-                dataclasses.replace(now, weights=best, unfinished={}).write(folder / BEST)
-            now.write(folder / CHECKPOINT)
+                keep(BEST, settled(architecture, weights, validation), {})
+            keep(CHECKPOINT, weights, steps.state())
 
         if epoch_ends and _stalled(history, settings.patience):
             return True
@@ -187,6 +198,11 @@ def _resumable(path: Path, settings: Settings, corpus: Corpus) -> Checkpoint:
     if begun.data != corpus.digest:
         raise ArgumentError(f"{path}: the run was begun with other data")
     return begun
+
+
+def _on_cpu(network: nn.Module) -> dict[str, Tensor]:
+    """A network's weights in main memory."""
+    return {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
 
 
 def _steps(network: nn.Module, settings: Settings, windows: WindowSampler, recordings: Sequence[NDArray[np.int16]]) -> Steps:

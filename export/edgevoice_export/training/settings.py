@@ -113,7 +113,9 @@ class Settings:
         words = ["--arch", self.arch, "--units", str(self.units)]
         for field in dataclasses.fields(self):
             value = begun_with or self.init if field.name == "init" else getattr(self, field.name)
-            if field.default is not dataclasses.MISSING and value != field.default:
+            # With initial weights the command has another default for the rate.
+            told = field.name == "rate" and self.init is not None
+            if field.default is not dataclasses.MISSING and (value != field.default or told):
                 words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
         return words
 

@@ -17,6 +17,7 @@ from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.consistency import code_distance, with_twins
+from edgevoice_export.training.contrast import Contrast
 from edgevoice_export.training.lineage import Run
 from edgevoice_export.training.loop import BEST, CHECKPOINT, DivergenceError, Progress, train
 from edgevoice_export.training.settings import Settings
@@ -166,6 +167,49 @@ def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_
     assert 0 < (rows[1].code_distance or 0) < 2
     assert "code_distance" not in (tmp_path / "0.0" / "history.csv").read_text()
     assert "code_distance" in (tmp_path / "1.0" / "history.csv").read_text()
+
+
+@pytest.mark.parametrize("sampler", ["host", "device"])
+def test_contrast_draws_windows_of_one_recording_together(corpus: Corpus, tmp_path: Path, sampler: str):
+    settings = dataclasses.replace(
+        SETTINGS, epochs=1, epoch_windows=320, batch=16, rate=3e-3, contrast=0.05, temperature=0.2, sampler=sampler
+    )
+    assert train(settings, corpus, tmp_path / "with")
+    history = Checkpoint.read(tmp_path / "with" / CHECKPOINT).history
+    assert history[-1].contrast is not None
+    assert history[-1].contrast < 0.9 * math.log(8)  # that of codes that say nothing
+    assert train(dataclasses.replace(settings, contrast=0.0), corpus, tmp_path / "without")
+    assert Checkpoint.read(tmp_path / "without" / CHECKPOINT).history[-1].contrast is None
+    assert not torch.equal(
+        weights(tmp_path / "with")["encoder.conv1.weight"], weights(tmp_path / "without")["encoder.conv1.weight"]
+    )
+
+
+def test_a_run_with_the_samplers_of_the_device_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(
+        SETTINGS, sampler="device", contrast=1e-4, augment=0.5, changes="noise,mp3,coarse,band", batch=16, epoch_windows=48
+    )
+    stop = Stop(4)
+    assert train(settings, corpus, tmp_path / "whole")
+    assert not train(settings, corpus, tmp_path / "parts", stopped=stop, report=stop.report)
+    assert train(settings, corpus, tmp_path / "parts", resume=True)
+    assert_equal(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
+
+
+def test_contrast_is_that_of_van_den_oord():
+    contrast = Contrast(units=4, size=3, temperature=0.5)
+    codes = torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
+    pairs = np.array([[0, 5], [1, 6], [2, 7], [9, 3]])
+    standard = (codes - codes.mean(0)) / codes.std(0, correction=0)
+    projected = standard @ contrast.projection.weight.detach().T
+    projected = projected / projected.norm(dim=1, keepdim=True)
+    expected = 0.0
+    for one, other in ((0, 1), (1, 0)):
+        for pair in pairs:
+            similar = torch.stack([projected[pair[one]] @ projected[k] / 0.5 for k in pairs[:, other]])
+            own = projected[pair[one]] @ projected[pair[other]] / 0.5
+            expected += float(similar.logsumexp(0) - own) / 8
+    assert contrast(codes, pairs).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_scales_of_batch_norms_stay_positive(corpus: Corpus, tmp_path: Path):
