@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 import edgevoice
+from edgevoice.frontend import FrontEnd
 from edgevoice.providers import PROVIDERS
 from edgevoice.workspaces import DeviceWorkspace, HostWorkspace
+from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.pcm import front_end_graph
 
 SIZES = (1, 2, 4, 8)
@@ -25,7 +28,9 @@ SIZES = (1, 2, 4, 8)
 def with_graph(tiny_model: Path, tmp_path: Path) -> Path:
     """The tiny model with a front end by convolution."""
     folder = shutil.copytree(tiny_model, tmp_path / "tiny")
-    content = front_end_graph(edgevoice.ModelFolder.open(folder).config, "convolution", 9).SerializeToString()
+    content = front_end_graph(
+        Preprocessing.of(edgevoice.ModelFolder.open(folder).config), "convolution", 9
+    ).SerializeToString()
     (folder / "frontend.onnx").write_bytes(content)
     data = json.loads((folder / "model.json").read_text())
     data["files"]["frontend.onnx"] = "sha256:" + hashlib.sha256(content).hexdigest()
@@ -71,6 +76,24 @@ def test_all_that_is_computed_is_the_same(
     np.testing.assert_allclose(extractor.spectrogram(windows), plain.spectrogram(windows), rtol=0, atol=2e-4)
     if descriptors != "bottleneck":
         np.testing.assert_allclose(extractor.reconstruct(windows), plain.reconstruct(windows), rtol=0, atol=1e-4)
+
+
+@pytest.mark.usefixtures("as_device")
+@pytest.mark.parametrize("name", ["cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64"])
+def test_shipped_models_have_a_front_end_for_devices(name: str, speech: Path) -> None:
+    extractor = edgevoice.load(name)
+    assert isinstance(extractor._pipeline.workspace(), DeviceWorkspace)
+    samples = soundfile.read(speech, dtype="float32")[0]
+    loud = np.resize(samples, 5 * extractor.config.audio.window)
+    windows = (loud / np.abs(loud).max()).reshape(5, -1)
+    found = extractor.describe(windows)
+    host = HostWorkspace(
+        extractor._networks, FrontEnd(extractor.config.spectrogram, extractor.config.audio), extractor.layout, 8
+    )
+    host.put(0, windows)
+    np.testing.assert_allclose(found, host.descriptors(5), rtol=0, atol=1e-4)
+    typical = extractor.config.typical
+    assert typical is None or min(typical.spread) > 0
 
 
 @pytest.mark.usefixtures("as_device")

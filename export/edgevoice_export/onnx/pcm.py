@@ -16,12 +16,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import load
 from edgevoice.frontend import hann, mel_corners
 from edgevoice.inference import load_onnxruntime
 from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.opset import OPSET
 
 Transform = Literal["stft", "convolution"]
@@ -46,7 +46,7 @@ def convert_to_pcm(folder: ModelFolder, transform: Transform = "stft") -> onnx.M
     encoder, decoder = (onnx.load_from_string(folder.read(name)) for name in ("encoder.onnx", "decoder.onnx"))
     encoder, decoder = compose.add_prefix(encoder, "encoder/"), compose.add_prefix(decoder, "decoder/")
     model = compose.merge_models(
-        front_end_graph(folder.config, transform, max(encoder.ir_version, decoder.ir_version)),
+        front_end_graph(Preprocessing.of(folder.config), transform, max(encoder.ir_version, decoder.ir_version)),
         encoder,
         io_map=[("spectrogram", "encoder/spectrogram")],
         outputs=["spectrogram", "encoder/bottleneck"],
@@ -86,13 +86,17 @@ def compare_with_runtime(data: bytes, folder: ModelFolder, windows: NDArray[np.f
     return float(difference[:, :units].max()), float(difference[:, units:].max())
 
 
-def front_end_graph(config: ModelConfig, transform: Transform, ir_version: int) -> onnx.ModelProto:
-    """Samples (n, window) -> spectrogram (n, 1, bands, columns), standardised."""
-    settings, graph = config.spectrogram, _Graph()
+def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_version: int) -> onnx.ModelProto:
+    """Samples (n, window) -> spectrogram (n, 1, bands, columns), standardised.
+
+    By convolution it is `frontend.onnx` of a model folder: what a device computes that has no STFT. Its largest difference
+    from NumPy's front end is 1e-4, in bands that are nearly empty.
+    """
+    settings, graph = preprocessing.spectrogram, _Graph()
     first, last = settings.trim
     value = "samples"
     if first or last:
-        value = graph.add("Slice", value, np.array([first]), np.array([config.audio.window - last]), np.array([1]))
+        value = graph.add("Slice", value, np.array([first]), np.array([preprocessing.audio.window - last]), np.array([1]))
     if settings.padding:
         value = graph.add("Pad", value, np.array([0, settings.padding] * 2))
     value = graph.add("Unsqueeze", value, np.array([2 if transform == "stft" else 1]))
@@ -105,7 +109,7 @@ def front_end_graph(config: ModelConfig, transform: Transform, ir_version: int) 
         axis = 2 if columns_first else 1
         value = graph.add("Slice", value, np.array([0]), np.array([settings.bands.count]), np.array([axis]))
     else:
-        filters = _mel_filters(graph, config)  # (bands, bins)
+        filters = _mel_filters(graph, preprocessing)  # (bands, bins)
         transposed = graph.add("Transpose", filters, perm=[1, 0])
         value = graph.add("MatMul", value, transposed) if columns_first else graph.add("MatMul", filters, value)
     if columns_first:
@@ -120,8 +124,8 @@ def front_end_graph(config: ModelConfig, transform: Transform, ir_version: int) 
     proto = helper.make_graph(
         graph.nodes,
         "front end",
-        [_float("samples", config.audio.window)],
-        [_float("spectrogram", 1, settings.bands.count, config.columns)],
+        [_float("samples", preprocessing.audio.window)],
+        [_float("spectrogram", 1, *preprocessing.shape)],
         graph.constants,
     )
     return helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
@@ -153,12 +157,12 @@ def _convolution(graph: _Graph, samples: str, taper: NDArray[np.float64], step: 
     return graph.add("Add", *parts)
 
 
-def _mel_filters(graph: _Graph, config: ModelConfig) -> str:
+def _mel_filters(graph: _Graph, preprocessing: Preprocessing) -> str:
     """The triangles (bands, bins) of `frontend.mel_filters`, made of their corners alone."""
-    settings = config.spectrogram
+    settings = preprocessing.spectrogram
     bins = settings.fft // 2 + 1
     hertz = graph.add("Cast", graph.add("Range", np.int64(0), np.int64(bins), np.int64(1)), to=TensorProto.DOUBLE)
-    hertz = graph.add("Div", graph.add("Mul", hertz, np.float64(config.audio.rate)), np.float64(settings.fft))
+    hertz = graph.add("Div", graph.add("Mul", hertz, np.float64(preprocessing.audio.rate)), np.float64(settings.fft))
     corners = mel_corners(settings.bands)[:, None]
     low, centre, high = corners[:-2], corners[1:-1], corners[2:]
     rising = graph.add("Div", graph.add("Sub", hertz, low), centre - low)

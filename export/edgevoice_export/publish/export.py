@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from edgevoice.config import FeaturesConfig, ModelConfig
 from edgevoice.errors import ArgumentError
+from edgevoice.inference import FRONT_END
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert
+from edgevoice_export.onnx.pcm import front_end_graph
 from edgevoice_export.publish.card import Training, trained_card
 from edgevoice_export.publish.drift import Drift
 from edgevoice_export.publish.folder import digests, write_folder
@@ -79,7 +81,8 @@ def export_checkpoint(
     weights = Weights(settings.arch, settings.units, trained.weights)
     network = weights.network()
     graphs = _converted(weights)
-    networks = {name: graph.SerializeToString() for name, graph in graphs.items()}
+    front_end = front_end_graph(preprocessing, "convolution", max(graph.ir_version for graph in graphs.values()))
+    networks = {name: graph.SerializeToString() for name, graph in {**graphs, FRONT_END: front_end}.items()}
     packed = {NETWORK_FILE: pack_weights(weights, graphs)}
 
     computed = Graphs(networks)
@@ -107,6 +110,7 @@ def export_checkpoint(
         features=FeaturesConfig(settings.units, preprocessing.shape[0]),
         files=digests(networks),
         training=digests(packed),
+        typical=held_out[architecture.levels[0]].typical,
         origin=_origin(training, corpus, checkpoint.read_bytes()),
     )
     shown = examples[np.linspace(0, len(examples) - 1, _SHOWN).astype(int)]

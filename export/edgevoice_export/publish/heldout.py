@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.config import TypicalConfig
 from edgevoice.inference import Networks
 from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.publish.graphs import Graphs
@@ -21,6 +22,8 @@ class HeldOut:
     windows: int
     by_band: NDArray[np.float64]
     """(bands,)"""
+    typical: TypicalConfig
+    """What the descriptors are like over these windows."""
 
     @property
     def mean(self) -> float:
@@ -30,11 +33,14 @@ class HeldOut:
 
 def measure(networks: Networks | Graphs, windows: WindowSampler, draw: Draw) -> HeldOut:
     """The error over the windows of a draw, computed as the runtime computes them."""
-    total: NDArray[np.float64] | None = None
+    if not len(draw):
+        raise ValueError("a draw of no windows has no error")
+    rows = []
     for first in range(0, len(draw), _BATCH):
         spectrograms = windows.spectrograms(draw[first : first + _BATCH])
-        errors = networks.error(networks.encode(spectrograms), spectrograms).sum(axis=0, dtype=np.float64)
-        total = errors if total is None else total + errors
-    if total is None:
-        raise ValueError("a draw of no windows has no error")
-    return HeldOut(len(draw), total / len(draw))
+        code = networks.encode(spectrograms)
+        rows.append((code, networks.error(code, spectrograms)))
+    codes, errors = (np.concatenate(parts).astype(np.float64) for parts in zip(*rows, strict=True))
+    descriptors = np.concatenate([codes, errors], axis=1)
+    mean, spread = (tuple(float(f"{value:.6g}") for value in values) for values in (descriptors.mean(0), descriptors.std(0)))
+    return HeldOut(len(draw), errors.mean(axis=0), TypicalConfig(mean, spread))
