@@ -1,32 +1,47 @@
-"""A progress bar, where there is a terminal to draw it on."""
+"""How far a command has come: a bar on a terminal, else a line every ten seconds."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
+from edgevoice.cli.console import tell
+
 _SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
+_EVERY = 10.0
+"""Seconds from one line to the next where there is no terminal."""
 
 
 class Progress:
-    """Counts files, or the seconds of a single file, on stderr; silent unless that is a terminal.
+    """Counts what is done, on stderr: files, or the seconds of a single one, as a bar where stderr is a terminal.
+
+    Elsewhere it says a line every ten seconds. Several threads may report at once.
 
     Args:
-        files: what will be read.
-        shown: False keeps it silent in any case.
+        files: what will be read, by name.
+        shown: False keeps it silent on a terminal.
+        clock: seconds that go by.
     """
 
-    def __init__(self, files: Sequence[Path], shown: bool = True) -> None:
-        self._single = len(files) == 1
+    def __init__(self, files: Sequence[str], shown: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._single = len(files), len(files) == 1
+        self._clock, self._last, self._lock = clock, clock(), Lock()
+        self._done, self._frames, self._seconds, self._failed = 0, 0, 0.0, 0
+        self._files: set[str] = set()
         self._bar: Any = None
-        if shown and files and sys.stderr is not None and sys.stderr.isatty():
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._shown = shown or not terminal
+        self._lines = bool(files) and not terminal
+        if shown and files and terminal:
             from tqdm import tqdm
 
             if self._single:
-                self._bar = tqdm(total=0, desc=files[0].name, bar_format=_SECONDS)
+                self._bar = tqdm(total=0, desc=Path(files[0]).name, bar_format=_SECONDS)
             else:
                 self._bar = tqdm(total=len(files), unit="file")
 
@@ -37,13 +52,38 @@ class Progress:
 
     def seconds(self, count: float) -> None:
         """So many seconds of audio more have been read."""
-        if self._bar is not None and self._single:
-            self._bar.update(count)
+        with self._lock:
+            self._seconds += count
+            if self._bar is not None and self._single:
+                self._bar.update(count)
+            self._line()
 
-    def file(self) -> None:
-        """One file more is done."""
-        if self._bar is not None and not self._single:
-            self._bar.update()
+    def row(self, file: str, frames: int, failed: bool) -> None:
+        """Of this file, one more of what was to be read is done: so many frames, and whether it failed."""
+        with self._lock:
+            self._done += 1
+            self._frames += frames
+            self._failed += failed
+            if not failed:
+                self._files.add(file)
+            if self._bar is not None and not self._single:
+                self._bar.update()
+            self._line()
+
+    def close(self, failed: int = 0, note: str = "") -> None:
+        """Say what was done, in one line; `failed` counts failures that no row was told of, `note` is said beside it."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if self._shown:
+            counts = (_counted(len(self._files), "file"), _counted(self._frames, "frame"), f"{self._seconds:.1f} s of audio")
+            tell(f"{', '.join(counts)}, {_counted(self._failed + failed, 'failure')}{note}")
+
+    def _line(self) -> None:
+        now = self._clock()
+        if self._lines and now - self._last >= _EVERY:
+            self._last = now
+            tell(f"{self._done} of {self._total} done, {self._seconds:.0f} s of audio, {_counted(self._failed, 'failure')}")
 
     def __enter__(self) -> Progress:
         return self
@@ -51,3 +91,7 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

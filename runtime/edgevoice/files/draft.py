@@ -37,15 +37,32 @@ class Draft:
             self.drop()
             raise
 
-    def keep(self) -> None:
-        """Put it in its place, over what is there.
+    def keep(self, replace: bool = True) -> None:
+        """Put it in its place, over what is there if it may be replaced.
 
         Raises:
+            OutputError: something is there that may not be replaced, even if it came there a moment ago.
             OSError: it cannot be renamed; it is still where it was.
         """
-        if self._folders is not None:
+        if self._folders is None:
+            return
+        if replace:
             self.path.replace(self._place)
-            self._folders = None
+        else:
+            self._settle()
+        self._folders = None
+
+    def _settle(self) -> None:
+        try:
+            os.link(self.path, self._place)
+        except FileExistsError:
+            raise OutputError(f"{self._place}: is there already") from None
+        except OSError:  # a file system without links
+            if self._place.exists():
+                raise OutputError(f"{self._place}: is there already") from None
+            self.path.replace(self._place)
+        else:
+            self.path.unlink()
 
     def drop(self) -> None:
         """Remove it, and the folders made for it that are empty; nothing once it is kept."""

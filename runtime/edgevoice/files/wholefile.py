@@ -12,21 +12,21 @@ from edgevoice.files.draft import Draft
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def whole_file(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[IO[bytes]]:
     """A binary file to write to, which takes its name when the block ends well and is removed when it does not.
 
-    Until then it is a `Draft`. A file that is there already is replaced at the end. Missing folders are made, and removed
-    again with the draft.
+    Until then it is a `Draft`. A file that is there already is replaced at the end, if that is allowed. Missing folders are
+    made, and removed again with the draft.
 
     Raises:
-        OutputError: it cannot be made, written or renamed.
+        OutputError: it cannot be made, written or renamed, or a file is there that may not be replaced.
     """
     with writing(str(path)):
         draft = Draft(path)
         try:
             with draft.path.open("wb") as file:
                 yield file
-            draft.keep()
+            draft.keep(replace)
         finally:
             draft.drop()
 
