@@ -90,7 +90,14 @@ def test_where_a_table_lies_does_not_depend_on_the_others(run: Callable, corpus:
     for folder, name in (("one", "spk1/u1.csv"), ("all", "spk2/u2.csv"), ("some", "spk2/u1.csv")):
         assert Path(folder, name).is_file()
     # The segments of a file are in its table, in their order.
-    assert [row["start"] for row in rows(Path("some/spk1/u1.csv").read_text())] == ["0.25", "0.5", "0.75", "0.5", "0.75", "1.0"]
+    assert [row["start"] for row in rows(Path("some/spk1/u1.csv").read_text())] == [
+        "0.25",
+        "0.5",
+        "0.75",
+        "0.5",
+        "0.75",
+        "1.0",
+    ]
 
 
 def test_a_folder_of_tables_refuses_what_is_not_below_the_root(run: Callable, corpus: Path) -> None:
@@ -188,7 +195,7 @@ def test_wrong_use_is_told(run: Callable, corpus: Path, options: tuple[str, ...]
 
 def test_a_name_that_is_not_unicode_does_not_end_the_batch(run: Callable, corpus: Path) -> None:
     name = os.fsdecode(b"caf\xe9.wav")
-    os.rename(corpus / "both.wav", corpus / name)
+    (corpus / "both.wav").rename(corpus / name)
     for kind in FORMATS:
         assert run("extract", "corpus", "-o", f"t.{kind}").code == 0, kind
     assert b"caf\xe9.wav" in Path("t.csv").read_bytes()

@@ -122,14 +122,11 @@ def run(arguments: argparse.Namespace) -> int:
     if index.unread:
         others = "1 other file was" if index.unread == 1 else f"{index.unread} other files were"
         tell(f"{others} not read: no audio by their suffix")
-    failures = [Failure(Row(name, name), error) for name, error in index.errors]
     if output.dataset:
-        failures += _dataset(arguments, index, columns, recipe, reading)
+        failures = _dataset(arguments, index, columns, recipe, reading)
     else:
-        failures += _tables(arguments, index, columns, recipe, reading, output)
-    for failure in failures:
-        tell(failure.error)
-    return 1 if failures else 0
+        failures = _tables(arguments, index, columns, recipe, reading, output)
+    return 1 if failures or index.errors else 0
 
 
 def _tables(
@@ -151,6 +148,7 @@ def _tables(
             if result.failure:
                 failures.append(result.failure)
             _count(progress, row, result)
+    _tell(index, failures)
     progress.close(len(index.errors))
     _write_failed(arguments, index, failures)
     return failures
@@ -161,7 +159,7 @@ def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, reci
     from edgevoice.corpus.dataset import Dataset
 
     folder = Path(arguments.output)
-    dataset = Dataset(folder, recipe(folder), index, columns)
+    dataset = Dataset(folder, recipe(folder.parent), index, columns)
     parts = dataset.missing(arguments.shard, arguments.retry_failed)
     rows = [row for part in parts for row in part.rows]
     with _progress(arguments, rows) as progress:
@@ -178,12 +176,18 @@ def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, reci
                 f"stopped; {len(dataset.parts)} parts in all, the same command goes on with those that are missing ({left})"
             )
             raise
-        note = f"; {outcome.made} of {len(dataset.parts)} parts made" if parts else "; nothing to do: all parts are there"
-        progress.close(len(index.errors), note if not outcome.complete or not parts else f"{note}, all are there")
     if outcome.removed:
         tell(f"removed {len(outcome.removed)} parts that the index no longer has: {', '.join(outcome.removed)}")
+    _tell(index, outcome.failures)
+    note = f"; {outcome.made} of {len(dataset.parts)} parts made" if parts else "; nothing to do"
+    progress.close(len(index.errors), f"{note}, all are there" if outcome.complete else note)
     _write_failed(arguments, index, outcome.failures, dataset.failed_rows() if arguments.failed else None)
     return outcome.failures
+
+
+def _tell(index: Index, failures: Sequence[Failure]) -> None:
+    for error in (*(error for _, error in index.errors), *(failure.error for failure in failures)):
+        tell(error)
 
 
 def _index(arguments: argparse.Namespace) -> Index:

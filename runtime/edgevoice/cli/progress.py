@@ -71,13 +71,19 @@ class Progress:
             self._line()
 
     def close(self, failed: int = 0, note: str = "") -> None:
-        """Say what was done, in one line; `failed` counts failures that no row was told of, `note` is said beside it."""
+        """Say what was done, in one line; nothing, where a single input failed, for that was said.
+
+        Args:
+            failed: failures that no row was told of.
+            note: what is said beside it.
+        """
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        if self._shown:
+        failed += self._failed
+        if self._shown and not (failed and self._total <= 1 and not self._files):
             counts = (_counted(len(self._files), "file"), _counted(self._frames, "frame"), f"{self._seconds:.1f} s of audio")
-            tell(f"{', '.join(counts)}, {_counted(self._failed + failed, 'failure')}{note}")
+            tell(f"{', '.join(counts)}, {_counted(failed, 'failure')}{note}")
 
     def _line(self) -> None:
         now = self._clock()
