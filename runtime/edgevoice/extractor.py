@@ -27,6 +27,7 @@ from edgevoice.inference import Array, Networks, SessionOptions
 from edgevoice.levels import Level, find_level
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.providers import find_device
+from edgevoice.recipe import Recipe
 from edgevoice.stream import Stream, StreamGroup
 from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower
@@ -34,6 +35,8 @@ from edgevoice.workspaces import Workspace
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+    from edgevoice.corpus.index import IndexSource
 
 DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]
@@ -76,6 +79,13 @@ def load(
     return Extractor(find_model(model), device, threads, descriptors, session_options)
 
 
+def layout_of(config: ModelConfig, descriptors: str = "all") -> Layout:
+    """What a frame's numbers will be, known before the model is loaded: `descriptors` as `load` takes them."""
+    bottleneck = config.features.bottleneck if descriptors != "error" else 0
+    error = config.features.error if descriptors != "bottleneck" else 0
+    return Layout(bottleneck, error, config.audio.rate, config.audio.window)
+
+
 class Extractor:
     """A loaded model: immutable, shared between threads. Made by `edgevoice.load`.
 
@@ -104,9 +114,7 @@ class Extractor:
         self._loaded_as = (folder, device, threads, descriptors, tuple(sorted((session_options or {}).items())))
         decoder = descriptors != "bottleneck"
         self._networks = Networks(folder, device, threads, decoder, options=session_options)
-        bottleneck = config.features.bottleneck if descriptors != "error" else 0
-        error = config.features.error if decoder else 0
-        self._layout = Layout(bottleneck, error, config.audio.rate, config.audio.window)
+        self._layout = layout_of(config, descriptors)
         front_end = FrontEnd(config.spectrogram, config.audio)
         self._pipeline = Pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
         self._local = threading.local()
@@ -243,7 +251,67 @@ class Extractor:
                 _warn_of_opposed_channels(source)
             extent = (source.first / source.rate, (source.first + stream.position) / source.rate)
             moved = round(source.first * self.config.audio.rate / source.rate)
-        return replace(features, position=features.position + moved, source=source.name, extent=extent)
+        recipe = self.recipe(level=level, hop=hop, channel=channel, pad=pad)
+        return replace(features, position=features.position + moved, source=source.name, extent=extent, recipe=recipe)
+
+    def recipe(
+        self,
+        *,
+        level: str | float | None = None,
+        hop: float | None = None,
+        channel: int | str | None = None,
+        pad: bool = False,
+    ) -> Recipe:
+        """What decides the numbers that `extract` gives with these arguments, and what is told beside it."""
+        return Recipe.of(
+            self.config,
+            device=self.device,
+            descriptors=self._loaded_as[3],
+            level=level,
+            hop=hop,
+            channel=channel,
+            pad=pad,
+        )
+
+    def table(
+        self,
+        index: IndexSource,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        static: bool = False,
+        level: str | float | None = None,
+        hop: float | None = None,
+        channel: int | str | None = None,
+        pad: bool = False,
+        jobs: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Any:
+        """Features of a corpus, as a `pandas.DataFrame` indexed by `file`, `start` and `end`, as audformat has it.
+
+        Rows have the numbers that `extract` gives for the same file, start, end and channel. Those that fail are left out:
+        a warning tells of them, `attrs["failed"]` lists them with their reasons; `attrs["recipe"]` is what made the table.
+
+        Args:
+            index: what is read: see `edgevoice.corpus.index.read_index`. Its other columns come last.
+            root: folder that relative files are in; `file` is written relative to it.
+            static: one row an index row, its functionals, in place of one row a frame.
+            level: as `extract`.
+            hop: as `extract`.
+            channel: as `extract`; `each` gives the rows of every channel, told apart by a column `channel`.
+            pad: as `extract`.
+            jobs: how much is computed at the same time, over files and within them: all usable cores if None.
+            progress: called with the number of rows of the index that are done.
+
+        Raises:
+            ArgumentError: an argument is outside what is allowed, or the index cannot be used.
+            AudioFileNotFoundError: the folder, or the index, is not there.
+            DeviceError: computing failed.
+            MissingPackageError: pandas is not installed.
+        """
+        from edgevoice.corpus.run import Reading
+        from edgevoice.corpus.table import corpus_frame
+
+        return corpus_frame(self, index, root, static, Reading(level, hop, channel, pad), jobs, progress)
 
     def encode(self, window: NDArray[Any]) -> Array:
         """Bottleneck of windows whose samples have the model's level already: the shortest way through the encoder.

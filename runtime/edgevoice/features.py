@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from edgevoice.recipe import Recipe
 
 FUNCTIONALS = ("mean", "std", "skewness", "kurtosis")
 
@@ -150,6 +153,8 @@ class Features:
     """Name of the file that they are of; empty for live frames."""
     extent: tuple[float, float] | None = None
     """Where reading the source began and ended, in seconds; None for live frames."""
+    recipe: Recipe | None = None
+    """What made them; None for live frames."""
 
     def __repr__(self) -> str:
         return f"<Features: {len(self)} frames of {self.values.shape[1]} descriptors>"
@@ -191,6 +196,21 @@ class Features:
             ArgumentError: there is no frame.
         """
         return np.concatenate([functionals(self.bottleneck), functionals(self.error)])
+
+    def to_frame(self, *, static: bool = False) -> Any:
+        """The features as a `pandas.DataFrame`, indexed by `file`, `start` and `end`, the times as durations.
+
+        Columns: `index`, `silent`, `gap`, `loudness`, then the descriptors; with `static` one row, whose times are those of
+        what was read: `frames`, `silent` and `gap` (shares), `loudness` (mean), then the functionals. The numbers are
+        float32, with the bits of `values`. `attrs["recipe"]` is what made them.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+            ArgumentError: there is no frame, with `static`.
+        """
+        from edgevoice.corpus.table import features_frame
+
+        return features_frame(self, static)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -237,7 +257,7 @@ class Features:
         return cls(**columns, layout=layout)  # type: ignore[arg-type]
 
 
-_COLUMN_NAMES = [item.name for item in fields(Features) if item.name not in {"layout", "source", "extent"}]
+_COLUMN_NAMES = [item.name for item in fields(Features) if item.name not in {"layout", "source", "extent", "recipe"}]
 _TYPES = {"index": np.int64, "position": np.int64, "silent": np.bool_, "gap": np.bool_}
 
 

@@ -7,7 +7,6 @@ import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +23,11 @@ def values(text: str, names: list[str]) -> np.ndarray:
     return np.array([[row[name] for name in names] for row in rows(text)]).astype(np.float32)
 
 
+def without_counts(err: str) -> list[str]:
+    """What was said on stderr, but for the line of counts."""
+    return [line for line in err.splitlines() if " s of audio, " not in line]
+
+
 @pytest.fixture
 def folder(tmp_path: Path, speech: Path) -> Path:
     """Recordings in a folder and one below it, of several formats, and what is no recording."""
@@ -36,18 +40,21 @@ def folder(tmp_path: Path, speech: Path) -> Path:
     return tmp_path / "in"
 
 
-def called(path: Path) -> str:
-    """What a file that was named is called in a table."""
-    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def test_csv_on_standard_output_is_what_extract_gives(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
+def test_csv_on_standard_output_is_what_extract_gives(
+    run: Callable, root: Path, speech: Path, tiny: edgevoice.Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
     outcome = run("extract", speech)
     features = tiny.extract(speech)
-    assert (outcome.code, outcome.err) == (0, "")
+    assert (outcome.code, outcome.err) == (0, "edgevoice: 1 file, 31 frames, 8.1 s of audio, 0 failures\n")
     np.testing.assert_array_equal(values(outcome.out, features.names), features.values)
     second = rows(outcome.out)[1]
-    assert (second["file"], second["index"], second["start"], second["end"]) == (called(speech), "1", "0.25", "0.75")
+    assert (second["file"], second["index"], second["start"], second["end"]) == (
+        "tests/data/speech.wav",
+        "1",
+        "0.25",
+        "0.75",
+    )
     assert run("extract", speech, "--dynamic").out == outcome.out
 
 
@@ -61,29 +68,25 @@ def test_options_reach_extract(run: Callable, speech: Path, tiny_model: Path) ->
     assert rows(outcome.out)[0]["start"] == "1.0"
 
 
-def test_jobs_are_what_is_computed_at_once_over_files_and_within_them(
+def test_jobs_are_shared_between_files_and_within_them(
     run: Callable, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int | None] = []
 
-    def seen(extractor: edgevoice.Extractor, audio: Path, *, workers: int | None, **_: object) -> edgevoice.Features:
+    def seen(extractor: edgevoice.Extractor, audio: object, *, workers: int | None, **_: object) -> edgevoice.Features:
         asked.append(workers)
         return extractor.stream().push(np.zeros(8000))
 
-    monkeypatch.setattr("edgevoice.analysis.usable_cores", lambda: 8)
+    monkeypatch.setattr("edgevoice.corpus.run.usable_cores", lambda: 8)
     monkeypatch.setattr(edgevoice.Extractor, "extract", seen)
-    for options, workers in (
-        ((), 2),
-        (("--threads", "3"), 1),
-        (("--jobs", "1"), 1),
-        (("--jobs", "6"), 2),
-        (("--jobs", "3", "--threads", "5"), 1),
-    ):
+    for options, workers in (((), 3), (("--jobs", "3"), 1), (("--threads", "3"), 1), (("--jobs", "1"), 1)):
         assert run("extract", folder, "-o", tmp_path / "table.npy", "--force", *options).code == 0
-        assert asked == [workers] * 3
+        assert asked == [workers] * 3, options
         asked.clear()
-    assert run("extract", folder / "b.flac", "--jobs", "5").code == 0
-    assert asked == [5]
+    # Long recordings one at a time, by all.
+    monkeypatch.setattr("edgevoice.corpus.run._LONG", 4.0)
+    assert run("extract", folder, "-o", tmp_path / "table.npy", "--force", "--jobs", "2").code == 0
+    assert sorted(asked) == [1, 2, 2]
 
 
 def test_static_is_one_row_of_functionals(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
@@ -98,7 +101,10 @@ def test_a_folder_in_one_table(run: Callable, folder: Path, tmp_path: Path, tiny
     out = tmp_path / "table.csv"
     outcome = run("extract", folder, "-o", out, "--jobs", jobs)
     assert outcome[:2] == (0, "")
-    assert outcome.err.splitlines()[-1].startswith("edgevoice: done: 3 files, ")
+    assert outcome.err.splitlines() == [
+        "edgevoice: 1 other file was not read: no audio by their suffix",
+        "edgevoice: 3 files, 61 frames, 16.2 s of audio, 0 failures",
+    ]
     files = [folder / "a.WAV", folder / "b.flac", folder / "sub" / "a.aiff"]
     features = [tiny.extract(file) for file in files]
     found = rows(out.read_text())
@@ -118,28 +124,28 @@ def test_a_folder_of_tables_mirrors_the_folder_of_recordings(run: Callable, fold
     out = tmp_path / "out"
     assert run("extract", folder, "-o", out, "--format", kind).code == 0
     found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
-    assert found == [f"a.{kind}", f"b.{kind}", f"sub/a.{kind}"]
+    assert found == [f"{name}.{kind}{end}" for name in ("a", "b", "sub/a") for end in ("", ".json")]
 
 
-def test_a_folder_may_have_a_dot_in_its_name(run: Callable, speech: Path, tmp_path: Path) -> None:
-    root = ("--root", speech.parent)
-    assert run("extract", speech, *root, "-o", f"{tmp_path}/v1.2/").code == 0
-    assert run("extract", speech, *root, "-o", tmp_path / "v1.2", "--format", "npy").code == 0
-    assert sorted(path.name for path in (tmp_path / "v1.2").iterdir()) == ["speech.csv", "speech.npy"]
+def test_a_folder_may_have_a_dot_in_its_name(
+    run: Callable, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(speech.parent)
+    assert run("extract", speech, "-o", f"{tmp_path}/v1.2/").code == 0
+    assert run("extract", speech, "-o", tmp_path / "v1.2", "--format", "npy").code == 0
+    assert sorted(path.name for path in (tmp_path / "v1.2").iterdir()) == [
+        f"speech.{kind}" for kind in ("csv", "csv.json", "npy", "npy.json")
+    ]
 
 
 def test_a_bad_input_is_told_at_the_end_and_the_others_are_done(run: Callable, folder: Path, tmp_path: Path) -> None:
     (folder / "aa.wav").write_text("not audio")
     soundfile.write(folder / "short.wav", np.zeros(7999), 16000)
     out = tmp_path / "out"
-    failures = tmp_path / "failed.csv"
-    options = ("-o", out, "--jobs", "2", "--root", tmp_path, "--failed", failures)
-    outcome = run("extract", folder, tmp_path / "gone.wav", tmp_path / "out", *options)
+    outcome = run("extract", folder, tmp_path / "gone.wav", tmp_path / "out", "-o", out, "--jobs", "2", "--root", tmp_path)
     assert outcome.code == 1
-    told = [line for line in outcome.err.splitlines() if "done: " not in line and "not audio by" not in line]
-    assert [row["file"] for row in rows(failures.read_text())] == [
-        *(f"{folder.name}/{name}" for name in ("aa.wav", "short.wav")), "gone.wav", "out"
-    ]  # fmt: skip
+    assert "3 files, 61 frames, 16.7 s of audio, 4 failures" in outcome.err
+    told = without_counts(outcome.err)[1:]
     assert [line.split(": ")[1] for line in told] == [
         str(folder / "aa.wav"),
         str(folder / "short.wav"),
@@ -174,9 +180,9 @@ def test_a_bad_file_alone_makes_no_table(run: Callable, speech: Path, tmp_path: 
     make(speech, tmp_path / "bad.wav")
     outcome = run("extract", tmp_path / "bad.wav", "-o", tmp_path / "out.csv")
     assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err.startswith(f"edgevoice: {tmp_path / 'bad.wav'}: ")
-    assert message in outcome.err
-    assert outcome.err.count("\n") == 1
+    [told] = without_counts(outcome.err)
+    assert told.startswith(f"edgevoice: {tmp_path / 'bad.wav'}: ")
+    assert message in told
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -196,8 +202,9 @@ def test_a_channel_that_one_file_lacks_fails_that_file(run: Callable, tmp_path: 
     soundfile.write(tmp_path / "stereo.wav", noise, 16000)
     outcome = run("extract", tmp_path, "--channel", "1")
     assert outcome.code == 1
-    message = f"edgevoice: {tmp_path / 'mono.wav'}: has 1 channel(s), counted from 0; there is no channel 1"
-    assert outcome.err.splitlines()[1:] == [message]
+    assert without_counts(outcome.err) == [
+        f"edgevoice: {tmp_path / 'mono.wav'}: has 1 channel(s), counted from 0; there is no channel 1"
+    ]
     assert {row["file"] for row in rows(outcome.out)} == {"stereo.wav"}
 
 
@@ -239,55 +246,3 @@ def test_a_broken_model_folder_is_told(run: Callable, speech: Path, tiny_model: 
     (broken / "model.json").write_text('{"format": 1}')
     outcome = run("extract", speech, "--model", broken)
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
-
-
-@pytest.mark.parametrize("out", ["table.csv", "table.npy", "tables"])
-def test_nothing_that_is_there_is_replaced_without_force(run: Callable, folder: Path, tmp_path: Path, out: str) -> None:
-    first = run("extract", folder, "--static", "-o", tmp_path / out)
-    assert first.code == 0
-    before = {path: path.read_bytes() for path in (tmp_path, *tmp_path.rglob("*")) if path.is_file()}
-    again = run("extract", folder, "--static", "-o", tmp_path / out)
-    assert again.code == edgevoice.OutputError.exit_code
-    assert "is there already, and is not replaced: name another file, or say --force" in again.err
-    assert {path: path.read_bytes() for path in (tmp_path, *tmp_path.rglob("*")) if path.is_file()} == before
-    assert run("extract", folder, "-o", tmp_path / out, "--force").code == 0
-
-
-def test_a_table_that_came_meanwhile_stays(
-    run: Callable, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "table.csv"
-    extract = edgevoice.Extractor.extract
-
-    def slow(*arguments: Any, **options: Any) -> edgevoice.Features:
-        out.write_text("of another process")
-        return extract(*arguments, **options)
-
-    monkeypatch.setattr(edgevoice.Extractor, "extract", slow)
-    outcome = run("extract", folder, "-o", out)
-    assert (outcome.code, out.read_text()) == (edgevoice.OutputError.exit_code, "of another process")
-    assert "is not replaced" in outcome.err
-    assert sorted(path.name for path in tmp_path.iterdir() if ".part" in path.name) == []
-
-
-def test_speakers_with_recordings_of_one_name_keep_apart(run: Callable, speech: Path, tmp_path: Path) -> None:
-    for speaker in ("spk1", "spk2"):
-        (tmp_path / speaker).mkdir()
-        (tmp_path / speaker / "u1.wav").write_bytes(speech.read_bytes())
-    folders = (tmp_path / "spk1", tmp_path / "spk2")
-    outcome = run("extract", *folders, "-o", tmp_path / "out")
-    assert outcome.code == 2
-    assert "would have the same table" in outcome.err
-    assert run("extract", *folders, "--root", tmp_path, "-o", tmp_path / "out").code == 0
-    assert (tmp_path / "out" / "spk1" / "u1.csv").is_file()
-    assert (tmp_path / "out" / "spk2" / "u1.csv").is_file()
-    table = run("extract", *folders, "--root", tmp_path, "--static").out
-    assert [row["file"] for row in rows(table)] == ["spk1/u1.wav", "spk2/u1.wav"]
-
-
-def test_what_is_no_audio_is_told_once_with_its_count(run: Callable, folder: Path) -> None:
-    for name in ("notes.txt", "labels.csv", ".hidden", "._b.flac"):
-        (folder / name).touch()
-    outcome = run("extract", folder)
-    told = [line for line in outcome.err.splitlines() if "not audio" in line]
-    assert told == ["edgevoice: 2 files of the folders are not audio by their suffix, and were not read"]

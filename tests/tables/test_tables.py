@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import edgevoice
+from edgevoice.corpus.index import Row
+from edgevoice.corpus.rows import Block, Columns, block
 from edgevoice.features import Features, Layout
+from edgevoice.recipe import Recipe
 from edgevoice.tables.csvfile import CsvTable
 from edgevoice.tables.table import FORMATS, open_table, table_format
 
 LAYOUT = Layout(bottleneck=2, error=3, rate=16000, window=8000)
+DYNAMIC, STATIC = Columns.of(LAYOUT), Columns.of(LAYOUT, static=True)
+RECIPE = Recipe(
+    "1", None, "m", "1", {"encoder.onnx": "sha256:0"}, "sha256:1", "cpu", "running", 0.25, None, False, "r", "all"
+)
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
@@ -32,6 +40,10 @@ def random_features(count: int, seed: int = 0) -> Features:
     return features(np.random.default_rng(seed).standard_normal((count, 5)))
 
 
+def rows_of(name: str, source: Features, columns: Columns = DYNAMIC) -> Block:
+    return block(Row(name, name), source, columns)
+
+
 def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     with path.open(newline="") as file:
         head, *rows = csv.reader(file)
@@ -40,9 +52,9 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def test_a_csv_row_is_a_frame_with_its_place(tmp_path: Path) -> None:
     one, two = random_features(3), random_features(2, seed=1)
-    with open_table(tmp_path / "out.csv", LAYOUT) as table:
-        table.write("a.wav", one)
-        table.write('b, "c".wav', two)
+    with open_table(tmp_path / "out.csv", DYNAMIC) as table:
+        table.write(rows_of("a.wav", one))
+        table.write(rows_of('b, "c".wav', two))
     head, rows = read_csv(tmp_path / "out.csv")
     assert head == ["file", "start", "end", "index", "silent", "gap", "loudness", *LAYOUT.names]
     assert [row[0] for row in rows] == ["a.wav"] * 3 + ['b, "c".wav'] * 2
@@ -53,38 +65,146 @@ def test_a_csv_row_is_a_frame_with_its_place(tmp_path: Path) -> None:
 
 def test_pandas_reads_a_csv_table(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
-    with open_table(tmp_path / "out.csv", LAYOUT) as table:
-        table.write("a.wav", random_features(3))
+    with open_table(tmp_path / "out.csv", DYNAMIC) as table:
+        table.write(rows_of("a.wav", random_features(3)))
     frame = pandas.read_csv(tmp_path / "out.csv")
     assert frame["silent"].tolist() == [False, True, False]
     assert frame["silent"].dtype == bool
     np.testing.assert_array_equal(frame[LAYOUT.names].to_numpy(np.float32), random_features(3).values)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_static_table_has_a_row_a_source(tmp_path: Path, name: str) -> None:
+def test_a_static_csv_has_a_row_a_source(tmp_path: Path) -> None:
     sources = [random_features(4, seed) for seed in range(3)]
-    with open_table(tmp_path / f"out.{name}", LAYOUT, static=True) as table:
+    with open_table(tmp_path / "out.csv", STATIC) as table:
         for k, source in enumerate(sources):
-            table.write(f"{k}.wav", source)
-    expected = np.stack([source.functionals() for source in sources])
-    if name == "csv":
-        head, rows = read_csv(tmp_path / "out.csv")
-        assert head == ["file", "start", "end", "frames", "silent", "gap", "loudness", *LAYOUT.functional_names]
-        assert [row[0] for row in rows] == ["0.wav", "1.wav", "2.wav"]
-        assert rows[0][1:7] == ["0.0", "1.25", "4", "0.5", "0.5", "-20.0"]
-        found = np.array([row[7:] for row in rows]).astype(np.float32)
+            table.write(rows_of(f"{k}.wav", source, STATIC))
+    head, rows = read_csv(tmp_path / "out.csv")
+    assert head == ["file", "start", "end", "frames", "silent", "gap", "loudness", *LAYOUT.functional_names]
+    assert [row[0] for row in rows] == ["0.wav", "1.wav", "2.wav"]
+    assert rows[0][1:7] == ["0.0", "1.25", "4", "0.5", "0.5", "-20.0"]
+
+
+def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np.ndarray, dict[str, object]]:
+    """Cells by column, numbers, and recipe, each format by the library that people read it with."""
+    pandas = pytest.importorskip("pandas")
+    kind = path.suffix
+    if kind == ".npz":
+        with np.load(path) as arrays:
+            cells = {name: arrays[name].tolist() for name in arrays if name not in ("values", "names", "recipe")}
+            assert arrays["names"].tolist() == list(columns.values)
+            return cells, arrays["values"], json.loads(str(arrays["recipe"]))
+    if kind == ".parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")
+        frame = pandas.read_parquet(path)
+        assert frame.attrs["recipe"] == RECIPE.to_dict()
+        assert frame[list(columns.values)].dtypes.unique().tolist() == [np.float32]
+        recipe = json.loads(parquet.read_metadata(path).metadata[b"edgevoice.recipe"])
+        cells = {name: frame[name].tolist() for name, _ in (*columns.head, *columns.others)}
+        assert frame.columns.tolist() == columns.names
+        return cells, frame[list(columns.values)].to_numpy(), recipe
+    recipe = json.loads(path.with_name(f"{path.name}.json").read_text())
+    if kind in (".npy", ".ark"):
+        assert recipe["columns"] == list(columns.values)
+        sources = recipe["sources"]
+        cells = {"file": [source["file"] for source in sources for _ in range(source["rows"])]}
+        cells["label"] = [source["label"] for source in sources for _ in range(source["rows"])]
+        if kind == ".npy":
+            return cells, np.load(path), recipe["recipe"]
+        kaldiio = pytest.importorskip("kaldiio")
+        found = list(kaldiio.load_scp(str(path.with_suffix(".scp"))).values())
+        return cells, np.vstack([part[None] if part.ndim == 1 else part for part in found]), recipe["recipe"]
+    if kind == ".csv":
+        frame = pandas.read_csv(path, dtype={"label": str})
     else:
-        found = np.load(tmp_path / f"out.{name}")
-    np.testing.assert_array_equal(found, expected)
+        frame = pandas.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+    assert frame.columns.tolist() == columns.names
+    cells = {name: frame[name].tolist() for name, _ in (*columns.head, *columns.others)}
+    return cells, frame[list(columns.values)].to_numpy().astype(np.float32), recipe["recipe"]
+
+
+@pytest.mark.parametrize("static", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=3), numbers=st.lists(FLOATS, min_size=5, max_size=5))
+def test_every_format_keeps_every_bit(
+    tmp_path: Path, name: str, static: bool, counts: list[int], numbers: list[float]
+) -> None:
+    columns = Columns.of(LAYOUT, static, channel=True, others=(("label", "text"), ("age", "whole"), ("ok", "flag")))
+    sources = [random_features(count, seed) for seed, count in enumerate(counts)]
+    sources[0].values[0] = numbers if not static else 0
+    path = tmp_path / f"{len(list(tmp_path.iterdir()))}.{name}"
+    blocks = [
+        block(Row(f"d/{k} x.wav", "", 0.25, 3.0, k, (f"0{k}", k, k == 1)), source, columns)
+        for k, source in enumerate(sources)
+    ]
+    with open_table(path, columns, RECIPE) as table:
+        for part in blocks:
+            table.write(part)
+    cells, values, recipe = read_back(path, columns)
+    expected = np.concatenate([source.functionals()[None] if static else source.values for source in sources])
+    assert values.astype(np.float32).tobytes() == expected.tobytes()
+    assert recipe == RECIPE.to_dict()
+    for k, (column, _) in enumerate(columns.head):
+        if column in cells:
+            assert cells[column] == [cell for part in blocks for cell in part.column(k)], column
+    assert cells["label"] == [f"0{k}" for k, part in enumerate(blocks) for _ in range(len(part))]
+    if "age" in cells:
+        assert cells["age"] == [k for k, part in enumerate(blocks) for _ in range(len(part))]
+        assert cells["ok"] == [k == 1 for k, part in enumerate(blocks) for _ in range(len(part))]
+
+
+def test_utterances_are_named_after_files_and_times(tmp_path: Path) -> None:
+    kaldiio = pytest.importorskip("kaldiio")
+    rows = [
+        Row("anna/one.wav", ""),
+        Row("anna/one.flac", ""),
+        Row("a b.wav", "", 0.5, 1.5),
+        Row("caf\udce9.wav", "", None, 1.5),
+    ]
+    with open_table(tmp_path / "out.ark", DYNAMIC, RECIPE) as table:
+        for k, row in enumerate(rows):
+            table.write(block(row, random_features(k + 1, k), DYNAMIC))
+    found = kaldiio.load_scp(str(tmp_path / "out.scp"))
+    assert list(found) == ["anna-one", "anna-one-2", "a-b-0000000-0000100", "caf\\xe9-0000000-0000125"]
+    for k, values in enumerate(found.values()):
+        np.testing.assert_array_equal(values, random_features(k + 1, k).values)
+    assert list(dict(kaldiio.load_ark(str(tmp_path / "out.ark")))) == list(found)
+
+
+@pytest.mark.parametrize("name", ["parquet", "npz", "jsonl", "ark"])
+def test_names_that_are_not_unicode_end_no_table(tmp_path: Path, name: str) -> None:
+    with open_table(tmp_path / f"out.{name}", DYNAMIC, RECIPE) as table:
+        table.write(rows_of("caf\udce9.wav", random_features(1)))
+    assert (tmp_path / f"out.{name}").stat().st_size
+
+
+def test_missing_cells_stay_missing(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    columns = Columns.of(LAYOUT, True, others=(("age", "whole"), ("label", "text")))
+    for name in ("parquet", "jsonl", "csv", "npz"):
+        with open_table(tmp_path / f"out.{name}", columns, RECIPE) as table:
+            table.write(block(Row("a", "", others=(None, None)), random_features(1), columns))
+    assert pandas.read_parquet(tmp_path / "out.parquet")[["age", "label"]].isna().all(axis=None)
+    assert pandas.read_csv(tmp_path / "out.csv")[["age", "label"]].isna().all(axis=None)
+    assert json.loads((tmp_path / "out.jsonl").read_text())["age"] is None
+    assert np.isnan(np.load(tmp_path / "out.npz")["age"]).all()
+
+
+def test_a_large_parquet_table_is_written_in_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("edgevoice.tables.parquetfile._GROUP", 20)
+    with open_table(tmp_path / "out.parquet", DYNAMIC, RECIPE) as table:
+        for _ in range(3):
+            table.write(rows_of("a", random_features(4)))
+    assert parquet.read_metadata(tmp_path / "out.parquet").num_row_groups == 3
 
 
 @pytest.mark.parametrize("counts", [[], [3], [1, 0, 4]])
 def test_npy_is_the_matrix_of_all_frames(tmp_path: Path, counts: list[int]) -> None:
     sources = [random_features(count, seed) for seed, count in enumerate(counts)]
-    with open_table(tmp_path / "out.npy", LAYOUT) as table:
+    with open_table(tmp_path / "out.npy", DYNAMIC) as table:
         for source in sources:
-            table.write("any.wav", source)
+            table.write(rows_of("any.wav", source))
     found = np.load(tmp_path / "out.npy")
     assert found.dtype == np.float32
     assert found.shape == (sum(counts), 5)
@@ -94,7 +214,7 @@ def test_npy_is_the_matrix_of_all_frames(tmp_path: Path, counts: list[int]) -> N
 @given(st.lists(FLOATS, min_size=5, max_size=5))
 def test_csv_numbers_read_back_to_the_last_bit(numbers: list[float]) -> None:
     file = io.BytesIO()
-    CsvTable(file, LAYOUT, static=False).write("a", features(np.array([numbers])))
+    CsvTable(file, DYNAMIC, None, "").write(rows_of("a", features(np.array([numbers]))))
     row = file.getvalue().decode().splitlines()[1].split(",")[7:]
     # By way of a double, as most readers go.
     found = np.array([float(number) for number in row]).astype(np.float32)
@@ -103,7 +223,7 @@ def test_csv_numbers_read_back_to_the_last_bit(numbers: list[float]) -> None:
 
 def test_names_that_are_not_unicode_come_out_as_they_are() -> None:
     file = io.BytesIO()
-    CsvTable(file, LAYOUT, static=True).write("caf\udce9.wav", random_features(1))
+    CsvTable(file, STATIC, None, "").write(rows_of("caf\udce9.wav", random_features(1), STATIC))
     assert b"\ncaf\xe9.wav," in file.getvalue()
 
 
@@ -117,8 +237,8 @@ def test_an_unknown_suffix_is_an_error(path: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_table_that_breaks_off_leaves_nothing(tmp_path: Path, name: str) -> None:
     def write() -> None:
-        with open_table(tmp_path / f"out.{name}", LAYOUT) as table:
-            table.write("a.wav", random_features(3))
+        with open_table(tmp_path / f"out.{name}", DYNAMIC) as table:
+            table.write(rows_of("a.wav", random_features(3)))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

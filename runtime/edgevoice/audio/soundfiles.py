@@ -152,7 +152,9 @@ class SoundFileSource(AudioSource):
                     at = skipped
                     yield np.broadcast_to(np.float32(0), (skipped, self.channels))  # takes no memory, and no one looks at it
                 while length is None or at < length:
-                    count = BLOCK if length is None else min(BLOCK, length - at)
+                    # Of a short segment, no more than it has.
+                    wanted = BLOCK if self._last is None else max(1, min(BLOCK, self._last - before - at))
+                    count = wanted if length is None else min(wanted, length - at)
                     block = sound.read(count, dtype="float32", always_2d=True)
                     if not len(block):
                         break

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "extract": "compute features of audio files and folders",
+    "repeat": "make a table again, and compare",
     "stream": "write frames as JSON Lines while audio comes in",
     "models": "list the models that can be loaded by name",
     "devices": "list the input devices",

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, add_force, add_model_options, load_extractor, parser_of, positive
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
 _EPILOG = """\
@@ -56,6 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     old = Report.read(arguments.compare) if arguments.compare else None
     kind = figure_format(arguments.plot) if arguments.plot else ""
+    if not arguments.force:
+        for path in (arguments.json, arguments.plot):
+            if path not in (None, "-"):
+                refuse_existing(path)
     with ExitStack() as stack:
         # Begun before minutes of measuring: a place that cannot be written is told at once.
         kept = (

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import sys
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from threading import Event
+from typing import Any
 
-from edgevoice.analysis import default_workers
-from edgevoice.audio.files import open_source
-from edgevoice.cli.console import one_line, tell
-from edgevoice.cli.inputs import Inputs
+from edgevoice.cli.command import STANDARD_INPUT, words_of
+from edgevoice.cli.console import tell
 from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.options import (
     Commands,
@@ -27,45 +24,57 @@ from edgevoice.cli.options import (
     parser_of,
     positive,
 )
-from edgevoice.cli.output import Output
+from edgevoice.cli.output import FORMATS, Output
 from edgevoice.cli.progress import Progress
-from edgevoice.errors import AudioError, DeviceMemoryError, EdgeVoiceError
-from edgevoice.extractor import Extractor
-from edgevoice.features import Features
+from edgevoice.corpus.index import Index, Row, index_of_inputs, read_index
+from edgevoice.corpus.rows import Columns
+from edgevoice.corpus.run import EACH, Failure, Reading, Result, default_jobs, results
+from edgevoice.errors import ArgumentError, AudioFileNotFoundError
+from edgevoice.extractor import layout_of
 from edgevoice.files.wholefile import refuse_existing, whole_file
-from edgevoice.tables.table import FORMATS
-
-Result = Features | AudioError | DeviceMemoryError
-"""Of one input: its features, or why there are none."""
-
-_AHEAD = 4
-"""Inputs, for each job, that may be computed before the first of them is written."""
+from edgevoice.levels import find_level
+from edgevoice.modelfolder import find_model
+from edgevoice.recipe import Recipe
 
 _EPILOG = """\
 examples:
   edgevoice extract speech.wav > frames.csv
   edgevoice extract recordings/ --static -o functionals.csv
-  edgevoice extract recordings/ more.flac -o features/ --format npy --jobs 4
+  edgevoice extract recordings/ -o features/ --format npy
+  edgevoice extract --index corpus.csv --static -o corpus.parquet/
 
-OUT with a suffix is one table of all inputs; without one it is a folder, where each input has a table of its own, at its
-path below the root: the folder that was named or, for a file that was named, the current folder. CSV says which row belongs
-to which file; rows of an npy matrix follow the order of the inputs, the files of a folder sorted. Tables appear whole or not
-at all, and replace none that is there without --force. Inputs that failed are named at the end.
+OUT with a suffix is one table of all inputs (.csv, .npy, .npz, .parquet, .jsonl, .ark), with what made it inside, or in a
+JSON file beside it. OUT without one is a folder, where each file has a table of its own, at its path below the root.
+Tables appear whole or not at all; none that is there is replaced without --force. OUT `NAME.parquet/` is a dataset: parts
+that are one table to pandas, DuckDB and Arrow. The same command goes on with it where it was stopped, and makes anew what
+has changed; --shard shares its parts between machines.
+
+An index is a CSV with a column `file` and, where they are wanted, `start`, `end` (seconds; empty: the end) and `channel`;
+its other columns are kept. A segment has the features of `--start` and `--end`: its level begins with it, so that
+`running` and `utterance` give other numbers than the same frames of the whole file; `window` does not. Inputs that failed
+are named at the end.
 """
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "extract", _EPILOG)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="an audio file, or a folder that is searched for them")
-    parser.add_argument("-o", "--output", metavar="OUT", help="a table or a folder (default: CSV on standard output)")
-    add_force(parser)
-    parser.add_argument("--root", metavar="DIR", help="what files are named below in tables (default: the folder given)")
-    parser.add_argument("--failed", metavar="FILE", help="write a CSV of the inputs that failed, with the reasons")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="an audio file, or a folder that is searched for them")
+    parser.add_argument("--index", metavar="CSV", help="read what this CSV lists, or standard input (-)")
+    parser.add_argument(
+        "--root",
+        metavar="DIR",
+        help="the folder that files of an index are in, and are named below (default: the folder given, that of the CSV, "
+        "or the current one)",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="a table, a folder or a dataset (default: CSV on standard output)"
+    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--dynamic", action="store_false", dest="static", help="one row a frame (default)")
     kind.add_argument("--static", action="store_true", help="one row a file: mean, std, skewness, kurtosis")
     parser.add_argument("--format", choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
+    add_force(parser)
     parser.add_argument("--start", type=float, metavar="S", help="begin after so many seconds of each input")
     parser.add_argument("--end", type=float, metavar="S", help="stop after so many seconds of each input")
     parser.add_argument("--pad", action="store_true", help="fill audio shorter than one window with zeros")
@@ -73,103 +82,188 @@ def add(commands: Commands) -> None:
         "--jobs",
         type=positive,
         metavar="N",
-        help="how much is computed at the same time, over files and within them (default: the cores, divided by --threads)",
+        help="how much is computed at the same time, over files and within them (default: all cores)",
     )
-    add_window_options(parser)
+    parser.add_argument("--failed", metavar="FILE", help="write what failed and why to this CSV, an index to try again")
+    parser.add_argument("--shard", type=_shard, metavar="I/N", help="of a dataset, make part I of every N (I from 1 to N)")
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="of a dataset, make the parts again in which rows failed"
+    )
+    add_window_options(parser, each=True)
     add_model_options(parser)
     parser.set_defaults(run=run, static=False)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the tables that were asked for; 1 if some input failed."""
-    output = Output(arguments.output, arguments.format, arguments.static, arguments.force)
-    if arguments.failed is not None and not arguments.force:
+    output = Output(arguments.output, arguments.format, arguments.force)
+    if not output.dataset and (arguments.shard or arguments.retry_failed):
+        raise ArgumentError("--shard and --retry-failed are for datasets: -o NAME.parquet/")
+    if arguments.failed and not arguments.force:
         refuse_existing(arguments.failed)
+    reading = Reading(arguments.level, arguments.hop, arguments.channel, arguments.pad)
+    config = find_model(arguments.model).config
+    find_level(arguments.level, config.level)
+    index = _index(arguments)
+    if index.has_channel and arguments.channel is not None:
+        raise ArgumentError("--channel: the index has a column of that name; give the one or the other")
+    columns = Columns.of_index(layout_of(config, arguments.descriptors), arguments.static, index, reading.channel == EACH)
+
+    def recipe(folder: Path, files: Sequence[str] = ()) -> Recipe:
+        made_by = Recipe.of(
+            config,
+            device=arguments.device,
+            descriptors=arguments.descriptors,
+            level=arguments.level,
+            hop=arguments.hop,
+            channel=arguments.channel,
+            pad=arguments.pad,
+        )
+        return replace(made_by, static=arguments.static, command=words_of(arguments, folder, files))
+
+    if index.unread:
+        others = "1 other file was" if index.unread == 1 else f"{index.unread} other files were"
+        tell(f"{others} not read: no audio by their suffix")
+    with quiet_libraries():  # decoders print what they think of a file
+        if output.dataset:
+            failures = _dataset(arguments, index, columns, recipe, reading)
+        else:
+            failures = _tables(arguments, index, columns, recipe, reading, output)
+    return 1 if failures or index.errors else 0
+
+
+def _tables(
+    arguments: argparse.Namespace, index: Index, columns: Columns, recipe: Any, reading: Reading, output: Output
+) -> list[Failure]:
+    """Write tables; return what failed."""
+    rows = output.arrange(index.rows)
     extractor = load_extractor(arguments)
-    inputs = Inputs.find(arguments.inputs, arguments.root)
-    output.check(inputs)
-    jobs = arguments.jobs or default_workers(arguments.threads)
-    arguments.jobs = max(1, min(jobs, len(inputs.files)))  # files at the same time: what is short has no parts to share
-    arguments.workers = max(1, jobs // arguments.jobs)
-    if inputs.others:
-        tell(f"{inputs.others} files of the folders are not audio by their suffix, and were not read")
-    failed: list[tuple[str, EdgeVoiceError]] = [("", error) for error in inputs.errors]
+    jobs = arguments.jobs or default_jobs(extractor, arguments.threads)
+    failures: list[Failure] = []
+    with (
+        _progress(arguments, rows) as progress,
+        output,
+        closing(results(extractor, ((None, row) for row in rows), reading, jobs, progress.begin, progress.seconds)) as found,
+    ):
+        for _, row, result in found:
+            for part, features in result.parts:
+                output.write(part, features, columns, recipe)
+            if result.failure:
+                failures.append(result.failure)
+            _count(progress, row, result)
+    _tell(index, failures)
+    progress.close(len(index.errors))
+    _write_failed(arguments, index, failures)
+    return failures
+
+
+def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, recipe: Any, reading: Reading) -> list[Failure]:
+    """Make parts of a dataset; return what failed."""
+    from edgevoice.corpus.dataset import Dataset
+
+    folder = Path(arguments.output)
+    dataset = Dataset(folder, recipe(folder.parent), index, columns)
+    parts = dataset.missing(arguments.shard, arguments.retry_failed)
+    rows = [row for part in parts for row in part.rows]
+    with _progress(arguments, rows) as progress:
+        try:
+            # Where nothing is left to do, the model is not loaded.
+            extractor: Any = load_extractor(arguments) if parts else None
+            jobs = arguments.jobs or (default_jobs(extractor, arguments.threads) if parts else 1)
+            outcome = dataset.run(
+                parts, extractor, reading, jobs, progress.begin, progress.seconds, partial(_count, progress)
+            )
+        except KeyboardInterrupt:
+            left = len(dataset.missing(arguments.shard))
+            tell(
+                f"stopped; {len(dataset.parts)} parts in all, the same command goes on with those that are missing ({left})"
+            )
+            raise
+    if outcome.removed:
+        tell(f"removed {len(outcome.removed)} parts that the index no longer has: {', '.join(outcome.removed)}")
+    _tell(index, outcome.failures)
+    note = f"; {outcome.made} of {len(dataset.parts)} parts made" if parts else "; nothing to do"
+    progress.close(len(index.errors), f"{note}, all are there" if outcome.complete else note)
+    _write_failed(arguments, index, outcome.failures, dataset.failed_rows() if arguments.failed else None)
+    return outcome.failures
+
+
+def _tell(index: Index, failures: Sequence[Failure]) -> None:
+    for error in (*(error for _, error in index.errors), *(failure.error for failure in failures)):
+        tell(error)
+
+
+def _index(arguments: argparse.Namespace) -> Index:
+    if bool(arguments.inputs) == (arguments.index is not None):
+        raise ArgumentError("expected INPUT..., or --index CSV, and not both")
+    if arguments.root is not None and not Path(arguments.root).is_dir():
+        raise AudioFileNotFoundError(f"{arguments.root}: no such folder, expected the root of the files")
+    if arguments.index is None:
+        index = index_of_inputs(arguments.inputs, arguments.root)
+        rows = tuple(row._replace(start=arguments.start, end=arguments.end) for row in index.rows)
+        return replace(index, rows=rows)
+    if arguments.start is not None or arguments.end is not None:
+        raise ArgumentError("--start and --end are for INPUT...: an index has columns of these names")
+    if arguments.index == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise ArgumentError("standard input: is closed")
+        return read_index(sys.stdin.buffer, arguments.root)
+    # Whatever its name ends with, it is a CSV file.
+    from edgevoice.corpus.index import read_csv_file
+
+    return read_csv_file(arguments.index, arguments.root)
+
+
+def _progress(arguments: argparse.Namespace, rows: Sequence[Row]) -> Progress:
     # A bar and a table on the same terminal would be drawn over each other.
     shown = arguments.output is not None or not (sys.stdout and sys.stdout.isatty())
-    with (
-        quiet_libraries(),
-        Progress(inputs.files, shown) as progress,
-        output,
-        closing(_results(extractor, inputs.files, arguments, progress)) as results,
-    ):
-        for name, result in zip(inputs.names, results, strict=True):
-            if isinstance(result, Features):
-                output.write(name, Path(name), result)
-            else:
-                failed.append((name, result))
-            progress.file(len(result) if isinstance(result, Features) else None)
-    for _, error in failed:
-        tell(error)
-    if arguments.failed is not None:
-        _write_failed(arguments.failed, failed, arguments.force)
-    return 1 if failed else 0
+    return Progress([row.file for row in rows], shown)
 
 
-def _write_failed(path: str, failed: Sequence[tuple[str, EdgeVoiceError]], replace: bool) -> None:
-    """A CSV with the columns `file` and `reason`; a folder that could not be listed has no `file`."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["file", "reason"])
-    rows.writerows([name, one_line(error)] for name, error in failed)
-    with whole_file(path, replace) as file:
-        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
+def _count(progress: Progress, row: Row, result: Result) -> None:
+    progress.row(row.file, sum(len(features) for _, features in result.parts), result.failure is not None)
 
 
-def _results(
-    extractor: Extractor, files: Sequence[Path], arguments: argparse.Namespace, progress: Progress
-) -> Generator[Result, None, None]:
-    """What comes of each file, in order; `arguments.jobs` files at a time."""
-    if arguments.jobs == 1:
-        for file in files:
-            yield _result(extractor, file, arguments, progress, progress.seconds)
+def _write_failed(
+    arguments: argparse.Namespace, index: Index, failures: Sequence[Failure], rows: list[dict[str, Any]] | None = None
+) -> None:
+    """The CSV of what failed, which is an index itself."""
+    if not arguments.failed:
         return
-    stopped = Event()
+    from edgevoice.corpus.table import failure_row
 
-    def check(seconds: float) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt  # ends this thread's file; the main thread is on its way out
-        progress.seconds(seconds)
-
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        try:
-            for file in files:
-                waiting.append(pool.submit(_result, extractor, file, arguments, progress, check))
-                if len(waiting) > _AHEAD * arguments.jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
+    own = [name for name, _ in index.columns if name != "reason"]
+    inputs = [failure_row(Failure(Row(name, name), error), own) for name, error in index.errors]
+    if rows is None:
+        rows = [failure_row(failure, [name for name, _ in index.columns]) for failure in failures]
+    channel = ["channel"] if index.has_channel else []
+    names = ["file", "start", "end", *channel, "reason", *own]
+    with whole_file(arguments.failed) as file:
+        cells: list[list[Any]] = [names, *([row.get(name) for name in names] for row in (*inputs, *rows))]
+        for line in cells:
+            text = _Line()
+            csv.writer(text, lineterminator="\n").writerow(line)
+            file.write(text.text.encode("utf-8", "surrogateescape"))
 
 
-def _result(
-    extractor: Extractor, file: Path, arguments: argparse.Namespace, progress: Progress, read: Callable[[float], object]
-) -> Result:
+class _Line:
+    """Takes a line of CSV."""
+
+    text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+
+def _shard(text: str) -> Any:
+    number, _, count = text.partition("/")
     try:
-        with open_source(file, arguments.start, arguments.end, arguments.channel) as source:
-            progress.begin(source.seconds)
-            return extractor.extract(
-                source,
-                level=arguments.level,
-                hop=arguments.hop,
-                channel=arguments.channel,
-                pad=arguments.pad,
-                workers=arguments.workers,
-                progress=read,
-            )
-    except AudioError as error:
-        return error
-    except DeviceMemoryError as error:
-        return DeviceMemoryError(f"{file}: {error}")
+        shard = positive(number), positive(count)
+    except argparse.ArgumentTypeError:
+        shard = (1, 0)
+    if shard[0] > shard[1]:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
+    from edgevoice.corpus.dataset import Shard
+
+    return Shard(*shard)

@@ -35,8 +35,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_window_options(parser: argparse.ArgumentParser) -> None:
-    """Options for how a source is cut into windows."""
+def add_window_options(parser: argparse.ArgumentParser, each: bool = False) -> None:
+    """Options for how a source is cut into windows; `each` is whether all channels may be asked for one by one."""
     group = parser.add_argument_group("windows")
     group.add_argument(
         "--level",
@@ -45,7 +45,11 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(LEVELS)} or a fixed gain (default: what the model was trained with)",
     )
     group.add_argument("--hop", type=float, metavar="SECONDS", help="from one window to the next (default: the model's)")
-    group.add_argument("--channel", type=index, metavar="N", help="use this channel, from 0 up (default: mean of all)")
+    if each:
+        text = "use this channel, from 0 up, or each of them by itself (default: mean of all)"
+        group.add_argument("--channel", type=_channel, metavar="N|each", help=text)
+    else:
+        group.add_argument("--channel", type=index, metavar="N", help="use this channel, from 0 up (default: mean of all)")
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +73,11 @@ def index(text: str, least: int = 0) -> int:
         return parse_whole("", text, least)
     except ArgumentError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _channel(text: str) -> int | str:
+    """A whole number, 0 or more, or `each`."""
+    return text if text == "each" else index(text)
 
 
 def level(text: str) -> str | float:

@@ -3,95 +3,124 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from edgevoice.cli.console import standard_output
-from edgevoice.cli.inputs import Inputs
+from edgevoice.corpus.index import Row
+from edgevoice.corpus.rows import Columns, block
 from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.features import Features
-from edgevoice.files.wholefile import refuse_existing, writing
+from edgevoice.files.wholefile import writing
+from edgevoice.recipe import Recipe
+from edgevoice.tables.beside import beside_name
 from edgevoice.tables.csvfile import CsvTable
-from edgevoice.tables.table import Table, open_table, table_format
+from edgevoice.tables.table import FORMATS, Table, open_table, table_format, table_kind
+
+MakeRecipe = Callable[[Path, Sequence[str]], Recipe]
+"""The recipe of a table, by the folder that it lies in, and the files that are in it; of all inputs, if there are none."""
 
 
 class Output:
-    """Tables of features: one on standard output, one in a file, or one a source in a folder. A context.
+    """What was asked for: one table on standard output or in a file, one a file in a folder, or a dataset. A context.
 
-    The table of all sources is begun with the first of them: where all fail, no table appears.
+    A table is begun with the first features: where all fail, none appears.
 
     Args:
-        path: None is standard output, a path with a suffix a file, any other a folder.
+        path: None is standard output; `NAME.parquet/`, or a folder of such a name, a dataset; a path with another suffix a
+            file, any other a folder.
         kind: name of the format; None takes the suffix, or CSV.
-        static: one row a source in place of one row a frame.
-        replace: whether tables that are there are replaced.
+        force: whether tables that are there may be replaced.
 
     Raises:
-        ArgumentError: there is no such format, or it contradicts the suffix.
-        OutputError: something else is where a folder should be, or a table is there that is not to be replaced.
+        ArgumentError: there is no such format, it contradicts the suffix, or a table is there already.
+        MissingPackageError: a package that the format needs is not installed.
+        OutputError: something else is where a folder should be.
     """
 
-    def __init__(self, path: str | None, kind: str | None, static: bool, replace: bool = False) -> None:
+    def __init__(self, path: str | None, kind: str | None, force: bool) -> None:
         if path == "":
             raise ArgumentError("output '': expected the name of a table or a folder")
-        self._path, self._static, self._replace = path, static, replace
-        self._folder = path is not None and _is_folder(path)
+        self.path, self._force = path, force
+        self.dataset = path is not None and _is_dataset(path)
+        """Whether it is a dataset."""
+        self.folder = path is not None and not self.dataset and _is_folder(path)
+        """Whether it is a folder of tables."""
         self._kind = kind or "csv"
         if path is None and self._kind != "csv":
             raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
-        if path is not None and self._folder and Path(path).exists() and not Path(path).is_dir():
+        if path is not None and self.folder and Path(path).exists() and not Path(path).is_dir():
             raise OutputError(f"{path}: cannot be written (is no folder, and has not the suffix of a table)")
-        if path is not None and not self._folder:
-            self._kind = table_format(path)
+        if path is not None and not self.folder:
+            self._kind = table_format(path.rstrip("/" + os.sep))
             if kind not in (None, self._kind):
                 raise ArgumentError(f"{path}: its suffix says {self._kind}, --format says {kind}")
-            if not replace:
-                refuse_existing(path)
+        table_kind(self._kind)
+        if path is not None and not self.folder and not self.dataset:
+            self._refuse([Path(path)])
         self._stack = ExitStack()
         self._table: Table | None = None
+        self._place: Path | None = None
 
-    def check(self, inputs: Inputs) -> None:
-        """See before anything is computed that each input can have a table of its own, where each is to have one.
+    def arrange(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows in the order in which they are to be written: those of one file together, where each has its table.
 
         Raises:
-            ArgumentError: an input is not below its root, or two would have the same table.
-            OutputError: a table is there that is not to be replaced.
+            ArgumentError: a table is there already, two files would have the same, or a file is not below the root.
         """
-        if self._path is None or not self._folder:
-            return
-        for place in inputs.tables().values():
-            if not self._replace:
-                refuse_existing(self._place(place))
+        if self.path is None or not self.folder:
+            return rows
+        places: dict[Path, str] = {}
+        for row in rows:
+            place = self._table_of(row.file)
+            if places.setdefault(place, row.file) != row.file:
+                raise ArgumentError(
+                    f"{places[place]} and {row.file} would both have the table {place}: write one table "
+                    "(-o NAME.csv), or rename one"
+                )
+        self._refuse(list(places))
+        order = {file: k for k, file in enumerate(places.values())}
+        return sorted(rows, key=lambda row: order[row.file])
 
-    def _place(self, place: Path) -> Path:
-        return Path(self._path or "", place.with_name(f"{place.name}.{self._kind}"))
-
-    def write(self, source: str, place: Path, features: Features) -> None:
-        """Add the features of one source.
-
-        Args:
-            source: what it is called in the table.
-            place: its path below the root, which decides where its table lies, where each has its own.
-            features: its features.
+    def write(self, row: Row, features: Features, columns: Columns, recipe: MakeRecipe) -> None:
+        """Add the features of one row.
 
         Raises:
             OutputError: it cannot be written.
         """
-        if self._path is not None and self._folder:
-            path = self._place(place.with_suffix(""))
-            with open_table(path, features.layout, self._static, replace=self._replace) as table:
-                table.write(source, features)
-            return
-        if self._table is None:
-            self._table = self._begin(features)
-        self._table.write(source, features)
+        place = None
+        if self.path is not None:
+            place = self._table_of(row.file) if self.folder else Path(self.path)
+        if self._table is None or place != self._place:
+            self._stack.close()
+            self._stack, self._place = ExitStack(), place
+            self._table = self._begin(place, columns, recipe, [row.path] if self.folder else [])
+        self._table.write(block(row, features, columns))
 
-    def _begin(self, features: Features) -> Table:
-        if self._path is not None:
-            return self._stack.enter_context(open_table(self._path, features.layout, self._static, replace=self._replace))
+    def _begin(self, place: Path | None, columns: Columns, recipe: MakeRecipe, files: Sequence[str]) -> Table:
+        if place is not None:
+            made_by = recipe(place.parent, files)
+            return self._stack.enter_context(open_table(place, columns, made_by, replace=self._force))
         self._stack.enter_context(writing("standard output"))
-        return CsvTable(standard_output(), features.layout, self._static)
+        return CsvTable(standard_output(), columns, None, "")
+
+    def _table_of(self, file: str) -> Path:
+        place = Path(os.path.normpath(file))
+        if place.is_absolute() or place.parts[:1] == ("..",):
+            raise ArgumentError(
+                f"{file}: is not below the root, so its table has no place: name a folder above it by --root"
+            )
+        return Path(self.path or "", place.with_suffix("").with_name(f"{place.with_suffix('').name}.{self._kind}"))
+
+    def _refuse(self, places: Sequence[Path]) -> None:
+        if self._force:
+            return
+        there = [place for place in places if place.is_file() or Path(place.parent, beside_name(str(place))).is_file()]
+        if there:
+            others = f", and {len(there) - 1} more" if len(there) > 1 else ""
+            raise ArgumentError(f"{there[0]}: is there already{others}; name another, or replace it by --force")
 
     def __enter__(self) -> Output:
         return self
@@ -100,5 +129,15 @@ class Output:
         self._stack.__exit__(kind, error, trace)
 
 
+def _is_dataset(path: str) -> bool:
+    name = path.rstrip("/" + os.sep)
+    return Path(name).suffix.lower() == ".parquet" and (name != path or Path(name).is_dir())
+
+
 def _is_folder(path: str) -> bool:
-    return path.endswith(("/", os.sep)) or not Path(path).suffix or Path(path).is_dir()
+    if path.endswith(("/", os.sep)) or Path(path).is_dir():
+        return True
+    return not Path(path).suffix
+
+
+__all__ = ["FORMATS", "MakeRecipe", "Output"]

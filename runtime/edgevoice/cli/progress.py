@@ -1,11 +1,12 @@
-"""How far a command has come: a bar on a terminal, else a line now and then, and one at the end."""
+"""How far a command has come: a bar on a terminal, else a line every ten seconds."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -13,32 +14,34 @@ from edgevoice.cli.console import tell
 
 _SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
 _EVERY = 10.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds from one line to the next where there is no terminal."""
 
 
 class Progress:
-    """Counts files, frames and seconds of audio, on stderr.
+    """Counts what is done, on stderr: files, or the seconds of a single one, as a bar where stderr is a terminal.
 
-    On a terminal it is a bar: of files, or of the seconds of a single file. Elsewhere it is one line every ten seconds. A
-    line at the end says what was done, where there were several files or it took longer than that.
+    Elsewhere it says a line every ten seconds. Several threads may report at once.
 
     Args:
-        files: what will be read.
-        shown: False draws no bar.
+        files: what will be read, by name.
+        shown: False keeps it silent on a terminal.
+        clock: seconds that go by.
     """
 
-    def __init__(self, files: Sequence[Path], shown: bool = True) -> None:
-        self._single, self._total = len(files) == 1, len(files)
-        self._files = self._frames = self._failed = 0
-        self._audio = 0.0
-        self._begun = self._told = time.monotonic()
+    def __init__(self, files: Sequence[str], shown: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._single = len(files), len(files) == 1
+        self._clock, self._last, self._lock = clock, clock(), Lock()
+        self._done, self._frames, self._seconds, self._failed = 0, 0, 0.0, 0
+        self._files: set[str] = set()
         self._bar: Any = None
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
-        if shown and files and self._terminal:
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._shown = shown or not terminal
+        self._lines = bool(files) and not terminal
+        if shown and files and terminal:
             from tqdm import tqdm
 
             if self._single:
-                self._bar = tqdm(total=0, desc=files[0].name, bar_format=_SECONDS)
+                self._bar = tqdm(total=0, desc=Path(files[0]).name, bar_format=_SECONDS)
             else:
                 self._bar = tqdm(total=len(files), unit="file")
 
@@ -49,28 +52,44 @@ class Progress:
 
     def seconds(self, count: float) -> None:
         """So many seconds of audio more have been read."""
-        self._audio += count
-        if self._bar is not None and self._single:
-            self._bar.update(count)
-        self._tell_now_and_then()
+        with self._lock:
+            self._seconds += count
+            if self._bar is not None and self._single:
+                self._bar.update(count)
+            self._line()
 
-    def file(self, frames: int | None) -> None:
-        """One file more is done, with so many frames; None where it failed."""
-        self._files += 1
-        self._frames += frames or 0
-        self._failed += frames is None
-        if self._bar is not None and not self._single:
-            self._bar.update()
-        self._tell_now_and_then()
+    def row(self, file: str, frames: int, failed: bool) -> None:
+        """Of this file, one more of what was to be read is done: so many frames, and whether it failed."""
+        with self._lock:
+            self._done += 1
+            self._frames += frames
+            self._failed += failed
+            if not failed:
+                self._files.add(file)
+            if self._bar is not None and not self._single:
+                self._bar.update()
+            self._line()
 
-    def _tell_now_and_then(self) -> None:
-        now = time.monotonic()
-        if not self._terminal and now - self._told >= _EVERY:
-            self._told = now
-            tell(f"{self._files} of {self._total} files, {self._counts()}")
+    def close(self, failed: int = 0, note: str = "") -> None:
+        """Say what was done, in one line; nothing, where a single input failed, for that was said.
 
-    def _counts(self) -> str:
-        return f"{self._frames} frames, {self._audio:.1f} s of audio, {self._failed} failed"
+        Args:
+            failed: failures that no row was told of.
+            note: what is said beside it.
+        """
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        failed += self._failed
+        if self._shown and not (failed and self._total <= 1 and not self._files):
+            counts = (_counted(len(self._files), "file"), _counted(self._frames, "frame"), f"{self._seconds:.1f} s of audio")
+            tell(f"{', '.join(counts)}, {_counted(failed, 'failure')}{note}")
+
+    def _line(self) -> None:
+        now = self._clock()
+        if self._lines and now - self._last >= _EVERY:
+            self._last = now
+            tell(f"{self._done} of {self._total} done, {self._seconds:.0f} s of audio, {_counted(self._failed, 'failure')}")
 
     def __enter__(self) -> Progress:
         return self
@@ -78,5 +97,7 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.close()
-        if kind is None and (self._total > 1 or time.monotonic() - self._begun >= _EVERY):
-            tell(f"done: {self._files} files, {self._counts()}")
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from pathlib import Path
@@ -20,9 +19,7 @@ class Draft:
         OSError: it cannot be made.
     """
 
-    def __init__(self, path: str | os.PathLike[str], replace: bool = True) -> None:
-        """Make it; with `replace` false, what is at its place by the end stays, and keeping the draft is an error."""
-        self._replace = replace
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         if Path(path).is_dir():
             raise OutputError(f"{path}: is a folder, expected a file")
         self._folders: MadeFolders | None = None
@@ -40,18 +37,32 @@ class Draft:
             self.drop()
             raise
 
-    def keep(self) -> None:
-        """Put it in its place.
+    def keep(self, replace: bool = True) -> None:
+        """Put it in its place, over what is there if it may be replaced.
 
         Raises:
-            OSError: it cannot be renamed; it is still where it was. FileExistsError: something is there that is to stay.
+            OutputError: something is there that may not be replaced, even if it came there a moment ago.
+            OSError: it cannot be renamed; it is still where it was.
         """
-        if self._folders is not None:
-            if self._replace:
-                self.path.replace(self._place)
-            else:
-                _settle(self.path, self._place)
-            self._folders = None
+        if self._folders is None:
+            return
+        if replace:
+            self.path.replace(self._place)
+        else:
+            self._settle()
+        self._folders = None
+
+    def _settle(self) -> None:
+        try:
+            os.link(self.path, self._place)
+        except FileExistsError:
+            raise OutputError(f"{self._place}: is there already") from None
+        except OSError:  # a file system without links
+            if self._place.exists():
+                raise OutputError(f"{self._place}: is there already") from None
+            self.path.replace(self._place)
+        else:
+            self.path.unlink()
 
     def drop(self) -> None:
         """Remove it, and the folders made for it that are empty; nothing once it is kept."""
@@ -59,17 +70,3 @@ class Draft:
             self.path.unlink(missing_ok=True)
             self._folders.remove()
             self._folders = None
-
-
-def _settle(draft: Path, place: Path) -> None:
-    """Rename a file unless something is at its new place, even if that came there a moment ago."""
-    try:
-        os.link(draft, place)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if place.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from None
-        draft.replace(place)
-    else:
-        draft.unlink()

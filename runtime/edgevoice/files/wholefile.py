@@ -8,41 +8,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from edgevoice.errors import EdgeVoiceError, OutputError
+from edgevoice.errors import ArgumentError, EdgeVoiceError, OutputError
 from edgevoice.files.draft import Draft
-
-_EXISTS = "{}: is there already, and is not replaced: name another file, or say --force"
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str], replace: bool = True) -> Iterator[IO[bytes]]:
     """A binary file to write to, which takes its name when the block ends well and is removed when it does not.
 
-    Until then it is a `Draft`. Missing folders are made, and removed again with the draft.
-
-    Args:
-        path: its name.
-        replace: whether it takes the place of a file that is there by the end.
+    Until then it is a `Draft`. A file that is there already is replaced at the end, if that is allowed. Missing folders are
+    made, and removed again with the draft.
 
     Raises:
-        OutputError: it cannot be made, written or renamed, or something is there that is not to be replaced.
+        OutputError: it cannot be made, written or renamed, or a file is there that may not be replaced.
     """
-    if not replace:
-        refuse_existing(path)
     with writing(str(path)):
-        draft = Draft(path, replace)
+        draft = Draft(path)
         try:
             with draft.path.open("wb") as file:
                 yield file
-            draft.keep()
+            draft.keep(replace)
         finally:
             draft.drop()
 
 
 def refuse_existing(path: str | os.PathLike[str]) -> None:
-    """Raise OutputError where a file is at this place. Devices and pipes are not replaced: they are written to."""
+    """Raise ArgumentError where a file is at this place. Devices and pipes are not replaced: they are written to."""
     if Path(path).is_file():
-        raise OutputError(_EXISTS.format(path))
+        raise ArgumentError(f"{path}: is there already; name another, or replace it by --force")
 
 
 @contextmanager
@@ -52,7 +45,5 @@ def writing(name: str) -> Iterator[None]:
         yield
     except (EdgeVoiceError, BrokenPipeError):
         raise
-    except FileExistsError as error:
-        raise OutputError(_EXISTS.format(name)) from error
     except OSError as error:
         raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from error

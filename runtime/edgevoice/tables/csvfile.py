@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 import csv
-from typing import IO
+from collections.abc import Mapping
+from typing import IO, Any
 
-from edgevoice.features import Features, Layout
+from edgevoice.corpus.rows import Block, Columns
+from edgevoice.recipe import Recipe
+from edgevoice.tables.beside import Beside
+from edgevoice.tables.table import Table
 
-DYNAMIC = ("file", "start", "end", "index", "silent", "gap", "loudness")
-STATIC = ("file", "start", "end", "frames", "silent", "gap", "loudness")
-"""Columns before the descriptors, and before the functionals."""
 
-
-class CsvTable:
+class CsvTable(Table):
     """Comma-separated values in UTF-8, with a line of column names; numbers read back as float32 give the same bits.
 
-    Dynamic: `file`, `start`, `end` (of the window, in seconds), `index`, `silent`, `gap` (`true` or `false`), `loudness`
-    (dB), then the descriptors. Static: `file`, `start`, `end` (of what was read, in seconds), the number of `frames`, the
-    shares of them that are `silent` or touch a `gap`, their mean `loudness`, then the functionals.
+    Dynamic: `file`, `start`, `end` (of the window, in seconds), `channel` where there are several, `index`, `silent`, `gap`
+    (`true` or `false`), `loudness` (dB), then the descriptors. Static: `file`, `start`, `end` (of what was read),
+    `channel`, the number of `frames`, the shares of them that are `silent` or touch a `gap`, their mean `loudness`, then
+    the functionals. The user's own columns come last.
     """
 
-    def __init__(self, file: IO[bytes], layout: Layout, static: bool) -> None:
+    def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
+        self._beside = Beside(columns, recipe, path, names=False)
         self._rows = csv.writer(_Utf8(file), lineterminator="\n")
-        self._static = static
-        names = [*STATIC, *layout.functional_names] if static else [*DYNAMIC, *layout.names]
-        self._rows.writerow(names)
+        self._rows.writerow(columns.names)
 
-    def write(self, source: str, features: Features) -> None:
-        """Add the rows of one source."""
-        # str of a NumPy float32 is the shortest decimal that reads back as the same float32.
-        if self._static:
-            start, end = features.extent or (features.start[0], features.end[-1])
-            flags = (features.silent.mean(), features.gap.mean(), features.loudness.mean())
-            self._rows.writerow([source, start, end, len(features), *flags, *map(str, features.functionals())])
-        else:
-            for frame in features:
-                place = (frame.start, frame.end, frame.index, _word(frame.silent), _word(frame.gap), frame.loudness)
-                self._rows.writerow([source, *place, *map(str, frame.values)])
+    def write(self, block: Block) -> None:
+        """Add the rows of one index row."""
+        others = [_cell(cell) for cell in block.row.others]
+        for head, values in zip(block.heads(), block.values, strict=True):
+            # str of a NumPy float32 is the shortest decimal that reads back as the same float32.
+            self._rows.writerow([*map(_cell, head), *map(str, values), *others])
 
     def finish(self) -> None:
         """Nothing is left to do: every row is complete."""
+
+    def beside(self) -> Mapping[str, bytes]:
+        """The recipe."""
+        return self._beside.files()
 
 
 class _Utf8:
@@ -52,5 +51,6 @@ class _Utf8:
         return self._file.write(text.encode("utf-8", "surrogateescape"))
 
 
-def _word(flag: bool) -> str:
-    return "true" if flag else "false"
+def _cell(value: Any) -> Any:
+    """Truth values as most readers know them, None as nothing."""
+    return ("true" if value else "false") if isinstance(value, bool) else value

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
-from edgevoice.errors import ArgumentError
-from edgevoice.features import Features, Layout
+from edgevoice.corpus.rows import Block, Columns
+from edgevoice.errors import ArgumentError, MissingPackageError
 from edgevoice.files.wholefile import whole_file
-from edgevoice.tables.csvfile import CsvTable
-from edgevoice.tables.npyfile import NpyTable
+from edgevoice.recipe import Recipe
 
 
 class Table(Protocol):
     """Rows of features, written in one format as they come."""
 
-    def __init__(self, file: IO[bytes], layout: Layout, static: bool) -> None:
-        """Begin a table in an open binary file: one row a frame, or with `static` one row a source."""
+    def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
+        """Begin a table in an open binary file.
+
+        Args:
+            file: where it is written; it stays open.
+            columns: what its columns are.
+            recipe: what made it, which is kept in it, or beside it.
+            path: where it will lie, as the user has it.
+        """
         ...
 
-    def write(self, source: str, features: Features) -> None:
-        """Add the rows of one source, which is known by this name."""
+    def write(self, block: Block) -> None:
+        """Add the rows of one index row."""
         ...
 
     def finish(self) -> None:
         """Complete the table; the file stays open."""
         ...
 
+    def drop(self) -> None:
+        """Let go of a table that is not finished, while its file is still open."""
+        return
 
-FORMATS: dict[str, type[Table]] = {
-    "csv": CsvTable,
-    "npy": NpyTable,
+    def beside(self) -> Mapping[str, bytes]:
+        """What is to lie beside the finished table: names of files, and their bytes."""
+        ...
+
+
+_MODULES = {
+    "csv": ("edgevoice.tables.csvfile", "CsvTable", ""),
+    "npy": ("edgevoice.tables.npyfile", "NpyTable", ""),
+    "npz": ("edgevoice.tables.npzfile", "NpzTable", ""),
+    "parquet": ("edgevoice.tables.parquetfile", "ParquetTable", "pyarrow"),
+    "jsonl": ("edgevoice.tables.jsonltable", "JsonlTable", ""),
+    "ark": ("edgevoice.tables.arkfile", "ArkTable", "kaldiio"),
 }
-"""Name of each format, which is its suffix too, and what writes it."""
+FORMATS = tuple(_MODULES)
+"""Name of each format, which is its suffix too."""
 
 
 def table_format(path: str | os.PathLike[str]) -> str:
@@ -50,27 +70,54 @@ def table_format(path: str | os.PathLike[str]) -> str:
     return name
 
 
+def table_kind(name: str) -> type[Table]:
+    """What writes a format.
+
+    Raises:
+        MissingPackageError: a package that it needs is not installed.
+    """
+    module, kind, package = _MODULES[name]
+    if package:
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            if error.name != package:
+                raise
+            raise MissingPackageError(f"{package} is not installed: pip install 'edgevoice[tables]'") from error
+    return cast("type[Table]", getattr(importlib.import_module(module), kind))
+
+
 @contextmanager
 def open_table(
-    path: str | os.PathLike[str], layout: Layout, static: bool = False, *, replace: bool = True
+    path: str | os.PathLike[str], columns: Columns, recipe: Recipe | None = None, *, replace: bool = True
 ) -> Iterator[Table]:
     """A table in a file, in the format of its suffix; the file appears whole when the block ends well, or not at all.
 
+    The recipe is in the table, or in a file beside it.
+
     Args:
         path: where; missing folders are made.
-        layout: what the columns are, as `Extractor.layout`.
-        static: one row a source, its functionals, in place of one row a frame.
-        replace: whether it takes the place of a file that is there.
+        columns: what the columns are.
+        recipe: what made the table.
+        replace: whether a file that is there by then is replaced.
 
     Raises:
         ArgumentError: the suffix stands for no format.
-        OutputError: it cannot be written, or a file is there that is not to be replaced.
+        MissingPackageError: a package that the format needs is not installed.
+        OutputError: it cannot be written.
     """
-    kind = FORMATS[table_format(path)]
-    with whole_file(path, replace) as file:
-        table = kind(file, layout, static)
-        yield table
-        table.finish()
+    kind = table_kind(table_format(path))
+    with whole_file(path, replace=replace) as file:
+        table = kind(file, columns, recipe, os.fspath(path))
+        try:
+            yield table
+            table.finish()
+        except BaseException:
+            table.drop()
+            raise
+    for name, content in table.beside().items():
+        with whole_file(Path(path).with_name(name)) as file:
+            file.write(content)
 
 
 def _known() -> str:

@@ -1,0 +1,76 @@
+"""The words of a command that wrote a table, for its recipe."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgevoice.errors import ArgumentError
+
+STANDARD_INPUT = "-"
+
+
+def words_of(arguments: argparse.Namespace, folder: Path, files: Sequence[str]) -> tuple[str, ...]:
+    """The words of an `extract` with these arguments, its paths as seen from the folder that the table is in.
+
+    So no path of this machine is told but how one lies to the other, and a folder with corpus and table can be moved.
+
+    Args:
+        arguments: what was parsed.
+        folder: where the table lies.
+        files: those that are in the table, where its inputs have a table each.
+    """
+
+    def seen(path: str) -> str:
+        try:
+            return os.path.relpath(path, folder)
+        except ValueError:  # another drive
+            return path
+
+    words: list[str] = ["extract"]
+    if files and not arguments.index:
+        words += map(seen, files)
+    else:
+        words += map(seen, arguments.inputs)
+    for name in ("index", "root"):
+        value = getattr(arguments, name)
+        if value is not None:
+            words += [f"--{name}", value if (name, value) == ("index", STANDARD_INPUT) else seen(value)]
+    if arguments.static:
+        words.append("--static")
+    if arguments.pad:
+        words.append("--pad")
+    for name in ("start", "end", "level", "hop", "channel"):
+        value = getattr(arguments, name)
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    model = arguments.model
+    if os.sep in model or Path(model).is_dir():
+        model = os.path.join(os.curdir, seen(model))  # noqa: PTH118 - a path, not a name
+    words += ["--model", model, "--descriptors", arguments.descriptors]
+    if arguments.device != "cpu":
+        words += ["--device", arguments.device]
+    return tuple(words)
+
+
+def located(arguments: argparse.Namespace, folder: Path) -> None:
+    """Turn the paths that `words_of` gave into those seen from the current folder.
+
+    Raises:
+        ArgumentError: the index came from standard input, and is gone.
+    """
+    if arguments.index == STANDARD_INPUT:
+        raise ArgumentError("the table's index came from standard input: run its command again with the index in a file")
+
+    def here(path: str) -> str:
+        return os.path.relpath(Path(folder, path))
+
+    arguments.inputs = [here(path) for path in arguments.inputs]
+    for name in ("index", "root"):
+        value = getattr(arguments, name)
+        if value is not None:
+            setattr(arguments, name, here(value))
+    if os.sep in arguments.model:
+        arguments.model = os.path.join(os.curdir, here(arguments.model))  # noqa: PTH118

@@ -1,0 +1,255 @@
+"""A folder of Parquet parts that is one table: made by any number of processes, resumed by the same command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgevoice.corpus.index import Index, Row
+from edgevoice.corpus.rows import Columns, block
+from edgevoice.corpus.run import Failure, Reading, Result, results
+from edgevoice.corpus.table import failure_row
+from edgevoice.errors import ArgumentError, OutputError
+from edgevoice.files.wholefile import writing
+from edgevoice.recipe import Recipe
+from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable
+from edgevoice.tables.table import open_table
+
+if TYPE_CHECKING:
+    from edgevoice.extractor import Extractor
+
+_MODULUS = 128
+"""A part ends after a row whose hash is 0 modulo this, so that a file more or less changes one part."""
+_MOST = 512
+"""Rows of a part, at most."""
+_NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
+_DRAFT = re.compile(r"\.part-[0-9a-f]{32}\.parquet\.[0-9a-f]+\.part")
+
+
+class Part(NamedTuple):
+    """Rows that stand in one file."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+class Shard(NamedTuple):
+    """One of several runs that share a dataset's parts."""
+
+    number: int
+    """From 1 up."""
+    of: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run has done."""
+
+    made: int = 0
+    """Parts that it wrote."""
+    failures: list[Failure] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    """Names of the parts that were removed, because the index no longer has their rows as they were."""
+    complete: bool = False
+    """Whether all parts of the index are there."""
+
+
+class Dataset:
+    """The parts of an index in a folder.
+
+    A part is named by a hash of its rows, with the size of each file, and of what decides the numbers. One that is there
+    is done, whoever made it: a process looks for it again before it begins, and a part is renamed to its place when it
+    is whole. So the same command goes on where another was stopped, and several share the work.
+
+    Args:
+        folder: where the parts are; made by `run`.
+        recipe: what makes them, `static` included.
+        index: what is read.
+        columns: those of the table.
+
+    Raises:
+        ArgumentError: the folder holds parts of another recipe, or a Parquet file that is no part.
+        OutputError: it cannot be listed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], recipe: Recipe, index: Index, columns: Columns) -> None:
+        self.folder = Path(folder)
+        self._recipe, self._columns = recipe, columns
+        self.parts = _cut(index, recipe, columns)
+        """All parts of the index, in its order."""
+        self._there = self._listed()
+
+    def missing(self, shard: Shard | None = None, retry: bool = False) -> list[Part]:
+        """The parts that are still to be made, in order.
+
+        Args:
+            shard: of every so many parts, only the one with this number.
+            retry: those too that are there and in which a row failed.
+        """
+        parts = self.parts if shard is None else self.parts[shard.number - 1 :: shard.of]
+        return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
+
+    def failed_rows(self, parts: Iterable[Part] | None = None) -> list[dict[str, Any]]:
+        """Rows that failed in parts that are there: `file`, `start`, `end`, `channel`, `reason`, and the user's columns."""
+        found: list[dict[str, Any]] = []
+        for part in self.parts if parts is None else parts:
+            if part.name in self._there:
+                found += json.loads(self._metadata(part.name).get(FAILED.encode(), b"[]"))
+        return found
+
+    def run(
+        self,
+        parts: Sequence[Part],
+        extractor: Extractor,
+        reading: Reading,
+        jobs: int,
+        begin: Callable[[float | None], object] = lambda _: None,
+        progress: Callable[[float], object] = lambda _: None,
+        done: Callable[[Row, Result], object] = lambda _, __: None,
+    ) -> Outcome:
+        """Make parts; remove those that the index no longer has once all of its own are there.
+
+        Args:
+            parts: those to make, from `missing`.
+            extractor: what computes.
+            reading: how rows are read.
+            jobs: how much is computed at the same time.
+            begin: as `corpus.run.results` has it.
+            progress: likewise.
+            done: called with every row and what came of it.
+
+        Raises:
+            OutputError: a part cannot be written; those that were written stay.
+        """
+        outcome = Outcome()
+        with writing(str(self.folder)):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        again = {part.name for part in parts if part.name in self._there}
+        # Two processes that run the same command begin at different places, so that both have something to do.
+        first = secrets.randbelow(len(parts)) if parts else 0
+        order = [*parts[first:], *parts[:first]]
+        rows = ((part, row) for part in order if part.name in again or not self._is_there(part) for row in part.rows)
+        waiting: list[tuple[Row, Result]] = []
+        with closing(results(extractor, rows, reading, jobs, begin, progress)) as found:
+            for part, row, result in found:
+                waiting.append((row, result))
+                done(row, result)
+                if result.failure:
+                    outcome.failures.append(result.failure)
+                if len(waiting) == len(part.rows):
+                    self._write(part, waiting)
+                    outcome.made += 1
+                    waiting = []
+        self._tidy(outcome)
+        return outcome
+
+    def _write(self, part: Part, found: Sequence[tuple[Row, Result]]) -> None:
+        path = self.folder / part.name
+        names = [name for name, _ in self._columns.others]
+        try:
+            with open_table(path, self._columns, self._recipe) as table:
+                for _, result in found:
+                    for row, features in result.parts:
+                        table.write(block(row, features, self._columns))
+                failures = [failure_row(result.failure, names) for _, result in found if result.failure]
+                if failures and isinstance(table, ParquetTable):
+                    table.failed(failures)
+        except OutputError as error:
+            # The run that completed the dataset has removed what others were still writing of it.
+            if not (isinstance(error.__cause__, FileNotFoundError) and path.exists()):
+                raise
+
+    def _tidy(self, outcome: Outcome) -> None:
+        there = self._there = self._listed()
+        own = {part.name for part in self.parts}
+        outcome.complete = own <= there
+        if outcome.complete:
+            outcome.removed = sorted(there - own)
+            drafts = [path.name for path in self.folder.iterdir() if _DRAFT.fullmatch(path.name)]
+            for name in (*outcome.removed, *drafts):
+                with suppress(FileNotFoundError), writing(str(self.folder)):
+                    (self.folder / name).unlink(missing_ok=True)
+
+    def _is_there(self, part: Part) -> bool:
+        return (self.folder / part.name).exists()
+
+    def _listed(self) -> set[str]:
+        """Names of the parts that are there."""
+        try:
+            names = {path.name for path in self.folder.iterdir() if path.suffix == ".parquet" and path.name[0] != "."}
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise OutputError(f"{self.folder}: cannot be listed ({error.strerror or error})") from error
+        mine = self._recipe.digest()[:8]
+        for name in sorted(names):
+            match = _NAME.fullmatch(name)
+            if not match:
+                raise ArgumentError(f"{self.folder}: holds {name}, which is no part of a dataset: name another folder")
+            if match[1] != mine:
+                raise ArgumentError(
+                    f"{self.folder}: holds a dataset of another recipe ({self._difference(name)}): name another folder"
+                )
+        return names
+
+    def _difference(self, name: str) -> str:
+        try:
+            other = Recipe.from_json(self._metadata(name)[RECIPE.encode()])
+        except (KeyError, ArgumentError):
+            return "which cannot be read"
+        return ", ".join(self._recipe.differences(other)) or "of another version"
+
+    def _metadata(self, name: str) -> dict[bytes, bytes]:
+        from pyarrow import ArrowException, parquet
+
+        try:
+            return dict(parquet.read_metadata(self.folder / name).metadata or {})
+        except (ArrowException, OSError) as error:
+            raise OutputError(f"{self.folder / name}: is no Parquet file ({error}); remove it, and run again") from error
+
+
+def _cut(index: Index, recipe: Recipe, columns: Columns) -> list[Part]:
+    parts: list[Part] = []
+    seen: Counter[str] = Counter()
+    head = [recipe.deciding(), [name for name, _ in columns.head]]
+    mark = recipe.digest()[:8]
+    for rows, digests in _runs(index):
+        sizes = [_size(row.path) for row in rows]
+        key = json.dumps([*head, list(zip(digests, sizes, strict=True))], sort_keys=True)
+        seen[key] += 1  # the same rows may stand in an index twice
+        name = hashlib.sha256(f"{key} {seen[key]}".encode()).hexdigest()[:24]
+        parts.append(Part(f"part-{mark}{name}.parquet", tuple(rows)))
+    return parts
+
+
+def _runs(index: Index) -> Iterator[tuple[list[Row], list[str]]]:
+    """Consecutive rows that make up a part, and their digests."""
+    rows: list[Row] = []
+    digests: list[str] = []
+    names = [name for name, _ in index.columns]
+    for row in index.rows:
+        content = [row.file, row.start, row.end, row.channel, dict(zip(names, row.others, strict=True))]
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        rows.append(row)
+        digests.append(digest)
+        if int(digest, 16) % _MODULUS == 0 or len(rows) == _MOST:
+            yield rows, digests
+            rows, digests = [], []
+    if rows:
+        yield rows, digests
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,96 @@
+"""Rows of tables: what their columns are, and one index row as a block of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.corpus.index import Index, Row
+from edgevoice.features import Features, Layout
+
+_KINDS = {"file": "text", "channel": "whole", "index": "whole", "frames": "whole"}
+_DYNAMIC = ("index", "silent", "gap", "loudness")
+_STATIC = ("frames", "silent", "gap", "loudness")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the columns of a table are: those before the numbers, the numbers, and the user's own, in this order."""
+
+    head: tuple[tuple[str, str], ...]
+    """Name and kind of each column before the numbers: kinds are `text`, `whole`, `number` (float64) and `flag`."""
+    values: tuple[str, ...]
+    """Names of the columns of numbers, float32: descriptors, or functionals."""
+    others: tuple[tuple[str, str], ...] = ()
+    """Name and kind of each of the user's own."""
+    static: bool = False
+    """Whether a row is a source, not a frame."""
+
+    @classmethod
+    def of(
+        cls, layout: Layout, static: bool = False, channel: bool = False, others: tuple[tuple[str, str], ...] = ()
+    ) -> Columns:
+        """The columns of a table of what has this layout, with a column `channel` if there is to be one."""
+        names = ("file", "start", "end", *["channel"] * channel, *(_STATIC if static else _DYNAMIC))
+        kinds = _KINDS if static else {**_KINDS, "silent": "flag", "gap": "flag"}
+        head = tuple((name, kinds.get(name, "number")) for name in names)
+        return cls(head, tuple(layout.functional_names if static else layout.names), others, static)
+
+    @classmethod
+    def of_index(cls, layout: Layout, static: bool, index: Index, each: bool) -> Columns:
+        """The columns of a table of an index; `each` is whether its rows have each channel by itself."""
+        return cls.of(layout, static, index.has_channel or each, index.columns)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all columns."""
+        return [*(name for name, _ in self.head), *self.values, *(name for name, _ in self.others)]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one index row comes to: the rows of a table, one a frame, or a single one."""
+
+    row: Row
+    start: float
+    """Where reading began, in seconds."""
+    end: float
+    """Where reading ended, in seconds."""
+    head: tuple[Any, ...]
+    """One array for each column before the numbers, or one value that all rows have."""
+    values: NDArray[np.float32]
+    """(rows, columns)."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def column(self, k: int) -> list[Any]:
+        """The cells of a column before the numbers, as Python's own numbers and strings."""
+        cells = self.head[k]
+        return cells.tolist() if isinstance(cells, np.ndarray) else [cells] * len(self)
+
+    def heads(self) -> Iterator[tuple[Any, ...]]:
+        """Row by row, the cells before the numbers."""
+        return zip(*(self.column(k) for k in range(len(self.head))), strict=True)
+
+
+def block(row: Row, features: Features, columns: Columns) -> Block:
+    """The rows of a table that an index row and its features come to.
+
+    Raises:
+        ArgumentError: there is no frame, in a static table.
+    """
+    start, end = features.extent or (0.0, 0.0)
+    if features.extent is None and len(features):
+        start, end = float(features.start[0]), float(features.end[-1])
+    channel = (row.channel,) if any(name == "channel" for name, _ in columns.head) else ()
+    if not columns.static:
+        flags = (features.index, features.silent, features.gap, features.loudness)
+        return Block(row, start, end, (row.file, features.start, features.end, *channel, *flags), features.values)
+    values = features.functionals()[None]
+    means = (float(features.silent.mean()), float(features.gap.mean()), float(features.loudness.mean()))
+    return Block(row, start, end, (row.file, start, end, *channel, len(features), *means), values)

@@ -1,0 +1,136 @@
+"""What made a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from edgevoice import __version__
+from edgevoice.config import ModelConfig
+from edgevoice.errors import ArgumentError
+
+_RESAMPLER = "soxr HQ"
+_RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device", "command")
+"""What is told, and does not decide the numbers: versions, names, the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides the numbers of features or of a table, and what is told beside it.
+
+    It equals another where every field does; `deciding` holds those fields that two tables must share to be one.
+    """
+
+    edgevoice: str
+    """Version of this package."""
+    onnxruntime: str | None
+    """Version of ONNX Runtime; None where it had not been loaded."""
+    model: str
+    version: str
+    networks: dict[str, str]
+    """Names of the model's networks, and their `sha256:` digests."""
+    settings: str
+    """`sha256:` digest of the model's audio, level and spectrogram settings."""
+    device: str
+    level: str | float
+    hop: float
+    """Seconds from one window to the next."""
+    channel: int | str | None
+    """The one that was read, `each` for all of them one by one, None for their mean."""
+    pad: bool
+    """Whether audio shorter than a window was filled up with zeros."""
+    resampler: str
+    descriptors: str
+    """`all`, `bottleneck` or `error`."""
+    static: bool | None = None
+    """Whether a row is a source, not a frame; None for features, which are no table yet."""
+    command: tuple[str, ...] = ()
+    """The words of the command that wrote the table, its paths relative to the folder of the table."""
+
+    @classmethod
+    def of(
+        cls,
+        config: ModelConfig,
+        *,
+        device: str = "cpu",
+        descriptors: str = "all",
+        level: str | float | None = None,
+        hop: float | None = None,
+        channel: int | str | None = None,
+        pad: bool = False,
+    ) -> Recipe:
+        """The recipe of what an extractor with this model computes: arguments as those of `load` and `extract`."""
+        settings = config.to_dict()
+        settings = {key: settings[key] for key in ("audio", "level", "spectrogram")}
+        runtime = sys.modules.get("onnxruntime")
+        return cls(
+            edgevoice=__version__,
+            onnxruntime=getattr(runtime, "__version__", None),
+            model=config.name,
+            version=config.version,
+            networks=dict(sorted(config.files.items())),
+            settings=f"sha256:{_digest(settings)}",
+            device=device,
+            level=_level(config.level.default if level is None else level),
+            hop=config.audio.hop / config.audio.rate if hop is None else float(hop),
+            channel=channel,
+            pad=bool(pad),
+            resampler=_RESAMPLER,
+            descriptors=descriptors,
+        )
+
+    def deciding(self) -> dict[str, Any]:
+        """The fields that decide the numbers, ready for JSON: all but versions, names, the device and the command."""
+        return {key: value for key, value in self.to_dict().items() if key not in _RECORDED}
+
+    def digest(self) -> str:
+        """SHA-256 of what decides the numbers, in hexadecimal digits."""
+        return _digest(self.deciding())
+
+    def differences(self, other: Recipe) -> list[str]:
+        """What decides the numbers and is not the same in another recipe, a phrase for each field."""
+        mine, theirs = self.deciding(), other.deciding()
+        return [
+            key if key in ("networks", "settings") else f"{key} {theirs[key]!r}, not {mine[key]!r}"
+            for key in mine
+            if mine[key] != theirs[key]
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain dictionaries, lists, strings and numbers."""
+        return {item.name: _plain(getattr(self, item.name)) for item in dataclasses.fields(self)}
+
+    def to_json(self) -> str:
+        """The recipe as JSON."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Recipe:
+        """A recipe from what `to_json` gave; what a later version may have added is passed over.
+
+        Raises:
+            ArgumentError: it is no recipe.
+        """
+        try:
+            data = json.loads(text)
+            names = {item.name for item in dataclasses.fields(cls)}
+            known = {key: value for key, value in data.items() if key in names}
+            return cls(**{**known, "command": tuple(known["command"])})
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise ArgumentError(f"no recipe of EdgeVoice ({error})") from error
+
+
+def _level(level: str | float) -> str | float:
+    return level if isinstance(level, str) else float(level)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, dict) else value
+
+
+def _digest(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, allow_nan=False).encode()).hexdigest()

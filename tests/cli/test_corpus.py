@@ -1,0 +1,240 @@
+"""`edgevoice extract` of a corpus: indices, places, what is there already, what failed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+import edgevoice
+from edgevoice.tables.table import FORMATS
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder `corpus` with recordings of two speakers under the same names, and an index beside it."""
+    for speaker, start in (("spk1", 0), ("spk2", 40000)):
+        (tmp_path / "corpus" / speaker).mkdir(parents=True)
+        for k in (1, 2):
+            part = noise[start + 20000 * (k - 1) :][:24000]
+            soundfile.write(tmp_path / "corpus" / speaker / f"u{k}.wav", part, 16000)
+    soundfile.write(tmp_path / "corpus" / "both.wav", np.stack([noise[:16000], noise[50000:66000]], 1), 16000)
+    (tmp_path / "index.csv").write_text(
+        "file,start,end,speaker\nspk2/u1.wav,,,two\nspk1/u1.wav,0.25,1.25,one\nspk1/u1.wav,0.5,,one\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "corpus"
+
+
+def test_an_index_in_a_table_out(run: Callable, corpus: Path, tiny: edgevoice.Extractor) -> None:
+    outcome = run("extract", "--index", "index.csv", "--root", "corpus", "--static")
+    assert (outcome.code, outcome.err) == (0, "edgevoice: 2 files, 11 frames, 3.5 s of audio, 0 failures\n")
+    found = rows(outcome.out)
+    assert [(row["file"], row["start"], row["end"], row["speaker"]) for row in found] == [
+        ("spk2/u1.wav", "0.0", "1.5", "two"),
+        ("spk1/u1.wav", "0.25", "1.25", "one"),
+        ("spk1/u1.wav", "0.5", "1.5", "one"),
+    ]
+    names = tiny.layout.functional_names
+    expected = [
+        tiny.extract(corpus / "spk2" / "u1.wav"),
+        tiny.extract(corpus / "spk1" / "u1.wav", start=0.25, end=1.25),
+        tiny.extract(corpus / "spk1" / "u1.wav", start=0.5),
+    ]
+    values = np.array([[row[name] for name in names] for row in found]).astype(np.float32)
+    np.testing.assert_array_equal(values, [features.functionals() for features in expected])
+
+
+def test_the_root_is_the_folder_of_the_index(run: Callable, corpus: Path) -> None:
+    Path("index.csv").rename(corpus / "index.csv")
+    expected = run("extract", "--index", "corpus/index.csv", "--root", "corpus").out
+    assert run("extract", "--index", "corpus/index.csv").out == expected
+
+
+def test_an_index_from_standard_input(run: Callable, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = run("extract", "--index", "index.csv", "--root", "corpus").out
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(Path("index.csv").read_bytes())))
+    assert run("extract", "--index", "-", "--root", "corpus").out == expected
+
+
+def test_each_channel(run: Callable, corpus: Path, tiny: edgevoice.Extractor) -> None:
+    found = rows(run("extract", "corpus/both.wav", "corpus/spk1/u1.wav", "--channel", "each").out)
+    assert list(found[0])[:4] == ["file", "start", "end", "channel"]
+    assert [(row["file"], row["channel"]) for row in found] == [
+        *[("corpus/both.wav", "0")] * 3,
+        *[("corpus/both.wav", "1")] * 3,
+        *[("corpus/spk1/u1.wav", "0")] * 5,
+    ]
+    expected = tiny.extract("corpus/both.wav", channel=1).values
+    values = np.array([[row[name] for name in tiny.layout.names] for row in found[3:6]]).astype(np.float32)
+    np.testing.assert_array_equal(values, expected)
+
+
+def test_where_a_table_lies_does_not_depend_on_the_others(run: Callable, corpus: Path) -> None:
+    assert run("extract", "corpus", "-o", "all").code == 0
+    assert run("extract", "corpus/spk1/u1.wav", "-o", "one", "--root", "corpus").code == 0
+    assert run("extract", "--index", "index.csv", "--root", "corpus", "-o", "some").code == 0
+    for folder, name in (("one", "spk1/u1.csv"), ("all", "spk2/u2.csv"), ("some", "spk2/u1.csv")):
+        assert Path(folder, name).is_file()
+    # The segments of a file are in its table, in their order.
+    assert [row["start"] for row in rows(Path("some/spk1/u1.csv").read_text())] == [
+        "0.25",
+        "0.5",
+        "0.75",
+        "0.5",
+        "0.75",
+        "1.0",
+    ]
+
+
+def test_a_folder_of_tables_refuses_what_is_not_below_the_root(run: Callable, corpus: Path) -> None:
+    os.chdir(corpus / "spk1")
+    for options in (("../spk2/u1.wav",), (corpus / "spk2" / "u1.wav",), ("--index", "../../index.csv", "--root", ".")):
+        outcome = run("extract", *options, "-o", "out")
+        expected = 0 if options[0] == "--index" else 2
+        assert outcome.code == expected or outcome.code == 1
+        if expected:
+            assert "is not below the root, so its table has no place: name a folder above it by --root" in outcome.err
+            assert not Path("out").exists()
+    assert run("extract", "../spk2/u1.wav", "-o", "out", "--root", "..").code == 0
+    assert Path("out/spk2/u1.csv").is_file()
+
+
+def test_two_files_never_share_a_table(run: Callable, corpus: Path) -> None:
+    (corpus / "spk1" / "u1.flac").write_bytes((corpus / "spk1" / "u1.wav").read_bytes())
+    outcome = run("extract", "corpus", "-o", "out")
+    assert outcome.code == 2
+    assert "spk1/u1.flac and spk1/u1.wav would both have the table out/spk1/u1.csv" in outcome.err
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_is_replaced_without_force(run: Callable, corpus: Path, name: str) -> None:
+    assert run("extract", "corpus/spk1", "-o", f"t.{name}").code == 0
+    first = Path(f"t.{name}").read_bytes()
+    outcome = run("extract", "corpus/spk2", "-o", f"t.{name}")
+    assert outcome.code == 2
+    assert f"t.{name}: is there already; name another, or replace it by --force" in outcome.err
+    assert Path(f"t.{name}").read_bytes() == first
+    assert run("extract", "corpus/spk2", "-o", f"t.{name}", "--force").code == 0
+    assert Path(f"t.{name}").read_bytes() != first
+    out = ("-o", "tables/", "--format", name)
+    assert run("extract", "corpus/spk1", *out).code == 0
+    outcome = run("extract", "corpus/spk1", *out)
+    assert (outcome.code, "tables/u1" in outcome.err, "and 1 more" in outcome.err) == (2, True, True)
+
+
+def test_a_table_that_appeared_meanwhile_is_not_replaced(
+    run: Callable, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract = edgevoice.Extractor.extract
+
+    def slow(*arguments: object, **options: object) -> edgevoice.Features:
+        Path("t.csv").write_text("somebody else's")
+        return extract(*arguments, **options)
+
+    monkeypatch.setattr(edgevoice.Extractor, "extract", slow)
+    outcome = run("extract", "corpus/both.wav", "-o", "t.csv")
+    assert (outcome.code, "is there already" in outcome.err) == (1, True)
+    assert Path("t.csv").read_text() == "somebody else's"
+    assert sorted(path.name for path in Path().iterdir()) == ["corpus", "index.csv", "t.csv"]
+
+
+def test_what_failed_is_an_index_to_try_again(run: Callable, corpus: Path) -> None:
+    Path("index.csv").write_text("file,start,end,speaker\nspk1/u1.wav,,,one\ngone.wav,0.5,1.5,x\nspk2/u1.wav,9,,two\n")
+    Path("none").mkdir()
+    outcome = run("extract", "--index", "index.csv", "--root", "corpus", "-o", "t.csv", "--failed", "failed.csv")
+    assert outcome.code == 1
+    assert "1 file, 5 frames, 1.5 s of audio, 2 failures" in outcome.err
+    assert rows(Path("failed.csv").read_text()) == [
+        {"file": "gone.wav", "start": "0.5", "end": "1.5", "reason": "no such file", "speaker": "x"},
+        {"file": "spk2/u1.wav", "start": "9.0", "end": "", "reason": "has no samples from 1.5 s on", "speaker": "two"},
+    ]
+    assert run("extract", "corpus", "-o", "u.csv", "--failed", "failed.csv").code == 2
+    (corpus / "gone.wav").write_bytes((corpus / "spk1" / "u2.wav").read_bytes())
+    again = ("extract", "--index", "failed.csv", "--root", "corpus", "-o", "u.csv", "--failed", "failed2.csv")
+    outcome = run(*again)
+    assert [row["file"] for row in rows(Path("u.csv").read_text())] == ["gone.wav"] * 3
+    assert [row["file"] for row in rows(Path("failed2.csv").read_text())] == ["spk2/u1.wav"]
+    assert run("extract", "none", "corpus/both.wav", "--failed", "failed3.csv").code == 1
+    assert [row["file"] for row in rows(Path("failed3.csv").read_text())] == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "expected INPUT..., or --index CSV"),
+        (("corpus", "--index", "index.csv"), "expected INPUT..., or --index CSV, and not both"),
+        (("--index", "index.csv", "--start", "1"), "--start and --end are for INPUT..."),
+        (("corpus", "--shard", "1/2"), "--shard and --retry-failed are for datasets"),
+        (("corpus", "--shard", "3/2", "-o", "x.parquet/"), "expected I/N, as 1/4 to 4/4"),
+        (("corpus", "--channel", "all"), "'all'"),
+        (("corpus", "--root", "nowhere"), "expected the root of the files"),
+        (("--index", "nowhere.csv"), "nowhere.csv: no such file, expected an index"),
+    ],
+)
+def test_wrong_use_is_told(run: Callable, corpus: Path, options: tuple[str, ...], message: str) -> None:
+    outcome = run("extract", *options)
+    assert outcome.code in (1, 2)
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert outcome.out == ""
+
+
+def test_a_name_that_is_not_unicode_does_not_end_the_batch(run: Callable, corpus: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.wav")
+    (corpus / "both.wav").rename(corpus / name)
+    for kind in FORMATS:
+        assert run("extract", "corpus", "-o", f"t.{kind}").code == 0, kind
+    assert b"caf\xe9.wav" in Path("t.csv").read_bytes()
+
+
+def test_two_hundred_segments_cost_their_own_reading(
+    run: Callable, tmp_path: Path, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segments of a long FLAC are sought, not read up to."""
+    soundfile.write(tmp_path / "long.flac", np.tile(noise, 60), 16000)
+    lines = "".join(f"long.flac,{3 * k},{3 * k + 0.75}\n" for k in range(199, -1, -1))
+    (tmp_path / "index.csv").write_text(f"file,start,end\n{lines}")
+    read = 0
+    blocks = soundfile.SoundFile.buffer_read_into
+
+    def counted(self: soundfile.SoundFile, *arguments: object, **options: object) -> int:
+        nonlocal read
+        count = blocks(self, *arguments, **options)
+        read += count
+        return count
+
+    monkeypatch.setattr(soundfile.SoundFile, "buffer_read_into", counted)
+    into = soundfile.SoundFile.read
+
+    def counted_read(self: soundfile.SoundFile, *arguments: object, **options: object) -> np.ndarray:
+        nonlocal read
+        samples = into(self, *arguments, **options)
+        read += len(samples)
+        return samples
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", counted_read)
+    outcome = run("extract", "--index", tmp_path / "index.csv", "--static", "--jobs", "2")
+    assert (outcome.code, len(rows(outcome.out))) == (0, 200)
+    assert 200 * 12000 <= read <= 2 * 200 * 12000
+
+
+def test_the_recipe_lies_beside_the_table(run: Callable, corpus: Path) -> None:
+    assert run("extract", "corpus/spk1", "--level", "2", "-o", "out/t.csv").code == 0
+    recipe = json.loads(Path("out/t.csv.json").read_text())["recipe"]
+    assert (recipe["level"], recipe["static"], recipe["model"]) == (2.0, False, "tiny")
+    assert recipe["command"][:2] == ["extract", "../corpus/spk1"]
+    assert str(corpus.parent) not in Path("out/t.csv.json").read_text()

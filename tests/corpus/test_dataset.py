@@ -1,0 +1,309 @@
+"""A folder of Parquet parts that is one table."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import edgevoice
+from edgevoice.corpus.dataset import Dataset, Outcome, Shard
+from edgevoice.corpus.index import Index, read_index
+from edgevoice.corpus.rows import Columns
+from edgevoice.corpus.run import Reading
+
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of about three rows, so that a small corpus has several."""
+    monkeypatch.setattr("edgevoice.corpus.dataset._MODULUS", 3)
+    monkeypatch.setattr("edgevoice.corpus.dataset._MOST", 5)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, noise: np.ndarray) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for k in range(24):
+        soundfile.write(folder / f"u{k:02}.wav", noise[1000 * k :][: 12000 + 40 * k], 16000)
+    return folder
+
+
+def dataset(extractor: edgevoice.Extractor, out: Path, source: Any, root: Path | None = None, **reading: Any) -> Dataset:
+    index = source if isinstance(source, Index) else read_index(source, root)
+    static = reading.pop("static", True)
+    recipe = replace(extractor.recipe(**reading), static=static)
+    return Dataset(out, recipe, index, Columns.of_index(extractor.layout, static, index, reading.get("channel") == "each"))
+
+
+def make(extractor: edgevoice.Extractor, out: Path, source: Any, root: Path | None = None, **reading: Any) -> Outcome:
+    shard, retry = reading.pop("shard", None), reading.pop("retry", False)
+    made = dataset(extractor, out, source, root, **reading)
+    reading.pop("static", None)
+    return made.run(made.missing(shard, retry), extractor, Reading(**reading), 2)
+
+
+def names(out: Path) -> list[str]:
+    return sorted(path.name for path in out.iterdir())
+
+
+def table(out: Path) -> Any:
+    """The rows by file, in its order."""
+    return pandas.read_parquet(out).sort_values(["file", "start"], kind="stable").reset_index(drop=True)
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # dask's own use of pandas
+@pytest.mark.parametrize("static", [True, False])
+def test_a_dataset_is_the_table_of_its_index(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path, static: bool) -> None:
+    out = tmp_path / "d.parquet"
+    outcome = make(tiny, out, corpus, static=static)
+    assert outcome.complete
+    assert outcome.made == len(names(out)) > 3
+    found = table(out)
+    expected = tiny.table(corpus, static=static)
+    columns = tiny.layout.functional_names if static else tiny.layout.names
+    assert found[columns].to_numpy().tobytes() == expected[columns].to_numpy().tobytes()
+    assert found["file"].tolist() == expected.index.get_level_values("file").tolist()
+    assert found.columns.tolist() == ["file", "start", "end", *expected.columns]
+    dask = pytest.importorskip("dask.dataframe").read_parquet(out).compute()
+    assert sorted(dask["file"]) == found["file"].tolist()
+    with_duckdb = pytest.importorskip("duckdb").sql(f"select file, {columns[0]} from '{out}/*.parquet' order by file, start")
+    assert [row[0] for row in with_duckdb.fetchall()] == found["file"].tolist()
+
+
+def test_nothing_to_do_is_nothing_done(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "d.parquet"
+    make(tiny, out, corpus)
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    made = dataset(tiny, out, corpus)
+    assert made.missing() == []
+    assert made.run([], tiny, Reading(), 1) == Outcome(complete=True)
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+def test_a_corpus_that_changes_makes_only_what_changed(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "d.parquet"
+    make(tiny, out, corpus)
+    before = set(names(out))
+    rows = read_index(corpus)
+    # One file less, in the middle, and one more.
+    (corpus / "u11.wav").unlink()
+    outcome = make(tiny, out, corpus)
+    assert 1 <= outcome.made <= 2
+    assert len(outcome.removed) <= 2
+    assert len(before - set(names(out))) == len(outcome.removed)
+    soundfile.write(corpus / "u11b.wav", np.ones(9000) / 3, 16000)
+    assert 1 <= make(tiny, out, corpus).made <= 2
+    assert table(out)["file"].tolist() == sorted(path.name for path in corpus.iterdir())
+    # A file that has another size.
+    soundfile.write(corpus / "u03.wav", np.ones(10000) / 3, 16000)
+    outcome = make(tiny, out, corpus)
+    assert (outcome.made, len(outcome.removed)) == (1, 1)
+    expected = tiny.extract(corpus / "u03.wav").functionals()
+    np.testing.assert_array_equal(table(out)[tiny.layout.functional_names].to_numpy()[3], expected)
+    # Its second half before its first.
+    index = read_index(corpus)
+    moved = replace(index, rows=(*index.rows[12:], *index.rows[:12]))
+    assert make(tiny, out, moved).made <= 3
+    assert len(table(out)) == len(rows.rows)
+
+
+def test_columns_of_the_user_are_kept_and_belong_to_the_part(
+    tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path
+) -> None:
+    frame = pandas.DataFrame({"file": [path.name for path in sorted(corpus.iterdir())]})
+    frame["speaker"] = [f"s{k % 3}" for k in range(24)]
+    frame["age"] = range(24)
+    out = tmp_path / "d.parquet"
+    make(tiny, out, frame, corpus)
+    found = table(out)
+    assert found["speaker"].tolist() == frame["speaker"].tolist()
+    assert found["age"].tolist() == list(range(24))
+    frame.loc[5, "speaker"] = "another"
+    outcome = make(tiny, out, frame, corpus)
+    assert (outcome.made <= 2, table(out)["speaker"][5]) == (True, "another")
+
+
+def test_rows_that_stand_there_twice_stay_twice(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    paths = [path.name for path in sorted(corpus.iterdir())][:10]
+    make(tiny, tmp_path / "d.parquet", [*paths, *paths], corpus)
+    assert len(table(tmp_path / "d.parquet")) == 20
+
+
+def test_shards_share_the_parts(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "d.parquet"
+    first = make(tiny, out, corpus, shard=Shard(1, 3))
+    assert not first.complete
+    second = make(tiny, out, corpus, shard=Shard(2, 3))
+    third = make(tiny, out, corpus, shard=Shard(3, 3))
+    assert third.complete
+    assert first.made + second.made + third.made == len(names(out))
+    whole = tmp_path / "whole.parquet"
+    make(tiny, whole, corpus)
+    assert names(whole) == names(out)
+    assert table(whole).equals(table(out))
+
+
+def test_another_recipe_is_refused(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "d.parquet"
+    make(tiny, out, corpus)
+    with pytest.raises(edgevoice.ArgumentError, match=r"another recipe \(level 'running', not 'window'\)"):
+        make(tiny, out, corpus, level="window")
+    with pytest.raises(edgevoice.ArgumentError, match=r"another recipe \(static True, not False\)"):
+        make(tiny, out, corpus, static=False)
+    (tmp_path / "other.parquet").mkdir()
+    (tmp_path / "other.parquet" / "mine.parquet").touch()
+    with pytest.raises(edgevoice.ArgumentError, match=r"holds mine\.parquet, which is no part"):
+        make(tiny, tmp_path / "other.parquet", corpus)
+
+
+def test_what_failed_is_kept_and_tried_again_when_asked(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    good = (corpus / "u05.wav").read_bytes()
+    (corpus / "u05.wav").write_bytes(b"x" * len(good))  # its size counts
+    out = tmp_path / "d.parquet"
+    outcome = make(tiny, out, corpus)
+    assert [failure.row.file for failure in outcome.failures] == ["u05.wav"]
+    [failed] = dataset(tiny, out, corpus).failed_rows()
+    assert failed == {"file": "u05.wav", "start": None, "end": None, "channel": None, "reason": failed["reason"]}
+    assert failed["reason"].startswith("is not audio")
+    (corpus / "u05.wav").write_bytes(good)
+    assert make(tiny, out, corpus).made == 0
+    assert len(table(out)) == 23
+    assert make(tiny, out, corpus, retry=True).made == 1
+    assert len(table(out)) == 24
+    assert dataset(tiny, out, corpus).failed_rows() == []
+
+
+def test_no_path_of_the_machine_is_written(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    (corpus / "u05.wav").write_bytes(b"x" * 9000)
+    make(tiny, tmp_path / "d.parquet", corpus)
+    for path in (tmp_path / "d.parquet").iterdir():
+        metadata = parquet.read_metadata(path)
+        assert str(tmp_path) not in str(metadata.metadata)
+    assert not table(tmp_path / "d.parquet")["file"].str.contains("/").any()
+
+
+def test_a_part_that_cannot_be_written_costs_no_other(
+    tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgevoice.tables.parquetfile import ParquetTable
+
+    finish, calls = ParquetTable.finish, []
+
+    def full(self: ParquetTable) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        finish(self)
+
+    out = tmp_path / "d.parquet"
+    with monkeypatch.context() as context:
+        context.setattr(ParquetTable, "finish", full)
+        with pytest.raises(edgevoice.OutputError, match="No space left on device"):
+            make(tiny, out, corpus)
+    assert len(names(out)) == 2
+    there = set(names(out))
+    outcome = make(tiny, out, corpus)
+    assert outcome.complete
+    assert outcome.made == len(names(out)) - 2
+    assert there < set(names(out))
+
+
+def test_what_was_left_half_written_is_removed_in_the_end(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "d.parquet"
+    out.mkdir()
+    left = out / f".part-{'0' * 32}.parquet.0123abcd.part"
+    left.write_text("half")
+    make(tiny, out, corpus, shard=Shard(1, 2))
+    assert left.exists()  # another process may be writing it
+    make(tiny, out, corpus)
+    assert not left.exists()
+
+
+PROGRAM = """
+import sys
+import edgevoice.corpus.dataset as dataset
+dataset._MODULUS, dataset._MOST = 3, 5
+from edgevoice.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def start(tiny_model: Path) -> Callable[..., subprocess.Popen[bytes]]:
+    def start(*words: Any) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", PROGRAM, "extract", *map(str, words), "--model", str(tiny_model), "--jobs", "1"]
+        return subprocess.Popen(command, stderr=subprocess.PIPE)
+
+    return start
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    told = process.communicate(timeout=60)[1].decode()
+    return process.returncode, told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+def test_a_run_that_is_killed_goes_on(
+    start: Callable[..., subprocess.Popen[bytes]], tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "d.parquet"
+    words: Sequence[Any] = (corpus, "-o", f"{out}/", "--static")
+    kept: set[str] = set()
+    for parts in (1, 3):
+        process = start(*words)
+        while process.poll() is None and (not out.is_dir() or sum(name[0] != "." for name in names(out)) < parts):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        ended(process)
+        there = {name for name in names(out) if name[0] != "."}
+        assert kept <= there
+        kept = there
+    code, told = ended(start(*words))
+    assert code == 0
+    assert "all are there" in told
+    assert kept <= set(names(out))
+    found = table(out)
+    expected = tiny.table(corpus, static=True)
+    assert found["file"].tolist() == expected.index.get_level_values("file").tolist()
+    columns = tiny.layout.functional_names
+    assert found[columns].to_numpy().tobytes() == expected[columns].to_numpy().tobytes()
+    assert all(name.startswith("part-") for name in names(out))
+    code, told = ended(start(*words))
+    assert (code, told) == (0, "edgevoice: 0 files, 0 frames, 0.0 s of audio, 0 failures; nothing to do, all are there\n")
+
+
+def test_two_identical_commands_at_once(
+    start: Callable[..., subprocess.Popen[bytes]], tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "d.parquet"
+    processes = [start(corpus, "-o", f"{out}/", "--static") for _ in range(2)]
+    assert [ended(process)[0] for process in processes] == [0, 0]
+    assert table(out)["file"].tolist() == sorted(path.name for path in corpus.iterdir())
+    assert all(name.startswith("part-") for name in names(out))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+def test_ctrl_c_says_how_it_goes_on(start: Callable[..., subprocess.Popen[bytes]], corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "d.parquet"
+    process = start(*[corpus] * 1, "-o", f"{out}/", "--static", "--hop", "0.05")
+    while process.poll() is None and not (out.is_dir() and names(out)):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    code, told = ended(process)
+    assert code == 130
+    assert "the same command goes on" in told
+    assert all(name.startswith("part-") for name in names(out))

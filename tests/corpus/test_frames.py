@@ -1,0 +1,124 @@
+"""Features and corpora as tables of pandas."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import edgevoice
+from edgevoice.recipe import Recipe
+
+pandas = pytest.importorskip("pandas")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, noise: np.ndarray) -> Path:
+    folder = tmp_path / "corpus"
+    (folder / "anna").mkdir(parents=True)
+    soundfile.write(folder / "anna" / "one.wav", noise[:40000], 16000)
+    soundfile.write(folder / "two.flac", np.stack([noise[:30000], noise[40000:70000]], 1), 16000)
+    return folder
+
+
+def test_features_to_frame(tiny: edgevoice.Extractor, speech: Path) -> None:
+    features = tiny.extract(speech, start=1.0)
+    frame = features.to_frame()
+    assert frame.index.names == ["file", "start", "end"]
+    assert frame.index[0] == (str(speech), pandas.Timedelta("1s"), pandas.Timedelta("1.5s"))
+    assert frame.columns.tolist() == ["index", "silent", "gap", "loudness", *features.names]
+    assert [str(kind) for kind in frame.dtypes.iloc[:5]] == ["int64", "bool", "bool", "float64", "float32"]
+    assert frame[features.names].to_numpy().tobytes() == features.values.tobytes()
+    assert frame.attrs["recipe"] == {**features.recipe.to_dict(), "static": False}
+    static = features.to_frame(static=True)
+    assert static.columns.tolist() == ["frames", "silent", "gap", "loudness", *features.functional_names]
+    assert static.index[0][1].total_seconds() == 1.0
+    assert static.index[0][2].total_seconds() == pytest.approx(features.extent[1])
+    np.testing.assert_array_equal(static[features.functional_names].to_numpy()[0], features.functionals())
+    assert len(features[:0].to_frame()) == 0
+
+
+def test_a_recipe_travels(tiny: edgevoice.Extractor, speech: Path) -> None:
+    recipe = tiny.extract(speech, level="window", hop=0.1, channel=0).recipe
+    assert (recipe.level, recipe.hop, recipe.channel, recipe.model) == ("window", 0.1, 0, "tiny")
+    assert recipe.networks == dict(tiny.config.files)
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
+    with pytest.raises(edgevoice.ArgumentError, match="no recipe"):
+        Recipe.from_json("[]")
+
+
+def test_what_decides_a_recipe(tiny: edgevoice.Extractor) -> None:
+    recipe = tiny.recipe()
+    assert tiny.recipe(level="running", hop=0.25).digest() == recipe.digest()
+    for change in ({"level": 2.0}, {"hop": 0.1}, {"channel": 0}, {"channel": "each"}, {"pad": True}):
+        other = tiny.recipe(**change)
+        assert other.digest() != recipe.digest()
+        assert [text.split(" ")[0] for text in recipe.differences(other)] == list(change)
+    from dataclasses import replace
+
+    assert replace(recipe, edgevoice="9", onnxruntime="9", device="cuda", command=("x",)).digest() == recipe.digest()
+
+
+def test_a_corpus_has_the_rows_of_extract(tiny: edgevoice.Extractor, corpus: Path) -> None:
+    done: list[int] = []
+    table = tiny.table(corpus, jobs=3, progress=done.append)
+    expected = [tiny.extract(corpus / name) for name in ("anna/one.wav", "two.flac")]
+    assert table[tiny.layout.names].to_numpy().tobytes() == b"".join(part.values.tobytes() for part in expected)
+    assert table.index.get_level_values("file").unique().tolist() == ["anna/one.wav", "two.flac"]
+    assert done == [1, 2]
+    static = tiny.table(corpus, static=True)
+    np.testing.assert_array_equal(static[tiny.layout.functional_names].to_numpy(), [part.functionals() for part in expected])
+    assert static.attrs["recipe"]["static"] is True
+
+
+def test_a_table_joins_what_it_was_made_from(tiny: edgevoice.Extractor, corpus: Path) -> None:
+    audformat = pytest.importorskip("audformat")
+    labels = pandas.DataFrame(
+        {"label": ["x", "y"], "age": [20, 30]},
+        index=audformat.segmented_index(["anna/one.wav", "two.flac"], [0.5, 0.25], [1.5, 1.0]),
+    )
+    table = tiny.table(labels, root=corpus, static=True)
+    pandas.testing.assert_index_equal(table.index, labels.index, exact=True)
+    assert table.columns.tolist()[-2:] == ["label", "age"]
+    assert table["age"].tolist() == [20, 30]
+    assert len(labels.join(table[["frames"]], how="inner")) == 2
+    segment = tiny.extract(corpus / "anna" / "one.wav", start=0.5, end=1.5)
+    np.testing.assert_array_equal(table.iloc[0][tiny.layout.functional_names].astype(np.float32), segment.functionals())
+
+
+def test_each_channel(tiny: edgevoice.Extractor, corpus: Path) -> None:
+    table = tiny.table(corpus, channel="each", static=True)
+    assert [(file, channel) for (file, _, _), channel in table["channel"].items()] == [
+        ("anna/one.wav", 0),
+        ("two.flac", 0),
+        ("two.flac", 1),
+    ]
+    expected = tiny.extract(corpus / "two.flac", channel=1).functionals()
+    np.testing.assert_array_equal(table.iloc[2][tiny.layout.functional_names].astype(np.float32), expected)
+    frame = pandas.DataFrame({"file": ["two.flac", "two.flac"], "channel": [1, None]})
+    table = tiny.table(frame, root=corpus, static=True)
+    np.testing.assert_array_equal(table.iloc[0][tiny.layout.functional_names].astype(np.float32), expected)
+    assert table["channel"].isna().tolist() == [False, True]
+    with pytest.raises(edgevoice.ArgumentError, match="the index has a column"):
+        tiny.table(frame, root=corpus, channel=0)
+    with pytest.raises(edgevoice.ArgumentError, match="'each'"):
+        tiny.table(corpus, channel="all")
+
+
+def test_failures_are_reported_and_the_rest_is_done(tiny: edgevoice.Extractor, corpus: Path) -> None:
+    (corpus / "bad.wav").write_text("not audio")
+    with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 3 rows failed, the first with .*bad.wav: is not audio"):
+        table = tiny.table(corpus, static=True)
+    assert len(table) == 2
+    assert table.attrs["failed"][0]["file"] == "bad.wav"
+    with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 1"):
+        nothing = tiny.table(["bad.wav"], root=corpus)
+    assert (len(nothing), nothing.columns.tolist()) == (0, table_columns(tiny))
+
+
+def table_columns(tiny: edgevoice.Extractor) -> list[str]:
+    return ["index", "silent", "gap", "loudness", *tiny.layout.names]
