@@ -52,7 +52,7 @@ class Machine:
             python=platform.python_version(),
             packages=versions,
             load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            real_time=hasattr(os, "SCHED_FIFO") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
+            real_time=hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
         )
 
     def to_dict(self) -> dict[str, object]:

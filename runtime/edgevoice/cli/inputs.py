@@ -50,9 +50,14 @@ class Inputs:
 
 def _places(absolute: list[str], below: list[Path]) -> list[Path]:
     places = [path.with_suffix("") for path in below]
-    if len(set(places)) == len(places):
+    if _apart(places):
         return places
     common = Path(os.path.commonpath([Path(path).parent for path in absolute]))
     paths = [Path(path).relative_to(common) for path in absolute]
     places = [path.with_suffix("") for path in paths]
-    return places if len(set(places)) == len(places) else paths
+    return places if _apart(places) else paths
+
+
+def _apart(places: list[Path]) -> bool:
+    """Whether no two are equal, nor would be on a disk that does not tell `a` from `A`, as those of macOS and Windows."""
+    return len({str(place).casefold() for place in places}) == len(places)

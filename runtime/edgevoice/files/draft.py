@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgevoice.errors import OutputError
 from edgevoice.files.madefolders import MadeFolders
+from edgevoice.files.renaming import rename_over
 
 
 class Draft:
@@ -44,7 +45,7 @@ class Draft:
             OSError: it cannot be renamed; it is still where it was.
         """
         if self._folders is not None:
-            self.path.replace(self._place)
+            rename_over(self.path, self._place)
             self._folders = None
 
     def drop(self) -> None:
