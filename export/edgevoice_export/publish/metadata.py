@@ -1,4 +1,4 @@
-"""The head of a model card: what Hugging Face's hub reads of it, in YAML, so that a model folder can be uploaded as it is."""
+"""The head of a model card: what Hugging Face's hub reads of it, in YAML: a model folder can be uploaded as it is."""
 
 from __future__ import annotations
 
