@@ -62,6 +62,8 @@ class Machine:
 
 def resident() -> int | None:
     """Bytes of this process in memory now; None where the system does not tell."""
+    if not hasattr(os, "sysconf"):
+        return None
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
