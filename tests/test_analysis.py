@@ -39,6 +39,7 @@ class Doubling:
     """Stands for front end and networks: the descriptor of a window is twice its first sample."""
 
     shape = (1, 1)
+    on_device = False
 
     def __init__(self, before: Callable[[int], object] = lambda _: None) -> None:
         self._before = before

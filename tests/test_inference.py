@@ -154,7 +154,7 @@ class TestBatches:
         batches = runtime.sessions[0].batches[len(BATCHES) :]
         assert frames == 191
         assert set(batches) <= set(BATCHES)
-        assert batches[0] == 64
+        assert max(batches) == 64  # which of them comes first is left to the threads
 
 
 class TestBits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.analysis import Analysis, Concurrent, Direct, Pipeline, default_workers
+from edgevoice.analysis import Analysis, Concurrent, Direct, Filled, Pipeline, default_workers
 from edgevoice.audio.files import AudioInput, open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.audio.samples import check_samples, is_number
 from edgevoice.audio.source import AudioSource
-from edgevoice.config import ModelConfig
-from edgevoice.errors import ArgumentError, AudioTooShortError, ModelUseError, SamplesError
+from edgevoice.config import SILENCE, ModelConfig
+from edgevoice.errors import ArgumentError, AudioTooShortError, EdgeVoiceWarning, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Array, Networks, SessionOptions
@@ -29,6 +30,7 @@ from edgevoice.providers import find_device
 from edgevoice.stream import Stream, StreamGroup
 from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower
+from edgevoice.workspaces import Workspace
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -53,7 +55,9 @@ def load(
         model: name of a model (`edgevoice models` lists them), path of a model folder, a `ModelFolder`, or a resource of a
             package (`importlib.resources.files(package) / "model"`).
         device: `cpu`, `cuda`, `cuda:N` or `openvino`. A device that cannot be used is an error: there is no fallback.
-        threads: CPU threads of one computation.
+        threads: CPU threads of one computation. With more than one, ONNX Runtime has threads of its own, which a forked
+            child does not inherit: the extractor refuses to compute there. Load it in the child, or start processes with
+            multiprocessing's `spawn`.
         descriptors: `all`, or only the `bottleneck` (the decoder is then neither loaded nor run), or only the `error`.
         session_options: ONNX Runtime's own options for those who know what they want: attributes of its `SessionOptions`
             and, where a name has a dot, its configuration entries. They come after EdgeVoice's own choices.
@@ -103,7 +107,7 @@ class Extractor:
         bottleneck = config.features.bottleneck if descriptors != "error" else 0
         error = config.features.error if decoder else 0
         self._layout = Layout(bottleneck, error, config.audio.rate, config.audio.window)
-        front_end = self._networks.front_end or FrontEnd(config.spectrogram, config.audio)
+        front_end = FrontEnd(config.spectrogram, config.audio)
         self._pipeline = Pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
         self._local = threading.local()
 
@@ -229,11 +233,14 @@ class Extractor:
             if chosen.needs_whole:
                 chosen = self._settled(chosen, source, channel)
             several = stack.enter_context(Concurrent(self._pipeline, workers)) if workers > 1 else None
-            analysis = several or Direct(self._pipeline)
+            analysis = several or Filled(self._pipeline)
             stream = self._stream(analysis, chosen, hop, source.rate, source.channels, channel)
-            features = Features.join(_fed(stream, source, pad, progress), self.layout)
+            peak = _Peak()
+            features = Features.join(_fed(stream, source, pad, progress, peak), self.layout)
             if not len(features):
                 raise AudioTooShortError(f"{source.name}: {self._too_short(stream, source)}")
+            if channel is None and peak.value >= SILENCE and features.silent.all():
+                _warn_of_opposed_channels(source)
             extent = (source.first / source.rate, (source.first + stream.position) / source.rate)
             moved = round(source.first * self.config.audio.rate / source.rate)
         return replace(features, position=features.position + moved, source=source.name, extent=extent)
@@ -250,7 +257,7 @@ class Extractor:
         Raises:
             SamplesError: wrong dtype or shape, NaN or infinity.
         """
-        return self._each(window, self._networks.encode)
+        return self._each(window, lambda workspace, count: workspace.bottleneck(count))
 
     def spectrogram(self, window: NDArray[Any]) -> Array:
         """Standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
@@ -258,7 +265,7 @@ class Extractor:
         Raises:
             SamplesError: as `encode`.
         """
-        return self._images(self._windows(window))[:, 0].copy()
+        return self._each(window, lambda workspace, count: workspace.spectrograms(count))
 
     def reconstruct(self, window: NDArray[Any]) -> Array:
         """What the decoder makes of the windows' bottleneck, standardised: float32 (n, bands, columns).
@@ -269,8 +276,7 @@ class Extractor:
         """
         if not self.layout.error:
             raise ModelUseError("the decoder was not loaded: load(..., descriptors='all')")
-        networks = self._networks
-        return self._each(window, lambda images: networks.reconstruct(networks.encode(images), images)[:, 0])
+        return self._each(window, lambda workspace, count: workspace.reconstructions(count))
 
     def describe(self, window: NDArray[Any]) -> Array:
         """Descriptors of windows at the model's level: float32 (n, descriptors), as the rows of `extract`.
@@ -278,7 +284,7 @@ class Extractor:
         Raises:
             SamplesError: as `encode`.
         """
-        return self._each(window, self._pipeline.descriptors)
+        return self._each(window, lambda workspace, count: workspace.descriptors(count))
 
     def _stream(
         self,
@@ -311,12 +317,18 @@ class Extractor:
             return 1
         return default_workers(threads) if asked is None else asked
 
-    def _each(self, window: NDArray[Any], compute: Callable[[Array], Array]) -> Array:
-        """What is computed from the spectrograms of windows, batch by batch."""
-        windows, size = self._windows(window), self._pipeline.batch
-        if len(windows) <= size:
-            return compute(self._images(windows))
-        return np.concatenate([compute(self._images(windows[k : k + size])) for k in range(0, len(windows), size)])
+    def _each(self, window: NDArray[Any], compute: Callable[[Workspace, int], Array]) -> Array:
+        """What a workspace computes of windows, batch by batch."""
+        windows, local = self._windows(window), self._local
+        if not hasattr(local, "workspace"):
+            local.workspace = self._pipeline.workspace()
+        workspace: Workspace = local.workspace
+        results = []
+        for first in range(0, len(windows), workspace.size):
+            batch = windows[first : first + workspace.size]
+            workspace.put(0, batch)
+            results.append(compute(workspace, len(batch)))
+        return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _windows(self, window: NDArray[Any]) -> Array:
         """Checked, (n, window)."""
@@ -327,15 +339,6 @@ class Extractor:
         if not shape or len(shape) > 2 or shape[-1] != size or shape[0] == 0:
             raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
         return check_samples(window.reshape(-1)).reshape(-1, size)
-
-    def _images(self, windows: Array) -> Array:
-        """Spectrograms float32 (n, 1, bands, columns), for one window in a buffer that this thread's next call reuses."""
-        local, front_end = self._local, self._pipeline.front_end
-        if not hasattr(local, "image"):
-            local.scratch, local.image = front_end.scratch(), self._pipeline.images(1)
-        images: Array = local.image if len(windows) == 1 else self._pipeline.images(len(windows))
-        front_end.compute(windows, scratch=local.scratch, out=images[:, 0])
-        return images
 
     def _too_short(self, stream: Stream, source: AudioSource) -> str:
         audio = self.config.audio
@@ -358,6 +361,15 @@ class Extractor:
         return samples
 
 
+def _warn_of_opposed_channels(source: AudioSource) -> None:
+    warnings.warn(
+        f"{source.name}: the mean of its {source.channels} channels is silence, though they are not: one may be inverted; "
+        "choose one of them (channel=0, --channel 0)",
+        EdgeVoiceWarning,
+        stacklevel=3,  # where `extract` was called
+    )
+
+
 _loading = threading.Lock()
 
 
@@ -374,9 +386,19 @@ def _loaded(
     return Extractor(folder, device, threads, descriptors, dict(options))
 
 
-def _fed(stream: Stream, source: AudioSource, pad: bool, progress: Callable[[float], object] | None) -> Iterator[Features]:
+class _Peak:
+    """The highest sample of all channels of a source that has several."""
+
+    value = 0.0
+
+
+def _fed(
+    stream: Stream, source: AudioSource, pad: bool, progress: Callable[[float], object] | None, peak: _Peak
+) -> Iterator[Features]:
     """What a stream gives that is fed with a whole source."""
     for block in source.blocks():
+        if source.channels > 1 and len(block):
+            peak.value = max(peak.value, float(block.max()))
         yield stream.push(block)
         if progress:
             progress(len(block) / source.rate)

@@ -206,11 +206,16 @@ def mel_filters(bands: BandsConfig, rate: int, fft: int) -> Floats:
     Corners are evenly spaced on the Mel scale of M. Slaney's Auditory Toolbox (Interval Research, 1998): linear below
     1 kHz at 200/3 Hz a Mel, above it 27 steps to a factor of 6.4. Each triangle is divided by half its width in hertz.
     """
-    corners = _mel_to_hertz(np.linspace(_hertz_to_mel(bands.low), _hertz_to_mel(bands.high), bands.count + 2))
+    corners = mel_corners(bands)
     frequencies = np.arange(fft // 2 + 1) * rate / fft
     low, centre, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     rising, falling = (frequencies - low) / (centre - low), (high - frequencies) / (high - centre)
     return np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
+
+
+def mel_corners(bands: BandsConfig) -> Floats:
+    """Lower edge, centres and upper edge of the bands in hertz, evenly spaced on Slaney's Mel scale: (bands + 2,)."""
+    return _mel_to_hertz(np.linspace(_hertz_to_mel(bands.low), _hertz_to_mel(bands.high), bands.count + 2))
 
 
 def band_of(hertz: float, low: float, high: float, count: int) -> float:

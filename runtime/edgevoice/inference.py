@@ -7,17 +7,25 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from edgevoice.errors import ArgumentError, DeviceMemoryError, MissingPackageError, ModelFilesError, ProviderError
+from edgevoice.errors import (
+    ArgumentError,
+    DeviceMemoryError,
+    EdgeVoiceError,
+    MissingPackageError,
+    ModelFilesError,
+    ProviderError,
+)
 from edgevoice.modelfolder import ModelFolder
-from edgevoice.providers import PACKAGES, find_device
+from edgevoice.providers import PACKAGES, Device, find_device
 
 Array = NDArray[np.float32]
 
@@ -80,19 +88,52 @@ class Networks:
         if self._decoder:
             inputs = {"bottleneck": code, "spectrogram": self._image}
             _check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": self._image})
-        self.front_end: GraphFrontEnd | None = None
-        """What makes spectrograms on the device; None where NumPy makes them."""
+        self.window = config.audio.window
+        """Samples of a window."""
+        # Threads of ONNX Runtime's do not live on in a forked child, where a run would wait for them for ever.
+        self._process = os.getpid() if threads > 1 else None
+        if self._process:
+            _with_threads.add(self)
+        self._front_end: Any = None
         if provider.graph_front_end and FRONT_END in config.files:
-            session = opened(FRONT_END)
-            _check_graph(session, FRONT_END, {"samples": (config.audio.window,)}, {"spectrogram": self._image})
-            self.front_end = GraphFrontEnd(partial(self._run_once, session, ["spectrogram"]), self._image)
+            self._front_end = opened(FRONT_END)
+            _check_graph(self._front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self._image})
+        self._code, self._error = config.features.bottleneck, config.features.error
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
         self._trying = threading.Lock()
-        for size in self._sizes:  # each new size costs a search
-            self._probe(size)
-            if self.front_end:
-                self.front_end.compute(np.zeros((size, config.audio.window), np.float32))
+        if self._sizes:  # the first run finds kernels, which takes long; that of other sizes comes with their first batch
+            if self.on_device:
+                self.chain(1).run(np.zeros((1, self.window), np.float32), self._outputs)
+            else:
+                self._probe(1)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether spectrograms are made where the networks are, so that a `chain` can be had."""
+        return self._front_end is not None
+
+    @property
+    def _outputs(self) -> list[str]:
+        return ["bottleneck", *(["error"] if self._decoder else [])]
+
+    def batch_size(self, count: int) -> int:
+        """The size of the batch that so many windows are computed in."""
+        return next((size for size in self._sizes if size >= count), count)
+
+    def chain(self, size: int) -> Chain:
+        """Front end and networks with buffers of their own for batches of one size."""
+        shapes = {
+            "samples": (size, self.window),
+            "spectrogram": (size, *self._image),
+            "bottleneck": (size, self._code),
+            "error": (size, self._error),
+            "reconstruction": (size, *self._image),
+        }
+        sessions = {"spectrogram": self._front_end, "bottleneck": self._encoder}
+        if self._decoder:
+            sessions["error"] = self._decoder
+        return Chain(sessions, shapes, self._device)
 
     def encode(self, spectrograms: Array) -> Array:
         """Bottleneck, float32 (n, units), of spectrograms, float32 (n, 1, bands, columns)."""
@@ -147,48 +188,106 @@ class Networks:
         return np.concatenate([self._run_once(session, [output], row)[0] for row in rows])
 
     def _run_once(self, session: Any, outputs: list[str], inputs: dict[str, Array]) -> list[Array]:
+        if self._process not in (None, os.getpid()):
+            raise ProviderError(
+                "this model was loaded with several threads before the process was forked, and cannot compute in the child: "
+                "load it there, with one thread, or start processes with multiprocessing's 'spawn'"
+            )
         count = len(next(iter(inputs.values())))
-        if self._sizes:
-            inputs = {name: _fill(array, self._sizes) for name, array in inputs.items()}
-        try:
+        size = self.batch_size(count)
+        inputs = {name: _fill(array, size) for name, array in inputs.items()}
+        with _failures(self._device, count):
             results: list[Array] = session.run(outputs, inputs)
-        except Exception as error:
-            if re.search("alloc|out of memory", str(error), re.IGNORECASE):
-                raise DeviceMemoryError(
-                    f"{count} windows at once do not fit into the memory of {self._device.name}: free some of it"
-                ) from error
-            raise ProviderError(f"ONNX Runtime failed on {self._device.name}: {_first_line(error)}") from error
         return [result[:count] for result in results]
 
 
-class GraphFrontEnd:
-    """Spectrograms by `frontend.onnx`, on the device that computes the networks; used as `frontend.FrontEnd`."""
+_with_threads: weakref.WeakSet[Networks] = weakref.WeakSet()
 
-    def __init__(self, run: Callable[[dict[str, Array]], list[Array]], image: tuple[int, int, int]) -> None:
-        self._run = run
-        self.shape = image[1:]
-        """(bands, columns) of one spectrogram."""
 
-    def scratch(self) -> None:
-        """No buffers: the device has its own."""
+def _keep_in_child() -> None:
+    """Never end the sessions that a forked child has of its parent: ending one waits for threads that are not there."""
+    import ctypes  # loaded here: few programs fork
 
-    def compute(
-        self,
-        windows: Array,
-        offset: ArrayLike = 0.0,
-        gain: ArrayLike = 1.0,
-        scratch: None = None,  # noqa: ARG002
-        out: Array | None = None,
-    ) -> Array:
-        """Spectrograms, float32 (n, bands, columns), of windows (n, window); the level is applied in float64 before."""
-        exact = windows.astype(np.float64)
-        exact -= np.reshape(offset, (-1, 1))
-        exact *= np.reshape(gain, (-1, 1))
-        result: Array = self._run({"samples": exact.astype(np.float32)})[0][:, 0]
-        if out is None:
-            return result
-        np.copyto(out, result)
-        return out
+    for networks in _with_threads:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(networks))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_in_child)
+
+
+class Chain:
+    """Front end, encoder and decoder on a device, bound to buffers there that hold a batch of one size.
+
+    Samples go up, and what is asked for comes down. Only one thread may use it at a time; the sessions are shared.
+    """
+
+    def __init__(self, sessions: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], device: Device) -> None:
+        """Make the buffers.
+
+        Args:
+            sessions: by what they compute first: `spectrogram`, `bottleneck`, and `error` where there is a decoder.
+            shapes: of `samples` and of all that is computed.
+            device: which of them.
+        """
+        self._sessions, self._shapes, self._device = sessions, shapes, device
+        self._buffers: dict[str, Any] = {}
+        self._bindings: dict[str, Any] = {}
+        with _failures(device, shapes["samples"][0]):
+            for name in ("samples", *sessions):
+                self._buffer(name)
+
+    def run(self, samples: Array, wanted: Iterable[str]) -> list[Array]:
+        """What is wanted of a batch of samples at their level, (n, window), as new arrays.
+
+        Args:
+            samples: float32, as many as the buffers hold.
+            wanted: some of `spectrogram`, `bottleneck`, `error`, `reconstruction`.
+        """
+        wanted = list(wanted)
+        with _failures(self._device, len(samples)):
+            self._buffers["samples"].update_inplace(samples)
+            self._compute("spectrogram", ["samples"])
+            if wanted != ["spectrogram"]:
+                self._compute("bottleneck", ["spectrogram"])
+            for name in ("error", "reconstruction"):
+                if name in wanted:
+                    self._compute(name, ["bottleneck", "spectrogram"])
+            # Copied: for main memory, ONNX Runtime gives a view of the buffer.
+            return [np.array(self._buffers[name].numpy()) for name in wanted]
+
+    def _compute(self, output: str, inputs: list[str]) -> None:
+        session = self._sessions["error" if output == "reconstruction" else output]
+        binding = self._bindings.get(output)
+        if binding is None:
+            binding = session.io_binding()
+            for name in inputs:
+                binding.bind_ortvalue_input(name, self._buffer(name))
+            binding.bind_ortvalue_output(output, self._buffer(output))
+            self._bindings[output] = binding
+        session.run_with_iobinding(binding)
+
+    def _buffer(self, name: str) -> Any:
+        if name not in self._buffers:
+            make = load_onnxruntime(self._device.name).OrtValue.ortvalue_from_shape_and_type
+            memory = self._device.provider.memory
+            self._buffers[name] = make(self._shapes[name], np.float32, memory, self._device.number)
+        return self._buffers[name]
+
+
+@contextmanager
+def _failures(device: Device, count: int) -> Iterator[None]:
+    """Turn what ONNX Runtime raises while it computes into errors of a device."""
+    try:
+        yield
+    except EdgeVoiceError:
+        raise
+    except Exception as error:
+        if re.search("alloc|out of memory", str(error), re.IGNORECASE):
+            raise DeviceMemoryError(
+                f"{count} windows at once do not fit into the memory of {device.name}: free some of it"
+            ) from error
+        raise ProviderError(f"ONNX Runtime failed on {device.name}: {_first_line(error)}") from error
 
 
 def open_session(
@@ -236,7 +335,7 @@ def open_session(
     _set_options(settings, options or {})
     try:
         # Without a fallback, ONNX Runtime raises what it would print otherwise, and go on with the CPU.
-        session = runtime.InferenceSession(path, settings, providers=asked.execution, enable_fallback=0)
+        session = runtime.InferenceSession(_openable(path), settings, providers=asked.execution, enable_fallback=0)
     except Exception as error:
         # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read: where
         # another provider than the CPU's is named, it is the device.
@@ -249,6 +348,15 @@ def open_session(
         raise ProviderError(f"device {device!r} was asked for, but ONNX Runtime would use {used}")
     session.disable_fallback()
     return session
+
+
+def _openable(path: Path) -> Path | bytes:
+    """What ONNX Runtime opens: the path or, where that is not text in UTF-8, what the file holds."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return path
 
 
 def _set_options(settings: Any, options: SessionOptions) -> None:
@@ -361,8 +469,7 @@ def _check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], ou
                 )
 
 
-def _fill(array: Array, sizes: tuple[int, ...]) -> Array:
-    size = next((size for size in sizes if size >= len(array)), len(array))
+def _fill(array: Array, size: int) -> Array:
     if size == len(array):
         return array
     return np.concatenate([array, np.zeros((size - len(array), *array.shape[1:]), np.float32)])

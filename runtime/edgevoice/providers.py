@@ -39,9 +39,12 @@ class Provider:
     exact: bool = True
     """Whether a window must have the same bits in any batch: it is tried, and where it fails windows run one by one."""
     concurrent: bool = True
-    """Whether batches are computed by several threads at once."""
+    """Whether `extract` computes batches in several threads at once. On a GPU they would wait for Python's lock: each of the
+    short calls to it gives the lock away, and gets it back up to 5 ms later."""
     graph_front_end: bool = False
     """Whether `frontend.onnx` makes the spectrograms on the device, where a model folder has it; else NumPy makes them."""
+    memory: str = "cpu"
+    """ONNX Runtime's name of the memory that it computes in."""
     preload: bool = False
     """Whether the provider's libraries come from other packages, and are loaded before the first session."""
 
@@ -66,6 +69,7 @@ PROVIDERS = {
             exact=False,
             concurrent=False,
             graph_front_end=True,
+            memory="cuda",
             preload=True,
         ),
         Provider(

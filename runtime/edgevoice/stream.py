@@ -170,10 +170,9 @@ class StreamGroup:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         """What computes: the extractor's."""
-        self._scratch = pipeline.front_end.scratch()
-        self._images = pipeline.images(pipeline.batch)
-        self._filled = 0  # images that wait
-        self._values: list[NDArray[np.float32]] = []  # of the images before them
+        self._workspace = pipeline.workspace()
+        self._filled = 0  # windows in it that wait
+        self._values: list[NDArray[np.float32]] = []  # of the windows before them
         self._due: list[_Due] = []  # the windows of both
         self._busy = threading.Lock()
 
@@ -210,13 +209,12 @@ class StreamGroup:
             self._due.append(_Due(stream, replace(windows, samples=windows.samples[:0])))
             first, count = 0, len(windows.index)
             while first < count:
-                last = min(count, first + len(self._images) - self._filled)
-                images = self._images[self._filled : self._filled + last - first, 0]
-                offset, gain = windows.offset[first:last], windows.gain[first:last]
-                self.pipeline.front_end.compute(windows.samples[first:last], offset, gain, self._scratch, images)
+                last = min(count, first + self._workspace.size - self._filled)
+                part = slice(first, last)
+                self._workspace.put(self._filled, windows.samples[part], windows.offset[part], windows.gain[part])
                 self._filled += last - first
                 first = last
-                if self._filled == len(self._images):
+                if self._filled == self._workspace.size:
                     self._compute()
 
     def forget(self, stream: Stream | None) -> None:
@@ -230,7 +228,7 @@ class StreamGroup:
         if not self._filled:
             return
         try:
-            self._values.append(self.pipeline.descriptors(self._images[: self._filled]))
+            self._values.append(self._workspace.descriptors(self._filled))
         except BaseException:
             # Without these values the others would be taken for those of other windows.
             self._values.clear()

@@ -39,8 +39,8 @@ class Windows:
     loudness: NDArray[np.float64]
     """(n,): root mean square before any gain, dB of full scale."""
 
-    def only(self, chosen: NDArray[np.bool_]) -> Windows:
-        """Those windows that are chosen, (n,)."""
+    def part(self, chosen: slice | NDArray[np.bool_]) -> Windows:
+        """Those windows that are chosen: a slice, or one truth value for each, (n,)."""
         return Windows(*(getattr(self, item.name)[chosen] for item in fields(self)))
 
 
@@ -174,7 +174,7 @@ class Windower:
             return windows
         wholly = self._touching(position, self.window, wholly=True)
         self.lost += int(wholly.sum())
-        return windows.only(~wholly) if wholly.any() else windows
+        return windows.part(~wholly) if wholly.any() else windows
 
     def _discard(self) -> None:
         """Make room: drop the measured steps before the next window."""

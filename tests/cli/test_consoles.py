@@ -13,6 +13,7 @@ import pytest
 
 from edgevoice.cli import COMMANDS, inputs, statusline
 from edgevoice.cli.signals import ending_signals
+from edgevoice.errors import ArgumentError
 
 NAME = os.fsdecode("größe_日本.wav".encode()) if os.name != "nt" else "größe_日本.wav"
 FOLDER = os.fsdecode("日本".encode()) if os.name != "nt" else "日本"
@@ -65,12 +66,13 @@ def test_a_closed_console_of_windows_ends_a_command() -> None:
     assert ending_signals(windows) == (2, 15, 21)
 
 
-def test_names_that_differ_in_case_alone_get_tables_apart(tmp_path: Path) -> None:
-    for name in ("one/A.wav", "two/a.wav"):
-        (tmp_path / name).parent.mkdir()
+def test_names_that_differ_in_case_alone_have_no_tables_apart(tmp_path: Path) -> None:
+    """They would be one file on a disk that does not tell them apart."""
+    for name in ("A.wav", "a.flac"):
         (tmp_path / name).touch()
-    found = inputs.Inputs.find([str(tmp_path / "one" / "A.wav"), str(tmp_path / "two" / "a.wav")])
-    assert found.places == [Path("one/A"), Path("two/a")]
+    found = inputs.Inputs.find([str(tmp_path / "A.wav"), str(tmp_path / "a.flac")], str(tmp_path))
+    with pytest.raises(ArgumentError, match="would have the same table"):
+        found.tables()
 
 
 def test_the_line_of_status_leaves_nothing_of_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:

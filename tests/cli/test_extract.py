@@ -7,6 +7,7 @@ import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,13 +36,18 @@ def folder(tmp_path: Path, speech: Path) -> Path:
     return tmp_path / "in"
 
 
+def called(path: Path) -> str:
+    """What a file that was named is called in a table."""
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
+
+
 def test_csv_on_standard_output_is_what_extract_gives(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
     outcome = run("extract", speech)
     features = tiny.extract(speech)
     assert (outcome.code, outcome.err) == (0, "")
     np.testing.assert_array_equal(values(outcome.out, features.names), features.values)
     second = rows(outcome.out)[1]
-    assert (second["file"], second["index"], second["start"], second["end"]) == (str(speech), "1", "0.25", "0.75")
+    assert (second["file"], second["index"], second["start"], second["end"]) == (called(speech), "1", "0.25", "0.75")
     assert run("extract", speech, "--dynamic").out == outcome.out
 
 
@@ -55,7 +61,9 @@ def test_options_reach_extract(run: Callable, speech: Path, tiny_model: Path) ->
     assert rows(outcome.out)[0]["start"] == "1.0"
 
 
-def test_jobs_share_the_cores(run: Callable, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_are_what_is_computed_at_once_over_files_and_within_them(
+    run: Callable, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int | None] = []
 
     def seen(extractor: edgevoice.Extractor, audio: Path, *, workers: int | None, **_: object) -> edgevoice.Features:
@@ -65,15 +73,17 @@ def test_jobs_share_the_cores(run: Callable, folder: Path, tmp_path: Path, monke
     monkeypatch.setattr("edgevoice.analysis.usable_cores", lambda: 8)
     monkeypatch.setattr(edgevoice.Extractor, "extract", seen)
     for options, workers in (
-        ((), None),
-        (("--jobs", "3"), 2),
-        (("--jobs", "2", "--threads", "3"), 1),
-        (("--jobs", "5", "--threads", "5"), 1),
-        (("--jobs", "3", "--workers", "7"), 7),
+        ((), 2),
+        (("--threads", "3"), 1),
+        (("--jobs", "1"), 1),
+        (("--jobs", "6"), 2),
+        (("--jobs", "3", "--threads", "5"), 1),
     ):
-        assert run("extract", folder, "-o", tmp_path / "table.npy", *options).code == 0
+        assert run("extract", folder, "-o", tmp_path / "table.npy", "--force", *options).code == 0
         assert asked == [workers] * 3
         asked.clear()
+    assert run("extract", folder / "b.flac", "--jobs", "5").code == 0
+    assert asked == [5]
 
 
 def test_static_is_one_row_of_functionals(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
@@ -87,11 +97,14 @@ def test_static_is_one_row_of_functionals(run: Callable, speech: Path, tiny: edg
 def test_a_folder_in_one_table(run: Callable, folder: Path, tmp_path: Path, tiny: edgevoice.Extractor, jobs: int) -> None:
     out = tmp_path / "table.csv"
     outcome = run("extract", folder, "-o", out, "--jobs", jobs)
-    assert outcome == (0, "", "")
+    assert outcome[:2] == (0, "")
+    assert outcome.err.splitlines()[-1].startswith("edgevoice: done: 3 files, ")
     files = [folder / "a.WAV", folder / "b.flac", folder / "sub" / "a.aiff"]
     features = [tiny.extract(file) for file in files]
     found = rows(out.read_text())
-    assert [row["file"] for row in found] == [str(file) for k, file in enumerate(files) for _ in features[k]]
+    assert [row["file"] for row in found] == [
+        file.relative_to(folder).as_posix() for k, file in enumerate(files) for _ in features[k]
+    ]
     expected = np.concatenate([part.values for part in features])
     np.testing.assert_array_equal(values(out.read_text(), tiny.layout.names), expected)
     run("extract", folder, "-o", tmp_path / "table.npy", "--jobs", jobs)
@@ -109,8 +122,9 @@ def test_a_folder_of_tables_mirrors_the_folder_of_recordings(run: Callable, fold
 
 
 def test_a_folder_may_have_a_dot_in_its_name(run: Callable, speech: Path, tmp_path: Path) -> None:
-    assert run("extract", speech, "-o", f"{tmp_path}/v1.2/").code == 0
-    assert run("extract", speech, "-o", tmp_path / "v1.2", "--format", "npy").code == 0
+    root = ("--root", speech.parent)
+    assert run("extract", speech, *root, "-o", f"{tmp_path}/v1.2/").code == 0
+    assert run("extract", speech, *root, "-o", tmp_path / "v1.2", "--format", "npy").code == 0
     assert sorted(path.name for path in (tmp_path / "v1.2").iterdir()) == ["speech.csv", "speech.npy"]
 
 
@@ -118,9 +132,14 @@ def test_a_bad_input_is_told_at_the_end_and_the_others_are_done(run: Callable, f
     (folder / "aa.wav").write_text("not audio")
     soundfile.write(folder / "short.wav", np.zeros(7999), 16000)
     out = tmp_path / "out"
-    outcome = run("extract", folder, tmp_path / "gone.wav", tmp_path / "out", "-o", out, "--jobs", "2")
+    failures = tmp_path / "failed.csv"
+    options = ("-o", out, "--jobs", "2", "--root", tmp_path, "--failed", failures)
+    outcome = run("extract", folder, tmp_path / "gone.wav", tmp_path / "out", *options)
     assert outcome.code == 1
-    told = outcome.err.splitlines()
+    told = [line for line in outcome.err.splitlines() if "done: " not in line and "not audio by" not in line]
+    assert [row["file"] for row in rows(failures.read_text())] == [
+        *(f"{folder.name}/{name}" for name in ("aa.wav", "short.wav")), "gone.wav", "out"
+    ]  # fmt: skip
     assert [line.split(": ")[1] for line in told] == [
         str(folder / "aa.wav"),
         str(folder / "short.wav"),
@@ -177,8 +196,9 @@ def test_a_channel_that_one_file_lacks_fails_that_file(run: Callable, tmp_path: 
     soundfile.write(tmp_path / "stereo.wav", noise, 16000)
     outcome = run("extract", tmp_path, "--channel", "1")
     assert outcome.code == 1
-    assert outcome.err == f"edgevoice: {tmp_path / 'mono.wav'}: has 1 channel(s), counted from 0; there is no channel 1\n"
-    assert {row["file"] for row in rows(outcome.out)} == {str(tmp_path / "stereo.wav")}
+    message = f"edgevoice: {tmp_path / 'mono.wav'}: has 1 channel(s), counted from 0; there is no channel 1"
+    assert outcome.err.splitlines()[1:] == [message]
+    assert {row["file"] for row in rows(outcome.out)} == {"stereo.wav"}
 
 
 @pytest.mark.parametrize(
@@ -219,3 +239,55 @@ def test_a_broken_model_folder_is_told(run: Callable, speech: Path, tiny_model: 
     (broken / "model.json").write_text('{"format": 1}')
     outcome = run("extract", speech, "--model", broken)
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("out", ["table.csv", "table.npy", "tables"])
+def test_nothing_that_is_there_is_replaced_without_force(run: Callable, folder: Path, tmp_path: Path, out: str) -> None:
+    first = run("extract", folder, "--static", "-o", tmp_path / out)
+    assert first.code == 0
+    before = {path: path.read_bytes() for path in (tmp_path, *tmp_path.rglob("*")) if path.is_file()}
+    again = run("extract", folder, "--static", "-o", tmp_path / out)
+    assert again.code == edgevoice.OutputError.exit_code
+    assert "is there already, and is not replaced: name another file, or say --force" in again.err
+    assert {path: path.read_bytes() for path in (tmp_path, *tmp_path.rglob("*")) if path.is_file()} == before
+    assert run("extract", folder, "-o", tmp_path / out, "--force").code == 0
+
+
+def test_a_table_that_came_meanwhile_stays(
+    run: Callable, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "table.csv"
+    extract = edgevoice.Extractor.extract
+
+    def slow(*arguments: Any, **options: Any) -> edgevoice.Features:
+        out.write_text("of another process")
+        return extract(*arguments, **options)
+
+    monkeypatch.setattr(edgevoice.Extractor, "extract", slow)
+    outcome = run("extract", folder, "-o", out)
+    assert (outcome.code, out.read_text()) == (edgevoice.OutputError.exit_code, "of another process")
+    assert "is not replaced" in outcome.err
+    assert sorted(path.name for path in tmp_path.iterdir() if ".part" in path.name) == []
+
+
+def test_speakers_with_recordings_of_one_name_keep_apart(run: Callable, speech: Path, tmp_path: Path) -> None:
+    for speaker in ("spk1", "spk2"):
+        (tmp_path / speaker).mkdir()
+        (tmp_path / speaker / "u1.wav").write_bytes(speech.read_bytes())
+    folders = (tmp_path / "spk1", tmp_path / "spk2")
+    outcome = run("extract", *folders, "-o", tmp_path / "out")
+    assert outcome.code == 2
+    assert "would have the same table" in outcome.err
+    assert run("extract", *folders, "--root", tmp_path, "-o", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / "spk1" / "u1.csv").is_file()
+    assert (tmp_path / "out" / "spk2" / "u1.csv").is_file()
+    table = run("extract", *folders, "--root", tmp_path, "--static").out
+    assert [row["file"] for row in rows(table)] == ["spk1/u1.wav", "spk2/u1.wav"]
+
+
+def test_what_is_no_audio_is_told_once_with_its_count(run: Callable, folder: Path) -> None:
+    for name in ("notes.txt", "labels.csv", ".hidden", "._b.flac"):
+        (folder / name).touch()
+    outcome = run("extract", folder)
+    told = [line for line in outcome.err.splitlines() if "not audio" in line]
+    assert told == ["edgevoice: 2 files of the folders are not audio by their suffix, and were not read"]

@@ -34,8 +34,8 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--table",
         type=Path,
         metavar="CSV",
-        help="columns file,speaker (default: DIR/utterances.csv if there is one, else the folder that a file is in is its "
-        "speaker)",
+        help="columns file,speaker, and use (train or validate) where speakers for validation are not to be drawn (default: "
+        "DIR/utterances.csv if there is one, else the folder that a file is in is its speaker)",
     )
     group.add_argument("--pad", action="store_true", help="fill files shorter than a window up with zeros, not skip them")
     group.add_argument(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from edgevoice.cli.console import show
-from edgevoice.cli.options import Commands, parser_of
-from edgevoice.files.wholefile import whole_file
+from edgevoice.cli.options import Commands, add_force, parser_of
+from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.modelfolder import find_model
 from edgevoice_export.onnx.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
 from edgevoice_export.publish.verify import default_tolerance
@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     parser = parser_of(commands, "pcm")
     parser.add_argument("model", help="name or path of a model folder")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the file to write (default: MODEL-pcm.onnx)")
+    add_force(parser)
     parser.add_argument(
         "--transform",
         choices=TRANSFORMS,
@@ -35,10 +36,12 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand: 0 if the file agrees with the runtime, else 1."""
     folder = find_model(options.model)
-    model = convert_to_pcm(folder, options.transform)
     path = options.out or Path(f"{folder.config.name}-pcm.onnx")
+    if not options.force:
+        refuse_existing(path)
+    model = convert_to_pcm(folder, options.transform)
     data = model.SerializeToString()
-    with whole_file(path) as file:
+    with whole_file(path, options.force) as file:
         file.write(data)
     bottleneck, error = compare_with_runtime(data, folder, _windows(folder.config.audio.window))
     show(f"{path}: {len(data) / 1e6:.1f} MB; largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}")

@@ -28,6 +28,9 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--disvoice", type=Path, metavar="PATH", help="a wheel or folder of DisVoice, if a run began with that"
     )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the weights trained elsewhere, if a run began with such"
+    )
     add_machine_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the commands, and run none")
     parser.set_defaults(run=run)
@@ -46,6 +49,11 @@ def run(options: argparse.Namespace) -> int:
         out = options.out if place == len(lineage) else earlier / str(place) / name
         described = Description(name, version or Description.version)
         command = step.command(begun_with=begun_with, given=_given(options, described), out=out)
+        if step.weights is not None:
+            if options.dry_run:
+                show(command)
+            begun_with = _given_weights(options.weights, step) if options.weights or not options.dry_run else None
+            continue
         if options.dry_run:
             show(command)
         elif (out / CONFIG_FILE).is_file():
@@ -57,6 +65,18 @@ def run(options: argparse.Namespace) -> int:
                 return code
         begun_with = out
     return 0
+
+
+def _given_weights(path: Path | None, step: Run) -> Path:
+    """The file of weights that a run begins with, once it is the right one."""
+    if path is None:
+        raise ArgumentError(
+            f"{step.model} begins with {step.weights}, which was trained elsewhere: say where it is (--weights)"
+        )
+    found = read_weights(path).lineage[0].weights or ""
+    if found.partition(" ")[2] != str(step.weights).partition(" ")[2]:
+        raise ArgumentError(f"--weights {path}: is {found}, expected {step.weights}")
+    return path
 
 
 def _do(step: Run, begun_with: Path | None, options: argparse.Namespace, out: Path, described: Description) -> int:

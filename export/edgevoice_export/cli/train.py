@@ -45,6 +45,9 @@ _HELP = {
     "changes": "what those go through, with commas between them; what is listed twice comes twice as often",
     "consistency": "weight of the distance between the codes of a changed window and of the same window unchanged",
     "consistent_under": "which changes that counts for",
+    "contrast": "weight of the contrast between windows of one recording and those of others",
+    "temperature": "what cosines are divided by in it",
+    "projection": "numbers of the projection that it is taken of",
     "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
     "fixed_norms": "share of the steps, the last ones, in which batch norms keep the statistics that they have",
     "validation": "share of the speakers to validate on",
@@ -72,6 +75,12 @@ def add(commands: Commands) -> None:
             help=f"{meaning} (default: {default})",
         )
     group.add_argument("--optimiser", choices=OPTIMISERS, default="adamw", help="default: adamw; soap suits LSTMs")
+    group.add_argument(
+        "--sampler",
+        choices=("host", "device"),
+        help="where spectrograms are made: by NumPy in the background, or by PyTorch where the network is (default: host on "
+        "the CPU, device on CUDA)",
+    )
     group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
     group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint, as wide or wider")
     group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
@@ -159,6 +168,7 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
     # The name alone: where a model is kept on one computer has no meaning on another.
     init = Path(options.init).resolve().name if options.init else None
     chosen |= {"optimiser": options.optimiser, "loss": options.loss or ARCHITECTURES[arch].loss}
+    chosen["sampler"] = options.sampler or ("device" if options.device == "cuda" else "host")
     return Settings(arch, units, init, **chosen)
 
 

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.floating]
 
-_BLOCK = 576
+BLOCK = 576
 """Hop of the lapped transform, in samples: a granule of MPEG-1 Layer III."""
-_TAPER = np.sin(np.pi * (np.arange(2 * _BLOCK) + 0.5) / (2 * _BLOCK))
-_EDGES = np.array([0, 4, 8, 12, 16, 20, 24, 30, 36, 44, 54, 66, 82, 102, 128, 156, 190, 230, 276, 330, 394, 464, 530])
+_TAPER = np.sin(np.pi * (np.arange(2 * BLOCK) + 0.5) / (2 * BLOCK))
+EDGES = np.array([0, 4, 8, 12, 16, 20, 24, 30, 36, 44, 54, 66, 82, 102, 128, 156, 190, 230, 276, 330, 394, 464, 530])
 """First bins of the bands that share a quantiser: narrow at the bottom, as codecs have them."""
 
 
@@ -70,23 +70,23 @@ def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Sam
 
 def coarsely_coded(window: Samples, random: np.random.Generator) -> Samples:
     """Coarsely quantised in a lapped transform: noise near what is loud, holes where it is quiet beside that."""
-    blocks = -(-len(window) // _BLOCK) + 1
-    padded = np.zeros((blocks + 1) * _BLOCK)
-    padded[_BLOCK : _BLOCK + len(window)] = window
-    frames = np.lib.stride_tricks.sliding_window_view(padded, 2 * _BLOCK)[::_BLOCK] * _TAPER
+    blocks = -(-len(window) // BLOCK) + 1
+    padded = np.zeros((blocks + 1) * BLOCK)
+    padded[BLOCK : BLOCK + len(window)] = window
+    frames = np.lib.stride_tricks.sliding_window_view(padded, 2 * BLOCK)[::BLOCK] * _TAPER
     bins = np.fft.rfft(frames)
     power = np.square(bins.real) + np.square(bins.imag)
-    size = np.sqrt(np.add.reduceat(power, _EDGES, axis=1) / np.diff(_EDGES, append=power.shape[1]))
+    size = np.sqrt(np.add.reduceat(power, EDGES, axis=1) / np.diff(EDGES, append=power.shape[1]))
     loudest = size.max(axis=1, keepdims=True)
     step = 10 ** (-random.uniform(-3, 17) / 20) * size**0.6 * loudest**0.4
-    step = np.repeat(np.maximum(step, 1e-12), np.diff(_EDGES, append=power.shape[1]), axis=1)
+    step = np.repeat(np.maximum(step, 1e-12), np.diff(EDGES, append=power.shape[1]), axis=1)
     bins = (np.round(bins.real / step) + 1j * np.round(bins.imag / step)) * step
     frames = np.fft.irfft(bins) * _TAPER
     out = np.zeros_like(padded)
-    for half in (slice(0, _BLOCK), slice(_BLOCK, None)):
+    for half in (slice(0, BLOCK), slice(BLOCK, None)):
         first = half.start
-        out[first : first + blocks * _BLOCK] += frames[:, half].reshape(-1)
-    return out[_BLOCK : _BLOCK + len(window)]
+        out[first : first + blocks * BLOCK] += frames[:, half].reshape(-1)
+    return out[BLOCK : BLOCK + len(window)]
 
 
 def mp3_coded(window: Samples, rate: int, random: np.random.Generator) -> Samples:

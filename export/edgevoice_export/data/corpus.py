@@ -44,6 +44,8 @@ class Corpus:
     """Path of each utterance, relative to the folder."""
     speakers: tuple[str, ...]
     """Speaker of each utterance."""
+    validating: tuple[bool, ...] | None
+    """Whether each utterance is for validation, where the table says so; None where it does not."""
     skipped: tuple[str, ...]
     """What was wrong with each file that could not be used; begins with its path."""
     digest: str
@@ -55,6 +57,24 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def split(self, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of the utterances for training and for validation: as the table says, else a share of the speakers.
+
+        Raises:
+            ArgumentError: the table leaves none for one of the two, or has a speaker in both; or as `split_speakers`.
+        """
+        if self.validating is None:
+            return split_speakers(self.speakers, share, seed)
+        held = np.array(self.validating)
+        if held.all() or not held.any():
+            raise ArgumentError(f"{self.table}: its column use marks no file as {'train' if held.all() else 'validate'}")
+        both = {s for s, h in zip(self.speakers, held, strict=True) if h} & {
+            s for s, h in zip(self.speakers, held, strict=True) if not h
+        }
+        if both:
+            raise ArgumentError(f"{self.table}: speaker {min(both)} is marked as train and as validate")
+        return np.flatnonzero(~held), np.flatnonzero(held)
 
     def recordings(self, utterances: Iterable[int]) -> list[NDArray[np.int16]]:
         """Samples of some utterances: views of the memory map, (samples,) each."""
@@ -76,8 +96,8 @@ def read_corpus(
         rate: sampling rate of the result, in hertz; channels are averaged.
         shortest: utterances of fewer samples are skipped.
         table: CSV with the columns `file` (relative to the folder, or absolute and inside it) and `speaker`; only files in
-            it are read. Without one, `utterances.csv` in the folder, where there is one; without that, the speaker is the
-            file's folder.
+            it are read. A column `use` may say `train` or `validate`; else speakers for validation are drawn. Without a
+            table, `utterances.csv` in the folder, where there is one; without that, the speaker is the file's folder.
         cache: where caches are kept; by default the user's cache folder.
         progress: wraps the list of files while they are read.
 
@@ -90,8 +110,10 @@ def read_corpus(
     """
     if not folder.is_dir():
         raise AudioFileNotFoundError(f"{folder}: no such folder")
-    speakers = _speakers(folder, table)
+    speakers, uses = _speakers(folder, table)
     digest = _digest(folder, speakers, rate, shortest)
+    if uses:
+        digest = hashlib.sha256(json.dumps([digest, uses]).encode()).hexdigest()
     home = (cache or _user_cache()) / digest[:16]
     if not (home / "index.json").is_file():
         with whole_folder(home, replace=False) as draft:
@@ -106,6 +128,7 @@ def read_corpus(
         bounds=np.array(index["bounds"], np.int64),
         files=tuple(index["files"]),
         speakers=tuple(index["speakers"]),
+        validating=tuple(uses[name] == "validate" for name in index["files"]) if uses else None,
         skipped=tuple(index["skipped"]),
         digest=digest,
         shortest=shortest,
@@ -126,19 +149,41 @@ def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
     return np.clip(np.rint(mono * SCALE), -SCALE, SCALE - 1).astype(np.int16)
 
 
-def _speakers(folder: Path, table: Path | None) -> dict[str, str]:
-    """Speaker by relative path, sorted by path."""
+def split_speakers(speakers: tuple[str, ...], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the utterances for training and for validation: no speaker is in both.
+
+    Raises:
+        ArgumentError: fewer than two speakers, or the share is not between 0 and 1.
+    """
+    names = sorted(set(speakers))
+    if not 0 < share < 1:
+        raise ArgumentError(f"validation share {share}: expected a number between 0 and 1, such as 0.1")
+    if len(names) < 2:
+        raise ArgumentError(
+            f"{len(names)} speaker in the data: expected two or more, some of them to validate on; put each speaker's files "
+            "into a folder, or name the speakers in a table (--table)"
+        )
+    count = min(max(1, round(share * len(names))), len(names) - 1)
+    chosen = set(np.random.default_rng([seed, 1]).choice(names, size=count, replace=False).tolist())
+    held = np.array([name in chosen for name in speakers])
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _speakers(folder: Path, table: Path | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Speaker by relative path, sorted by path; and the use, where the table has that column."""
     listed = folder / "utterances.csv"
     if table is None and listed.is_file():
         table = listed
     if table is not None:
-        return dict(sorted(_read_table(table, folder).items()))
+        speakers, uses = _read_table(table, folder)
+        return dict(sorted(speakers.items())), dict(sorted(uses.items()))
     paths = [path.relative_to(folder) for path in find_audio(folder).files]
-    return {path.as_posix(): path.parent.as_posix() for path in paths}
+    return {path.as_posix(): path.parent.as_posix() for path in paths}, {}
 
 
-def _read_table(table: Path, folder: Path) -> dict[str, str]:
+def _read_table(table: Path, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     speakers: dict[str, str] = {}
+    uses: dict[str, str] = {}
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets put a byte order mark first
             rows = csv.DictReader(file)
@@ -153,6 +198,11 @@ def _read_table(table: Path, folder: Path) -> dict[str, str]:
                     raise ArgumentError(f"{table}, line {rows.line_num}: {name} has no speaker")
                 if speakers.setdefault(name, speaker) != speaker:
                     raise ArgumentError(f"{table}, line {rows.line_num}: {name} is of {speakers[name]!r} in another line")
+                if "use" in row:
+                    uses[name] = row["use"]
+                    if row["use"] not in {"train", "validate"}:
+                        expected = "expected train or validate"
+                        raise ArgumentError(f"{table}, line {rows.line_num}: {name} is for {row['use']!r}, {expected}")
     except FileNotFoundError as error:
         raise AudioFileNotFoundError(f"{table}: no such file") from error
     except OSError as error:
@@ -161,7 +211,7 @@ def _read_table(table: Path, folder: Path) -> dict[str, str]:
         raise AudioFormatError(f"{table}: not a CSV table ({error})") from error
     if not speakers:
         raise AudioFormatError(f"{table}: lists no file")
-    return speakers
+    return speakers, uses
 
 
 def _inside(folder: Path, name: str) -> str | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import ArgumentError
 from edgevoice.levels import Track, find_level
 from edgevoice_export.data.changes import CHANGES, Change, changed
 from edgevoice_export.data.preprocessing import Preprocessing
@@ -67,6 +66,16 @@ class WindowSampler:
             changes=tuple(None if kind is None else Change(kind, int(random.integers(2**62))) for kind in kinds),
         )
 
+    def with_partners(self, draw: Draw, random: np.random.Generator) -> tuple[Draw, NDArray[np.int64]]:
+        """Move each window of the second half into the recording of one of the first half; return the rows (pairs, 2)."""
+        half = len(draw) // 2
+        pairs = np.stack([np.arange(half), half + np.arange(half)], axis=1)
+        recordings, starts = draw.recordings.copy(), draw.starts.copy()
+        recordings[pairs[:, 1]] = recordings[pairs[:, 0]]
+        spans = np.diff(self._ends, prepend=0)[recordings[pairs[:, 1]]]
+        starts[pairs[:, 1]] = random.integers(spans)
+        return replace(draw, recordings=recordings, starts=starts), pairs
+
     def grid(self, level: str | float, most: int | None = None) -> Draw:
         """Every window of the model's hop, or at most so many of them, evenly taken."""
         places = [
@@ -100,23 +109,3 @@ class WindowSampler:
             samples = cast(NDArray[np.float32], self._recordings[recording])
             self._tracks[recording, level] = find_level(level, self._level).track(samples)
         return self._tracks[recording, level]
-
-
-def split_speakers(speakers: tuple[str, ...], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the utterances for training and for validation: no speaker is in both.
-
-    Raises:
-        ArgumentError: fewer than two speakers, or the share is not between 0 and 1.
-    """
-    names = sorted(set(speakers))
-    if not 0 < share < 1:
-        raise ArgumentError(f"validation share {share}: expected a number between 0 and 1, such as 0.1")
-    if len(names) < 2:
-        raise ArgumentError(
-            f"{len(names)} speaker in the data: expected two or more, some of them to validate on; put each speaker's files "
-            "into a folder, or name the speakers in a table (--table)"
-        )
-    count = min(max(1, round(share * len(names))), len(names) - 1)
-    chosen = set(np.random.default_rng([seed, 1]).choice(names, size=count, replace=False).tolist())
-    held = np.array([name in chosen for name in speakers])
-    return np.flatnonzero(~held), np.flatnonzero(held)

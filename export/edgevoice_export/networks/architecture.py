@@ -29,6 +29,8 @@ class Architecture:
     """Levels that training windows are drawn at, and validated at."""
     loss: Literal["mse", "bce"] = "mse"
     """Training loss on standardised spectrograms; `bce` where those are within 0..1 by construction."""
+    compiled: bool = False
+    """Whether `torch.compile` makes its training on CUDA faster: it joins the small operations between convolutions."""
     code_rows: tuple[str, ...] = ()
     """Weights of which each row makes one number of the bottleneck. They and `code_columns` let the scale of the bottleneck
     be chosen after training; none where an activation fixes it, as a softmax does."""

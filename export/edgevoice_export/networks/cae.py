@@ -92,6 +92,7 @@ ARCHITECTURE = Architecture(
     units=(64, 128, 256, 512, 1024),
     preprocessing=DISVOICE,
     levels=("running", "utterance"),
+    compiled=True,
     code_rows=("encoder.linear.weight", "encoder.linear.bias"),
     code_columns=("decoder.linear.weight",),
     code_bias="decoder.linear.bias",

@@ -14,7 +14,7 @@ from edgevoice.config import FeaturesConfig, ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.data.sampler import WindowSampler, split_speakers
+from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert
 from edgevoice_export.publish.card import Training, trained_card
@@ -73,7 +73,7 @@ def export_checkpoint(
     packed = {NETWORK_FILE: pack_weights(weights, graphs)}
 
     computed = Graphs(networks)
-    split = split_speakers(corpus.speakers, settings.validation, settings.seed)
+    split = corpus.split(settings.validation, settings.seed)
     windows = WindowSampler(corpus.recordings(split[1]), preprocessing)
     examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
     verification = verify(outputs_of(computed), network_reference(network), examples)

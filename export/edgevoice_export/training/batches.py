@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from edgevoice_export.data.sampler import WindowSampler
@@ -20,8 +21,10 @@ class Batch(NamedTuple):
 
     spectrograms: Tensor
     """(n, 1, bands, columns)"""
-    pairs: Pairs | None
-    """Changed windows and their twins; None where consistency has no weight."""
+    twins: Pairs
+    """Rows of changed windows and of their twins, (pairs, 2)."""
+    partners: Pairs
+    """Rows of pairs of windows of one recording, (pairs, 2)."""
 
 
 def batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings, first: int) -> Iterator[Batch]:
@@ -30,8 +33,14 @@ def batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings,
     def make(step: int) -> Batch:
         random = np.random.default_rng([settings.seed, 2, step])
         draw = windows.draw(settings.batch, levels, settings.jitter_db, random, settings.augment, listed(settings.changes))
-        draw, pairs = with_twins(draw, listed(settings.consistent_under)) if settings.consistency else (draw, None)
-        return Batch(torch.from_numpy(windows.spectrograms(draw)), pairs)
+        twins: NDArray[np.int64] = np.empty((0, 2), np.int64)
+        partners = twins
+        if settings.contrast:
+            draw, partners = windows.with_partners(draw, random)
+        if settings.consistency:
+            draw, twins = with_twins(draw, listed(settings.consistent_under))
+            partners = partners[~np.isin(partners, twins[:, 1]).any(axis=1)]
+        return Batch(torch.from_numpy(windows.spectrograms(draw)), twins, partners)
 
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(make, first)

@@ -21,15 +21,19 @@ from torch import Tensor
 from edgevoice_export.data.changes import CHANGES
 from edgevoice_export.data.sampler import Draw
 
-Pairs = NDArray[np.int64]
-"""Places within a draw of changed windows and of their twins, which are the same windows unchanged: (pairs, 2)."""
+Pairs = NDArray[np.int64] | Tensor
+"""Places within a batch of two windows that belong together: (pairs, 2)."""
 
 _STILL = 1e-6
 """Added to what is divided by, or drawn the root of: numbers that do not vary, twins that are equal."""
 
 
-def with_twins(draw: Draw, under: Collection[str] = CHANGES) -> tuple[Draw, Pairs]:
-    """Put a twin of each window changed in one of some ways in the place of one unchanged, as far as there are such."""
+def with_twins(draw: Draw, under: Collection[str] = CHANGES) -> tuple[Draw, NDArray[np.int64]]:
+    """Put a twin of each window changed in one of some ways in the place of one unchanged, as far as there are such.
+
+    Returns:
+        the draw, and the places of changed windows and of their twins, (pairs, 2).
+    """
     changed = np.flatnonzero([change is not None and change.kind in under for change in draw.changes])
     others = np.flatnonzero([change is None for change in draw.changes])
     pairs = np.stack([changed[: len(others)], others[: len(changed)]], axis=1)

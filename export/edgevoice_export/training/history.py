@@ -27,6 +27,8 @@ class Epoch:
     """Mean distance of the codes that consistency brings closer; None where it has no weight."""
     seconds: float
     """Since the run was begun, pauses left out."""
+    contrast: float | None = None
+    """Mean contrast of the pairs of windows of one recording, in nats; None where it has no weight."""
 
     @property
     def score(self) -> float:
@@ -35,8 +37,9 @@ class Epoch:
 
     def row(self) -> dict[str, float]:
         """All of it as one row of a table."""
-        distance = {} if self.code_distance is None else {"code_distance": self.code_distance}
-        return {"epoch": self.epoch, "training": self.training, **self.validation, **distance, "seconds": self.seconds}
+        terms = {"code_distance": self.code_distance, "contrast": self.contrast}
+        weighted = {name: value for name, value in terms.items() if value is not None}
+        return {"epoch": self.epoch, "training": self.training, **self.validation, **weighted, "seconds": self.seconds}
 
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:

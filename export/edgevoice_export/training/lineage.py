@@ -16,7 +16,7 @@ from edgevoice_export.training.settings import Settings
 
 @dataclass(frozen=True)
 class Run:
-    """One step on the way: a training, or the import of weights that others published."""
+    """One step on the way: a training, the import of weights that DisVoice published, or weights trained elsewhere."""
 
     model: str
     """What came of it: a name, and the version where it has one."""
@@ -27,7 +27,9 @@ class Run:
     pad: bool = False
     """Whether files shorter than a window were filled up with zeros, not skipped."""
     imported: str | None = None
-    """The published file; None for a training."""
+    """The published file of DisVoice's weights; None for anything else."""
+    weights: str | None = None
+    """A file of weights that was trained elsewhere, so that it cannot be made again here: its name and digest."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON and checkpoints: what is not at its default."""
@@ -45,8 +47,8 @@ class Run:
             run = cls(**{**data, "settings": Settings(**data["settings"]) if "settings" in data else None})
         except (TypeError, KeyError, EdgeVoiceError) as error:
             raise ModelConfigError(f"not a run of edgevoice-export: {error}") from error
-        if (run.settings is None) == (run.imported is None):
-            raise ModelConfigError("not a run of edgevoice-export: expected either settings or imported")
+        if [run.settings, run.imported, run.weights].count(None) != 2:
+            raise ModelConfigError("not a run of edgevoice-export: expected one of settings, imported and weights")
         return run
 
     def command(self, *, begun_with: Path | None = None, given: Sequence[str] | None = None, out: Path | None = None) -> str:
@@ -58,6 +60,8 @@ class Run:
                 in the place of paths.
             out: the folder to write; if None, MODELFOLDER is in its place.
         """
+        if self.weights is not None:
+            return f"# begins with {self.weights}, which was trained elsewhere"
         if self.settings is None:
             return shlex.join(["edgevoice-export", "import-disvoice", str(self.imported)])
         if given is None:

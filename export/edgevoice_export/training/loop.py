@@ -10,32 +10,30 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from numpy.typing import NDArray
+from torch import nn
 
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
 from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
 from edgevoice_export.codes.settling import settled
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.data.sampler import Draw, WindowSampler, split_speakers
+from edgevoice_export.data.devicesampler import MP3, DeviceSampler
+from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training.batches import Batch, batches
 from edgevoice_export.training.checkpoint import Checkpoint
-from edgevoice_export.training.consistency import code_distance
 from edgevoice_export.training.history import Epoch, write_history
 from edgevoice_export.training.lineage import Run
-from edgevoice_export.training.optimisers import optimiser
-from edgevoice_export.training.settings import Settings
+from edgevoice_export.training.settings import Settings, listed
+from edgevoice_export.training.steps import DeviceSteps, HostSteps, Steps, batch_norms, reconstruction_loss
 from edgevoice_export.training.weights import Weights, load_weights
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
-_NEAR_ZERO = 1e-7
 
 
 class DivergenceError(EdgeVoiceError, ArithmeticError):
@@ -77,7 +75,7 @@ def train(
         resume: go on from the folder's checkpoint.
         initial: weights to begin with, of the same architecture and of as many units or more.
         device: `cpu` or `cuda`.
-        report: called after each step and each validation.
+        report: called every few steps and after each validation.
         stopped: asked after each step; when it says yes, a checkpoint is written and the run ends.
         checkpoint_steps: steps between two checkpoints.
 
@@ -92,57 +90,54 @@ def train(
         ProviderError: no CUDA device.
     """
     architecture = ARCHITECTURES[settings.arch]
-    training, validation = (
-        WindowSampler(corpus.recordings(utterances), architecture.preprocessing)
-        for utterances in split_speakers(corpus.speakers, settings.validation, settings.seed)
-    )
+    heard, held_back = (corpus.recordings(utterances) for utterances in corpus.split(settings.validation, settings.seed))
+    training, validation = (WindowSampler(each, architecture.preprocessing) for each in (heard, held_back))
     held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
+    torch.backends.cudnn.benchmark = device == "cuda"  # all batches have one size: a search at the first one pays
     network = _new_network(settings, None if resume else initial, training)
     # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    stepper = optimiser(settings.optimiser, network, rate=settings.rate, decay=settings.decay)
+    steps = _steps(network, settings, training, heard)
 
     run, earlier = _run(settings, corpus, folder), initial.lineage if initial else ()
-    step, losses, distances, history = 0, [], [], []
+    step, history = 0, []
     if resume:
         begun = _resumable(folder / CHECKPOINT, settings, corpus)
-        run, earlier, step, history, unfinished = begun.run, begun.earlier, begun.step, begun.history, begun.unfinished
+        run, earlier, step, history = begun.run, begun.earlier, begun.step, begun.history
         network.load_state_dict(begun.weights)
-        stepper.load_state_dict(unfinished["optimiser"])
-        losses, distances = unfinished["losses"], unfinished["distances"]
+        steps.restore(begun.unfinished)
         if _stalled(history, settings.patience):
             return True
     folder.mkdir(parents=True, exist_ok=True)
     began, first_step, spent = time.monotonic(), step, history[-1].seconds if history else 0.0
 
-    for batch in batches(training, architecture.levels, settings, first=step):
-        error, distance = _take_step(network, stepper, batch, step, settings)
-        losses.append(error)
-        distances += [] if distance is None else [distance]
+    while step < settings.steps:
+        steps.take(step)
         step += 1
         epoch_ends = step % settings.epoch_steps == 0
 
         if epoch_ends:
+            means = steps.means()  # once all steps are done: what is validated are the weights after them
             scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
-            distance = _mean(distances) if settings.consistency else None
             seconds = spent + time.monotonic() - began
-            history.append(Epoch(step // settings.epoch_steps, _mean(losses), scores, distance, seconds))
+            terms = (means.get("distance"), seconds, means.get("contrast"))
+            history.append(Epoch(step // settings.epoch_steps, means["loss"], scores, *terms))
             write_history(folder, history)
 
         speed = (step - first_step) / max(time.monotonic() - began, 1e-9)
         left = (settings.steps - step) / speed
-        report(Progress(step, settings.steps, _mean(losses), speed * settings.batch, left, history))
+        if epoch_ends or step % steps.report_every == 0:
+            report(Progress(step, settings.steps, steps.means()["loss"], speed * settings.batch, left, history))
 
         if epoch_ends:
-            losses, distances = [], []
+            steps.forget()
             if not math.isfinite(history[-1].score):
                 raise DivergenceError(f"training diverged in epoch {history[-1].epoch}: try a lower rate")
         if epoch_ends or stopped() or step % checkpoint_steps == 0:
             weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-            unfinished = {"optimiser": stepper.state_dict(), "losses": losses, "distances": distances}
-            now = Checkpoint(run, earlier, corpus.digest, weights, step, history, unfinished)
+            now = Checkpoint(run, earlier, corpus.digest, weights, step, history, steps.state())
             if epoch_ends and history[-1] is min(history, key=lambda epoch: epoch.score):
                 best = settled(architecture, weights, validation)
                 dataclasses.replace(now, weights=best, unfinished={}).write(folder / BEST)
@@ -160,7 +155,7 @@ def _new_network(settings: Settings, initial: Weights | None, windows: WindowSam
     architecture = ARCHITECTURES[settings.arch]
     torch.manual_seed(settings.seed)
     network = architecture.network(settings.units)
-    if settings.fixed_norms and not any(True for _ in _norms(network)):
+    if settings.fixed_norms and not any(True for _ in batch_norms(network)):
         raise ArgumentError(f"fixed-norms {settings.fixed_norms:g}: {settings.arch} has no batch norms")
     if initial is None:
         return network
@@ -194,30 +189,17 @@ def _resumable(path: Path, settings: Settings, corpus: Corpus) -> Checkpoint:
     return begun
 
 
-def _take_step(
-    network: nn.Module, stepper: torch.optim.Optimizer, batch: Batch, step: int, settings: Settings
-) -> tuple[float, float | None]:
-    """Move the weights by one batch; return its reconstruction error, and the distance of the codes of its pairs."""
-    torch.manual_seed(int(np.random.default_rng([settings.seed, 3, step]).integers(2**62)))
-    for group in stepper.param_groups:
-        group["lr"] = settings.learning_rate(step)
-    _set_training(network, norms=step < (1 - settings.fixed_norms) * settings.steps)
+def _steps(network: nn.Module, settings: Settings, windows: WindowSampler, recordings: Sequence[NDArray[np.int16]]) -> Steps:
+    """What takes the steps, where the settings want them."""
+    architecture = ARCHITECTURES[settings.arch]
+    if settings.sampler == "host":
+        return HostSteps(network, settings, windows, architecture.levels)
     device = next(network.parameters()).device
-    spectrograms = batch.spectrograms.to(device, memory_format=torch.channels_last)
-    with torch.autocast(device.type, torch.bfloat16, enabled=step < settings.bfloat16 * settings.steps):
-        reconstruction, bottleneck = network(spectrograms)
-    loss = error = _loss(settings.loss, reconstruction.float(), spectrograms)
-    distance = None
-    if batch.pairs is not None:
-        apart = code_distance(bottleneck.float(), batch.pairs)
-        loss = error + settings.consistency * apart
-        distance = apart.item() if len(batch.pairs) else None
-    stepper.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-    stepper.step()
-    _keep_scales_positive(network)
-    return error.item(), distance
+    coded = bool(settings.augment) and MP3 in listed(settings.changes)
+    sampler = DeviceSampler(
+        recordings, architecture.preprocessing, architecture.levels, device, coded=coded, seed=settings.seed
+    )
+    return DeviceSteps(network, settings, sampler, compiled=device.type == "cuda" and architecture.compiled)
 
 
 @torch.inference_mode()
@@ -229,39 +211,10 @@ def evaluate(network: nn.Module, windows: WindowSampler, draw: Draw, settings: S
         part = draw[first : first + settings.batch]
         spectrograms = torch.from_numpy(windows.spectrograms(part)).to(device, memory_format=torch.channels_last)
         reconstruction, _ = network(spectrograms)
-        total += _loss(settings.loss, reconstruction, spectrograms).item() * len(part)
+        total += reconstruction_loss(settings.loss, reconstruction, spectrograms).item() * len(part)
     return total / len(draw)
-
-
-def _loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
-    if kind == "bce":
-        # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
-        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
-    return functional.mse_loss(reconstruction, spectrograms)
-
-
-def _set_training(network: nn.Module, *, norms: bool) -> None:
-    """Put a network into training mode; batch norms take part with the statistics of the batch, or with those they have."""
-    network.train()
-    for norm in _norms(network):
-        norm.train(norms)
-
-
-@torch.no_grad()
-def _keep_scales_positive(network: nn.Module) -> None:
-    """Keep the scales of batch norms above zero: they then pass a max-pool, which the rewrites at export make use of."""
-    for norm in _norms(network):
-        norm.weight.clamp_(min=1e-3)
-
-
-def _norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
-    return (module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
 
 
 def _stalled(history: Sequence[Epoch], patience: int) -> bool:
     """Whether the lowest validation loss lies at least `patience` epochs back."""
     return 0 < patience <= len(history) - 1 - int(np.argmin([epoch.score for epoch in history]))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values) if values else math.nan

@@ -14,12 +14,20 @@ from edgevoice.errors import MissingPackageError
 _EPSILON = 1e-13
 
 
-def _adamw(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+_PROJECTION = 4.0
+"""The rate of the projection that contrast is taken of, beside that of the network: it begins at random."""
+
+
+def _adamw(groups: list[dict[str, Any]], rate: float, graph: bool) -> torch.optim.Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
-    return torch.optim.AdamW(groups, lr=rate, eps=_EPSILON)
+    if not graph:
+        return torch.optim.AdamW(groups, lr=rate, eps=_EPSILON)
+    device = groups[0]["params"][0].device
+    groups = [{**group, "lr": torch.tensor(rate, device=device)} for group in groups]
+    return torch.optim.AdamW(groups, lr=rate, eps=_EPSILON, capturable=True, fused=True)
 
 
-def _soap(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+def _soap(groups: list[dict[str, Any]], rate: float, graph: bool) -> torch.optim.Optimizer:  # noqa: ARG001
     """Adam in the eigenbasis of Shampoo's preconditioner (N. Vyas et al., "SOAP", arXiv:2409.11321, 2024).
 
     Sides of a matrix longer than 256 keep their axes: a basis for the gates of an LSTM too doubled the optimiser's time and
@@ -40,17 +48,40 @@ def _soap(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
     )
 
 
-OPTIMISERS: dict[str, Callable[[list[dict[str, Any]], float], torch.optim.Optimizer]] = {"adamw": _adamw, "soap": _soap}
-"""Factories: groups of parameters, learning rate -> optimiser."""
+Factory = Callable[[list[dict[str, Any]], float, bool], torch.optim.Optimizer]
+
+OPTIMISERS: dict[str, Factory] = {"adamw": _adamw, "soap": _soap}
+"""Factories: groups of parameters, learning rate, whether its steps are part of a CUDA graph -> optimiser."""
 
 
-def optimiser(name: str, network: nn.Module, *, rate: float, decay: float) -> torch.optim.Optimizer:
+def optimiser(
+    name: str,
+    network: nn.Module,
+    contrast: nn.Module | None = None,
+    *,
+    rate: float,
+    decay: float,
+    graph: bool = False,
+) -> torch.optim.Optimizer:
     """Return an optimiser of a network's parameters; biases and the scales of batch norms are not decayed.
+
+    Args:
+        name: one of `OPTIMISERS`.
+        network: the network.
+        contrast: the projection that is trained along.
+        rate: learning rate; each group of parameters has a `scale` that it is multiplied by.
+        decay: weight decay of matrices and kernels.
+        graph: whether its steps are part of a CUDA graph.
 
     Raises:
         MissingPackageError: the package that it comes from is not installed.
     """
     matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    return OPTIMISERS[name](groups, rate)
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": decay, "scale": 1.0},
+        {"params": others, "weight_decay": 0.0, "scale": 1.0},
+    ]
+    if contrast is not None:
+        groups.append({"params": list(contrast.parameters()), "weight_decay": decay, "scale": _PROJECTION})
+    return OPTIMISERS[name](groups, rate, graph)

@@ -48,6 +48,15 @@ class Settings:
     no more count than there are unchanged ones."""
     consistent_under: str = ",".join(CHANGES)
     """The changes that the codes are to be consistent under, with commas between them."""
+    contrast: float = 0.0
+    """Weight of the contrast between windows of one recording and those of others, beside the reconstruction error (see
+    `contrast`). Half of the windows of a batch are then drawn from the recordings of the other half."""
+    temperature: float = 0.1
+    """What cosines are divided by in it."""
+    projection: int = 64
+    """Numbers of the projection that it is taken of."""
+    sampler: Literal["host", "device"] = "host"
+    """Where windows and spectrograms are made: by NumPy in the background, or by PyTorch where the network is."""
     bfloat16: float = 0.0
     """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
     fixed_norms: float = 0.0
@@ -69,12 +78,12 @@ class Settings:
             raise ArgumentError(f"{self.units} units: {self.arch} has one of {sizes}")
         if self.optimiser not in OPTIMISERS:
             raise ArgumentError(f"optimiser {self.optimiser!r}: expected one of {', '.join(OPTIMISERS)}")
-        if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows) < 1:
-            raise ArgumentError("epochs, windows an epoch, batch and validation windows: expected 1 or more")
-        for name in ("rate", "clip"):
+        if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows, self.projection) < 1:
+            raise ArgumentError("epochs, windows an epoch, batch, validation windows and projection: expected 1 or more")
+        for name in ("rate", "clip", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name} {getattr(self, name)}: expected a number above 0")
-        for name in ("decay", "jitter_db", "consistency", "patience", "seed"):
+        for name in ("decay", "jitter_db", "consistency", "contrast", "patience", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
         for name in ("warmup", "augment", "bfloat16", "fixed_norms"):

@@ -6,6 +6,7 @@ unchanged, so `network.pt` keeps the tensors that the exporter's rewrites have c
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -23,7 +24,7 @@ from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
 from edgevoice_export.onnx.blockcodes import BlockCodes
 from edgevoice_export.training.checkpoint import Checkpoint, load_tensors
-from edgevoice_export.training.lineage import Lineage, model_lineage
+from edgevoice_export.training.lineage import Lineage, Run, model_lineage
 
 NETWORK_FILE = "network.pt"
 CODES, SCALES = ".codes", ".scales"
@@ -69,7 +70,10 @@ def load_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def read_weights(source: str | os.PathLike[str]) -> Weights:
-    """Weights of a checkpoint, or of a model folder found by name or path.
+    """Weights of a checkpoint, of a bare file of weights, or of a model folder found by name or path.
+
+    A bare file holds a dictionary with the `state_dict` of a network as `weights`; which network it is follows from the
+    names and shapes of its tensors.
 
     Raises:
         ModelNotFoundError: there is no such file or model.
@@ -77,10 +81,30 @@ def read_weights(source: str | os.PathLike[str]) -> Weights:
         ModelFilesError: the model folder has no weights for training, or is damaged.
     """
     if Path(source).is_file():
+        content = load_tensors(Path(source), str(source))
+        if "weights" in content and "run" not in content:
+            return _bare_weights(Path(source), content["weights"])
         found = Checkpoint.read(Path(source))
         settings, lineage = found.settings, (*found.earlier, found.run)
         return Weights(settings.arch, settings.units, found.weights, lineage=lineage)
     return unpack_weights(find_model(source))
+
+
+def _bare_weights(path: Path, tensors: dict[str, Tensor]) -> Weights:
+    """Weights without a history, of the architecture that they fit.
+
+    Raises:
+        ModelConfigError: they fit none.
+    """
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    run = Run(path.stem, weights=f"{path.name} (sha256:{digest})")
+    for arch, architecture in ARCHITECTURES.items():
+        for units in architecture.units:
+            with torch.device("meta"):
+                wanted = {name: value.shape for name, value in architecture.network(units).state_dict().items()}
+            if wanted == {name: value.shape for name, value in tensors.items()}:
+                return Weights(arch, units, tensors, lineage=(run,))
+    raise ModelConfigError(f"{path}: its weights fit none of the architectures {', '.join(ARCHITECTURES)}")
 
 
 def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from edgevoice.cli.console import show
-from edgevoice.cli.options import Commands, add_model_options, load_extractor, parser_of, positive
+from edgevoice.cli.options import Commands, add_force, add_model_options, load_extractor, parser_of, positive
 from edgevoice.files.wholefile import whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
@@ -42,6 +42,7 @@ def add(commands: Commands) -> None:
     )
     group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
     group.add_argument("--plot", metavar="FILE", help="save a picture: latency histogram and stages (.png, .svg, .pdf)")
+    add_force(parser)
     group.add_argument("--compare", metavar="OLD.json", help="tell what got slower since a measurement kept with --json")
     parser.set_defaults(run=run)
 
@@ -57,8 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     kind = figure_format(arguments.plot) if arguments.plot else ""
     with ExitStack() as stack:
         # Begun before minutes of measuring: a place that cannot be written is told at once.
-        kept = stack.enter_context(whole_file(arguments.json)) if arguments.json not in (None, "-") else None
-        picture = stack.enter_context(whole_file(arguments.plot)) if arguments.plot else None
+        kept = (
+            stack.enter_context(whole_file(arguments.json, arguments.force)) if arguments.json not in (None, "-") else None
+        )
+        picture = stack.enter_context(whole_file(arguments.plot, arguments.force)) if arguments.plot else None
         bar = stack.enter_context(_Bar())
         report = run_benchmark(
             load_extractor(arguments),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -13,10 +15,12 @@ from threading import Event
 
 from edgevoice.analysis import default_workers
 from edgevoice.audio.files import open_source
-from edgevoice.cli.console import tell
+from edgevoice.cli.console import one_line, tell
 from edgevoice.cli.inputs import Inputs
+from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.options import (
     Commands,
+    add_force,
     add_model_options,
     add_window_options,
     load_extractor,
@@ -28,6 +32,7 @@ from edgevoice.cli.progress import Progress
 from edgevoice.errors import AudioError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
+from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.tables.table import FORMATS
 
 Result = Features | AudioError | DeviceMemoryError
@@ -43,8 +48,9 @@ examples:
   edgevoice extract recordings/ more.flac -o features/ --format npy --jobs 4
 
 OUT with a suffix is one table of all inputs; without one it is a folder, where each input has a table of its own, at its
-path below the folder that was named. CSV says which row belongs to which file; rows of an npy matrix follow the order of
-the inputs, the files of a folder sorted. Tables appear whole or not at all. Inputs that failed are named at the end.
+path below the root: the folder that was named or, for a file that was named, the current folder. CSV says which row belongs
+to which file; rows of an npy matrix follow the order of the inputs, the files of a folder sorted. Tables appear whole or not
+at all, and replace none that is there without --force. Inputs that failed are named at the end.
 """
 
 
@@ -53,6 +59,9 @@ def add(commands: Commands) -> None:
     parser = parser_of(commands, "extract", _EPILOG)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="an audio file, or a folder that is searched for them")
     parser.add_argument("-o", "--output", metavar="OUT", help="a table or a folder (default: CSV on standard output)")
+    add_force(parser)
+    parser.add_argument("--root", metavar="DIR", help="what files are named below in tables (default: the folder given)")
+    parser.add_argument("--failed", metavar="FILE", help="write a CSV of the inputs that failed, with the reasons")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--dynamic", action="store_false", dest="static", help="one row a frame (default)")
     kind.add_argument("--static", action="store_true", help="one row a file: mean, std, skewness, kurtosis")
@@ -60,12 +69,11 @@ def add(commands: Commands) -> None:
     parser.add_argument("--start", type=float, metavar="S", help="begin after so many seconds of each input")
     parser.add_argument("--end", type=float, metavar="S", help="stop after so many seconds of each input")
     parser.add_argument("--pad", action="store_true", help="fill audio shorter than one window with zeros")
-    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="files computed at the same time (default: 1)")
     parser.add_argument(
-        "--workers",
+        "--jobs",
         type=positive,
         metavar="N",
-        help="parts of each file computed at the same time (default: the cores, divided by --jobs and --threads; 8 at most)",
+        help="how much is computed at the same time, over files and within them (default: the cores, divided by --threads)",
     )
     add_window_options(parser)
     add_model_options(parser)
@@ -74,34 +82,53 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the tables that were asked for; 1 if some input failed."""
-    output = Output(arguments.output, arguments.format, arguments.static)
+    output = Output(arguments.output, arguments.format, arguments.static, arguments.force)
+    if arguments.failed is not None and not arguments.force:
+        refuse_existing(arguments.failed)
     extractor = load_extractor(arguments)
-    if arguments.workers is None and arguments.jobs > 1:
-        arguments.workers = default_workers(arguments.jobs * arguments.threads)
-    inputs = Inputs.find(arguments.inputs)
-    failed: list[EdgeVoiceError] = list(inputs.errors)
+    inputs = Inputs.find(arguments.inputs, arguments.root)
+    output.check(inputs)
+    jobs = arguments.jobs or default_workers(arguments.threads)
+    arguments.jobs = max(1, min(jobs, len(inputs.files)))  # files at the same time: what is short has no parts to share
+    arguments.workers = max(1, jobs // arguments.jobs)
+    if inputs.others:
+        tell(f"{inputs.others} files of the folders are not audio by their suffix, and were not read")
+    failed: list[tuple[str, EdgeVoiceError]] = [("", error) for error in inputs.errors]
     # A bar and a table on the same terminal would be drawn over each other.
     shown = arguments.output is not None or not (sys.stdout and sys.stdout.isatty())
     with (
+        quiet_libraries(),
         Progress(inputs.files, shown) as progress,
         output,
         closing(_results(extractor, inputs.files, arguments, progress)) as results,
     ):
-        for file, place, result in zip(inputs.files, inputs.places, results, strict=True):
+        for name, result in zip(inputs.names, results, strict=True):
             if isinstance(result, Features):
-                output.write(str(file), place, result)
+                output.write(name, Path(name), result)
             else:
-                failed.append(result)
-            progress.file()
-    for error in failed:
+                failed.append((name, result))
+            progress.file(len(result) if isinstance(result, Features) else None)
+    for _, error in failed:
         tell(error)
+    if arguments.failed is not None:
+        _write_failed(arguments.failed, failed, arguments.force)
     return 1 if failed else 0
+
+
+def _write_failed(path: str, failed: Sequence[tuple[str, EdgeVoiceError]], replace: bool) -> None:
+    """A CSV with the columns `file` and `reason`; a folder that could not be listed has no `file`."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["file", "reason"])
+    rows.writerows([name, one_line(error)] for name, error in failed)
+    with whole_file(path, replace) as file:
+        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def _results(
     extractor: Extractor, files: Sequence[Path], arguments: argparse.Namespace, progress: Progress
 ) -> Generator[Result, None, None]:
-    """What comes of each file, in order; `jobs` files at a time."""
+    """What comes of each file, in order; `arguments.jobs` files at a time."""
     if arguments.jobs == 1:
         for file in files:
             yield _result(extractor, file, arguments, progress, progress.seconds)

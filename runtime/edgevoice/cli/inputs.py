@@ -1,4 +1,4 @@
-"""Audio named on the command line: files, folders, and what their outputs are called."""
+"""Audio named on the command line: files, folders, and what they are called in tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgevoice.audio.folders import find_audio
 from edgevoice.audio.paths import absolute, is_folder
-from edgevoice.errors import AudioError, AudioFileNotFoundError
+from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,26 +17,42 @@ class Inputs:
     """The files to be read, in order, none of them twice, and why a folder could not be used."""
 
     files: list[Path]
-    places: list[Path]
-    """Relative path of each, without its suffix unless that is needed to tell it from another: no two are equal.
+    names: list[str]
+    """What each is called in a table: its path below the root, with `/`, or as it was given where it is not below it.
 
-    A file that was named has its name, one found in a folder its path below the folder. Where two would be equal, all have
-    their path below the deepest folder that holds all inputs.
+    The root is the one that was asked for; else, for what was found in a folder, that folder, and for a file that was named,
+    the current folder. So neither depends on the other inputs.
     """
+    outside: frozenset[str]
+    """Those names that are not below the root."""
     errors: list[AudioError]
+    others: int
+    """Files of the folders that are not audio by their suffix, and are not read."""
 
     @classmethod
-    def find(cls, names: Sequence[str]) -> Inputs:
-        """Files as they are named; folders replaced by the audio files below them, sorted."""
+    def find(cls, given: Sequence[str], root: str | None = None) -> Inputs:
+        """Files as they are named; folders replaced by the audio files below them, sorted.
+
+        Raises:
+            ArgumentError: the root is no folder.
+        """
+        if root is not None and not is_folder(Path(root)):
+            raise ArgumentError(f"--root {root}: is no folder")
         files: dict[str, Path] = {}
-        below: list[Path] = []
+        names: list[str] = []
         errors: list[AudioError] = []
-        for name in names:
+        others = 0
+        outside: set[str] = set()
+        for name in given:
             path = Path(name)
             try:
                 if not name:
                     raise AudioFileNotFoundError("'': no such file or folder")  # Path takes it for the current folder
-                found = find_audio(path).files if is_folder(path) else [path]
+                found, home = [path], root or ""
+                if is_folder(path):
+                    listed = find_audio(path)
+                    found, home = listed.files, root or name
+                    others += listed.others
                 named = [(absolute(file), file) for file in found]
             except AudioError as error:
                 errors.append(error)
@@ -44,20 +60,40 @@ class Inputs:
             for place, file in named:
                 if place not in files:
                     files[place] = file
-                    below.append(file.relative_to(path if is_folder(path) else path.parent))
-        return cls(list(files.values()), _places(list(files), below), errors)
+                    below = _below(place, home)
+                    names.append(below or str(file))
+                    outside |= set() if below else {str(file)}
+        return cls(list(files.values()), names, frozenset(outside), errors, others)
+
+    def tables(self) -> dict[str, Path]:
+        """The path below the root, without suffix, that each input's own table has: by name.
+
+        Raises:
+            ArgumentError: an input is not below its root, or two would have the same table.
+        """
+        places: dict[str, str] = {}  # by what they are on a disk that does not tell `a` from `A`, as macOS's and Windows'
+        for name in self.names:
+            if name in self.outside:
+                raise ArgumentError(
+                    f"{name}: is not below the root, so that its table has no place: name another (--root DIR)"
+                )
+            place = str(Path(name).with_suffix("")).casefold()
+            if place in places:
+                raise ArgumentError(
+                    f"{places[place]} and {name} would have the same table: name a folder that holds both (--root DIR), or "
+                    "give them other names"
+                )
+            places[place] = name
+        return {name: Path(name).with_suffix("") for name in places.values()}
 
 
-def _places(absolute: list[str], below: list[Path]) -> list[Path]:
-    places = [path.with_suffix("") for path in below]
-    if _apart(places):
-        return places
-    common = Path(os.path.commonpath([Path(path).parent for path in absolute]))
-    paths = [Path(path).relative_to(common) for path in absolute]
-    places = [path.with_suffix("") for path in paths]
-    return places if _apart(places) else paths
-
-
-def _apart(places: list[Path]) -> bool:
-    """Whether no two are equal, nor would be on a disk that does not tell `a` from `A`, as those of macOS and Windows."""
-    return len({str(place).casefold() for place in places}) == len(places)
+def _below(place: str, root: str) -> str | None:
+    """An absolute path, relative to a root; None where it is not below it."""
+    try:
+        home = absolute(Path(root or "."))
+    except AudioFileNotFoundError:
+        return None
+    # A text with the separator at its end; Windows takes C: and c: for one.
+    if not os.path.normcase(place).startswith(os.path.normcase(os.path.join(home, ""))):  # noqa: PTH118
+        return None
+    return Path(os.path.relpath(place, home)).as_posix()

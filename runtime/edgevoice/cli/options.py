@@ -48,6 +48,11 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--channel", type=index, metavar="N", help="use this channel, from 0 up (default: mean of all)")
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """The option without which nothing that is there is replaced."""
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
 def load_extractor(arguments: argparse.Namespace) -> Extractor:
     """The model that the options of `add_model_options` ask for."""
     return load(arguments.model, device=arguments.device, threads=arguments.threads, descriptors=arguments.descriptors)

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import TracebackType
 
 from edgevoice.cli.console import standard_output
+from edgevoice.cli.inputs import Inputs
 from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.features import Features
-from edgevoice.files.wholefile import writing
+from edgevoice.files.wholefile import refuse_existing, writing
 from edgevoice.tables.csvfile import CsvTable
 from edgevoice.tables.table import Table, open_table, table_format
 
@@ -24,16 +25,17 @@ class Output:
         path: None is standard output, a path with a suffix a file, any other a folder.
         kind: name of the format; None takes the suffix, or CSV.
         static: one row a source in place of one row a frame.
+        replace: whether tables that are there are replaced.
 
     Raises:
         ArgumentError: there is no such format, or it contradicts the suffix.
-        OutputError: something else is where a folder should be.
+        OutputError: something else is where a folder should be, or a table is there that is not to be replaced.
     """
 
-    def __init__(self, path: str | None, kind: str | None, static: bool) -> None:
+    def __init__(self, path: str | None, kind: str | None, static: bool, replace: bool = False) -> None:
         if path == "":
             raise ArgumentError("output '': expected the name of a table or a folder")
-        self._path, self._static = path, static
+        self._path, self._static, self._replace = path, static, replace
         self._folder = path is not None and _is_folder(path)
         self._kind = kind or "csv"
         if path is None and self._kind != "csv":
@@ -44,18 +46,41 @@ class Output:
             self._kind = table_format(path)
             if kind not in (None, self._kind):
                 raise ArgumentError(f"{path}: its suffix says {self._kind}, --format says {kind}")
+            if not replace:
+                refuse_existing(path)
         self._stack = ExitStack()
         self._table: Table | None = None
 
+    def check(self, inputs: Inputs) -> None:
+        """See before anything is computed that each input can have a table of its own, where each is to have one.
+
+        Raises:
+            ArgumentError: an input is not below its root, or two would have the same table.
+            OutputError: a table is there that is not to be replaced.
+        """
+        if self._path is None or not self._folder:
+            return
+        for place in inputs.tables().values():
+            if not self._replace:
+                refuse_existing(self._place(place))
+
+    def _place(self, place: Path) -> Path:
+        return Path(self._path or "", place.with_name(f"{place.name}.{self._kind}"))
+
     def write(self, source: str, place: Path, features: Features) -> None:
-        """Add the features of one source; `place` is where its table lies, without suffix, where each has its own.
+        """Add the features of one source.
+
+        Args:
+            source: what it is called in the table.
+            place: its path below the root, which decides where its table lies, where each has its own.
+            features: its features.
 
         Raises:
             OutputError: it cannot be written.
         """
         if self._path is not None and self._folder:
-            path = Path(self._path, place.with_name(f"{place.name}.{self._kind}"))
-            with open_table(path, features.layout, self._static) as table:
+            path = self._place(place.with_suffix(""))
+            with open_table(path, features.layout, self._static, replace=self._replace) as table:
                 table.write(source, features)
             return
         if self._table is None:
@@ -64,7 +89,7 @@ class Output:
 
     def _begin(self, features: Features) -> Table:
         if self._path is not None:
-            return self._stack.enter_context(open_table(self._path, features.layout, self._static))
+            return self._stack.enter_context(open_table(self._path, features.layout, self._static, replace=self._replace))
         self._stack.enter_context(writing("standard output"))
         return CsvTable(standard_output(), features.layout, self._static)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
-from edgevoice.cli.options import Commands, add_model_options, add_window_options, load_extractor, parser_of
-from edgevoice.files.wholefile import whole_file
+from edgevoice.cli.nativeoutput import quiet_libraries
+from edgevoice.cli.options import Commands, add_force, add_model_options, add_window_options, load_extractor, parser_of
+from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.plotting.overview import draw_overview
 
@@ -27,6 +26,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .png, .pdf or .svg file")
     parser.add_argument("--start", type=float, metavar="S", help="begin at this second")
     parser.add_argument("--end", type=float, metavar="S", help="stop at this second")
+    add_force(parser)
     add_model_options(parser)
     add_window_options(parser)
     parser.set_defaults(run=run)
@@ -35,13 +35,14 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Draw the figure."""
     kind = figure_format(arguments.output)
+    if not arguments.force:
+        refuse_existing(arguments.output)
     extractor = load_extractor(arguments)
-    with open_source(arguments.input, arguments.start, arguments.end, arguments.channel) as source:
-        features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=arguments.channel)
-        signal = resampled(source, extractor.config.audio.rate, arguments.channel)
-        samples = np.concatenate(list(signal))
-    title = f"{Path(arguments.input).name} · {extractor.config.name}"
-    figure = draw_overview(extractor, samples, features, title, arguments.level)
-    with whole_file(arguments.output) as file:
+    rate, channel = extractor.config.audio.rate, arguments.channel
+    with quiet_libraries(), open_source(arguments.input, arguments.start, arguments.end, channel) as source:
+        features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=channel)
+        title = f"{Path(arguments.input).name} · {extractor.config.name}"
+        figure = draw_overview(extractor, lambda: resampled(source, rate, channel), features, title, arguments.level)
+    with whole_file(arguments.output, arguments.force) as file:
         write_figure(figure, file, kind)
     return 0

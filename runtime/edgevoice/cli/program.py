@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import warnings
@@ -55,6 +56,7 @@ class Program:
         Args:
             arguments: those after the program's name; the process's own if None.
         """
+        _fill_closed_streams()
         try:
             return self._run(sys.argv[1:] if arguments is None else arguments)
         except EdgeVoiceError as error:
@@ -107,3 +109,16 @@ class Program:
         if called in self.commands:
             importlib.import_module(f"{self.package}.{called.replace('-', '_')}").add(commands)
         return parser
+
+
+def _fill_closed_streams() -> None:
+    """Open nothing in the place of standard streams that are closed.
+
+    The next file that is opened, a table perhaps, would get the number of standard error, and what libraries print would go
+    into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free

@@ -15,8 +15,10 @@ from edgevoice.audio.files import open_source
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.audio.source import AudioSource
 from edgevoice.cli.console import standard_output
+from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.options import (
     Commands,
+    add_force,
     add_model_options,
     add_window_options,
     load_extractor,
@@ -26,7 +28,7 @@ from edgevoice.cli.options import (
 )
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
 from edgevoice.extractor import Extractor
-from edgevoice.files.wholefile import writing
+from edgevoice.files.wholefile import refuse_existing, writing
 from edgevoice.tables.jsonlines import JsonLines
 
 PACE = 0.02
@@ -58,6 +60,7 @@ def add(commands: Commands) -> None:
     raw.add_argument("--dtype", choices=DTYPES, help="of one sample, little-endian (default: int16)")
     live = parser.add_argument_group("microphone")
     live.add_argument("--record", metavar="FILE.wav", help="keep what was captured")
+    add_force(parser)
     live.add_argument("--reopen", action="store_true", help="wait for a device that was lost, and go on")
     add_window_options(parser)
     add_model_options(parser)
@@ -74,13 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
         refuse(arguments, ("realtime", "channels", "dtype"), "a microphone has its own pace, channels and type")
         from edgevoice.cli import live
 
+        if arguments.record is not None and not arguments.force:
+            refuse_existing(arguments.record)
         return live.run(arguments, load_extractor(arguments))
     refuse(arguments, ("record", "reopen"), "needs --mic")
     if arguments.source == "-":
         stream_blocks(load_extractor(arguments), *_pipe(arguments), arguments)
         return 0
     refuse(arguments, ("dtype",), "only raw PCM on standard input needs it; a file says its own")
-    with open_source(arguments.source) as source:
+    with quiet_libraries(), open_source(arguments.source) as source:  # decoders print what they think of a file
         stream_blocks(load_extractor(arguments), *_file(source, arguments), arguments)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -20,7 +21,9 @@ class Draft:
         OSError: it cannot be made.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], replace: bool = True) -> None:
+        """Make it; with `replace` false, what is at its place by the end stays, and keeping the draft is an error."""
+        self._replace = replace
         if Path(path).is_dir():
             raise OutputError(f"{path}: is a folder, expected a file")
         self._folders: MadeFolders | None = None
@@ -39,13 +42,16 @@ class Draft:
             raise
 
     def keep(self) -> None:
-        """Put it in its place, over what is there.
+        """Put it in its place.
 
         Raises:
-            OSError: it cannot be renamed; it is still where it was.
+            OSError: it cannot be renamed; it is still where it was. FileExistsError: something is there that is to stay.
         """
         if self._folders is not None:
-            rename_over(self.path, self._place)
+            if self._replace:
+                rename_over(self.path, self._place)
+            else:
+                _settle(self.path, self._place)
             self._folders = None
 
     def drop(self) -> None:
@@ -54,3 +60,17 @@ class Draft:
             self.path.unlink(missing_ok=True)
             self._folders.remove()
             self._folders = None
+
+
+def _settle(draft: Path, place: Path) -> None:
+    """Rename a file unless something is at its new place, even if that came there a moment ago."""
+    try:
+        os.link(draft, place)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if place.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from None
+        rename_over(draft, place)
+    else:
+        draft.unlink()

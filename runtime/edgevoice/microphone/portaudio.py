@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import math
+import os
 import queue
 import sys
 import threading
@@ -62,6 +63,21 @@ class _Caller:
 _caller = _Caller()
 
 
+_process: list[int] = []
+"""The process that has begun to use PortAudio."""
+
+
+def _refuse_in_child() -> None:
+    """Raise MicrophoneOpenError in a process that was forked from one that uses PortAudio."""
+    if not _process:
+        _process.append(os.getpid())
+    if _process != [os.getpid()]:
+        raise MicrophoneOpenError(
+            "PortAudio was in use when this process was forked, and does not work in the child: start processes with "
+            "multiprocessing's 'spawn', or use microphones in the child alone"
+        )
+
+
 def call(
     function: Callable[[], Result], *, patience: float = PATIENCE, late: Callable[[Result], object] | None = None
 ) -> Result:
@@ -75,6 +91,7 @@ def call(
     Raises:
         MicrophoneOpenError: there was no answer in time, or an error of PortAudio's.
     """
+    _refuse_in_child()
     future: Future[Result] = Future()
     answered = threading.Event()
     future.add_done_callback(lambda _: answered.set())

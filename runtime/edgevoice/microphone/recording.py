@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import weakref
 from pathlib import Path
 from typing import Any
@@ -105,4 +107,14 @@ def _keep(path: Path, draft: Draft) -> None:
 
 def _unwritable(path: Path, error: Exception) -> OutputError:
     reason = str(getattr(error, "error_string", error)).rstrip(".")
+    if reason == "System error" and _is_full(path.parent):  # all that libsndfile says of it
+        reason = os.strerror(errno.ENOSPC)
     return OutputError(f"{path}: cannot be written ({reason})")
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether its disk has no room for another block of samples."""
+    try:
+        return shutil.disk_usage(folder).free < _CHUNK
+    except OSError:
+        return False

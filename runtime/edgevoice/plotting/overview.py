@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,28 +12,34 @@ from edgevoice.levels import find_level
 from edgevoice.plotting.figurefile import new_figure
 from edgevoice.windows import Windower, Windows
 
+Blocks = Callable[[], Iterator[NDArray[Any]]]
+
+_WIDTH = 1200
+"""Columns of an image: the pixels of a picture."""
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from edgevoice.config import ModelConfig
     from edgevoice.extractor import Extractor
     from edgevoice.features import Features
 
 
 def draw_overview(
     extractor: Extractor,
-    samples: NDArray[Any],
+    samples: NDArray[Any] | Blocks,
     features: Features,
     title: str = "",
     level: str | float | None = None,
 ) -> Figure:
     """Waveform, spectrogram, its reconstruction, bottleneck and error over time.
 
-    The two spectrograms show windows side by side, each at its own level: what the networks took, and made of it.
+    The two spectrograms show windows side by side, each at its own level: what the networks took, and made of it. All is
+    averaged to the width of the picture while it is computed, so that three hours take no more memory than a minute.
 
     Args:
         extractor: what made the features.
-        samples: the recording at the model's rate, one channel, float (samples,).
+        samples: the recording at the model's rate, one channel, float (samples,); or a function that gives it from its
+            start in blocks (samples,), each time that it is called.
         features: of that recording; it begins with the first of their windows.
         title: written above.
         level: that of the features, as in `Extractor.extract`.
@@ -45,61 +52,128 @@ def draw_overview(
     """
     figure = new_figure(10, 1.6 * (2 + 2 * bool(features.layout.error) + bool(features.layout.bottleneck)))
     audio, bands = extractor.config.audio, extractor.config.spectrogram.bands
-    windows = _side_by_side(samples, extractor.config, level)
+    blocks: Blocks = samples if callable(samples) else lambda: iter([np.asarray(samples)])
+    drawn = _Drawn(extractor, blocks, level)
     hop = features.end[1] - features.end[0] if len(features) > 1 else audio.window / audio.rate
     first = float(features.start[0])
     # A frame is drawn over the hop that it ends.
-    framed, whole = (features.end[0] - hop, features.end[-1]), (first, first + windows.size / audio.rate)
+    framed, whole = (features.end[0] - hop, features.end[-1]), (first, first + drawn.windows * audio.window / audio.rate)
     hertz = (bands.low, bands.high)
-    rows = [_Row("input", extractor.spectrogram(windows), whole, hertz)]
+    rows = [_Row("input", drawn.spectrogram.image, whole, hertz, shared=True)]
     if features.layout.error:
-        rows.append(_Row("rebuilt", extractor.reconstruct(windows), whole, hertz))
+        rows.append(_Row("rebuilt", drawn.reconstruction.image, whole, hertz, shared=True))
     if features.layout.bottleneck:
         rows.append(_Row(f"bottleneck\n{features.layout.bottleneck} numbers", _scaled(features.bottleneck), framed, None))
     if features.layout.error:
-        rows.append(_Row("error (log)", np.log10(features.error.T + 1e-9), framed, hertz))
+        rows.append(_Row("error (log)", _narrowed(features.error, lambda error: np.log10(error + 1e-9)), framed, hertz))
     panels = figure.subplots(len(rows) + 1, sharex=True)
-    panels[0].set_title(title, loc="left")
-    panels[0].plot(first + np.arange(len(samples)) / audio.rate, samples, linewidth=0.4, color="0.25")
+    panels[0].set_title(title, loc="left", parse_math=False)  # a name may have a dollar sign
+    seconds = first + (np.arange(len(drawn.lowest)) + 0.5) * drawn.count / max(1, len(drawn.lowest)) / audio.rate
+    panels[0].fill_between(seconds, drawn.lowest, drawn.highest, linewidth=0.4, color="0.25")
     panels[0].set(ylabel="samples", ylim=(-1, 1), xlim=(first, max(whole[1], framed[1])))
     panels[-1].set_xlabel("seconds")
     low, high = rows[0].image.min(), rows[0].image.max()
     for panel, row in zip(panels[1:], rows, strict=True):
-        image = np.concatenate(list(row.image), axis=1) if row.image.ndim == 3 else row.image
-        scale = {"vmin": low, "vmax": high} if row.image.ndim == 3 else {}
-        edges = [*row.seconds, 0, len(image)]
-        panel.imshow(image, origin="lower", aspect="auto", extent=edges, interpolation="nearest", cmap="magma", **scale)
+        scale = {"vmin": low, "vmax": high} if row.shared else {}
+        edges = [*row.seconds, 0, len(row.image)]
+        panel.imshow(row.image, origin="lower", aspect="auto", extent=edges, interpolation="nearest", cmap="magma", **scale)
         panel.set_ylabel(row.label)
         panel.set_yticks([])
         if row.hertz:
-            _label_hertz(panel, *row.hertz, len(image), bands.scale == "bins")
+            _label_hertz(panel, *row.hertz, len(row.image), bands.scale == "bins")
     return figure
 
 
 class _Row(NamedTuple):
     label: str
     image: NDArray[np.floating]
-    """(rows, columns), or (windows, bands, columns) to be put side by side."""
+    """(rows, columns)"""
     seconds: tuple[float, float]
     hertz: tuple[float, float] | None
+    shared: bool = False
+    """Whether its colours are those of the input."""
 
 
-def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+class _Drawn:
+    """What of a recording is drawn, computed window by window."""
+
+    def __init__(self, extractor: Extractor, blocks: Blocks, level: str | float | None) -> None:
+        config, batch = extractor.config, 64
+        mean, low, high, self.count = _statistics(blocks)
+        size = config.audio.window
+        self.windows = self.count // size
+        columns = self.windows * config.columns
+        self.spectrogram = _Average(config.spectrogram.bands.count, columns)
+        self.reconstruction = _Average(config.spectrogram.bands.count, columns)
+        places = min(self.count, 4 * _WIDTH)
+        self.lowest, self.highest = np.full(places, np.inf), np.full(places, -np.inf)
+        chosen = find_level(level, config.level)
+        if chosen.needs_whole:
+            chosen = chosen.settled(mean, low, high)
+        # The hop does not change levels: windows one after another have those that they have in the features.
+        windower = Windower(config, chosen, size, batch)
+        at = 0
+        for block in blocks():
+            place = (at + np.arange(len(block))) * places // max(1, self.count)
+            np.minimum.at(self.lowest, place, block)
+            np.maximum.at(self.highest, place, block)
+            at += len(block)
+            windower.push(block.astype(np.float32, copy=False), lambda windows: self._add(extractor, windows))
+
+    def _add(self, extractor: Extractor, windows: Windows) -> None:
+        leveled = ((windows.samples - windows.offset[:, None]) * windows.gain[:, None]).astype(np.float32)
+        self.spectrogram.add(np.concatenate(list(extractor.spectrogram(leveled)), axis=1))
+        if extractor.layout.error:
+            self.reconstruction.add(np.concatenate(list(extractor.reconstruct(leveled)), axis=1))
+
+
+class _Average:
+    """An image that is given column by column, and averaged to as many columns as a picture shows."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self._columns, self._given = max(1, columns), 0
+        width = min(self._columns, _WIDTH)
+        self._sum, self._counts = np.zeros((rows, width)), np.zeros(width)
+
+    def add(self, columns: NDArray[np.floating]) -> None:
+        """Give the next columns, (rows, n)."""
+        width = len(self._counts)
+        places = (self._given + np.arange(columns.shape[1])) * width // self._columns
+        self._given += columns.shape[1]
+        found, starts = np.unique(np.minimum(places, width - 1), return_index=True)
+        self._sum[:, found] += np.add.reduceat(columns, starts, axis=1)
+        self._counts[found] += np.diff(starts, append=columns.shape[1])
+
+    @property
+    def image(self) -> NDArray[np.float64]:
+        """The mean of what falls into each column: (rows, width)."""
+        return self._sum / np.maximum(self._counts, 1)
+
+
+def _statistics(blocks: Blocks) -> tuple[float, float, float, int]:
+    """Mean, lowest and highest sample, and their number."""
+    total, low, high, count = 0.0, np.inf, -np.inf, 0
+    for block in blocks():
+        if len(block):
+            total += float(block.sum(dtype=np.float64))
+            low, high, count = min(low, float(block.min())), max(high, float(block.max())), count + len(block)
+    return total / max(1, count), low, high, count
+
+
+def _narrowed(
+    values: NDArray[np.float32], change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """Rows of values, (frames, numbers), as an image (numbers, width): changed first, then averaged."""
+    average = _Average(values.shape[1], len(values))
+    for first in range(0, len(values), _WIDTH):
+        average.add(change(values[first : first + _WIDTH]).T)
+    return average.image
+
+
+def _scaled(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Each number by its own mean and spread: some units are a hundred times larger than others."""
-    scaled: NDArray[np.float32] = ((values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9)).T
-    return np.clip(scaled, -3, 3)
-
-
-def _side_by_side(samples: NDArray[Any], config: ModelConfig, level: str | float | None) -> NDArray[np.float32]:
-    """The recording as windows one after another, (n, window), each at its own level: the hop does not change levels."""
-    chosen = find_level(level, config.level)
-    if chosen.needs_whole:
-        chosen = chosen.settled(float(samples.mean(dtype=np.float64)), float(samples.min()), float(samples.max()))
-
-    def leveled(windows: Windows) -> NDArray[np.float32]:
-        return ((windows.samples - windows.offset[:, None]) * windows.gain[:, None]).astype(np.float32)
-
-    return np.concatenate(Windower(config, chosen, config.audio.window, 1).push(samples, leveled))
+    mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
+    return _narrowed(values, lambda some: np.clip((some - mean) / spread, -3, 3))
 
 
 def _label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:

@@ -51,20 +51,23 @@ def table_format(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def open_table(path: str | os.PathLike[str], layout: Layout, static: bool = False) -> Iterator[Table]:
+def open_table(
+    path: str | os.PathLike[str], layout: Layout, static: bool = False, *, replace: bool = True
+) -> Iterator[Table]:
     """A table in a file, in the format of its suffix; the file appears whole when the block ends well, or not at all.
 
     Args:
         path: where; missing folders are made.
         layout: what the columns are, as `Extractor.layout`.
         static: one row a source, its functionals, in place of one row a frame.
+        replace: whether it takes the place of a file that is there.
 
     Raises:
         ArgumentError: the suffix stands for no format.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or a file is there that is not to be replaced.
     """
     kind = FORMATS[table_format(path)]
-    with whole_file(path) as file:
+    with whole_file(path, replace) as file:
         table = kind(file, layout, static)
         yield table
         table.finish()

@@ -12,9 +12,9 @@ import edgevoice
 from edgevoice.errors import ArgumentError
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.data.corpus import Corpus, split_speakers
 from edgevoice_export.data.recording import Recording
-from edgevoice_export.data.sampler import Draw, WindowSampler, split_speakers
+from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]

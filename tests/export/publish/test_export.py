@@ -19,7 +19,6 @@ from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.data.sampler import split_speakers
 from edgevoice_export.publish import export as module
 from edgevoice_export.publish.export import Description, export_checkpoint
 from edgevoice_export.publish.folder import digests, write_folder
@@ -92,7 +91,7 @@ def test_a_licence_that_no_hub_knows_is_another(exported: ModelFolder):
 
 def test_held_out_figures_are_the_runtimes(exported: ModelFolder, audio_folder: Path, corpus: Corpus):
     """The validation speaker's errors, averaged, as a user of the model computes them."""
-    speaker = {corpus.speakers[k] for k in split_speakers(corpus.speakers, SETTINGS.validation, SETTINGS.seed)[1]}.pop()
+    speaker = {corpus.speakers[k] for k in corpus.split(SETTINGS.validation, SETTINGS.seed)[1]}.pop()
     extractor = edgevoice.load(exported.path, descriptors="error")
     for level in ("running", "utterance"):
         errors = np.concatenate(

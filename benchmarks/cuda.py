@@ -1,0 +1,271 @@
+"""EdgeVoice on CUDA: what is promised there is checked, then samples-up-descriptors-down is timed beside NumPy's front end.
+
+    python -m benchmarks.cuda --model cae-256 --out benchmarks/results/cuda.json
+
+The same networks compute both ways: as they are (`device`: `frontend.onnx` on the device, everything stays there), and from
+a copy of the model folder without `frontend.onnx` (`numpy`: spectrograms by NumPy, copied up). Each pair is timed in turns.
+The checks come first; one that fails is in the results, and the exit code is 1. It takes about two minutes. `--device cpu`
+goes through all of it without a GPU, to try the script itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+import edgevoice
+from edgevoice.bench.machine import Machine
+from edgevoice.inference import FRONT_END, load_onnxruntime
+from edgevoice.modelfolder import find_model
+from edgevoice.providers import PROVIDERS
+
+ROOT = Path(__file__).resolve().parents[1]
+SPEECH = ROOT / "tests" / "data" / "speech.wav"
+LIMIT = 1e-4
+"""Largest difference from the CPU's frames that is allowed."""
+HOURS = 3.0
+
+_START = """
+import sys, time
+import numpy as np, onnxruntime as ort
+import edgevoice
+folder, device, way = sys.argv[1:]
+window = np.zeros(8000, np.float32)
+begun = time.perf_counter()
+if way == "edgevoice":
+    edgevoice.load(folder, device=device).describe(window)
+else:
+    from edgevoice.inference import load_onnxruntime
+    from edgevoice.providers import find_device
+    load_onnxruntime(device)
+    sessions = []
+    for name in ("frontend", "encoder", "decoder"):
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        sessions.append(ort.InferenceSession(f"{folder}/{name}.onnx", options, providers=find_device(device).execution))
+    (image,) = sessions[0].run(None, {"samples": window[None]})
+    (code,) = sessions[1].run(["bottleneck"], {"spectrogram": image})
+    sessions[2].run(["error"], {"bottleneck": code, "spectrogram": image})
+print(time.perf_counter() - begun)
+"""
+
+
+def main() -> int:
+    """Check, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="cae-256", help="a name or a path (default: cae-256)")
+    parser.add_argument("--device", default="cuda", help="default: cuda")
+    parser.add_argument(
+        "--audio", type=Path, default=SPEECH, help="a file or folder of speech (default: tests/data/speech.wav)"
+    )
+    parser.add_argument("--hours", type=float, default=HOURS, help=f"of audio to extract (default: {HOURS:g})")
+    parser.add_argument("--rounds", type=int, default=30, help="of each timing (default: 30)")
+    parser.add_argument("--out", type=Path, required=True, help="the JSON to write")
+    options = parser.parse_args()
+    if options.device == "cpu":
+        PROVIDERS["cpu"] = dataclasses.replace(PROVIDERS["cpu"], graph_front_end=True, exact=False, concurrent=False)
+    folder = find_model(options.model).path
+    with tempfile.TemporaryDirectory() as work:
+        found = measure(folder, Path(work), options)
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps({key: found[key] for key in ("checks", "ratios")}, indent=1))
+    return 0 if all(check["passed"] for check in found["checks"].values()) else 1
+
+
+def measure(folder: Path, work: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """All checks and timings of one model."""
+    bare = without_front_end(folder, work / "bare")
+    cpu = edgevoice.load(bare)
+    device, numpy = (edgevoice.load(each, device=options.device) for each in (folder, bare))
+    recordings = sorted(options.audio.rglob("*.flac"))[:100] if options.audio.is_dir() else [options.audio]
+    checks = {
+        **compared(cpu, device, recordings),
+        "from several threads": from_threads(device),
+        "a device that is not there": refused(folder, f"{options.device}:7"),
+        "out of memory": out_of_memory(device, options.device),
+    }
+    timings = calls(device, numpy, options.rounds)
+    timings["extract"] = extracts(device, numpy, work, options.hours)
+    timings["start to first frame"] = starts(folder, options.device)
+    ratios = {name: round(rows["numpy"] / rows["device"], 3) for name, rows in timings.items() if "numpy" in rows}
+    start = timings["start to first frame"]
+    ratios["start, beside bare sessions"] = round(start["edgevoice"] / start["bare sessions"], 3)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    machine = Machine.this().to_dict()
+    model = f"{device.config.name} {device.config.version}"
+    gpu = graphics_card()
+    return {
+        "time": now, "machine": machine, "gpu": gpu, "model": model, "checks": checks, "ratios": ratios, "seconds": timings
+    }  # fmt: skip
+
+
+def without_front_end(folder: Path, to: Path) -> Path:
+    """A copy of a model folder that leaves the spectrograms to NumPy."""
+    shutil.copytree(folder, to, ignore=shutil.ignore_patterns("*.png", "*.pt", FRONT_END))
+    path = to / "model.json"
+    data = json.loads(path.read_text())
+    data["files"].pop(FRONT_END, None)
+    path.write_text(json.dumps(data))
+    return to
+
+
+def compared(cpu: edgevoice.Extractor, device: edgevoice.Extractor, recordings: list[Path]) -> dict[str, Any]:
+    """Largest differences from the CPU, over all frames of the recordings, and those of live from offline."""
+    bottleneck = error = live = 0.0
+    frames = 0
+    for path in recordings:
+        wanted, found = cpu.extract(path), device.extract(path)
+        bottleneck = max(bottleneck, float(np.abs(found.bottleneck - wanted.bottleneck).max()))
+        error = max(error, float(np.abs(found.error - wanted.error).max()))
+        samples, rate = soundfile.read(path, dtype="int16")
+        stream = device.stream(rate=rate)
+        pushed = [stream.push(samples[k : k + rate // 50]).values for k in range(0, len(samples), rate // 50)]
+        pushed.append(stream.finish().values)
+        live = max(live, float(np.abs(np.concatenate(pushed) - found.values).max()))
+        frames += len(wanted)
+    return {
+        "bottleneck": {"passed": bottleneck < LIMIT, "largest": bottleneck, "frames": frames},
+        "error": {"passed": error < LIMIT, "largest": error, "frames": frames},
+        "live beside offline": {"passed": live < LIMIT, "largest": live},
+    }
+
+
+def from_threads(device: edgevoice.Extractor) -> dict[str, Any]:
+    """Eight threads that share an extractor, and one that is alone."""
+    windows = noise(8)
+    alone = [device.describe(window) for window in windows]
+    differences: list[float] = []
+
+    def work(number: int) -> None:
+        differences.extend(float(np.abs(device.describe(windows[number]) - alone[number]).max()) for _ in range(50))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"passed": len(differences) == 400 and max(differences) < LIMIT, "largest": max(differences)}
+
+
+def refused(folder: Path, name: str) -> dict[str, Any]:
+    """A device that is not there is an error, not another device."""
+    try:
+        edgevoice.load(folder, device=name)
+    except (edgevoice.DeviceError, edgevoice.ArgumentError) as error:
+        return {"passed": True, "message": str(error)}
+    return {"passed": False, "message": "loaded"}
+
+
+def out_of_memory(device: edgevoice.Extractor, name: str) -> dict[str, Any]:
+    """With all memory of the device taken, a call is an error of its own, and the next one works."""
+    if name == "cpu":
+        return {"passed": True, "message": "not tried on the CPU"}
+    make = load_onnxruntime(name).OrtValue.ortvalue_from_shape_and_type
+    taken, size = [], 1 << 32
+    while size >= 1 << 16:
+        try:
+            taken.append(make((size,), np.uint8, "cuda", 0))
+        except Exception:  # noqa: BLE001 - ONNX Runtime has no class of its own for it
+            size //= 2
+    message = "fitted all the same"
+    thread = threading.Thread(target=lambda: messages.append(_error(device)))  # a new thread makes new buffers
+    messages: list[str] = []
+    thread.start()
+    thread.join()
+    message = messages[0] or message
+    taken.clear()
+    return {"passed": len(device.describe(noise(40))) == 40, "message": message, "raised": bool(messages[0])}
+
+
+def _error(device: edgevoice.Extractor) -> str:
+    try:
+        device.describe(noise(64))
+    except edgevoice.DeviceError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def calls(device: edgevoice.Extractor, numpy: edgevoice.Extractor, rounds: int) -> dict[str, dict[str, float]]:
+    """Median seconds of `encode` and `describe`, in turns."""
+    timings: dict[str, dict[str, float]] = {}
+    for name, size in (("encode() of 1", 1), *((f"describe() of {size}", size) for size in (1, 8, 64, 256, 1024))):
+        windows = noise(size)
+        method = "encode" if name.startswith("encode") else "describe"
+        ways: dict[str, Callable[[], object]] = {
+            "device": lambda method=method, windows=windows: getattr(device, method)(windows),
+            "numpy": lambda method=method, windows=windows: getattr(numpy, method)(windows),
+        }
+        timings[name] = in_turns(ways, max(5, rounds * 10 if size == 1 else rounds // (1 + size // 256)))
+    return timings
+
+
+def in_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median seconds of each way, in alternating order."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for call in ways.values():
+        call()
+    for k in range(rounds):
+        for name in sorted(ways, reverse=bool(k % 2)):
+            begun = time.perf_counter()
+            ways[name]()
+            taken[name].append(time.perf_counter() - begun)
+    return {name: median(values) for name, values in taken.items()}
+
+
+def extracts(device: edgevoice.Extractor, numpy: edgevoice.Extractor, work: Path, hours: float) -> dict[str, float]:
+    """Seconds of `extract` of a long WAV; that of the device is the better of two."""
+    samples, rate = soundfile.read(SPEECH, dtype="int16")
+    long = np.resize(samples, int(hours * 3600 * rate))
+    path = work / "long.wav"
+    soundfile.write(path, long, rate)
+    seconds: dict[str, list[float]] = {"device": [], "numpy": []}
+    for extractor, name in ((device, "device"), (numpy, "numpy"), (device, "device")):
+        begun = time.perf_counter()
+        frames = len(extractor.extract(path))
+        seconds[name].append(time.perf_counter() - begun)
+    return {name: min(values) for name, values in seconds.items()} | {"frames": frames}
+
+
+def starts(folder: Path, device: str) -> dict[str, float]:
+    """Median seconds of three fresh processes from the model's folder to its first frame, the imports left out."""
+    taken: dict[str, list[float]] = {"edgevoice": [], "bare sessions": []}
+    for k in range(3):
+        for way in sorted(taken, reverse=bool(k % 2)):
+            command = [sys.executable, "-c", _START, str(folder), device, way]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            taken[way].append(float(done.stdout.split()[-1]))
+    return {way: median(values) for way, values in taken.items()}
+
+
+def noise(count: int) -> NDArray[np.float32]:
+    """Windows of noise."""
+    return np.random.default_rng(0).uniform(-1, 1, (count, 8000)).astype(np.float32)
+
+
+def graphics_card() -> str | None:
+    """What `nvidia-smi` calls it."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() or None
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The changes of `changes`, many windows at once, in PyTorch, on whatever device the windows are.
+
+Each change is a class with two steps: `draw` takes what is random in it from PyTorch's generator of the device, and
+`apply` computes. So the same draws give what NumPy's functions give, up to float32 rounding, which a test holds.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgevoice_export.data.changes import BLOCK, EDGES
+
+
+class DeviceChange(ABC):
+    """What is random in one change of n windows. Each field is a tensor of n rows."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def draw(cls, count: int, samples: int, device: torch.device) -> DeviceChange:
+        """Draw it for so many windows of so many samples."""
+
+    @abstractmethod
+    def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:
+        """The changed windows, float32 (n, samples).
+
+        Args:
+            windows: float32 (n, samples), without their offset.
+            rate: in hertz.
+            peak: what the level takes for full scale, (n,).
+        """
+
+
+@dataclass
+class Band(DeviceChange):
+    """`changes.band_limited`."""
+
+    name: ClassVar[str] = "band"
+    high: Tensor
+    """Upper edge in hertz, (n, 1); so are the following."""
+    order: Tensor
+    cut: Tensor
+    """Above this multiple of the upper edge nothing is left."""
+    low: Tensor
+    """Lower edge in hertz; 0 where there is none."""
+    steep: Tensor
+    louder: Tensor
+    """Gain in dB."""
+
+    @classmethod
+    def draw(cls, count: int, samples: int, device: torch.device) -> Band:  # noqa: ARG003
+        """Draw it for so many windows."""
+        low = _logarithmic(count, 50, 500, device) * (torch.rand(count, 1, device=device) < 0.5)
+        return cls(
+            high=_logarithmic(count, 1500, 7500, device),
+            order=4 + torch.floor(_uniform(count, 0, 9, device)),
+            cut=_uniform(count, 1.05, 1.5, device),
+            low=low,
+            steep=1 + torch.floor(_uniform(count, 0, 4, device)),
+            louder=_uniform(count, 0, 6, device),
+        )
+
+    def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:  # noqa: ARG002
+        """Filter by the response in the frequency domain; zeros after the window keep its end from its beginning."""
+        samples = windows.shape[1]
+        frequencies = torch.fft.rfftfreq(2 * samples, 1 / rate, device=windows.device)[None]
+        response = torch.rsqrt(1 + (frequencies / self.high) ** (2 * self.order))
+        response = torch.where(frequencies > self.high * self.cut, 0.0, response)
+        high_pass = torch.rsqrt(1 + (self.low / frequencies.clamp(min=1.0)) ** (2 * self.steep))
+        # In float64: what float32 leaves in an emptied band would be heard there.
+        spectrum = torch.fft.rfft(windows.double(), 2 * samples) * (response * high_pass)
+        changed: Tensor = torch.fft.irfft(spectrum)[:, :samples].float() * 10 ** (self.louder / 20)
+        return changed
+
+
+@dataclass
+class Coarse(DeviceChange):
+    """`changes.coarsely_coded`."""
+
+    name: ClassVar[str] = "coarse"
+    fineness: Tensor
+    """How far the quantiser's step lies below the band's size, in dB, (n, 1)."""
+
+    @classmethod
+    def draw(cls, count: int, samples: int, device: torch.device) -> Coarse:  # noqa: ARG003
+        """Draw it for so many windows."""
+        return cls(_uniform(count, -3, 17, device))
+
+    def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:  # noqa: ARG002
+        """Quantise in a lapped transform."""
+        device, (count, samples) = windows.device, windows.shape
+        taper = torch.sin(math.pi * (torch.arange(2 * BLOCK, device=device) + 0.5) / (2 * BLOCK))
+        sums = _band_sums(device)
+        blocks = -(-samples // BLOCK) + 1
+        padded = functional.pad(windows, (BLOCK, blocks * BLOCK - samples))
+        bins = torch.fft.rfft(padded.unfold(1, 2 * BLOCK, BLOCK) * taper)
+        power = bins.real.square() + bins.imag.square()
+        size = ((power @ sums) / sums.sum(0)).sqrt()
+        step = 10 ** (-self.fineness[:, None] / 20) * size**0.6 * size.amax(2, keepdim=True) ** 0.4
+        step = step.clamp(min=1e-12) @ sums.T
+        rounded = torch.complex(torch.round(bins.real / step) * step, torch.round(bins.imag / step) * step)
+        frames = torch.fft.irfft(rounded) * taper
+        first, second = (half.reshape(count, -1) for half in (frames[..., :BLOCK], frames[..., BLOCK:]))
+        return (functional.pad(first, (0, BLOCK)) + functional.pad(second, (BLOCK, 0)))[:, BLOCK : BLOCK + samples]
+
+
+@dataclass
+class Noise(DeviceChange):
+    """`changes.noisy`."""
+
+    name: ClassVar[str] = "noise"
+    white: Tensor
+    """Normal numbers, (n, samples)."""
+    slope: Tensor
+    """0 white, 1 falling, (n, 1)."""
+    below: Tensor
+    """How far below full scale, in dB, (n, 1)."""
+
+    @classmethod
+    def draw(cls, count: int, samples: int, device: torch.device) -> Noise:
+        """Draw it for so many windows of so many samples."""
+        white = torch.randn(count, samples, device=device)
+        return cls(white, _uniform(count, 0, 1, device), _uniform(count, 25, 55, device))
+
+    def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:  # noqa: ARG002
+        """Add noise of the given colour."""
+        spectrum = torch.fft.rfft(self.white)
+        places = torch.arange(spectrum.shape[1], device=windows.device) / spectrum.shape[1]
+        noise = torch.fft.irfft(spectrum / (1 + places * 64) ** self.slope, windows.shape[1])
+        changed: Tensor = windows + noise / noise.std(1, correction=0, keepdim=True) * peak[:, None] * 10 ** (
+            -self.below / 20
+        )
+        return changed
+
+
+DEVICE_CHANGES: dict[str, type[DeviceChange]] = {change.name: change for change in (Band, Coarse, Noise)}
+"""All of `CHANGES` but `mp3`: an encoder does not run on a device, so recordings are coded once, beforehand."""
+
+
+@lru_cache
+def _band_sums(device: torch.device) -> Tensor:
+    """One column for each band of the quantiser, 1 at its bins: (bins, bands)."""
+    bins = torch.arange(BLOCK + 1, device=device)[:, None]
+    edges = torch.tensor([*EDGES.tolist(), BLOCK + 1], device=device)
+    return ((bins >= edges[:-1]) & (bins < edges[1:])).float()
+
+
+def _uniform(count: int, low: float, high: float, device: torch.device) -> Tensor:
+    return low + (high - low) * torch.rand(count, 1, device=device)
+
+
+def _logarithmic(count: int, low: float, high: float, device: torch.device) -> Tensor:
+    return torch.exp(_uniform(count, math.log(low), math.log(high), device))

@@ -1,0 +1,263 @@
+"""One step of training: a batch, its loss, and the move of the weights.
+
+`HostSteps` takes spectrograms that NumPy made in the background. `DeviceSteps` makes them where the network is, with
+PyTorch, and on CUDA replays the whole step as one graph: the processor then only says which step it is.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgevoice_export.data.devicesampler import DeviceSampler, Plan
+from edgevoice_export.data.sampler import WindowSampler
+from edgevoice_export.training.batches import batches
+from edgevoice_export.training.consistency import Pairs, code_distance
+from edgevoice_export.training.contrast import Contrast
+from edgevoice_export.training.optimisers import optimiser
+from edgevoice_export.training.settings import Settings, listed
+
+_NEAR_ZERO = 1e-7
+_WARM_UP = 3  # runs before a capture, in which libraries choose their kernels
+
+
+class Steps(ABC):
+    """Moves a network's weights, step by step.
+
+    Args:
+        network: on its device already.
+        settings: what to train, and how.
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
+        self.network, self._settings = network, settings
+        self._device = next(network.parameters()).device
+        torch.manual_seed(settings.seed)
+        self.contrast: Contrast | None = None
+        if settings.contrast:
+            self.contrast = Contrast(settings.units, settings.projection, settings.temperature).to(self._device)
+        self._stepper = optimiser(
+            settings.optimiser, network, self.contrast, rate=settings.rate, decay=settings.decay, graph=self._in_graph
+        )
+        self._sums = torch.zeros(3, device=self._device, dtype=torch.float64)
+        self._taken = 0
+
+    @property
+    def _in_graph(self) -> bool:
+        """Whether steps are captured, so that the optimiser must read its rate from the device."""
+        return False
+
+    @property
+    def report_every(self) -> int:
+        """Steps between two reports: a mean of steps in a graph waits for the device."""
+        return 50 if self._in_graph else 1
+
+    @abstractmethod
+    def take(self, step: int) -> None:
+        """Take the step of that number; what is random in it follows from the seed and the number alone."""
+
+    def means(self) -> dict[str, float]:
+        """Mean reconstruction error, and distance of twins and contrast where they have a weight, since `forget`."""
+        names = ["loss", *(["distance"] if self._settings.consistency else []), *(["contrast"] if self.contrast else [])]
+        values = dict(zip(("loss", "distance", "contrast"), (self._sums / max(1, self._taken)).tolist(), strict=True))
+        return {name: values[name] for name in names}
+
+    def forget(self) -> None:
+        """Begin new means."""
+        self._sums.zero_()
+        self._taken = 0
+
+    def state(self) -> dict[str, Any]:
+        """What it takes to go on, beside the network's weights."""
+        contrast = self.contrast.state_dict() if self.contrast else {}
+        sums = self._sums.cpu().clone()
+        return {"optimiser": self._stepper.state_dict(), "contrast": contrast, "sums": sums, "taken": self._taken}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._stepper.load_state_dict(state["optimiser"])
+        if self.contrast:
+            self.contrast.load_state_dict(state["contrast"])
+        self._sums.copy_(state["sums"])
+        self._taken = state["taken"]
+
+    def _seed(self, step: int) -> None:
+        torch.manual_seed(int(np.random.default_rng([self._settings.seed, 3, step]).integers(2**62)))
+
+    def _set_rate(self, step: int) -> None:
+        for group in self._stepper.param_groups:
+            rate = self._settings.learning_rate(step) * group["scale"]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _norms_learn(self, step: int) -> bool:
+        return step < (1 - self._settings.fixed_norms) * self._settings.steps
+
+    def _halved(self, step: int) -> bool:
+        return step < self._settings.bfloat16 * self._settings.steps
+
+    def _move(self, network: nn.Module, spectrograms: Tensor, halved: bool, twins: Pairs, partners: Pairs) -> None:
+        """Move the weights by one batch.
+
+        Args:
+            network: the network, or a compiled one.
+            spectrograms: (n, 1, bands, columns).
+            halved: whether the forward pass runs in bfloat16.
+            twins: rows of changed windows and of their twins, (pairs, 2).
+            partners: rows of pairs of windows of one recording, (pairs, 2).
+        """
+        settings = self._settings
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=halved, cache_enabled=not self._in_graph):
+            reconstruction, bottleneck = network(spectrograms)
+        loss = error = reconstruction_loss(settings.loss, reconstruction.float(), spectrograms)
+        distance = contrast = error.new_zeros(())
+        if settings.consistency:
+            distance = code_distance(bottleneck.float(), twins)
+            loss = loss + settings.consistency * distance
+        if self.contrast and len(partners) > 1:
+            contrast = self.contrast(bottleneck.float(), partners)
+            loss = loss + settings.contrast * contrast
+        self._stepper.zero_grad(set_to_none=not self._in_graph)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+        self._stepper.step()
+        with torch.no_grad():
+            keep_scales_positive(self.network)
+            self._sums += torch.stack([error, distance, contrast]).detach()
+
+
+class HostSteps(Steps):
+    """Steps on spectrograms that NumPy makes, the next batch in the background."""
+
+    def __init__(self, network: nn.Module, settings: Settings, windows: WindowSampler, levels: tuple[str, ...]) -> None:
+        super().__init__(network, settings)
+        self._windows, self._levels = windows, levels
+        self._batches: Iterator[Any] | None = None
+
+    def take(self, step: int) -> None:
+        """Take the step of that number."""
+        self._batches = self._batches or batches(self._windows, self._levels, self._settings, first=step)
+        batch = next(self._batches)
+        self._seed(step)
+        self._set_rate(step)
+        set_training(self.network, norms=self._norms_learn(step))
+        spectrograms = batch.spectrograms.to(self._device, memory_format=torch.channels_last)
+        self._move(self.network, spectrograms, self._halved(step), batch.twins, batch.partners)
+        self._taken += 1
+
+
+class DeviceSteps(Steps):
+    """Steps on spectrograms that are made where the network is."""
+
+    def __init__(self, network: nn.Module, settings: Settings, windows: DeviceSampler, *, compiled: bool = False) -> None:
+        super().__init__(network, settings)
+        self._windows = windows
+        under = listed(settings.consistent_under) if settings.consistency else ()
+        changes = listed(settings.changes) if settings.augment else ()
+        self._plan = Plan.of(settings.batch, settings.augment, changes, under, bool(settings.contrast))
+        self._twins: Pairs = torch.from_numpy(self._plan.pairs).to(self._device)
+        self._partners: Pairs = torch.from_numpy(self._plan.partner_pairs).to(self._device)
+        self._network: nn.Module = torch.compile(network, dynamic=False) if compiled else network  # type: ignore[assignment]
+        self._graphs: dict[tuple[bool, bool], Any] = {}
+        self._stream: Any = torch.cuda.Stream() if self._in_graph else None  # type: ignore[no-untyped-call]
+
+    @property
+    def _in_graph(self) -> bool:
+        return self._device.type == "cuda" and self._settings.optimiser == "adamw"
+
+    def take(self, step: int) -> None:
+        """Take the step of that number."""
+        kind = (self._halved(step), self._norms_learn(step))
+        if self._stream is None:
+            self._seed(step)
+            self._set_rate(step)
+            self._step(*kind)
+        else:
+            if kind not in self._graphs:
+                self._graphs[kind] = self._captured(*kind)
+            with torch.cuda.stream(self._stream):
+                self._seed(step)
+                self._set_rate(step)
+                self._graphs[kind].replay()
+        self._taken += 1
+
+    def means(self) -> dict[str, float]:
+        """As `Steps.means`, once all steps are done."""
+        if self._stream:
+            self._stream.synchronize()
+        return super().means()
+
+    def _step(self, halved: bool, norms_learn: bool) -> None:
+        set_training(self.network, norms=norms_learn)
+        with torch.no_grad():
+            spectrograms = self._windows.spectrograms(self._windows.draw(self._plan, self._settings.jitter_db))
+            spectrograms = spectrograms.contiguous(memory_format=torch.channels_last)
+        self._move(self._network, spectrograms, halved, self._twins, self._partners)
+
+    def _captured(self, halved: bool, norms_learn: bool) -> Any:
+        """One step as a CUDA graph; weights and the optimiser's state are as before."""
+        self._stream.synchronize()
+        self._stream.wait_stream(torch.cuda.current_stream())
+        modules = [self.network, *([self.contrast] if self.contrast else [])]
+        weights = [copy.deepcopy(module.state_dict()) for module in modules]
+        moments = copy.deepcopy(self._stepper.state_dict()["state"])
+        sums = self._sums.clone()
+        with torch.cuda.stream(self._stream):
+            for _ in range(_WARM_UP):
+                self._step(halved, norms_learn)
+            self._stream.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=self._stream):
+                self._step(halved, norms_learn)
+            for module, kept in zip(modules, weights, strict=True):
+                module.load_state_dict(kept)
+            self._restore_moments(moments)
+            self._sums.copy_(sums)
+        self._stream.synchronize()
+        return graph
+
+    def _restore_moments(self, kept: dict[int, dict[str, Tensor]]) -> None:
+        """Put the optimiser's state back in place, where a captured graph will look for it; zeros where there was none."""
+        now = self._stepper.state_dict()["state"]
+        for number, values in now.items():
+            for name, value in values.items():
+                if number in kept:
+                    value.copy_(kept[number][name])
+                else:
+                    value.zero_()
+
+
+def reconstruction_loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
+    """Mean loss of a reconstruction: `mse` the squared difference, `bce` the binary cross entropy."""
+    if kind == "bce":
+        # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
+        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
+    return functional.mse_loss(reconstruction, spectrograms)
+
+
+def set_training(network: nn.Module, *, norms: bool) -> None:
+    """Put a network into training mode; batch norms take part with the statistics of the batch, or with those they have."""
+    network.train()
+    for norm in batch_norms(network):
+        norm.train(norms)
+
+
+@torch.no_grad()
+def keep_scales_positive(network: nn.Module) -> None:
+    """Keep the scales of batch norms above zero: they then pass a max-pool, which the rewrites at export make use of."""
+    for norm in batch_norms(network):
+        norm.weight.clamp_(min=1e-3)
+
+
+def batch_norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
+    """The batch norms of a network."""
+    return (module for module in network.modules() if isinstance(module, nn.BatchNorm2d))

@@ -1,0 +1,145 @@
+"""A device that makes the spectrograms too, tried with the CPU as that device: the same graphs, bound to main memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgevoice
+from edgevoice.providers import PROVIDERS
+from edgevoice.workspaces import DeviceWorkspace, HostWorkspace
+from edgevoice_export.onnx.pcm import front_end_graph
+
+SIZES = (1, 2, 4, 8)
+
+
+@pytest.fixture
+def with_graph(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model with a front end by convolution."""
+    folder = shutil.copytree(tiny_model, tmp_path / "tiny")
+    content = front_end_graph(edgevoice.ModelFolder.open(folder).config, "convolution", 9).SerializeToString()
+    (folder / "frontend.onnx").write_bytes(content)
+    data = json.loads((folder / "model.json").read_text())
+    data["files"]["frontend.onnx"] = "sha256:" + hashlib.sha256(content).hexdigest()
+    (folder / "model.json").write_text(json.dumps(data))
+    return folder
+
+
+@pytest.fixture
+def as_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU as a device with fixed batch sizes that makes the spectrograms."""
+    changes = {"graph_front_end": True, "sizes": SIZES, "batch": 8, "exact": False, "concurrent": False}
+    changed = dataclasses.replace(PROVIDERS["cpu"], **changes)
+    monkeypatch.setitem(PROVIDERS, "cpu", changed)
+
+
+def test_the_cpu_itself_uses_numpy(with_graph: Path) -> None:
+    assert isinstance(edgevoice.load(with_graph)._pipeline.workspace(), HostWorkspace)
+
+
+@pytest.mark.usefixtures("as_device")
+def test_a_device_without_the_graph_gets_numpys_spectrograms(tiny_model: Path, speech: Path) -> None:
+    extractor = edgevoice.load(tiny_model)
+    assert isinstance(extractor._pipeline.workspace(), HostWorkspace)
+    assert len(extractor.extract(speech)) > 0
+
+
+@pytest.mark.parametrize("descriptors", ["all", "bottleneck", "error"])
+def test_all_that_is_computed_is_the_same(
+    descriptors: Any, with_graph: Path, speech: Path, request: pytest.FixtureRequest
+) -> None:
+    plain = edgevoice.load(with_graph, descriptors=descriptors)
+    expected = plain.extract(speech)
+    request.getfixturevalue("as_device")
+    extractor = edgevoice.load(with_graph, descriptors=descriptors)
+    assert isinstance(extractor._pipeline.workspace(), DeviceWorkspace)
+    features = extractor.extract(speech)
+    np.testing.assert_allclose(features.values, expected.values, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(features.position, expected.position)
+    windows = np.random.default_rng(0).uniform(-1, 1, (19, 8000)).astype(np.float32)
+    for count in (1, 3, 8, 19):
+        np.testing.assert_allclose(extractor.encode(windows[:count]), plain.encode(windows[:count]), rtol=0, atol=1e-4)
+        np.testing.assert_allclose(extractor.describe(windows[:count]), plain.describe(windows[:count]), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(extractor.spectrogram(windows), plain.spectrogram(windows), rtol=0, atol=2e-4)
+    if descriptors != "bottleneck":
+        np.testing.assert_allclose(extractor.reconstruct(windows), plain.reconstruct(windows), rtol=0, atol=1e-4)
+
+
+@pytest.mark.usefixtures("as_device")
+def test_what_is_returned_is_new(with_graph: Path) -> None:
+    extractor = edgevoice.load(with_graph)
+    windows = np.random.default_rng(1).uniform(-1, 1, (2, 8000)).astype(np.float32)
+    first = extractor.describe(windows[:1])
+    kept = first.copy()
+    assert (extractor.describe(windows[1:]) != first).any()
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.usefixtures("as_device")
+def test_a_stream_and_a_group_go_through_the_device(with_graph: Path, speech: Path) -> None:
+    extractor = edgevoice.load(with_graph)
+    samples = np.random.default_rng(2).uniform(-0.1, 0.1, 30_000).astype(np.float32)
+    stream, group = extractor.stream(), extractor.group()
+    alone = stream.push(samples)
+    members = [extractor.stream(group=group) for _ in range(3)]
+    for member in members:
+        member.push(samples)
+    for _, features in group.collect():
+        np.testing.assert_allclose(features.values, alone.values, rtol=0, atol=1e-5)
+
+
+@pytest.mark.usefixtures("as_device")
+def test_threads_have_buffers_of_their_own(with_graph: Path) -> None:
+    extractor = edgevoice.load(with_graph)
+    windows = np.random.default_rng(3).uniform(-1, 1, (4, 8000)).astype(np.float32)
+    expected = [extractor.describe(window) for window in windows]
+    wrong: list[bool] = []
+
+    def work(number: int) -> None:
+        wrong.extend(bool((extractor.describe(windows[number]) != expected[number]).any()) for _ in range(50))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(wrong) == 200
+    assert not any(wrong)
+
+
+@pytest.mark.usefixtures("as_device")
+def test_an_altered_graph_is_refused(with_graph: Path) -> None:
+    (with_graph / "frontend.onnx").write_bytes(b"")
+    with pytest.raises(edgevoice.ModelFilesError, match=r"frontend\.onnx"):
+        edgevoice.load(with_graph)
+
+
+@pytest.mark.usefixtures("as_device")
+def test_out_of_memory_is_an_error_of_its_own_and_the_next_call_works(
+    with_graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor = edgevoice.load(with_graph)
+    window = np.zeros(8000, np.float32)
+    expected = extractor.describe(window)
+    workspace: Any = extractor._local.workspace
+    chain = workspace._chains[1]
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("Failed to allocate memory for requested buffer of size 1000000")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chain, "_compute", fail)
+        with pytest.raises(edgevoice.DeviceMemoryError, match="1 windows at once do not fit into the memory of cpu"):
+            extractor.describe(window)
+        patched.setattr(chain, "_compute", lambda *_: (_ for _ in ()).throw(RuntimeError("illegal address")))
+        with pytest.raises(edgevoice.ProviderError, match="ONNX Runtime failed on cpu: illegal address"):
+            extractor.describe(window)
+    np.testing.assert_array_equal(extractor.describe(window), expected)
