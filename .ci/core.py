@@ -20,7 +20,10 @@ EXTRAS = ("cpu", "mic", "tables", "plot", "disvoice")
 TOOLS = ("hypothesis", "onnx", "pytest", "pytest-timeout")
 """The tests' own, at the versions of constraints.txt: they are not what is tried."""
 FOLDERS = ("audio", "files", "tables", "cli", "compat", "plotting")
-LEFT_OUT = {"test_arm64.py", "test_examples.py", "test_pages.py", "test_project.py", "test_wheel.py", "test_workflows.py"}
+LEFT_OUT = {
+    *("test_arm64.py", "test_corpus_examples.py", "test_pages.py", "test_project.py", "test_readme.py", "test_wheel.py"),
+    "test_workflows.py",
+}
 """Tests of the checkout rather than of the package."""
 PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 """A console that knows ASCII alone, or on Windows its code page alone: as `python -X utf8=0`."""
