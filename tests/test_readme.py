@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_pictures_and_links_are_there(root: Path, readme: str) -> None:
     linked = {target for target in targets if target.startswith("docs/") and target.endswith(".md")}
     pages = {f"docs/{page.name}" for page in (root / "docs").glob("*.md")}
     assert pages - linked == {"docs/index.md", "docs/contributing.md", "docs/changes.md", "docs/security.md"}
+
+
+def test_what_it_costs_is_what_was_measured(root: Path, readme: str) -> None:
+    measured = json.loads((root / "benchmarks" / "results" / "peers.json").read_text(encoding="utf-8"))
+    rows = {
+        "EdgeVoice, `[cpu]`": "edgevoice",
+        "openSMILE, eGeMAPSv02": "opensmile",
+        "pyAudioAnalysis": "pyaudioanalysis",
+        "DisVoice 0.1.10, CAE": "disvoice-cae",
+    }
+    for title, name in rows.items():
+        size, start = measured["installed"][name] / 1e6, measured["peers"]["one thread"][name]["start"]
+        assert f"| {title} | {size:.0f} | {start:.2f} |" in readme
 
 
 def test_every_shipped_model_is_named(root: Path, readme: str) -> None:
