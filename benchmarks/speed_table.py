@@ -1,8 +1,8 @@
-"""The README's section on speed, from the results of `benchmarks.peers` and `edgevoice bench --json`.
+"""The section on speed of docs/performance.md, from the results of `benchmarks.peers` and `edgevoice bench --json`.
 
-    python -m benchmarks.speed_table [README.md]
+    python -m benchmarks.speed_table [docs/performance.md]
 
-prints it, or puts it between the README's two comments `speed`.
+prints it, or puts it between that page's two comments `speed`.
 """
 
 from __future__ import annotations

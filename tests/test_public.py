@@ -112,7 +112,7 @@ def test_extraction_runs_without_torch_and_training_code(tiny_model: Path, speec
 
 def _imports(path: Path) -> set[str]:
     """Names of the modules that a file imports, but for those imported for type checking alone."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             node.body = []
@@ -146,7 +146,7 @@ def test_imports_go_one_way(root: Path) -> None:
 def test_the_core_imports_nothing_but_numpy_at_its_top(root: Path) -> None:
     package = root / "runtime" / "edgevoice"
     for path in package.rglob("*.py"):
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
                 for name in names:

@@ -29,7 +29,40 @@ def test_contents(wheel: Path, root: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"edgevoice", "edgevoice_export"}
     for model in (root / "models").iterdir():
-        assert {f"edgevoice/models/{model.name}/{file.name}" for file in model.iterdir()} <= names
+        packed = {name.rpartition("/")[2] for name in names if name.startswith(f"edgevoice/models/{model.name}/")}
+        left_out = {file.name for file in model.iterdir()} - packed
+        assert {"README.md", "model.json", "encoder.onnx", "decoder.onnx"} <= packed
+        assert all(name == "network.pt" or name.endswith(".png") for name in left_out)
+        assert not any(name == "network.pt" or name.endswith(".png") for name in packed)
+
+
+def test_its_weight_is_that_of_the_networks(wheel: Path, root: Path) -> None:
+    networks = sum(file.stat().st_size for file in (root / "models").glob("*/*.onnx"))
+    assert wheel.stat().st_size < networks + 1_000_000
+
+
+def test_an_editable_install_takes_the_checkout(root: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel:editable", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    (path,) = tmp_path.glob("*.whl")
+    archive = zipfile.ZipFile(path)
+    assert not any("models/" in name for name in archive.namelist())
+    (link,) = (name for name in archive.namelist() if name.endswith(".pth"))
+    assert set(archive.read(link).decode().split()) == {str(root / "runtime"), str(root / "export")}
+
+
+def test_training_says_where_the_weights_are(wheel: Path, speech: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the export extra is not installed")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "XDG_DATA_HOME": str(tmp_path)}
+    environment.pop("EDGEVOICE_MODELS", None)
+    code = "import sys; from edgevoice_export.cli import main; sys.exit(main())"
+    options = ["train", "--init", "cae-256", "--data", str(speech.parent), "--out", "mine"]
+    command = [sys.executable, "-c", code, *options]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "it is in models/cae-256 of EdgeVoice's repository; give that folder by its path" in result.stderr
 
 
 def test_it_runs_away_from_the_checkout(wheel: Path, speech: Path, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ __all__ = [
     "load",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.1.0"  # the only place: the package, the documentation and CITATION.cff are held to it
 
 # Every name is loaded on its first use: the command line is ready for Ctrl-C before NumPy is there, and a process without a
 # microphone does without its modules. Errors, whose names end so, are in `edgevoice.errors`.

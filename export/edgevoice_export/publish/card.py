@@ -13,6 +13,7 @@ from edgevoice.config import ModelConfig
 from edgevoice_export.publish.drift import Drift
 from edgevoice_export.publish.heldout import HeldOut
 from edgevoice_export.publish.markdown import table
+from edgevoice_export.publish.metadata import metadata, spdx
 from edgevoice_export.publish.verify import Verification
 from edgevoice_export.training.history import Epoch
 from edgevoice_export.training.lineage import Lineage
@@ -51,8 +52,9 @@ def trained_card(config: ModelConfig, training: Training, verification: Verifica
     return (
         "\n\n".join(
             [
+                metadata(config, training.data, training.held_out),
                 f"# {config.name}",
-                f"{config.summary}\n\nVersion {config.version}; licence of the weights: {config.licence}.",
+                f"{config.summary}\n\nVersion {config.version}. {_licences(config, training.data_licence)}",
                 "![Windows of unseen speakers, and what the model makes of them](example.png)",
                 _usage(config),
                 _data(training),
@@ -74,8 +76,9 @@ def imported_card(config: ModelConfig, source: str, verification: Verification, 
     return (
         "\n\n".join(
             [
+                metadata(config),
                 f"# {config.name}",
-                f"{config.summary}\n\nVersion {config.version}; licence of the weights: {config.licence}.",
+                f"{config.summary}\n\nVersion {config.version}. {_licences(config)}",
                 f"## Source\n\n{source}",
                 _usage(config),
                 _exactness(verification),
@@ -101,7 +104,7 @@ def compact_card(
     """
     title = (
         f"`{source.name}` {source.version} with 8-bit weights in its large matrix products. {source.summary}\n\n"
-        f"Version {config.version}; licence of the weights: {config.licence}. For all else see the card of "
+        f"Version {config.version}. {_licences(config)} For all else see the card of "
         f"`{source.name}`; `model.json` has its origin, and the digests of its networks."
     )
     block = config.origin["compact"]["block"]
@@ -115,7 +118,13 @@ def compact_card(
         "features of the model that they will be used with."
     )
     parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{drifts}"]
-    return "\n\n".join([f"# {config.name}", *parts]) + "\n"
+    return "\n\n".join([metadata(config), f"# {config.name}", *parts]) + "\n"
+
+
+def _licences(config: ModelConfig, data: str = "") -> str:
+    """By SPDX identifiers, as far as they are known."""
+    stated = f", data `{spdx(data)}`" if data else ""
+    return f"Licences: weights `{spdx(config.licence)}`{stated}; the code that runs them, EdgeVoice, `MIT`."
 
 
 def _usage(config: ModelConfig) -> str:

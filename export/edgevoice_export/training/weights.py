@@ -136,7 +136,9 @@ def unpack_weights(folder: ModelFolder) -> Weights:
         ModelConfigError: `network.pt` is not what this package writes.
     """
     if NETWORK_FILE not in folder.config.training or not (folder.path / NETWORK_FILE).is_file():
-        raise ModelFilesError(f"{folder.path}: has no {NETWORK_FILE}, which holds the weights as they were trained")
+        raise ModelFilesError(
+            f"{folder.path}: has no {NETWORK_FILE}, which holds the weights as they were trained{_hint(folder)}"
+        )
     content = load_tensors(io.BytesIO(folder.read(NETWORK_FILE)), str(folder.path / NETWORK_FILE))
     if not {"arch", "units", "statistics", "tensors", "standing"} <= content.keys():
         raise ModelConfigError(f"{folder.path / NETWORK_FILE}: not written by edgevoice-export")
@@ -153,6 +155,16 @@ def unpack_weights(folder: ModelFolder) -> Weights:
         tensors[name] = torch.from_numpy(array)
     config = folder.config
     return Weights(content["arch"], content["units"], tensors, content["statistics"], model_lineage(config))
+
+
+def _hint(folder: ModelFolder) -> str:
+    """Where the weights of a model are that came with the package, which leaves them out."""
+    if NETWORK_FILE not in folder.config.training:
+        return ""
+    return (
+        f". EdgeVoice's package leaves it out: it is in models/{folder.path.name} of EdgeVoice's repository; give that "
+        "folder by its path, or put the file beside the networks"
+    )
 
 
 def _initialisers(graphs: dict[str, onnx.ModelProto]) -> dict[tuple[str, str], NDArray[Any]]:

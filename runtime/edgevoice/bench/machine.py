@@ -52,7 +52,7 @@ class Machine:
             python=platform.python_version(),
             packages=versions,
             load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            real_time=hasattr(os, "SCHED_FIFO") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
+            real_time=hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -62,6 +62,8 @@ class Machine:
 
 def resident() -> int | None:
     """Bytes of this process in memory now; None where the system does not tell."""
+    if not hasattr(os, "sysconf"):
+        return None
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:

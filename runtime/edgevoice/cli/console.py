@@ -25,13 +25,16 @@ def one_line(message: object) -> str:
 
 
 def show(text: str) -> None:
-    """Print lines on standard output.
+    """Print lines on standard output. What its encoding lacks, as a code page of Windows does, comes out escaped.
 
     Raises:
         OutputError: the disk that it goes to is full.
     """
     with writing("standard output"):
-        print(text)
+        try:
+            print(text)
+        except UnicodeEncodeError as error:
+            print(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

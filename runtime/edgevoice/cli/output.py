@@ -72,16 +72,17 @@ class Output:
         """
         if self.path is None or not self.folder:
             return rows
-        places: dict[Path, str] = {}
+        # Names that differ in case alone are one file on most disks of Windows and macOS.
+        files: dict[str, str] = {}
         for row in rows:
             place = self._table_of(row.file)
-            if places.setdefault(place, row.file) != row.file:
+            other = files.setdefault(str(place).casefold(), row.file)
+            if other != row.file:
                 raise ArgumentError(
-                    f"{places[place]} and {row.file} would both have the table {place}: write one table "
-                    "(-o NAME.csv), or rename one"
+                    f"{other} and {row.file} would both have the table {place}: write one table (-o NAME.csv), or rename one"
                 )
-        self._refuse(list(places))
-        order = {file: k for k, file in enumerate(places.values())}
+        self._refuse([self._table_of(file) for file in files.values()])
+        order = {file: k for k, file in enumerate(files.values())}
         return sorted(rows, key=lambda row: order[row.file])
 
     def write(self, row: Row, features: Features, columns: Columns, recipe: MakeRecipe) -> None:

@@ -1,4 +1,4 @@
-"""The signals that end a command: Ctrl-C, SIGTERM, and SIGHUP where there is one."""
+"""The signals that end a command: Ctrl-C, SIGTERM, and those of a terminal that is closed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+def ending_signals(module: object = signal) -> tuple[int, ...]:
+    """Those that this system has: a closed terminal is SIGHUP, on Windows SIGBREAK, as Ctrl-Break is."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    return tuple(getattr(module, name) for name in names if hasattr(module, name))
+
+
+ENDING = ending_signals()
 
 
 class Interrupted(KeyboardInterrupt):

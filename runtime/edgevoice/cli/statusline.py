@@ -23,6 +23,7 @@ class StatusLine:
         self._microphone = microphone
         self._visible = sys.stderr is not None and sys.stderr.isatty()
         self._latency: float | None = None
+        self._shown = 0  # characters of the line as it stands
 
     def __enter__(self) -> Self:
         return self
@@ -42,8 +43,10 @@ class StatusLine:
     def _write(self, text: str) -> None:
         if self._visible:
             with suppress(OSError):  # the terminal is gone; SIGHUP, which tells of it, decides
-                sys.stderr.write(f"\r{text}\x1b[K")
+                # Blanks over what was longer: consoles of Windows need not know the escape that erases.
+                sys.stderr.write(f"\r{text.ljust(self._shown)}\r{text}")
                 sys.stderr.flush()
+                self._shown = len(text)
 
     def _text(self) -> str:
         microphone = self._microphone

@@ -146,7 +146,9 @@ class _Named:
 
     def __call__(self, file: str) -> str:
         place = absolute(Path(file))
-        return Path(place[len(self._root) :]).as_posix() if place.startswith(self._root) else file
+        # Windows takes C: and c: for one.
+        below = os.path.normcase(place).startswith(os.path.normcase(self._root))
+        return Path(place[len(self._root) :]).as_posix() if below else file
 
 
 def _located(root: str | None) -> Callable[[str], tuple[str, str]]:

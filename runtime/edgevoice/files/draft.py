@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgevoice.errors import OutputError
 from edgevoice.files.madefolders import MadeFolders
+from edgevoice.files.renaming import rename_over
 
 
 class Draft:
@@ -47,7 +48,7 @@ class Draft:
         if self._folders is None:
             return
         if replace:
-            self.path.replace(self._place)
+            rename_over(self.path, self._place)
         else:
             self._settle()
         self._folders = None
@@ -60,7 +61,7 @@ class Draft:
         except OSError:  # a file system without links
             if self._place.exists():
                 raise OutputError(f"{self._place}: is there already") from None
-            self.path.replace(self._place)
+            rename_over(self.path, self._place)
         else:
             self.path.unlink()
 

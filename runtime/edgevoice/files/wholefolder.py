@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from edgevoice.files.madefolders import MadeFolders
+from edgevoice.files.renaming import rename_over
 from edgevoice.files.wholefile import writing
 
 
@@ -40,7 +41,7 @@ def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
 
 def _settle(place: Path, draft: Path) -> None:
     try:
-        draft.rename(place)
+        rename_over(draft, place)
     except OSError:
         if not place.is_dir():
             raise
@@ -49,13 +50,13 @@ def _settle(place: Path, draft: Path) -> None:
 def _replace(place: Path, draft: Path) -> None:
     """Rename a draft to its place; what is there vanishes, but only once the draft is in its place."""
     if not place.exists():
-        draft.rename(place)
+        rename_over(draft, place)
         return
     old = draft.with_name(f"{draft.name}-old")
-    place.rename(old)
+    rename_over(place, old)
     try:
-        draft.rename(place)
+        rename_over(draft, place)
     except BaseException:
-        old.rename(place)
+        rename_over(old, place)
         raise
     shutil.rmtree(old, ignore_errors=True)

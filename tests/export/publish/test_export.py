@@ -22,6 +22,7 @@ from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.publish import export as module
 from edgevoice_export.publish.export import Description, export_checkpoint
 from edgevoice_export.publish.folder import digests, write_folder
+from edgevoice_export.publish.metadata import metadata, spdx
 from edgevoice_export.publish.probe import recorded_spectrograms, synthetic_spectrograms
 from edgevoice_export.publish.reference import network_reference
 from edgevoice_export.publish.verify import TOLERANCE, VerificationError, outputs_of, verify
@@ -55,6 +56,37 @@ def test_card_tells_what_matters(exported: ModelFolder):
         assert part in card
     for picture in ("example.png", "history.png"):
         assert (exported.path / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_card_begins_with_what_a_hub_reads(exported: ModelFolder):
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    card = (exported.path / "README.md").read_text()
+    head, _, body = card.removeprefix("---\n").partition("\n---\n")
+    values = yaml.safe_load(head)
+    assert values["license"] == "mit"
+    assert values["pipeline_tag"] == "feature-extraction"
+    (model,) = values["model-index"]
+    figures = {metric["name"][-9:].split()[-1]: metric["value"] for metric in model["results"][0]["metrics"]}
+    told = exported.config.origin["held_out"]["mean_squared_error"]
+    assert figures == pytest.approx(told, rel=1e-3)
+    assert body.lstrip().startswith("# cae-64\n")
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    read = hub.ModelCard(card).data
+    assert read.license == "mit"
+    assert read.library_name == "edgevoice"
+    assert {result.metric_type for result in read.eval_results} == {"mse"}
+
+
+def test_licences_have_spdx_identifiers():
+    assert spdx("CC BY 4.0") == "CC-BY-4.0"
+    assert spdx("mit") == "MIT"
+    assert spdx("not stated") == "not stated"
+
+
+def test_a_licence_that_no_hub_knows_is_another(exported: ModelFolder):
+    head = metadata(dataclasses.replace(exported.config, licence="Acme-1.0"))
+    assert 'license: "other"\nlicense_name: "Acme-1.0"' in head
+    assert "model-index" not in head
 
 
 def test_held_out_figures_are_the_runtimes(exported: ModelFolder, audio_folder: Path, corpus: Corpus):

@@ -1,0 +1,71 @@
+"""The head of a model card: what Hugging Face's hub reads of it, in YAML: a model folder can be uploaded as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from edgevoice.config import ModelConfig
+from edgevoice_export.publish.heldout import HeldOut
+
+_SPDX = (
+    *("MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense", "MPL-2.0", "GPL-2.0", "GPL-3.0", "LGPL-3.0"),
+    *("AGPL-3.0", "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0"),
+    "CC-BY-NC-ND-4.0",
+)
+"""Identifiers of SPDX that the hub knows too, there in lower case."""
+
+
+def spdx(licence: str) -> str:
+    """The SPDX identifier of a licence that is named in another way (`CC BY 4.0`); the name itself where none is known."""
+    known = {_key(name): name for name in _SPDX}
+    return known.get(_key(licence), licence)
+
+
+def metadata(config: ModelConfig, data: str = "", held_out: Mapping[str, HeldOut] | None = None) -> str:
+    """The lines between `---` that begin a card.
+
+    Args:
+        config: the model.
+        data: name of what it was trained on.
+        held_out: by level, on speakers that it was not trained on.
+    """
+    licence = spdx(config.licence)
+    values: dict[str, Any] = {}
+    if licence in _SPDX:
+        values["license"] = licence.lower()
+    else:
+        values |= {"license": "other", "license_name": config.licence}
+    values |= {
+        "library_name": "edgevoice",
+        "pipeline_tag": "feature-extraction",
+        "tags": ["audio", "speech", "autoencoder", "feature-extraction", "onnx", "streaming"],
+    }
+    if held_out:
+        values["model-index"] = [
+            {
+                "name": config.name,
+                "results": [
+                    {
+                        "task": {"type": "feature-extraction"},
+                        "dataset": {"type": "held-out-speakers", "name": data or "not stated"},
+                        "metrics": [
+                            {
+                                "type": "mse",
+                                "name": f"reconstruction of the standardised spectrogram, level {level}",
+                                "value": float(f"{figure.mean:.4g}"),
+                            }
+                            for level, figure in held_out.items()
+                        ],
+                    }
+                ],
+            }
+        ]
+    # JSON is YAML too; one key a line reads well enough, and needs no package.
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _key(licence: str) -> str:
+    return "".join(letter for letter in licence.lower() if letter.isalnum())

@@ -1,0 +1,101 @@
+"""Consoles that lack letters: ASCII alone, the code pages of Windows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from edgevoice.cli import COMMANDS, statusline
+from edgevoice.cli.output import Output
+from edgevoice.cli.signals import ending_signals
+from edgevoice.corpus.index import Row
+from edgevoice.errors import ArgumentError
+
+NAME = os.fsdecode("größe_日本.wav".encode()) if os.name != "nt" else "größe_日本.wav"
+FOLDER = os.fsdecode("日本".encode()) if os.name != "nt" else "日本"
+"""As the system's encoding of names has them, which is ASCII where this runs with LC_ALL=C."""
+
+
+def run(folder: Path, *words: str, encoding: str | None = None) -> subprocess.CompletedProcess[bytes]:
+    """The command in a console without UTF-8: that of LC_ALL=C, or one with this encoding."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment.pop("PYTHONIOENCODING", None)
+    if encoding:
+        environment |= {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+    command = [sys.executable, "-m", "edgevoice.cli", *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+
+
+def test_help_is_plain(tmp_path: Path) -> None:
+    for words in ([], *([name] for name in COMMANDS)):
+        result = run(tmp_path, *words, "--help")
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.isascii()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are not bytes there")
+def test_any_name_can_be_read_and_is_written_as_it_is(tmp_path: Path, tiny_model: Path, speech: Path) -> None:
+    shutil.copy(speech, tmp_path / NAME)
+    options = ("--model", str(tiny_model), "--static")
+    assert os.fsencode(NAME) in run(tmp_path, "extract", ".", *options).stdout
+    assert run(tmp_path, "extract", ".", *options, "-o", "out.csv").returncode == 0
+    assert os.fsencode(NAME) in (tmp_path / "out.csv").read_bytes()
+
+
+@pytest.mark.parametrize("encoding", [None, "cp1252", "cp437"])
+def test_what_a_console_lacks_is_escaped(
+    tmp_path: Path, tiny_model: Path, encoding: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(tmp_path, "extract", NAME, "--model", str(tiny_model), encoding=encoding)
+    assert result.returncode == 1
+    assert result.stderr.count(b"\n") == 1
+    assert b"Traceback" not in result.stderr
+    shutil.copytree(tiny_model, tmp_path / "models" / FOLDER)
+    monkeypatch.setenv("EDGEVOICE_MODELS", str(tmp_path / "models"))
+    listed = run(tmp_path, "models", encoding=encoding)
+    assert listed.returncode == 0, listed.stderr
+    assert ("日本".encode() if encoding is None else rb"\u65e5\u672c") in listed.stdout
+
+
+def test_a_closed_console_of_windows_ends_a_command() -> None:
+    windows = SimpleNamespace(SIGINT=2, SIGTERM=15, SIGBREAK=21)
+    assert ending_signals(windows) == (2, 15, 21)
+
+
+def test_names_that_differ_in_case_alone_have_no_tables_apart(tmp_path: Path) -> None:
+    """They would be one file on a disk that does not tell them apart."""
+    rows = [Row(name, str(tmp_path / name)) for name in ("A.wav", "a.flac")]
+    with pytest.raises(ArgumentError, match="would both have the table"):
+        Output(str(tmp_path / "out"), None, False).arrange(rows)
+
+
+def test_the_line_of_status_leaves_nothing_of_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal:
+        text = ""
+
+        def isatty(self) -> bool:
+            return True
+
+        def write(self, text: str) -> None:
+            self.text += text
+
+        def flush(self) -> None: ...
+
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    line = statusline.StatusLine(SimpleNamespace())  # type: ignore[arg-type]
+    line._write("a long line")
+    line._write("short")
+    shown = [" "] * 20
+    column = 0
+    for letter in terminal.text:
+        column = 0 if letter == "\r" else column + 1
+        if letter != "\r":
+            shown[column - 1] = letter
+    assert "".join(shown).rstrip() == "short"
+    assert "\x1b" not in terminal.text
