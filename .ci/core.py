@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("cpu", "mic", "tables", "plot", "disvoice")
 TOOLS = ("hypothesis", "onnx", "pytest", "pytest-timeout")
 """The tests' own, at the versions of constraints.txt: they are not what is tried."""
-FOLDERS = ("audio", "files", "tables", "cli", "compat", "plotting")
+FOLDERS = ("audio", "corpus", "files", "tables", "cli", "compat", "plotting")
 LEFT_OUT = {
     *("test_arm64.py", "test_corpus_examples.py", "test_pages.py", "test_project.py", "test_readme.py", "test_wheel.py"),
     "test_workflows.py",

@@ -238,3 +238,27 @@ def test_the_recipe_lies_beside_the_table(run: Callable, corpus: Path) -> None:
     assert (recipe["level"], recipe["static"], recipe["model"]) == (2.0, False, "tiny")
     assert recipe["command"][:2] == ["extract", "../corpus/spk1"]
     assert str(corpus.parent) not in Path("out/t.csv.json").read_text()
+
+
+def test_a_dataset_by_shards_and_what_is_removed_from_it(
+    run: Callable, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgevoice.corpus.dataset._MOST", 2)
+    out = ("-o", "d.parquet/", "--static")
+    assert "; 1 of 3 parts made\n" in run("extract", "corpus", *out, "--shard", "2/2").err
+    assert "; 2 of 3 parts made, all are there\n" in run("extract", "corpus", *out, "--shard", "1/2").err
+    # The folder is there by now, and is a dataset without the stroke.
+    assert "nothing to do, all are there" in run("extract", "corpus", "-o", "d.parquet", "--static").err
+    (corpus / "both.wav").unlink()
+    outcome = run("extract", "corpus", *out)
+    assert outcome.code == 0
+    assert "edgevoice: removed 3 parts that the index no longer has: part-" in outcome.err
+    outcome = run("extract", "corpus", *out, "--hop", "0.1")
+    assert (outcome.code, "another recipe (hop 0.25, not 0.1)" in outcome.err) == (2, True)
+    (corpus / "spk1" / "u1.wav").write_text("broken")
+    outcome = run("extract", "corpus", *out, "--failed", "failed.csv")
+    assert outcome.code == 1
+    assert "u1.wav: is not audio" in outcome.err
+    # Known from the part, though nothing is done.
+    assert run("extract", "corpus", *out, "--failed", "again.csv").code == 0
+    assert Path("again.csv").read_text() == Path("failed.csv").read_text()

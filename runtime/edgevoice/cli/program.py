@@ -30,6 +30,8 @@ _EXTRAS = {
     "onnx_ir": "export",
     "matplotlib": "plot",
     "pandas": "tables",
+    "pyarrow": "tables",
+    "kaldiio": "tables",
 }
 """Packages that an extra brings, for where a module does not say so itself."""
 

@@ -50,6 +50,7 @@ class ParquetTable(Table):
             write_statistics=[name for name, _ in plain],
             column_encoding=dict.fromkeys(columns.values, "BYTE_STREAM_SPLIT"),
             store_schema=False,
+            data_page_version="2.0",
         )
         if recipe is not None:
             attributes = json.dumps({"recipe": recipe.to_dict()})
