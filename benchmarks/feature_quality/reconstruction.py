@@ -14,9 +14,9 @@ from benchmarks.label_efficiency.speakers import SEED, VALIDATION
 from edgevoice.config import ModelConfig
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.data.corpus import Corpus, read_corpus
+from edgevoice_export.data.corpus import Corpus, read_corpus, split_speakers
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.data.sampler import WindowSampler, split_speakers
+from edgevoice_export.data.sampler import WindowSampler
 
 Floats = NDArray[np.float32]
 Error = Callable[[Floats], Floats]

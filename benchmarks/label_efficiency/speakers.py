@@ -13,7 +13,7 @@ from benchmarks.label_efficiency.experiment import Experiment, Results, View
 from benchmarks.label_efficiency.featuresets import FeatureSet, Items
 from benchmarks.label_efficiency.scores import Curve, spans
 from benchmarks.label_efficiency.vectors import HandMade, Progress, Source, vectors
-from edgevoice_export.data.sampler import split_speakers
+from edgevoice_export.data.corpus import split_speakers
 
 TEST_SPEAKERS, LABELLED_SPEAKERS = 40, 25
 VALIDATION, SEED = 0.1, 0  # `edgevoice-export train`'s defaults: whom the models trained on the whole corpus have not heard

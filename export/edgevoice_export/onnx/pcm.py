@@ -150,8 +150,9 @@ def _convolution(graph: _Graph, samples: str, taper: NDArray[np.float64], step: 
     turns = graph.add("Mod", graph.add("Mul", bins, places), np.int64(size))
     angle = graph.add("Mul", graph.add("Cast", turns, to=TensorProto.DOUBLE), np.float64(2 * np.pi / size))
     parts = []
-    for wave in ("Cos", "Sin"):
-        tapered = graph.add("Cast", graph.add("Mul", graph.add(wave, angle), taper), to=TensorProto.FLOAT)
+    for quarter in (np.pi / 2, 0.0):  # cosines are sines: older ONNX Runtimes have no cosine in float64
+        wave = graph.add("Sin", graph.add("Add", angle, np.float64(quarter)))
+        tapered = graph.add("Cast", graph.add("Mul", wave, taper), to=TensorProto.FLOAT)
         part = graph.add("Conv", samples, graph.add("Unsqueeze", tapered, np.array([1])), strides=[step])
         parts.append(graph.add("Mul", part, part))
     return graph.add("Add", *parts)

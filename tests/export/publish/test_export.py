@@ -42,7 +42,7 @@ def test_folder_loads_and_extracts(exported: ModelFolder, audio_folder: Path):
 
 def test_model_json_says_where_it_comes_from(exported: ModelFolder, corpus: Corpus):
     config = exported.config
-    assert config.files.keys() == {"encoder.onnx", "decoder.onnx"}
+    assert config.files.keys() == {"encoder.onnx", "decoder.onnx", "frontend.onnx"}
     assert config.training.keys() == {"network.pt"}
     assert config.origin["trained_on"]["digest"] == f"sha256:{corpus.digest}"
     assert model_lineage(config) == (Run("cae-64 1.0.0", SETTINGS),)
