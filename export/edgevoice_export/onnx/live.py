@@ -10,7 +10,8 @@ Outputs: `descriptors` float32 (n, D); `ready` bool (n, 1), whether this hop com
 without which the other outputs mean nothing; `silent` and `gap` bool (n, 1); `state_out` float32 (n, S).
 
 The graph cuts windows, follows the level in float64 and computes the spectrogram, the bottleneck and the errors. The
-frames are those of `Stream` within 1e-5.
+frames are those of `Stream` within 1e-5 (by `stft`). A sample that is not finite and not lost spoils the state of its
+source: the caller must refuse it.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Live:
         self.extractor = load(folder.path)
 
     def run(self, samples: np.ndarray, lost: np.ndarray, state: np.ndarray) -> list[Any]:
-        return self.session.run(None, {"samples": samples, "lost": lost, "state": state})
+        return list(self.session.run(None, {"samples": samples, "lost": lost, "state": state}))
 
     def frames(self, hops: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, bool, bool]]:
         """What the graph gives for one source."""
