@@ -19,7 +19,7 @@ from edgevoice.frontend import FrontEnd
 from edgevoice.providers import PROVIDERS
 from edgevoice.workspaces import DeviceWorkspace, HostWorkspace
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.onnx.pcm import front_end_graph
+from edgevoice_export.onnx.frontend import front_end_graph
 
 SIZES = (1, 2, 4, 8)
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "drift": "tell how far features move from one model to another",
     "compact": "read a model's large matrices in 8 bits",
     "pcm": "convert a model to one portable file: samples in, descriptors out",
+    "live": "convert a model to one file that follows a source: samples and state in, frames out",
     "import-disvoice": "convert DisVoice's published weights",
 }
 """Every subcommand, each the module of its name, and what it does."""

@@ -12,7 +12,8 @@ from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, add_force, parser_of
 from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.modelfolder import find_model
-from edgevoice_export.onnx.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
+from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.onnx.pcm import compare_with_runtime, convert_to_pcm
 from edgevoice_export.publish.verify import default_tolerance
 
 TOLERANCE = 1e-3

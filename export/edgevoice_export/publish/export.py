@@ -20,7 +20,7 @@ from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert
-from edgevoice_export.onnx.pcm import front_end_graph
+from edgevoice_export.onnx.frontend import front_end_graph
 from edgevoice_export.publish.card import Training, trained_card
 from edgevoice_export.publish.drift import Drift
 from edgevoice_export.publish.folder import digests, write_folder

@@ -25,7 +25,7 @@ exit codes:
 _EXTRAS = {
     "av": "media",
     "torch": "export",
-    "onnx": "export",
+    "onnx": "graph",
     "onnxscript": "export",
     "onnx_ir": "export",
     "matplotlib": "plot",

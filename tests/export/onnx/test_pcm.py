@@ -17,7 +17,8 @@ from onnx import numpy_helper
 
 from edgevoice import ArgumentError, Extractor, ModelFolder, load
 from edgevoice_export.cli import main
-from edgevoice_export.onnx.pcm import TRANSFORMS, compare_with_runtime, convert_to_pcm
+from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.onnx.pcm import compare_with_runtime, convert_to_pcm
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,84 @@
+"""`edgevoice-export live`: a model's whole stream as one ONNX file, for other languages."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevoice.cli.console import show
+from edgevoice.cli.options import Commands, add_force, parser_of
+from edgevoice.extractor import load
+from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.modelfolder import ModelFolder, find_model
+from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.onnx.live import convert_to_live, describe
+
+_HOPS = 12  # of the vectors
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "live")
+    parser.add_argument("model", help="name or path of a model folder")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the file to write (default: MODEL-live.onnx)")
+    add_force(parser)
+    parser.add_argument("--vectors", type=Path, metavar="DIR", help="write samples, and the frames that must come of them")
+    parser.add_argument(
+        "--transform",
+        choices=TRANSFORMS,
+        default="stft",
+        help="how columns become spectra: by ONNX's STFT (the default), or by a convolution, which CUDA computes too",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    folder = find_model(options.model)
+    path = options.out or Path(f"{folder.config.name}-live.onnx")
+    files = {path: b"", path.with_name(f"{path.name}.json"): (json.dumps(describe(folder), indent=1) + "\n").encode()}
+    if options.vectors:
+        files |= {options.vectors / name: data for name, data in _vectors(folder).items()}
+    if not options.force:
+        for name in files:
+            refuse_existing(name)
+    files[path] = convert_to_live(folder, options.transform).SerializeToString()
+    for name, data in files.items():
+        with whole_file(name, options.force) as file:
+            file.write(data)
+    show(f"{path}: {len(files[path]) / 1e6:.1f} MB")
+    return 0
+
+
+def _vectors(folder: ModelFolder) -> dict[str, bytes]:
+    """Noise of several levels with silence and lost steps, and the frames that `Stream` makes of it: files by name."""
+    facts, rng = describe(folder), np.random.default_rng(0)
+    hop, step = facts["hop"], facts["step"]
+    levels = np.repeat(10 ** np.linspace(-0.5, -2.5, _HOPS), hop)
+    whole = np.clip(np.round(32768 * levels * 0.3 * rng.standard_normal(_HOPS * hop)), -32768, 32767).astype("<i2")
+    whole[4 * hop : 7 * hop] = 0
+    lost = np.zeros(_HOPS * hop // step, np.bool_)
+    lost[hop // step * 8 : hop // step * 10 + 1] = True
+    stream, frames = load(folder.path).stream(rate=facts["rate"]), []
+    for k, gone in enumerate(lost):
+        frames += list(stream.skip(step) if gone else stream.push(whole[k * step : (k + 1) * step]))
+    told: dict[str, Any] = {
+        "lost": [int(gone) for gone in lost],
+        "position": [frame.position for frame in frames],
+        "silent": [frame.silent for frame in frames],
+        "gap": [frame.gap for frame in frames],
+    }
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(facts["rate"])
+        file.writeframes(whole.tobytes())
+    values = np.stack([frame.values for frame in frames]).astype("<f4")
+    return {"samples.wav": sound.getvalue(), "frames.f32": values.tobytes(), "vectors.json": json.dumps(told).encode()}

@@ -1,0 +1,213 @@
+"""A whole stream as one ONNX graph, for programs in any language: a hop of samples and a state in, a frame and a state out.
+
+Inputs, for n sources at once, each independent of the others:
+
+- `samples` float32 (n, hop), at the model's rate, full scale 1, as they come from the source;
+- `lost` bool (n, hop // step): which steps of the hop hold lost samples; whatever stands in their place is not used;
+- `state` float32 (n, S): what the last call gave for the same source; zeros for a new source.
+
+Outputs: `descriptors` float32 (n, D); `ready` bool (n, 1), whether this hop completed a window that is not wholly lost,
+without which the other outputs mean nothing; `silent` and `gap` bool (n, 1); `state_out` float32 (n, S).
+
+The graph cuts windows, follows the level in float64 and computes the spectrogram, the bottleneck and the errors. The
+frames are those of `Stream` within 1e-5 (by `stft`). A sample that is not finite and not lost spoils the state of its
+source: the caller must refuse it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, compose, helper
+
+from edgevoice.config import SILENCE, ModelConfig
+from edgevoice.errors import ArgumentError
+from edgevoice.features import Layout
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.data.preprocessing import Preprocessing
+from edgevoice_export.onnx.frontend import TRANSFORMS, Transform, add_front_end
+from edgevoice_export.onnx.graph import Graph, floats
+from edgevoice_export.onnx.opset import OPSET
+
+_LAST = np.array([1])  # the axis along a source's numbers
+_RUNNING = 5  # numbers of the running level in a state: whether it has begun, mean and peak as pairs
+
+
+def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.ModelProto:
+    """Put windows, level and front end of a model folder before its networks.
+
+    Args:
+        folder: the model folder.
+        transform: as for `convert_to_pcm`.
+
+    Raises:
+        ModelFilesError: a network cannot be read.
+        ArgumentError: another transform; a level that needs the whole source; a window that is not a multiple of the hop.
+    """
+    if transform not in TRANSFORMS:
+        raise ArgumentError(f"transform {transform!r}: expected {' or '.join(TRANSFORMS)}")
+    config = folder.config
+    if config.level.default not in ("running", "window") and isinstance(config.level.default, str):
+        raise ArgumentError(
+            f"{config.name}: its level, {config.level.default}, needs the whole source; choose another model"
+        )
+    if config.audio.window % config.audio.hop:
+        raise ArgumentError(
+            f"{config.name}: its window, {config.audio.window}, is no multiple of its hop, {config.audio.hop}"
+        )
+    encoder, decoder = (onnx.load_from_string(folder.read(name)) for name in ("encoder.onnx", "decoder.onnx"))
+    encoder, decoder = compose.add_prefix(encoder, "encoder/"), compose.add_prefix(decoder, "decoder/")
+    kept = ["ready", "silent", "gap", "state_out"]
+    model = compose.merge_models(
+        _stream_graph(config, transform, max(encoder.ir_version, decoder.ir_version)),
+        encoder,
+        io_map=[("spectrogram", "encoder/spectrogram")],
+        outputs=["spectrogram", "encoder/bottleneck", *kept],
+    )
+    model = compose.merge_models(
+        model,
+        decoder,
+        io_map=[("spectrogram", "decoder/spectrogram"), ("encoder/bottleneck", "decoder/bottleneck")],
+        outputs=["encoder/bottleneck", "decoder/error", *kept],
+    )
+    graph = model.graph
+    graph.node.append(helper.make_node("Concat", ["encoder/bottleneck", "decoder/error"], ["descriptors"], axis=1))
+    outputs = {value.name: value for value in graph.output}
+    del graph.output[:]
+    graph.output.append(floats("descriptors", config.features.bottleneck + config.features.error))
+    graph.output.extend(outputs[name] for name in kept)
+    graph.name = config.name
+    model.producer_name, model.doc_string = "edgevoice-export", config.summary
+    helper.set_model_props(
+        model, {key: value if isinstance(value, str) else json.dumps(value) for key, value in describe(folder).items()}
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def describe(folder: ModelFolder) -> dict[str, Any]:
+    """What a program must know to use such a graph; the graph has it in its metadata too, each value as JSON."""
+    config, features = folder.config, folder.config.features
+    return {
+        "name": config.name,
+        "version": config.version,
+        "rate": config.audio.rate,
+        "window": config.audio.window,
+        "hop": config.audio.hop,
+        "step": config.level.step,
+        "state": state_size(config),
+        "level": config.level.default,
+        "names": Layout(features.bottleneck, features.error, config.audio.rate, config.audio.window).names,
+        "digests": {name: config.files[name] for name in ("encoder.onnx", "decoder.onnx")},
+    }
+
+
+def state_size(config: ModelConfig) -> int:
+    """Numbers in the state of one source."""
+    past = config.audio.window - config.audio.hop
+    return past + past // config.level.step + 1 + (_RUNNING if config.level.default == "running" else 0)
+
+
+def _stream_graph(config: ModelConfig, transform: Transform, ir_version: int) -> onnx.ModelProto:
+    """Samples, lost steps and state -> spectrogram, flags, state."""
+    graph, level = Graph(), config.level
+    window, hop, step = config.audio.window, config.audio.hop, config.level.step
+    past = window - hop
+    gone = graph.add("Unsqueeze", "lost", np.array([2]))
+    rows = graph.add("Reshape", "samples", np.array([-1, hop // step, step]))
+    heard = graph.add("Reshape", graph.add("Where", gone, np.float32(0), rows), np.array([-1, hop]))
+    marks = graph.add("Cast", "lost", to=TensorProto.FLOAT)
+    at = past + past // step
+    count = _columns(graph, "state", at, at + 1)
+    if past:
+        heard = graph.add("Concat", _columns(graph, "state", 0, past), heard, axis=1)
+        marks = graph.add("Concat", _columns(graph, "state", past, at), marks, axis=1)
+    # Where a window's hops are counted no further than they are needed, a source may go on for ever.
+    count = graph.add("Min", graph.add("Add", count, np.float32(1)), np.float32(window // hop))
+    full = graph.add("Equal", count, np.float32(window // hop))
+    whole = graph.add("ReduceMin", marks, _LAST, keepdims=1)
+    graph.add("And", full, graph.add("Less", whole, np.float32(0.5)), output="ready")
+    graph.add("Greater", graph.add("ReduceMax", marks, _LAST, keepdims=1), np.float32(0.5), output="gap")
+    exact = graph.add("Cast", heard, to=TensorProto.DOUBLE)
+    high, low = (graph.add(name, exact, _LAST, keepdims=1) for name in ("ReduceMax", "ReduceMin"))
+    rest: list[str] = []
+    if level.default == "running":
+        offset, peak, rest = _follow(graph, config, graph.add("Cast", rows, to=TensorProto.DOUBLE), at + 1)
+    elif level.default == "window":
+        offset = graph.add("ReduceMean", exact, _LAST, keepdims=1)
+        largest = _distance(graph, high, low, offset)
+        constant = level.peak_constant
+        peak = (
+            graph.add("Add", largest, np.float64(constant)) if constant else graph.add("Max", largest, np.float64(SILENCE))
+        )
+    else:
+        # Added to a value of the graph, so that there is one for each source.
+        offset = graph.add("Mul", high, np.float64(0))
+        peak = graph.add("Add", offset, np.float64(1 / float(level.default)))
+    graph.add("Less", _distance(graph, high, low, offset), np.float64(SILENCE), output="silent")
+    levelled = graph.add("Div", graph.add("Sub", exact, offset), peak)
+    add_front_end(graph, Preprocessing.of(config), transform, levelled)
+    kept = [_columns(graph, heard, hop, window), _columns(graph, marks, hop // step, window // step)] if past else []
+    graph.add("Concat", *kept, count, *rest, axis=1, output="state_out")
+    proto = helper.make_graph(
+        graph.nodes,
+        "stream",
+        [
+            floats("samples", hop),
+            helper.make_tensor_value_info("lost", TensorProto.BOOL, ["n", hop // step]),
+            floats("state", state_size(config)),
+        ],
+        [
+            floats("spectrogram", 1, *Preprocessing.of(config).shape),
+            *(helper.make_tensor_value_info(name, TensorProto.BOOL, ["n", 1]) for name in ("ready", "silent", "gap")),
+            floats("state_out", state_size(config)),
+        ],
+        graph.constants,
+    )
+    return helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
+
+
+def _follow(graph: Graph, config: ModelConfig, rows: str, at: int) -> tuple[str, str, list[str]]:
+    """The running level after the steps `rows`: mean, peak, and what of them goes into the state."""
+    level = config.level
+    begun = graph.add("Greater", _columns(graph, "state", at, at + 1), np.float32(0.5))
+    mean, peak = (_double(graph, place) for place in (at + 1, at + 3))
+    floor = np.float64(level.peak_floor)
+    peak = graph.add("Max", peak, floor)
+    means, highs, lows = (
+        graph.add(name, rows, np.array([2]), keepdims=0) for name in ("ReduceMean", "ReduceMax", "ReduceMin")
+    )
+    for k in range(config.audio.hop // level.step):
+        own, high, low, gone = (_columns(graph, value, k, k + 1) for value in (means, highs, lows, "lost"))
+        moved = graph.add("Add", mean, graph.add("Mul", graph.add("Sub", own, mean), np.float64(level.mean_rate)))
+        new = graph.add("Where", begun, moved, own)
+        fallen = graph.add("Mul", peak, np.float64(level.decay))
+        raised = graph.add("Max", fallen, _distance(graph, high, low, new), floor)
+        mean, peak = graph.add("Where", gone, mean, new), graph.add("Where", gone, peak, raised)
+        begun = graph.add("Or", begun, graph.add("Not", gone))
+    return mean, peak, [graph.add("Cast", begun, to=TensorProto.FLOAT), *_pair(graph, mean), *_pair(graph, peak)]
+
+
+def _distance(graph: Graph, high: str, low: str, offset: str) -> str:
+    """The largest |x - offset|."""
+    return graph.add("Max", graph.add("Sub", high, offset), graph.add("Sub", offset, low))
+
+
+def _columns(graph: Graph, value: str, first: int, last: int) -> str:
+    return graph.add("Slice", value, np.array([first]), np.array([last]), _LAST)
+
+
+def _double(graph: Graph, at: int) -> str:
+    """A number of the state, float64 (n, 1): the sum of two of float32, 48 bits in all."""
+    parts = (graph.add("Cast", _columns(graph, "state", k, k + 1), to=TensorProto.DOUBLE) for k in (at, at + 1))
+    return graph.add("Add", *parts)
+
+
+def _pair(graph: Graph, value: str) -> list[str]:
+    """Two float32 (n, 1) whose sum is `value`."""
+    high = graph.add("Cast", value, to=TensorProto.FLOAT)
+    rest = graph.add("Sub", value, graph.add("Cast", high, to=TensorProto.DOUBLE))
+    return [high, graph.add("Cast", rest, to=TensorProto.FLOAT)]

@@ -1,0 +1,141 @@
+"""The graph with a state gives the frames of `Stream`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgevoice import ArgumentError, Extractor, ModelFolder, load
+from edgevoice_export.cli import main
+from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.onnx.live import convert_to_live, describe
+
+
+class Live:
+    """Sources of one session, hop by hop."""
+
+    def __init__(self, folder: ModelFolder, transform: Any = "stft") -> None:
+        data = convert_to_live(folder, transform).SerializeToString()
+        self.session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        self.facts = describe(folder)
+        self.extractor = load(folder.path)
+
+    def run(self, samples: np.ndarray, lost: np.ndarray, state: np.ndarray) -> list[Any]:
+        return list(self.session.run(None, {"samples": samples, "lost": lost, "state": state}))
+
+    def frames(self, hops: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, bool, bool]]:
+        """What the graph gives for one source."""
+        state, found = np.zeros((1, self.facts["state"]), np.float32), []
+        for samples, lost in hops:
+            values, ready, silent, gap, state = self.run(samples[None], lost[None], state)
+            if ready[0, 0]:
+                found.append((values[0], bool(silent[0, 0]), bool(gap[0, 0])))
+        return found
+
+    def expected(self, hops: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, bool, bool]]:
+        """What `Stream` gives."""
+        stream, step, found = self.extractor.stream(rate=self.facts["rate"]), self.facts["step"], []
+        for samples, lost in hops:
+            for k, gone in enumerate(lost):
+                block = stream.skip(step) if gone else stream.push(samples[k * step : (k + 1) * step])
+                found += [(frame.values, frame.silent, frame.gap) for frame in block]
+        return found
+
+    def make(self, seed: int, hops: int, loudness: float, rate: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        rng, steps = np.random.default_rng(seed), self.facts["hop"] // self.facts["step"]
+        made = []
+        for _ in range(hops):
+            loud = loudness * 10 ** rng.uniform(-2, 0)
+            noise = loud * rng.standard_normal(self.facts["hop"]) + 0.05 * loudness
+            made.append((noise.astype(np.float32), rng.random(steps) < rate))
+        return made
+
+
+def same(found: Any, expected: Any, tolerance: float = 1e-5) -> None:
+    assert [flags for _, *flags in found] == [flags for _, *flags in expected]
+    for (values, *_), (wanted, *_) in zip(found, expected, strict=True):
+        np.testing.assert_allclose(values, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.fixture(scope="module")
+def live(tiny: Extractor) -> Live:
+    return Live(tiny.folder)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 999), st.integers(1, 7), st.sampled_from([0, 1e-5, 0.01, 0.3]), st.sampled_from([0, 0.1, 0.6, 1]))
+def test_frames_of_stream(live: Live, seed: int, hops: int, loudness: float, rate: float) -> None:
+    source = live.make(seed, hops, loudness, rate)
+    same(live.frames(source), live.expected(source))
+
+
+def test_sources_of_a_batch_are_independent_and_a_new_one_begins_amid_them(live: Live) -> None:
+    first, second, third = (live.make(seed, 6, 0.2, 0.2) for seed in range(3))
+    state: np.ndarray = np.zeros((2, live.facts["state"]), np.float32)
+    found: list[list[Any]] = [[], [], []]
+    for k in range(6):
+        if k == 3:  # the second source ends, the third takes its place
+            state[1] = 0
+        pair = [first[k], second[k] if k < 3 else third[k - 3]]
+        samples, lost = (np.stack(parts) for parts in zip(*pair, strict=True))
+        values, ready, silent, gap, state = live.run(samples, lost, state)
+        for row, source in enumerate((0, 1 if k < 3 else 2)):
+            if ready[row, 0]:
+                found[source].append((values[row], bool(silent[row, 0]), bool(gap[row, 0])))
+    same(found[0], live.expected(first))
+    same(found[1], live.expected(second[:3]))
+    same(found[2], live.expected(third[:3]))
+
+
+@pytest.mark.parametrize("name", ["cae-64", "lamprou-64"])
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_shipped_models(name: str, transform: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    model = Live(load(name).folder, transform)
+    assert capfd.readouterr() == ("", "")
+    source = model.make(1, 4, 0.2, 0.1)
+    same(model.frames(source), model.expected(source), 1e-5 if transform == "stft" else 1e-3)
+
+
+def test_refuses_what_cannot_be_live(make_model: Callable[..., Path]) -> None:
+    folder = ModelFolder.open(make_model(level={"default": "utterance"}))
+    with pytest.raises(ArgumentError, match="whole source"):
+        convert_to_live(folder)
+    with pytest.raises(ArgumentError, match="transform"):
+        convert_to_live(folder, "fft")  # type: ignore[arg-type]
+
+
+def test_command_without_pytorch(tiny: Extractor, tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\nfrom edgevoice_export.cli import main; sys.exit(main(sys.argv[1:]))\n"
+    )
+    path, vectors = tmp_path / "tiny.onnx", tmp_path / "vectors"
+    words = ["live", str(tiny.folder.path), "-o", str(path), "--vectors", str(vectors)]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads((tmp_path / "tiny.onnx.json").read_text())
+    assert facts == describe(tiny.folder)
+    kept = {item.key: item.value for item in onnx.load(path).metadata_props}
+    assert json.loads(kept["names"]) == facts["names"] == tiny.layout.names
+    # The vectors say all that another program needs to try itself.
+    told = json.loads((vectors / "vectors.json").read_text())
+    with wave.open(str(vectors / "samples.wav")) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (facts["rate"], 1, 2)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+    lost = np.array(told["lost"], bool).reshape(-1, facts["hop"] // facts["step"])
+    assert lost.any()
+    found = Live(tiny.folder).frames(list(zip(samples.reshape(-1, facts["hop"]), lost, strict=True)))
+    values = np.fromfile(vectors / "frames.f32", "<f4").reshape(-1, len(facts["names"]))
+    same(found, list(zip(values, told["silent"], told["gap"], strict=True)))
+    assert main(["live", str(tiny.folder.path), "-o", str(path)]) == 2
