@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from edgevoice.cli.console import show
-from edgevoice.cli.options import Commands, add_force, parser_of
+from edgevoice.cli.options import Commands
 from edgevoice.extractor import load
 from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.modelfolder import ModelFolder, find_model
-from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.cli.graphoptions import graph_parser
 from edgevoice_export.onnx.live import convert_to_live, describe
 
 _HOPS = 12  # of the vectors
@@ -24,17 +24,8 @@ _HOPS = 12  # of the vectors
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "live")
-    parser.add_argument("model", help="name or path of a model folder")
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the file to write (default: MODEL-live.onnx)")
-    add_force(parser)
+    parser = graph_parser(commands, "live")
     parser.add_argument("--vectors", type=Path, metavar="DIR", help="write samples, and the frames that must come of them")
-    parser.add_argument(
-        "--transform",
-        choices=TRANSFORMS,
-        default="stft",
-        help="how columns become spectra: by ONNX's STFT (the default), or by a convolution, which CUDA computes too",
-    )
     parser.set_defaults(run=run)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from edgevoice.cli.console import show
-from edgevoice.cli.options import Commands, add_force, parser_of
+from edgevoice.cli.options import Commands
 from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.modelfolder import find_model
-from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.cli.graphoptions import graph_parser
 from edgevoice_export.onnx.pcm import compare_with_runtime, convert_to_pcm
 from edgevoice_export.publish.verify import default_tolerance
 
@@ -21,16 +21,7 @@ TOLERANCE = 1e-3
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "pcm")
-    parser.add_argument("model", help="name or path of a model folder")
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the file to write (default: MODEL-pcm.onnx)")
-    add_force(parser)
-    parser.add_argument(
-        "--transform",
-        choices=TRANSFORMS,
-        default="stft",
-        help="how columns become spectra: by ONNX's STFT (the default), or by a convolution, which CUDA computes too",
-    )
+    parser = graph_parser(commands, "pcm")
     parser.set_defaults(run=run)
 
 

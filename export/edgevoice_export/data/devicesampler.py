@@ -2,8 +2,8 @@
 
 NumPy makes 2 000 spectrograms a second on one core; a GPU that trains on them then waits. Here draws, levels, changes and
 spectrograms are tensor operations of fixed shapes, so that a step of training can be one CUDA graph. All that is random
-comes from PyTorch's generator of the device: `torch.manual_seed` decides it. For the same draws, spectrograms differ from
-NumPy's by float32 rounding (up to 5e-5 of what is standardised, in the quietest bands).
+comes from PyTorch's generator of the device: `torch.manual_seed` decides it. For the same draws, standardised
+spectrograms differ from NumPy's by rounding, less than 1e-4 in the quietest bands.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ projection that is thrown away after training, as T. Chen et al. have it ("A sim
 visual representations", ICML 2020).
 
 It costs no time: half of the windows of a batch are drawn from the recordings of the other half. With too large a weight
-the reconstruction gets worse; the default temperature and projection were chosen by linear probes on speakers that were
-not trained on.
+the reconstruction gets worse. The default temperature, 0.1, is the best one that Chen et al. report for normalised
+projections; no others were compared here.
 """
 
 from __future__ import annotations
