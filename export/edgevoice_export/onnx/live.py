@@ -30,10 +30,8 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.frontend import TRANSFORMS, Transform, add_front_end
 from edgevoice_export.onnx.graph import Graph, floats
+from edgevoice_export.onnx.graphlevels import LAST, Heard, columns, distance, graph_level
 from edgevoice_export.onnx.opset import OPSET
-
-_LAST = np.array([1])  # the axis along a source's numbers
-_RUNNING = 5  # numbers of the running level in a state: whether it has begun, mean and peak as pairs
 
 
 def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.ModelProto:
@@ -50,10 +48,7 @@ def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.
     if transform not in TRANSFORMS:
         raise ArgumentError(f"transform {transform!r}: expected {' or '.join(TRANSFORMS)}")
     config = folder.config
-    if config.level.default not in ("running", "window") and isinstance(config.level.default, str):
-        raise ArgumentError(
-            f"{config.name}: its level, {config.level.default}, needs the whole source; choose another model"
-        )
+    graph_level(config)
     if config.audio.window % config.audio.hop:
         raise ArgumentError(
             f"{config.name}: its window, {config.audio.window}, is no multiple of its hop, {config.audio.hop}"
@@ -108,12 +103,12 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
 def state_size(config: ModelConfig) -> int:
     """Numbers in the state of one source."""
     past = config.audio.window - config.audio.hop
-    return past + past // config.level.step + 1 + (_RUNNING if config.level.default == "running" else 0)
+    return past + past // config.level.step + 1 + graph_level(config).state
 
 
 def _stream_graph(config: ModelConfig, transform: Transform, ir_version: int) -> onnx.ModelProto:
     """Samples, lost steps and state -> spectrogram, flags, state."""
-    graph, level = Graph(), config.level
+    graph = Graph()
     window, hop, step = config.audio.window, config.audio.hop, config.level.step
     past = window - hop
     gone = graph.add("Unsqueeze", "lost", np.array([2]))
@@ -121,36 +116,24 @@ def _stream_graph(config: ModelConfig, transform: Transform, ir_version: int) ->
     heard = graph.add("Reshape", graph.add("Where", gone, np.float32(0), rows), np.array([-1, hop]))
     marks = graph.add("Cast", "lost", to=TensorProto.FLOAT)
     at = past + past // step
-    count = _columns(graph, "state", at, at + 1)
+    count = columns(graph, "state", at, at + 1)
     if past:
-        heard = graph.add("Concat", _columns(graph, "state", 0, past), heard, axis=1)
-        marks = graph.add("Concat", _columns(graph, "state", past, at), marks, axis=1)
+        heard = graph.add("Concat", columns(graph, "state", 0, past), heard, axis=1)
+        marks = graph.add("Concat", columns(graph, "state", past, at), marks, axis=1)
     # Where a window's hops are counted no further than they are needed, a source may go on for ever.
     count = graph.add("Min", graph.add("Add", count, np.float32(1)), np.float32(window // hop))
     full = graph.add("Equal", count, np.float32(window // hop))
-    whole = graph.add("ReduceMin", marks, _LAST, keepdims=1)
+    whole = graph.add("ReduceMin", marks, LAST, keepdims=1)
     graph.add("And", full, graph.add("Less", whole, np.float32(0.5)), output="ready")
-    graph.add("Greater", graph.add("ReduceMax", marks, _LAST, keepdims=1), np.float32(0.5), output="gap")
+    graph.add("Greater", graph.add("ReduceMax", marks, LAST, keepdims=1), np.float32(0.5), output="gap")
     exact = graph.add("Cast", heard, to=TensorProto.DOUBLE)
-    high, low = (graph.add(name, exact, _LAST, keepdims=1) for name in ("ReduceMax", "ReduceMin"))
-    rest: list[str] = []
-    if level.default == "running":
-        offset, peak, rest = _follow(graph, config, graph.add("Cast", rows, to=TensorProto.DOUBLE), at + 1)
-    elif level.default == "window":
-        offset = graph.add("ReduceMean", exact, _LAST, keepdims=1)
-        largest = _distance(graph, high, low, offset)
-        constant = level.peak_constant
-        peak = (
-            graph.add("Add", largest, np.float64(constant)) if constant else graph.add("Max", largest, np.float64(SILENCE))
-        )
-    else:
-        # Added to a value of the graph, so that there is one for each source.
-        offset = graph.add("Mul", high, np.float64(0))
-        peak = graph.add("Add", offset, np.float64(1 / float(level.default)))
-    graph.add("Less", _distance(graph, high, low, offset), np.float64(SILENCE), output="silent")
+    high, low = (graph.add(name, exact, LAST, keepdims=1) for name in ("ReduceMax", "ReduceMin"))
+    steps = graph.add("Cast", rows, to=TensorProto.DOUBLE)
+    offset, peak, rest = graph_level(config).add(graph, config, Heard(steps, exact, high, low), at + 1)
+    graph.add("Less", distance(graph, high, low, offset), np.float64(SILENCE), output="silent")
     levelled = graph.add("Div", graph.add("Sub", exact, offset), peak)
     add_front_end(graph, Preprocessing.of(config), transform, levelled)
-    kept = [_columns(graph, heard, hop, window), _columns(graph, marks, hop // step, window // step)] if past else []
+    kept = [columns(graph, heard, hop, window), columns(graph, marks, hop // step, window // step)] if past else []
     graph.add("Concat", *kept, count, *rest, axis=1, output="state_out")
     proto = helper.make_graph(
         graph.nodes,
@@ -168,46 +151,3 @@ def _stream_graph(config: ModelConfig, transform: Transform, ir_version: int) ->
         graph.constants,
     )
     return helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
-
-
-def _follow(graph: Graph, config: ModelConfig, rows: str, at: int) -> tuple[str, str, list[str]]:
-    """The running level after the steps `rows`: mean, peak, and what of them goes into the state."""
-    level = config.level
-    begun = graph.add("Greater", _columns(graph, "state", at, at + 1), np.float32(0.5))
-    mean, peak = (_double(graph, place) for place in (at + 1, at + 3))
-    floor = np.float64(level.peak_floor)
-    peak = graph.add("Max", peak, floor)
-    means, highs, lows = (
-        graph.add(name, rows, np.array([2]), keepdims=0) for name in ("ReduceMean", "ReduceMax", "ReduceMin")
-    )
-    for k in range(config.audio.hop // level.step):
-        own, high, low, gone = (_columns(graph, value, k, k + 1) for value in (means, highs, lows, "lost"))
-        moved = graph.add("Add", mean, graph.add("Mul", graph.add("Sub", own, mean), np.float64(level.mean_rate)))
-        new = graph.add("Where", begun, moved, own)
-        fallen = graph.add("Mul", peak, np.float64(level.decay))
-        raised = graph.add("Max", fallen, _distance(graph, high, low, new), floor)
-        mean, peak = graph.add("Where", gone, mean, new), graph.add("Where", gone, peak, raised)
-        begun = graph.add("Or", begun, graph.add("Not", gone))
-    return mean, peak, [graph.add("Cast", begun, to=TensorProto.FLOAT), *_pair(graph, mean), *_pair(graph, peak)]
-
-
-def _distance(graph: Graph, high: str, low: str, offset: str) -> str:
-    """The largest |x - offset|."""
-    return graph.add("Max", graph.add("Sub", high, offset), graph.add("Sub", offset, low))
-
-
-def _columns(graph: Graph, value: str, first: int, last: int) -> str:
-    return graph.add("Slice", value, np.array([first]), np.array([last]), _LAST)
-
-
-def _double(graph: Graph, at: int) -> str:
-    """A number of the state, float64 (n, 1): the sum of two of float32, 48 bits in all."""
-    parts = (graph.add("Cast", _columns(graph, "state", k, k + 1), to=TensorProto.DOUBLE) for k in (at, at + 1))
-    return graph.add("Add", *parts)
-
-
-def _pair(graph: Graph, value: str) -> list[str]:
-    """Two float32 (n, 1) whose sum is `value`."""
-    high = graph.add("Cast", value, to=TensorProto.FLOAT)
-    rest = graph.add("Sub", value, graph.add("Cast", high, to=TensorProto.DOUBLE))
-    return [high, graph.add("Cast", rest, to=TensorProto.FLOAT)]

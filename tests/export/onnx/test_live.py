@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,6 +107,23 @@ def test_shipped_models(name: str, transform: Any, capfd: pytest.CaptureFixture[
     assert capfd.readouterr() == ("", "")
     source = model.make(1, 4, 0.2, 0.1)
     same(model.frames(source), model.expected(source), 1e-5 if transform == "stft" else 1e-3)
+
+
+@pytest.mark.parametrize("name", ["cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64"])
+def test_a_recording(name: str, speech: Path) -> None:
+    model = Live(load(name).folder)
+    hop, steps = model.facts["hop"], model.facts["hop"] // model.facts["step"]
+    samples = np.resize(soundfile.read(speech, dtype="float32")[0], 12 * hop).reshape(12, hop)
+    source = [
+        (block, np.arange(steps) == k if k in (2, 7) else np.zeros(steps, np.bool_)) for k, block in enumerate(samples)
+    ]
+    same(model.frames(source), model.expected(source))
+
+
+def test_a_fixed_gain(make_model: Callable[..., Path]) -> None:
+    model = Live(ModelFolder.open(make_model(level={"default": 2.5})))
+    source = model.make(3, 5, 0.2, 0.2)
+    same(model.frames(source), model.expected(source))
 
 
 def test_refuses_what_cannot_be_live(make_model: Callable[..., Path]) -> None:
