@@ -16,11 +16,13 @@ from edgevoice.config import FeaturesConfig, ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.inference import FRONT_END
 from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.codes.rounding import rounded
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert
 from edgevoice_export.onnx.frontend import front_end_graph
+from edgevoice_export.onnx.halves import store_halves
 from edgevoice_export.publish.card import Training, trained_card
 from edgevoice_export.publish.drift import Drift
 from edgevoice_export.publish.folder import digests, write_folder
@@ -78,9 +80,11 @@ def export_checkpoint(
     settings = trained.settings
     architecture = ARCHITECTURES[settings.arch]
     preprocessing = architecture.preprocessing
-    weights = Weights(settings.arch, settings.units, trained.weights)
+    weights = Weights(settings.arch, settings.units, rounded(trained.weights))
     network = weights.network()
     graphs = _converted(weights)
+    for graph in graphs.values():
+        store_halves(graph)
     front_end = front_end_graph(preprocessing, "convolution", max(graph.ir_version for graph in graphs.values()))
     networks = {name: graph.SerializeToString() for name, graph in {**graphs, FRONT_END: front_end}.items()}
     packed = {NETWORK_FILE: pack_weights(weights, graphs)}

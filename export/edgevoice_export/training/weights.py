@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
@@ -23,6 +22,7 @@ from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
 from edgevoice_export.onnx.blockcodes import BlockCodes
+from edgevoice_export.onnx.halves import constants
 from edgevoice_export.training.checkpoint import Checkpoint, load_tensors
 from edgevoice_export.training.lineage import Lineage, Run, model_lineage
 
@@ -169,11 +169,7 @@ def _hint(folder: ModelFolder) -> str:
 
 def _initialisers(graphs: dict[str, onnx.ModelProto]) -> dict[tuple[str, str], NDArray[Any]]:
     """The arrays that graphs hold, by file and name."""
-    return {
-        (file, initialiser.name): numpy_helper.to_array(initialiser)
-        for file, graph in graphs.items()
-        for initialiser in graph.graph.initializer
-    }
+    return {(file, name): array for file, graph in graphs.items() for name, array in constants(graph).items()}
 
 
 def _same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:

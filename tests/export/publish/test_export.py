@@ -17,6 +17,7 @@ from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.codes.rounding import rounded
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.publish import export as module
@@ -106,7 +107,17 @@ def test_weights_come_back_from_the_folder(exported: ModelFolder, trained: Path)
     packed, checkpoint = read_weights(exported.path), read_weights(trained / BEST)
     assert packed[:2] == checkpoint[:2] == ("cae", 64)
     assert packed.tensors.keys() == checkpoint.tensors.keys()
-    assert all(torch.equal(packed.tensors[name], tensor) for name, tensor in checkpoint.tensors.items())
+    wanted = rounded(checkpoint.tensors)
+    assert all(torch.equal(packed.tensors[name], tensor) for name, tensor in wanted.items())
+    assert not torch.equal(wanted["encoder.linear.weight"], checkpoint.tensors["encoder.linear.weight"])
+
+
+def test_large_matrices_are_kept_in_half_the_bytes(exported: ModelFolder):
+    for name in ("encoder.onnx", "decoder.onnx"):
+        sizes = {
+            t.data_type: t.ByteSize() for t in onnx.load(exported.path / name).graph.initializer if t.ByteSize() > 2**18
+        }
+        assert sizes.get(onnx.TensorProto.FLOAT16, 0) > 64 * 7168 * 2, name
 
 
 def test_network_file_leaves_the_large_matrices_to_the_graphs(exported: ModelFolder):

@@ -1,0 +1,64 @@
+"""Large matrices as float16 in a graph that computes in float32: the file halves, the numbers stay.
+
+Nothing is rounded here: a matrix is kept so only where float16 holds each of its numbers exactly, which
+`codes.rounding` sees to before a network is converted. The graph casts it to float32. ONNX Runtime computes the Cast once,
+at load, so that time, memory and results are those of the same weights in float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+HALF = ".float16"
+"""Appended to the name of a matrix that a graph keeps as float16; the Cast gives it under its own name."""
+
+SMALLEST = 1 << 12
+"""Numbers of a matrix from which on it is kept so: smaller ones save less than 8 KB each."""
+
+
+def store_halves(model: onnx.ModelProto) -> list[str]:
+    """Keep float32 constants that float16 holds exactly as float16, in place; return their names."""
+    graph = model.graph
+    names = []
+    for constant in list(graph.initializer):
+        if constant.data_type != TensorProto.FLOAT:
+            continue
+        array = numpy_helper.to_array(constant)
+        if array.size < SMALLEST:
+            continue
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16)
+        if not np.array_equal(half.astype(np.float32), array):
+            continue
+        names.append(constant.name)
+        graph.initializer.remove(constant)
+        graph.initializer.append(numpy_helper.from_array(half, constant.name + HALF))
+        graph.node.insert(0, helper.make_node("Cast", [constant.name + HALF], [constant.name], to=TensorProto.FLOAT))
+    return names
+
+
+def widen_halves(model: onnx.ModelProto) -> None:
+    """Undo `store_halves`, in place: every matrix is a float32 constant again."""
+    graph = model.graph
+    arrays = constants(model)
+    for node in list(graph.node):
+        if node.op_type == "Cast" and node.input[0] == node.output[0] + HALF:
+            graph.node.remove(node)
+    for constant in list(graph.initializer):
+        if constant.name.endswith(HALF):
+            graph.initializer.remove(constant)
+            name = constant.name.removesuffix(HALF)
+            graph.initializer.append(numpy_helper.from_array(arrays[name], name))
+
+
+def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
+    """The constants of a graph by name; what it keeps as float16 is float32 here, under its own name."""
+    arrays = {constant.name: numpy_helper.to_array(constant) for constant in model.graph.initializer}
+    return {
+        name.removesuffix(HALF): array.astype(np.float32) if name.endswith(HALF) else array for name, array in arrays.items()
+    }
