@@ -27,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark, or go on with it; then write JSON, figures and the page."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not (options.data / TABLE).is_file():
-        parser.error(f"{options.data}: has no {TABLE} with the columns file, speaker, gender and age")
+    for folder in (options.data, options.unheard):
+        if not (folder / TABLE).is_file():
+            parser.error(f"{folder}: has no {TABLE} with the columns file, speaker, gender and age")
     models: list[ModelFolder] = []
     absent: list[str] = []
     for name in options.models:
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.disvoice:
         models += _disvoice(options.disvoice, options.work / "disvoice")
 
-    results = run(options.data, models, absent, _settings(options), options.work, _bar)
+    results = run(options.data, options.unheard, models, absent, _settings(options), options.work, _bar)
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(results, options.out / f"{NAME}.json")
     page = options.out / f"{NAME}.md"
@@ -62,7 +63,7 @@ def _disvoice(source: Path, folder: Path) -> list[ModelFolder]:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(options.repeats, options.recordings, tuple(sorted(options.linear)), options.linear_windows)
+    return Settings(options.recordings, tuple(sorted(options.linear)), options.linear_windows)
 
 
 def _bar(items: Sequence[Any], name: str) -> Iterable[Any]:
@@ -72,12 +73,19 @@ def _bar(items: Sequence[Any], name: str) -> Iterable[Any]:
 def _parser() -> argparse.ArgumentParser:
     usual = Settings()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feature_quality", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with utterances.csv: file, speaker, gender, age")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder to fit on, with utterances.csv: file, speaker, gender, age"
+    )
+    parser.add_argument(
+        "--unheard",
+        type=Path,
+        required=True,
+        help="such a folder to measure on, of speakers that no model was trained on or chosen by",
+    )
     parser.add_argument(
         "--models", nargs="+", default=list(SHIPPED), metavar="MODEL", help="by name or path; the first is what is judged"
     )
     parser.add_argument("--disvoice", type=Path, help="DisVoice's wheel or folder: its published networks are compared too")
-    parser.add_argument("--repeats", type=int, default=usual.repeats, help=f"divisions of the speakers ({usual.repeats})")
     parser.add_argument(
         "--recordings",
         type=int,

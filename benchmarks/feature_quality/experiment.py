@@ -1,4 +1,8 @@
-"""The benchmark: every feature set through the probes, the degradations and, where it has a decoder, the reconstruction."""
+"""The benchmark: every feature set through the probes, the degradations and, where it has a decoder, the reconstruction.
+
+Probes and linear codes are fitted on one folder of recordings. All figures are of another folder, whose speakers nothing was
+fitted on, trained on or chosen by.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +46,9 @@ PARTS = ("code", "reconstruction error")
 MovementTable = dict[str, dict[str, Movement]]
 """By feature set, then by degradation."""
 
+Vectors = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""By feature set: of the recordings to fit on, and of those to measure on, (recordings, dimensions) each."""
+
 Bar = Callable[[Sequence[Any], str], Iterable[Any]]
 """Wraps a list that is gone through, under a name: a progress bar."""
 
@@ -50,8 +57,6 @@ Bar = Callable[[Sequence[Any], str], Iterable[Any]]
 class Settings:
     """How much is done."""
 
-    repeats: int = 3
-    """Divisions of the speakers for the probes."""
     stability_recordings: int = 48
     linear_units: tuple[int, ...] = (64, 256)
     linear_windows: int = 16_000
@@ -63,7 +68,10 @@ class Results:
     """What came of it; feature sets in the order that they were asked for, the first being the one to judge."""
 
     settings: Settings
+    fitted: tuple[Recording, ...]
+    """Recordings that probes and linear codes were fitted on."""
     recordings: tuple[Recording, ...]
+    """Recordings that everything was measured on."""
     models: tuple[ModelFolder, ...]
     absent: tuple[str, ...]
     dimensions: dict[str, int]
@@ -81,54 +89,65 @@ class Results:
     """By code, then by level."""
     not_comparable: tuple[str, ...]
     """Models that see another spectrogram."""
-    held_out_speakers: int
+
+    @property
+    def speakers(self) -> int:
+        """How many speakers everything was measured on."""
+        return len({recording.speaker for recording in self.recordings})
 
 
 def run(
-    data: Path, models: Sequence[ModelFolder], absent: Sequence[str], settings: Settings, work: Path, bar: Bar
+    data: Path,
+    unheard: Path,
+    models: Sequence[ModelFolder],
+    absent: Sequence[str],
+    settings: Settings,
+    work: Path,
+    bar: Bar,
 ) -> Results:
     """Run the benchmark, or go on with it.
 
     Args:
-        data: folder of recordings with `utterances.csv`.
+        data: folder of recordings with `utterances.csv`, to fit on.
+        unheard: another one, to measure on.
         models: what is compared; the linear codes see the first one's spectrograms, at the level `running`.
         absent: names of models that could not be found.
         settings: how much is done.
         work: folder to keep what was computed in.
         bar: progress bars.
     """
-    recordings = read_recordings(data)
+    fitted, tested = read_recordings(data), read_recordings(unheard)
+    probes = Probes(fitted, tested, work / "probes")
     speech = Speech(data, models[0].config, work / "corpora")
     codes = _linear_codes(speech, settings, work)
     sources: list[Source] = [Named(folder.config.name, Functionals(str(folder.path))) for folder in models]
     sources += [LinearFunctionals(code, speech.config) for code in codes]
-    sources += [OpenSmile(), Named("pyAudioAnalysis", HandMade())]
+    sources += [OpenSmile("eGeMAPSv02"), OpenSmile("ComParE_2016"), Named("pyAudioAnalysis", HandMade())]
 
-    probes = Probes(recordings, settings.repeats, work / "probes")
-    vectors = {
-        source.name: vectors_by_folder(
-            source, data, [recording.file for recording in recordings], work / "vectors", _labelled(bar, source.name)
-        )
-        for source in sources
-    }
+    def vectors_of(source: Source, folder: Path, recordings: Sequence[Recording]) -> NDArray[np.float32]:
+        files = [recording.file for recording in recordings]
+        return vectors_by_folder(source, folder, files, work / "vectors", _labelled(bar, source.name))
+
+    vectors = {source.name: (vectors_of(source, data, fitted), vectors_of(source, unheard, tested)) for source in sources}
     units = {folder.config.name: folder.config.features.bottleneck for folder in models}
     units |= {f"PCA-{code.units}": code.units for code in codes}
-    moved, part_moved, clipped = _movements(data, recordings, sources, vectors, units, settings, work, bar)
-    held_out, other = _reconstruction(models, codes, speech, work, bar)
+    moved, part_moved, clipped = _movements(unheard, tested, sources, vectors, units, settings, work, bar)
+    measured = Speech(unheard, models[0].config, work / "corpora")
+    held_out, other = _reconstruction(models, codes, measured, work, bar)
     return Results(
         settings=settings,
-        recordings=tuple(recordings),
+        fitted=tuple(fitted),
+        recordings=tuple(tested),
         models=tuple(models),
         absent=tuple(absent),
-        dimensions={name: rows.shape[1] for name, rows in vectors.items()},
+        dimensions={name: rows.shape[1] for name, (rows, _) in vectors.items()},
         scores={task.name: _scores(probes, place, vectors, bar) for place, task in enumerate(TASKS)},
-        chance={task.name: guessing(_asked(task.labels(recordings)), task.metric) for task in TASKS},
+        chance={task.name: guessing(_asked(task.labels(tested)), task.metric) for task in TASKS},
         movements=moved,
         part_movements=part_moved,
         clipped_movements=clipped,
         reconstruction={name: {level: held_out[level][name] for level in LEVELS} for name in held_out[LEVELS[0]]},
         not_comparable=tuple(other),
-        held_out_speakers=speech.held_out_speakers,
     )
 
 
@@ -147,12 +166,12 @@ def _linear_codes(speech: Speech, settings: Settings, work: Path) -> list[Linear
     return [code.of(units) for units in settings.linear_units]
 
 
-def _scores(probes: Probes, place: int, vectors: dict[str, NDArray[np.float32]], bar: Bar) -> dict[str, Score]:
+def _scores(probes: Probes, place: int, vectors: Vectors, bar: Bar) -> dict[str, Score]:
     task = TASKS[place]
-    labels = task.labels(probes.recordings)
-    speakers = [name for name, label in zip(probes.speakers, labels, strict=True) if label >= 0]
+    labels = task.labels(probes.tested)
+    speakers = [recording.speaker for recording, label in zip(probes.tested, labels, strict=True) if label >= 0]
     return {
-        name: score(_asked(labels), probes.run(vectors[name], task), speakers, task.metric)
+        name: score(_asked(labels), probes.run(*vectors[name], task), speakers, task.metric)
         for name in bar(list(vectors), task.name)
     }
 
@@ -162,10 +181,10 @@ def _asked(labels: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def _movements(
-    data: Path,
+    folder: Path,
     recordings: Sequence[Recording],
     sources: Sequence[Source],
-    vectors: dict[str, NDArray[np.float32]],
+    vectors: Vectors,
     units: Mapping[str, int],
     settings: Settings,
     work: Path,
@@ -174,13 +193,13 @@ def _movements(
     """Movements of whole vectors, of their parts where `units` tells how many numbers the code has, and clipped."""
     first, second = one_each([recording.speaker for recording in recordings], settings.stability_recordings)
     files = [recordings[place].file for place in first.tolist()]
-    folders = degraded_folders(data, files, work)
+    folders = degraded_folders(folder, files, work)
     moved, clipped, part_moved = {}, {}, {part: MovementTable() for part in PARTS}
     for source in bar(list(sources), "degradations"):
-        changed = {name: vectors_by_folder(source, folder, files, work / "vectors") for name, folder in folders.items()}
+        changed = {name: vectors_by_folder(source, place, files, work / "vectors") for name, place in folders.items()}
         clean = changed.pop(CLEAN)
-        changed[ANOTHER] = vectors[source.name][second]
-        corpus = vectors[source.name]
+        corpus, measured = vectors[source.name]
+        changed[ANOTHER] = measured[second]
         moved[source.name] = movements(corpus, clean, changed)
         clipped[source.name] = movements(corpus, clean, changed, clipped=True)
         if source.name in units:

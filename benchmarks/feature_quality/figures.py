@@ -50,13 +50,15 @@ def _probes(results: Results) -> Figure:
         for row, found in enumerate(scores):
             colour = COLOURS[0] if row == 0 else COLOURS[1]
             panel.errorbar(found.mean, row, xerr=found.error, fmt="o", color=colour, markersize=5, linewidth=1.4)
-            panel.plot(found.repeats, [row] * len(found.repeats), "|", color="#000000", alpha=0.45, markersize=7)
         low = min(found.mean - found.error for found in scores)
         panel.set_xlim(max(0.0, np.floor(low * 20) / 20 - 0.03), 1.0)
         panel.set_title(f"{task.name} (chance {guess:.2f})", fontsize=9)
         panel.set_xlabel(task.metric_name)
         _rows(panel, names)
-    figure.suptitle("Linear probes on the static vector · bars: standard error over speakers · ticks: repeats", fontsize=10)
+    figure.suptitle(
+        f"Linear probes on the static vector, {results.speakers} unheard speakers · bars: standard error over speakers",
+        fontsize=10,
+    )
     return figure
 
 
@@ -100,6 +102,7 @@ def _reconstruction(results: Results) -> Figure:
     panel.set_xlim(left=0)
     _rows(panel, names)
     panel.legend(frameon=False, loc="lower right")
-    speakers = results.held_out_speakers
-    figure.suptitle(f"Reconstruction of {speakers} held-out speakers · bars: standard error over speakers", fontsize=10)
+    figure.suptitle(
+        f"Reconstruction of {results.speakers} unheard speakers · bars: standard error over speakers", fontsize=10
+    )
     return figure

@@ -21,9 +21,7 @@ from benchmarks.label_efficiency.corpus import CLASSES, Recording
 Vectors = NDArray[np.float32]
 """(recordings, dimensions)"""
 
-FOLDS = 5
-"""Parts that the speakers are divided into; each is tested on with a probe fitted on the others."""
-INNER_FOLDS = 4
+FOLDS = 4
 """Parts that the speakers of a probe are divided into in order to choose C."""
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """C: inverse strengths of the penalty to choose from."""
@@ -59,28 +57,24 @@ TASKS = (
 )
 
 
-def predict(features: Vectors, labels: Labels, speakers: Sequence[str], metric: Metric, seed: int) -> Labels:
-    """Predicted class of every recording, by probes that have heard neither it nor its speaker: (recordings,).
+def predict(features: Vectors, labels: Labels, speakers: Sequence[str], asked: Vectors, metric: Metric) -> Labels:
+    """Predicted class of each recording asked about, by a probe fitted on others: (recordings asked about,).
 
     Args:
-        features: (recordings, dimensions).
-        labels: (recordings,).
-        speakers: of each recording.
-        metric: C is the one with the best score by it.
-        seed: of how the speakers are divided.
+        features: of the recordings that the probe is fitted on, (recordings, dimensions).
+        labels: their classes, (recordings,).
+        speakers: of each of them.
+        asked: features of the recordings asked about, (recordings asked about, dimensions).
+        metric: C is the one with the best score by it, in a cross-validation over the speakers of the fit.
     """
-    groups = np.array(speakers)
-    predictions = np.empty(len(labels), np.int8)
-    for train, test in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(features, labels, groups):
-        strength = _choose(features[train], labels[train], groups[train], metric, seed)
-        predictions[test] = _path(features[train], labels[train], features[test], (strength,))[0]
-    return predictions
+    strength = _choose(features, labels, np.array(speakers), metric)
+    return _path(features, labels, asked, (strength,))[0]
 
 
-def _choose(features: Vectors, labels: Labels, groups: NDArray[np.str_], metric: Metric, seed: int) -> float:
+def _choose(features: Vectors, labels: Labels, groups: NDArray[np.str_], metric: Metric) -> float:
     """The C with the best score over all parts together; of equals the smallest."""
     predictions = np.empty((len(STRENGTHS), len(labels)), np.int8)
-    parts = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=seed)
+    parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     for train, test in parts.split(features, labels, groups):
         predictions[:, test] = _path(features[train], labels[train], features[test], STRENGTHS)
     together, classes = np.zeros(len(labels), np.int64), int(labels.max()) + 1
@@ -103,28 +97,46 @@ def _path(train: Vectors, labels: Labels, test: Vectors, strengths: Sequence[flo
 
 
 class Probes:
-    """Predictions of all tasks and repeats, kept in a cache folder."""
+    """Predictions of all tasks, kept in a cache folder.
 
-    def __init__(self, recordings: Sequence[Recording], repeats: int, cache: Path) -> None:
-        self.recordings, self.repeats, self._cache = recordings, repeats, cache
-        self.speakers = [recording.speaker for recording in recordings]
+    Args:
+        fitted: the recordings that probes are fitted on.
+        tested: the recordings that they are asked about; by none of those speakers.
+        cache: a folder.
 
-    def run(self, features: NDArray[np.float32], task: Task) -> Labels:
-        """Predictions of each repeat: (repeats, recordings asked about)."""
-        asked = task.labels(self.recordings) >= 0
-        rows, labels = features[asked].astype(np.float32), task.labels(self.recordings)[asked]
-        speakers = [name for name, is_asked in zip(self.speakers, asked, strict=True) if is_asked]
-        made = []
-        for seed in range(self.repeats):
-            kept = self._cache / f"{self._key(features, task, seed)}.npy"
-            if not kept.is_file():
-                self._cache.mkdir(parents=True, exist_ok=True)
-                np.save(kept, predict(rows, labels, speakers, task.metric, seed))
-            made.append(np.load(kept))
-        return np.array(made)
+    Raises:
+        ValueError: a speaker is among both.
+    """
 
-    def _key(self, features: NDArray[np.float32], task: Task, seed: int) -> str:
+    def __init__(self, fitted: Sequence[Recording], tested: Sequence[Recording], cache: Path) -> None:
+        self.fitted, self.tested, self._cache = fitted, tested, cache
+        both = {recording.speaker for recording in fitted} & {recording.speaker for recording in tested}
+        if both:
+            raise ValueError(
+                f"speaker {min(both)} is among those that probes are fitted on and those that they are tested on"
+            )
+
+    def run(self, features: Vectors, asked: Vectors, task: Task) -> Labels:
+        """Predicted class of each tested recording that the task asks about.
+
+        Args:
+            features: of all recordings of the fit, (recordings, dimensions).
+            asked: of all tested recordings, (recordings, dimensions).
+            task: the question.
+        """
+        kept = self._cache / f"{self._key(features, asked, task)}.npy"
+        if not kept.is_file():
+            labels, tested = task.labels(self.fitted), task.labels(self.tested)
+            speakers = [recording.speaker for recording, label in zip(self.fitted, labels, strict=True) if label >= 0]
+            rows, questions = features[labels >= 0].astype(np.float32), asked[tested >= 0].astype(np.float32)
+            self._cache.mkdir(parents=True, exist_ok=True)
+            np.save(kept, predict(rows, labels[labels >= 0], speakers, questions, task.metric))
+        predictions: Labels = np.load(kept)
+        return predictions
+
+    def _key(self, features: Vectors, asked: Vectors, task: Task) -> str:
         digest = hashlib.sha256(np.ascontiguousarray(features).tobytes())
-        settings = (task.name, task.answers, seed, FOLDS, INNER_FOLDS, STRENGTHS, sklearn.__version__, self.recordings)
+        digest.update(np.ascontiguousarray(asked).tobytes())
+        settings = (task.name, task.answers, FOLDS, STRENGTHS, sklearn.__version__, self.fitted, self.tested)
         digest.update(repr(settings).encode())
         return digest.hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""How much of the spectrogram the codes keep, on speakers that none was fitted on."""
+"""How much of the spectrogram the codes keep, on speakers that none was fitted on or chosen by."""
 
 from __future__ import annotations
 
@@ -30,37 +30,31 @@ class HeldOut:
     """Mean squared error of standardised spectrograms at a level."""
 
     mean: float
-    """Over all windows of the held-out speakers."""
+    """Over all windows of the unheard speakers."""
     error: float
     """Standard error of it over the speakers."""
 
 
 class Speech:
-    """The windows of a corpus, as one model sees them; those of `edgevoice-export train`'s validation speakers apart."""
+    """The windows of a folder of recordings, as one model sees them."""
 
     def __init__(self, data: Path, config: ModelConfig, cache: Path) -> None:
         self.config = config
         self.corpus: Corpus = read_corpus(data, config.audio.rate, config.audio.window, cache=cache)
         self._preprocessing = Preprocessing.of(config)
-        self._training, self._held_out = split_speakers(self.corpus.speakers, VALIDATION, SEED)
-
-    @property
-    def held_out_speakers(self) -> int:
-        """How many speakers are held out."""
-        return len({self.corpus.speakers[place] for place in self._held_out.tolist()})
 
     def training_spectrograms(self, level: str, most: int) -> Floats:
-        """At most so many windows of the training speakers, evenly taken: (n, 1, bands, columns)."""
-        windows = self._windows(self._training)
+        """At most so many windows of `edgevoice-export train`'s training speakers, evenly taken: (n, 1, bands, columns)."""
+        windows = self._windows(split_speakers(self.corpus.speakers, VALIDATION, SEED)[0])
         return windows.spectrograms(windows.grid(level, most))
 
     def held_out(
         self, level: str, errors: Mapping[str, Error], progress: Callable[[Sequence[int]], Iterable[int]] = iter
     ) -> dict[str, HeldOut]:
-        """The error of each code over all windows of the held-out speakers."""
+        """The error of each code over all windows of the folder."""
         sums: dict[str, list[float]] = {name: [] for name in errors}
         counts, speakers = [], []
-        for utterance in progress(self._held_out.tolist()):
+        for utterance in progress(range(len(self.corpus))):
             windows = self._windows(np.array([utterance]))
             spectrograms = windows.spectrograms(windows.grid(level))
             counts.append(len(spectrograms))

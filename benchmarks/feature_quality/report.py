@@ -11,7 +11,7 @@ from platform import python_version
 from typing import Any
 
 from benchmarks.feature_quality.experiment import ANOTHER, Results
-from benchmarks.feature_quality.probes import FOLDS, INNER_FOLDS, STRENGTHS, TASKS
+from benchmarks.feature_quality.probes import FOLDS, STRENGTHS, TASKS
 from benchmarks.feature_quality.reconstruction import LEVELS
 from benchmarks.feature_quality.stability import MIDDLE, Movement
 from benchmarks.label_efficiency.corpus import ADULT
@@ -20,24 +20,23 @@ from edgevoice_export.publish.markdown import table
 _DISTRIBUTIONS = ("edgevoice", "numpy", "onnxruntime", "scikit-learn", "soundfile", "soxr", "opensmile", "pyAudioAnalysis")
 
 _METHOD = """\
-- Made by `python -m benchmarks.feature_quality` (`--help` tells of its options) from a folder of recordings with a table
-  `utterances.csv` of their speakers' gender and age.
-- {recordings} recordings of {speakers} speakers. Adults are {adult} and over.
+- Made by `python -m benchmarks.feature_quality` (`--help` tells of its options) from two folders of recordings with a table
+  `utterances.csv` of their speakers' gender and age: one to fit on, one to measure on.
+- Every figure is of {recordings} recordings of {speakers} speakers, none of whom is among the {fitted_speakers} of the
+  {fitted} recordings that were fitted on. No network was trained on them or chosen by them. Adults are {adult} and over.
 - The static vector of a model or of a linear code is mean, standard deviation, skewness and kurtosis over a recording's
-  windows of each number of the code and of each band's reconstruction error, at the model's own level. eGeMAPSv02: its
-  functionals. pyAudioAnalysis: its mid-term features, averaged over the recording.
-- Probes: logistic regression on standardised features, classes weighted by their frequency. Speakers are divided into
-  {folds} parts, classes in proportion; each part is tested on with a probe fitted on the others, whose C ({strengths}) has
-  the best score in a cross-validation over {inner} parts of those speakers. So no probe has heard a speaker that it is
-  tested on, and each recording is tested on once. {repeats} such divisions. Standard errors: {draws} times, as many
-  speakers are drawn with replacement; chance is guessing each class as often.
-- The networks `{own}` and so on are trained, and the linear codes fitted ({windows} windows), on recordings of this corpus
-  without labels; DisVoice's on others. {held} speakers were kept from both: the reconstruction is measured on those.
-- Movement: |z' - z| / |z|, where z is the vector with each dimension's mean 0 and variance 1 over all recordings; mean and
-  standard error over {moved} recordings, each of another speaker. Recordings louder than a quarter of full scale are first
-  turned down to it, so that +12 dB does not clip. Noise is white; the telephone band is 300 to 3400 Hz by way of 8 kHz; the
-  codecs are libsndfile's. "{another}" is how far another recording of the same speaker lies, with other words: what a
-  change is small or large against.
+  windows of each number of the code and of each band's reconstruction error, at the model's own level. eGeMAPSv02,
+  ComParE_2016: openSMILE's functionals. pyAudioAnalysis: its mid-term features, averaged over the recording.
+- Probes: logistic regression on standardised features, classes weighted by their frequency, fitted on the recordings to fit
+  on, with the C ({strengths}) that has the best score in a cross-validation over {folds} parts of their speakers. Standard
+  errors: {draws} times, as many speakers are drawn with replacement; chance is guessing each class as often.
+- The networks `{own}` and so on are trained, and the linear codes fitted ({windows} windows), on recordings of the corpus to
+  fit on, without labels, and on others; DisVoice's on others.
+- Movement: |z' - z| / |z|, where z is the vector with each dimension's mean 0 and variance 1 over the recordings to fit on;
+  mean and standard error over {moved} recordings, each of another speaker. Recordings louder than a quarter of full scale
+  are first turned down to it, so that +12 dB does not clip. Noise is white; the telephone band is 300 to 3400 Hz by way of
+  8 kHz; the codecs are libsndfile's. "{another}" is how far another recording of the same speaker lies, with other words:
+  what a change is small or large against.
 - Reconstruction: every network and linear code is given the same spectrograms (those of `{own}`, its floor included).
   Linear codes are fitted at `running` level. Standard errors leave out one speaker at a time.
 - {absent}
@@ -54,6 +53,7 @@ def write_json(results: Results, path: Path) -> None:
     """Write every figure."""
     content: dict[str, Any] = {
         "settings": asdict(results.settings),
+        "measured_on": {"recordings": len(results.recordings), "speakers": results.speakers},
         "versions": _versions(),
         "models": {folder.config.name: dict(folder.config.files) for folder in results.models},
         "absent": results.absent,
@@ -62,8 +62,7 @@ def write_json(results: Results, path: Path) -> None:
                 "metric": task.metric_name,
                 "chance": dict(zip(("mean", "deviation"), results.chance[task.name], strict=True)),
                 "scores": {
-                    name: {"mean": found.mean, "error": found.error, "repeats": found.repeats}
-                    for name, found in results.scores[task.name].items()
+                    name: {"mean": found.mean, "error": found.error} for name, found in results.scores[task.name].items()
                 },
             }
             for task in TASKS
@@ -81,7 +80,12 @@ def write_json(results: Results, path: Path) -> None:
 def write_page(results: Results, figures: Sequence[Path], path: Path) -> None:
     """Write the page: tables, what they say, method, figures."""
     first = results.models[0].config.name
-    lines = ["# What the features are worth", "", f"What is judged is `{first}`; ± is one standard error.", ""]
+    lines = [
+        "# What the features are worth",
+        "",
+        f"What is judged is `{first}`, on {results.speakers} speakers that no network has heard; ± is one standard error.",
+        "",
+    ]
     lines += ["## Who is speaking?", "", _probe_table(results), "", *_ahead(results, first), ""]
     lines += ["## How far does the vector move?", "", _movement_table(results.movements), "", *_stiller(results, first), ""]
     lines += [_CLIPPED, "", _movement_table(results.clipped_movements), ""]
@@ -151,16 +155,15 @@ def _method(results: Results) -> str:
     settings = results.settings
     return _METHOD.format(
         recordings=len(results.recordings),
-        speakers=len({recording.speaker for recording in results.recordings}),
+        speakers=results.speakers,
+        fitted=len(results.fitted),
+        fitted_speakers=len({recording.speaker for recording in results.fitted}),
         adult=ADULT,
         folds=FOLDS,
-        inner=INNER_FOLDS,
         strengths=", ".join(f"{strength:g}" for strength in STRENGTHS),
-        repeats=settings.repeats,
         draws=len(next(iter(next(iter(results.scores.values())).values())).draws),
         own=results.models[0].config.name,
         windows=settings.linear_windows,
-        held=results.held_out_speakers,
         moved=settings.stability_recordings,
         another=ANOTHER,
         absent=f"Absent, for there is no such model: {', '.join(results.absent)}."

@@ -48,12 +48,10 @@ class Score:
     """A score, and how sure it is."""
 
     mean: float
-    """Over the repeats."""
     error: float
-    """Standard error over speakers: the deviation of the mean when speakers are drawn anew with replacement."""
-    repeats: tuple[float, ...]
+    """Standard error over speakers: the deviation of the score when speakers are drawn anew with replacement."""
     draws: Floats
-    """The mean at each drawing of speakers, the same drawings for every feature set: (drawings,)."""
+    """The score at each drawing of speakers, the same drawings for every feature set: (drawings,)."""
 
     def ahead(self, other: Score) -> tuple[float, float]:
         """How far this is above another score on the same recordings, and the standard error of that."""
@@ -61,15 +59,14 @@ class Score:
 
 
 def score(truth: Labels, predictions: Labels, speakers: Sequence[str], metric: Metric, draws: int = _DRAWS) -> Score:
-    """Score predictions (repeats, items) of items (items,) by some speakers."""
+    """Score the predictions (items,) of items by some speakers."""
     _, groups = np.unique(np.array(speakers), return_inverse=True)
     classes = int(truth.max()) + 1
-    tables = np.array([confusions(truth, row, groups, classes) for row in predictions])  # (repeats, speakers, c, c)
-    count = tables.shape[1]
+    tables = confusions(truth, predictions, groups, classes)
+    count = len(tables)
     times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)  # (draws, speakers)
-    drawn = metric(np.einsum("ds,rsij->drij", times, tables)).mean(axis=1)
-    repeats = metric(tables.sum(axis=1))
-    return Score(float(repeats.mean()), float(drawn.std(ddof=1)), tuple(repeats.tolist()), drawn)
+    drawn = metric(np.einsum("ds,sij->dij", times, tables))
+    return Score(float(metric(tables.sum(axis=0))), float(drawn.std(ddof=1)), drawn)
 
 
 def guessing(truth: Labels, metric: Metric, draws: int = _DRAWS) -> tuple[float, float]:

@@ -52,22 +52,25 @@ class Named:
 
 
 class OpenSmile:
-    """The 88 functionals of eGeMAPSv02 (F. Eyben et al., IEEE Trans. Affective Computing 7(2), 2016)."""
+    """Functionals of openSMILE.
 
-    name = "eGeMAPSv02"
+    88 of eGeMAPSv02 (F. Eyben et al., IEEE Trans. Affective Computing 7(2), 2016), or 6373 of ComParE_2016 (B. Schuller et
+    al., Interspeech 2016).
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         import opensmile
 
-        self._smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+        self.name = name
+        self._smile = opensmile.Smile(opensmile.FeatureSet[name], opensmile.FeatureLevel.Functionals)
 
     @property
     def key(self) -> str:
         """What the vectors depend on."""
-        return f"eGeMAPSv02 opensmile {version('opensmile')}"
+        return f"{self.name} opensmile {version('opensmile')}"
 
     def __call__(self, path: Path) -> Vector:
-        """Vector of a recording: (88,)."""
+        """Vector of a recording: (functionals,)."""
         return self._smile.process_file(str(path)).to_numpy(np.float32)[0]
 
 

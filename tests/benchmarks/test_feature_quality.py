@@ -44,10 +44,18 @@ def voice(seed: int, pitch: float, seconds: float = 1.2) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty speakers of three classes, two recordings each, told apart by their pitch."""
-    folder = tmp_path_factory.mktemp("corpus")
+    return speakers(tmp_path_factory.mktemp("corpus"), range(30))
+
+
+@pytest.fixture(scope="module")
+def unheard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return speakers(tmp_path_factory.mktemp("unheard"), range(30, 42))
+
+
+def speakers(folder: Path, numbers: range) -> Path:
+    """Speakers of three classes, two recordings each, told apart by their pitch."""
     rows = ["file,speaker,gender,age"]
-    for speaker in range(30):
+    for speaker in numbers:
         pitch, gender, age = ((320, "f", 8), (110, "m", 40), (210, "f", 30))[speaker % 3]
         (folder / f"{speaker:02}").mkdir()
         for take in range(2):
@@ -81,7 +89,7 @@ class TestScores:
         truth = np.tile([0, 1], 200).astype(np.int8)
         right = np.repeat(np.random.default_rng(0).random(20) < 0.5, 20)  # all recordings of a speaker, or none
         predictions = np.where(right, truth, 1 - truth).astype(np.int8)
-        told = score(truth, predictions[None], [f"{k // 20}" for k in range(400)], uar)
+        told = score(truth, predictions, [f"{k // 20}" for k in range(400)], uar)
         assert told.mean == pytest.approx(right.mean())
         assert told.error == pytest.approx(np.sqrt(0.25 / 20), rel=0.1)
         assert told.ahead(told) == (0, 0)
@@ -93,26 +101,30 @@ class TestScores:
 
 
 class TestProbes:
-    def test_no_probe_hears_the_speaker_that_it_is_tested_on(self) -> None:
+    def test_features_that_tell_nothing_are_at_chance(self) -> None:
         random = np.random.default_rng(0)
-        speakers = [f"{k // 6}" for k in range(240)]
-        features = np.repeat(random.normal(size=(40, 30)), 6, axis=0)  # tells the speaker, and nothing else
-        labels = np.repeat(random.permutation(np.arange(40) % 2), 6).astype(np.int8)
-        assert 0.3 < uar(confusions(labels, predict(features, labels, speakers, uar, 0), np.zeros(240, int), 2)[0]) < 0.7
+        speakers = [f"{k // 6}" for k in range(480)]
+        features = np.repeat(random.normal(size=(80, 30)), 6, axis=0)  # tells the speaker, and nothing else
+        labels = np.repeat(random.permutation(np.arange(80) % 2), 6).astype(np.int8)
+        predictions = predict(features[:240], labels[:240], speakers[:240], features[240:], uar)
+        assert 0.3 < uar(confusions(labels[240:], predictions, np.zeros(240, int), 2)[0]) < 0.7
+
+    def test_a_speaker_of_both_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="speaker b is among"):
+            Probes([Recording("", "a", 0), Recording("", "b", 1)], [Recording("", "b", 0)], tmp_path)
 
     def test_a_class_that_shows_is_found(self, tmp_path: Path) -> None:
         recordings = [Recording(f"{k}", f"{k // 2}", k // 2 % 3) for k in range(120)]
         labels = np.array([recording.label for recording in recordings])
         features = (np.eye(3)[labels] + 0.05 * np.random.default_rng(0).normal(size=(120, 3))).astype(np.float32)
         features = np.concatenate([features, np.ones((120, 1), np.float32)], axis=1)  # a dimension that does not vary
-        probes = Probes(recordings, 2, tmp_path)
+        probes = Probes(recordings[:90], recordings[90:], tmp_path)
         for task in TASKS:
-            asked = task.labels(recordings)
-            predictions = probes.run(features, task)
-            assert predictions.shape == (2, (asked >= 0).sum())
-            assert (predictions == asked[asked >= 0]).all()
-            assert (probes.run(features, task) == predictions).all()
-        assert len(list(tmp_path.iterdir())) == 2 * len(TASKS)
+            asked = task.labels(recordings[90:])
+            predictions = probes.run(features[:90], features[90:], task)
+            assert predictions.tolist() == asked[asked >= 0].tolist()
+            assert (probes.run(features[:90], features[90:], task) == predictions).all()
+        assert len(list(tmp_path.iterdir())) == len(TASKS)
 
     def test_only_adults_are_asked_for_their_gender(self) -> None:
         recordings = [Recording("", "", label) for label in (0, 1, 2)]
@@ -236,15 +248,19 @@ class TestVectors:
             vectors_by_folder(Nothing(), corpus, ["00/0.flac"], tmp_path)
 
 
-def test_run(corpus: Path, make_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment, "OpenSmile", Loudness)
+def test_run(
+    corpus: Path, unheard: Path, make_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment, "OpenSmile", lambda _: Loudness())
     monkeypatch.setattr(experiment, "HandMade", Loudness)
     model = make_model(name="tiny")
-    arguments = ["--data", str(corpus), "--models", str(model), "no-such-model", "--linear", "2", "4", "--linear-windows"]
-    arguments += ["50", "--recordings", "4", "--repeats", "1", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "w")]
+    arguments = ["--data", str(corpus), "--unheard", str(unheard), "--models", str(model), "no-such-model"]
+    arguments += ["--linear", "2", "4", "--linear-windows", "50", "--recordings", "4"]
+    arguments += ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "w")]
     main(arguments)
     told = json.loads((tmp_path / "out" / "feature_quality.json").read_text())
     assert told["absent"] == ["no-such-model"]
+    assert told["measured_on"] == {"recordings": 24, "speakers": 12}
     assert list(told["probes"]) == [task.name for task in TASKS]
     for kind in ("movement", "movement_clipped"):
         assert set(told[kind]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
