@@ -95,6 +95,11 @@ def _notes(path: Path) -> str:
 
 def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
     """Read what `add_data_options` was given, with a progress bar; name the files that cannot be used."""
+    return folder_corpus(options.data, options.table, options, architecture)
+
+
+def folder_corpus(folder: Path, table: Path | None, options: argparse.Namespace, architecture: Architecture) -> Corpus:
+    """Read a folder of audio as `corpus` does, with its options `--pad` and `--cache`."""
 
     def progress(paths: Iterable[Path]) -> Iterable[Path]:
         bar: Iterable[Path] = tqdm(paths, desc="reading", unit=" files", disable=None, leave=False)
@@ -102,7 +107,7 @@ def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
 
     audio = architecture.preprocessing.audio
     shortest = 1 if options.pad else audio.window
-    found = read_corpus(options.data, audio.rate, shortest, options.table, options.cache, progress)
+    found = read_corpus(folder, audio.rate, shortest, table, options.cache, progress)
     for reason in found.skipped:
         tell(f"skipped {reason}")
     hours = len(found.samples) / audio.rate / 3600

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgevoice.config import ModelConfig
 from edgevoice_export.publish.drift import Drift
-from edgevoice_export.publish.heldout import HeldOut
+from edgevoice_export.publish.heldout import HeldOut, Unheard
 from edgevoice_export.publish.markdown import table
 from edgevoice_export.publish.metadata import metadata, spdx
 from edgevoice_export.publish.verify import Verification
@@ -41,6 +41,8 @@ class Training:
     history: Sequence[Epoch]
     held_out: Mapping[str, HeldOut]
     """By level, on the speakers for validation."""
+    unheard: Mapping[str, Unheard]
+    """By name of the recordings, at the default level."""
     drift: Drift | None
     """How far the features moved from those of the model that it began with."""
     notes: str
@@ -61,6 +63,7 @@ def trained_card(config: ModelConfig, training: Training, verification: Verifica
                 _settings(training),
                 _history(training),
                 _held_out(config, training),
+                *([_unheard(config, training.unheard)] if training.unheard else []),
                 *([_drift(training.drift, training.settings)] if training.drift else []),
                 _level(config),
                 _exactness(verification),
@@ -187,8 +190,20 @@ def _held_out(config: ModelConfig, training: Training) -> str:
     windows = next(iter(training.held_out.values())).windows
     return (
         f"## Held-out figures\n\nMean squared error of the standardised spectrogram on all {windows} windows of the "
-        f"{training.speakers[1]} validation speakers, computed with the folder's own networks:\n\n"
+        f"{training.speakers[1]} validation speakers, computed with the folder's own networks. The networks were not "
+        "trained on these speakers; the epoch whose weights are kept is the one that is best on them:\n\n"
         + table(head, rows, "l" * len(head))
+    )
+
+
+def _unheard(config: ModelConfig, unheard: Mapping[str, Unheard]) -> str:
+    rows = [
+        [name, str(found.speakers), str(found.recordings), str(found.error.windows), f"{found.error.mean:.3e}"]
+        for name, found in unheard.items()
+    ]
+    return (
+        f"## Unheard\n\nThe same at level {config.level.default}, on recordings that neither training nor the choice of an "
+        "epoch touched:\n\n" + table(["recordings of", "speakers", "files", "windows", "error"], rows, "lrrrr")
     )
 
 

@@ -1,4 +1,4 @@
-"""How well networks reconstruct speech that it was not trained on."""
+"""How well networks reconstruct speech that they were not trained on."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ class HeldOut:
     def mean(self) -> float:
         """Over all bands."""
         return float(self.by_band.mean())
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """The error on recordings that neither training nor the choice of an epoch touched."""
+
+    recordings: int
+    speakers: int
+    error: HeldOut
 
 
 def measure(networks: Networks | Graphs, windows: WindowSampler, draw: Draw) -> HeldOut:
