@@ -316,9 +316,12 @@ def test_two_identical_commands_at_once(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 def test_ctrl_c_says_how_it_goes_on(start: Callable[..., subprocess.Popen[bytes]], corpus: Path, tmp_path: Path) -> None:
-    out = tmp_path / "d.parquet"
-    process = start(*[corpus] * 1, "-o", f"{out}/", "--static", "--hop", "0.05")
-    while process.poll() is None and not (out.is_dir() and names(out)):
+    out, rows = tmp_path / "d.parquet", tmp_path / "rows.csv"
+    files = sorted(path.name for path in corpus.iterdir())
+    segments = [f"{file},{step / 10_000}" for step in range(500) for file in files]  # far more than is done in the meantime
+    rows.write_text("\n".join(["file,start", *segments]) + "\n")
+    process = start("--index", rows, "--root", corpus, "-o", f"{out}/", "--static")
+    while process.poll() is None and not any(name.startswith("part-") for name in (names(out) if out.is_dir() else [])):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     code, told = ended(process)
