@@ -347,3 +347,20 @@ def test_session_options_reach_onnxruntime(tiny_model: Path) -> None:
     for wrong in ({"threads": 2}, {"intra_op_num_threads": "many"}):
         with pytest.raises(edgevoice.ArgumentError, match="session option"):
             edgevoice.load(tiny_model, session_options=wrong)
+
+
+@pytest.mark.parametrize("descriptors", ["all", "bottleneck", "error"])
+def test_typical_numbers_scale_speech(descriptors: Any, speech: Path) -> None:
+    extractor = edgevoice.load("cae-64", descriptors=descriptors)
+    values = extractor.extract(speech).values
+    assert extractor.typical is not None
+    mean, spread = extractor.typical
+    assert mean.shape == spread.shape == (values.shape[1],)
+    assert mean.dtype == spread.dtype == np.float32
+    assert (spread > 0).all()
+    columns = np.median(np.abs(values - mean) / spread, axis=0)
+    assert 0.2 < np.median(columns) < 5  # another speaker, another room
+
+
+def test_a_model_that_does_not_say_what_is_typical(tiny_model: Path) -> None:
+    assert edgevoice.load(tiny_model).typical is None

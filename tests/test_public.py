@@ -42,7 +42,7 @@ LAYERS = (
     ("analysis",),
     ("stream",),
     ("extractor",),
-    ("microphone", "corpus", "tables", "plotting", "bench", "compat"),
+    ("hub", "microphone", "corpus", "tables", "plotting", "bench", "compat"),
     ("cli",),
 )
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from edgevoice.extractor import Extractor, load
     from edgevoice.features import Features, Frame, functionals
+    from edgevoice.hub import Hub, Source
     from edgevoice.microphone.devices import InputDevice, input_devices
     from edgevoice.microphone.liveframe import LiveFrame
     from edgevoice.microphone.microphone import Microphone
@@ -57,6 +58,7 @@ __all__ = [
     "Extractor",
     "Features",
     "Frame",
+    "Hub",
     "InputDevice",
     "LiveFrame",
     "Microphone",
@@ -75,6 +77,7 @@ __all__ = [
     "OutputError",
     "ProviderError",
     "SamplesError",
+    "Source",
     "Stream",
     "StreamError",
     "StreamGroup",
@@ -94,11 +97,13 @@ _MODULES = {
     "Extractor": "extractor",
     "Features": "features",
     "Frame": "features",
+    "Hub": "hub",
     "InputDevice": "microphone.devices",
     "LiveFrame": "microphone.liveframe",
     "Microphone": "microphone.microphone",
     "ModelConfig": "config",
     "ModelFolder": "modelfolder",
+    "Source": "hub",
     "Stream": "stream",
     "StreamGroup": "stream",
     "find_model": "modelfolder",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,15 @@ DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]
 
 _MOST = 1024
+
+
+class Typical(NamedTuple):
+    """Mean and spread of each descriptor over the speech that a model was validated on, in the order of a frame."""
+
+    mean: Array
+    """float32 (descriptors,)"""
+    spread: Array
+    """Standard deviation, float32 (descriptors,), above 0 where the descriptor varies."""
 
 
 def load(
@@ -150,6 +159,20 @@ class Extractor:
     def layout(self) -> Layout:
         """What a frame's numbers are: counts, names, rate."""
         return self._layout
+
+    @property
+    def typical(self) -> Typical | None:
+        """What each descriptor is like over speech, so that a live picture can be scaled; None where the model does not say.
+
+        A picture of `(frame.values - typical.mean) / typical.spread` shows what changes: unscaled, each descriptor is a
+        stripe of its own brightness.
+        """
+        known, layout = self.config.typical, self._layout
+        if known is None:
+            return None
+        first = 0 if layout.bottleneck else self.config.features.bottleneck
+        columns = slice(first, first + layout.bottleneck + layout.error)
+        return Typical(np.array(known.mean[columns], np.float32), np.array(known.spread[columns], np.float32))
 
     @property
     def batches(self) -> bool:

@@ -17,6 +17,59 @@ DTYPES = {"int16": "<i2", "int32": "<i4", "uint8": "u1", "float32": "<f4", "floa
 """Names and layouts, all little-endian."""
 
 
+class PcmBytes:
+    """Bytes of headerless PCM to samples, in chunks of any length: a sample that is cut in two waits for its rest.
+
+    Args:
+        channels: how many samples belong to one moment.
+        dtype: one of `DTYPES`.
+
+    Raises:
+        ArgumentError: no such dtype, or fewer than one channel.
+    """
+
+    def __init__(self, channels: int, dtype: str = "int16") -> None:
+        if dtype not in DTYPES:
+            raise ArgumentError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+        self._channels = whole_number("channels", channels, 1)
+        self._layout = np.dtype(DTYPES[dtype])
+        self.size = self._layout.itemsize * self._channels
+        """Bytes of one moment: a sample of each channel."""
+        self.rest = b""
+        """Bytes of a moment that is not complete."""
+        self._head = b""
+
+    def push(self, chunk: bytes) -> NDArray[Any]:
+        """The samples (samples, channels) that the next bytes complete; often none.
+
+        Raises:
+            AudioFormatError: the bytes begin like a file with a header.
+        """
+        if len(self._head) < HEAD:
+            # A pipe may give a few bytes at a time, and some kinds of files are known by their second frame alone.
+            self._head += chunk[: HEAD - len(self._head)]
+            if kind := container(self._head):
+                raise AudioFormatError(f"begins like {kind}, expected raw PCM: decode it first, as ffmpeg does")
+        joined = self.rest + chunk
+        whole = len(joined) // self.size * self.size
+        self.rest = joined[whole:]
+        samples = np.frombuffer(joined[:whole], self._layout).reshape(-1, self._channels)
+        return samples if sys.byteorder == "little" else samples.astype(self._layout.newbyteorder("="))
+
+    def finish(self) -> None:
+        """Say that no more bytes come.
+
+        Raises:
+            AudioFormatError: there were none, or they ended within a sample.
+        """
+        if not self._head:
+            raise AudioFormatError("the pipe is empty, expected raw PCM: did the program that writes it fail?")
+        if self.rest:
+            raise AudioFormatError(
+                f"the pipe ended {len(self.rest)} bytes into a sample of {self.size}: check --dtype and --channels"
+            )
+
+
 def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 1600) -> Iterator[NDArray[Any]]:
     """Samples (samples, channels) as they arrive: at most `block` at a time, fewer when a pipe holds fewer.
 
@@ -24,27 +77,11 @@ def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 
         ArgumentError: no such dtype, or fewer than one channel.
         AudioFormatError: the pipe is empty, ends within a sample, or brings a file with a header.
     """
-    if dtype not in DTYPES:
-        raise ArgumentError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    channels = whole_number("channels", channels, 1)
-    layout = np.dtype(DTYPES[dtype])
-    size = layout.itemsize * channels
+    pcm = PcmBytes(channels, dtype)
     # read1 gives what has arrived; read would wait until the block is full and hold frames back.
     read = getattr(pipe, "read1", pipe.read)
-    rest = head = b""
-    while chunk := read(block * size - len(rest)):
-        rest += chunk
-        if len(head) < HEAD:
-            # A pipe may give a few bytes at a time, and some kinds of files are known by their second frame alone.
-            head += chunk[: HEAD - len(head)]
-            if kind := container(head):
-                raise AudioFormatError(f"begins like {kind}, expected raw PCM: decode it first, as ffmpeg does")
-        whole = len(rest) // size * size
-        if whole:
-            samples = np.frombuffer(rest[:whole], layout).reshape(-1, channels)
-            yield samples if sys.byteorder == "little" else samples.astype(layout.newbyteorder("="))
-            rest = rest[whole:]
-    if not head:
-        raise AudioFormatError("the pipe is empty, expected raw PCM: did the program that writes it fail?")
-    if rest:
-        raise AudioFormatError(f"the pipe ended {len(rest)} bytes into a sample of {size}: check --dtype and --channels")
+    while chunk := read(block * pcm.size - len(pcm.rest)):
+        samples = pcm.push(chunk)
+        if len(samples):
+            yield samples
+    pcm.finish()

@@ -1,0 +1,316 @@
+"""Many live sources in an asyncio program: the frames of streams, errors where they belong, nothing lost in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import edgevoice
+from edgevoice import (
+    ArgumentError,
+    AudioFormatError,
+    DeviceError,
+    Extractor,
+    Frame,
+    Hub,
+    ModelUseError,
+    SamplesError,
+    Source,
+    StreamError,
+)
+from edgevoice.workspaces import HostWorkspace
+
+
+@pytest.fixture
+def extractor(tiny_model: Path) -> Extractor:
+    return edgevoice.load(tiny_model)
+
+
+def run(program: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """What a program gives, which must end."""
+    return asyncio.run(asyncio.wait_for(program(), timeout=60))
+
+
+async def frames_of(source: Source) -> list[Frame]:
+    return [frame async for frame in source]
+
+
+def said(frames: list[Frame]) -> list[tuple[Any, ...]]:
+    """All that frames say, bit for bit."""
+    return [(f.index, f.position, f.silent, f.gap, f.loudness, f.offset, f.gain, f.values.tobytes()) for f in frames]
+
+
+def test_frames_are_those_of_streams_of_their_own(extractor: Extractor, noise: np.ndarray) -> None:
+    settings: list[dict[str, Any]] = [{"rate": 16000}, {"rate": 8000, "hop": 0.3}, {"rate": 44100, "channels": 2}] * 3
+    recordings = [np.roll(noise, 5000 * k)[:70_000] for k in range(len(settings))]
+
+    def pieces(k: int) -> list[np.ndarray]:
+        whole = np.stack([recordings[k]] * 2, axis=1) if settings[k].get("channels") else recordings[k]
+        return np.array_split(whole, 40 + k)
+
+    expected = []
+    for k, chosen in enumerate(settings):
+        stream = extractor.stream(**chosen)
+        blocks = [
+            *map(stream.push, pieces(k)[:20]),
+            stream.skip(4000 + k),
+            *map(stream.push, pieces(k)[20:]),
+            stream.finish(),
+        ]
+        expected.append(said([frame for block in blocks for frame in block]))
+
+    async def client(hub: Hub, k: int) -> list[Frame]:
+        async with hub.source(**settings[k]) as source:
+            reading = asyncio.create_task(frames_of(source))
+            for place, piece in enumerate(pieces(k)):
+                if place == 20:
+                    source.skip(4000 + k)
+                buffer = piece.copy()
+                source.push(buffer)
+                buffer[:] = np.nan  # a caller may use its buffer again at once
+                await asyncio.sleep(0.001 * (k % 3))
+            source.finish()
+            return await reading
+
+    async def program() -> list[list[Frame]]:
+        async with Hub(extractor) as hub:
+            return await asyncio.gather(*(client(hub, k) for k in range(len(settings))))
+
+    found = run(program)
+    assert [said(frames) for frames in found] == expected
+    assert all(expected)
+
+
+@given(cuts=st.lists(st.integers(0, 40_000), max_size=12), dtype=st.sampled_from(["int16", "float32", "uint8"]))
+def test_bytes_may_be_cut_anywhere(tiny: Extractor, noise: np.ndarray, cuts: list[int], dtype: str) -> None:
+    whole = noise[:10_000]
+    samples = {
+        "int16": (whole * 32767).astype("<i2"),
+        "float32": whole.astype("<f4"),
+        "uint8": (whole * 127 + 128).astype("u1"),
+    }[dtype]
+    stream = tiny.stream(16000)
+    expected = said([*stream.push(samples), *stream.finish()])
+    content = samples.tobytes()
+
+    async def program() -> list[Frame]:
+        async with Hub(tiny) as hub:
+            source = hub.source(16000, dtype=dtype)
+            for first, last in zip([0, *sorted(cuts)], [*sorted(cuts), len(content)], strict=True):
+                source.push(memoryview(content)[first:last])
+            source.finish()
+            return await frames_of(source)
+
+    assert said(run(program)) == expected
+
+
+def test_what_is_wrong_with_a_push_is_raised_there_and_the_source_goes_on(extractor: Extractor, noise: np.ndarray) -> None:
+    async def program() -> tuple[list[Frame], list[Frame]]:
+        async with Hub(extractor) as hub:
+            one, other = hub.source(16000), hub.source(16000)
+            for source in (one, other):
+                source.push(noise[:9000])
+            for wrong in (np.full(10, np.nan, np.float32), np.zeros((10, 2), np.float32), np.zeros(3, np.complex64)):
+                with pytest.raises(SamplesError):
+                    one.push(wrong)
+            with pytest.raises(ArgumentError):
+                one.skip(-1)
+            for source in (one, other):
+                source.push(noise[9000:20_000])
+                source.finish()
+                with pytest.raises(StreamError, match="push after finish"):
+                    source.push(noise)
+            return await frames_of(one), await frames_of(other)
+
+    one, other = run(program)
+    assert said(one) == said(other)
+    assert one
+
+
+def test_bytes_that_are_no_samples_end_their_source_alone(extractor: Extractor, noise: np.ndarray, speech: Path) -> None:
+    async def program() -> list[Frame]:
+        async with Hub(extractor) as hub:
+            good, wave, cut = hub.source(16000), hub.source(16000), hub.source(16000)
+            good.push(noise[:9000])
+            with pytest.raises(AudioFormatError, match="begins like"):
+                wave.push(speech.read_bytes()[:4000])
+            with pytest.raises(AudioFormatError, match="begins like"):
+                wave.push(b"\0\0")
+            with pytest.raises(AudioFormatError, match="begins like"):
+                await anext(wave)
+            cut.push(b"\0\0\0")
+            with pytest.raises(AudioFormatError, match="1 bytes into a sample of 2"):
+                cut.finish()
+            good.finish()
+            return await frames_of(good)
+
+    assert len(run(program)) == 1
+
+
+def test_too_much_that_waits_is_refused_and_nothing_of_it_taken(extractor: Extractor, noise: np.ndarray) -> None:
+    second = noise[:16_000]
+
+    async def program() -> None:
+        async with Hub(extractor, backlog=3.0) as hub:
+            source = hub.source(16000)
+            for _ in range(2):
+                source.push(second)
+            while source.behind < 7 * 0.25 or source.behind == 2:  # until all is computed: 7 frames, which nobody reads
+                await asyncio.sleep(0.005)
+            with pytest.raises(StreamError, match=r"would wait at this source, more than the backlog of 3 s"):
+                source.push(np.concatenate([second, second]))
+            before = source.behind
+            with pytest.raises(StreamError, match="would wait"):
+                source.push(np.concatenate([second, second]))
+            assert source.behind == before
+            for _ in range(7):
+                await anext(source)
+            source.push(np.concatenate([second, second]))  # there is room again
+            source.finish()
+            assert len(await frames_of(source)) == 8
+            assert source.behind == 0
+
+    run(program)
+
+
+def test_a_source_that_can_wait_is_held_back(extractor: Extractor, noise: np.ndarray) -> None:
+    async def program() -> tuple[int, float]:
+        most = 0.0
+        async with Hub(extractor, backlog=2.0) as hub:
+            source = hub.source(16000)
+            reading = asyncio.create_task(frames_of(source))
+            for piece in np.array_split(np.tile(noise, 8)[:480_000], 300):
+                source.push(piece)
+                most = max(most, source.behind)
+                await source.drain()
+            source.finish()
+            return len(await reading), most
+
+    count, most = run(program)
+    assert count == (480_000 - 8000) // 4000 + 1
+    assert most < 2.0
+
+
+def test_a_failure_of_the_device_is_raised_at_the_sources_that_it_hit(
+    extractor: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class BrokenError(DeviceError):
+        pass
+
+    compute = HostWorkspace.descriptors
+    failing = False
+
+    def descriptors(workspace: HostWorkspace, count: int) -> Any:
+        if failing:
+            raise BrokenError("it broke")
+        return compute(workspace, count)
+
+    monkeypatch.setattr(HostWorkspace, "descriptors", descriptors)
+
+    async def program() -> None:
+        nonlocal failing
+        async with Hub(extractor) as hub:
+            hit, calm = hub.source(16000), hub.source(16000)
+            failing = True
+            hit.push(noise[:9000])
+            with pytest.raises(BrokenError):
+                await anext(hit)
+            with pytest.raises(BrokenError):
+                hit.push(noise[:10])
+            failing = False
+            calm.push(noise[:9000])
+            calm.finish()
+            assert len(await frames_of(calm)) == 1
+
+    run(program)
+
+
+def test_a_source_that_vanishes_leaves_the_others(extractor: Extractor, noise: np.ndarray) -> None:
+    async def vanish(hub: Hub) -> None:
+        async with hub.source(16000) as source:
+            source.push(noise[:30_000])
+            await anext(source)
+            await asyncio.sleep(3600)
+
+    async def program() -> list[Frame]:
+        async with Hub(extractor) as hub:
+            tasks = [asyncio.create_task(vanish(hub)) for _ in range(5)]
+            stays = hub.source(16000)
+            for piece in np.array_split(noise[:60_000], 30):
+                stays.push(piece)
+                await asyncio.sleep(0.002)
+                if tasks:
+                    tasks.pop().cancel()
+            stays.finish()
+            frames = await frames_of(stays)
+            forgotten = weakref.ref(hub.source(16000))
+            gc.collect()
+            assert forgotten() is None
+            return frames
+
+    stream = extractor.stream(16000)
+    assert said(run(program)) == said([*stream.push(noise[:60_000]), *stream.finish()])
+
+
+def test_closing_ends_the_reading(extractor: Extractor, noise: np.ndarray) -> None:
+    async def program() -> None:
+        async with Hub(extractor) as hub:
+            source = hub.source(16000)
+            reading = asyncio.create_task(frames_of(source))
+            await asyncio.sleep(0)
+            source.close()
+            source.close()
+            assert await reading == []
+            with pytest.raises(StreamError, match="push after close"):
+                source.push(noise)
+
+    run(program)
+
+
+def test_the_end_of_a_hub_is_raised_at_its_sources(extractor: Extractor, noise: np.ndarray) -> None:
+    async def program() -> None:
+        hub = Hub(extractor)
+        with pytest.raises(StreamError, match="has not begun"):
+            hub.source(16000)
+        async with hub:
+            source = hub.source(16000)
+            source.push(noise[:20_000])
+            reading = asyncio.create_task(frames_of(source))
+            await asyncio.sleep(0)
+        with pytest.raises(StreamError, match="the hub has ended"):
+            await reading
+        with pytest.raises(StreamError, match="the hub has ended"):
+            source.push(noise)
+        with pytest.raises(StreamError, match="has ended"):
+            hub.source(16000)
+        with pytest.raises(StreamError, match="entered once"):
+            async with hub:
+                pass
+
+    run(program)
+
+
+def test_arguments_are_checked(extractor: Extractor) -> None:
+    for wrong in (0, -1, float("inf"), "3", True):
+        with pytest.raises(ArgumentError, match="backlog"):
+            Hub(extractor, backlog=wrong)  # type: ignore[arg-type]
+
+    async def program() -> None:
+        async with Hub(extractor) as hub:
+            with pytest.raises(ArgumentError, match="dtype"):
+                hub.source(16000, dtype="int24")
+            with pytest.raises(ArgumentError, match="rate"):
+                hub.source(0)
+            with pytest.raises(ModelUseError, match="utterance"):
+                hub.source(16000, level="utterance")
+
+    run(program)
