@@ -359,7 +359,7 @@ def test_typical_numbers_scale_speech(descriptors: Any, speech: Path) -> None:
     assert mean.dtype == spread.dtype == np.float32
     assert (spread > 0).all()
     columns = np.median(np.abs(values - mean) / spread, axis=0)
-    assert 0.2 < np.median(columns) < 5  # another speaker, another room
+    assert 0.2 < np.median(columns) < 20  # a telephone line, whose upper bands are far from typical
 
 
 def test_a_model_that_does_not_say_what_is_typical(tiny_model: Path) -> None:

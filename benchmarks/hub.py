@@ -1,0 +1,139 @@
+"""What a hub costs, and how late its frames are: many clients at 16 kHz in blocks of 20 ms, in real time.
+
+    python -m benchmarks.hub --clients 100 --seconds 30 --output benchmarks/results/hub.json
+
+Three processes, one after the other: a hub whose clients begin spread evenly over a hop; a hub whose clients all begin at
+once; and, instead of a hub, a stream a client, each pushed to in a thread of asyncio's pool. The delay of a frame is the
+time from the push that completed its window to its arrival at the reader. CPU is that of the whole process, over the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import edgevoice
+from edgevoice.bench.machine import PACKAGES, Machine
+
+RATE, BLOCK = 16_000, 320
+KINDS = ("spread", "at once", "a stream a client")
+
+
+async def blocks(samples: NDArray[np.int16], begin: float) -> AsyncIterator[NDArray[np.int16]]:
+    """Blocks of 20 ms, each when it would have been spoken, `begin` on the loop's clock being the start."""
+    loop = asyncio.get_running_loop()
+    for first in range(0, len(samples) - BLOCK + 1, BLOCK):
+        await asyncio.sleep(max(0.0, begin + (first + BLOCK) / RATE - loop.time()))
+        yield samples[first : first + BLOCK]
+
+
+class Client:
+    """Pushes a signal, and notes how late each frame comes."""
+
+    def __init__(self, samples: NDArray[np.int16]) -> None:
+        self.samples = samples
+        self.delays: list[float] = []
+        self._pushed: list[float] = []  # the moment of each block
+
+    def _note(self, frame: edgevoice.Frame) -> None:
+        completed = self._pushed[round(frame.end * RATE - 1) // BLOCK]
+        self.delays.append(asyncio.get_running_loop().time() - completed)
+
+    async def through_hub(self, hub: edgevoice.Hub, begin: float) -> None:
+        """As a source of a hub."""
+        async with hub.source(RATE) as source:
+
+            async def read() -> None:
+                async for frame in source:
+                    self._note(frame)
+
+            reading = asyncio.create_task(read())
+            async for block in blocks(self.samples, begin):
+                self._pushed.append(asyncio.get_running_loop().time())
+                source.push(block)
+            source.finish()
+            await reading
+
+    async def through_stream(self, stream: edgevoice.Stream, begin: float) -> None:
+        """With a stream of its own."""
+        async for block in blocks(self.samples, begin):
+            self._pushed.append(asyncio.get_running_loop().time())
+            for frame in await asyncio.to_thread(stream.push, block):
+                self._note(frame)
+
+
+async def measure(kind: str, model: str, count: int, seconds: float) -> dict[str, Any]:
+    """Delays and CPU of one way."""
+    extractor = edgevoice.load(model)
+    hop = extractor.config.audio.hop / extractor.config.audio.rate
+    random = np.random.default_rng(0)
+    signals = random.normal(0, 1000, (count, round(seconds * RATE))).astype(np.int16)
+    clients = [Client(samples) for samples in signals]
+    expected = len(extractor.extract((signals[0], RATE))) * count
+    begin = asyncio.get_running_loop().time() + 1.0
+
+    def moment(place: int) -> float:
+        return begin + (0.0 if kind == "at once" else place * hop / count)
+
+    async def all_of(start: Callable[[Client, float], Awaitable[None]]) -> None:
+        await asyncio.gather(*(start(client, moment(place)) for place, client in enumerate(clients)))
+
+    started, cpu = time.monotonic(), time.process_time()
+    if kind == "a stream a client":
+        await all_of(lambda client, at: client.through_stream(extractor.stream(RATE), at))
+    else:
+        async with edgevoice.Hub(extractor) as hub:
+            await all_of(lambda client, at: client.through_hub(hub, at))
+    took, spent = time.monotonic() - started, time.process_time() - cpu
+    delays = np.array([delay for client in clients for delay in client.delays]) * 1000
+    percentiles = {"p50": 50, "p99": 99, "max": 100}
+    return {
+        "frames": len(delays),
+        "expected": expected,
+        "delay_ms": {
+            name: round(float(np.percentile(delays, q)), 2) for name, q in (("p50", 50), ("p99", 99), ("max", 100))
+        },
+        "cpu": round(spent / took, 3),
+    }
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hub", description=__doc__)
+    parser.add_argument("--model", default="cae-256")
+    parser.add_argument("--clients", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.kind:
+        print(json.dumps(asyncio.run(measure(options.kind, options.model, options.clients, options.seconds))))
+        return
+    again = [sys.executable, "-m", "benchmarks.hub", "--model", options.model]
+    again += ["--clients", str(options.clients), "--seconds", str(options.seconds), "--kind"]
+    found = {kind: json.loads(subprocess.run([*again, kind], check=True, stdout=subprocess.PIPE).stdout) for kind in KINDS}
+    content = {
+        "model": options.model,
+        "clients": options.clients,
+        "seconds": options.seconds,
+        "machine": Machine.this(PACKAGES).to_dict(),
+        **found,
+    }
+    text = json.dumps(content, indent=1) + "\n"
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
