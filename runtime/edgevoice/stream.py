@@ -50,6 +50,11 @@ class Stream:
         self._over: str | None = None  # after what nothing more is taken
 
     @property
+    def model_rate(self) -> int:
+        """Sampling rate that the frames' positions count in, in hertz."""
+        return self._layout.rate
+
+    @property
     def lost(self) -> int:
         """Windows that lay wholly in lost samples: counted, not computed."""
         return self._windower.lost

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from edgevoice.microphone import capture, livestream, microphone
+from edgevoice.microphone import capture, livestream, microphone, portaudio
 from microphone.fakeclock import FakeClock
 from microphone.fakesounddevice import FakeSoundDevice
 from microphone.virtualmicrophone import VirtualMicrophone, missing
@@ -19,6 +19,7 @@ from microphone.virtualmicrophone import VirtualMicrophone, missing
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     """A fake sounddevice in place of the module."""
     module = FakeSoundDevice()
+    monkeypatch.setattr(portaudio, "open_streams", set())
     monkeypatch.setitem(sys.modules, "sounddevice", module)
     return module
 

@@ -62,6 +62,36 @@ def test_no_device_at_all_makes_portaudio_look_again(fake: FakeSoundDevice) -> N
     assert fake.restarts == 1
 
 
+def test_a_new_device_is_seen_on_refresh_and_found_by_its_name(
+    fake: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged = ["New headset"]
+
+    def look_again() -> None:
+        while plugged:
+            fake.add(plugged.pop())
+
+    monkeypatch.setattr(fake, "_initialize", look_again)
+    assert [device.name for device in input_devices()] == ["Fake microphone"]
+    assert fake.restarts == 0
+    assert [device.name for device in input_devices(refresh=True)] == ["Fake microphone", "New headset"]
+    plugged.append("Newer headset")
+    assert find_input("newer").index == 2
+
+
+def test_looking_for_devices_never_ends_a_microphone(fake: FakeSoundDevice) -> None:
+    capture = opened()
+    with pytest.raises(MicrophoneOpenError, match="close it first"):
+        input_devices(refresh=True)
+    with pytest.raises(MicrophoneNotFoundError, match="nothing"):
+        find_input("nothing")
+    assert fake.restarts == 0
+    assert [device.name for device in input_devices()] == ["Fake microphone"]
+    capture.close()
+    assert input_devices(refresh=True)
+    assert fake.restarts == 1
+
+
 def test_no_default_is_an_error(fake: FakeSoundDevice) -> None:
     fake.default = None
     with pytest.raises(MicrophoneNotFoundError, match="no default"):

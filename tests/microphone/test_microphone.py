@@ -6,7 +6,10 @@ import asyncio
 import gc
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from edgevoice import (
     Extractor,
     Microphone,
     ModelUseError,
+    StreamError,
 )
 from edgevoice.microphone.liveframe import LiveFrame
 from microphone.fakeclock import FakeClock
@@ -307,3 +311,95 @@ def test_what_is_refused_is_refused_before_the_device_opens(fake: FakeSoundDevic
     with pytest.raises(ArgumentError):
         Microphone(tiny, record="captured.mp3")
     assert fake.streams == []
+
+
+def test_a_tap_hears_each_block_as_it_was_captured(
+    fake: FakeSoundDevice, clock: FakeClock, tiny: Extractor, voice: np.ndarray
+) -> None:
+    heard: list[tuple[np.ndarray, float]] = []
+    with Microphone(tiny, channel=1, tap=lambda samples, captured: heard.append((samples, captured))) as microphone:
+        fake.stream.speak(np.stack([voice[:16_000], voice[16_000:32_000]], axis=1))
+        take(microphone)
+    np.testing.assert_array_equal(np.concatenate([samples[:, 0] for samples, _ in heard]), voice[:16_000])
+    np.testing.assert_array_equal(np.concatenate([samples[:, 1] for samples, _ in heard]), voice[16_000:32_000])
+    assert heard[0][0].dtype == np.int16
+    assert np.diff([captured for _, captured in heard]) == pytest.approx(0.05, abs=1e-6)
+    assert heard[-1][1] == pytest.approx(clock.now, abs=1e-6)
+
+
+def test_what_a_tap_raises_comes_out_of_read(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
+    def tap(samples: np.ndarray, captured: float) -> None:
+        raise LookupError("no window to draw in")
+
+    with Microphone(tiny, tap=tap) as microphone:
+        fake.stream.give(voice[:8000])
+        with pytest.raises(LookupError, match="no window"):
+            microphone.read(timeout=0)
+        assert microphone.ended
+
+
+def test_another_model_goes_on_without_losing_a_sample(
+    fake: FakeSoundDevice, clock: FakeClock, tiny: Extractor, voice: np.ndarray
+) -> None:
+    other = edgevoice.load("cae-64")
+    faster = replace(tiny.config, audio=replace(tiny.config.audio, rate=32000))
+    with Microphone(tiny) as microphone:
+        fake.stream.speak(voice[:20_000])
+        before = take(microphone)
+        microphone.use(other)
+        fake.stream.speak(voice[20_000:50_400])
+        after = take(microphone)
+        with pytest.raises(ArgumentError, match="expected 16000"):
+            microphone.use(SimpleNamespace(config=faster))  # type: ignore[arg-type]
+    assert_equal(before, tiny.extract((voice[:20_000], 16000)))
+    expected = other.extract((voice[20_000:50_400], 16000))
+    np.testing.assert_array_equal([frame.values for frame in after], expected.values)
+    assert [frame.position for frame in after] == (expected.position + 20_000).tolist()
+    assert [frame.index for frame in (*before, *after)] == list(range(len(before) + len(after)))
+    assert after[0].bottleneck.shape == (64,)
+    assert after[-1].latency == pytest.approx(clock.now - after[-1].captured, abs=1e-6)
+    assert microphone.summary().seconds == pytest.approx(50_400 / 16_000)
+    with pytest.raises(StreamError, match="has ended"):
+        microphone.use(other)
+
+
+def test_a_summary_of_the_last_seconds(fake: FakeSoundDevice, clock: FakeClock, tiny: Extractor, voice: np.ndarray) -> None:
+    with Microphone(tiny) as microphone:
+        for start in range(0, 160_000, 16_000):
+            fake.stream.speak(voice[start : start + 16_000])
+            take(microphone)
+        assert microphone.summary().frames == 39
+        recent = microphone.summary(recent=2.5)
+        assert 8 <= recent.frames <= 12
+        assert 2 <= recent.seconds <= 3
+        assert recent.latency is not None
+        for wrong in (0, -1, 61, "2"):
+            with pytest.raises(ArgumentError, match="recent"):
+                microphone.summary(wrong)  # type: ignore[arg-type]
+
+
+def test_opening_leaves_the_event_loop_running(
+    fake: FakeSoundDevice, tiny: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    query = fake.query_devices
+
+    def hang(kind: str | None = None) -> Any:
+        answer.wait(10)
+        return query(kind)
+
+    monkeypatch.setattr(fake, "query_devices", hang)
+
+    async def program() -> int:
+        opening = asyncio.create_task(Microphone.open_async(tiny, seconds=1.0))
+        turns = 0
+        while turns < 20:  # the loop goes on while the audio server does not answer
+            assert not opening.done()
+            await asyncio.sleep(0.001)
+            turns += 1
+        answer.set()
+        microphone = await opening
+        microphone.close()
+        return turns
+
+    assert asyncio.run(program()) == 20

@@ -311,3 +311,31 @@ def _run(microphone: VirtualMicrophone, program: str, *arguments: str) -> str:
     done = subprocess.run(command, env=microphone.environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+LOOKS = """
+import edgevoice
+for refresh in (False, False, True):
+    print([device.name for device in edgevoice.input_devices(refresh=refresh)], flush=True)
+    input()
+"""
+
+
+def test_a_microphone_that_was_plugged_in_is_seen_on_refresh(virtual_microphone: Callable[..., VirtualMicrophone]) -> None:
+    plugged = virtual_microphone()
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOOKS], env=plugged.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    seen = [process.stdout.readline()]
+    with (plugged.folder / "asound.conf").open("a") as file:
+        file.write('pcm.headset { type pulse device "headset.monitor" hint { show on description "headset" } }\n')
+    plugged.add_sink("headset")
+    for _ in range(2):
+        process.stdin.write("\n")
+        process.stdin.flush()
+        seen.append(process.stdout.readline())
+    process.communicate("\n", timeout=20)
+    assert process.returncode == 0
+    assert ["headset" in line for line in seen] == [False, False, True], seen

@@ -185,6 +185,7 @@ class Capture:
         except BaseException:
             self._stream.close()
             raise
+        portaudio.open_streams.add(self)
 
     def _take(self, samples: Any, count: int, times: Any, status: Any) -> None:
         arrived = time.monotonic()
@@ -210,6 +211,7 @@ class Capture:
 
     def close(self) -> None:
         """Stop and close: `abort`, because `stop` waits for a stalled device for ever."""
+        portaudio.open_streams.discard(self)
         self._stream.abort()
         self._stream.close()
 

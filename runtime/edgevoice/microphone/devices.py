@@ -29,14 +29,20 @@ class InputDevice:
     """Whether it is the one used when none is named."""
 
 
-def input_devices() -> list[InputDevice]:
+def input_devices(*, refresh: bool = False) -> list[InputDevice]:
     """All input devices, in PortAudio's order.
+
+    Where the audio server hangs, this waits for 5 s before it raises: a graphical program calls it in a thread.
+
+    Args:
+        refresh: whether to look for devices that were plugged in since they were first listed. That starts PortAudio
+            anew, so no microphone may be open, and indices may change.
 
     Raises:
         MissingPackageError: sounddevice or PortAudio is not installed.
-        MicrophoneOpenError: the audio server hangs.
+        MicrophoneOpenError: the audio server hangs; or a microphone is open, and `refresh` would end it.
     """
-    return portaudio.call(lambda: _list(portaudio.load()))
+    return portaudio.call(lambda: _list(portaudio.restart() if refresh else portaudio.load()))
 
 
 def supported_rates(device: InputDevice) -> list[int]:
@@ -57,27 +63,28 @@ def find_input(device: int | str | None) -> InputDevice:
     Raises:
         MicrophoneNotFoundError: there is none, or the name fits several.
     """
-    sounddevice = portaudio.load()
-    if not len(sounddevice.query_devices()):
-        # The audio server was down when PortAudio started, and PortAudio looks for devices at its start alone.
-        sounddevice = portaudio.restart()
-    devices = _list(sounddevice)
+    devices = _list(portaudio.load())
+    chosen, wanted = _chosen(devices, device)
+    if not chosen and not portaudio.open_streams:
+        # It may have been plugged in, or the audio server started, since PortAudio looked.
+        devices = _list(portaudio.restart())
+        chosen, wanted = _chosen(devices, device)
     if not devices:
         raise MicrophoneNotFoundError("there is no input device: is a microphone plugged in, and the audio server running?")
-    if device is None:
-        chosen = [entry for entry in devices if entry.default]
-        wanted = "there is no default input device: name one"
-    elif isinstance(device, int):
-        chosen = [entry for entry in devices if entry.index == device]
-        wanted = f"device {device}: no input device has this index"
-    else:
-        chosen = _fitting(devices, device.lower())
-        wanted = f"device {device!r}: no input device has this in its name"
     if not chosen:
         raise MicrophoneNotFoundError(f"{wanted}; there are {_enumerate(devices)}")
     if len(chosen) > 1:
         raise MicrophoneNotFoundError(f"device {device!r}: the name fits {_enumerate(chosen)}; give the index")
     return chosen[0]
+
+
+def _chosen(devices: list[InputDevice], device: int | str | None) -> tuple[list[InputDevice], str]:
+    """The devices that are meant, and what to say where there is none."""
+    if device is None:
+        return [entry for entry in devices if entry.default], "there is no default input device: name one"
+    if isinstance(device, int):
+        return [entry for entry in devices if entry.index == device], f"device {device}: no input device has this index"
+    return _fitting(devices, device.lower()), f"device {device!r}: no input device has this in its name"
 
 
 def _list(sounddevice: Any) -> list[InputDevice]:

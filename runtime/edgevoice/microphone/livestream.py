@@ -5,21 +5,27 @@ from __future__ import annotations
 import collections
 import enum
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import MicrophoneLostError
+from edgevoice.errors import MicrophoneLostError, StreamError
 from edgevoice.microphone.capture import Block, Lost, Stopped
 from edgevoice.microphone.liveframe import LiveFrame
 from edgevoice.microphone.recording import Recording
-from edgevoice.microphone.summary import Histogram, Summary
+from edgevoice.microphone.summary import Event, Summary, Tally
 from edgevoice.microphone.timeline import Losses, Timeline
 
 if TYPE_CHECKING:
     from edgevoice.features import Features, Frame
     from edgevoice.stream import Stream
+
+
+Tap = Callable[[NDArray[np.int16], float], object]
+"""Takes the samples of a block, int16 (samples, channels), read-only, and when the last of them was captured."""
 
 
 class State(enum.Enum):
@@ -42,23 +48,32 @@ class LiveStream:
         channels: of the blocks.
         seconds: of audio after which it has ended, lost audio included; None: never.
         recording: where the samples go that the stream gets, or None.
+        tap: called with the samples of each block and the moment when the last of them was captured, or None.
     """
 
     def __init__(
-        self, stream: Stream, device: str, channels: int, seconds: float | None, recording: Recording | None
+        self,
+        stream: Stream,
+        device: str,
+        channels: int,
+        seconds: float | None,
+        recording: Recording | None,
+        tap: Tap | None = None,
     ) -> None:
-        self._stream, self._device, self._channels, self._recording = stream, device, channels, recording
+        self._stream, self._device, self._channels, self._recording, self._tap = stream, device, channels, recording, tap
         self._limit = None if seconds is None else round(seconds * stream.rate)
-        self._timeline, self._losses = Timeline(stream.rate), Losses()
+        self._timeline, self._tally = Timeline(stream.rate), Tally()
+        self._position = 0  # samples taken, lost ones included
+        self._lost_windows = 0  # of the stream at hand
+        self._moved = 0  # samples at the model's rate before the stream at hand
+        self._first_index = self._next_index = 0
         self._waiting: collections.deque[tuple[Frame, float]] = collections.deque()
         self.state = State.OPEN
         self._reason = ""
         self._failure: Exception | None = None
         self.peak = 0.0
         """Largest magnitude of the last block, 0..1."""
-        self._frames = self._gap_frames = 0
-        self._busy = self._busy_before = 0.0
-        self._latency, self._computing = Histogram(), Histogram()
+        self._busy = 0.0  # since the last frame
 
     @property
     def settled(self) -> bool:
@@ -124,31 +139,31 @@ class LiveStream:
         now = time.monotonic()
         captured = min(captured, now)
         latency = now - captured
-        self._latency.add(latency)
-        self._frames += 1
-        self._gap_frames += frame.gap
+        self._tally.add(now, Event(latency=latency, gap=frame.gap))
         return LiveFrame.of(frame, time=time.time() - latency, captured=captured, latency=latency)
 
-    def summary(self) -> Summary:
-        """What became of the audio so far."""
-        rate, losses, position = self._stream.rate, self._losses, self._stream.position
-        return Summary(
-            device=self._device,
-            rate=rate,
-            channels=self._channels,
-            seconds=position / rate,
-            frames=self._frames,
-            waiting=len(self._waiting),
-            gap_frames=self._gap_frames,
-            lost_windows=self._stream.lost,
-            lost_queue=losses.queue / rate,
-            lost_device=losses.device / rate,
-            lost_clock=losses.clock / rate,
-            lost_reopening=losses.reopening / rate,
-            latency=self._latency.percentiles(),
-            computing=self._computing.percentiles(),
-            load=self._busy * rate / position if position else 0.0,
-        )
+    def use(self, stream: Stream) -> None:
+        """Go on with another stream, of a model of the same rate: the next sample is its first.
+
+        Raises:
+            StreamError: it has ended.
+            DeviceError: computing what the old stream still held failed; it has ended.
+        """
+        if self.state is State.ENDED:
+            raise StreamError("the microphone has ended: no other model can go on from it")
+        try:
+            self._advance([self._stream.finish], Losses(), 0)
+        except BaseException as error:
+            self.end(error if isinstance(error, Exception) else None)
+            raise
+        self._moved = round(self._position * stream.model_rate / stream.rate)
+        self._first_index = self._next_index
+        self._stream, self._lost_windows = stream, 0
+
+    def summary(self, recent: float | None = None) -> Summary:
+        """What became of the audio so far, or of that of the last seconds."""
+        counts = self._tally.counts(None if recent is None else time.monotonic() - recent)
+        return counts.summary(self._device, self._stream.rate, self._channels, len(self._waiting))
 
     def _hear(self, block: Block) -> None:
         lost, samples = self._timeline.place(block), block.samples(self._channels)
@@ -163,37 +178,47 @@ class LiveStream:
         if self._limit is None or not self._timeline.running:
             return
         if self._timeline.captured(self._limit / self._stream.rate) <= time.monotonic():
-            self._compute(Losses(reopening=self._limit - self._stream.position), np.empty((0, self._channels), np.int16))
+            self._compute(Losses(reopening=self._limit - self._position), np.empty((0, self._channels), np.int16))
 
     def _finish(self, failure: Exception | None = None) -> None:
         """Compute what the resampler still held back, and end."""
-        started = time.perf_counter()
-        self._keep([self._stream.finish()], started)
+        self._advance([self._stream.finish], Losses(), 0)
         self.end(failure)
 
     def _compute(self, losses: Losses, samples: NDArray[np.int16]) -> None:
         """Take what was lost, and the samples after it; of both only what lies before the end of the audio asked for."""
         if self._limit is not None:
-            left = self._limit - self._stream.position
+            left = self._limit - self._position
             losses = losses.first(left)
             samples = samples[: left - losses.total]
-        self._losses += losses
-        lost = losses.total
-        started = time.perf_counter()
-        self._keep([self._stream.skip(lost), self._stream.push(samples)] if lost else [self._stream.push(samples)], started)
+        lost, stream = losses.total, self._stream
+        self._position += lost + len(samples)
+        self._advance([*([lambda: stream.skip(lost)] if lost else []), lambda: stream.push(samples)], losses, len(samples))
         if self._recording is not None:
             self._recording.skip(lost)
             self._recording.write(samples)
-        if self._stream.position == self._limit:
+        if self._tap is not None and len(samples):
+            self._tap(samples, self._timeline.captured(self._position / stream.rate))
+        if self._position == self._limit:
             self._finish()
 
-    def _keep(self, blocks: list[Features], started: float) -> None:
-        """Let frames wait for delivery, and account for the computing time since `started`."""
-        self._busy += time.perf_counter() - started
-        count = sum(map(len, blocks))
-        if count:
-            each = (self._busy - self._busy_before) / count
-            self._busy_before = self._busy
-            for frame in (frame for features in blocks for frame in features):
-                self._computing.add(each)
-                self._waiting.append((frame, self._timeline.captured(frame.end)))
+    def _advance(self, steps: list[Callable[[], Features]], losses: Losses, count: int) -> None:
+        """Let the stream compute, let the frames wait for delivery, and count all of it."""
+        started = time.perf_counter()
+        blocks = [step() for step in steps]
+        spent = time.perf_counter() - started
+        self._busy += spent
+        frames = [frame for features in blocks for frame in self._placed(features)]
+        computing: list[float] = []
+        if frames:
+            computing, self._busy = [self._busy / len(frames)] * len(frames), 0.0
+        self._waiting.extend((frame, self._timeline.captured(frame.end)) for frame in frames)
+        lost_windows, self._lost_windows = self._stream.lost - self._lost_windows, self._stream.lost
+        self._tally.add(time.monotonic(), Event(losses, count, lost_windows, spent, computing))
+
+    def _placed(self, features: Features) -> Features:
+        """Features with their place since the microphone was opened, not since its model was changed."""
+        index = features.index + self._first_index
+        if len(index):
+            self._next_index = int(index[-1]) + 1
+        return replace(features, index=index, position=features.position + self._moved) if self._moved else features

@@ -12,17 +12,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from edgevoice.audio.samples import check_channel, check_rate, is_number
 from edgevoice.errors import ArgumentError
 from edgevoice.microphone.capture import BlockQueue, CaptureRequest, open_capture
-from edgevoice.microphone.livestream import LiveStream, State
+from edgevoice.microphone.livestream import LiveStream, State, Tap
 from edgevoice.microphone.portaudio import TICK
 from edgevoice.microphone.recording import Recording, check_recording
-from edgevoice.microphone.summary import Summary
+from edgevoice.microphone.summary import KEPT, Summary
 from edgevoice.microphone.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ class Microphone:
             `.NAME.XXXXXXXX.part`, and a process that is killed leaves that. Where nothing was captured, no file appears.
         reopen: whether a lost device is waited for; the time in between is a gap.
         backlog: seconds of audio kept for a consumer that is slow, 1 to 600.
+        tap: called with each block as it was captured: its samples, int16 (samples, channels), read-only, and the moment by
+            `time.monotonic()` when the last of them was captured. It is called by the thread that asks for frames, in
+            `read`, where what it raises comes out, and ends the microphone. Lost samples are in no block.
 
     Raises:
         MicrophoneNotFoundError: there is no such device.
@@ -90,14 +93,14 @@ class Microphone:
         record: str | os.PathLike[str] | None = None,
         reopen: bool = False,
         backlog: float = 10.0,
+        tap: Tap | None = None,
     ) -> None:
         _check(device, seconds, backlog)
-        channel = check_channel(channel, None)
+        self._channel = channel = check_channel(channel, None)
         if record is not None:
             check_recording(record)
         config = extractor.config
-        warming = extractor.stream(level=level, hop=hop)
-        warming.push(np.zeros(config.audio.window, np.float32))
+        _warm_up(extractor, level, hop)
         request = CaptureRequest(
             device,
             rate=config.audio.rate if rate is None else check_rate(rate),
@@ -118,14 +121,25 @@ class Microphone:
         self._watchdog = Watchdog(capture, self._blocks, reopener)
         # One that is forgotten closes its device. At the end of the process PortAudio does.
         weakref.finalize(self, self._watchdog.release).atexit = False
-        self._live = LiveStream(stream, capture.device.name, capture.channels, seconds, recording)
+        self._live = LiveStream(stream, capture.device.name, capture.channels, seconds, recording, tap)
         self._lock = threading.Lock()
+        self._model_rate = config.audio.rate
         self.device: InputDevice = capture.device
         """The device that was opened."""
         self.rate: int = capture.rate
         """Sampling rate of the device, in hertz."""
         self.channels: int = capture.channels
         """Channels captured."""
+
+    @classmethod
+    async def open_async(cls, extractor: Extractor, device: int | str | None = None, **options: Any) -> Self:
+        """Open a microphone in a thread, so that the event loop goes on: opening takes seconds where the audio server hangs.
+
+        Arguments and errors are those of `Microphone`. One that is opened after its task was cancelled closes by itself.
+        """
+        import asyncio
+
+        return await asyncio.to_thread(cls, extractor, device, **options)
 
     def __enter__(self) -> Self:
         return self
@@ -200,9 +214,43 @@ class Microphone:
         """Largest magnitude of the last block, 0..1."""
         return self._live.peak
 
-    def summary(self) -> Summary:
-        """What the microphone has done so far."""
-        return self._live.summary()
+    def use(self, extractor: Extractor, *, level: str | float | None = None, hop: float | None = None) -> None:
+        """Go on with another model, without losing a sample: the next one captured is the first that it gets.
+
+        Frames of the old model that wait are still delivered. Positions and times go on; the first frame of the new model
+        comes a window later, and its level begins anew. The model is warmed up before, in the calling thread.
+
+        Args:
+            extractor: a model of the same rate.
+            level: as the microphone takes it.
+            hop: as the microphone takes it.
+
+        Raises:
+            ArgumentError: the model has another rate, or an argument is outside what is allowed.
+            ModelUseError: the model, or the level `utterance`, needs the whole audio at once.
+            StreamError: the microphone has ended.
+            DeviceError: computing failed.
+        """
+        rate = extractor.config.audio.rate
+        if rate != self._model_rate:
+            raise ArgumentError(f"{extractor.config.name} takes {rate} Hz, expected {self._model_rate} as the model in use")
+        _warm_up(extractor, level, hop)
+        stream = extractor.stream(self.rate, self.channels, level=level, hop=hop, channel=self._channel)
+        with self._lock:
+            self._live.use(stream)
+
+    def summary(self, recent: float | None = None) -> Summary:
+        """What the microphone has done so far.
+
+        Args:
+            recent: only what came to pass in so many last seconds, above 0 and up to 60; `waiting` is what waits now.
+
+        Raises:
+            ArgumentError: `recent` is outside what is allowed.
+        """
+        if recent is not None and not (is_number(recent) and 0 < recent <= KEPT):
+            raise ArgumentError(f"recent {recent!r}: expected seconds, above 0 and up to {KEPT:g}")
+        return self._live.summary(recent)
 
     def _advance(self, timeout: float | None) -> bool:
         """Take what the device gives next; return whether there was anything to do."""
@@ -219,6 +267,11 @@ class Microphone:
                 if self._live.state is State.ENDED or self._blocks.stopped:
                     self._watchdog.release()
             return item is not None
+
+
+def _warm_up(extractor: Extractor, level: str | float | None, hop: float | None) -> None:
+    """Compute a first window, which takes longer than others, before there is audio that would wait for it."""
+    extractor.stream(level=level, hop=hop).push(np.zeros(extractor.config.audio.window, np.float32))
 
 
 def _check(device: object, seconds: float | None, backlog: float) -> None:

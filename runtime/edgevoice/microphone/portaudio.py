@@ -151,12 +151,21 @@ def load() -> Any:
     return sounddevice
 
 
+open_streams: set[object] = set()
+"""What captures at the moment; for PortAudio's thread."""
+
+
 def restart() -> Any:
     """Let PortAudio look for devices again, which it does at its start alone; return `sounddevice`.
 
-    Ends all of PortAudio's streams in this process: only for a process that cannot have any, because PortAudio has
-    found no device at all.
+    Raises:
+        MicrophoneOpenError: a microphone is open, which this would end.
     """
+    if open_streams:
+        raise MicrophoneOpenError(
+            "PortAudio looks for new devices at its start alone, and a new start would end the microphone that is open: "
+            "close it first"
+        )
     module = load()
     module._terminate()  # noqa: SLF001 - sounddevice has no public way
     module._initialize()  # noqa: SLF001

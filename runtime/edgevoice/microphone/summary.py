@@ -1,13 +1,21 @@
-"""What a microphone has done so far, and the percentiles that belong to it."""
+"""What a microphone has done, in all or over its last seconds, and the percentiles that belong to it."""
 
 from __future__ import annotations
 
+import collections
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from edgevoice.microphone.timeline import Losses
+
+KEPT = 60.0
+"""Seconds that a tally looks back."""
+
+_NOTHING = Losses()
 _SMALLEST, _LARGEST, _STEP = 1e-6, 1e4, 0.01
 
 
@@ -60,7 +68,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a microphone has done so far; windows expected = frames + waiting + lost windows."""
+    """What a microphone has done; windows expected since it was opened = frames + waiting + lost windows."""
 
     device: str
     """Its name."""
@@ -115,3 +123,91 @@ class Summary:
                 f"computing: {self.computing or '-'}; load {100 * self.load:.1f} %",
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a summary counts."""
+
+    losses: Losses = _NOTHING
+    """Samples lost."""
+    samples: int = 0
+    """Samples taken, without the lost ones."""
+    lost_windows: int = 0
+    busy: float = 0.0
+    """Seconds of computing."""
+    computing: Sequence[float] = ()
+    """Computing time of each frame that came of it."""
+    latency: float | None = None
+    """Of a frame that was delivered."""
+    gap: bool = False
+    """Whether that frame touches lost audio."""
+
+
+class Counts:
+    """Events, added up."""
+
+    def __init__(self) -> None:
+        self._losses = Losses()
+        self._samples = self._lost_windows = self._frames = self._gap_frames = 0
+        self._busy = 0.0
+        self._latency, self._computing = Histogram(), Histogram()
+
+    def add(self, event: Event) -> None:
+        """Count one more event."""
+        self._losses += event.losses
+        self._samples += event.samples
+        self._lost_windows += event.lost_windows
+        self._busy += event.busy
+        for seconds in event.computing:
+            self._computing.add(seconds)
+        if event.latency is not None:
+            self._latency.add(event.latency)
+            self._frames += 1
+            self._gap_frames += event.gap
+
+    def summary(self, device: str, rate: int, channels: int, waiting: int) -> Summary:
+        """What they come to."""
+        losses, position = self._losses, self._samples + self._losses.total
+        return Summary(
+            device=device,
+            rate=rate,
+            channels=channels,
+            seconds=position / rate,
+            frames=self._frames,
+            waiting=waiting,
+            gap_frames=self._gap_frames,
+            lost_windows=self._lost_windows,
+            lost_queue=losses.queue / rate,
+            lost_device=losses.device / rate,
+            lost_clock=losses.clock / rate,
+            lost_reopening=losses.reopening / rate,
+            latency=self._latency.percentiles(),
+            computing=self._computing.percentiles(),
+            load=self._busy * rate / position if position else 0.0,
+        )
+
+
+class Tally:
+    """All events added up, and those of the last minute one by one. Memory does not grow."""
+
+    def __init__(self) -> None:
+        self._all = Counts()
+        self._recent: collections.deque[tuple[float, Event]] = collections.deque()
+
+    def add(self, moment: float, event: Event) -> None:
+        """Count an event; moments, in seconds, do not go backwards."""
+        self._all.add(event)
+        self._recent.append((moment, event))
+        while self._recent[0][0] < moment - KEPT:
+            self._recent.popleft()
+
+    def counts(self, since: float | None = None) -> Counts:
+        """All that was counted, or what was counted since a moment."""
+        if since is None:
+            return self._all
+        counts = Counts()
+        for moment, event in list(self._recent):  # another thread may ask
+            if moment >= since:
+                counts.add(event)
+        return counts
