@@ -1,0 +1,3 @@
+export { EdgeVoiceError, GraphError, SamplesError, StreamError, MicrophoneError } from "./errors.js";
+export { Stream } from "./stream.js";
+export { microphone } from "./microphone.js";

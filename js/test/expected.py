@@ -1,0 +1,21 @@
+"""The frames that `Stream` makes of float32 samples on standard input: one line of JSON, then float32 values."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+
+import edgevoice
+
+model, losses = sys.argv[1], json.loads(sys.argv[2])
+samples = np.frombuffer(sys.stdin.buffer.read(), np.float32)
+extractor = edgevoice.load(model)
+stream, frames, first = extractor.stream(), [], 0
+for lost, count in losses:
+    frames += [*stream.skip(lost), *stream.push(samples[first : first + count])]
+    first += count
+told = {name: [getattr(frame, name) for frame in frames] for name in ("index", "position", "silent", "gap")}
+sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
+sys.stdout.buffer.write(np.array([frame.values for frame in frames], np.float32).tobytes())
