@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -60,6 +61,11 @@ def test_the_set_up_is_that_of_the_readme(root: Path, contributing: str) -> None
     (command,) = re.findall(r"^python3 -m venv.*$", contributing, re.MULTILINE)
     _, whole = re.findall(r"^python3 -m venv.*$", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert whole == f"{command} && .venv/bin/pytest"
+
+
+def test_the_npm_package_has_that_version_too(root: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        assert json.loads((root / "js" / name).read_text(encoding="utf-8"))["version"] == edgevoice.__version__
 
 
 def test_there_is_one_version(root: Path, project: dict[str, Any]) -> None:

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { missing, withPage } from "./browser.js";
+
+const speech = fileURLToPath(new URL("../../tests/data/speech.wav", import.meta.url));
+
+test("the example's page draws frames, changes its model, and stops", { skip: missing }, async () => {
+  await withPage(speech, ["cae-64", "rae-64"], async (page) => {
+    const says = (/** @type {RegExp} */ what) =>
+      page.waitForFunction((text) => new RegExp(text).test(document.getElementById("told")?.textContent ?? ""), what.source);
+    for (const model of ["cae-64", "rae-64"]) {
+      await page.selectOption("#model", model);
+      await page.click("#start");
+      await says(/latency/);
+      await page.waitForTimeout(1500);
+      const shades = await page.evaluate(() =>
+        ["bottleneck", "error"].map((id) => {
+          const canvas = /** @type {HTMLCanvasElement} */ (document.getElementById(id));
+          const column = canvas.getContext("2d")?.getImageData(canvas.width - 4, 0, 1, canvas.height).data ?? [];
+          return new Set(column).size;
+        }),
+      );
+      assert.ok(shades.every((count) => count > 20), `shades in the newest columns: ${shades}`);
+      assert.ok((await page.$$("#device option")).length > 1, "microphones are listed");
+      await page.click("#start");
+      await says(/stopped/);
+    }
+  });
+});
