@@ -1,7 +1,9 @@
-"""Serve the page on this machine alone, with a live graph of each model: http://127.0.0.1:8000/examples/browser/
+"""Serve the page on this machine alone, with a live graph of each model.
 
 npm ci --prefix js
 python examples/browser/serve.py cae-256 cae-64
+
+Then open http://127.0.0.1:8000/examples/browser/ in a browser.
 """
 
 from __future__ import annotations
