@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 import edgevoice
+from microphone.virtualmicrophone import VirtualMicrophone, missing
 from tinymodel import make_tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,3 +101,19 @@ def disvoice_models(disvoice_wheel: Path, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("disvoice-models")
     assert main(["import-disvoice", str(disvoice_wheel), "--out", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture
+def virtual_microphone() -> Iterator[Callable[..., VirtualMicrophone]]:
+    """Make a virtual microphone on an audio server of its own; the arguments are VirtualMicrophone's."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: stack.enter_context(VirtualMicrophone(*arguments, **options))
+
+
+@pytest.fixture(scope="session")
+def voice() -> np.ndarray:
+    """Ten seconds of loud noise, int16 at 16 kHz: no two blocks are alike."""
+    return np.random.default_rng(3).integers(-9000, 9000, 160_000).astype(np.int16)

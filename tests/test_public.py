@@ -43,7 +43,7 @@ LAYERS = (
     ("stream",),
     ("extractor",),
     ("hub", "microphone", "corpus", "tables", "plotting", "bench", "compat"),
-    ("cli",),
+    ("cli", "_pyinstaller"),
 )
 
 # Methods that hand their work on to what comes after them, which is loaded when they are called.

@@ -1,0 +1,145 @@
+"""Programs frozen with PyInstaller, run where there is no Python: files, a microphone, chosen models, nothing sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgevoice
+from microphone.virtualmicrophone import VirtualMicrophone, speak
+
+pytest.importorskip("PyInstaller", reason="PyInstaller is not installed")
+pytest.importorskip("hatchling", reason="hatchling is not installed")
+
+pytestmark = pytest.mark.timeout(600)
+
+PROGRAM = """
+import json
+import sys
+import time
+
+import edgevoice
+
+extractor = edgevoice.load("cae-64")
+told = {"models": [folder.path.name for folder in edgevoice.list_models()], "frames": []}
+if len(sys.argv) > 1:
+    told["frames"] = extractor.extract(sys.argv[1]).values.tolist()
+    time.sleep(float(sys.argv[2]))
+else:
+    with edgevoice.Microphone(extractor, seconds=3.0) as microphone:
+        print(microphone.device.name, file=sys.stderr, flush=True)
+        told["frames"] = [frame.values.tolist() for frame in microphone]
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def pyinstaller(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Freeze the program in an environment that holds the wheel and little else; return what to run."""
+    folder = tmp_path_factory.mktemp("freezing")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "environment", with_pip=True)
+    binaries = folder / "environment" / ("Scripts" if os.name == "nt" else "bin")
+    pip = [str(binaries / "python"), "-m", "pip", "install", "--quiet", "--constraint", str(root / "constraints.txt")]
+    subprocess.run([*pip, f"{wheel}[cpu,mic]", "pyinstaller"], check=True, capture_output=True)
+
+    def freeze(place: Path, *options: str, configuration: str = "{}") -> Path:
+        (place / "app.py").write_text(PROGRAM)
+        make = [str(binaries / "pyi-makespec"), *options, "app.py"]
+        subprocess.run(make, cwd=place, check=True, capture_output=True)
+        spec = (place / "app.spec").read_text()
+        assert "hooksconfig={}" in spec
+        (place / "app.spec").write_text(spec.replace("hooksconfig={}", f"hooksconfig={configuration}"))
+        command = [str(binaries / "pyinstaller"), "--noconfirm", "--log-level", "ERROR", "app.spec"]
+        subprocess.run(command, cwd=place, check=True, capture_output=True)
+        return place / "dist" / "app"
+
+    return freeze
+
+
+@pytest.fixture(scope="module")
+def program(pyinstaller: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program in a folder, all models with it: what `pyinstaller app.py` makes."""
+    return pyinstaller(tmp_path_factory.mktemp("folder")) / "app"
+
+
+def bare(home: Path, **more: str) -> dict[str, str]:
+    """An environment without Python."""
+    home.mkdir()
+    return {"HOME": str(home), "PATH": "/usr/bin:/bin", **more}
+
+
+def check(told: dict[str, Any], speech: Path) -> None:
+    expected = edgevoice.load("cae-64").extract(speech).values
+    assert np.array(told["frames"], np.float32).tobytes() == expected.tobytes()
+
+
+def test_a_frozen_program_computes_what_python_computes_and_sends_nothing(
+    program: Path, root: Path, speech: Path, tmp_path: Path
+) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    environment = bare(tmp_path / "home")
+    traced = ["strace", "-f", "-qq", "-e", "trace=socket,connect,sendto", "-o", str(tmp_path / "calls")]
+    done = subprocess.run(
+        [*traced, program, speech, "11"], cwd="/", env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    check(told, speech)
+    assert told["models"] == sorted(path.name for path in (root / "models").iterdir())
+    assert re.findall(r"AF_INET6?", (tmp_path / "calls").read_text()) == []
+    assert list((tmp_path / "home").iterdir()) == []
+    inside = {path.name for path in program.parent.rglob("*")}
+    assert "model.json" in inside
+    assert not inside & {"network.pt", "history.png", "example.png", "pandas", "matplotlib", "torch", "pytest"}
+
+
+def test_a_frozen_program_hears_the_microphone(
+    program: Path, virtual_microphone: Callable[..., VirtualMicrophone], voice: np.ndarray, tmp_path: Path
+) -> None:
+    microphone = virtual_microphone("pipe")
+    process = subprocess.Popen(
+        [program],
+        cwd="/",
+        env={**microphone.environment, "PATH": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with microphone.writer() as writer:
+        speaking = threading.Thread(target=speak, args=(writer, voice[:64_000].tobytes(), 16_000))
+        speaking.start()
+        out, errors = process.communicate(timeout=60)
+        speaking.join()
+    assert process.returncode == 0, errors
+    frames = np.array(json.loads(out)["frames"], np.float32)
+    assert frames.shape == (11, 192)
+    assert np.isfinite(frames).all()
+    assert len(np.unique(frames[:, 0])) == 11, "the same again and again: no sound came in"
+
+
+def test_one_file_with_one_model(pyinstaller: Callable[..., Path], speech: Path, tmp_path: Path) -> None:
+    program = pyinstaller(tmp_path, "--onefile", configuration='{"edgevoice": {"models": ["cae-64"]}}')
+    assert program.is_file()
+    done = subprocess.run(
+        [program, speech, "0"], cwd="/", env=bare(tmp_path / "home"), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    check(told, speech)
+    assert told["models"] == ["cae-64"]
