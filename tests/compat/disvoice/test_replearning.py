@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice.compat.disvoice import RepLearning
+from edgevoice.compat.disvoice import RepLearning, script
 
 UNITS, BANDS = 8, 128
 
@@ -158,14 +158,156 @@ def test_bad_folders(extractor: RepLearning, folder: Path, tmp_path: Path) -> No
             extractor.extract_features_path(path)
 
 
-@pytest.mark.parametrize("fmt", ["torch", "kaldi", "xlsx"])
-def test_other_formats_are_refused(extractor: RepLearning, folder: Path, fmt: str) -> None:
+def test_other_formats_are_refused(extractor: RepLearning, folder: Path) -> None:
     for extract, path in (
         (extractor.extract_features_file, folder / "a.wav"),
         (extractor.extract_features_path, folder),
     ):
-        with pytest.raises(edgevoice.ArgumentError, match=f"'{fmt}': is not supported; expected one of npy, txt, dataframe"):
-            extract(path, static=False, fmt=fmt)
+        with pytest.raises(edgevoice.ArgumentError, match="'xlsx': is not supported; expected one of npy, txt, dataframe"):
+            extract(path, static=False, fmt="xlsx")
+        with pytest.raises(edgevoice.ArgumentError, match="dynamic"):
+            extract(path, static=True, fmt="kaldi", kaldi_file="out")
+        with pytest.raises(edgevoice.ArgumentError, match="kaldi_file"):
+            extract(path, static=False, fmt="kaldi")
+
+
+def test_tensors(extractor: RepLearning, folder: Path) -> None:
+    torch = pytest.importorskip("torch")
+    for static in (True, False):
+        for extract, path in (
+            (extractor.extract_features_file, folder / "a.wav"),
+            (extractor.extract_features_path, folder),
+        ):
+            found = extract(path, static=static, fmt="torch")
+            assert torch.equal(found, torch.from_numpy(extract(path, static=static)))
+
+
+def test_kaldis_files_are_read_by_kaldiio_and_never_replaced(extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
+    kaldiio = pytest.importorskip("kaldiio")
+    out = tmp_path.parent / f"{tmp_path.name}-kaldi" / "features"
+    assert extractor.extract_features_path(folder, static=False, fmt="kaldi", kaldi_file=str(out)) is None
+    found = kaldiio.load_scp(f"{out}.scp")
+    assert list(found) == ["a.wav", "b.wav"]
+    for name in found:
+        np.testing.assert_array_equal(found[name], extractor.extract_features_file(folder / name, static=False))
+    assert [name for name, _ in kaldiio.load_ark(f"{out}.ark")] == ["a.wav", "b.wav"]
+    before = Path(f"{out}.ark").read_bytes()
+    with pytest.raises(edgevoice.OutputError, match="features"):
+        extractor.extract_features_file(folder / "a.wav", static=False, fmt="kaldi", kaldi_file=str(out))
+    assert Path(f"{out}.ark").read_bytes() == before
+
+
+class TestAEspeech:
+    def test_what_goes_in_and_what_comes_out(self, extractor: RepLearning, folder: Path) -> None:
+        speech, path = extractor.AEspeech, str(folder / "b.wav")
+        spectrograms = speech.compute_spectrograms(path)
+        assert spectrograms.shape == (3, 1, BANDS, 126)
+        assert spectrograms.std() > 0.5, "logarithms of power, not standardised"
+        standard = speech.standard(spectrograms)
+        assert standard.dtype == np.float32
+        np.testing.assert_allclose(speech.destandard(standard), spectrograms, rtol=1e-5)
+        rebuilt, given = speech.compute_rec_spectrogram(path)
+        np.testing.assert_allclose(given, standard, atol=1e-5)
+        bottleneck, error = speech.compute_bottleneck_features(path), speech.compute_rec_error_features(path)
+        np.testing.assert_array_equal(np.hstack([bottleneck, error]), extractor.extract_features_file(path, static=False))
+        expected = np.square(given - speech.standard(rebuilt)).mean(axis=3)[:, 0]
+        np.testing.assert_allclose(error, expected, rtol=1e-3, atol=1e-6)
+
+    def test_tensors_where_they_are_asked_for(self, extractor: RepLearning, folder: Path) -> None:
+        torch = pytest.importorskip("torch")
+        speech, path = extractor.AEspeech, folder / "a.wav"
+        for compute in (speech.compute_bottleneck_features, speech.compute_rec_error_features):
+            assert torch.equal(compute(path, return_numpy=False), torch.from_numpy(compute(path)))
+        spectrograms = torch.from_numpy(speech.compute_spectrograms(path))
+        assert speech.standard(spectrograms).dtype == torch.float32
+        assert all(isinstance(found, torch.Tensor) for found in speech.compute_rec_spectrogram(path, return_numpy=False))
+
+    def test_a_folder(self, extractor: RepLearning, folder: Path) -> None:
+        pytest.importorskip("pandas")
+        speech = extractor.AEspeech
+        dynamic = speech.compute_dynamic_features(folder)
+        assert dynamic["wav_file"].tolist() == ["a.wav"] * 2 + ["b.wav"] * 3
+        assert dynamic["frame"].tolist() == [0, 1, 0, 1, 2]
+        assert (dynamic["bottleneck"].shape, dynamic["error"].shape) == ((5, UNITS), (5, BANDS))
+        bottleneck, error, both = speech.compute_global_features(folder, stack_feat=True)
+        names = ["ID", *speech.feat_names_bottle_all]
+        assert list(bottleneck.columns) == names
+        assert names[1] == "avg_bottleneck_0"
+        assert list(both.columns) == [*names, *error.columns[1:]]
+        static = extractor.extract_features_path(folder)
+        np.testing.assert_array_equal(both.drop(columns="ID").to_numpy(), static)
+        (folder / "c.wav").write_bytes(b"no audio")
+        with pytest.warns(UserWarning, match=r"c\.wav.*left out"):
+            assert len(speech.compute_global_features(folder)) == 2
+
+    def test_figures_have_axes_in_hertz(self, extractor: RepLearning, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        plt = pytest.importorskip("matplotlib.pyplot")
+        plt.switch_backend("agg")
+        monkeypatch.setattr(plt, "show", lambda: None)
+        extractor.AEspeech.show_spectrograms(extractor.AEspeech.compute_spectrograms(folder / "b.wav"))
+        assert len(plt.get_fignums()) == 3
+        (panel,) = plt.figure(plt.get_fignums()[0]).axes
+        assert panel.get_ylabel() == "Frequency (Hz)"
+        labels = [label.get_text() for label in panel.get_yticklabels()]
+        places = dict(zip(labels, panel.get_yticks(), strict=True))
+        assert places["0"] == 0
+        assert places["8000"] == BANDS
+        # Slaney's scale: 15 Mel at 1 kHz, 45.25 at 8 kHz.
+        assert places["1000"] == pytest.approx(BANDS * 15 / 45.2456, rel=1e-3)
+        plt.close("all")
+
+
+class TestScript:
+    def run(self, *words: str) -> int:
+        return script.main([*words, "CAE"])
+
+    def test_each_format(self, extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
+        pd, torch, kaldiio = (pytest.importorskip(name) for name in ("pandas", "torch", "kaldiio"))
+        out = tmp_path.parent / f"{tmp_path.name}-out"
+        expected = extractor.extract_features_path(folder, static=False)
+        for fmt in ("npy", "txt", "csv", "torch", "kaldi"):
+            assert self.run(str(folder), str(out / fmt), "False", "false", fmt) == 0
+        np.testing.assert_array_equal(np.load(out / "npy"), expected)
+        np.testing.assert_allclose(np.loadtxt(out / "txt"), expected, rtol=1e-6)
+        table = pd.read_csv(out / "csv")
+        assert table["id"].tolist() == ["a.wav"] * 2 + ["b.wav"] * 3
+        np.testing.assert_allclose(table.drop(columns="id").to_numpy(), expected, rtol=1e-6)
+        np.testing.assert_array_equal(torch.load(out / "torch", weights_only=True).numpy(), expected)
+        assert list(kaldiio.load_scp(str(out / "kaldi.scp"))) == ["a.wav", "b.wav"]
+
+    def test_one_recording(self, extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
+        assert self.run(str(folder / "a.wav"), str(tmp_path / "one.npy"), "true", "false", "npy") == 0
+        np.testing.assert_array_equal(np.load(tmp_path / "one.npy"), extractor.extract_features_file(folder / "a.wav"))
+
+    @pytest.mark.parametrize(
+        ("words", "code", "message"),
+        [
+            (["a.wav", "new.npy", "maybe", "false", "npy"], 2, "STATIC 'maybe': expected true or false"),
+            (["a.wav", "new.npy", "true", "false", "xls"], 2, "FORMAT 'xls': expected one of csv"),
+            (["gone.wav", "new.npy", "true", "false", "npy"], 1, "gone.wav"),
+            (["a.wav", "there.npy", "true", "false", "npy"], 1, "is there already"),
+            (["a.wav", "new", "true", "false", "kaldi"], 2, "dynamic"),
+            (["a.wav"], 2, "usage: "),
+        ],
+    )
+    def test_errors_are_one_line(
+        self,
+        extractor: RepLearning,  # noqa: ARG002 - its models are found
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        words: list[str],
+        code: int,
+        message: str,
+    ) -> None:
+        monkeypatch.chdir(folder)
+        Path("there.npy").write_bytes(b"mine")
+        assert self.run(*words) == code
+        errors = capsys.readouterr().err
+        assert errors.count("\n") == 1
+        assert message in errors
+        assert Path("there.npy").read_bytes() == b"mine"
+        assert not Path("new.npy").exists()
 
 
 def test_unknown_and_missing_models(monkeypatch: pytest.MonkeyPatch, models: Path) -> None:

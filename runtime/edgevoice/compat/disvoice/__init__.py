@@ -8,6 +8,7 @@ folders of an installed DisVoice or of its wheel.
 
 from __future__ import annotations
 
+from edgevoice.compat.disvoice.aespeech import AEspeech
 from edgevoice.compat.disvoice.replearning import RepLearning
 
-__all__ = ["RepLearning"]
+__all__ = ["AEspeech", "RepLearning"]

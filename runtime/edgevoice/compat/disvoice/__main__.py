@@ -1,7 +1,9 @@
-"""`python -m edgevoice.compat.disvoice`: where DisVoice has a script of its own."""
+"""`python -m edgevoice.compat.disvoice`."""
 
 from __future__ import annotations
 
 import sys
 
-sys.exit("edgevoice.compat.disvoice: DisVoice's script is not available; use its class RepLearning, or edgevoice extract")
+from edgevoice.compat.disvoice.script import main
+
+sys.exit(main())

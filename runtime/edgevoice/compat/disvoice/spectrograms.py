@@ -8,6 +8,7 @@ operations in its order and precision, which are those of `AEspeech.compute_spec
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import numpy as np
@@ -57,11 +58,21 @@ def disvoice_spectrograms(path: str, config: ModelConfig) -> NDArray[np.float32]
         raise SamplesError(f"{path}: every window holds digital silence; DisVoice has no features of it")
     if len(columns) < len(windows):
         dropped = len(windows) - len(columns)
-        warnings.warn(f"{path}: dropped {dropped} of {len(windows)} windows, which hold digital silence", stacklevel=4)
+        warnings.warn(
+            f"{path}: dropped {dropped} of {len(windows)} windows, which hold digital silence", stacklevel=_outside()
+        )
     values: NDArray[np.float32] = np.stack(columns)[:, None]
     values += np.float32(config.spectrogram.offset)
     values /= np.float32(config.spectrogram.divisor)
     return values
+
+
+def _outside() -> int:
+    """The `stacklevel` of a warning that names the line from which this package was called."""
+    level, place = 1, sys._getframe(1)  # noqa: SLF001 - there is no public way before Python 3.12
+    while place.f_back and str(place.f_globals.get("__name__", "")).startswith(__package__):
+        level, place = level + 1, place.f_back
+    return level
 
 
 class _LogMel:
