@@ -1,0 +1,196 @@
+"""A transformer of scikit-learn: recordings in, one row of features each out.
+
+from edgevoice.compat.sklearn import SpeechFeatures
+
+pipeline = make_pipeline(SpeechFeatures("cae-256"), StandardScaler(), LogisticRegression())
+pipeline.fit(paths, labels)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.corpus.index import Index, Row, read_index
+from edgevoice.corpus.run import Reading, results
+from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.extractor import Descriptors, Extractor, load
+from edgevoice.files.wholefile import whole_file
+
+try:
+    from sklearn.base import BaseEstimator, TransformerMixin
+except ImportError as error:
+    raise MissingPackageError(
+        "edgevoice.compat.sklearn needs scikit-learn, which is not installed: pip install 'edgevoice[sklearn]'"
+    ) from error
+
+Vectors = NDArray[np.float32]
+
+_KEPT = 20_000
+"""Vectors kept in memory by a process: 120 MB of 1536 numbers each."""
+
+
+class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Functionals of recordings, or of segments of them: a transformer without a state of its own.
+
+    A sample is a path, or a row (file, start, end) in seconds; X is a sequence or an array of either, a data frame with the
+    columns `file`, `start`, `end` and `channel`, or an audformat index. A recording that cannot be read is an error, for
+    every sample needs its row. Features are computed once: they are kept in memory, and in a folder where one is named, so
+    that a search over the parameters of a classifier does not compute them again, in several processes neither.
+
+    Args:
+        model: as `edgevoice.load`.
+        descriptors: as `edgevoice.load`.
+        level: as `Extractor.extract`.
+        hop: as `Extractor.extract`.
+        channel: as `Extractor.extract`.
+        pad: whether recordings shorter than a window are filled up with zeros.
+        root: the folder that relative files are in; None is the current one.
+        jobs: how much is computed at the same time.
+        cache: a folder for features that have been computed, shared between processes and runs; None keeps them in memory
+            alone. Features of a file that was changed are computed again.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "cae-256",
+        *,
+        descriptors: Descriptors = "all",
+        level: str | float | None = None,
+        hop: float | None = None,
+        channel: int | None = None,
+        pad: bool = True,
+        root: str | os.PathLike[str] | None = None,
+        jobs: int = 1,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.model = model
+        self.descriptors = descriptors
+        self.level = level
+        self.hop = hop
+        self.channel = channel
+        self.pad = pad
+        self.root = root
+        self.jobs = jobs
+        self.cache = cache
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's names
+        """Learn nothing: the model is trained already.
+
+        Raises:
+            ModelError: there is no such model.
+            ArgumentError: X is none of what is allowed.
+        """
+        self._extractor()
+        self._index(X)
+        return self
+
+    def transform(self, X: Any) -> Vectors:  # noqa: N803
+        """Features of the samples: float32 (samples, functionals).
+
+        Raises:
+            AudioError: a recording is missing, damaged or, without `pad`, too short.
+            ModelError, ArgumentError: as `fit`.
+        """
+        extractor, index = self._extractor(), self._index(X)
+        reading = Reading(self.level, self.hop, self.channel, self.pad)
+        store = _Store(self.cache)
+        made_by = json.dumps(extractor.recipe(level=self.level, hop=self.hop, channel=self.channel, pad=self.pad).deciding())
+        keys = [_key(made_by, row) for row in index.rows]
+        found = {key: store.get(key) for key in dict.fromkeys(keys)}
+        missing = {key: row for key, row in zip(keys, index.rows, strict=True) if found[key] is None}
+        with closing(results(extractor, missing.items(), reading, self.jobs)) as computed:
+            for key, _, result in computed:
+                if result.failure:
+                    raise result.failure.error
+                ((_, features),) = result.parts
+                found[key] = vector = features.functionals()
+                store.put(key, vector)
+        width = len(extractor.layout.functional_names)
+        return np.array([found[key] for key in keys], np.float32).reshape(len(keys), width)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
+        """Names of the columns: `mean_bottleneck_0` and so on."""
+        return np.array(self._extractor().layout.functional_names, object)
+
+    def _extractor(self) -> Extractor:
+        return _loaded(os.fspath(self.model), self.descriptors)
+
+    def _index(self, samples: Any) -> Index:
+        if isinstance(samples, str | bytes | os.PathLike) or not (
+            isinstance(samples, Iterable) or hasattr(samples, "columns")
+        ):
+            raise ArgumentError(f"X is {type(samples).__name__}: expected a sequence of paths or of (file, start, end) rows")
+        if isinstance(samples, np.ndarray):
+            samples = [cells[0] if len(cells) == 1 else tuple(cells) for cells in samples.reshape(len(samples), -1).tolist()]
+        index = read_index(samples, self.root)
+        return replace(index, rows=tuple(row._replace(others=()) for row in index.rows))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+@lru_cache(maxsize=4)
+def _loaded(model: str, descriptors: Descriptors) -> Extractor:
+    """A model, loaded once a process however many clones of an estimator there are."""
+    return load(model, descriptors=descriptors)
+
+
+def _key(made_by: str, row: Row) -> str:
+    """What the features of a row depend on: what computes them, and which version of which file they are of."""
+    try:
+        state = os.stat(row.path)  # noqa: PTH116
+        version: list[Any] = [state.st_size, state.st_mtime_ns]
+    except (OSError, ValueError):
+        version = []  # reading it will say what is wrong
+    content = [made_by, os.path.realpath(row.path), version, row.start, row.end, row.channel]
+    return hashlib.sha256(json.dumps(content).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+_memory: OrderedDict[str, Vectors] = OrderedDict()
+_lock = Lock()
+
+
+class _Store:
+    """Vectors by key: those of this process, and those of a folder."""
+
+    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+        self._folder = None if folder is None else Path(folder)
+
+    def get(self, key: str) -> Vectors | None:
+        with _lock:
+            if key in _memory:
+                _memory.move_to_end(key)
+                return _memory[key]
+        if self._folder is not None:
+            try:
+                return np.asarray(np.load(self._folder / f"{key}.npy"), np.float32)
+            except (OSError, ValueError):  # not there, or damaged: computed anew
+                return None
+        return None
+
+    def put(self, key: str, vector: Vectors) -> None:
+        with _lock:
+            _memory[key] = vector
+            while len(_memory) > _KEPT:
+                _memory.popitem(last=False)
+        if self._folder is not None:
+            with whole_file(self._folder / f"{key}.npy") as file:
+                np.save(file, vector)

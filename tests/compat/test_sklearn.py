@@ -1,0 +1,164 @@
+"""The transformer of scikit-learn, in scikit-learn's own hands."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+
+import edgevoice
+from edgevoice.compat import sklearn as module
+from edgevoice.compat.sklearn import SpeechFeatures
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> tuple[list[str], np.ndarray]:
+    """Twenty recordings, loud hum or hiss."""
+    rng, paths = np.random.default_rng(0), []
+    for k in range(20):
+        time = np.arange(12_000) / 16_000
+        voice = np.sin(2 * np.pi * (150 + k) * time) if k % 2 else rng.standard_normal(12_000)
+        paths.append(str(tmp_path / f"{k:02}.wav"))
+        soundfile.write(paths[-1], 0.2 * voice / np.abs(voice).max(), 16_000)
+    return paths, np.arange(20) % 2
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known from another test."""
+    module._memory.clear()
+
+
+@pytest.fixture
+def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are computed in this process."""
+    seen: list[str] = []
+    extract = edgevoice.Extractor.extract
+
+    def counted(extractor: edgevoice.Extractor, audio: Any, **given: Any) -> edgevoice.Features:
+        features = extract(extractor, audio, **given)
+        seen.append(features.source)
+        return features
+
+    monkeypatch.setattr(edgevoice.Extractor, "extract", counted)
+    return seen
+
+
+def test_rows_are_those_of_extract(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
+    paths, _ = corpus
+    extractor = edgevoice.load(tiny_model)
+    expected = np.array([extractor.extract(path).functionals() for path in paths])
+    transformer = SpeechFeatures(tiny_model, jobs=2)
+    for samples in (paths, np.array(paths), np.array(paths)[:, None], [Path(path) for path in paths]):
+        found = transformer.fit_transform(samples)
+        assert found.dtype == np.float32
+        assert found.tobytes() == expected.tobytes()
+    assert transformer.get_feature_names_out().tolist() == extractor.layout.functional_names
+    assert transformer.transform([]).shape == (0, expected.shape[1])
+    segment = transformer.transform([(paths[0], 0.1, 0.7), (paths[1], 0, None)])
+    assert segment[0].tobytes() == extractor.extract(paths[0], start=0.1, end=0.7).functionals().tobytes()
+    assert segment[1].tobytes() == expected[1].tobytes()
+
+
+def test_tables_of_pandas_go_in_and_come_out(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    paths, labels = corpus
+    names = [Path(path).name for path in paths]
+    table = pd.DataFrame({"file": names, "start": 0.0, "end": np.nan, "label": labels}).sample(frac=1, random_state=0)
+    transformer = SpeechFeatures(tiny_model, root=Path(paths[0]).parent).set_output(transform="pandas")
+    found = transformer.fit_transform(table)
+    assert list(found.columns) == transformer.get_feature_names_out().tolist()
+    plain = SpeechFeatures(tiny_model).transform([str(Path(paths[0]).parent / name) for name in table["file"]])
+    np.testing.assert_array_equal(found.to_numpy(), plain)
+
+
+def test_a_search_computes_each_recording_once(
+    corpus: tuple[list[str], np.ndarray], tiny_model: Path, extracted: list[str]
+) -> None:
+    paths, labels = corpus
+    pipeline = make_pipeline(SpeechFeatures(tiny_model), StandardScaler(), LogisticRegression())
+    search = GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=3).fit(paths, labels)
+    assert search.best_score_ > 0.9
+    assert sorted(extracted) == paths
+
+
+def test_a_search_over_models_in_two_processes_shares_a_cache(
+    corpus: tuple[list[str], np.ndarray],
+    tiny_model: Path,
+    make_model: Callable[..., Path],
+    tmp_path: Path,
+    extracted: list[str],
+) -> None:
+    paths, labels = corpus
+    other = make_model(name="other")
+    cache = tmp_path / "cache"
+    pipeline = make_pipeline(SpeechFeatures(cache=cache), StandardScaler(), LogisticRegression())
+    grid = {"speechfeatures__model": [str(tiny_model), str(other)], "logisticregression__C": [0.1, 1.0]}
+    search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(paths, labels)
+    assert search.best_score_ > 0.9
+    assert len(list(cache.glob("*.npy"))) == 20  # both models have the same networks, and so the same features
+    assert extracted == [], "what the other processes computed is not computed again"
+    soundfile.write(paths[3], np.random.default_rng(1).uniform(-0.1, 0.1, 12_000), 16_000)
+    search.best_estimator_.predict(paths)
+    assert extracted == [paths[3]], "a file that was changed is"
+
+
+def test_copies(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
+    paths, labels = corpus
+    transformer = SpeechFeatures(tiny_model, hop=0.1, level="window")
+    expected = transformer.fit_transform(paths)
+    for other in (clone(transformer), pickle.loads(pickle.dumps(transformer))):
+        assert other.get_params() == transformer.get_params()
+        np.testing.assert_array_equal(other.transform(paths), expected)
+    scores = cross_val_score(make_pipeline(transformer, LogisticRegression(max_iter=1000)), paths, labels, cv=2, n_jobs=2)
+    assert scores.mean() > 0.9
+
+
+def test_a_recording_that_fails_is_an_error(corpus: tuple[list[str], np.ndarray], tiny_model: Path, tmp_path: Path) -> None:
+    paths, _ = corpus
+    (tmp_path / "broken.wav").write_bytes(b"no audio")
+    with pytest.raises(edgevoice.AudioFormatError, match="broken"):
+        SpeechFeatures(tiny_model).transform([*paths, str(tmp_path / "broken.wav")])
+    with pytest.raises(edgevoice.AudioFileNotFoundError):
+        SpeechFeatures(tiny_model).transform(["gone.wav"])
+    with pytest.raises(edgevoice.ArgumentError, match="X is str"):
+        SpeechFeatures(tiny_model).fit(paths[0])
+    with pytest.raises(edgevoice.ModelNotFoundError):
+        SpeechFeatures("none").fit(paths)
+    short = tmp_path / "short.wav"
+    soundfile.write(short, np.full(100, 0.1), 16_000)
+    assert np.isfinite(SpeechFeatures(tiny_model).transform([short])).all()
+    with pytest.raises(edgevoice.AudioTooShortError):
+        SpeechFeatures(tiny_model, pad=False).transform([short])
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_estimator_repr",
+        "check_estimator_cloneable",
+        "check_estimator_tags_renamed",
+        "check_valid_tag_types",
+        "check_mixin_order",
+    ],
+)
+def test_scikit_learns_checks_that_ask_for_no_numbers(check: str) -> None:
+    getattr(estimator_checks, check)("SpeechFeatures", SpeechFeatures())
