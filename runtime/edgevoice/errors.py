@@ -14,7 +14,8 @@ EdgeVoiceError
 ├── DeviceError                   2  what computes
 │   ├── MissingPackageError       2  (ImportError) a package that this use needs is not installed
 │   ├── ProviderError             2  (RuntimeError) the device asked for cannot compute
-│   └── DeviceMemoryError         1  (MemoryError) the computation does not fit into memory
+│   ├── DeviceMemoryError         1  (MemoryError) the computation does not fit into memory
+│   └── ClusterError              1  (ConnectionError) a scheduler or the workers of a cluster are lost, or not as needed
 ├── MicrophoneError               2  what captures
 │   ├── MicrophoneNotFoundError   2  (LookupError) no input device of that name or index
 │   ├── MicrophoneOpenError       2  (OSError) the input device cannot be opened
@@ -96,6 +97,12 @@ class ProviderError(DeviceError, RuntimeError):
 
 class DeviceMemoryError(DeviceError, MemoryError):
     """The computation does not fit into memory."""
+
+    exit_code = 1
+
+
+class ClusterError(DeviceError, ConnectionError):
+    """A scheduler or the workers of a cluster are lost, or are not as the work needs them."""
 
     exit_code = 1
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from edgevoice.audio.paths import absolute
 from edgevoice.cli.command import STANDARD_INPUT, words_of
 from edgevoice.cli.console import tell
 from edgevoice.cli.nativeoutput import quiet_libraries
@@ -28,13 +28,16 @@ from edgevoice.cli.output import FORMATS, Output
 from edgevoice.cli.progress import Progress
 from edgevoice.corpus.index import Index, Row, index_of_inputs, read_index
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, Failure, Reading, Result, default_jobs, results
+from edgevoice.corpus.run import EACH, Failure, Reading, default_jobs, results
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError
 from edgevoice.extractor import layout_of
 from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
+
+if TYPE_CHECKING:
+    from edgevoice.corpus.dataset import Dataset, Outcome, Part
 
 _EPILOG = """\
 examples:
@@ -85,6 +88,11 @@ def add(commands: Commands) -> None:
         help="how much is computed at the same time, over files and within them (default: all cores)",
     )
     parser.add_argument("--failed", metavar="FILE", help="write what failed and why to this CSV, an index to try again")
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="make the parts of a dataset on the workers of a dask cluster, as tcp://host:8786; they see the same folders",
+    )
     parser.add_argument("--shard", type=_shard, metavar="I/N", help="of a dataset, make part I of every N (I from 1 to N)")
     parser.add_argument(
         "--retry-failed", action="store_true", help="of a dataset, make the parts again in which rows failed"
@@ -99,6 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments.output, arguments.format, arguments.force)
     if not output.dataset and (arguments.shard or arguments.retry_failed):
         raise ArgumentError("--shard and --retry-failed are for datasets: -o NAME.parquet/")
+    if arguments.scheduler and not output.dataset:
+        raise ArgumentError("--scheduler is for datasets: -o NAME.parquet/")
+    if arguments.scheduler and arguments.jobs:
+        raise ArgumentError("--jobs: with --scheduler, the workers of the cluster say how much is computed at the same time")
     if arguments.failed and not arguments.force:
         refuse_existing(arguments.failed)
     reading = Reading(arguments.level, arguments.hop, arguments.channel, arguments.pad)
@@ -145,12 +157,13 @@ def _tables(
         output,
         closing(results(extractor, ((None, row) for row in rows), reading, jobs, progress.begin, progress.seconds)) as found,
     ):
+        count = _counted(progress)
         for _, row, result in found:
             for part, features in result.parts:
                 output.write(part, features, columns, recipe)
             if result.failure:
                 failures.append(result.failure)
-            _count(progress, row, result)
+            count(row, sum(len(features) for _, features in result.parts), result.failure is not None)
     _tell(index, failures)
     progress.close(len(index.errors))
     _write_failed(arguments, index, failures)
@@ -167,12 +180,13 @@ def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, reci
     rows = [row for part in parts for row in part.rows]
     with _progress(arguments, rows) as progress:
         try:
-            # Where nothing is left to do, the model is not loaded.
-            extractor: Any = load_extractor(arguments) if parts else None
-            jobs = arguments.jobs or (default_jobs(extractor, arguments.threads) if parts else 1)
-            outcome = dataset.run(
-                parts, extractor, reading, jobs, progress.begin, progress.seconds, partial(_count, progress)
-            )
+            if arguments.scheduler and parts:
+                outcome = _on_cluster(arguments, dataset, parts, reading, progress)
+            else:
+                # Where nothing is left to do, the model is not loaded.
+                extractor: Any = load_extractor(arguments) if parts else None
+                jobs = arguments.jobs or (default_jobs(extractor, arguments.threads) if parts else 1)
+                outcome = dataset.run(parts, extractor, reading, jobs, progress.begin, progress.seconds, _counted(progress))
         except KeyboardInterrupt:
             left = len(dataset.missing(arguments.shard))
             tell(
@@ -186,6 +200,26 @@ def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, reci
     progress.close(len(index.errors), f"{note}, all are there" if outcome.complete else note)
     _write_failed(arguments, index, outcome.failures, dataset.failed_rows() if arguments.failed else None)
     return outcome.failures
+
+
+def _on_cluster(
+    arguments: argparse.Namespace, dataset: Dataset, parts: Sequence[Part], reading: Reading, progress: Progress
+) -> Outcome:
+    from edgevoice.corpus.cluster import Work, run_on_cluster
+
+    named = find_model(arguments.model)
+    model = str(named.path.resolve()) if Path(arguments.model).exists() else arguments.model
+    work = Work(
+        absolute(dataset.folder),
+        model,
+        arguments.device,
+        arguments.threads,
+        arguments.descriptors,
+        reading,
+        dataset.recipe,
+        dataset.columns,
+    )
+    return run_on_cluster(dataset, parts, work, arguments.scheduler, _counted(progress))
 
 
 def _tell(index: Index, failures: Sequence[Failure]) -> None:
@@ -220,8 +254,9 @@ def _progress(arguments: argparse.Namespace, rows: Sequence[Row]) -> Progress:
     return Progress([row.file for row in rows], shown)
 
 
-def _count(progress: Progress, row: Row, result: Result) -> None:
-    progress.row(row.file, sum(len(features) for _, features in result.parts), result.failure is not None)
+def _counted(progress: Progress) -> Callable[[Row, int, bool], object]:
+    """Counts the rows of a corpus."""
+    return lambda row, frames, failed: progress.row(row.file, frames, failed)
 
 
 def _write_failed(

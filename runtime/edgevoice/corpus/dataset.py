@@ -35,6 +35,10 @@ _NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
 _DRAFT = re.compile(r"\.part-[0-9a-f]{32}\.parquet\.[0-9a-f]+\.part")
 
 
+Done = Callable[[Row, int, bool], object]
+"""Takes a row, how many frames came of it, and whether it failed."""
+
+
 class Part(NamedTuple):
     """Rows that stand in one file."""
 
@@ -83,7 +87,7 @@ class Dataset:
 
     def __init__(self, folder: str | os.PathLike[str], recipe: Recipe, index: Index, columns: Columns) -> None:
         self.folder = Path(folder)
-        self._recipe, self._columns = recipe, columns
+        self.recipe, self.columns = recipe, columns
         self.parts = _cut(index, recipe, columns)
         """All parts of the index, in its order."""
         self._there = self._listed()
@@ -114,9 +118,9 @@ class Dataset:
         jobs: int,
         begin: Callable[[float | None], object] = lambda _: None,
         progress: Callable[[float], object] = lambda _: None,
-        done: Callable[[Row, Result], object] = lambda _, __: None,
+        done: Done = lambda _, __, ___: None,
     ) -> Outcome:
-        """Make parts; remove those that the index no longer has once all of its own are there.
+        """Make parts in this process; remove those that the index no longer has once all of its own are there.
 
         Args:
             parts: those to make, from `missing`.
@@ -125,7 +129,7 @@ class Dataset:
             jobs: how much is computed at the same time.
             begin: as `corpus.run.results` has it.
             progress: likewise.
-            done: called with every row and what came of it.
+            done: called with every row, how many frames came of it, and whether it failed.
 
         Raises:
             OutputError: a part cannot be written; those that were written stay.
@@ -142,33 +146,18 @@ class Dataset:
         with closing(results(extractor, rows, reading, jobs, begin, progress)) as found:
             for part, row, result in found:
                 waiting.append((row, result))
-                done(row, result)
+                done(row, sum(len(features) for _, features in result.parts), result.failure is not None)
                 if result.failure:
                     outcome.failures.append(result.failure)
                 if len(waiting) == len(part.rows):
-                    self._write(part, waiting)
+                    write_part(self.folder / part.name, [result for _, result in waiting], self.columns, self.recipe)
                     outcome.made += 1
                     waiting = []
-        self._tidy(outcome)
+        self.tidy(outcome)
         return outcome
 
-    def _write(self, part: Part, found: Sequence[tuple[Row, Result]]) -> None:
-        path = self.folder / part.name
-        names = [name for name, _ in self._columns.others]
-        try:
-            with open_table(path, self._columns, self._recipe) as table:
-                for _, result in found:
-                    for row, features in result.parts:
-                        table.write(block(row, features, self._columns))
-                failures = [failure_row(result.failure, names) for _, result in found if result.failure]
-                if failures and isinstance(table, ParquetTable):
-                    table.failed(failures)
-        except OutputError as error:
-            # The run that completed the dataset has removed what others were still writing of it.
-            if not (isinstance(error.__cause__, FileNotFoundError) and path.exists()):
-                raise
-
-    def _tidy(self, outcome: Outcome) -> None:
+    def tidy(self, outcome: Outcome) -> None:
+        """Say whether all parts are there; if so, remove those that the index no longer has, and drafts."""
         there = self._there = self._listed()
         own = {part.name for part in self.parts}
         outcome.complete = own <= there
@@ -190,7 +179,7 @@ class Dataset:
             return set()
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be listed ({error.strerror or error})") from error
-        mine = self._recipe.digest()[:8]
+        mine = self.recipe.digest()[:8]
         for name in sorted(names):
             match = _NAME.fullmatch(name)
             if not match:
@@ -206,7 +195,7 @@ class Dataset:
             other = Recipe.from_json(self._metadata(name)[RECIPE.encode()])
         except (KeyError, ArgumentError):
             return "which cannot be read"
-        return ", ".join(self._recipe.differences(other)) or "of another version"
+        return ", ".join(self.recipe.differences(other)) or "of another version"
 
     def _metadata(self, name: str) -> dict[bytes, bytes]:
         from pyarrow import ArrowException, parquet
@@ -215,6 +204,27 @@ class Dataset:
             return dict(parquet.read_metadata(self.folder / name).metadata or {})
         except (ArrowException, OSError) as error:
             raise OutputError(f"{self.folder / name}: is no Parquet file ({error}); remove it, and run again") from error
+
+
+def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Recipe) -> None:
+    """Write what came of a part's rows, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    names = [name for name, _ in columns.others]
+    try:
+        with open_table(path, columns, recipe) as table:
+            for result in found:
+                for row, features in result.parts:
+                    table.write(block(row, features, columns))
+            failures = [failure_row(result.failure, names) for result in found if result.failure]
+            if failures and isinstance(table, ParquetTable):
+                table.failed(failures)
+    except OutputError as error:
+        # The run that completed the dataset has removed what others were still writing of it.
+        if not (isinstance(error.__cause__, FileNotFoundError) and path.exists()):
+            raise
 
 
 def _cut(index: Index, recipe: Recipe, columns: Columns) -> list[Part]:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from edgevoice.audio.files import open_source
 from edgevoice.cores import usable_cores
 from edgevoice.corpus.index import Row
-from edgevoice.errors import AudioError, DeviceMemoryError
+from edgevoice.errors import AudioError, ClusterError, DeviceMemoryError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.providers import find_device
@@ -48,7 +48,7 @@ class Failure(NamedTuple):
     """A row of which nothing came."""
 
     row: Row
-    error: AudioError | DeviceMemoryError
+    error: AudioError | DeviceMemoryError | ClusterError
 
 
 class Result(NamedTuple):

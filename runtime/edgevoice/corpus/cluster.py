@@ -1,0 +1,244 @@
+"""The parts of a dataset as tasks of a dask cluster: on any number of machines that see the same folders."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgevoice.audio.paths import absolute
+from edgevoice.corpus.dataset import Dataset, Done, Outcome, Part, write_part
+from edgevoice.corpus.rows import Columns
+from edgevoice.corpus.run import Failure, Reading, Result, results
+from edgevoice.errors import AudioError, ClusterError, EdgeVoiceError, MissingPackageError
+from edgevoice.recipe import Recipe
+from edgevoice.tables.parquetfile import FAILED
+
+if TYPE_CHECKING:
+    from edgevoice.extractor import Descriptors, Extractor
+
+_PATIENCE = 20.0
+"""Seconds that a scheduler is given to answer."""
+_KEYS = ("file", "start", "end", "channel")
+_TRIES = 2
+"""How often a row, or a part, may end workers before it is given up; the scheduler tries each of these several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker must know of a dataset, beside the part that it makes."""
+
+    folder: str
+    """Of the dataset, an absolute path that is the same on every machine."""
+    model: str
+    """Name of the model, or its absolute path."""
+    device: str
+    threads: int
+    descriptors: Descriptors
+    reading: Reading
+    recipe: Recipe
+    columns: Columns
+
+
+class Made(NamedTuple):
+    """What a worker says of a part. Errors are told, not raised: an exception may not survive the way back."""
+
+    frames: tuple[int, ...] = ()
+    """How many frames came of each row; where the part was there already, the first one stands for all."""
+    failures: tuple[Failure, ...] = ()
+    error: EdgeVoiceError | None = None
+    """Why it could not be made."""
+
+
+def run_on_cluster(
+    dataset: Dataset, parts: Sequence[Part], work: Work, address: str, done: Done = lambda _, __, ___: None
+) -> Outcome:
+    """Make parts as tasks of a dask cluster; remove those that the index no longer has once all of its own are there.
+
+    A part that is there is done, so whatever dies (a worker, this process, the scheduler), the same command goes on. A
+    worker that dies has its tasks done by others. Where a part ends one worker after the other, its rows are tried one by
+    one, those that do are recorded as failed, and the part is made without them.
+
+    Args:
+        dataset: what is made.
+        parts: those to make, from `Dataset.missing`; those among them that are there are made again.
+        work: how.
+        address: of the scheduler, as `tcp://host:8786`.
+        done: called with every row, how many frames came of it, and whether it failed.
+
+    Raises:
+        MissingPackageError: dask.distributed is not installed.
+        ClusterError: the scheduler does not answer, or is lost; or a worker has another model or package.
+        OutputError: a worker cannot write a part.
+    """
+    outcome = Outcome()
+    there = {part.name for part in dataset.parts} - {part.name for part in dataset.missing()}
+    with _client(address) as client:
+        waiting = {_submit(client, work, part, part.name in there): part for part in map(_located, parts)}
+        for task in _completed(client, waiting, address):
+            part = waiting[task]
+            made = task.result() if task.status == "finished" else _made_again(client, work, part)
+            if made.error:
+                raise made.error
+            failed = {failure.row for failure in made.failures}
+            for row, frames in zip(part.rows, made.frames, strict=False):
+                done(row, frames, row in failed)
+            outcome.failures += made.failures
+            outcome.made += bool(made.frames)
+            task.release()
+    dataset.tidy(outcome)
+    return outcome
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingPackageError(
+            "a cluster needs dask.distributed, which is not installed: pip install 'edgevoice[cluster]'"
+        ) from error
+    # It tells of workers that died, which is dealt with here.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client = distributed.Client(address, set_as_default=False, timeout=_PATIENCE, name="edgevoice")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterError(f"{address}: no scheduler answers within {_PATIENCE:g} s ({error})") from error
+    with client:
+        yield client
+
+
+def _located(part: Part) -> Part:
+    """The part with absolute paths: a worker has another current folder."""
+    return part._replace(rows=tuple(row._replace(path=absolute(Path(row.path))) for row in part.rows))
+
+
+def _submit(client: Any, work: Work, part: Part, again: bool, lost: frozenset[int] = frozenset()) -> Any:
+    # Two processes that run the same command ask for the same task, which is then made once.
+    key = f"edgevoice-{part.name}" + ("-again" if again or lost else "")
+    return client.submit(make_part, work, part, again, lost, key=key, pure=False)
+
+
+def _completed(client: Any, tasks: Any, address: str) -> Iterator[Any]:
+    import distributed
+
+    for task in distributed.as_completed(list(tasks), loop=client.loop):
+        if task.status not in ("finished", "error"):
+            raise ClusterError(f"{address}: the scheduler is lost; the same command goes on once it is there again")
+        yield task
+
+
+def _made_again(client: Any, work: Work, part: Part) -> Made:
+    """Make a part that ended one worker after the other, without the rows that do so by themselves.
+
+    A row is tried while no other part of it is, but workers die with all that waits for them: a part may be innocent.
+    """
+    lost = frozenset(number for number in range(len(part.rows)) if not _survives(client, work, part, number))
+    for _ in range(_TRIES):
+        task = _submit(client, work, part, True, lost)
+        client.gather([task], errors="skip")
+        if task.status == "finished":
+            made: Made = task.result()
+            return made
+        task.release()
+    raise ClusterError(f"{part.name}: ended the workers that made it {_TRIES} times; the same command tries again")
+
+
+def _survives(client: Any, work: Work, part: Part, number: int) -> bool:
+    """Whether one of the tries to compute a row ends in another way than with the death of its worker."""
+    for attempt in range(_TRIES):
+        key = f"edgevoice-{part.name}-row-{number}-{attempt}"
+        task = client.submit(try_row, work, part, number, key=key, pure=False)
+        client.gather([task], errors="skip")
+        if task.status == "finished":
+            return True
+    return False
+
+
+def make_part(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Made:
+    """Make one part; run by a worker.
+
+    Args:
+        work: how.
+        part: with absolute paths.
+        again: whether it is made even where it is there.
+        lost: numbers of the rows that are recorded as failed, for they end the worker.
+    """
+    try:
+        return _made(work, part, again, lost)
+    except EdgeVoiceError as error:
+        return Made(error=error)
+    except Exception as error:  # noqa: BLE001 - what is not foreseen is told too
+        return Made(error=ClusterError(f"{part.name}: {type(error).__name__}: {error}"))
+
+
+def _made(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Made:
+    path = Path(work.folder, part.name)
+    if path.exists() and not again:
+        return _made_before(path, part, work.columns)
+    found: list[Result] = []
+    kept = ((number, row) for number, row in enumerate(part.rows) if number not in lost)
+    with closing(results(_extractor(work), kept, work.reading, 1)) as computed:
+        for number, row in enumerate(part.rows):
+            if number in lost:
+                error = ClusterError(f"{row.path}: ended each worker that read it")
+                found.append(Result([], Failure(row, error)))
+            else:
+                found.append(next(computed)[2])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_part(path, found, work.columns, work.recipe)
+    frames = tuple(sum(len(features) for _, features in result.parts) for result in found)
+    return Made(frames, tuple(result.failure for result in found if result.failure))
+
+
+def _made_before(path: Path, part: Part, columns: Columns) -> Made:
+    """What a part says that is there: another process made it, or a worker that died before it could tell."""
+    from pyarrow import parquet
+
+    metadata = parquet.read_metadata(path)
+    failed = {
+        tuple(row[key] for key in _KEYS): row["reason"] for row in json.loads(metadata.metadata.get(FAILED.encode(), b"[]"))
+    }
+    reasons = [(row, failed.get(tuple(getattr(row, key) for key in _KEYS))) for row in part.rows]
+    total = metadata.num_rows
+    if columns.static:
+        total = sum(parquet.read_table(path, columns=["frames"])["frames"].to_pylist())
+    frames = (total, *[0] * (len(part.rows) - 1))
+    return Made(
+        frames, tuple(Failure(row, AudioError(f"{row.path}: {reason}")) for row, reason in reasons if reason is not None)
+    )
+
+
+def try_row(work: Work, part: Part, number: int) -> None:
+    """Compute one row of a part, and forget it; run by a worker."""
+    with (
+        suppress(EdgeVoiceError),
+        closing(results(_extractor(work), [(None, part.rows[number])], work.reading, 1)) as computed,
+    ):
+        next(computed)
+
+
+def _extractor(work: Work) -> Extractor:
+    extractor = _loaded(work.model, work.device, work.threads, work.descriptors)
+    reading = work.reading
+    own = extractor.recipe(level=reading.level, hop=reading.hop, channel=reading.channel, pad=reading.pad)
+    if differences := work.recipe.differences(replace(own, static=work.recipe.static)):
+        raise ClusterError(
+            f"a worker on {platform.node()} has another {', '.join(differences)} than the command: install the same "
+            "EdgeVoice and the same models on all machines"
+        )
+    return extractor
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, device: str, threads: int, descriptors: Descriptors) -> Extractor:
+    """A model, loaded once by each worker."""
+    from edgevoice.extractor import load
+
+    return load(model, device=device, threads=threads, descriptors=descriptors)
