@@ -5,8 +5,8 @@ matrix of 7168 x 256 takes as long as reading the matrix from memory. ONNX Runti
 of the bytes in a third of the time. Rounding in blocks with a scale each is described by T. Dettmers et al., "8-bit
 optimizers via block-wise quantization", ICLR 2022.
 
-The encoder of `cae-256` then takes 0.8 of its time, the decoder 0.75, and the files not quite two thirds of their size, the large
-matrices being stored with 16 bits before. It costs accuracy: the bottleneck of `cae-256` drifts by about 1 % of its
+The encoder of `cae-256` then takes 0.8 of its time, the decoder 0.75, and the files not quite two thirds of their size, the
+large matrices being stored with 16 bits before. It costs accuracy: the bottleneck of `cae-256` drifts by about 1 % of its
 spread, which is measured and put on the card, and a classifier should be trained on the features of the model that it is
 used with. What ONNX Runtime 1.31 does on x86-64, one thread, measured:
 

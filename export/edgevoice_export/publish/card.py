@@ -191,9 +191,13 @@ def _held_out(config: ModelConfig, training: Training) -> str:
     return (
         f"## Held-out figures\n\nMean squared error of the standardised spectrogram on all {windows} windows of the "
         f"{training.speakers[1]} validation speakers, computed with the folder's own networks. The networks were not "
-        "trained on these speakers; the epoch whose weights are kept is the one that is best on them:\n\n"
+        f"trained on these speakers; the epoch whose weights are kept is {_kept(training.settings)}:\n\n"
         + table(head, rows, "l" * len(head))
     )
+
+
+def _kept(settings: Settings) -> str:
+    return "the last one, whatever they say" if settings.keeps_last else "the one that is best on them"
 
 
 def _unheard(config: ModelConfig, unheard: Mapping[str, Unheard]) -> str:

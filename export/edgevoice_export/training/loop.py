@@ -69,6 +69,8 @@ def train(
 ) -> bool:
     """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss, its code settled) in a folder.
 
+    With a contrast the last epoch is kept: what the contrast is for does not show in the reconstruction error.
+
     A run that begins with given weights validates them first, as epoch 0: they are the best ones until others are better.
 
     Args:
@@ -150,7 +152,7 @@ def train(
                 raise DivergenceError(f"training diverged in epoch {history[-1].epoch}: try a lower rate")
         if epoch_ends or stopped() or step % checkpoint_steps == 0:
             weights = _on_cpu(network)
-            if epoch_ends and history[-1] is min(history, key=lambda epoch: epoch.score):
+            if epoch_ends and (settings.keeps_last or history[-1] is min(history, key=lambda epoch: epoch.score)):
                 keep(BEST, settled(architecture, weights, validation), {})
             keep(CHECKPOINT, weights, steps.state())
 

@@ -120,6 +120,11 @@ class Settings:
         return words
 
     @property
+    def keeps_last(self) -> bool:
+        """Whether the weights of the last epoch are kept, not those of the lowest validation loss."""
+        return self.contrast > 0
+
+    @property
     def epoch_steps(self) -> int:
         """Steps between two validations."""
         return math.ceil(self.epoch_windows / self.batch)

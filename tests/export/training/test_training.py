@@ -196,6 +196,17 @@ def test_a_run_with_the_samplers_of_the_device_is_resumed_to_the_same_weights(co
     assert_equal(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
 
 
+def test_with_a_contrast_the_last_epoch_is_kept(corpus: Corpus, tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, epochs=2, epoch_windows=32, batch=16, rate=0.3, warmup=0.0, contrast=1e-4)
+    initial = Weights("cae", 64, ARCHITECTURES["cae"].network(64).state_dict())
+    assert train(settings, corpus, tmp_path, initial=initial)
+    history = Checkpoint.read(tmp_path / BEST).history
+    assert [epoch.epoch for epoch in history] == [0, 1, 2]
+    assert train(dataclasses.replace(settings, contrast=0.0), corpus, tmp_path / "without", initial=initial)
+    best = Checkpoint.read(tmp_path / "without" / BEST).history
+    assert best[-1].score == min(epoch.score for epoch in Checkpoint.read(tmp_path / "without" / CHECKPOINT).history)
+
+
 def test_contrast_is_that_of_van_den_oord():
     contrast = Contrast(units=4, size=3, temperature=0.5)
     codes = torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
