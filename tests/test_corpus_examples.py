@@ -53,7 +53,9 @@ def test_a_table_of_a_corpus(root: Path, place: Path, name: str) -> None:
 
 def test_a_model_is_adapted(root: Path, place: Path) -> None:
     pytest.importorskip("torch", reason="the export extra is not installed")
-    result = run(root, place, "adapt_a_model.py", "recordings", "mine", "--epochs", "1", "--epoch-windows", "32")
+    result = run(
+        root, place, "adapt_a_model.py", "recordings", "mine", "--epochs", "1", "--epoch-windows", "320", "--rate", "1e-5"
+    )
     assert result.returncode == 0, result.stderr
     before, after = (
         float(line.split("mean error ")[1].split()[0]) for line in result.stdout.splitlines() if "held out" in line

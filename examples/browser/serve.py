@@ -48,7 +48,7 @@ def main() -> None:
         for model in options.models:
             words = ["live", model, "-o", str(Handler.graphs / f"{model}.onnx")]
             subprocess.run([sys.executable, "-m", "edgevoice_export.cli", *words], check=True, stdout=subprocess.DEVNULL)
-        (Handler.graphs / "graphs.json").write_text(json.dumps(options.models))
+        (Handler.graphs / "graphs.json").write_text(json.dumps(options.models), encoding="utf-8")
         server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), functools.partial(Handler, directory=ROOT))
         print(f"http://127.0.0.1:{server.server_port}/examples/browser/", flush=True)
         try:

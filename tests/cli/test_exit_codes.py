@@ -28,6 +28,7 @@ CODES = {
     "MissingPackageError": 2,
     "ProviderError": 2,
     "DeviceMemoryError": 1,
+    "ClusterError": 1,
     "MicrophoneError": 2,
     "MicrophoneNotFoundError": 2,
     "MicrophoneOpenError": 2,

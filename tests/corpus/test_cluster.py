@@ -165,12 +165,12 @@ def test_killed_workers_a_killed_driver_and_a_lost_scheduler_lose_nothing(
     assert "the same command goes on" in told or "no scheduler answers" in told
 
     cluster.start()
-    code, told = ended(command("--scheduler", cluster.address))
+    code, told = ended(command())
     assert code == 0, told
     assert "all are there" in told
     assert kept <= set(parts(out))
     check(out, corpus, tiny)
-    assert ended(command("--scheduler", cluster.address))[1].endswith("nothing to do, all are there\n")
+    assert ended(command())[1].endswith("nothing to do, all are there\n")
 
 
 def test_a_file_that_kills_its_worker_is_named_and_the_rest_is_done(

@@ -105,7 +105,8 @@ def _client(address: str) -> Iterator[Any]:
             "a cluster needs dask.distributed, which is not installed: pip install 'edgevoice[cluster]'"
         ) from error
     # It tells of workers that died, which is dealt with here.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(address, set_as_default=False, timeout=_PATIENCE, name="edgevoice")
     except (OSError, TimeoutError, ValueError) as error:
@@ -128,10 +129,14 @@ def _submit(client: Any, work: Work, part: Part, again: bool, lost: frozenset[in
 def _completed(client: Any, tasks: Any, address: str) -> Iterator[Any]:
     import distributed
 
-    for task in distributed.as_completed(list(tasks), loop=client.loop):
-        if task.status not in ("finished", "error"):
+    completed = distributed.as_completed(list(tasks), loop=client.loop)
+    for task in completed:
+        if task.status in ("finished", "error"):
+            yield task
+        elif task.status == "cancelled" or client.status != "running":
             raise ClusterError(f"{address}: the scheduler is lost; the same command goes on once it is there again")
-        yield task
+        else:  # its worker died with what it had to tell, and another one makes it anew
+            completed.add(task)
 
 
 def _made_again(client: Any, work: Work, part: Part) -> Made:

@@ -93,8 +93,8 @@ def test_dry_run_of_a_shipped_model_begins_each_run_with_the_one_before(capsys: 
     assert imported == "edgevoice-export import-disvoice 256_RAE.pt"
     assert "--init again.runs/1/disvoice-rae-256 --epochs 18" in first
     assert first.endswith("--data mine --device cpu --name rae-256 --model-version 1.0.0 --out again.runs/2/rae-256")
-    assert "--init again.runs/6/rae-256 " in last
-    assert last.endswith("--name rae-64 --model-version 3.0.0 --out again")
+    assert "--init again.runs/7/rae-64 " in last
+    assert last.endswith("--name rae-64 --model-version 4.0.0 --out again")
 
 
 def test_what_was_not_trained_is_refused(disvoice_models: Path, capsys: pytest.CaptureFixture[str]):
