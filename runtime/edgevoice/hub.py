@@ -8,7 +8,7 @@ import math
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -150,7 +150,7 @@ class Hub:
         news: dict[Source, _News] = {}
         owners: dict[Stream, _News] = {}
         lost: DeviceError | None = None
-        for source, step in steps:
+        for source, step in _joined(steps):
             told = owners[source.stream] = news.setdefault(source, _News(source))
             if told.error is None and not source.ended:
                 try:
@@ -235,12 +235,12 @@ class Source:
             except AudioFormatError as error:
                 self.end(error)
                 raise
-        checked = check_samples(samples, self._channels)
+        checked = check_samples(samples, self._channels).reshape(len(samples), self._channels)
         if not len(checked):
             return
         self._pushed += len(checked)
         # A caller may use its buffer again at once.
-        self._hub.take(self, _Step("push", (checked.copy() if checked is samples else checked,)))
+        self._hub.take(self, _Step("push", (checked.copy() if np.may_share_memory(checked, samples) else checked,)))
 
     def skip(self, count: int) -> None:
         """Tell that `count` samples of the source were lost, as `Stream.skip`, and return at once.
@@ -347,6 +347,20 @@ class Source:
                     f"{behind:.1f} s of audio would wait at this source, more than the backlog of {self._hub.backlog:g} s: "
                     "read its frames, push less at a time (drain() waits), or count what is left out with skip()"
                 )
+
+
+def _joined(steps: Iterable[tuple[Source, _Step]]) -> Iterator[tuple[Source, _Step]]:
+    """The steps of each source in order, what it pushed in a row as one: the later the thread, the less a push costs."""
+    by_source: dict[Source, list[tuple[str, list[Any]]]] = {}
+    for source, step in steps:
+        own = by_source.setdefault(source, [])
+        if step.verb == "push" and own and own[-1][0] == "push":
+            own[-1][1].extend(step.given)
+        else:
+            own.append((step.verb, list(step.given)))
+    for source, own in by_source.items():
+        for verb, given in own:
+            yield source, _Step(verb, (np.concatenate(given),) if verb == "push" and len(given) > 1 else tuple(given))
 
 
 class _Step(NamedTuple):
