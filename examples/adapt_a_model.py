@@ -2,9 +2,9 @@
 
     python adapt_a_model.py RECORDINGS NEW_MODEL
 
-RECORDINGS has a folder for each speaker, five or more of them. Needs `pip install 'edgevoice[cpu,export]'`. Half an hour on
-two cores; `--epochs 1 --epoch-windows 320 --rate 1e-5` tries it in a minute. The last lines say whether it was worth it: the error of
-both models on the same speakers, whom the new one was not trained on.
+RECORDINGS has a folder for each speaker, five or more of them. Needs `pip install 'edgevoice[cpu,export]'`. Half an
+hour on two cores; `--epochs 1 --epoch-windows 320 --rate 1e-5` tries it in a minute. The last lines say whether it was
+worth it: the error of both models on the same speakers, whom the new one was not trained on.
 """
 
 from __future__ import annotations
