@@ -214,3 +214,28 @@ def test_a_name_that_is_not_utf8(speech: Path, tmp_path: Path) -> None:
     with open(name, "wb") as file:  # noqa: PTH123
         file.write(speech.read_bytes())
     np.testing.assert_array_equal(read(os.fsdecode(name)), read(speech))
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3"])
+@pytest.mark.parametrize("after", [0, 3], ids=["opened", "read"])
+def test_ctrl_c_while_a_decoder_reads_is_not_lost(
+    tiny: Extractor, tmp_path: Path, noise: np.ndarray, suffix: str, after: int
+) -> None:
+    class Interrupting(io.BufferedReader):
+        """A file during whose reading, after so many bytes, Ctrl-C comes."""
+
+        left = 1 << 40
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            self.left -= len(data)
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return data
+
+    path = tmp_path / f"long.{suffix}"
+    soundfile.write(path, np.tile(noise, 10), 16000)
+    with Interrupting(io.FileIO(path)) as file:
+        file.left = path.stat().st_size * after // 4
+        with pytest.raises(KeyboardInterrupt):
+            tiny.extract(file)

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from edgevoice.cli.signals import ENDING, Interrupted, ends_at_once, interrupt, taken_by
+from edgevoice.cli.signals import ENDING, Interrupted, ends_at_once, interruptible, raise_again
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 
@@ -73,7 +74,7 @@ def test_another_thread_changes_nothing() -> None:
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_is_taken_inside_and_only_there(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(Interrupted) as raised, taken_by(interrupt):
+    with pytest.raises(Interrupted) as raised, interruptible():
         signal.raise_signal(number)
     assert raised.value.number == number
     assert signal.getsignal(number) is before
@@ -83,7 +84,7 @@ def test_a_signal_is_taken_inside_and_only_there(number: signal.Signals) -> None
 def test_one_that_is_ignored_is_not_taken(number: signal.Signals) -> None:
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with taken_by(interrupt):
+        with interruptible():
             signal.raise_signal(number)
         assert signal.getsignal(number) is signal.SIG_IGN
     finally:
@@ -92,8 +93,19 @@ def test_one_that_is_ignored_is_not_taken(number: signal.Signals) -> None:
 
 def test_another_thread_takes_none() -> None:
     def handler_inside() -> object:
-        with taken_by(interrupt):
+        with interruptible():
             return signal.getsignal(signal.SIGTERM)
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(handler_inside).result() is signal.getsignal(signal.SIGTERM)
+
+
+def test_one_that_a_callback_has_dropped_is_raised_again() -> None:
+    raise_again()  # nothing came
+    with interruptible():
+        with suppress(Interrupted):  # as libsndfile's callbacks do
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted) as raised:
+            raise_again()
+    assert raised.value.number == signal.SIGTERM
+    raise_again()  # it was for the command that is over

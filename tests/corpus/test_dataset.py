@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -252,7 +252,8 @@ def test_parts_take_hardly_more_room_than_one_file(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import sys
+import faulthandler, sys
+faulthandler.dump_traceback_later(50, exit=True)  # shows where it hangs, should it hang
 import edgevoice.corpus.dataset as dataset
 dataset._MODULUS, dataset._MOST = 3, 5
 from edgevoice.cli import main
@@ -261,12 +262,18 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.fixture
-def start(tiny_model: Path) -> Callable[..., subprocess.Popen[bytes]]:
+def start(tiny_model: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    processes: list[subprocess.Popen[bytes]] = []
+
     def start(*words: Any) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", PROGRAM, "extract", *map(str, words), "--model", str(tiny_model), "--jobs", "1"]
-        return subprocess.Popen(command, stderr=subprocess.PIPE)
+        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE))
+        return processes[-1]
 
-    return start
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
@@ -325,6 +332,6 @@ def test_ctrl_c_says_how_it_goes_on(start: Callable[..., subprocess.Popen[bytes]
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     code, told = ended(process)
-    assert code == 130
+    assert code == 130, told
     assert "the same command goes on" in told
     assert all(name.startswith("part-") for name in names(out))

@@ -150,10 +150,10 @@ class DecodedSource(AudioSource):
         except (av.FFmpegError, OSError, ValueError) as error:
             if isinstance(error, AudioFormatError):
                 raise
+            view.check(f"{self.name}: cannot be read after {at} samples")
             told = f"is damaged or cut short after {at} samples" if at else "is not audio that can be read"
             raise AudioFormatError(f"{self.name}: {told} ({_words(error)})") from error
-        if view.failure is not None:
-            raise AudioFormatError(f"{self.name}: cannot be read after {at} samples ({view.failure})")
+        view.check(f"{self.name}: cannot be read after {at} samples")
 
     def close(self) -> None:
         """Let go of the decoder; the file stays open, for whoever opened it."""

@@ -104,8 +104,7 @@ class SoundFileSource(AudioSource):
         try:
             sound = soundfile.SoundFile(view)
         except (soundfile.SoundFileError, TypeError, OSError) as error:
-            if view.failure is not None:
-                raise AudioFormatError(f"{self.name}: cannot be read ({view.failure})") from error
+            view.check(f"{self.name}: cannot be read")
             told = f"{self.name}: is not audio that can be read ({_words(error)})"
             raise (UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError)(told) from error
         if not part.compared and _is_repaired(sound.extra_info):
@@ -161,11 +160,11 @@ class SoundFileSource(AudioSource):
                     at += len(block)
                     yield block
             except soundfile.SoundFileError as error:
+                sound.view.check(f"{self.name}: cannot be read after {before + at} samples")
                 raise AudioFormatError(
                     f"{self.name}: is damaged or cut short after {before + at} samples ({_words(error)})"
                 ) from error
-        if sound.view.failure is not None:
-            raise AudioFormatError(f"{self.name}: cannot be read after {before + at} samples ({sound.view.failure})")
+        sound.view.check(f"{self.name}: cannot be read after {before + at} samples")
         if length is not None and at < length:
             raise AudioFormatError(
                 f"{self.name}: is cut short: {before + at} samples could be read of the {before + length} promised"

@@ -8,6 +8,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import IO, Any
 
+from edgevoice.errors import AudioFormatError
+
 _IN_MEMORY = 1 << 26
 """Bytes of a pipe that are kept in memory; what is longer goes to a temporary file."""
 
@@ -20,8 +22,8 @@ Piece = bytes | tuple[int, int]
 class View(io.RawIOBase):
     """Pieces of an open file, one after the other, read as if they were a file.
 
-    Several views of a file can be read in turns: each has its own position. A failure to read is kept in `failure` and
-    looks like the end of the file, because libsndfile's callbacks cannot pass an exception on.
+    Several views of a file can be read in turns: each has its own position. A failure to read looks like the end of the
+    file and is kept for `check`, because libsndfile's callbacks cannot pass an exception on; so is a Ctrl-C.
 
     Args:
         file: open for reading, can be sought.
@@ -36,7 +38,7 @@ class View(io.RawIOBase):
             count = len(piece) if isinstance(piece, bytes) else max(0, piece[1] - piece[0])
             self._starts.append(self._starts[-1] + count)
         self.size = self._starts.pop()
-        self.failure: OSError | ValueError | None = None
+        self._failure: OSError | ValueError | KeyboardInterrupt | None = None
 
     @classmethod
     def whole(cls, file: IO[bytes], begin: int = 0) -> View:
@@ -78,11 +80,30 @@ class View(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer as far as there is something."""
-        target = memoryview(buffer).cast("B")
-        data = self.part(self._at, len(target))
-        target[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        try:
+            target = memoryview(buffer).cast("B")
+            data = self.part(self._at, len(target))
+            target[: len(data)] = data
+            self._at += len(data)
+            return len(data)
+        except KeyboardInterrupt as error:
+            self._failure = error
+            return 0
+
+    def check(self, told: str) -> None:
+        """Raise what reading failed with, if it failed.
+
+        Args:
+            told: what the message begins with.
+
+        Raises:
+            AudioFormatError: the file could not be read.
+            KeyboardInterrupt: Ctrl-C came while it was read.
+        """
+        if isinstance(self._failure, KeyboardInterrupt):
+            raise self._failure
+        if self._failure is not None:
+            raise AudioFormatError(f"{told} ({self._failure})") from self._failure
 
     def part(self, at: int, count: int) -> bytes:
         """At most `count` bytes from a position of the view on: fewer only at its end."""
@@ -107,7 +128,7 @@ class View(io.RawIOBase):
             self._file.seek(at)
             return self._file.read(count)
         except (OSError, ValueError) as error:
-            self.failure = error
+            self._failure = error
             return b""
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from edgevoice import __version__
 from edgevoice.cli.console import drop_full_output, drop_output, flush_output, tell
 from edgevoice.cli.parser import Parser
-from edgevoice.cli.signals import Interrupted, ends_at_once, interrupt, taken_by
+from edgevoice.cli.signals import Interrupted, ends_at_once, interruptible
 from edgevoice.errors import EdgeVoiceError, EdgeVoiceWarning, MissingPackageError, OutputError
 
 _EXIT_CODES = """\
@@ -77,7 +77,7 @@ class Program:
         try:
             with ends_at_once():
                 parser = self._parser(words)
-            with taken_by(interrupt), self._warnings():
+            with interruptible(), self._warnings():
                 parsed = parser.parse_args(words)
                 code: int = parsed.run(parsed)
                 flush_output()

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from edgevoice.cli.console import tell
+from edgevoice.cli.signals import raise_again
 
 _SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
 _EVERY = 10.0
@@ -51,7 +52,8 @@ class Progress:
             self._bar.total = seconds or 0
 
     def seconds(self, count: float) -> None:
-        """So many seconds of audio more have been read."""
+        """So many seconds of audio more have been read. Raises as `row` does."""
+        raise_again()
         with self._lock:
             self._seconds += count
             if self._bar is not None and self._single:
@@ -59,7 +61,12 @@ class Progress:
             self._line()
 
     def row(self, file: str, frames: int, failed: bool) -> None:
-        """Of this file, one more of what was to be read is done: so many frames, and whether it failed."""
+        """Of this file, one more of what was to be read is done: so many frames, and whether it failed.
+
+        Raises:
+            Interrupted: a signal came, and its exception was lost in a callback.
+        """
+        raise_again()
         with self._lock:
             self._done += 1
             self._frames += frames

@@ -26,9 +26,33 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-def interrupt(number: int, frame: FrameType | None = None) -> NoReturn:  # noqa: ARG001
-    """Raise `Interrupted`: what a program does at a signal, unless a command knows better."""
-    raise Interrupted(number)
+_came: list[int] = []
+"""Signals that came since the command began."""
+
+
+def raise_again() -> None:
+    """Raise `Interrupted` if a signal came since the command began: inside `interruptible` alone.
+
+    The exception of the signal itself is lost when it arrives while a C library calls back into Python:
+    libsndfile's and pyarrow's callbacks cannot pass it on. A command that works through many files calls this after each.
+    """
+    if _came:
+        raise Interrupted(_came[-1])
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, the signals that end a command raise `Interrupted`."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+        _came.append(number)
+        raise Interrupted(number)
+
+    try:
+        with taken_by(interrupt):
+            yield
+    finally:
+        _came.clear()
 
 
 @contextmanager
