@@ -12,7 +12,8 @@ from tqdm import tqdm
 from benchmarks.feature_quality.experiment import Settings, run
 from benchmarks.feature_quality.figures import draw
 from benchmarks.feature_quality.report import write_json, write_page
-from benchmarks.label_efficiency.corpus import TABLE
+from benchmarks.sources.models import published_folders
+from benchmarks.sources.recordings import TABLE
 from edgevoice.errors import ModelNotFoundError
 from edgevoice.modelfolder import ModelFolder, find_model
 
@@ -20,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 NAME = "feature_quality"
 
 SHIPPED = ("cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64")
-PUBLISHED = ("256_CAE.pt", "256_RAE.pt")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not models:
         parser.error(f"none of these models is there: {', '.join(absent)}")
     if options.disvoice:
-        models += _disvoice(options.disvoice, options.work / "disvoice")
+        models += published_folders(options.disvoice, options.work / "disvoice")
 
     results = run(options.data, options.unheard, models, absent, _settings(options), options.work, _bar)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -48,18 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     page = options.out / f"{NAME}.md"
     write_page(results, draw(results, options.out, NAME), page)
     print(page)
-
-
-def _disvoice(source: Path, folder: Path) -> list[ModelFolder]:
-    """Model folders of the published networks; where these use the statistics of the batch, with running ones too."""
-    from edgevoice_export.publish.disvoice import find_published, import_published
-
-    folders = []
-    for published in find_published(source):
-        if published.name in PUBLISHED:
-            # Converted anew each time, into the same bytes: the vectors made with them are found again.
-            folders += [model for model, _ in import_published(published, folder)]
-    return folders
 
 
 def _settings(options: argparse.Namespace) -> Settings:

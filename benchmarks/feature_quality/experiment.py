@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.feature_quality.degradations import CLEAN, degraded_folders
-from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.feature_quality.probes import TASKS, Probes
 from benchmarks.feature_quality.reconstruction import (
     LEVELS,
@@ -30,10 +29,12 @@ from benchmarks.feature_quality.reconstruction import (
     network_error,
 )
 from benchmarks.feature_quality.scores import Score, guessing, score
-from benchmarks.feature_quality.sources import LinearFunctionals, Named, OpenSmile, Source, vectors_by_folder
 from benchmarks.feature_quality.stability import Movement, movements, one_each
-from benchmarks.label_efficiency.corpus import Recording, read_recordings
-from benchmarks.label_efficiency.vectors import Functionals, HandMade
+from benchmarks.sources.handmade import HandMade, OpenSmile
+from benchmarks.sources.linearcode import LinearCode, LinearFunctionals
+from benchmarks.sources.models import Functionals
+from benchmarks.sources.recordings import Recording, read_recordings
+from benchmarks.sources.vectors import Named, Source, vectors_by_folder
 from edgevoice.features import FUNCTIONALS
 from edgevoice.modelfolder import ModelFolder
 

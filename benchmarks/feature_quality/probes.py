@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks.feature_quality.scores import Labels, Metric, confusions, macro_f1, uar
-from benchmarks.label_efficiency.corpus import CLASSES, Recording
+from benchmarks.sources.recordings import CLASSES, Recording
 
 Vectors = NDArray[np.float32]
 """(recordings, dimensions)"""

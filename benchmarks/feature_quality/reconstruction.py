@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.label_efficiency.speakers import SEED, VALIDATION
+from benchmarks.sources.linearcode import LinearCode
 from edgevoice.config import ModelConfig
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder

@@ -14,7 +14,7 @@ from benchmarks.feature_quality.experiment import ANOTHER, Results
 from benchmarks.feature_quality.probes import FOLDS, STRENGTHS, TASKS
 from benchmarks.feature_quality.reconstruction import LEVELS
 from benchmarks.feature_quality.stability import MIDDLE, Movement
-from benchmarks.label_efficiency.corpus import ADULT
+from benchmarks.sources.recordings import ADULT
 from edgevoice_export.publish.markdown import table
 
 _DISTRIBUTIONS = ("edgevoice", "numpy", "onnxruntime", "scikit-learn", "soundfile", "soxr", "opensmile", "pyAudioAnalysis")

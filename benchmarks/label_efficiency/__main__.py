@@ -16,10 +16,17 @@ from benchmarks.label_efficiency.report import write_json, write_page
 from benchmarks.label_efficiency.speakers import division, speakers
 from benchmarks.label_efficiency.trials import TrialLog, grid, run
 from benchmarks.label_efficiency.valence import valence
-from benchmarks.label_efficiency.vectors import MODEL_SOURCES, Progress, Source, Table
+from benchmarks.sources.handmade import OpenSmile
+from benchmarks.sources.linearcode import LinearCode, MeanLinearCode, Spectrograms
+from benchmarks.sources.models import MODEL_SOURCES
+from benchmarks.sources.vectors import Progress, Source, Table
 from edgevoice.errors import ModelNotFoundError
+from edgevoice.modelfolder import find_model
 
 ROOT = Path(__file__).parents[2]
+
+_LINEAR_WINDOWS = 8000
+"""Windows that the linear code is fitted on, at most."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,14 +60,29 @@ def _speakers(options: argparse.Namespace) -> Experiment:
             sources.append(MODEL_SOURCES[kind](model))
         except ModelNotFoundError:
             absent.append(model)
+    if options.linear:
+        sources.append(_linear(options))
+    sources += [OpenSmile(name) for name in options.opensmile]
     for asked in options.tables:
         name, path = asked.split("=", 1)
-        sources.append(Table(name, Path(path), options.data))
+        sources.append(Table(name, Path(path), [options.data, options.unheard]))
 
     def progress(name: str) -> Progress:
         return lambda files: tqdm(files, desc=name, unit=" files", disable=None)
 
-    return speakers(options.data, sources, absent, options.work, progress)
+    return speakers(options.data, options.unheard, sources, absent, options.work, progress)
+
+
+def _linear(options: argparse.Namespace) -> MeanLinearCode:
+    """The linear code of the unlabelled recordings, as the first model sees them."""
+    config = find_model(options.models[0].rsplit(":", 1)[0]).config
+    kept = options.work / f"linear-{options.linear}.npz"
+    if not kept.is_file():
+        paths = [options.data / recording.file for recording in division(options.data).unlabelled]
+        windows = Spectrograms(config).sampled(tqdm(paths, desc="linear code", unit=" files", disable=None), _LINEAR_WINDOWS)
+        options.work.mkdir(parents=True, exist_ok=True)
+        LinearCode.fit(windows, options.linear).save(kept)
+    return MeanLinearCode(LinearCode.load(kept), config)
 
 
 def _unlabelled(options: argparse.Namespace) -> None:
@@ -82,6 +104,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL:KIND",
         help=f"models, by name or path, and what of them: {' or '.join(MODEL_SOURCES)}",
     )
+    command.add_argument(
+        "--unheard", type=Path, required=True, help="such a folder to test on, of speakers that no network heard"
+    )
+    command.add_argument(
+        "--opensmile", nargs="*", default=[], metavar="SET", help="openSMILE's sets: eGeMAPSv02, ComParE_2016"
+    )
+    command.add_argument("--linear", type=int, metavar="UNITS", help="a linear code of so many numbers")
     command.add_argument(
         "--tables", nargs="+", default=[], metavar="NAME=CSV", help="other features: path of a recording, then its numbers"
     )

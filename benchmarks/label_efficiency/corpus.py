@@ -1,4 +1,4 @@
-"""Recordings of a folder, and which of them are for testing, labelled or unlabelled."""
+"""Which recordings of a corpus are labelled, unlabelled, or for testing."""
 
 from __future__ import annotations
 
@@ -9,20 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-CLASSES = ("child", "man", "woman")
-ADULT = 16  # years
-TABLE = "utterances.csv"
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One row of `utterances.csv`."""
-
-    file: str
-    """Relative to the folder."""
-    speaker: str
-    label: int
-    """Index into `CLASSES`."""
+from benchmarks.sources.recordings import CLASSES, Recording
 
 
 @dataclass(frozen=True)
@@ -32,24 +19,16 @@ class Division:
     labelled: tuple[Recording, ...]
     test: tuple[Recording, ...]
     unlabelled: tuple[Recording, ...]
-    unheard: tuple[int, ...]
-    """Indices of the test recordings whose speakers no autoencoder was trained on."""
 
 
-def read_recordings(folder: Path) -> list[Recording]:
-    """The recordings of `utterances.csv`, with the columns file, speaker, gender (m, f) and age in years."""
-    with (folder / TABLE).open(encoding="utf-8", newline="") as file:
-        return [Recording(row["file"], row["speaker"], _label(row)) for row in csv.DictReader(file)]
-
-
-def divide(recordings: Sequence[Recording], test: int, labelled: int, unheard: Sequence[str], seed: int = 0) -> Division:
+def divide(recordings: Sequence[Recording], test: int, labelled: int, first: Sequence[str], seed: int = 0) -> Division:
     """Divide by speakers, at random, each class in proportion.
 
     Args:
         recordings: all of them.
         test: how many speakers to test on.
         labelled: how many speakers have labels.
-        unheard: speakers that are to be tested on, because trained models have not heard them.
+        first: speakers that are tested on before any other is.
         seed: of the random choice.
     """
     labels = {recording.speaker: recording.label for recording in recordings}
@@ -57,17 +36,16 @@ def divide(recordings: Sequence[Recording], test: int, labelled: int, unheard: S
     parts: dict[str, str] = {}
     for label in range(len(CLASSES)):
         speakers = [speaker for speaker in sorted(labels) if labels[speaker] == label]
-        first = [speaker for speaker in speakers if speaker in unheard]
-        rest = [speaker for speaker in random.permutation(speakers).tolist() if speaker not in unheard]
+        wanted = [speaker for speaker in speakers if speaker in first]
+        rest = [speaker for speaker in random.permutation(speakers).tolist() if speaker not in first]
         for_test, for_labels = (round(count * len(speakers) / len(labels)) for count in (test, labelled))
-        for place, speaker in enumerate(first + rest):
+        for place, speaker in enumerate(wanted + rest):
             parts[speaker] = "test" if place < for_test else "labelled" if place < for_test + for_labels else "unlabelled"
     chosen = {
         part: tuple(recording for recording in recordings if parts[recording.speaker] == part)
         for part in ("labelled", "test", "unlabelled")
     }
-    indices = tuple(place for place, recording in enumerate(chosen["test"]) if recording.speaker in unheard)
-    return Division(**chosen, unheard=indices)
+    return Division(**chosen)
 
 
 def write_table(recordings: Sequence[Recording], path: Path) -> None:
@@ -76,9 +54,3 @@ def write_table(recordings: Sequence[Recording], path: Path) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["file", "speaker"])
         rows.writerows([recording.file, recording.speaker] for recording in recordings)
-
-
-def _label(row: dict[str, str]) -> int:
-    if int(row["age"]) < ADULT:
-        return CLASSES.index("child")
-    return CLASSES.index("man" if row["gender"] == "m" else "woman")

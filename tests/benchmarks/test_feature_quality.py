@@ -22,13 +22,13 @@ from benchmarks.feature_quality import experiment
 from benchmarks.feature_quality.__main__ import main
 from benchmarks.feature_quality.degradations import CLEAN, DEGRADATIONS, HEADROOM, degraded_folders
 from benchmarks.feature_quality.experiment import ANOTHER
-from benchmarks.feature_quality.linearcode import LinearCode
 from benchmarks.feature_quality.probes import TASKS, Probes, predict
 from benchmarks.feature_quality.reconstruction import band_means, linear_error
 from benchmarks.feature_quality.scores import confusions, guessing, macro_f1, score, uar
-from benchmarks.feature_quality.sources import LinearFunctionals, vectors_by_folder
 from benchmarks.feature_quality.stability import movements, one_each
-from benchmarks.label_efficiency.corpus import Recording
+from benchmarks.sources.linearcode import LinearCode, LinearFunctionals, Spectrograms
+from benchmarks.sources.recordings import Recording
+from benchmarks.sources.vectors import vectors_by_folder
 from edgevoice.features import functionals as compute_functionals
 from tablerows import numbers_of
 
@@ -70,6 +70,7 @@ class Loudness:
     """A source of two numbers."""
 
     name = key = "loudness"
+    origin = ""
 
     def __call__(self, path: Path) -> np.ndarray:
         samples, _ = soundfile.read(path)
@@ -156,7 +157,7 @@ class TestLinearCode:
         components = np.linalg.qr(random.normal(size=(shape[0] * shape[1], 2)))[0].T.astype(np.float32)
         code = LinearCode(shape, np.zeros(shape[0] * shape[1], np.float32), components)
         source = LinearFunctionals(code, extractor.config)
-        vector, seen = source(quiet), source.spectrograms(quiet)
+        vector, seen = source(quiet), Spectrograms(extractor.config)(quiet)
         session = onnxruntime.InferenceSession(extractor.folder.path / "encoder.onnx")
         bottleneck = session.run(None, {session.get_inputs()[0].name: seen})[0]
         assert bottleneck == pytest.approx(extractor.extract(quiet).bottleneck, abs=1e-4)

@@ -18,14 +18,15 @@ from sklearn.metrics import f1_score
 from benchmarks.label_efficiency import speakers as speakers_module
 from benchmarks.label_efficiency.__main__ import main
 from benchmarks.label_efficiency.classifiers import CLASSIFIERS, classifier
-from benchmarks.label_efficiency.corpus import CLASSES, Recording, divide, read_recordings
+from benchmarks.label_efficiency.corpus import divide
 from benchmarks.label_efficiency.experiment import Results
 from benchmarks.label_efficiency.featuresets import FeatureSet, Items, read_feature_set
 from benchmarks.label_efficiency.scores import Curve, chance, spans, swapped_weighted_f1, weighted_f1
 from benchmarks.label_efficiency.subsets import first_of_class, random_of_class
 from benchmarks.label_efficiency.trials import Trial, TrialLog, grid, run
 from benchmarks.label_efficiency.valence import FIRST, HAND_MADE, LEARNED, RANDOM, SWAPPED, valence
-from benchmarks.label_efficiency.vectors import HandMade
+from benchmarks.sources.handmade import HandMade
+from benchmarks.sources.recordings import CLASSES, Recording, read_recordings
 from tablerows import numbers_of
 
 CLASSES_OF = np.repeat(np.arange(3, dtype=np.int8), [50, 30, 20])
@@ -159,11 +160,11 @@ class TestDivision:
         return [Recording(f"{voice}/{k}", str(voice), voice % 3) for voice in range(30) for k in range(2)]
 
     def test_parts_share_no_speaker(self, recordings: list[Recording]) -> None:
-        parts = divide(recordings, test=9, labelled=6, unheard=["0", "1"])
+        parts = divide(recordings, test=9, labelled=6, first=["0", "1"])
         voices = [{recording.speaker for recording in part} for part in (parts.test, parts.labelled, parts.unlabelled)]
         assert [len(part) for part in voices] == [9, 6, 15]
         assert len(set.union(*voices)) == 30
-        assert {parts.test[place].speaker for place in parts.unheard} == {"0", "1"}
+        assert {"0", "1"} <= {recording.speaker for recording in parts.test}
         assert all(np.bincount([recording.label for recording in parts.test]) == 6)
 
     def test_classes(self, tmp_path: Path) -> None:
@@ -198,17 +199,25 @@ class TestSpeakers:
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
-        random = np.random.default_rng(0)
+        return self.recorded(tmp_path / "data", range(30))
+
+    @pytest.fixture
+    def unheard(self, tmp_path: Path) -> Path:
+        return self.recorded(tmp_path / "unheard", range(30, 39))
+
+    def recorded(self, folder: Path, voices: range) -> Path:
+        folder.mkdir()
+        random = np.random.default_rng(voices.start)
         rows = ["file,speaker,gender,age"]
-        for voice in range(30):
+        for voice in voices:
             for k in range(2):
                 samples = 0.1 * random.normal(size=20_000 if k else 3000)  # shorter than a window, too
-                soundfile.write(tmp_path / f"{voice}-{k}.wav", samples, 16_000)
+                soundfile.write(folder / f"{voice}-{k}.wav", samples, 16_000)
                 rows.append(f"{voice}-{k}.wav,{voice},{'mf'[voice % 2]},{10 if voice % 3 else 30}")
-        (tmp_path / "utterances.csv").write_text("\n".join(rows))
-        return tmp_path
+        (folder / "utterances.csv").write_text("\n".join(rows))
+        return folder
 
-    def test_page(self, folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_page(self, folder: Path, unheard: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         class Loudness:
             name, key, origin = "hand-made", "loudness", ""
 
@@ -219,18 +228,27 @@ class TestSpeakers:
         monkeypatch.setattr(speakers_module, "TEST_SPEAKERS", 9)
         monkeypatch.setattr(speakers_module, "LABELLED_SPEAKERS", 12)
         table = folder / "numbers.csv"
-        table.write_text("file,a,b\n" + "".join(f"{voice}-{k}.wav,{voice},{k}\n" for voice in range(30) for k in range(2)))
-        arguments = ["speakers", "--data", str(folder), "--out", str(folder / "out"), "--work", str(folder / "work")]
-        arguments += ["--step", "50", "--seeds", "2", "--classifiers", "kNN", "--tables", f"mine={table}"]
+        table.write_text("file,a,b\n" + "".join(f"{voice}-{k}.wav,{voice},{k}\n" for voice in range(39) for k in range(2)))
+        arguments = [
+            "speakers",
+            "--data",
+            str(folder),
+            "--unheard",
+            str(unheard),
+            "--out",
+            str(folder / "out"),
+            "--work",
+            str(folder / "work"),
+        ]
+        arguments += ["--step", "50", "--seeds", "2", "--classifiers", "kNN", "--tables", f"mine={table}", "--linear", "3"]
         main([*arguments, "--models", f"{tiny_model}:functionals", f"{tiny_model}:codes", "no-such-model:codes"])
         page = (folder / "out" / "label_efficiency_speakers.md").read_text()
-        assert "60 recordings of 30 speakers" in page
+        assert "test 18 of 9 speakers" in page
         assert "no-such-model" in page
         content = json.loads((folder / "out" / "label_efficiency_speakers.json").read_text())
-        everyone, unheard = content["views"]
-        assert len(everyone["scores"]["kNN"]) == 4
-        assert everyone["test_items"]["mine"] == 20
-        assert 0 < unheard["test_items"]["mine"] < 20
+        (view,) = content["views"]
+        assert len(view["scores"]["kNN"]) == 5
+        assert set(view["test_items"].values()) == {18}
 
     def test_table_of_the_unlabelled(self, folder: Path) -> None:
         main(["unlabelled", "--data", str(folder), "--out", str(folder / "table.csv")])

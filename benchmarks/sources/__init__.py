@@ -1,0 +1,1 @@
+"""Ways to turn a recording into a vector, and the recordings: what the benchmarks of features share."""

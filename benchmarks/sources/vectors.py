@@ -1,0 +1,110 @@
+"""What a source of vectors is, and vectors of many recordings, kept."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+Progress = Callable[[Sequence[str]], Iterable[str]]
+
+
+class Source(Protocol):
+    """A way to turn a recording into a vector."""
+
+    name: str
+    origin: str
+    """What it was trained on; empty where it was not trained."""
+
+    @property
+    def key(self) -> str:
+        """What the vectors depend on."""
+        ...
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording: (dimensions,)."""
+        ...
+
+
+class Named:
+    """Another source under another name."""
+
+    def __init__(self, name: str, source: Any) -> None:
+        self.name, self._source = name, source
+        self.origin = source.origin
+
+    @property
+    def key(self) -> str:
+        """What the vectors depend on."""
+        return str(self._source.key)
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording."""
+        return np.asarray(self._source(path), np.float32)
+
+
+class Table:
+    """Vectors that were made elsewhere: a CSV with a header, the path of a recording and then its numbers in each row."""
+
+    def __init__(self, name: str, path: Path, folders: Sequence[Path]) -> None:
+        self.name, self._folders = name, folders
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))[1:]
+        self._rows = {row[0]: np.array(row[1:], np.float32) for row in rows}
+        self.key = self.origin = ""  # read anew each time
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording."""
+        folder = next(folder for folder in self._folders if path.is_relative_to(folder))
+        return self._rows[path.relative_to(folder).as_posix()]
+
+
+def vectors(source: Source, folder: Path, files: Sequence[str], cache: Path, progress: Progress = iter) -> Vector:
+    """Vectors of some recordings of a folder: (files, dimensions); kept in a cache folder."""
+    if not source.key:
+        return np.stack([source(folder / name) for name in progress(files)])
+    key = repr((source.key, folder, files)).encode()
+    kept = cache / f"{hashlib.sha256(key).hexdigest()[:24]}.npy"
+    if not kept.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        np.save(kept, np.stack([source(folder / name) for name in progress(files)]))
+    made: Vector = np.load(kept)
+    return made
+
+
+def vectors_by_folder(source: Source, folder: Path, files: Sequence[str], cache: Path, progress: Progress = iter) -> Vector:
+    """As `vectors`, but kept subfolder by subfolder, so that a run that was stopped loses little.
+
+    Args:
+        source: how vectors are made.
+        folder: of the recordings.
+        files: paths in it, the files of one subfolder beside each other.
+        cache: folder to keep vectors in.
+        progress: wraps the list of files while their vectors are made.
+
+    Raises:
+        ValueError: a vector has NaN or infinity.
+    """
+    groups: dict[str, list[str]] = {}
+    for file in files:
+        groups.setdefault(Path(file).parent.as_posix(), []).append(file)
+    done = iter(progress(files))
+
+    def counted(group: Sequence[str]) -> Sequence[str]:
+        for _ in group:
+            next(done)
+        return group
+
+    made = [vectors(source, folder, counted(group), cache) for group in groups.values()]  # type: ignore[arg-type]
+    for _ in done:  # lets the bar reach its end
+        pass
+    rows = np.concatenate(made)
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{source.name}: NaN or infinity in the vectors of {folder}")
+    return rows
