@@ -1,53 +1,35 @@
-"""A folder of recordings on a cluster's workers, to one Parquet table.
+"""A folder of recordings on a cluster's workers, to a folder of Parquet parts that is one table.
 
-    python corpus_on_a_cluster.py RECORDINGS OUT.parquet [SCHEDULER]
+    pip install 'edgevoice[cpu,cluster]'
+    python corpus_on_a_cluster.py RECORDINGS OUT [SCHEDULER]
 
-SCHEDULER is the address of a dask scheduler whose workers see the folder under the same path and have EdgeVoice; without
-one, two processes of this machine do it. The extractor travels as what it was loaded from, and every worker loads it once.
-Needs `pip install 'edgevoice[cpu,tables]' distributed` and pyarrow.
+SCHEDULER is the address of a dask scheduler whose workers see both folders under the same paths and have EdgeVoice;
+without one, two processes of this machine do it. A worker that dies loses nothing, and the same command goes on where it
+was stopped.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from dask.distributed import Client, LocalCluster, as_completed
-
-import edgevoice
-
-
-def static(extractor: edgevoice.Extractor, path: str) -> np.ndarray | str:
-    """One row, or why there is none: a recording that cannot be read must not end the others."""
-    try:
-        return extractor.extract(path, workers=1).functionals()
-    except edgevoice.AudioError as error:
-        return str(error)
+from dask.distributed import LocalCluster
 
 
 def main(folder: Path, out: Path, scheduler: str | None = None) -> int:
-    """Write the table; return 1 where a recording failed."""
-    extractor = edgevoice.load("cae-256")
-    files = sorted(path for path in folder.resolve().rglob("*") if path.is_file())
-    rows, failed = {}, 0
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) if scheduler is None else scheduler
-    with Client(cluster) as client:
-        shared = client.scatter(extractor, broadcast=True)
-        tasks = {client.submit(static, shared, str(path), pure=False): path for path in files}
-        for task, row in as_completed(tasks, with_results=True):
-            if isinstance(row, str):
-                print(row, file=sys.stderr)
-                failed += 1
-            else:
-                rows[tasks[task].relative_to(folder.resolve()).as_posix()] = row
-    if not isinstance(cluster, str):
-        cluster.close()
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=extractor.layout.functional_names)
-    table.sort_index().rename_axis("file").to_parquet(out)
-    print(f"{out}: {len(table)} recordings; {failed} failed")
-    return 1 if failed else 0
+    """Write the parts; return the exit code of the command."""
+    own = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") if scheduler is None else nullcontext()
+    with own as cluster:
+        address: Any = scheduler or cluster.scheduler_address
+        command = [sys.executable, "-m", "edgevoice.cli", "extract", str(folder), "-o", f"{out}/", "--static"]
+        code = subprocess.run([*command, "--scheduler", address], check=False).returncode
+    if out.is_dir():
+        print(f"{out}: {len(pd.read_parquet(out))} recordings")
+    return code
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import Extractor, Features
-from edgevoice.analysis import Concurrent, Pipeline, default_workers
+from edgevoice.analysis import Concurrent, Pipeline
 from edgevoice.features import Layout
 from edgevoice.windows import Windows
 from fewerexamples import fewer_examples
@@ -167,15 +167,10 @@ def test_one_worker_for_the_threads_of_one_computation(
         return Concurrent(pipeline, workers)
 
     monkeypatch.setattr("edgevoice.extractor.Concurrent", concurrent)
-    monkeypatch.setattr("edgevoice.analysis.usable_cores", lambda: 5)
-    for threads in (1, 2, 8):
+    for cores, threads in ((5, 1), (5, 2), (5, 8), (128, 1), (128, 32), (128, 200)):
+        monkeypatch.setattr("edgevoice.extractor.usable_cores", lambda cores=cores: cores)
         edgevoice.load(tiny_model, threads=threads).extract((noise[:16_000], 16000))
-    assert chosen == [5, 2]
-
-
-def test_few_workers_on_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevoice.analysis.usable_cores", lambda: 128)
-    assert [default_workers(threads) for threads in (1, 32, 200)] == [8, 4, 1]
+    assert chosen == [5, 2, 8, 4]  # never more than 8; one worker is none
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2", 5000])

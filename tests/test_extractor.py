@@ -278,7 +278,7 @@ def test_the_workers_of_a_dask_cluster_take_it(tiny: Extractor, speech: Path) ->
     distributed = pytest.importorskip("distributed")
     expected = tiny.extract(speech).values.tobytes()
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         found = client.gather(client.map(partial(tiny.extract, workers=1), [speech] * 2, pure=False))

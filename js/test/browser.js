@@ -1,4 +1,4 @@
-// A headless Chromium whose microphone plays a file, on the page of examples/browser.
+// A headless Chromium whose microphone plays a file, on the page that one of the examples serves.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,16 +16,26 @@ export const missing = !existsSync(CHROMIUM) && `${CHROMIUM} is not there: insta
  * @param {string[]} models
  * @param {(page: import("playwright-core").Page, origin: string) => Promise<void>} work
  */
-export async function withPage(wave, models, work) {
+export function withPage(wave, models, work) {
+  return withServer(wave, "browser/serve.py", models, work);
+}
+
+/**
+ * @param {string} wave what the microphone plays, again and again
+ * @param {string} example a program in examples that prints the address of its page
+ * @param {string[]} words what it is called with
+ * @param {(page: import("playwright-core").Page, origin: string) => Promise<void>} work
+ */
+export async function withServer(wave, example, words, work) {
   const python = process.env.PYTHON ?? "python3";
-  const program = fileURLToPath(new URL("../../examples/browser/serve.py", import.meta.url));
-  const server = spawn(python, [program, "--port", "0", ...models], { stdio: ["ignore", "pipe", "inherit"] });
+  const program = fileURLToPath(new URL(`../../examples/${example}`, import.meta.url));
+  const server = spawn(python, [program, "--port", "0", ...words], { stdio: ["ignore", "pipe", "inherit"] });
   const profile = mkdtempSync(join(tmpdir(), "chromium-"));
   let browser;
   try {
     const address = await new Promise((resolve, reject) => {
       server.stdout.once("data", (line) => resolve(String(line).trim()));
-      server.once("exit", (code) => reject(new Error(`serve.py ended with ${code}`)));
+      server.once("exit", (code) => reject(new Error(`${example} ended with ${code}`)));
     });
     browser = await chromium.launchPersistentContext(profile, {
       executablePath: CHROMIUM,

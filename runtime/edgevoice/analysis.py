@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.cores import usable_cores
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 _AHEAD = 2
 """Batches, for each worker, that may wait before the first of them is given out: no worker waits for the reader."""
-_MOST_WORKERS = 8  # each takes 20 MB
 
 
 class Analysis(Protocol):
@@ -215,8 +213,3 @@ class _Batch:
 
     windows: Windows
     future: Future[Features]
-
-
-def default_workers(threads: int) -> int:
-    """How many workers of so many threads each the cores hold: 1 to 8."""
-    return min(max(1, usable_cores() // threads), _MOST_WORKERS)

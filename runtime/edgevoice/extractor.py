@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.analysis import Analysis, Concurrent, Direct, Filled, Pipeline, default_workers
+from edgevoice.analysis import Analysis, Concurrent, Direct, Filled, Pipeline
 from edgevoice.audio.files import AudioInput, open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.audio.samples import check_samples, is_number
 from edgevoice.audio.source import AudioSource
 from edgevoice.config import SILENCE, ModelConfig
+from edgevoice.cores import usable_cores
 from edgevoice.errors import ArgumentError, AudioTooShortError, EdgeVoiceWarning, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
@@ -42,6 +43,7 @@ DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]
 
 _MOST = 1024
+_MOST_WORKERS = 8  # each takes 20 MB
 
 
 class Typical(NamedTuple):
@@ -154,6 +156,16 @@ class Extractor:
     def device(self) -> str:
         """The device that computes."""
         return self._loaded_as[1]
+
+    @property
+    def concurrency(self) -> int:
+        """How many computations run at the same time without waiting for each other, 1 or more.
+
+        On the CPU the cores that the process may use, divided by the threads of one computation; on devices where one
+        computation uses all of it, 1.
+        """
+        _, device, threads, _, _ = self._loaded_as
+        return max(1, usable_cores() // threads) if find_device(device).provider.concurrent else 1
 
     @property
     def layout(self) -> Layout:
@@ -403,10 +415,9 @@ class Extractor:
     def _workers(self, asked: int | None) -> int:
         """Batches that `extract` computes at the same time."""
         asked = None if asked is None else whole_number("workers", asked, 1, _MOST)
-        _, device, threads, _, _ = self._loaded_as
-        if not find_device(device).provider.concurrent:
+        if not find_device(self.device).provider.concurrent:
             return 1
-        return default_workers(threads) if asked is None else asked
+        return min(self.concurrency, _MOST_WORKERS) if asked is None else asked
 
     def _each(self, window: NDArray[Any], compute: Callable[[Workspace, int], Array]) -> Array:
         """What a workspace computes of windows, batch by batch."""

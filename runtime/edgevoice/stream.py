@@ -65,6 +65,11 @@ class Stream:
         return self._taken
 
     @property
+    def due(self) -> int:
+        """Position that the source must have reached, at least, before the next frame comes."""
+        return self._resampler.origin(self._windower.due)
+
+    @property
     def delay(self) -> float:
         """Seconds of audio that wait in the resampler for what comes after."""
         return self._resampler.delay
@@ -131,6 +136,16 @@ class Stream:
         if pad and 0 < windower.position < windower.window:
             blocks += windower.push(np.zeros(windower.window - windower.position, np.float32), run)
         return Features.join([*blocks, self._analysis.finish()], self._layout)
+
+    def join(self, group: StreamGroup) -> None:
+        """Have a group compute the windows from here on; those that wait in another one come from its `collect`.
+
+        Args:
+            group: one of the extractor that made the stream.
+        """
+        member = group.member()
+        member.belong_to(self)
+        self._analysis = member
 
     def reset(self) -> None:
         """Forget all audio: the stream is as new."""

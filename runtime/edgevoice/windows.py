@@ -83,6 +83,11 @@ class Windower:
         """Samples taken so far, lost ones included."""
         return self._start + self._filled
 
+    @property
+    def due(self) -> int:
+        """Position up to which samples must be taken before the next window is complete."""
+        return self._next + self.window
+
     def push(self, samples: NDArray[np.float32], run: Callable[[Windows], Result]) -> list[Result]:
         """Take samples (samples,); give the windows that they complete to `run`, and return what it made of them."""
         results: list[Result] = []

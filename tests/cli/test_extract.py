@@ -77,7 +77,7 @@ def test_jobs_are_shared_between_files_and_within_them(
         asked.append(workers)
         return extractor.stream().push(np.zeros(8000))
 
-    monkeypatch.setattr("edgevoice.corpus.run.usable_cores", lambda: 8)
+    monkeypatch.setattr("edgevoice.extractor.usable_cores", lambda: 8)
     monkeypatch.setattr(edgevoice.Extractor, "extract", seen)
     for options, workers in (((), 3), (("--jobs", "3"), 1), (("--threads", "3"), 1), (("--jobs", "1"), 1)):
         assert run("extract", folder, "-o", tmp_path / "table.npy", "--force", *options).code == 0

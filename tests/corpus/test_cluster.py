@@ -71,7 +71,8 @@ class Cluster:
     def start(self, port: int = 0) -> None:
         place = self.folder / "scheduler.json"
         place.unlink(missing_ok=True)
-        self._run("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--scheduler-file", str(place))
+        where = ["--host", "127.0.0.1", "--port", str(port), "--dashboard-address", ":0", "--no-dashboard"]
+        self._run("scheduler", *where, "--scheduler-file", str(place))
         deadline = time.monotonic() + 60
         while not (place.exists() and place.read_text().strip()):
             assert time.monotonic() < deadline

@@ -82,6 +82,10 @@ class Resampler:
         """Where a sample of the source lies in the output, in samples."""
         return samples * self._target_period / self._source_period
 
+    def origin(self, samples: int) -> int:
+        """How many samples of the source must be there, at least, before so many of the output can be."""
+        return samples * self._source_period // self._target_period
+
 
 def resampled(source: AudioSource, rate: int, channel: int | None) -> Iterator[NDArray[np.float32]]:
     """One channel of a source, or the mean of all, from its start, at another rate: block by block, float32 (samples,)."""

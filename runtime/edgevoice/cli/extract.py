@@ -28,7 +28,7 @@ from edgevoice.cli.output import FORMATS, Output
 from edgevoice.cli.progress import Progress
 from edgevoice.corpus.index import Index, Row, index_of_inputs, read_index
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, Failure, Reading, default_jobs, results
+from edgevoice.corpus.run import EACH, Failure, Reading, results
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError
 from edgevoice.extractor import layout_of
 from edgevoice.files.wholefile import refuse_existing, whole_file
@@ -150,7 +150,7 @@ def _tables(
     """Write tables; return what failed."""
     rows = output.arrange(index.rows)
     extractor = load_extractor(arguments)
-    jobs = arguments.jobs or default_jobs(extractor, arguments.threads)
+    jobs = arguments.jobs or extractor.concurrency
     failures: list[Failure] = []
     with (
         _progress(arguments, rows) as progress,
@@ -185,7 +185,7 @@ def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, reci
             else:
                 # Where nothing is left to do, the model is not loaded.
                 extractor: Any = load_extractor(arguments) if parts else None
-                jobs = arguments.jobs or (default_jobs(extractor, arguments.threads) if parts else 1)
+                jobs = arguments.jobs or (extractor.concurrency if parts else 1)
                 outcome = dataset.run(parts, extractor, reading, jobs, progress.begin, progress.seconds, _counted(progress))
         except KeyboardInterrupt:
             left = len(dataset.missing(arguments.shard))

@@ -12,12 +12,10 @@ from threading import Event, Lock
 from typing import NamedTuple, TypeVar
 
 from edgevoice.audio.files import open_source
-from edgevoice.cores import usable_cores
 from edgevoice.corpus.index import Row
 from edgevoice.errors import AudioError, ClusterError, DeviceMemoryError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.providers import find_device
 from edgevoice.wholenumbers import whole_number
 
 EACH = "each"
@@ -57,11 +55,6 @@ class Result(NamedTuple):
     parts: list[tuple[Row, Features]]
     """The features, with their row: several where each channel was read by itself. Of a row that failed, those before."""
     failure: Failure | None
-
-
-def default_jobs(extractor: Extractor, threads: int = 1) -> int:
-    """How much is computed at the same time where nobody says: one for each usable core; 1 on other devices than the CPU."""
-    return max(1, usable_cores() // threads) if find_device(extractor.device).provider.concurrent else 1
 
 
 def results(

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Block, Columns, block
-from edgevoice.corpus.run import EACH, Failure, Reading, default_jobs, results
+from edgevoice.corpus.run import EACH, Failure, Reading, results
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, MissingPackageError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
@@ -46,7 +46,7 @@ def corpus_frame(
     check_channel(index, reading)
     columns = Columns.of_index(extractor.layout, static, index, reading.channel == EACH)
     recipe = replace(whole_recipe(extractor, reading), static=static)
-    jobs = default_jobs(extractor) if jobs is None else jobs
+    jobs = extractor.concurrency if jobs is None else jobs
     blocks: list[Block] = []
     failed: list[Failure] = []
     with closing(results(extractor, ((None, row) for row in index.rows), reading, jobs)) as found:
