@@ -152,3 +152,24 @@ def test_constant_columns_have_no_shape() -> None:
 )
 def test_functionals_are_always_finite(values: np.ndarray) -> None:
     assert np.isfinite(compute_functionals(values)).all()
+
+
+def test_a_notebook_shows_the_first_frames(features: Features) -> None:
+    shown = features._repr_html_()
+    assert "39 frames of 136 descriptors" in shown
+    assert shown.count("<tr>") == 5
+    assert f"<td>{features.values[3, 3]:.4g}</td>" in shown
+    assert "0 frames" in features[:0]._repr_html_()
+    named = dataclasses.replace(features, source="<b>.wav")
+    assert "&lt;b&gt;.wav" in named._repr_html_()
+
+
+def test_features_draw_themselves(features: Features) -> None:
+    pytest.importorskip("matplotlib", reason="the plot extra is not installed")
+    figure = features.plot()
+    bottleneck, error = (figure.axes[k].images[0].get_array() for k in (0, 1))
+    np.testing.assert_allclose(error, np.log10(features.error.T + 1e-9), rtol=1e-5)
+    assert np.abs(np.asarray(bottleneck).mean(axis=1)).max() < 1e-3
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(edgevoice.ArgumentError, match="no frame"):
+        features[:0].plot()

@@ -47,7 +47,7 @@ LAYERS = (
 )
 
 # Methods that hand their work on to what comes after them, which is loaded when they are called.
-HANDED_ON = {("features", "edgevoice.corpus"), ("extractor", "edgevoice.corpus")}
+HANDED_ON = {("features", "edgevoice.corpus"), ("features", "edgevoice.plotting"), ("extractor", "edgevoice.corpus")}
 
 
 def test_every_public_name_exists_and_nothing_else_is_offered() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import numpy as np
@@ -12,12 +13,17 @@ from numpy.typing import NDArray
 from edgevoice.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from edgevoice.recipe import Recipe
 
 FUNCTIONALS = ("mean", "std", "skewness", "kurtosis")
 
 _COLUMNS = 8
 """Columns computed at a time, so that hours of frames are not held several times over in float64."""
+
+_SHOWN = 4
+"""Frames, and numbers of each, that a notebook shows."""
 
 _DEGENERATE = 1e-7
 """Standard deviation, relative to the mean, up to which a float32 column counts as constant."""
@@ -211,6 +217,34 @@ class Features:
         from edgevoice.corpus.table import features_frame
 
         return features_frame(self, static)
+
+    def plot(self) -> Figure:
+        """Bottleneck and error over time, as a matplotlib figure; a notebook shows it.
+
+        The bottleneck is drawn in standard deviations from the mean of these frames, the error as its logarithm.
+        `edgevoice plot` draws a recording with its waveform and its spectrograms.
+
+        Raises:
+            ArgumentError: there is no frame.
+            MissingPackageError: matplotlib is not installed.
+        """
+        from edgevoice.plotting.comparison import draw_comparison
+
+        return draw_comparison([(self.source, self)], self.recipe.model if self.recipe else "")
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many there are, and the first of them."""
+        told = f"{len(self)} frames of {self.values.shape[1]} descriptors"
+        numbers = self.names[:_SHOWN]
+        titles = ["start, s", "end, s", "loudness, dB", "silent", "gap", *numbers]
+        lines = []
+        for frame in self[:_SHOWN]:
+            place = [f"{frame.start:.2f}", f"{frame.end:.2f}", f"{frame.loudness:.1f}", str(frame.silent), str(frame.gap)]
+            lines.append([*place, *(f"{value:.4g}" for value in frame.values[:_SHOWN])])
+        head = "".join(f"<th>{title}</th>" for title in titles)
+        body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines)
+        name = f"{escape(self.source)}: " if self.source else ""
+        return f"<p>{name}{told}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def __len__(self) -> int:
         return len(self.values)

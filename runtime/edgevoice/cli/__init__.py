@@ -13,7 +13,8 @@ COMMANDS = {
     "models": "list the models that can be loaded by name",
     "devices": "list the input devices",
     "bench": "measure latency, throughput and memory on this machine",
-    "plot": "draw a recording and its features",
+    "plot": "draw a recording and its features, or compare several",
+    "map": "draw a table: every row a point, near those that are alike",
 }
 """Every subcommand, each the module of its name, and what it does."""
 

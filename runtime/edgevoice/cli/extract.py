@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevoice.audio.paths import absolute
-from edgevoice.cli.command import STANDARD_INPUT, words_of
+from edgevoice.cli.command import words_of
 from edgevoice.cli.console import tell
+from edgevoice.cli.inputs import add_inputs, read_inputs
 from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.options import (
     Commands,
@@ -26,10 +27,10 @@ from edgevoice.cli.options import (
 )
 from edgevoice.cli.output import FORMATS, Output
 from edgevoice.cli.progress import Progress
-from edgevoice.corpus.index import Index, Row, index_of_inputs, read_index
+from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import EACH, Failure, Reading, results
-from edgevoice.errors import ArgumentError, AudioFileNotFoundError
+from edgevoice.errors import ArgumentError
 from edgevoice.extractor import layout_of
 from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.levels import find_level
@@ -62,14 +63,7 @@ are named at the end.
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "extract", _EPILOG)
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="an audio file, or a folder that is searched for them")
-    parser.add_argument("--index", metavar="CSV", help="read what this CSV lists, or standard input (-)")
-    parser.add_argument(
-        "--root",
-        metavar="DIR",
-        help="the folder that files of an index are in, and are named below (default: the folder given, that of the CSV, "
-        "or the current one)",
-    )
+    add_inputs(parser)
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="a table, a folder or a dataset (default: CSV on standard output)"
     )
@@ -78,8 +72,6 @@ def add(commands: Commands) -> None:
     kind.add_argument("--static", action="store_true", help="one row a file: mean, std, skewness, kurtosis")
     parser.add_argument("--format", choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
     add_force(parser)
-    parser.add_argument("--start", type=float, metavar="S", help="begin after so many seconds of each input")
-    parser.add_argument("--end", type=float, metavar="S", help="stop after so many seconds of each input")
     parser.add_argument("--pad", action="store_true", help="fill audio shorter than one window with zeros")
     parser.add_argument(
         "--jobs",
@@ -116,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     reading = Reading(arguments.level, arguments.hop, arguments.channel, arguments.pad)
     config = find_model(arguments.model).config
     find_level(arguments.level, config.level)
-    index = _index(arguments)
+    index = read_inputs(arguments)
     if index.has_channel and arguments.channel is not None:
         raise ArgumentError("--channel: the index has a column of that name; give the one or the other")
     columns = Columns.of_index(layout_of(config, arguments.descriptors), arguments.static, index, reading.channel == EACH)
@@ -225,27 +217,6 @@ def _on_cluster(
 def _tell(index: Index, failures: Sequence[Failure]) -> None:
     for error in (*(error for _, error in index.errors), *(failure.error for failure in failures)):
         tell(error)
-
-
-def _index(arguments: argparse.Namespace) -> Index:
-    if bool(arguments.inputs) == (arguments.index is not None):
-        raise ArgumentError("expected INPUT..., or --index CSV, and not both")
-    if arguments.root is not None and not Path(arguments.root).is_dir():
-        raise AudioFileNotFoundError(f"{arguments.root}: no such folder, expected the root of the files")
-    if arguments.index is None:
-        index = index_of_inputs(arguments.inputs, arguments.root)
-        rows = tuple(row._replace(start=arguments.start, end=arguments.end) for row in index.rows)
-        return replace(index, rows=rows)
-    if arguments.start is not None or arguments.end is not None:
-        raise ArgumentError("--start and --end are for INPUT...: an index has columns of these names")
-    if arguments.index == STANDARD_INPUT:
-        if sys.stdin is None:
-            raise ArgumentError("standard input: is closed")
-        return read_index(sys.stdin.buffer, arguments.root)
-    # Whatever its name ends with, it is a CSV file.
-    from edgevoice.corpus.index import read_csv_file
-
-    return read_csv_file(arguments.index, arguments.root)
 
 
 def _progress(arguments: argparse.Namespace, rows: Sequence[Row]) -> Progress:

@@ -1,31 +1,42 @@
-"""`edgevoice plot`: a recording and its features in one figure."""
+"""`edgevoice plot`: a recording and its features in one figure; several of them, compared."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
+from edgevoice.cli.console import tell
+from edgevoice.cli.inputs import add_inputs, read_inputs
 from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.options import Commands, add_force, add_model_options, add_window_options, load_extractor, parser_of
+from edgevoice.corpus.index import Index, Row
+from edgevoice.errors import ArgumentError, AudioError
+from edgevoice.extractor import Extractor
+from edgevoice.features import Features
 from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.plotting.comparison import MOST, draw_comparison
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.plotting.overview import draw_overview
 
-_EPILOG = """\
-example:
+_EPILOG = f"""\
+examples:
   edgevoice plot speech.wav -o speech.png --end 10
+  edgevoice plot recordings/ -o compared.png
+  edgevoice plot --index segments.csv -o compared.png
+
+One recording is drawn with its waveform, spectrogram, reconstruction, bottleneck and error. Several, at most {MOST}, are
+drawn under each other, with the same colours: bottleneck and error. What made the numbers is in the picture's metadata.
 """
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "plot", _EPILOG)
-    parser.add_argument("input", metavar="INPUT", help="an audio file")
+    add_inputs(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .png, .pdf or .svg file")
-    parser.add_argument("--start", type=float, metavar="S", help="begin at this second")
-    parser.add_argument("--end", type=float, metavar="S", help="stop at this second")
     add_force(parser)
     add_model_options(parser)
     add_window_options(parser)
@@ -33,16 +44,60 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw the figure."""
+    """Draw the figure; 1 if one of several recordings could not be read."""
     kind = figure_format(arguments.output)
     if not arguments.force:
         refuse_existing(arguments.output)
+    index = read_inputs(arguments)
+    several = len(index.rows) + len(index.errors) > 1
+    if index.errors and not several:
+        raise index.errors[0][1]
+    if len(index.rows) > MOST:
+        raise ArgumentError(
+            f"{len(index.rows)} recordings: expected at most {MOST} in one figure; `edgevoice map` shows a table"
+        )
     extractor = load_extractor(arguments)
-    rate, channel = extractor.config.audio.rate, arguments.channel
-    with quiet_libraries(), open_source(arguments.input, arguments.start, arguments.end, channel) as source:
-        features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=channel)
-        title = f"{Path(arguments.input).name} · {extractor.config.name}"
-        figure = draw_overview(extractor, lambda: resampled(source, rate, channel), features, title, arguments.level)
+    failures: list[AudioError] = [error for _, error in index.errors]
+    with quiet_libraries():
+        if several:
+            recordings = _read(arguments, extractor, index, failures)
+            if not recordings:
+                raise failures[0]
+            figure = draw_comparison(
+                recordings, extractor.config.name, extractor.typical, extractor.config.spectrogram.bands
+            )
+        else:
+            figure = _overview(arguments, extractor, index.rows[0])
+    made_by = extractor.recipe(level=arguments.level, hop=arguments.hop, channel=arguments.channel)
     with whole_file(arguments.output, arguments.force) as file:
-        write_figure(figure, file, kind)
-    return 0
+        write_figure(figure, file, kind, made_by)
+    for failure in failures:
+        tell(failure)
+    return 1 if failures else 0
+
+
+def _overview(arguments: argparse.Namespace, extractor: Extractor, row: Row) -> Any:
+    rate, channel = extractor.config.audio.rate, arguments.channel if row.channel is None else row.channel
+    with open_source(row.path, row.start, row.end, channel) as source:
+        features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=channel)
+        title = f"{Path(row.path).name} · {extractor.config.name}"
+        return draw_overview(extractor, lambda: resampled(source, rate, channel), features, title, arguments.level)
+
+
+def _read(
+    arguments: argparse.Namespace, extractor: Extractor, index: Index, failures: list[AudioError]
+) -> list[tuple[str, Features]]:
+    """The features of each row, under its name; what cannot be read goes to the failures."""
+    found = []
+    for row in index.rows:
+        channel = arguments.channel if row.channel is None else row.channel
+        try:
+            with open_source(row.path, row.start, row.end, channel) as source:
+                features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=channel)
+        except AudioError as error:
+            failures.append(error)
+            continue
+        whole = row.start is None and row.end is None
+        segment = "" if whole else f"  {features.start[0]:g} s to {features.end[-1]:g} s"
+        found.append((f"{row.file}{segment}", features))
+    return found

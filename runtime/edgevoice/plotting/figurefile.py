@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.recipe import Recipe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,9 +43,27 @@ def new_figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(_MISSING) from error
-    return Figure(figsize=(width, height), layout="constrained")
+
+    class Shown(Figure):
+        """A figure that a notebook shows, whether or not pyplot was imported."""
+
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            self.savefig(file, format="png", dpi=80)
+            return file.getvalue()
+
+    return Shown(figsize=(width, height), layout="constrained")
 
 
-def write_figure(figure: Figure, file: IO[bytes], kind: str) -> None:
-    """Write a figure in one of the `FORMATS`."""
-    figure.savefig(file, format=kind, dpi=120)
+def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | None = None) -> None:
+    """Write a figure in one of the `FORMATS`.
+
+    Args:
+        figure: what is written.
+        file: open for writing.
+        kind: the format.
+        recipe: what made its numbers; kept as JSON in the picture's metadata: `edgevoice.recipe` of a PNG, the description
+            of an SVG, the subject of a PDF.
+    """
+    key = {"png": "edgevoice.recipe", "svg": "Description", "pdf": "Subject"}[kind]
+    figure.savefig(file, format=kind, dpi=120, metadata=None if recipe is None else {key: recipe.to_json()})

@@ -16,6 +16,8 @@ Blocks = Callable[[], Iterator[NDArray[Any]]]
 
 _WIDTH = 1200
 """Columns of an image: the pixels of a picture."""
+_STANDARDISED = "log power, scaled"
+"""What spectrograms count: the logarithm of the power in each band, scaled as the networks take it."""
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,34 +55,46 @@ def draw_overview(
     figure = new_figure(10, 1.6 * (2 + 2 * bool(features.layout.error) + bool(features.layout.bottleneck)))
     audio, bands = extractor.config.audio, extractor.config.spectrogram.bands
     blocks: Blocks = samples if callable(samples) else lambda: iter([np.asarray(samples)])
-    drawn = _Drawn(extractor, blocks, level)
+    recording = _Drawn(extractor, blocks, level)
     hop = features.end[1] - features.end[0] if len(features) > 1 else audio.window / audio.rate
     first = float(features.start[0])
     # A frame is drawn over the hop that it ends.
-    framed, whole = (features.end[0] - hop, features.end[-1]), (first, first + drawn.windows * audio.window / audio.rate)
+    framed, whole = (features.end[0] - hop, features.end[-1]), (first, first + recording.windows * audio.window / audio.rate)
     hertz = (bands.low, bands.high)
-    rows = [_Row("input", drawn.spectrogram.image, whole, hertz, shared=True)]
+    rows = [_Row("input", recording.spectrogram.image, whole, hertz, _STANDARDISED, shared=True)]
     if features.layout.error:
-        rows.append(_Row("rebuilt", drawn.reconstruction.image, whole, hertz, shared=True))
+        rows.append(_Row("rebuilt", recording.reconstruction.image, whole, hertz, _STANDARDISED, shared=True))
     if features.layout.bottleneck:
-        rows.append(_Row(f"bottleneck\n{features.layout.bottleneck} numbers", _scaled(features.bottleneck), framed, None))
+        rows.append(
+            _Row(
+                f"bottleneck\n{features.layout.bottleneck} numbers", _scaled(features.bottleneck), framed, None, "deviations"
+            )
+        )
     if features.layout.error:
-        rows.append(_Row("error (log)", _narrowed(features.error, lambda error: np.log10(error + 1e-9)), framed, hertz))
-    panels = figure.subplots(len(rows) + 1, sharex=True)
+        rows.append(_Row("error", narrowed(features.error, lambda error: np.log10(error + 1e-9)), framed, hertz, "log10"))
+    grid = figure.add_gridspec(len(rows) + 1, 2, width_ratios=(80, 1))
+    panels: list[Any] = []
+    for k in range(len(rows) + 1):
+        panels.append(figure.add_subplot(grid[k, 0], sharex=panels[0] if panels else None))
+        panels[-1].tick_params(labelbottom=k == len(rows))
     panels[0].set_title(title, loc="left", parse_math=False)  # a name may have a dollar sign
-    seconds = first + (np.arange(len(drawn.lowest)) + 0.5) * drawn.count / max(1, len(drawn.lowest)) / audio.rate
-    panels[0].fill_between(seconds, drawn.lowest, drawn.highest, linewidth=0.4, color="0.25")
+    seconds = first + (np.arange(len(recording.lowest)) + 0.5) * recording.count / max(1, len(recording.lowest)) / audio.rate
+    panels[0].fill_between(seconds, recording.lowest, recording.highest, linewidth=0.4, color="0.25")
     panels[0].set(ylabel="samples", ylim=(-1, 1), xlim=(first, max(whole[1], framed[1])))
     panels[-1].set_xlabel("seconds")
     low, high = rows[0].image.min(), rows[0].image.max()
     for panel, row in zip(panels[1:], rows, strict=True):
         scale = {"vmin": low, "vmax": high} if row.shared else {}
         edges = [*row.seconds, 0, len(row.image)]
-        panel.imshow(row.image, origin="lower", aspect="auto", extent=edges, interpolation="nearest", cmap="magma", **scale)
+        style = {"interpolation": "nearest", "cmap": "magma", **scale}
+        drawn = panel.imshow(row.image, origin="lower", aspect="auto", extent=edges, **style)
+        bar = figure.colorbar(drawn, cax=figure.add_subplot(grid[panels.index(panel), 1]))
+        bar.set_label(row.unit, fontsize="x-small")
+        bar.ax.tick_params(labelsize="x-small")
         panel.set_ylabel(row.label)
         panel.set_yticks([])
         if row.hertz:
-            _label_hertz(panel, *row.hertz, len(row.image), bands.scale == "bins")
+            label_hertz(panel, *row.hertz, len(row.image), bands.scale == "bins")
     return figure
 
 
@@ -90,6 +104,8 @@ class _Row(NamedTuple):
     """(rows, columns)"""
     seconds: tuple[float, float]
     hertz: tuple[float, float] | None
+    unit: str
+    """What its colours count."""
     shared: bool = False
     """Whether its colours are those of the input."""
 
@@ -160,7 +176,7 @@ def _statistics(blocks: Blocks) -> tuple[float, float, float, int]:
     return total / max(1, count), low, high, count
 
 
-def _narrowed(
+def narrowed(
     values: NDArray[np.float32], change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> NDArray[np.float64]:
     """Rows of values, (frames, numbers), as an image (numbers, width): changed first, then averaged."""
@@ -173,10 +189,11 @@ def _narrowed(
 def _scaled(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Each number by its own mean and spread: some units are a hundred times larger than others."""
     mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
-    return _narrowed(values, lambda some: np.clip((some - mean) / spread, -3, 3))
+    return narrowed(values, lambda some: np.clip((some - mean) / spread, -3, 3))
 
 
-def _label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:
+def label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:
+    """Mark frequencies on the axis of an image with so many bands from `low` to `high`, in hertz."""
     from edgevoice.frontend import band_of
 
     marks = [hertz for hertz in (500, 1000, 2000, 4000, 8000) if low < hertz <= high]

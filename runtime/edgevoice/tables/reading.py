@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,29 +32,56 @@ def read_recipe(path: Path) -> Recipe:
         raise ArgumentError(f"{path}: no table with a recipe (in it, or in {beside_name(str(path))} beside it)") from error
 
 
+def find_recipe(path: Path) -> Recipe | None:
+    """What made a table, or a dataset; None where it does not say."""
+    try:
+        return read_recipe(path)
+    except ArgumentError:
+        return None
+
+
+class Content(NamedTuple):
+    """What a table holds."""
+
+    values: NDArray[np.float32]
+    """Descriptors or functionals, (rows, numbers)."""
+    columns: dict[str, list[Any]]
+    """Every other column by its name; in CSV all cells are text. Formats without columns have none, ark has `file`."""
+
+
 def read_values(path: Path) -> NDArray[np.float32]:
-    """The numbers of a table, (rows, columns): descriptors or functionals; of a dataset, part by part, by name.
+    """The numbers of a table, (rows, numbers): see `read_content`, which raises the same."""
+    return read_content(path, others=False).values
+
+
+def read_content(path: Path, others: bool = True) -> Content:
+    """The numbers and the other columns of a table; of a dataset, part by part, by name.
+
+    Args:
+        path: of the table, or of the dataset's folder.
+        others: whether the other columns are read too.
 
     Raises:
-        ArgumentError: it has no recipe, or a format that is not known.
+        ArgumentError: the format is not known.
         OutputError: it cannot be read.
     """
     kind = table_format(path)
     table_kind(kind)  # says what is not installed
     try:
         if kind == "parquet":
-            parts = [_parquet(part) for part in _parts(path)]
-            return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+            return _parquet(_parts(path), others)
         if kind == "npy":
-            return np.asarray(np.load(path), np.float32)
+            return Content(np.asarray(np.load(path), np.float32), {})
         if kind == "npz":
             with np.load(path) as arrays:
-                return np.asarray(arrays["values"], np.float32)
+                names = [name for name in arrays if name not in ("values", "names", "recipe")] if others else []
+                return Content(np.asarray(arrays["values"], np.float32), {name: arrays[name].tolist() for name in names})
         if kind == "ark":
             import kaldiio
 
-            found = [values for _, values in kaldiio.load_ark(str(path))]
-            return np.vstack([values[None] if values.ndim == 1 else values for values in found]).astype(np.float32)
+            found = [(name, values[None] if values.ndim == 1 else values) for name, values in kaldiio.load_ark(str(path))]
+            names = [name for name, values in found for _ in values]
+            return Content(np.vstack([values for _, values in found]).astype(np.float32), {"file": names})
         return _text(path, kind)
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(f"{path}: cannot be read ({error})") from error
@@ -82,20 +110,29 @@ def _parts(path: Path) -> list[Path]:
     return sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
 
 
-def _parquet(path: Path) -> NDArray[np.float32]:
+def _parquet(parts: Sequence[Path], others: bool) -> Content:
+    import pyarrow  # noqa: ICN001
     from pyarrow import parquet
 
-    schema = parquet.read_schema(path)
-    names = [name for name in schema.names if _is_number(name)]
-    table = parquet.ParquetFile(path).read(columns=names)
-    columns = [table.column(name).to_numpy() for name in names]
-    return np.stack(columns, axis=1) if columns else np.empty((0, 0), np.float32)
+    if not parts:
+        return Content(np.empty((0, 0), np.float32), {})
+    names = parquet.read_schema(parts[0]).names
+    wanted = [name for name in names if others or _is_number(name)]
+    table = pyarrow.concat_tables([parquet.ParquetFile(part).read(columns=wanted) for part in parts])
+    numbers = [table.column(name).to_numpy() for name in wanted if _is_number(name)]
+    values = np.stack(numbers, axis=1) if numbers else np.empty((len(table), 0), np.float32)
+    return Content(values, {name: table.column(name).to_pylist() for name in wanted if not _is_number(name)})
 
 
-def _text(path: Path, kind: str) -> NDArray[np.float32]:
+def _text(path: Path, kind: str) -> Content:
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows: Any = csv.DictReader(file) if kind == "csv" else map(json.loads, file)
-        return np.array([[float(cell) for name, cell in row.items() if _is_number(name)] for row in rows]).astype(np.float32)
+        rows: list[Any] = list(csv.DictReader(file) if kind == "csv" else map(json.loads, file))
+    names = list(rows[0]) if rows else []
+    numbers = [name for name in names if _is_number(name)]
+    values = np.array([[float(row[name]) for name in numbers] for row in rows]).astype(np.float32)
+    return Content(
+        values.reshape(len(rows), len(numbers)), {name: [row[name] for row in rows] for name in names if name not in numbers}
+    )
 
 
 def _is_number(name: str) -> bool:

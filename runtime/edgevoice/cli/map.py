@@ -1,0 +1,51 @@
+"""`edgevoice map`: a table as a picture, a point for each row."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgevoice.cli.options import Commands, add_force, parser_of
+from edgevoice.errors import ArgumentError
+from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.plotting.corpusmap import draw_map
+from edgevoice.plotting.figurefile import figure_format, write_figure
+from edgevoice.tables.reading import find_recipe, read_content
+
+_EPILOG = """\
+examples:
+  edgevoice extract --index corpus.csv --static -o corpus.parquet
+  edgevoice map corpus.parquet -o map.png --colour speaker
+
+Rows are near each other where their numbers are alike: the picture shows their first two principal components. Any column
+of the table can give the colours, the corpus's own as well as loudness or file. Tables that know their recipe hand it on to
+the picture's metadata.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "map", _EPILOG)
+    parser.add_argument("table", type=Path, metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .png, .pdf or .svg file")
+    parser.add_argument("--colour", "--color", metavar="COLUMN", help="the column that gives each point its colour")
+    add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw the picture."""
+    kind = figure_format(arguments.output)
+    if not arguments.force:
+        refuse_existing(arguments.output)
+    content = read_content(arguments.table, others=arguments.colour is not None)
+    cells = None
+    if arguments.colour is not None:
+        if arguments.colour not in content.columns:
+            known = ", ".join(content.columns) or "none: its format keeps numbers alone"
+            raise ArgumentError(f"--colour {arguments.colour}: {arguments.table} has no such column; it has {known}")
+        cells = content.columns[arguments.colour]
+    figure = draw_map(content.values, cells, arguments.colour or "", arguments.table.name)
+    with whole_file(arguments.output, arguments.force) as file:
+        write_figure(figure, file, kind, find_recipe(arguments.table))
+    return 0

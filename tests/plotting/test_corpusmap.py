@@ -1,0 +1,87 @@
+"""A table as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+import edgevoice
+from edgevoice.cli import main
+
+pytest.importorskip("matplotlib", reason="the plot extra is not installed")
+from edgevoice.plotting.corpusmap import draw_map, principal_components
+
+
+@given(rows=st.integers(3, 60), columns=st.integers(2, 30), seed=st.integers(0, 99))
+def test_components_are_those_of_the_singular_values(rows: int, columns: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
+    points, shares = principal_components(values, 2)
+    scaled = (values - values.mean(axis=0, dtype=np.float64)) / values.std(axis=0, dtype=np.float64)
+    left, singular, _ = np.linalg.svd(scaled, full_matrices=False)
+    np.testing.assert_allclose(np.abs(points), np.abs(left[:, :2] * singular[:2]), atol=1e-6 * singular[0] * rows)
+    np.testing.assert_allclose(shares, singular[:2] ** 2 / (singular**2).sum(), atol=1e-9)
+
+
+def test_columns_that_do_not_vary_are_left_out() -> None:
+    values = np.array([[1, 0, 5], [1, 1, 5], [1, 2, 5]], np.float32)
+    points, shares = principal_components(values, 2)
+    assert points[:, 0] == pytest.approx([-1.2247, 0, 1.2247], abs=1e-3)
+    assert shares.tolist() == pytest.approx([1, 0])
+    with pytest.raises(edgevoice.ArgumentError, match="all rows have the same numbers"):
+        principal_components(values[:1].repeat(3, axis=0), 2)
+    with pytest.raises(edgevoice.ArgumentError, match="at least two"):
+        draw_map(values[:1])
+
+
+def test_names_have_a_legend_and_numbers_a_bar() -> None:
+    values = np.random.default_rng(0).normal(size=(60, 5))
+    names = draw_map(values, [f"{k % 25:04}" for k in range(60)], "speaker", "corpus")
+    legend = [text.get_text() for text in names.legends[0].get_texts()]
+    assert len(legend) == 21
+    assert legend[0] == "5 others (10)"
+    assert names.legends[0].get_title().get_text() == "speaker"
+    assert len(names.axes) == 1
+    bar = draw_map(values, [str(k / 2) for k in range(59)] + [None], "loudness")
+    assert [axes.get_ylabel() for axes in bar.axes][1] == "loudness (dB of full scale)"
+    few = draw_map(values, [k % 3 for k in range(60)], "dialect")
+    assert [text.get_text() for text in few.legends[0].get_texts()] == ["0 (20)", "1 (20)", "2 (20)"]
+
+
+def test_many_rows_are_thinned_and_the_title_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevoice.plotting.corpusmap._MOST", 50)
+    figure = draw_map(np.random.default_rng(0).normal(size=(500, 4)), list(range(500)), "k")
+    assert len(figure.axes[0].collections[-1].get_offsets()) == 50
+    assert "50 of 500 rows" in figure.axes[0].get_title(loc="left")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "parquet/", "npz", "jsonl", "npy"])
+def test_the_command_reads_every_format(
+    tmp_path: Path, noise: np.ndarray, tiny_model: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "parquet" in kind:
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    rows = ["file,speaker"]
+    for k in range(6):
+        soundfile.write(tmp_path / f"{k}.wav", noise[4000 * k : 4000 * k + 20_000], 16_000)
+        rows.append(f"{k}.wav,s{k % 2}")
+    (tmp_path / "index.csv").write_text("\n".join(rows))
+    table = f"{tmp_path}/table.{kind}"
+    words = ["extract", "--index", str(tmp_path / "index.csv"), "--static", "-o", table, "--model", str(tiny_model)]
+    assert main(words) == 0
+    capsys.readouterr()
+    out = tmp_path / "map.png"
+    code = main(["map", table, "-o", str(out), "--colour", "speaker"])
+    if kind == "npy":
+        assert code == 2
+        assert "has no such column; it has none" in capsys.readouterr().err
+    else:
+        assert code == 0, capsys.readouterr().err
+        assert b"edgevoice.recipe" in out.read_bytes()
+        assert main(["map", table, "-o", str(out)]) == 2  # it is there
+        assert main(["map", table, "-o", str(out), "--force", "--color", "age"]) == 2
+        assert "it has" in capsys.readouterr().err
