@@ -4,8 +4,8 @@
 
 Three processes, in turns and several times over: a hub whose clients begin spread evenly over a hop; a hub whose clients
 all begin at once; and, instead of a hub, a stream a client, each pushed to in a thread of asyncio's pool. The delay of a
-frame is the time from the push that completed its window to its arrival at the reader. CPU is that of the whole process,
-clients and all, in cores. Each figure is the median of the turns.
+frame is the time from the end of the block that completes its window, as it would be spoken, to the frame's arrival. CPU is
+that of the whole process, clients and all, in cores. Each figure is the median of the turns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KINDS = ("spread", "at once", "a stream a client")
 
 
 async def blocks(samples: NDArray[np.int16], begin: float) -> AsyncIterator[NDArray[np.int16]]:
-    """Blocks of 20 ms, each when it would have been spoken, `begin` on the loop's clock being the start."""
+    """Blocks of 20 ms, none before it would have been spoken, `begin` on the loop's clock being the start."""
     loop = asyncio.get_running_loop()
     for first in range(0, len(samples) - BLOCK + 1, BLOCK):
         await asyncio.sleep(max(0.0, begin + (first + BLOCK) / RATE - loop.time()))
@@ -44,10 +44,10 @@ class Client:
     def __init__(self, samples: NDArray[np.int16]) -> None:
         self.samples = samples
         self.delays: list[float] = []
-        self._pushed: list[float] = []  # the moment of each block
 
-    def _note(self, frame: edgevoice.Frame) -> None:
-        completed = self._pushed[round(frame.end * RATE - 1) // BLOCK]
+    def _note(self, frame: edgevoice.Frame, begin: float) -> None:
+        # From when it was spoken, not from when it was pushed: who pushes late would look early.
+        completed = begin + -(-round(frame.end * RATE) // BLOCK) * BLOCK / RATE
         self.delays.append(asyncio.get_running_loop().time() - completed)
 
     async def through_hub(self, hub: edgevoice.Hub, begin: float) -> None:
@@ -56,11 +56,10 @@ class Client:
 
             async def read() -> None:
                 async for frame in source:
-                    self._note(frame)
+                    self._note(frame, begin)
 
             reading = asyncio.create_task(read())
             async for block in blocks(self.samples, begin):
-                self._pushed.append(asyncio.get_running_loop().time())
                 source.push(block)
             source.finish()
             await reading
@@ -68,9 +67,8 @@ class Client:
     async def through_stream(self, stream: edgevoice.Stream, begin: float) -> None:
         """With a stream of its own."""
         async for block in blocks(self.samples, begin):
-            self._pushed.append(asyncio.get_running_loop().time())
             for frame in await asyncio.to_thread(stream.push, block):
-                self._note(frame)
+                self._note(frame, begin)
 
 
 async def measure(kind: str, model: str, count: int, seconds: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What `model.json` says, as frozen dataclasses: read, checked, written.
 
-Everything in which one model differs from another stands here. Reading is strict: an unknown key, a missing one, a wrong
+Everything in which one model differs from another is stored here. Reading is strict: an unknown key, a missing one, a wrong
 type or an impossible size is a ModelConfigError that names the path of the key.
 """
 

@@ -297,7 +297,7 @@ class Extractor:
         channel: int | str | None = None,
         pad: bool = False,
     ) -> Recipe:
-        """What decides the numbers that `extract` gives with these arguments, and what is told beside it."""
+        """What decides the numbers that `extract` gives with these arguments, and what is recorded with them."""
         return Recipe.of(
             self.config,
             device=self.device,
@@ -324,7 +324,7 @@ class Extractor:
         """Features of a corpus, as a `pandas.DataFrame` indexed by `file`, `start` and `end`, as audformat has it.
 
         Rows have the numbers that `extract` gives for the same file, start, end and channel. Those that fail are left out:
-        a warning tells of them, `attrs["failed"]` lists them with their reasons; `attrs["recipe"]` is what made the table.
+        a warning counts them, `attrs["failed"]` lists them with their reasons; `attrs["recipe"]` is what made the table.
 
         Args:
             index: what is read: see `edgevoice.corpus.index.read_index`. Its other columns come last.
@@ -332,7 +332,7 @@ class Extractor:
             static: one row an index row, its functionals, in place of one row a frame.
             level: as `extract`.
             hop: as `extract`.
-            channel: as `extract`; `each` gives the rows of every channel, told apart by a column `channel`.
+            channel: as `extract`; `each` gives the rows of every channel, with a column `channel`.
             pad: as `extract`.
             jobs: how much is computed at the same time, over files and within them: all usable cores if None.
             progress: called with the number of rows of the index that are done.

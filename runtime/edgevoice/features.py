@@ -73,7 +73,7 @@ class Frame:
     silent: bool
     """The window's peak, its offset taken off, is below one step of 16-bit audio."""
     gap: bool
-    """Some of the window's samples were lost, and zeros stand in for them."""
+    """Whether some of the window's samples were lost; zeros replace them."""
     loudness: float
     """Root mean square of the window before any gain, in dB of full scale; -200 for digital silence."""
     offset: float

@@ -160,7 +160,7 @@ class Networks:
     def _has_same_bits(self, count: int) -> bool:
         """Whether windows have the bits in a batch of this size that they have alone.
 
-        Kernels are chosen by the shape, so that two windows, in turn at every place of the batch, stand for all.
+        Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
         """
         both = [self._probe(1, seed) for seed in range(2)]
         images = np.concatenate([self._images(1, seed) for seed in range(2)])

@@ -100,7 +100,7 @@ class Device:
 
     @property
     def execution(self) -> list[tuple[str, dict[str, str]]]:
-        """What a session is told: the provider with its options, then the CPU for operators that it lacks."""
+        """Argument of a session: the provider with its options, then the CPU for operators that the provider lacks."""
         provider, options = self.provider, dict(self.provider.options)
         if provider.number_option:
             options[provider.number_option] = str(self.number)

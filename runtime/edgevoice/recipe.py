@@ -20,7 +20,7 @@ _RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device", "command"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides the numbers of features or of a table, and what is told beside it.
+    """All that decides the numbers of features or of a table, and what is recorded with it.
 
     It equals another where every field does; `deciding` holds those fields that two tables must share to be one.
     """

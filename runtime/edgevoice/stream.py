@@ -56,7 +56,7 @@ class Stream:
 
     @property
     def lost(self) -> int:
-        """Windows that lay wholly in lost samples: counted, not computed."""
+        """Number of windows that consist of lost samples only: they are counted, but not computed."""
         return self._windower.lost
 
     @property
@@ -75,7 +75,7 @@ class Stream:
         return self._resampler.delay
 
     def push(self, samples: NDArray[Any]) -> Features:
-        """Take the next samples; return the frames whose windows they complete, often none.
+        """Take the next samples; return the frames of the windows that they complete, often none.
 
         Args:
             samples: (samples,) or (samples, channels), any length and strides: int16, int32, uint8, float32 or float64.
@@ -98,9 +98,9 @@ class Stream:
         return Features.join(blocks, self._layout)
 
     def skip(self, count: int) -> Features:
-        """Tell that `count` samples of the source were lost; return the frames of windows that reach into them.
+        """Report that `count` samples of the source were lost; return the frames of windows that contain some of them.
 
-        Lost samples count in positions, and zeros stand in for them; windows that touch them have `gap` set.
+        Positions count lost samples, and zeros replace them; windows that contain some of them have `gap` set.
 
         Raises:
             ArgumentError: a negative count.

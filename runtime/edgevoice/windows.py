@@ -76,7 +76,7 @@ class Windower:
         self._next = 0  # position of the next window
         self._gaps: list[list[int]] = []  # [start, end) of lost samples, in order, apart
         self.lost = 0
-        """Windows that were wholly lost, and not given out."""
+        """Number of windows that consist of lost samples only; they are not computed."""
 
     @property
     def position(self) -> int:
@@ -119,7 +119,7 @@ class Windower:
 
     def jump(self, count: int, run: Callable[[Windows], Result]) -> list[Result]:
         """Take `count` samples that were marked as lost; otherwise as `push`."""
-        # Once a window's length of zeros is in, all that is buffered lies in the gap, and whole hops can be jumped over.
+        # Once one window of zeros is in the buffer, everything in it is part of the gap, and whole hops can be skipped.
         settle = min(count, self.window + self.hop)
         results = self.push(np.zeros(settle, np.float32), run)
         jumps = max(0, count - settle - self.window) // self.hop
@@ -149,7 +149,7 @@ class Windower:
         self._measured = last
 
     def _touching(self, starts: NDArray[np.int64], length: int, wholly: bool = False) -> NDArray[np.bool_]:
-        """Which of the ranges [start, start + length) touch a gap, or lie wholly in one."""
+        """Which of the ranges [start, start + length) overlap a gap or, if `wholly`, are completely inside one."""
         result = np.zeros(len(starts), np.bool_)
         for low, high in self._gaps:
             if wholly:

@@ -88,7 +88,7 @@ class Coarse(DeviceChange):
 
     name: ClassVar[str] = "coarse"
     fineness: Tensor
-    """How far the quantiser's step lies below the band's size, in dB, (n, 1)."""
+    """Level of the quantiser's step below that of the band, in dB, (n, 1)."""
 
     @classmethod
     def draw(cls, count: int, samples: int, device: torch.device) -> Coarse:  # noqa: ARG003

@@ -1,4 +1,4 @@
-"""The windows of `WindowSampler`, drawn and computed in PyTorch: the whole corpus lies on the device as int16 samples.
+"""The windows of `WindowSampler`, drawn and computed in PyTorch: the whole corpus is held on the device as int16 samples.
 
 NumPy makes 2 000 spectrograms a second on one core; a GPU that trains on them then waits. Here draws, levels, changes and
 spectrograms are tensor operations of fixed shapes, so that a step of training can be one CUDA graph. All that is random

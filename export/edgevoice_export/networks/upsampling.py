@@ -30,7 +30,7 @@ def convolve_upsampled(x: Tensor, kernel: Tensor, padding: tuple[int, ...]) -> T
 
 
 def _folded(taps: Tensor) -> Tensor:
-    """Three taps on the last axis as (place in the block, 2 taps): the block lies one pixel off the small image's."""
+    """Three taps on the last axis as (place in the block, 2 taps); the block is shifted by one pixel against the image."""
     first, second, third = taps.unbind(-1)
     odd, even = torch.stack([first + second, third], -1), torch.stack([first, second + third], -1)
     return torch.stack([odd, even], -2)

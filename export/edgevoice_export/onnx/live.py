@@ -3,7 +3,7 @@
 Inputs, for n sources at once, each independent of the others:
 
 - `samples` float32 (n, hop), at the model's rate, full scale 1, as they come from the source;
-- `lost` bool (n, hop // step): which steps of the hop hold lost samples; whatever stands in their place is not used;
+- `lost` bool (n, hop // step): which steps of the hop contain lost samples; the values in their place are not used;
 - `state` float32 (n, S): what the last call gave for the same source; zeros for a new source.
 
 Outputs: `descriptors` float32 (n, D); `ready` bool (n, 1), whether this hop completed a window that is not wholly lost,

@@ -46,7 +46,7 @@ class Drift:
     recordings: int
     windows: int
     movements: dict[str, Movement]
-    """Of the bottleneck, the errors, and the static vectors."""
+    """Changes of the bottleneck, of the errors, and of the static vectors."""
 
     @classmethod
     def between(cls, before: list[Floats], after: list[Floats], units: int) -> Drift:

@@ -44,5 +44,5 @@ def write_folder(out: Path, config: ModelConfig, files: Mapping[str, bytes]) -> 
         (draft / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
         folder = ModelFolder.open(draft)
         folder.verify()
-        Networks(folder, whole_batches=True)  # as whoever uses it loads it
+        Networks(folder, whole_batches=True)  # loaded as a user loads it
     return ModelFolder.open(out)

@@ -121,7 +121,7 @@ def train(
         Checkpoint(run, earlier, corpus.digest, tensors, step, history, unfinished).write(folder / name)
 
     if initial is not None and not history:
-        # Epoch 0 is the model that the run begins with: whoever adapts a model wants to know whether it got better.
+        # Epoch 0 is the model that the run begins with: it shows whether adapting a model made it better.
         scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
         history.append(Epoch(0, None, scores, None, 0.0))
         write_history(folder, history)
@@ -234,5 +234,5 @@ def evaluate(network: nn.Module, windows: WindowSampler, draw: Draw, settings: S
 
 
 def _stalled(history: Sequence[Epoch], patience: int) -> bool:
-    """Whether the lowest validation loss lies at least `patience` epochs back."""
+    """Whether the lowest validation loss is at least `patience` epochs old."""
     return 0 < patience <= len(history) - 1 - int(np.argmin([epoch.score for epoch in history]))

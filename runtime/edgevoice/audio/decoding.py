@@ -156,7 +156,7 @@ class DecodedSource(AudioSource):
         view.check(f"{self.name}: cannot be read after {at} samples")
 
     def close(self) -> None:
-        """Let go of the decoder; the file stays open, for whoever opened it."""
+        """Close the decoder. The file stays open: its owner closes it."""
         self._closed = True
         if self._begun is not None:
             self._begun[1].close()

@@ -158,7 +158,7 @@ def _decoded(view: View, name: str, start: float | None, end: float | None) -> A
     kind = kind_of(view.part(0, HEAD))
     tag = tag_size(view) if kind == "mpeg" else 0
     if tag and kind_of(view.part(tag, HEAD)) not in ("mpeg", ""):
-        view = view.spliced([(tag, view.size)])  # ID3 stands before other formats too
+        view = view.spliced([(tag, view.size)])  # other formats can begin with ID3 too
         kind = kind_of(view.part(0, HEAD))
     if kind == "media":
         return DecodedSource(view, name, start, end)

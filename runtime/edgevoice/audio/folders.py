@@ -27,7 +27,7 @@ class Found(NamedTuple):
 
 
 def audio_suffixes() -> set[str]:
-    """Suffixes, in lower case, of the files that can be read without being told rate and encoding."""
+    """Suffixes, in lower case, of files whose header says their rate and encoding."""
     import soundfile
 
     return {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | _ALIASES | _MEDIA
@@ -37,7 +37,7 @@ def find_audio(folder: Path) -> Found:
     """Audio files in a folder and the folders below it, known by their suffix.
 
     What is hidden, its name beginning with a dot, is passed over: so are the `._` files that macOS leaves beside others. A
-    link to nothing is found, so that it is told of where it is opened.
+    broken link is included, so that opening it reports an error.
 
     Raises:
         AudioFileNotFoundError: there is none.

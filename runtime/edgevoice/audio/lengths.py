@@ -197,7 +197,7 @@ def _chunks(view: View, at: int, order: str) -> Iterator[tuple[bytes, int, int]]
 
 
 def _are_chunks(view: View, at: int, order: str) -> bool:
-    """Whether whole chunks with readable names follow up to the end: then no samples stand there."""
+    """Whether whole chunks with readable names follow up to the end: then there are no samples."""
     end = at
     for chunk, size, begin in _chunks(view, at, order):
         if not chunk.isascii() or not chunk.decode("ascii").isprintable():

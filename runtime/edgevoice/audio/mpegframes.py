@@ -35,7 +35,7 @@ class FrameHeader(NamedTuple):
 
     @property
     def side(self) -> int:
-        """Bytes of header and side information: where an encoder's tag stands."""
+        """Bytes of header and side information: the position of an encoder's tag."""
         if self.version == 3:
             return 4 + (17 if self.channels == 1 else 32)
         return 4 + (9 if self.channels == 1 else 17)

@@ -79,11 +79,11 @@ class Resampler:
         return Skipped(before, periods * self._target_period, self.push(np.zeros(count, np.float32)))
 
     def position(self, samples: int) -> float:
-        """Where a sample of the source lies in the output, in samples."""
+        """Position in the output of a sample of the source, in samples."""
         return samples * self._target_period / self._source_period
 
     def origin(self, samples: int) -> int:
-        """How many samples of the source must be there, at least, before so many of the output can be."""
+        """Number of source samples that are needed, at least, before the output can have so many."""
         return samples * self._source_period // self._target_period
 
 

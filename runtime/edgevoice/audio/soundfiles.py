@@ -151,7 +151,7 @@ class SoundFileSource(AudioSource):
                     at = skipped
                     yield np.broadcast_to(np.float32(0), (skipped, self.channels))  # takes no memory, and no one looks at it
                 while length is None or at < length:
-                    # Of a short segment, no more than it has.
+                    # A short segment is read only up to its end.
                     wanted = BLOCK if self._last is None else max(1, min(BLOCK, self._last - before - at))
                     count = wanted if length is None else min(wanted, length - at)
                     block = sound.read(count, dtype="float32", always_2d=True)
@@ -171,7 +171,7 @@ class SoundFileSource(AudioSource):
             )
 
     def close(self) -> None:
-        """Let go of libsndfile's handle; the file stays open, for whoever opened it."""
+        """Close libsndfile's handle. The file stays open: its owner closes it."""
         self._closed = True
         if self._sound is not None:
             self._sound.close()

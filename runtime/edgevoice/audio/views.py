@@ -16,7 +16,7 @@ _IN_MEMORY = 1 << 26
 _AHEAD = 1 << 20
 
 Piece = bytes | tuple[int, int]
-"""Bytes that stand in no file, or those of a file from one position to another."""
+"""Bytes that are not part of the file, or a range of the file: from one position to another."""
 
 
 class View(io.RawIOBase):

@@ -39,7 +39,7 @@ class LiveStreams:
 
     @property
     def share(self) -> float:
-        """Of the ideal."""
+        """Share of the ideal number of streams."""
         return self.count / self.ideal
 
     @classmethod

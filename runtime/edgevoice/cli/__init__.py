@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as typing's: what stands here is imported before anything can be done about Ctrl-C
+TYPE_CHECKING = False  # replaces typing's: what this module imports is loaded before Ctrl-C can be handled
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

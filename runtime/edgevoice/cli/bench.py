@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             if path not in (None, "-"):
                 refuse_existing(path)
     with ExitStack() as stack:
-        # Begun before minutes of measuring: a place that cannot be written is told at once.
+        # Opened before minutes of measuring, so that a path that cannot be written is an error at once.
         kept = (
             stack.enter_context(whole_file(arguments.json, arguments.force)) if arguments.json not in (None, "-") else None
         )

@@ -15,11 +15,11 @@ STANDARD_INPUT = "-"
 def words_of(arguments: argparse.Namespace, folder: Path, files: Sequence[str]) -> tuple[str, ...]:
     """The words of an `extract` with these arguments, its paths as seen from the folder that the table is in.
 
-    So no path of this machine is told but how one lies to the other, and a folder with corpus and table can be moved.
+    So no absolute path of this machine is stored, and a folder with both corpus and table can be moved.
 
     Args:
         arguments: what was parsed.
-        folder: where the table lies.
+        folder: the folder of the table.
         files: those that are in the table, where its inputs have a table each.
     """
 

@@ -20,7 +20,7 @@ from edgevoice.tables.csvfile import CsvTable
 from edgevoice.tables.table import FORMATS, Table, open_table, table_format, table_kind
 
 MakeRecipe = Callable[[Path, Sequence[str]], Recipe]
-"""The recipe of a table, by the folder that it lies in, and the files that are in it; of all inputs, if there are none."""
+"""Makes the recipe of a table from its folder and the files that it has rows of; without files, all inputs."""
 
 
 class Output:

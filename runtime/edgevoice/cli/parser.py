@@ -68,7 +68,7 @@ class Parser(argparse.ArgumentParser):
         options = [option for action in self._actions for option in action.option_strings]
         unknown = [word for word in self._words if word.startswith("--") and word.split("=")[0] not in ("--", *options)]
         if message.startswith("the following arguments are required") and unknown:
-            # What is missing may stand there, misspelt.
+            # The missing option may be there, misspelt.
             message = f"unrecognized arguments: {unknown[0]}"
         _, _, wrong = message.partition("unrecognized arguments: ")
         known: list[str] = options

@@ -67,7 +67,7 @@ class Program:
                 drop_full_output()
             return error.exit_code
         except BrokenPipeError:
-            drop_output()  # whoever read it has enough
+            drop_output()  # the reader of the pipe has closed it
             return 0
         except KeyboardInterrupt as error:
             drop_output()

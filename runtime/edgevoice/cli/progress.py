@@ -47,12 +47,12 @@ class Progress:
                 self._bar = tqdm(total=len(files), unit="file")
 
     def begin(self, seconds: float | None) -> None:
-        """A file is open, of which so many seconds will be read; None where that is not known."""
+        """Say how many seconds of a file will be read; None if that is not known."""
         if self._bar is not None and self._single:
             self._bar.total = seconds or 0
 
     def seconds(self, count: float) -> None:
-        """So many seconds of audio more have been read. Raises as `row` does."""
+        """Count seconds of audio that were read. Raises as `row` does."""
         raise_again()
         with self._lock:
             self._seconds += count
@@ -61,7 +61,7 @@ class Progress:
             self._line()
 
     def row(self, file: str, frames: int, failed: bool) -> None:
-        """Of this file, one more of what was to be read is done: so many frames, and whether it failed.
+        """Count one more row as done: its file, its number of frames, and whether it failed.
 
         Raises:
             Interrupted: a signal came, and its exception was lost in a callback.
@@ -81,7 +81,7 @@ class Progress:
         """Say what was done, in one line; nothing, where a single input failed, for that was said.
 
         Args:
-            failed: failures that no row was told of.
+            failed: number of failures that were not counted by `row`.
             note: what is said beside it.
         """
         if self._bar is not None:

@@ -42,7 +42,7 @@ class StatusLine:
 
     def _write(self, text: str) -> None:
         if self._visible:
-            with suppress(OSError):  # the terminal is gone; SIGHUP, which tells of it, decides
+            with suppress(OSError):  # the terminal is closed; SIGHUP ends the command
                 # Blanks over what was longer: consoles of Windows need not know the escape that erases.
                 sys.stderr.write(f"\r{text.ljust(self._shown)}\r{text}")
                 sys.stderr.flush()

@@ -136,7 +136,7 @@ class Smile:
 
     @_table
     def process_file(self, file: str, **options: Any) -> Any:
-        """Table of one file; `start` and `end` in seconds choose a segment, `root` is where the file lies."""
+        """Table of one file; `start` and `end` in seconds choose a segment; `root` is the folder of the file."""
 
     @_table
     def process_files(self, files: Sequence[str], **options: Any) -> Any:
@@ -152,7 +152,7 @@ class Smile:
 
     @_table
     def process_index(self, index: Any, **options: Any) -> Any:
-        """Table of an audformat index; `root` is where its files lie, `preserve_index` keeps a filewise index."""
+        """Table of an audformat index; `root` is the folder of its files, `preserve_index` keeps a filewise index."""
 
     def __call__(self, signal: NDArray[Any], sampling_rate: int) -> NDArray[np.float32]:
         """(channels, features, rows) of samples, (samples,) or (channels, samples), float32."""

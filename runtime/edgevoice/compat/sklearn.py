@@ -48,7 +48,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     A sample is a path, or a row (file, start, end) in seconds; X is a sequence or an array of either, a data frame with the
     columns `file`, `start`, `end` and `channel`, or an audformat index. A recording that cannot be read is an error, for
     every sample needs its row. Features are computed once: they are kept in memory, and in a folder where one is named, so
-    that a search over the parameters of a classifier does not compute them again, in several processes neither.
+    that a search over the parameters of a classifier does not compute them again, even in several processes.
 
     Args:
         model: as `edgevoice.load`.

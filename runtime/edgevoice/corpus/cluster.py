@@ -35,7 +35,7 @@ class Work:
     """What a worker must know of a dataset, beside the part that it makes."""
 
     folder: str
-    """Of the dataset, an absolute path that is the same on every machine."""
+    """Folder of the dataset: an absolute path that is the same on every machine."""
     model: str
     """Name of the model, or its absolute path."""
     device: str
@@ -50,7 +50,7 @@ class Made(NamedTuple):
     """What a worker says of a part. Errors are told, not raised: an exception may not survive the way back."""
 
     frames: tuple[int, ...] = ()
-    """How many frames came of each row; where the part was there already, the first one stands for all."""
+    """Number of frames of each row; a part that was there already is counted as one row."""
     failures: tuple[Failure, ...] = ()
     error: EdgeVoiceError | None = None
     """Why it could not be made."""
@@ -104,7 +104,7 @@ def _client(address: str) -> Iterator[Any]:
         raise MissingPackageError(
             "a cluster needs dask.distributed, which is not installed: pip install 'edgevoice[cluster]'"
         ) from error
-    # It tells of workers that died, which is dealt with here.
+    # It logs workers that died; that case is handled here.
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:

@@ -40,7 +40,7 @@ Done = Callable[[Row, int, bool], object]
 
 
 class Part(NamedTuple):
-    """Rows that stand in one file."""
+    """Rows that are stored in one file."""
 
     name: str
     rows: tuple[Row, ...]
@@ -71,8 +71,8 @@ class Dataset:
     """The parts of an index in a folder.
 
     A part is named by a hash of its rows, with the size of each file, and of what decides the numbers. One that is there
-    is done, whoever made it: a process looks for it again before it begins, and a part is renamed to its place when it
-    is whole. So the same command goes on where another was stopped, and several share the work.
+    is done, no matter which process made it: a process looks for a part again before it begins to make it, and renames it
+    to its name when it is complete. So the same command continues where another was stopped, and several share the work.
 
     Args:
         folder: where the parts are; made by `run`.
@@ -222,7 +222,7 @@ def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Re
             if failures and isinstance(table, ParquetTable):
                 table.failed(failures)
     except OutputError as error:
-        # The run that completed the dataset has removed what others were still writing of it.
+        # The run that completed the dataset has removed the drafts that others were still writing.
         if not (isinstance(error.__cause__, FileNotFoundError) and path.exists()):
             raise
 
@@ -235,7 +235,7 @@ def _cut(index: Index, recipe: Recipe, columns: Columns) -> list[Part]:
     for rows, digests in _runs(index):
         sizes = [_size(row.path) for row in rows]
         key = json.dumps([*head, list(zip(digests, sizes, strict=True))], sort_keys=True)
-        seen[key] += 1  # the same rows may stand in an index twice
+        seen[key] += 1  # an index may list the same rows twice
         name = hashlib.sha256(f"{key} {seen[key]}".encode()).hexdigest()[:24]
         parts.append(Part(f"part-{mark}{name}.parquet", tuple(rows)))
     return parts

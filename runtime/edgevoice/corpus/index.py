@@ -21,7 +21,7 @@ IndexSource = Any
 """What `read_index` takes."""
 
 Cell = str | int | float | bool | None
-"""What stands in a column of the user's own."""
+"""A cell of a column that the user added."""
 
 _KEYS = ("file", "start", "end", "channel")
 _OURS = re.compile(
@@ -46,7 +46,7 @@ class Row(NamedTuple):
     channel: int | None = None
     """From 0 up; None is what the command says for all rows."""
     others: tuple[Cell, ...] = ()
-    """What stands in the columns of the user's own."""
+    """Cells of the columns that the user added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None) 
             sequence of paths, or of (file, start, end) with seconds or durations; an audformat index or table,
             or any `pandas.DataFrame` with `file`, `start`, `end` and `channel` as its index or among its columns. A CSV has
             a line of names: `file` and, where they are wanted, `start` and `end` (seconds, or durations as pandas writes
-            them) and `channel`. No end, an empty one or NaT is the end of the file. Other columns are kept: as they stand,
-            text, where they come from CSV.
+            them) and `channel`. No end, an empty one or NaT is the end of the file. Other columns are kept unchanged; from
+            a CSV they are text.
         root: the folder that relative files are in, and that `file` is written relative to; if None, it is the folder
             that was given, else that of the CSV file, else the current one.
 
@@ -139,7 +139,7 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
 
 
 class _Named:
-    """Names of files in tables: their paths below the root where they lie below it, else as they were given."""
+    """Names of files in tables: relative to the root for files below the root, otherwise as they were given."""
 
     def __init__(self, root: str) -> None:
         self._root = os.path.join(absolute(Path(root)), "")  # noqa: PTH118

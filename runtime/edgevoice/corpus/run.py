@@ -1,4 +1,4 @@
-"""Index rows computed, several at the same time, in order."""
+"""Computes the rows of an index: several at the same time, results in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgevoice.features import Features
 from edgevoice.wholenumbers import whole_number
 
 EACH = "each"
-"""The channel that stands for all of them, one by one."""
+"""Value of `channel` that reads every channel, one after the other."""
 
 _AHEAD = 4
 """Rows, for each job, that may be computed before the first of them is given out."""
@@ -53,7 +53,8 @@ class Result(NamedTuple):
     """What came of one row."""
 
     parts: list[tuple[Row, Features]]
-    """The features, with their row: several where each channel was read by itself. Of a row that failed, those before."""
+    """The features and their row; one pair for each channel where channels are read separately. If a row failed, the pairs
+    that were complete before."""
     failure: Failure | None
 
 

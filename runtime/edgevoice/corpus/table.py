@@ -127,7 +127,7 @@ def _frame(blocks: Sequence[Block], columns: Columns, recipe: Recipe | None, fai
 def failure_dict(failure: Failure) -> dict[str, Any]:
     """A row that failed, and why: ready for JSON."""
     row = failure.row
-    # Where the files of a corpus lie on one machine is of no use on another.
+    # An absolute path of this machine is of no use on another one.
     reason = str(failure.error).removeprefix(f"{row.path}: ").replace(row.path, row.file)
     return {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
 

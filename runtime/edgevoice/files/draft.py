@@ -14,7 +14,7 @@ from edgevoice.files.renaming import rename_over
 class Draft:
     """An empty file beside its place, to be written by its `path`, then kept or dropped.
 
-    It lies there as `.NAME.XXXXXXXX.part`. Missing folders are made. A device or a named pipe is its own draft.
+    Until then its name is `.NAME.XXXXXXXX.part`. Missing folders are made. A device or a named pipe is its own draft.
 
     Raises:
         OSError: it cannot be made.

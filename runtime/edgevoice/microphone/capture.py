@@ -42,7 +42,7 @@ class Block(NamedTuple):
     overflow: bool
     """PortAudio says that samples before these were lost."""
     filled: bool
-    """PortAudio says that zeros stand in for some of these."""
+    """Whether PortAudio reports that zeros replace some of these samples."""
 
     def samples(self, channels: int) -> NDArray[np.int16]:
         """(length, channels), a view."""

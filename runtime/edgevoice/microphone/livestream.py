@@ -186,7 +186,7 @@ class LiveStream:
         self.end(failure)
 
     def _compute(self, losses: Losses, samples: NDArray[np.int16]) -> None:
-        """Take what was lost, and the samples after it; of both only what lies before the end of the audio asked for."""
+        """Take lost samples and the samples after them, both only up to the end of the audio that was asked for."""
         if self._limit is not None:
             left = self._limit - self._position
             losses = losses.first(left)

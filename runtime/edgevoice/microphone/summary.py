@@ -21,7 +21,7 @@ _SMALLEST, _LARGEST, _STEP = 1e-6, 1e4, 0.01
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of a duration, in seconds."""
+    """Percentiles of a duration, in seconds."""
 
     p50: float
     p99: float
@@ -76,7 +76,7 @@ class Summary:
     """Sampling rate of the device, in hertz."""
     channels: int
     seconds: float
-    """Of audio, lost audio included."""
+    """Duration of the audio, lost audio included."""
     frames: int
     """Frames delivered."""
     waiting: int
@@ -84,7 +84,7 @@ class Summary:
     gap_frames: int
     """Frames delivered whose windows touch lost audio."""
     lost_windows: int
-    """Windows wholly in lost audio, which were not computed."""
+    """Number of windows that consist of lost audio only; they were not computed."""
     lost_queue: float
     """Seconds of audio dropped because the consumer was slow: exact."""
     lost_device: float
@@ -139,7 +139,7 @@ class Event:
     computing: Sequence[float] = ()
     """Computing time of each frame that came of it."""
     latency: float | None = None
-    """Of a frame that was delivered."""
+    """Latency of a frame that was delivered."""
     gap: bool = False
     """Whether that frame touches lost audio."""
 

@@ -17,7 +17,7 @@ _LARGEST_AGE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Samples lost, by how; at the source's rate. Those of one block stand in the order in which they were lost."""
+    """Samples lost, by how; at the source's rate. Those of one block are in the order in which they were lost."""
 
     reopening: int = 0
     """The device was gone, and opened again: an estimate."""

@@ -19,10 +19,10 @@ _MISSING = "figures need matplotlib, which is not installed: pip install 'edgevo
 
 
 def figure_format(path: str | os.PathLike[str]) -> str:
-    """The format that a path's suffix stands for, to be asked before anything is computed.
+    """The format that a path's suffix names; checked before anything is computed.
 
     Raises:
-        ArgumentError: it stands for none.
+        ArgumentError: it names no known format.
         MissingPackageError: matplotlib is not installed.
     """
     name = Path(path).suffix.lower().removeprefix(".")
@@ -34,7 +34,7 @@ def figure_format(path: str | os.PathLike[str]) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, of so many inches, that belongs to no window.
+    """An empty figure of a size in inches; no window shows it.
 
     Raises:
         MissingPackageError: matplotlib is not installed.

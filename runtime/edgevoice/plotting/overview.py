@@ -47,7 +47,7 @@ def draw_overview(
         level: that of the features, as in `Extractor.extract`.
 
     Returns:
-        A matplotlib figure that belongs to no window; `figure.savefig(path)` writes it.
+        A matplotlib figure that no window shows; `figure.savefig(path)` writes it.
 
     Raises:
         MissingPackageError: matplotlib is not installed.

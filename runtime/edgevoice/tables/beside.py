@@ -45,5 +45,5 @@ class Beside:
 
 
 def beside_name(path: str) -> str:
-    """Name of the JSON file that lies beside a table."""
+    """Name of the JSON file that is written beside a table."""
     return f"{Path(path).name}.json"

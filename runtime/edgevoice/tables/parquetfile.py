@@ -45,7 +45,7 @@ class ParquetTable(Table):
             file,
             self._schema,
             compression="zstd",
-            # What is told of each column costs as much as the numbers of a small part would.
+            # Statistics of each column would take as much space as the numbers of a small part.
             use_dictionary=[name for name, kind in plain if kind == "text"],
             write_statistics=[name for name, _ in plain],
             column_encoding=dict.fromkeys(columns.values, "BYTE_STREAM_SPLIT"),

@@ -25,7 +25,7 @@ class Table(Protocol):
             file: where it is written; it stays open.
             columns: what its columns are.
             recipe: what made it, which is kept in it, or beside it.
-            path: where it will lie, as the user has it.
+            path: its final path, as the user wrote it.
         """
         ...
 
@@ -42,7 +42,7 @@ class Table(Protocol):
         return
 
     def beside(self) -> Mapping[str, bytes]:
-        """What is to lie beside the finished table: names of files, and their bytes."""
+        """Files to write beside the finished table: their names and bytes."""
         ...
 
 
@@ -59,10 +59,10 @@ FORMATS = tuple(_MODULES)
 
 
 def table_format(path: str | os.PathLike[str]) -> str:
-    """Name of the format that a path's suffix stands for.
+    """Name of the format that a path's suffix names.
 
     Raises:
-        ArgumentError: it stands for none.
+        ArgumentError: it names no known format.
     """
     name = Path(path).suffix.lower().removeprefix(".")
     if name not in FORMATS:
@@ -102,7 +102,7 @@ def open_table(
         replace: whether a file that is there by then is replaced.
 
     Raises:
-        ArgumentError: the suffix stands for no format.
+        ArgumentError: the suffix names no known format.
         MissingPackageError: a package that the format needs is not installed.
         OutputError: it cannot be written.
     """

@@ -178,7 +178,7 @@ class AEspeech:
         return tuple(tables)
 
     def get_feature_names(self) -> tuple[list[str], list[str]]:
-        """Names of the functionals of the bottleneck and of the error; `avg` stands for the mean here."""
+        """Names of the functionals of the bottleneck and of the error; the mean is called `avg`."""
         statistics = ["avg" if name == "mean" else name for name in FUNCTIONALS]
         counts = {"bottleneck": self.layout.bottleneck, "error": self.layout.error}
         bottleneck, error = (

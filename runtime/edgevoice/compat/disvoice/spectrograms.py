@@ -90,7 +90,7 @@ class _LogMel:
         padded = np.pad(window, self._padding)
         columns = np.lib.stride_tricks.sliding_window_view(padded, self._fft)[:: self._step]
         spectrum = np.fft.rfft(self._taper * columns).T
-        # Of float32 recordings librosa keeps the spectrum in that precision.
+        # librosa computes the spectrum of float32 recordings in float32.
         spectrum = spectrum.astype(np.complex64 if window.dtype == np.float32 else np.complex128, copy=False)
         power = self._filters @ np.abs(spectrum) ** 2
         smallest = np.finfo(np.float32).smallest_subnormal
@@ -108,7 +108,7 @@ def _read(path: str) -> tuple[NDArray[np.number], int]:
     except soundfile.SoundFileError as error:
         raise AudioFormatError(f"{path}: is damaged or cut short ({error})") from error
     if encoding == "PCM_U8":
-        samples = samples // 256 + 128  # as it stands in the file: the mean is rounded at this height
+        samples = samples // 256 + 128  # the value in the file: the mean is rounded at this scale
     if not np.isfinite(samples).all():
         raise SamplesError(f"{path}: samples hold NaN or infinity")
     return samples, rate

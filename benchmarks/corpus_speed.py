@@ -1,0 +1,180 @@
+"""A corpus to a table of static features: EdgeVoice beside openSMILE and DisVoice, each with its best use of all cores.
+
+    python -m benchmarks.corpus_speed --data FOLDER --files 1500 --disvoice WHEEL_OR_FOLDER
+
+Every program is a process that starts, reads the same files, and writes a table; they take turns. openSMILE's functionals of
+eGeMAPSv02 are computed by its own pool, threads or processes, whichever is faster; DisVoice, which has none, by one process
+a core. DisVoice takes too long for a whole corpus: it gets so many files of it (`--disvoice-files`), and so does
+EdgeVoice for that comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgevoice.audio.files import open_source
+from edgevoice.audio.resampling import resampled
+from edgevoice.bench.machine import PACKAGES, Machine
+from edgevoice.cores import usable_cores
+
+RESULTS = Path(__file__).parent / "results" / "corpus_speed.json"
+
+
+def _edgevoice(index: Path, out: Path, _: str) -> None:
+    from edgevoice.cli import main
+
+    code = main(["extract", "--index", str(index), "--static", "-o", str(out / "table.parquet"), "--force"])
+    if code:
+        raise SystemExit(code)
+
+
+def _opensmile(multiprocessing: bool) -> Callable[[Path, Path, str], None]:
+    def run(index: Path, out: Path, _: str) -> None:
+        import opensmile
+
+        smile = opensmile.Smile(
+            opensmile.FeatureSet.eGeMAPSv02,
+            opensmile.FeatureLevel.Functionals,
+            num_workers=usable_cores(),
+            multiprocessing=multiprocessing,
+        )
+        smile.process_files(_files(index)).to_parquet(out / "table.parquet")
+
+    return run
+
+
+def _disvoice(index: Path, out: Path, source: str) -> None:
+    files, cores = _files(index), usable_cores()
+    command = [sys.executable, "-m", "benchmarks.corpus_speed", "--share", source, str(out)]
+    shares = [subprocess.Popen([*command, *files[core::cores]], stdout=subprocess.DEVNULL) for core in range(cores)]
+    if any(share.wait() for share in shares):
+        raise SystemExit(1)
+
+
+def _share(source: str, files: Sequence[str]) -> None:
+    """DisVoice's static features of some files, in this process: what `RepLearning.extract_features_file` computes."""
+    import matplotlib as mpl
+    import numpy as np
+    import torch
+    from scipy.stats import kurtosis, skew
+
+    mpl.use("agg")
+    torch.set_num_threads(1)
+    sys.path.insert(0, source)
+    from AEspeech import AEspeech  # type: ignore[import-not-found]
+
+    program = AEspeech("CAE", 256)
+    for file in files:
+        parts = program.compute_bottleneck_features(file), program.compute_rec_error_features(file)
+        np.hstack([function(part, axis=0) for part in parts for function in (np.mean, np.std, skew, kurtosis)])
+
+
+PROGRAMS: dict[str, Callable[[Path, Path, str], None]] = {
+    "EdgeVoice, cae-256": _edgevoice,
+    "openSMILE, eGeMAPSv02, threads": _opensmile(multiprocessing=False),
+    "openSMILE, eGeMAPSv02, processes": _opensmile(multiprocessing=True),
+    "DisVoice 0.1.10, CAE": _disvoice,
+}
+
+
+def _files(index: Path) -> list[str]:
+    with index.open(encoding="utf-8", newline="") as file:
+        return [row["file"] for row in csv.DictReader(file)]
+
+
+def _write_index(files: Sequence[Path], path: Path) -> Path:
+    path.write_text("\n".join(["file", *map(str, files)]) + "\n", encoding="utf-8")
+    return path
+
+
+def _seconds(name: str, index: Path, source: str) -> float:
+    """How long a program takes, from its start to its end."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "benchmarks.corpus_speed", "--program", name, str(index), out, source]
+        begin = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - begin
+
+
+def measure(names: Sequence[str], files: Sequence[Path], folder: Path, source: str, turns: int) -> dict[str, float]:
+    """Median seconds of each program over the same files; programs take turns."""
+    index = _write_index(files, folder / f"{len(files)}.csv")
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(turns):
+        for name in names if turn % 2 == 0 else reversed(names):
+            found[name].append(_seconds(name, index, source))
+    return {name: round(statistics.median(seconds), 3) for name, seconds in found.items()}
+
+
+def reading(files: Sequence[Path]) -> float:
+    """Seconds that it takes to read and resample the files, on one core."""
+    begin = time.perf_counter()
+    for file in files:
+        with open_source(file) as source:
+            for _ in resampled(source, 16_000, None):
+                pass
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Measure, and write JSON."""
+    if sys.argv[1:2] == ["--program"]:
+        name, index, out, source = sys.argv[2:]
+        PROGRAMS[name](Path(index), Path(out), source)
+        return
+    if sys.argv[1:2] == ["--share"]:
+        _share(sys.argv[2], sys.argv[4:])
+        return
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.corpus_speed", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
+    parser.add_argument("--files", type=int, default=1500, help="how many of them (1500)")
+    parser.add_argument("--disvoice", type=Path, help="DisVoice's wheel, or the folder that it is in")
+    parser.add_argument("--disvoice-files", type=int, default=40)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    files = sorted(path.resolve() for path in options.data.rglob("*.flac"))[: options.files]
+    own, *others, disvoice = PROGRAMS
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        content: dict[str, Any] = {
+            "machine": Machine.this((*PACKAGES, "opensmile", "torch")).to_dict(),
+            "files": len(files),
+            "seconds of audio": round(sum(_length(file) for file in files), 1),
+            "turns": options.turns,
+            "seconds": measure([own, *others], files, folder, "", options.turns),
+            "reading": round(reading(files), 3),
+        }
+        if options.disvoice:
+            source = folder / "disvoice"
+            if options.disvoice.is_file():
+                zipfile.ZipFile(options.disvoice).extractall(source)
+            else:
+                source = options.disvoice
+            package = next(path.parent for path in source.rglob("AEspeech.py"))
+            few = files[:: max(1, len(files) // options.disvoice_files)][: options.disvoice_files]
+            found = measure([own, disvoice], few, folder, str(package), options.turns)
+            content["few"] = {"files": len(few), "seconds": found}
+    text = json.dumps(content, indent=1) + "\n"
+    options.output.write_text(text, encoding="utf-8")
+    print(text, end="")
+
+
+def _length(file: Path) -> float:
+    with open_source(file) as source:
+        return source.seconds or 0.0
+
+
+if __name__ == "__main__":
+    main()
