@@ -35,6 +35,8 @@ class Training:
     """Those of its own run."""
     speakers: tuple[int, int]
     """For training, for validation."""
+    drawn: bool
+    """Whether those for validation were drawn at random; else the table of recordings names them."""
     utterances: tuple[int, int]
     hours: float
     skipped: int
@@ -142,11 +144,12 @@ def _usage(config: ModelConfig) -> str:
 
 
 def _data(training: Training) -> str:
+    chosen = "drawn with the seed" if training.drawn else "named in the table of recordings"
     return (
         f"## Data\n\n{training.data}; licence: {training.data_licence}. {training.hours:.2f} hours, "
         f"{sum(training.utterances)} utterances of {sum(training.speakers)} speakers; {training.skipped} files could not "
         f"be used. Split by speaker: {training.speakers[0]} speakers ({training.utterances[0]} utterances) for training, "
-        f"{training.speakers[1]} ({training.utterances[1]}) for validation, drawn with the seed."
+        f"{training.speakers[1]} ({training.utterances[1]}) for validation, {chosen}."
     )
 
 

@@ -187,6 +187,7 @@ def _training(
         lineage=(*trained.earlier, own),
         settings=trained.settings,
         speakers=(speakers[0], speakers[1]),
+        drawn=corpus.validating is None,
         utterances=(len(split[0]), len(split[1])),
         hours=len(corpus.samples) / ARCHITECTURES[trained.settings.arch].preprocessing.audio.rate / 3600,
         skipped=len(corpus.skipped),
