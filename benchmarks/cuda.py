@@ -32,9 +32,10 @@ from numpy.typing import NDArray
 
 import edgevoice
 from edgevoice.bench.machine import Machine
-from edgevoice.inference import FRONT_END, load_onnxruntime
+from edgevoice.inference import FRONT_END
 from edgevoice.modelfolder import find_model
 from edgevoice.providers import PROVIDERS
+from edgevoice.sessions import load_onnxruntime
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEECH = ROOT / "tests" / "data" / "speech.wav"
@@ -52,7 +53,7 @@ begun = time.perf_counter()
 if way == "edgevoice":
     edgevoice.load(folder, device=device).describe(window)
 else:
-    from edgevoice.inference import load_onnxruntime
+    from edgevoice.sessions import load_onnxruntime
     from edgevoice.providers import find_device
     load_onnxruntime(device)
     sessions = []

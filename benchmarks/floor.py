@@ -31,8 +31,8 @@ from edgevoice import Extractor
 from edgevoice.bench.benchmark import noise
 from edgevoice.bench.machine import Machine
 from edgevoice.bench.timing import Call, time_calls
-from edgevoice.inference import open_session
 from edgevoice.modelfolder import ModelFolder
+from edgevoice.sessions import open_session
 
 Inputs = dict[str, NDArray[np.float32]]
 Shape = list[int]

@@ -37,6 +37,7 @@ LAYERS = (
     ("audio", "files"),
     ("levels", "frontend", "providers"),
     ("modelfolder",),
+    ("sessions",),
     ("inference",),
     ("windows", "features", "workspaces"),
     ("analysis",),

@@ -24,11 +24,12 @@ from edgevoice.cores import usable_cores
 from edgevoice.errors import ArgumentError, AudioTooShortError, EdgeVoiceWarning, ModelUseError, SamplesError
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
-from edgevoice.inference import Array, Networks, SessionOptions
+from edgevoice.inference import Array, Networks
 from edgevoice.levels import Level, find_level
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.providers import find_device
 from edgevoice.recipe import Recipe
+from edgevoice.sessions import SessionOptions
 from edgevoice.stream import Stream, StreamGroup
 from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower

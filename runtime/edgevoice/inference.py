@@ -1,42 +1,30 @@
-"""The one place that talks to ONNX Runtime."""
+"""The networks of a model in ONNX Runtime: windows in, codes and errors out."""
 
 from __future__ import annotations
 
 import os
 import re
-import sys
 import threading
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import (
-    ArgumentError,
     DeviceMemoryError,
     EdgeVoiceError,
-    MissingPackageError,
-    ModelFilesError,
     ProviderError,
 )
 from edgevoice.modelfolder import ModelFolder
-from edgevoice.providers import PACKAGES, Device, find_device
+from edgevoice.providers import Device, find_device
+from edgevoice.sessions import SessionOptions, check_graph, first_line, load_onnxruntime, open_session, warn_of_two
 
 Array = NDArray[np.float32]
 
-SessionOptions = Mapping[str, str | int | float | bool]
-"""ONNX Runtime's own options: attributes of its `SessionOptions`, or, where the name has a dot, configuration entries."""
-
 FRONT_END = "frontend.onnx"
-
-_REMOVE = f"pip uninstall -y {' '.join(PACKAGES)}"
-_MEND = f"{_REMOVE}, then install exactly one of them, as with 'edgevoice[cpu]' or 'edgevoice[gpu]'"
-_ERRORS_ONLY = 3  # of ONNX Runtime's severities
 
 
 class Networks:
@@ -74,7 +62,7 @@ class Networks:
         self._device = find_device(device)
         provider = self._device.provider
         self._sizes = provider.sizes
-        _warn_of_two(load_onnxruntime(device))
+        warn_of_two(load_onnxruntime(device))
 
         def opened(name: str) -> Any:
             return open_session(folder, name, device, threads, options=options)
@@ -84,10 +72,10 @@ class Networks:
         self._encoder: Any = sessions["encoder.onnx"]
         self._decoder: Any = sessions.get("decoder.onnx")
         code, error = (config.features.bottleneck,), (config.features.error,)
-        _check_graph(self._encoder, "encoder.onnx", {"spectrogram": self._image}, {"bottleneck": code})
+        check_graph(self._encoder, "encoder.onnx", {"spectrogram": self._image}, {"bottleneck": code})
         if self._decoder:
             inputs = {"bottleneck": code, "spectrogram": self._image}
-            _check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": self._image})
+            check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": self._image})
         self.window = config.audio.window
         """Samples of a window."""
         # Threads of ONNX Runtime's do not live on in a forked child, where a run would wait for them for ever.
@@ -97,7 +85,7 @@ class Networks:
         self._front_end: Any = None
         if provider.graph_front_end and FRONT_END in config.files:
             self._front_end = opened(FRONT_END)
-            _check_graph(self._front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self._image})
+            check_graph(self._front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self._image})
         self._code, self._error = config.features.bottleneck, config.features.error
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
@@ -287,91 +275,7 @@ def _failures(device: Device, count: int) -> Iterator[None]:
             raise DeviceMemoryError(
                 f"{count} windows at once do not fit into the memory of {device.name}: free some of it"
             ) from error
-        raise ProviderError(f"ONNX Runtime failed on {device.name}: {_first_line(error)}") from error
-
-
-def open_session(
-    folder: ModelFolder,
-    name: str,
-    device: str = "cpu",
-    threads: int = 1,
-    *,
-    optimised: bool = True,
-    trace: Path | None = None,
-    options: SessionOptions | None = None,
-) -> Any:
-    """An `onnxruntime.InferenceSession` for one network of a model folder, with the options that all runs use.
-
-    Args:
-        folder: the model folder.
-        name: `encoder.onnx`, `decoder.onnx` or `frontend.onnx`.
-        device: what computes: see `providers`.
-        threads: CPU threads of one run.
-        optimised: False computes operator by operator, with the weights as they are in the file.
-        trace: where ONNX Runtime writes how long each operator took: the first part of a file's path.
-        options: ONNX Runtime's own options, which come after those that are set here.
-
-    Raises:
-        MissingPackageError, ProviderError, ModelFilesError: as `Networks`.
-        ArgumentError: ONNX Runtime has no such option, or does not take its value.
-    """
-    path = folder.locate(name)
-    asked = find_device(device)
-    runtime = load_onnxruntime(device)
-    settings = runtime.SessionOptions()
-    settings.intra_op_num_threads = threads
-    settings.inter_op_num_threads = 1
-    settings.log_severity_level = _ERRORS_ONLY
-    # Two spinning threads cost a sixth of a CPU for four runs a second, one waiting thread a hundredth.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The arena keeps the largest batch ever seen; without it nothing is lost at batch 1.
-    settings.enable_cpu_mem_arena = False
-    if not optimised:
-        settings.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        settings.add_session_config_entry("session.disable_prepacking", "1")
-    if trace is not None:
-        settings.enable_profiling = True
-        settings.profile_file_prefix = str(trace)
-    _set_options(settings, options or {})
-    try:
-        # Without a fallback, ONNX Runtime raises what it would print otherwise, and go on with the CPU.
-        session = runtime.InferenceSession(_openable(path), settings, providers=asked.execution, enable_fallback=0)
-    except Exception as error:
-        # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read: where
-        # another provider than the CPU's is named, it is the device.
-        named = asked.provider.execution.removesuffix("ExecutionProvider").lower() in str(error).lower()
-        if named and len(asked.execution) > 1:
-            raise ProviderError(f"device {device!r} cannot be used: {_first_line(error)}") from error
-        raise ModelFilesError(f"{path}: ONNX Runtime cannot load it: {_first_line(error)}") from error
-    used = session.get_providers()[0]
-    if used != asked.provider.execution:
-        raise ProviderError(f"device {device!r} was asked for, but ONNX Runtime would use {used}")
-    session.disable_fallback()
-    return session
-
-
-def _openable(path: Path) -> Path | bytes:
-    """What ONNX Runtime opens: the path or, where that is not text in UTF-8, what the file holds."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return path.read_bytes()
-    return path
-
-
-def _set_options(settings: Any, options: SessionOptions) -> None:
-    for name, value in options.items():
-        try:
-            if "." in name:
-                settings.add_session_config_entry(name, str(int(value) if isinstance(value, bool) else value))
-            elif not hasattr(settings, name):
-                raise ArgumentError(f"session option {name!r}: ONNX Runtime's SessionOptions has none of that name")
-            else:
-                setattr(settings, name, value)
-        except ArgumentError:
-            raise
-        except Exception as error:
-            raise ArgumentError(f"session option {name!r}: ONNX Runtime does not take {value!r}") from error
+        raise ProviderError(f"ONNX Runtime failed on {device.name}: {first_line(error)}") from error
 
 
 def _all_at_once(function: Callable[[str], Any], values: Iterable[str]) -> list[Any]:
@@ -400,80 +304,7 @@ def _all_at_once(function: Callable[[str], Any], values: Iterable[str]) -> list[
     return [results[value] for value in values]
 
 
-def load_onnxruntime(device: str = "cpu") -> Any:
-    """The module `onnxruntime`, quiet and without telemetry, once what is installed fits the device.
-
-    Raises:
-        MissingPackageError: it is not installed.
-        ProviderError: what is installed cannot use the device.
-    """
-    fresh = "onnxruntime" not in sys.modules
-    # Its Linux wheels have telemetry, which writes into the home folder as soon as it is imported.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
-        ) from error
-    if fresh and hasattr(onnxruntime, "set_default_logger_severity"):
-        # What it says before a session has its own severity. An application that imported it has decided for itself.
-        onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
-    provider = find_device(device).provider
-    if provider.preload and hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()
-    available = onnxruntime.get_available_providers()
-    if provider.execution not in available:
-        raise ProviderError(
-            f"device {device!r} needs '{provider.install}': the ONNX Runtime installed "
-            f"({', '.join(_distributions(onnxruntime)) or 'unknown'}) has only {', '.join(available)}; {_REMOVE}, then "
-            f"pip install '{provider.install}'"
-        )
-    return onnxruntime
-
-
-def _warn_of_two(onnxruntime: Any) -> None:
-    found = _distributions(onnxruntime)
-    if len(found) > 1:
-        warnings.warn(
-            f"{' and '.join(found)} are both installed and overwrite each other; {_MEND}",
-            RuntimeWarning,
-            stacklevel=5,  # where `load` was called
-        )
-
-
-def _distributions(onnxruntime: Any) -> list[str]:
-    """Which distributions have put their files into the folder of the package."""
-    package = Path(onnxruntime.__file__).parent
-    # Looked up by hand: importlib.metadata takes longer to import than ONNX Runtime itself.
-    found = {path.name.partition("-")[0].replace("_", "-") for path in package.parent.glob("onnxruntime*-*.dist-info")}
-    return sorted(found & set(PACKAGES))
-
-
-def _check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> None:
-    for kind, nodes, wanted in (("input", session.get_inputs(), inputs), ("output", session.get_outputs(), outputs)):
-        found = {node.name: (node.type, node.shape) for node in nodes}
-        for key, shape in wanted.items():
-            if key not in found:
-                raise ModelFilesError(f"{name}: has no {kind} {key!r}, only {', '.join(found)}")
-            dtype, dimensions = found[key]
-            # A dimension that the graph leaves open is a name, or None.
-            fits = len(dimensions) == len(shape) + 1 and all(
-                found_size == size
-                for found_size, size in zip(dimensions[1:], shape, strict=True)
-                if isinstance(found_size, int)
-            )
-            if dtype != "tensor(float)" or not fits or isinstance(dimensions[0], int):
-                raise ModelFilesError(
-                    f"{name}: {kind} {key!r} is {dtype} {dimensions}, expected tensor(float) {['n', *shape]}"
-                )
-
-
 def _fill(array: Array, size: int) -> Array:
     if size == len(array):
         return array
     return np.concatenate([array, np.zeros((size - len(array), *array.shape[1:]), np.float32)])
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

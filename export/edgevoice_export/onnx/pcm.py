@@ -16,8 +16,8 @@ from onnx import compose, helper
 
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import load
-from edgevoice.inference import load_onnxruntime
 from edgevoice.modelfolder import ModelFolder
+from edgevoice.sessions import load_onnxruntime
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.frontend import TRANSFORMS, Transform, front_end_graph
 from edgevoice_export.onnx.graph import floats

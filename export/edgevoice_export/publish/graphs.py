@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.inference import load_onnxruntime
+from edgevoice.sessions import load_onnxruntime
 
 Floats = NDArray[np.float32]
 

@@ -11,9 +11,9 @@ from edgevoice.config import ModelConfig
 from edgevoice.errors import ProviderError
 from edgevoice.extractor import Extractor
 from edgevoice.frontend import hann, mel_filters
-from edgevoice.inference import open_session
 from edgevoice.levels import live_option
 from edgevoice.providers import find_device
+from edgevoice.sessions import open_session
 
 TOLERANCE = 1e-4
 """Of a descriptor, relative to the largest of its group: what float32 leaves of sums in another order, and much less than

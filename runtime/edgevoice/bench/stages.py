@@ -11,8 +11,8 @@ from edgevoice.bench.timing import Call
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.frontend import FrontEnd
-from edgevoice.inference import open_session
 from edgevoice.levels import live_option
+from edgevoice.sessions import open_session
 from edgevoice.stream import Stream
 
 _BATCHES = (8, 64)

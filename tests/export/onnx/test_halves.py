@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgevoice.inference import load_onnxruntime
+from edgevoice.sessions import load_onnxruntime
 from edgevoice_export.onnx.halves import HALF, constants, store_halves, widen_halves
 
 ROWS, COLUMNS = 64, 128

@@ -1,0 +1,185 @@
+"""ONNX Runtime: how it is loaded, and how a graph is opened. No other module imports it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgevoice.errors import ArgumentError, MissingPackageError, ModelFilesError, ProviderError
+from edgevoice.modelfolder import ModelFolder
+from edgevoice.providers import PACKAGES, find_device
+
+SessionOptions = Mapping[str, str | int | float | bool]
+"""ONNX Runtime's own options: attributes of its `SessionOptions`, or, where the name has a dot, configuration entries."""
+
+_REMOVE = f"pip uninstall -y {' '.join(PACKAGES)}"
+_MEND = f"{_REMOVE}, then install exactly one of them, as with 'edgevoice[cpu]' or 'edgevoice[gpu]'"
+_ERRORS_ONLY = 3  # of ONNX Runtime's severities
+
+
+def open_session(
+    folder: ModelFolder,
+    name: str,
+    device: str = "cpu",
+    threads: int = 1,
+    *,
+    optimised: bool = True,
+    trace: Path | None = None,
+    options: SessionOptions | None = None,
+) -> Any:
+    """An `onnxruntime.InferenceSession` for one network of a model folder, with the options that all runs use.
+
+    Args:
+        folder: the model folder.
+        name: `encoder.onnx`, `decoder.onnx` or `frontend.onnx`.
+        device: what computes: see `providers`.
+        threads: CPU threads of one run.
+        optimised: False computes operator by operator, with the weights as they are in the file.
+        trace: where ONNX Runtime writes how long each operator took: the first part of a file's path.
+        options: ONNX Runtime's own options, which come after those that are set here.
+
+    Raises:
+        MissingPackageError, ProviderError, ModelFilesError: as `Networks`.
+        ArgumentError: ONNX Runtime has no such option, or does not take its value.
+    """
+    path = folder.locate(name)
+    asked = find_device(device)
+    runtime = load_onnxruntime(device)
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = _ERRORS_ONLY
+    # Two spinning threads cost a sixth of a CPU for four runs a second, one waiting thread a hundredth.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena keeps the largest batch ever seen; without it nothing is lost at batch 1.
+    settings.enable_cpu_mem_arena = False
+    if not optimised:
+        settings.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        settings.add_session_config_entry("session.disable_prepacking", "1")
+    if trace is not None:
+        settings.enable_profiling = True
+        settings.profile_file_prefix = str(trace)
+    _set_options(settings, options or {})
+    try:
+        # Without a fallback, ONNX Runtime raises what it would print otherwise, and go on with the CPU.
+        session = runtime.InferenceSession(_openable(path), settings, providers=asked.execution, enable_fallback=0)
+    except Exception as error:
+        # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read: where
+        # another provider than the CPU's is named, it is the device.
+        named = asked.provider.execution.removesuffix("ExecutionProvider").lower() in str(error).lower()
+        if named and len(asked.execution) > 1:
+            raise ProviderError(f"device {device!r} cannot be used: {first_line(error)}") from error
+        raise ModelFilesError(f"{path}: ONNX Runtime cannot load it: {first_line(error)}") from error
+    used = session.get_providers()[0]
+    if used != asked.provider.execution:
+        raise ProviderError(f"device {device!r} was asked for, but ONNX Runtime would use {used}")
+    session.disable_fallback()
+    return session
+
+
+def _openable(path: Path) -> Path | bytes:
+    """What ONNX Runtime opens: the path or, where that is not text in UTF-8, what the file holds."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return path
+
+
+def _set_options(settings: Any, options: SessionOptions) -> None:
+    for name, value in options.items():
+        try:
+            if "." in name:
+                settings.add_session_config_entry(name, str(int(value) if isinstance(value, bool) else value))
+            elif not hasattr(settings, name):
+                raise ArgumentError(f"session option {name!r}: ONNX Runtime's SessionOptions has none of that name")
+            else:
+                setattr(settings, name, value)
+        except ArgumentError:
+            raise
+        except Exception as error:
+            raise ArgumentError(f"session option {name!r}: ONNX Runtime does not take {value!r}") from error
+
+
+def load_onnxruntime(device: str = "cpu") -> Any:
+    """The module `onnxruntime`, quiet and without telemetry, once what is installed fits the device.
+
+    Raises:
+        MissingPackageError: it is not installed.
+        ProviderError: what is installed cannot use the device.
+    """
+    fresh = "onnxruntime" not in sys.modules
+    # Its Linux wheels have telemetry, which writes into the home folder as soon as it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
+        ) from error
+    if fresh and hasattr(onnxruntime, "set_default_logger_severity"):
+        # What it says before a session has its own severity. An application that imported it has decided for itself.
+        onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
+    provider = find_device(device).provider
+    if provider.preload and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+    available = onnxruntime.get_available_providers()
+    if provider.execution not in available:
+        raise ProviderError(
+            f"device {device!r} needs '{provider.install}': the ONNX Runtime installed "
+            f"({', '.join(_distributions(onnxruntime)) or 'unknown'}) has only {', '.join(available)}; {_REMOVE}, then "
+            f"pip install '{provider.install}'"
+        )
+    return onnxruntime
+
+
+def warn_of_two(onnxruntime: Any) -> None:
+    """Warn if two distributions of ONNX Runtime are installed: they overwrite each other's files."""
+    found = _distributions(onnxruntime)
+    if len(found) > 1:
+        warnings.warn(
+            f"{' and '.join(found)} are both installed and overwrite each other; {_MEND}",
+            RuntimeWarning,
+            stacklevel=5,  # where `load` was called
+        )
+
+
+def _distributions(onnxruntime: Any) -> list[str]:
+    """Which distributions have put their files into the folder of the package."""
+    package = Path(onnxruntime.__file__).parent
+    # Looked up by hand: importlib.metadata takes longer to import than ONNX Runtime itself.
+    found = {path.name.partition("-")[0].replace("_", "-") for path in package.parent.glob("onnxruntime*-*.dist-info")}
+    return sorted(found & set(PACKAGES))
+
+
+def check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> None:
+    """Compare the inputs and outputs of a graph with those that are expected: float32, and the shape after the batch.
+
+    Raises:
+        ModelFilesError: they differ.
+    """
+    for kind, nodes, wanted in (("input", session.get_inputs(), inputs), ("output", session.get_outputs(), outputs)):
+        found = {node.name: (node.type, node.shape) for node in nodes}
+        for key, shape in wanted.items():
+            if key not in found:
+                raise ModelFilesError(f"{name}: has no {kind} {key!r}, only {', '.join(found)}")
+            dtype, dimensions = found[key]
+            # A dimension that the graph leaves open is a name, or None.
+            fits = len(dimensions) == len(shape) + 1 and all(
+                found_size == size
+                for found_size, size in zip(dimensions[1:], shape, strict=True)
+                if isinstance(found_size, int)
+            )
+            if dtype != "tensor(float)" or not fits or isinstance(dimensions[0], int):
+                raise ModelFilesError(
+                    f"{name}: {kind} {key!r} is {dtype} {dimensions}, expected tensor(float) {['n', *shape]}"
+                )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a message, at most 300 characters of it: ONNX Runtime's messages can be pages long."""
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
