@@ -321,6 +321,7 @@ class Extractor:
         pad: bool = False,
         jobs: int | None = None,
         progress: Callable[[int], object] | None = None,
+        dataset: str | os.PathLike[str] | None = None,
     ) -> Any:
         """Features of a corpus, as a `pandas.DataFrame` indexed by `file`, `start` and `end`, as audformat has it.
 
@@ -337,17 +338,20 @@ class Extractor:
             pad: as `extract`.
             jobs: how much is computed at the same time, over files and within them: all usable cores if None.
             progress: called with the number of rows of the index that are done.
+            dataset: a folder of Parquet parts, as `edgevoice extract -o NAME.parquet/` makes it. What is done stays there,
+                also after Ctrl-C, and the same call continues; the table is read from it. None keeps all in memory.
 
         Raises:
             ArgumentError: an argument is outside what is allowed, or the index cannot be used.
             AudioFileNotFoundError: the folder, or the index, is not there.
             DeviceError: computing failed.
-            MissingPackageError: pandas is not installed.
+            MissingPackageError: pandas is not installed, or pyarrow, where there is a dataset.
+            OutputError: the dataset cannot be written.
         """
         from edgevoice.corpus.run import Reading
         from edgevoice.corpus.table import corpus_frame
 
-        return corpus_frame(self, index, root, static, Reading(level, hop, channel, pad), jobs, progress)
+        return corpus_frame(self, index, root, static, Reading(level, hop, channel, pad), jobs, progress, dataset)
 
     def encode(self, window: NDArray[Any]) -> Array:
         """Bottleneck of windows whose samples have the model's level already: the shortest way through the encoder.

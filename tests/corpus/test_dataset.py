@@ -335,3 +335,42 @@ def test_ctrl_c_says_how_it_goes_on(start: Callable[..., subprocess.Popen[bytes]
     assert code == 130, told
     assert "the same command goes on" in told
     assert all(name.startswith("part-") for name in names(out))
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_a_table_through_a_dataset_is_the_table(
+    tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path, static: bool
+) -> None:
+    (corpus / "broken.wav").write_bytes(b"RIFF")
+    rows = pandas.DataFrame({"file": sorted(path.name for path in corpus.iterdir()), "speaker": "anna", "age": 7})
+    options: dict[str, Any] = {"root": corpus, "static": static, "channel": "each"}
+    with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 25 rows failed"):
+        expected = tiny.table(rows, **options)
+    with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 25 rows failed"):
+        found = tiny.table(rows, dataset=tmp_path / "d.parquet", **options)
+    pandas.testing.assert_frame_equal(found, expected)
+    assert found.attrs == expected.attrs
+
+
+def test_a_table_that_was_interrupted_goes_on(
+    tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, told = tmp_path / "d.parquet", []
+
+    def interrupt(done: int) -> None:
+        told.append(done)
+        if done == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny.table(corpus, static=True, dataset=out, jobs=1, progress=interrupt)
+    kept = names(out)
+    assert kept
+    told.clear()
+    table = tiny.table(corpus, static=True, dataset=out, jobs=1, progress=told.append)
+    assert told == list(range(told[0], 25))
+    assert told[0] > 1
+    assert set(kept) < set(names(out))
+    pandas.testing.assert_frame_equal(table, tiny.table(corpus, static=True))
+    monkeypatch.setattr(edgevoice.Extractor, "extract", None)
+    pandas.testing.assert_frame_equal(tiny.table(corpus, static=True, dataset=out), table)  # nothing is computed

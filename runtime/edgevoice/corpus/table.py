@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Block, Columns, block
@@ -28,7 +30,7 @@ def features_frame(features: Features, static: bool) -> Any:
     row = Row(features.source, features.source)
     recipe = None if features.recipe is None else replace(features.recipe, static=static)
     blocks = [block(row, features, columns)] if static or len(features) else []
-    return _frame(blocks, columns, recipe, [])
+    return _frame(blocks, columns, recipe, None)
 
 
 def corpus_frame(
@@ -39,6 +41,7 @@ def corpus_frame(
     reading: Reading,
     jobs: int | None,
     progress: Callable[[int], object] | None,
+    dataset: str | os.PathLike[str] | None,
 ) -> Any:
     """What `Extractor.table` gives."""
     _pandas()
@@ -47,6 +50,8 @@ def corpus_frame(
     columns = Columns.of_index(extractor.layout, static, index, reading.channel == EACH)
     recipe = replace(whole_recipe(extractor, reading), static=static)
     jobs = extractor.concurrency if jobs is None else jobs
+    if dataset is not None:
+        return _through_dataset(extractor, index, columns, recipe, reading, jobs, progress, Path(dataset))
     blocks: list[Block] = []
     failed: list[Failure] = []
     with closing(results(extractor, ((None, row) for row in index.rows), reading, jobs)) as found:
@@ -56,8 +61,38 @@ def corpus_frame(
             if progress:
                 progress(done)
     if failed:
-        warnings.warn(_told(failed, index), EdgeVoiceWarning, stacklevel=3)
-    return _frame(blocks, columns, recipe, failed)
+        warnings.warn(_told([failure.error for failure in failed], index), EdgeVoiceWarning, stacklevel=3)
+    return _frame(blocks, columns, recipe, [failure_dict(failure) for failure in failed])
+
+
+def _through_dataset(
+    extractor: Extractor,
+    index: Index,
+    columns: Columns,
+    recipe: Recipe,
+    reading: Reading,
+    jobs: int,
+    progress: Callable[[int], object] | None,
+    folder: Path,
+) -> Any:
+    """The table read from a dataset, once the parts that were missing are made."""
+    from edgevoice.corpus.dataset import Dataset
+
+    made = Dataset(folder, recipe, index, columns)
+    missing = made.missing()
+    done = len(index.rows) - sum(len(part.rows) for part in missing)
+
+    def count(*_: object) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done)
+
+    made.run(missing, extractor, reading, jobs, done=count)
+    failed = made.failed_rows()
+    if failed:
+        warnings.warn(_told([row["reason"] for row in failed], index), EdgeVoiceWarning, stacklevel=4)
+    return _stored_frame([folder / part.name for part in made.parts], columns, recipe, failed)
 
 
 def whole_recipe(extractor: Extractor, reading: Reading) -> Recipe:
@@ -77,9 +112,8 @@ def check_channel(index: Index, reading: Reading) -> None:
         raise ArgumentError("channel: the index has a column of that name; give the one or the other")
 
 
-def _told(failed: Sequence[Failure], index: Index) -> str:
-    first = failed[0]
-    return f"{len(failed)} of {len(index.rows)} rows failed, the first with {first.error}; attrs['failed'] has all of them"
+def _told(reasons: Sequence[object], index: Index) -> str:
+    return f"{len(reasons)} of {len(index.rows)} rows failed, the first with {reasons[0]}; attrs['failed'] has all of them"
 
 
 def _pandas() -> Any:
@@ -92,35 +126,72 @@ def _pandas() -> Any:
     return pandas
 
 
-def _frame(blocks: Sequence[Block], columns: Columns, recipe: Recipe | None, failed: Sequence[Failure]) -> Any:
-    pandas = _pandas()
+def _frame(blocks: Sequence[Block], columns: Columns, recipe: Recipe | None, failed: Sequence[dict[str, Any]] | None) -> Any:
+    """The frame of blocks in memory."""
     counts = [len(part) for part in blocks]
 
-    def joined(k: int, kind: str) -> Any:
-        if kind == "text" or columns.head[k][0] == "channel":
-            cells = [cell for part in blocks for cell in part.column(k)]
-            return pandas.Series(cells, dtype="string" if kind == "text" else "Int64")  # as audformat
-        parts = [np.asarray(part.column(k)) for part in blocks]
-        return np.concatenate([np.empty(0), *parts]).astype(_TYPES[kind])
+    def head(k: int) -> NDArray[Any] | list[Any]:
+        if columns.head[k][1] == "text" or columns.head[k][0] == "channel":
+            return [cell for part in blocks for cell in part.column(k)]
+        return np.concatenate([np.empty(0), *(np.asarray(part.column(k)) for part in blocks)])
 
-    head = {name: joined(k, kind) for k, (name, kind) in enumerate(columns.head)}
-    durations = [pandas.to_timedelta(head.pop(key), unit="s") for key in ("start", "end")]
-    place = pandas.MultiIndex.from_arrays([head.pop("file"), *durations], names=["file", "start", "end"])
+    def other(k: int) -> list[Any]:
+        return [part.row.others[k] for part, count in zip(blocks, counts, strict=True) for _ in range(count)]
+
     values = np.concatenate([np.empty((0, len(columns.values)), np.float32), *(part.values for part in blocks)])
+    return _assembled(head, values, other, columns, recipe, failed)
+
+
+def _stored_frame(parts: Sequence[Path], columns: Columns, recipe: Recipe, failed: Sequence[dict[str, Any]]) -> Any:
+    """The frame of a dataset's parts, in this order."""
+    import pyarrow  # noqa: ICN001
+    from pyarrow import parquet
+
+    if not parts:
+        return _frame([], columns, recipe, failed)
+    table = pyarrow.concat_tables([parquet.ParquetFile(part).read() for part in parts])
+
+    def head(k: int) -> NDArray[Any] | list[Any]:
+        name, kind = columns.head[k]
+        cells: Any = table.column(name)
+        found: NDArray[Any] | list[Any] = cells.to_pylist() if kind == "text" or name == "channel" else cells.to_numpy()
+        return found
+
+    values = np.stack([table.column(name).to_numpy() for name in columns.values], axis=1)
+    return _assembled(head, values, lambda k: table.column(columns.others[k][0]).to_pylist(), columns, recipe, failed)
+
+
+def _assembled(
+    head: Callable[[int], NDArray[Any] | list[Any]],
+    values: NDArray[np.float32],
+    other: Callable[[int], list[Any]],
+    columns: Columns,
+    recipe: Recipe | None,
+    failed: Sequence[dict[str, Any]] | None,
+) -> Any:
+    pandas = _pandas()
+
+    def typed(k: int) -> Any:
+        name, kind = columns.head[k]
+        if kind == "text" or name == "channel":
+            return pandas.Series(head(k), dtype="string" if kind == "text" else "Int64")  # as audformat
+        return np.asarray(head(k)).astype(_TYPES[kind])
+
+    first = {name: typed(k) for k, (name, _) in enumerate(columns.head)}
+    durations = [pandas.to_timedelta(first.pop(key), unit="s") for key in ("start", "end")]
+    place = pandas.MultiIndex.from_arrays([first.pop("file"), *durations], names=["file", "start", "end"])
     others = {
-        name: pandas.Series(
-            [part.row.others[k] for part, count in zip(blocks, counts, strict=True) for _ in range(count)],
-            dtype={"whole": "Int64", "flag": "boolean"}.get(kind, _TYPES[kind]),
-        )
+        name: pandas.Series(other(k), dtype={"whole": "Int64", "flag": "boolean"}.get(kind, _TYPES[kind]))
         for k, (name, kind) in enumerate(columns.others)
     }
-    parts = [pandas.DataFrame(head), pandas.DataFrame(values, columns=list(columns.values)), pandas.DataFrame(others)]
+    parts = [pandas.DataFrame(first), pandas.DataFrame(values, columns=list(columns.values)), pandas.DataFrame(others)]
     frame = pandas.concat([part for part in parts if part.shape[1]], axis=1)
     frame.index = place
     if recipe is not None:
         frame.attrs["recipe"] = recipe.to_dict()
-    if failed:
-        frame.attrs["failed"] = [failure_dict(failure) for failure in failed]
+    if failed is not None:
+        names = ("file", "start", "end", "channel", "reason")
+        frame.attrs["failed"] = [{name: row[name] for name in names} for row in failed]
     return frame
 
 
