@@ -1,6 +1,6 @@
 """What a hub costs, and how late its frames are: many clients at 16 kHz in blocks of 20 ms, in real time.
 
-    python -m benchmarks.hub --clients 100 --seconds 30 --output benchmarks/results/hub.json
+    python -m benchmarks.hub --clients 25 50 100 --output benchmarks/results/hub.json
 
 Three processes, in turns and several times over: a hub whose clients begin spread evenly over a hop; a hub whose clients
 all begin at once; and, instead of a hub, a stream a client, each pushed to in a thread of asyncio's pool. The delay of a
@@ -108,33 +108,37 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hub", description=__doc__)
     parser.add_argument("--model", default="cae-256")
-    parser.add_argument("--clients", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--clients", type=int, nargs="+", default=[100])
+    parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.kind:
-        print(json.dumps(asyncio.run(measure(options.kind, options.model, options.clients, options.seconds))))
+        print(json.dumps(asyncio.run(measure(options.kind, options.model, options.clients[0], options.seconds))))
         return
-    again = [sys.executable, "-m", "benchmarks.hub", "--model", options.model]
-    again += ["--clients", str(options.clients), "--seconds", str(options.seconds), "--kind"]
-    turns: list[dict[str, Any]] = []
-    for _ in range(options.turns):
-        done = {kind: subprocess.run([*again, kind], check=True, stdout=subprocess.PIPE).stdout for kind in KINDS}
-        turns.append({kind: json.loads(text) for kind, text in done.items()})
     content = {
         "model": options.model,
-        "clients": options.clients,
         "seconds": options.seconds,
         "turns": options.turns,
         "machine": Machine.this(PACKAGES).to_dict(),
-        **{kind: _median([turn[kind] for turn in turns]) for kind in KINDS},
+        "runs": [_run(options, count) for count in options.clients],
     }
     text = json.dumps(content, indent=1) + "\n"
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     print(text, end="")
+
+
+def _run(options: argparse.Namespace, count: int) -> dict[str, Any]:
+    """The three kinds with so many clients, in turns."""
+    command = [sys.executable, "-m", "benchmarks.hub", "--model", options.model]
+    command += ["--clients", str(count), "--seconds", str(options.seconds), "--kind"]
+    turns: list[dict[str, Any]] = []
+    for _ in range(options.turns):
+        done = {kind: subprocess.run([*command, kind], check=True, stdout=subprocess.PIPE).stdout for kind in KINDS}
+        turns.append({kind: json.loads(text) for kind, text in done.items()})
+    return {"clients": count, **{kind: _median([turn[kind] for turn in turns]) for kind in KINDS}}
 
 
 def _median(turns: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The section on speed of docs/performance.md, from the results of `benchmarks.peers` and `edgevoice bench --json`.
+"""The sections on speed of docs/performance.md, from the JSON in `benchmarks/results`.
 
     python -m benchmarks.speed_table [docs/performance.md]
 
-prints it, or puts it between that page's two comments `speed`.
+prints them, or puts each between that page's two comments of its name: `speed` from `benchmarks.peers` and `edgevoice bench
+--json`, `corpus` from `benchmarks.corpus_speed`, `clients` from `benchmarks.hub`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from edgevoice.bench.report import Report
 from edgevoice_export.publish.markdown import table
 
 RESULTS = Path(__file__).parent / "results"
-BEGIN, END = "<!-- speed: made by python -m benchmarks.speed_table -->", "<!-- /speed -->"
+
+
+def marks(name: str) -> tuple[str, str]:
+    """The comments that a section stands between."""
+    return f"<!-- {name}: made by python -m benchmarks.speed_table -->", f"<!-- /{name} -->"
 
 
 def speed_section(peers: dict[str, Any], report: Report) -> str:
@@ -63,21 +68,87 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
     return "\n\n".join([fill(introduction, 120), table(header, rows, "l" + "r" * (len(header) - 1)), fill(alone, 120)])
 
 
+def corpus_section(found: dict[str, Any]) -> str:
+    """Markdown: a corpus to a table of static features, beside other programs."""
+    machine, few = found["machine"], found["few"]
+    own = next(iter(found["seconds"]))
+    average = found["seconds of audio"] / found["files"]
+    introduction = (
+        f"A corpus to a table of static features ({found['files']} files, {average:.1f} s each on average), from the start "
+        f"of the process to its end, on {machine['cores']} cores ({machine['processor']}), each program with its best use of "
+        f"them; DisVoice with {few['files']} of the files. Medians of {found['turns']} turns."
+    )
+    rows = []
+    for measured in (found, few):
+        base = measured["seconds"][own]
+        for name, seconds in measured["seconds"].items():
+            rows.append((name, measured["files"], f"{seconds:.1f}", f"{seconds / base:.1f}"))
+    share = found["reading"] / machine["cores"] / found["seconds"][own]
+    closing = (
+        f"Reading and resampling are {100 * share:.0f} % of EdgeVoice's time. A dataset of all {found['files']} files where "
+        f"nothing is left to do takes {found['nothing to do']:.2f} s, start included."
+    )
+    header = ("", "files", "s", "times EdgeVoice")
+    return "\n\n".join([fill(introduction, 120), table(header, rows, "lrrr"), fill(closing, 120)])
+
+
+def hub_section(found: dict[str, Any]) -> str:
+    """Markdown: many clients of one process."""
+    machine = found["machine"]
+    introduction = (
+        f"Clients at 16 kHz in blocks of 20 ms, `{found['model']}`, one process on {machine['cores']} cores "
+        f"({machine['processor']}): how long after the last sample of a window was spoken its frame arrives, and the cores "
+        f"that the process takes, clients included. Medians of {found['turns']} turns of {found['seconds']:g} s; every "
+        "frame arrived."
+    )
+    rows = []
+    for run in found["runs"]:
+        for kind in ("spread", "at once", "a stream a client"):
+            one = run[kind]
+            if one["frames"] < one["expected"]:
+                raise SystemExit(f"{run['clients']} clients, {kind}: {one['frames']} frames of {one['expected']}")
+            delays = [f"{one['delay_ms'][name]:.0f}" for name in ("p50", "p99")]
+            title = kind if kind == "a stream a client" else f"`Hub`, clients begin {'spread' * (kind == 'spread') or kind}"
+            rows.append((str(run["clients"]), title, *delays, f"{one['cpu']:.2f}"))
+    header = ("clients", "", "half within, ms", "99 % within, ms", "cores")
+    return "\n\n".join([fill(introduction, 120), table(header, rows, "llrrr")])
+
+
+def sections() -> dict[str, str]:
+    """Every section by its name."""
+
+    def read(name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        return found
+
+    return {
+        "speed": speed_section(read("peers"), Report.read(RESULTS / "bench-cae-256.json")),
+        "corpus": corpus_section(read("corpus_speed")),
+        "clients": hub_section(read("hub")),
+    }
+
+
 def main() -> None:
-    """Print the section, or put it into a file."""
+    """Print the sections, or put them into a file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("readme", type=Path, nargs="?", help="the file to put it into; printed without one")
-    path: Path | None = parser.parse_args().readme
-    peers = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))
-    section = speed_section(peers, Report.read(RESULTS / "bench-cae-256.json"))
+    parser.add_argument("page", type=Path, nargs="?", help="the file to put them into; printed without one")
+    path: Path | None = parser.parse_args().page
     if path is None:
-        print(section)
+        print("\n\n".join(sections().values()))
         return
     text = path.read_text(encoding="utf-8")
-    found = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
+    for name, section in sections().items():
+        text = placed(text, name, section)
+    path.write_text(text, encoding="utf-8")
+
+
+def placed(text: str, name: str, section: str) -> str:
+    """A page with a section between its comments."""
+    begin, end = marks(name)
+    found = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
     if not found.search(text):
-        raise SystemExit(f"{path}: has no lines {BEGIN!r} and {END!r}")
-    path.write_text(found.sub(lambda _: f"{BEGIN}\n{section}\n{END}", text), encoding="utf-8")
+        raise SystemExit(f"the page has no lines {begin!r} and {end!r}")
+    return found.sub(lambda _: f"{begin}\n{section}\n{end}", text)
 
 
 if __name__ == "__main__":

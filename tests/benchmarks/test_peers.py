@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import speed_table
 from benchmarks.peer_programs import PEERS
 from benchmarks.peers import PeerProcess, installed_size
-from benchmarks.speed_table import BEGIN, END, speed_section
+from benchmarks.speed_table import corpus_section, hub_section, marks, placed, sections, speed_section
 from edgevoice import Extractor, Features
 from edgevoice.bench.livestreams import LiveStreams
-from edgevoice.bench.report import Report
 from edgevoice.bench.timing import Timing
 
 
@@ -84,19 +81,50 @@ class FakeReport:
         self.live = LiveStreams(count=150, threads=2, p50=0.004, p99=0.031, ideal=240)
 
 
-def test_section(peers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_speed_section(peers: dict[str, Any]) -> None:
     section = speed_section(peers, FakeReport())  # type: ignore[arg-type]
     assert "| EdgeVoice | 2.50 | 2.00 | 0.0100 | 0.30 | 90 | 150 |" in section
     assert "150 live streams on 2 threads" in " ".join(section.split())
-    (tmp_path / "peers.json").write_text(json.dumps(peers))
-    monkeypatch.setattr(speed_table, "RESULTS", tmp_path)
-    monkeypatch.setattr(Report, "read", lambda _: FakeReport())
-    readme = tmp_path / "README.md"
-    monkeypatch.setattr(sys, "argv", ["speed_table", str(readme)])
+
+
+def test_corpus_section(peers: dict[str, Any]) -> None:
+    found = {
+        "machine": peers["machine"],
+        "files": 100,
+        "seconds of audio": 400.0,
+        "turns": 3,
+        "seconds": {"EdgeVoice": 5.0, "openSMILE": 12.5},
+        "reading": 2.0,
+        "nothing to do": 0.5,
+        "few": {"files": 10, "seconds": {"EdgeVoice": 1.0, "DisVoice": 30.0}},
+    }
+    section = corpus_section(found)
+    assert "| openSMILE | 100 | 12.5 | 2.5 |" in section
+    assert "| DisVoice | 10 | 30.0 | 30.0 |" in section
+    assert "resampling are 20 % of" in " ".join(section.split())
+
+
+def test_hub_section(peers: dict[str, Any]) -> None:
+    one = {"frames": 10, "expected": 10, "delay_ms": {"p50": 12.4, "p99": 50.0, "max": 60.0}, "cpu": 0.5}
+    run = {"clients": 25, "spread": one, "at once": one, "a stream a client": {**one, "cpu": 1.0}}
+    found = {"machine": peers["machine"], "model": "cae-256", "turns": 3, "seconds": 12.0, "runs": [run]}
+    section = hub_section(found)
+    assert "| 25 | `Hub`, clients begin spread | 12 | 50 | 0.50 |" in section
+    assert "| 25 | a stream a client | 12 | 50 | 1.00 |" in section
+    run["spread"] = {**one, "frames": 9}
+    with pytest.raises(SystemExit, match="9 frames of 10"):
+        hub_section(found)
+
+
+def test_a_section_is_put_between_its_comments() -> None:
+    begin, end = marks("speed")
     for before in ("", "older\n\nsection\n"):
-        readme.write_text(f"above\n{BEGIN}\n{before}{END}\nbelow\n")
-        speed_table.main()
-        assert readme.read_text() == f"above\n{BEGIN}\n{section}\n{END}\nbelow\n"
-    readme.write_text("no comments")
+        assert placed(f"above\n{begin}\n{before}{end}\nbelow\n", "speed", "new") == f"above\n{begin}\nnew\n{end}\nbelow\n"
     with pytest.raises(SystemExit, match="has no lines"):
-        speed_table.main()
+        placed("no comments", "speed", "new")
+
+
+def test_the_page_has_the_sections_of_the_results(root: Path) -> None:
+    text = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+    for name, section in sections().items():
+        assert placed(text, name, section) == text, f"python -m benchmarks.speed_table docs/performance.md, for {name}"
