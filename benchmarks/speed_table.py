@@ -75,8 +75,8 @@ def corpus_section(found: dict[str, Any]) -> str:
     average = found["seconds of audio"] / found["files"]
     introduction = (
         f"A corpus to a table of static features ({found['files']} files, {average:.1f} s each on average), from the start "
-        f"of the process to its end, on {machine['cores']} cores ({machine['processor']}), each program with its best use of "
-        f"them; DisVoice with {few['files']} of the files. Medians of {found['turns']} turns."
+        f"of the process to its end, on {machine['cores']} cores ({machine['processor']}), each program with its best use "
+        f"of them; DisVoice with {few['files']} of the files. Medians of {found['turns']} turns."
     )
     rows = []
     for measured in (found, few):

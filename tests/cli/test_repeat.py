@@ -51,6 +51,18 @@ def test_a_table_of_a_folder_is_repeated_by_itself(run: Callable, place: Path) -
     assert (outcome.code, np.load("again.npy").shape) == (0, np.load("tables/u1.npy").shape)
 
 
+def test_a_table_of_a_folder_that_an_index_made_is_repeated_by_itself(run: Callable, place: Path) -> None:
+    (place / "index.csv").write_text("file,start,end\nrec/u1.wav,0.25,1.5\nrec/u0.wav,,\nrec/u1.wav,0.5,1.8\n")
+    assert run("extract", "--index", "index.csv", "--static", "-o", "tables", "--format", "csv").code == 0
+    for name, count in (("u0", 1), ("u1", 2)):
+        outcome = run("repeat", f"tables/rec/{name}.csv", "-o", f"{name}.csv")
+        assert (outcome.code, outcome.out) == (0, f"0 of {544 * count} numbers differ\n")
+    outcome = run("extract", "--index", "index.csv", "--only", "u1.wav")
+    assert (outcome.code, "no row of this file" in outcome.err) == (2, True)
+    outcome = run("extract", "rec", "--only", "u1.wav")
+    assert (outcome.code, "--only is for an index" in outcome.err) == (2, True)
+
+
 def test_numbers_that_differ_are_counted(run: Callable, place: Path, tmp_path: Path) -> None:
     assert run("extract", "rec", "-o", "t.npy").code == 0
     values = np.load("t.npy")

@@ -7,12 +7,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgevoice.corpus.index import Row
 from edgevoice.errors import ArgumentError
 
 STANDARD_INPUT = "-"
 
 
-def words_of(arguments: argparse.Namespace, folder: Path, files: Sequence[str]) -> tuple[str, ...]:
+def words_of(arguments: argparse.Namespace, folder: Path, rows: Sequence[Row]) -> tuple[str, ...]:
     """The words of an `extract` with these arguments, its paths as seen from the folder that the table is in.
 
     So no absolute path of this machine is stored, and a folder with both corpus and table can be moved.
@@ -20,7 +21,7 @@ def words_of(arguments: argparse.Namespace, folder: Path, files: Sequence[str]) 
     Args:
         arguments: what was parsed.
         folder: the folder of the table.
-        files: those that are in the table, where its inputs have a table each.
+        rows: one of each file that is in the table, where every file has a table of its own; empty: all inputs.
     """
 
     def seen(path: str) -> str:
@@ -30,14 +31,16 @@ def words_of(arguments: argparse.Namespace, folder: Path, files: Sequence[str]) 
             return path
 
     words: list[str] = ["extract"]
-    if files and not arguments.index:
-        words += map(seen, files)
+    if rows and not arguments.index:
+        words += [seen(row.path) for row in rows]
     else:
         words += map(seen, arguments.inputs)
     for name in ("index", "root"):
         value = getattr(arguments, name)
         if value is not None:
             words += [f"--{name}", value if (name, value) == ("index", STANDARD_INPUT) else seen(value)]
+    for file in [row.file for row in rows if arguments.index] or arguments.only or []:
+        words += ["--only", file]
     if arguments.static:
         words.append("--static")
     if arguments.pad:

@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ArgumentError("--channel: the index has a column of that name; give the one or the other")
     columns = Columns.of_index(layout_of(config, arguments.descriptors), arguments.static, index, reading.channel == EACH)
 
-    def recipe(folder: Path, files: Sequence[str] = ()) -> Recipe:
+    def recipe(folder: Path, own: Sequence[Row] = ()) -> Recipe:
         made_by = Recipe.of(
             config,
             device=arguments.device,
@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
             channel=arguments.channel,
             pad=arguments.pad,
         )
-        return replace(made_by, static=arguments.static, command=words_of(arguments, folder, files))
+        return replace(made_by, static=arguments.static, command=words_of(arguments, folder, own))
 
     if index.unread:
         others = "1 other file was" if index.unread == 1 else f"{index.unread} other files were"

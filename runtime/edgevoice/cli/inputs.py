@@ -13,9 +13,12 @@ from edgevoice.errors import ArgumentError, AudioFileNotFoundError
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add INPUT..., --index, --root, --start and --end."""
+    """Add INPUT..., --index, --only, --root, --start and --end."""
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help="an audio file, or a folder that is searched for them")
     parser.add_argument("--index", metavar="CSV", help="read what this CSV lists, or standard input (-)")
+    parser.add_argument(
+        "--only", action="append", metavar="FILE", help="of an index, read the rows of this file alone; may be repeated"
+    )
     parser.add_argument(
         "--root",
         metavar="DIR",
@@ -38,11 +41,23 @@ def read_inputs(arguments: argparse.Namespace) -> Index:
     if arguments.root is not None and not Path(arguments.root).is_dir():
         raise AudioFileNotFoundError(f"{arguments.root}: no such folder, expected the root of the files")
     if arguments.index is None:
+        if arguments.only:
+            raise ArgumentError("--only is for an index: name the files as INPUT...")
         index = index_of_inputs(arguments.inputs, arguments.root)
         rows = tuple(row._replace(start=arguments.start, end=arguments.end) for row in index.rows)
         return replace(index, rows=rows)
     if arguments.start is not None or arguments.end is not None:
         raise ArgumentError("--start and --end are for INPUT...: an index has columns of these names")
+    index = _read_csv(arguments)
+    for file in arguments.only or []:
+        if all(row.file != file for row in index.rows):
+            raise ArgumentError(f"--only {file}: the index has no row of this file")
+    if arguments.only:
+        index = replace(index, rows=tuple(row for row in index.rows if row.file in arguments.only))
+    return index
+
+
+def _read_csv(arguments: argparse.Namespace) -> Index:
     if arguments.index == STANDARD_INPUT:
         if sys.stdin is None:
             raise ArgumentError("standard input: is closed")

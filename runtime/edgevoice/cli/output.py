@@ -19,8 +19,8 @@ from edgevoice.tables.beside import beside_name
 from edgevoice.tables.csvfile import CsvTable
 from edgevoice.tables.table import FORMATS, Table, open_table, table_format, table_kind
 
-MakeRecipe = Callable[[Path, Sequence[str]], Recipe]
-"""Makes the recipe of a table from its folder and the files that it has rows of; without files, all inputs."""
+MakeRecipe = Callable[[Path, Sequence[Row]], Recipe]
+"""Makes the recipe of a table from its folder and the row whose file it is of; without a row, it is of all inputs."""
 
 
 class Output:
@@ -97,12 +97,12 @@ class Output:
         if self._table is None or place != self._place:
             self._stack.close()
             self._stack, self._place = ExitStack(), place
-            self._table = self._begin(place, columns, recipe, [row.path] if self.folder else [])
+            self._table = self._begin(place, columns, recipe, [row] if self.folder else [])
         self._table.write(block(row, features, columns))
 
-    def _begin(self, place: Path | None, columns: Columns, recipe: MakeRecipe, files: Sequence[str]) -> Table:
+    def _begin(self, place: Path | None, columns: Columns, recipe: MakeRecipe, rows: Sequence[Row]) -> Table:
         if place is not None:
-            made_by = recipe(place.parent, files)
+            made_by = recipe(place.parent, rows)
             return self._stack.enter_context(open_table(place, columns, made_by, replace=self._force))
         self._stack.enter_context(writing("standard output"))
         return CsvTable(standard_output(), columns, None, "")
