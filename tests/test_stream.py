@@ -363,3 +363,35 @@ def test_a_stream_keeps_no_more_memory_the_longer_it_runs(tiny: Extractor, noise
     finally:
         tracemalloc.stop()
     assert after - before < 20_000
+
+
+@given(
+    rate=st.sampled_from([8000, 16000, 22050, 44100, 48000]),
+    hop=st.sampled_from([None, 0.1, 0.5, 0.75]),
+    pieces=st.lists(st.integers(1, 9000), min_size=1, max_size=12),
+    lost=st.lists(st.booleans(), min_size=12, max_size=12),
+)
+def test_no_frame_comes_before_it_is_due(
+    tiny: Extractor, noise: np.ndarray, rate: int, hop: float | None, pieces: list[int], lost: list[bool]
+) -> None:
+    stream = tiny.stream(rate, hop=hop)
+    for count, gone in zip(pieces, lost, strict=False):
+        due = stream.due
+        frames = stream.skip(count) if gone else stream.push(noise[:count])
+        if stream.position < due:
+            assert len(frames) == 0
+        elif rate == 16_000 and not gone:
+            assert len(frames) > 0, "without resampling it comes at once"
+
+
+def test_a_stream_goes_on_in_another_group(tiny: Extractor, noise: np.ndarray) -> None:
+    one, other = tiny.group(), tiny.group()
+    stream, alone = tiny.stream(group=one), tiny.stream()
+    found = []
+    for k, piece in enumerate(np.array_split(noise[:60_000], 6)):
+        stream.join((one, other)[k % 2])
+        stream.push(piece)
+        found += [features for group in (one, other) for _, features in group.collect()]
+    expected = alone.push(noise[:60_000])
+    assert b"".join(features.values.tobytes() for features in found) == expected.values.tobytes()
+    assert [index for features in found for index in features.index.tolist()] == expected.index.tolist()
