@@ -2,7 +2,8 @@
 
     python -m benchmarks.corpus_speed --data FOLDER --files 1500 --disvoice WHEEL_OR_FOLDER
 
-Every program is a process that starts, reads the same files, and writes a table; they take turns. openSMILE's functionals of
+Every program is a process that starts, reads the same files (as WAV, the only format that DisVoice takes), and writes a
+table; they take turns. openSMILE's functionals of
 eGeMAPSv02 are computed by its own pool, threads or processes, whichever is faster; DisVoice, which has none, by one process
 a core. DisVoice takes too long for a whole corpus: it gets so many files of it (`--disvoice-files`), and so does
 EdgeVoice for that comparison. Last, the same command is given a dataset where nothing is left to do.
@@ -22,6 +23,8 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import soundfile
 
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
@@ -155,10 +158,10 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
-    files = sorted(path.resolve() for path in options.data.rglob("*.flac"))[: options.files]
     own, *others, disvoice, _ = PROGRAMS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        files = _as_wav(sorted(options.data.rglob("*.flac"))[: options.files], folder / "corpus")
         content: dict[str, Any] = {
             "machine": Machine.this((*PACKAGES, "opensmile", "torch")).to_dict(),
             "files": len(files),
@@ -181,6 +184,15 @@ def main() -> None:
     text = json.dumps(content, indent=1) + "\n"
     options.output.write_text(text, encoding="utf-8")
     print(text, end="")
+
+
+def _as_wav(recordings: Sequence[Path], folder: Path) -> list[Path]:
+    folder.mkdir()
+    files = [folder / f"{place:05}.wav" for place in range(len(recordings))]
+    for recording, file in zip(recordings, files, strict=True):
+        samples, rate = soundfile.read(recording, dtype="int16")
+        soundfile.write(file, samples, rate)
+    return files
 
 
 def _length(file: Path) -> float:
