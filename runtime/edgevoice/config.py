@@ -277,6 +277,10 @@ class ModelConfig:
         """
         return _read(cls, data, "")
 
+    def settings(self) -> dict[str, Any]:
+        """The sections that decide what the networks are given, as in `to_dict`: audio, level and spectrogram."""
+        return {name: _plain(getattr(self, name)) for name in ("audio", "level", "spectrogram")}
+
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain dictionaries, lists, strings and numbers, ready for JSON."""
         data = _plain(self)

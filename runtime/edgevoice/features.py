@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FUNCTIONALS = ("mean", "std", "skewness", "kurtosis")
 
-_COLUMNS = 8
-"""Columns computed at a time, so that hours of frames are not held several times over in float64."""
+_NUMBERS = 1 << 14
+"""Numbers computed at a time, so that hours of frames are not held several times over in float64."""
 
 _SHOWN = 4
 """Frames, and numbers of each, that a notebook shows."""
@@ -309,7 +309,9 @@ def functionals(values: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     if not len(values):
         raise ArgumentError("functionals of no frames: at least one is needed")
-    parts = [_moments(values[:, k : k + _COLUMNS].astype(np.float64)) for k in range(0, values.shape[1], _COLUMNS)]
+    # Few columns at a time would cost more for a short recording than its frames do; eight are the least.
+    width = max(8, _NUMBERS // len(values) // 8 * 8)
+    parts = [_moments(values[:, k : k + width].astype(np.float64)) for k in range(0, values.shape[1], width)]
     return np.concatenate(parts, axis=1).ravel().astype(np.float32) if parts else np.empty(0, np.float32)
 
 

@@ -64,8 +64,6 @@ class Recipe:
         pad: bool = False,
     ) -> Recipe:
         """The recipe of what an extractor with this model computes: arguments as those of `load` and `extract`."""
-        settings = config.to_dict()
-        settings = {key: settings[key] for key in ("audio", "level", "spectrogram")}
         runtime = sys.modules.get("onnxruntime")
         return cls(
             edgevoice=__version__,
@@ -73,7 +71,7 @@ class Recipe:
             model=config.name,
             version=config.version,
             networks=dict(sorted(config.files.items())),
-            settings=f"sha256:{_digest(settings)}",
+            settings=f"sha256:{_digest(config.settings())}",
             device=device,
             level=_level(config.level.default if level is None else level),
             hop=config.audio.hop / config.audio.rate if hop is None else float(hop),
