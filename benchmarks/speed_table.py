@@ -82,7 +82,7 @@ def corpus_section(found: dict[str, Any]) -> str:
     for measured in (found, few):
         base = measured["seconds"][own]
         for name, seconds in measured["seconds"].items():
-            rows.append((name, measured["files"], f"{seconds:.1f}", f"{seconds / base:.1f}"))
+            rows.append((name, str(measured["files"]), f"{seconds:.1f}", f"{seconds / base:.1f}"))
     share = found["reading"] / machine["cores"] / found["seconds"][own]
     closing = (
         f"Reading and resampling are {100 * share:.0f} % of EdgeVoice's time. A dataset of all {found['files']} files where "

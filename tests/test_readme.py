@@ -74,3 +74,17 @@ def test_every_shipped_model_is_named(root: Path, readme: str) -> None:
     for name in names:
         assert f"`{name}`" in readme
         assert f"| `{name}`" in models
+
+
+def test_what_a_corpus_and_a_server_cost_is_what_was_measured(root: Path, readme: str) -> None:
+    results = root / "benchmarks" / "results"
+    corpus = json.loads((results / "corpus_speed.json").read_text(encoding="utf-8"))
+    own, *others = corpus["seconds"].values()
+    few, disvoice = corpus["few"]["seconds"].values()
+    (hundred,) = [run for run in json.loads((results / "hub.json").read_text())["runs"] if run["clients"] == 100]
+    told = " ".join(readme.split())
+    assert f"{corpus['files']} files of 4 s become a table in {own:.0f} s on two cores" in told
+    assert f"{min(others) / own:.1f} times as fast as openSMILE" in told
+    assert f"{disvoice / few:.0f} times as fast as DisVoice" in told
+    late = hundred["spread"]["delay_ms"]["p99"]
+    assert f"A hundred clients of one server process have 99 % of their frames within {late:.0f} ms" in told
