@@ -3,7 +3,7 @@
     python -m benchmarks.hub --clients 25 50 100 --output benchmarks/results/hub.json
 
 Three processes, in turns and several times over: a hub whose clients begin spread evenly over a hop; a hub whose clients
-all begin at once; and, instead of a hub, a stream a client, each pushed to in a thread of asyncio's pool. The delay of a
+all begin at once; and, instead of a hub, a stream per client, each pushed to in a thread of asyncio's pool. The delay of a
 frame is the time from the end of the block that completes its window, as it would be spoken, to the frame's arrival. CPU is
 that of the whole process, clients and all, in cores. Each figure is the median of the turns.
 """
@@ -27,7 +27,7 @@ import edgevoice
 from edgevoice.bench.machine import PACKAGES, Machine
 
 RATE, BLOCK = 16_000, 320
-KINDS = ("spread", "at once", "a stream a client")
+KINDS = ("spread", "at once", "a stream per client")
 
 
 async def blocks(samples: NDArray[np.int16], begin: float) -> AsyncIterator[NDArray[np.int16]]:
@@ -88,7 +88,7 @@ async def measure(kind: str, model: str, count: int, seconds: float) -> dict[str
         await asyncio.gather(*(start(client, moment(place)) for place, client in enumerate(clients)))
 
     started, cpu = time.monotonic(), time.process_time()
-    if kind == "a stream a client":
+    if kind == "a stream per client":
         await all_of(lambda client, at: client.through_stream(extractor.stream(RATE), at))
     else:
         async with edgevoice.Hub(extractor) as hub:

@@ -67,7 +67,7 @@ def capture(seconds: float, block: int) -> dict[str, float]:
 
 
 def computing(seconds: float, model: str) -> dict[str, float]:
-    """CPU time of a window, and the share of a core for as many windows a second as there are live."""
+    """CPU time of a window, and the share of a core for as many windows per second as there are live."""
     extractor = edgevoice.load(model)
     audio = extractor.config.audio
     noise = np.random.default_rng(0).integers(-3000, 3000, audio.window).astype(np.int16)

@@ -30,7 +30,15 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
     """Markdown: the peers' table, and what was measured of EdgeVoice alone."""
     machine, audio = peers["machine"], peers["audio"]
     one, default = peers["peers"]["one thread"], peers["peers"]["default"]
-    header = ("", "ms a window, one thread", "as it comes", "real-time factor", "start, s", "resident, MB", "installed, MB")
+    header = (
+        "",
+        "ms per window, one thread",
+        "as it comes",
+        "real-time factor",
+        "start, s",
+        "resident, MB",
+        "installed, MB",
+    )
     rows = []
     for name, peer in one.items():
         rows.append(
@@ -103,12 +111,14 @@ def hub_section(found: dict[str, Any]) -> str:
     )
     rows = []
     for run in found["runs"]:
-        for kind in ("spread", "at once", "a stream a client"):
+        for kind in ("spread", "at once", "a stream per client"):
             one = run[kind]
             if one["frames"] < one["expected"]:
                 raise SystemExit(f"{run['clients']} clients, {kind}: {one['frames']} frames of {one['expected']}")
             delays = [f"{one['delay_ms'][name]:.0f}" for name in ("p50", "p99")]
-            title = kind if kind == "a stream a client" else f"`Hub`, clients begin {'spread' * (kind == 'spread') or kind}"
+            title = (
+                kind if kind == "a stream per client" else f"`Hub`, clients begin {'spread' * (kind == 'spread') or kind}"
+            )
             rows.append((str(run["clients"]), title, *delays, f"{one['cpu']:.2f}"))
     header = ("clients", "", "half within, ms", "99 % within, ms", "cores")
     return "\n\n".join([fill(introduction, 120), table(header, rows, "llrrr")])

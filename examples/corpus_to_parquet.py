@@ -3,7 +3,7 @@
     pip install 'edgevoice[cpu,tables]' pyarrow
     python corpus_to_parquet.py RECORDINGS OUT.parquet
 
-One row a recording: its file, relative to the folder, and the static features of the model. What cannot be read is named,
+One row per recording: its file, relative to the folder, and the static features of the model. What cannot be read is named,
 and the rest is done. (`edgevoice extract RECORDINGS --static -o OUT.parquet` does the same from a terminal.)
 """
 

@@ -17,7 +17,7 @@ SWAPPED = View("first of each class, F1's arguments swapped", "first", "swapped 
 _METHOD = """\
 - {recordings} recordings to train with, {pieces} pieces of 30 000 samples; {test_recordings} to test on,
   {test_pieces} pieces; no speaker in both.
-- Hand-made: {hand_made} numbers a recording, scored by recording. Autoencoder: {learned} numbers a piece, scored by
+- Hand-made: {hand_made} numbers per recording, scored by recording. Autoencoder: {learned} numbers a piece, scored by
   piece. So the two are scored on different items, as in the study.
 - Classifiers have scikit-learn's defaults and features are not scaled, as in the study.
 - Random subsets: of each class, recordings at random, others for each seed. First of each class: the first in stored

@@ -331,7 +331,7 @@ class Extractor:
         Args:
             index: what is read: see `edgevoice.corpus.index.read_index`. Its other columns come last.
             root: folder that relative files are in; `file` is written relative to it.
-            static: one row an index row, its functionals, in place of one row a frame.
+            static: one row an index row, its functionals, in place of one row per frame.
             level: as `extract`.
             hop: as `extract`.
             channel: as `extract`; `each` gives the rows of every channel, with a column `channel`.
@@ -481,7 +481,7 @@ _loading = threading.Lock()
 
 
 def _loaded_once(*loaded_as: Any) -> Extractor:
-    """What an extractor is unpickled as: loaded once a process, however many copies of it arrive."""
+    """What an extractor is unpickled as: loaded once per process, however many copies of it arrive."""
     with _loading:
         return _loaded(*loaded_as)
 

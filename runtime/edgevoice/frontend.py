@@ -155,7 +155,7 @@ class FrontEnd:
 
 
 class _BandSums:
-    """Sums of weighted bins, one a band, whose bits do not depend on what is computed beside them.
+    """Sums of weighted bins, one per band, whose bits do not depend on what is computed beside them.
 
     A triangle covers few bins (1 to 12 of 257), so a matrix product would mostly multiply zeros, and BLAS picks its order
     of addition by the shape. Here the j-th bins of all bands are gathered together, the widest bands first, and added as

@@ -106,11 +106,11 @@ def test_corpus_section(peers: dict[str, Any]) -> None:
 
 def test_hub_section(peers: dict[str, Any]) -> None:
     one = {"frames": 10, "expected": 10, "delay_ms": {"p50": 12.4, "p99": 50.0, "max": 60.0}, "cpu": 0.5}
-    run = {"clients": 25, "spread": one, "at once": one, "a stream a client": {**one, "cpu": 1.0}}
+    run = {"clients": 25, "spread": one, "at once": one, "a stream per client": {**one, "cpu": 1.0}}
     found = {"machine": peers["machine"], "model": "cae-256", "turns": 3, "seconds": 12.0, "runs": [run]}
     section = hub_section(found)
     assert "| 25 | `Hub`, clients begin spread | 12 | 50 | 0.50 |" in section
-    assert "| 25 | a stream a client | 12 | 50 | 1.00 |" in section
+    assert "| 25 | a stream per client | 12 | 50 | 1.00 |" in section
     run["spread"] = {**one, "frames": 9}
     with pytest.raises(SystemExit, match="9 frames of 10"):
         hub_section(found)

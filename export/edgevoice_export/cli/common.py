@@ -50,7 +50,7 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     """What computes."""
     group = parser.add_argument_group("machine")
     group.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
-    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: one a core)")
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: one per core)")
 
 
 def add_description_options(parser: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ from edgevoice_export.training.weights import Weights, read_weights
 _HELP = {
     "epochs": "validations over the run",
     "epoch_windows": "training windows between two validations",
-    "batch": "windows a step",
+    "batch": "windows per step",
     "warmup": "share of the steps in which the rate rises to it",
     "decay": "weight decay of matrices and kernels",
     "clip": "largest norm of the gradient; it is below 0.05 once a network is trained",

@@ -6,7 +6,7 @@ This is data augmentation, as denoising autoencoders have it (P. Vincent et al.,
 with denoising autoencoders", ICML 2008), but for one thing: the network is to rebuild the window as it was changed, since
 a frame's errors compare the reconstruction with what was heard.
 
-Each change costs 0.3 to 0.5 ms a window, as much as its spectrogram; MP3, which encodes and decodes, costs 8 ms.
+Each change costs 0.3 to 0.5 ms per window, as much as its spectrogram; MP3, which encodes and decodes, costs 8 ms.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A matrix in 8 bits a weight."""
+"""A matrix in 8 bits per weight."""
 
 from __future__ import annotations
 

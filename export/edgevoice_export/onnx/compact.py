@@ -1,4 +1,4 @@
-"""Compact models: the large matrices of a model folder are stored and read with 8 bits a weight instead of 32.
+"""Compact models: the large matrices of a model folder are stored and read with 8 bits per weight instead of 32.
 
 The layers around the code of an autoencoder have most of its weights, and for one window at a time a product with a
 matrix of 7168 x 256 takes as long as reading the matrix from memory. ONNX Runtime's operator MatMulNBits reads a quarter

@@ -138,7 +138,7 @@ def _usage(config: ModelConfig) -> str:
     return (
         f"## In and out\n\nAt {audio.rate} Hz, a window of {audio.window} samples ({window:g} ms) every {audio.hop} "
         f"({hop:g} ms) becomes a spectrogram of {spectrogram.bands.count} bands x {config.columns} columns, and that "
-        f"{config.features.bottleneck} bottleneck numbers and {config.features.error} errors, one a band. "
+        f"{config.features.bottleneck} bottleneck numbers and {config.features.error} errors, one per band. "
         "`model.json` has every number of the way there."
     )
 

@@ -153,7 +153,7 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
         name=name,
         version=_VERSION,
         licence="MIT",
-        summary=f"DisVoice's {architecture.summary}; {weights.units} numbers a window.",
+        summary=f"DisVoice's {architecture.summary}; {weights.units} numbers per window.",
         audio=preprocessing.audio,
         level=preprocessing.level,
         spectrogram=preprocessing.spectrogram,

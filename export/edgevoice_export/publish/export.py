@@ -114,7 +114,7 @@ def export_checkpoint(
         name=description.name,
         version=description.version,
         licence=description.licence,
-        summary=f"{architecture.summary[0].upper()}{architecture.summary[1:]}; {settings.units} numbers a window.",
+        summary=f"{architecture.summary[0].upper()}{architecture.summary[1:]}; {settings.units} numbers per window.",
         audio=preprocessing.audio,
         level=preprocessing.level,
         spectrogram=preprocessing.spectrogram,

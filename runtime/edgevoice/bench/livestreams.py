@@ -59,7 +59,7 @@ class LiveStreams:
             extractor: the model, loaded for one thread.
             samples: (samples,) at the model's rate; each stream plays them from another place, round and round.
             network: seconds that encoder and decoder take for one window.
-            threads: how many work; one a core.
+            threads: how many work; one per core.
             seconds: how long each number of streams is held.
             progress: called with each number of streams that was tried.
         """

@@ -68,8 +68,8 @@ def add(commands: Commands) -> None:
         "-o", "--output", metavar="OUT", help="a table, a folder or a dataset (default: CSV on standard output)"
     )
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--dynamic", action="store_false", dest="static", help="one row a frame (default)")
-    kind.add_argument("--static", action="store_true", help="one row a file: mean, std, skewness, kurtosis")
+    kind.add_argument("--dynamic", action="store_false", dest="static", help="one row per frame (default)")
+    kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
     parser.add_argument("--format", choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
     add_force(parser)
     parser.add_argument("--pad", action="store_true", help="fill audio shorter than one window with zeros")

@@ -24,7 +24,7 @@ MakeRecipe = Callable[[Path, Sequence[Row]], Recipe]
 
 
 class Output:
-    """What was asked for: one table on standard output or in a file, one a file in a folder, or a dataset. A context.
+    """What was asked for: one table on standard output or in a file, one per file in a folder, or a dataset. A context.
 
     A table is begun with the first features: where all fail, none appears.
 

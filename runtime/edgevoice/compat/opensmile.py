@@ -68,7 +68,7 @@ class Smile:
 
         Args:
             feature_set: name of a model, or path of a model folder.
-            feature_level: "functionals" for one row a segment, "lld" for one row a window.
+            feature_level: "functionals" for one row a segment, "lld" for one row per window.
             sampling_rate: rate that audio must have, in hertz, or is resampled to with `resample`; any if None.
             channels: the channels to use, from 0 up.
             mixdown: whether their mean is used.

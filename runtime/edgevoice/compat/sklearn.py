@@ -149,7 +149,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 @lru_cache(maxsize=4)
 def _loaded(model: str, descriptors: Descriptors) -> Extractor:
-    """A model, loaded once a process however many clones of an estimator there are."""
+    """A model, loaded once per process however many clones of an estimator there are."""
     return load(model, descriptors=descriptors)
 
 

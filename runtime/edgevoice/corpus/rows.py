@@ -53,7 +53,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one index row comes to: the rows of a table, one a frame, or a single one."""
+    """What one index row comes to: the rows of a table, one per frame, or a single one."""
 
     row: Row
     start: float

@@ -13,7 +13,7 @@ from edgevoice.tables.table import Table
 
 
 class JsonlTable(Table):
-    """One object a row, its keys the columns of a CSV table; numbers read back as float32 give the same bits."""
+    """One object per row, its keys the columns of a CSV table; numbers read back as float32 give the same bits."""
 
     def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
         self._file, self._beside = file, Beside(columns, recipe, path, names=False)

@@ -1,4 +1,4 @@
-"""Exact rewrites of exported graphs, one a file: the same function in fewer or cheaper operators.
+"""Exact rewrites of exported graphs, one per file: the same function in fewer or cheaper operators.
 
 Each is a function that changes a graph in place where its pattern is found, and leaves it as it is elsewhere. They look at
 operators and weights alone, so they serve any architecture.

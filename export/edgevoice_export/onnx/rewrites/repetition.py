@@ -4,8 +4,8 @@ A layer's gates at step t are W x_t + R h_t + b. With one x for all steps, W x i
 window, and takes the place of W: one column for each window. The layer's input is then an
 identity: x_t of window k picks column k. Only the products with 1 are not 0, so the gates have the same values.
 
-The identity has n^2 numbers a step: from as many windows at once as x is long, nothing is saved any more. In the decoder of
-the RAE the projection of 256 numbers at each of 126 steps is a quarter of all time.
+The identity has n^2 numbers per step: from as many windows at once as x is long, nothing is saved any more. In the decoder
+of the RAE the projection of 256 numbers at each of 126 steps is a quarter of all time.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class AEspeech:
     """DisVoice's `AEspeech`: the same methods, names and numbers, within 1e-4, absolute or relative.
 
     Arrays take the place of tensors unless `return_numpy=False` asks for tensors, which needs PyTorch. The batch norms of
-    the CAE use the statistics of all windows of a recording, which are in memory together: 1.3 MB a window.
+    the CAE use the statistics of all windows of a recording, which are in memory together: 1.3 MB per window.
 
     Args:
         model: `CAE`, convolutional, or `RAE`, recurrent.

@@ -26,7 +26,7 @@ class RepLearning:
     skewness and kurtosis of a single window are 0, not NaN.
 
     The batch norms of the CAE use the statistics of all windows of a recording, which are in memory together: 1.3 MB a
-    window, 310 MB a minute. A recording that does not fit is a DeviceMemoryError.
+    window, 310 MB per minute. A recording that does not fit is a DeviceMemoryError.
 
     Args:
         model: `CAE`, convolutional, or `RAE`, recurrent.
