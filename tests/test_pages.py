@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import re
 import shutil
 import subprocess
@@ -80,16 +79,6 @@ def test_no_page_names_a_registry_or_a_machine() -> None:
     for page in [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"pypi\.org|npmjs|files\.pythonhosted|localhost|/home/|/root/|/tmp/", text), title(page)
-
-
-def test_the_table_of_speed_is_that_of_the_results() -> None:
-    pytest.importorskip("packaging", reason="packaging is not installed")
-    from benchmarks.speed_table import BEGIN, END, RESULTS, speed_section
-    from edgevoice.bench.report import Report
-
-    peers = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))
-    section = speed_section(peers, Report.read(RESULTS / "bench-cae-256.json"))
-    assert f"{BEGIN}\n{section}\n{END}" in (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_worth_is_that_of_the_results() -> None:

@@ -16,6 +16,7 @@ from benchmarks.label_efficiency.experiment import Results, View
 from benchmarks.label_efficiency.scores import Curve
 
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito's: safe for all eyes
+LINES = ("-", "--", ":")  # the same colour comes again with another line
 BEST = "best classifier"
 
 
@@ -36,7 +37,7 @@ def _best(results: Results, view: View) -> dict[str, Curve]:
 
 def _draw(results: Results, kind: str, views: Mapping[View, Mapping[str, Curve]], folder: Path) -> Path:
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        width = 1.2 + 3.4 * len(views)
+        width = 1.2 + max(6.0, 3.4 * len(views))
         figure = Figure(figsize=(width, 4.0), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(1, len(views), sharey=True, squeeze=False)[0]
@@ -55,8 +56,8 @@ def _panel(panel: Any, results: Results, view: View, curves: Mapping[str, Curve]
     guess, low, high = results.chance(view, results.experiment.sets[0])
     panel.axhspan(low, high, color="#000000", alpha=0.07, linewidth=0)
     panel.axhline(guess, color="#000000", linestyle=":", linewidth=1, label="chance, and 95 % of guesses")
-    for colour, (name, curve) in zip(itertools.cycle(COLOURS), curves.items(), strict=False):
-        panel.plot(curve.percents, curve.mean, color=colour, linewidth=1.4, label=name)
+    for (line, colour), (name, curve) in zip(itertools.product(LINES, COLOURS), curves.items(), strict=False):
+        panel.plot(curve.percents, curve.mean, color=colour, linestyle=line, linewidth=1.4, label=name)
         band = np.clip([curve.mean - curve.band, curve.mean + curve.band], 0, 1)
         panel.fill_between(curve.percents, *band, color=colour, alpha=0.18, linewidth=0)
     panel.set_title(view.name, fontsize=9)
