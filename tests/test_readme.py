@@ -88,3 +88,14 @@ def test_what_a_corpus_and_a_server_cost_is_what_was_measured(root: Path, readme
     assert f"{disvoice / few:.0f} times as fast as DisVoice" in told
     late = hundred["spread"]["delay_ms"]["p99"]
     assert f"A hundred clients of one server process have 99 % of their frames within {late:.0f} ms" in told
+
+
+def test_what_javascript_costs_is_what_was_measured(root: Path, readme: str) -> None:
+    found = json.loads((root / "benchmarks" / "results" / "javascript.json").read_text(encoding="utf-8"))
+    page = (root / "js" / "README.md").read_text(encoding="utf-8")
+    for model in ("cae-256", "cae-64"):
+        cells = [found[model]["graph_mb"], found[model]["node_ms"]["median"], found[model]["chromium_ms"]["median"]]
+        assert f"| `{model}` | {' | '.join(f'{cell:.1f}' for cell in cells)} |" in page
+    assert f"the latest after {found['live']['latency_ms']['max']:.0f} ms" in page
+    browser, graph = found["cae-256"]["chromium_ms"]["median"], found["cae-256"]["graph_mb"]
+    assert f"a window of `cae-256` takes {browser:.0f} ms; its graph is {graph:.1f} MB" in " ".join(readme.split())

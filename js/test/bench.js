@@ -1,4 +1,4 @@
-// node test/bench.js [MODEL ...] > ../benchmarks/results/javascript.json: sizes, and milliseconds a window in Node and Chromium.
+// node test/bench.js [MODEL ...]: sizes, and milliseconds a window in Node and Chromium.
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Stream } from "../src/index.js";
