@@ -34,6 +34,8 @@ PROGRAMS = {
     "pyAudioAnalysis": (
         ["pyAudioAnalysis", "eyed3", "pydub", "matplotlib", "scipy", "tqdm"],  # it imports all but itself without asking
         """
+import numpy
+numpy.int = int  # gone from NumPy, but still used there
 from pyAudioAnalysis import ShortTermFeatures
 from scipy.io import wavfile
 rate, samples = wavfile.read({speech!r})

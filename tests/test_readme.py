@@ -99,3 +99,9 @@ def test_what_javascript_costs_is_what_was_measured(root: Path, readme: str) -> 
     assert f"the latest after {found['live']['latency_ms']['max']:.0f} ms" in page
     browser, graph = found["cae-256"]["chromium_ms"]["median"], found["cae-256"]["graph_mb"]
     assert f"a window of `cae-256` takes {browser:.0f} ms; its graph is {graph:.1f} MB" in " ".join(readme.split())
+
+
+def test_what_installing_costs_is_what_was_measured(root: Path, readme: str) -> None:
+    found = json.loads((root / "benchmarks" / "results" / "install_cost.json").read_text(encoding="utf-8"))
+    own, smile, audio = (f"{found[name]['install, s']:.0f} s" for name in ("EdgeVoice", "openSMILE", "pyAudioAnalysis"))
+    assert f"takes {own} (openSMILE {smile}, pyAudioAnalysis {audio})" in readme
