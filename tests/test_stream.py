@@ -395,3 +395,9 @@ def test_a_stream_goes_on_in_another_group(tiny: Extractor, noise: np.ndarray) -
     expected = alone.push(noise[:60_000])
     assert b"".join(features.values.tobytes() for features in found) == expected.values.tobytes()
     assert [index for features in found for index in features.index.tolist()] == expected.index.tolist()
+
+
+def test_a_stream_joins_groups_of_its_own_extractor_alone(tiny: Extractor, frequent: Extractor) -> None:
+    for stream, group in ((tiny.stream(group=tiny.group()), frequent.group()), (tiny.stream(), tiny.group())):
+        with pytest.raises(edgevoice.ArgumentError, match="same extractor"):
+            stream.join(group)

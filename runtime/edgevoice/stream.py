@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgevoice.analysis import Analysis, Pipeline
 from edgevoice.audio.resampling import Resampler
 from edgevoice.audio.samples import MOST_CHANNELS, check_channel, check_rate, check_samples, mix
-from edgevoice.errors import StreamError
+from edgevoice.errors import ArgumentError, StreamError
 from edgevoice.features import Features, Layout
 from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower, Windows
@@ -141,8 +141,13 @@ class Stream:
         """Have a group compute the windows from here on; those that wait in another one come from its `collect`.
 
         Args:
-            group: one of the extractor that made the stream.
+            group: another one of the extractor that made the stream.
+
+        Raises:
+            ArgumentError: the stream is in no group, or the group is of another extractor.
         """
+        if not isinstance(self._analysis, GroupAnalysis) or self._analysis.pipeline is not group.pipeline:
+            raise ArgumentError("group: expected one of the same extractor, for a stream that is in a group already")
         member = group.member()
         member.belong_to(self)
         self._analysis = member
@@ -274,6 +279,11 @@ class GroupAnalysis:
     def __init__(self, group: StreamGroup) -> None:
         self._group = group
         self._stream: weakref.ref[Stream] | None = None  # the stream holds its analysis, not the other way round
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What computes: that of the group's extractor."""
+        return self._group.pipeline
 
     def belong_to(self, stream: Stream) -> None:
         """Say which stream it is."""

@@ -89,3 +89,10 @@ def test_what_made_the_numbers_is_in_the_picture(folder: Path, tmp_path: Path, t
         with image.open(out) as picture:
             told = json.loads(picture.text["edgevoice.recipe"])
         assert told["model"] == edgevoice.find_model(tiny_model).config.name
+
+
+def test_an_index_without_a_row_is_an_error(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rows.csv").write_text("file\n")
+    out = str(tmp_path / "out.png")
+    assert main(["plot", "--index", str(tmp_path / "rows.csv"), "-o", out, "--model", str(tiny_model)]) == 2
+    assert "lists no recording" in capsys.readouterr().err

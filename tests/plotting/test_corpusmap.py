@@ -85,3 +85,10 @@ def test_the_command_reads_every_format(
         assert main(["map", table, "-o", str(out)]) == 2  # it is there
         assert main(["map", table, "-o", str(out), "--force", "--color", "age"]) == 2
         assert "it has" in capsys.readouterr().err
+
+
+def test_a_table_that_is_not_there_or_empty_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty.csv").write_text("file,bottleneck_0\n")
+    for name, code, told in (("gone.csv", 1, "no such table"), ("empty.csv", 2, "has no rows")):
+        assert main(["map", str(tmp_path / name), "-o", str(tmp_path / "map.png"), "--colour", "x"]) == code
+        assert capsys.readouterr().err.endswith(f"{told}{', so there is nothing to draw' * (code == 2)}\n")

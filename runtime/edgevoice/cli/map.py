@@ -39,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.force:
         refuse_existing(arguments.output)
     content = read_content(arguments.table, others=arguments.colour is not None)
+    if not len(content.values):
+        raise ArgumentError(f"{arguments.table}: has no rows, so there is nothing to draw")
     cells = None
     if arguments.colour is not None:
         if arguments.colour not in content.columns:

@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(index.rows) + len(index.errors) > 1
     if index.errors and not several:
         raise index.errors[0][1]
+    if not index.rows and not index.errors:
+        raise ArgumentError(f"{arguments.index}: lists no recording, so there is nothing to draw")
     if len(index.rows) > MOST:
         raise ArgumentError(
             f"{len(index.rows)} recordings: expected at most {MOST} in one figure; `edgevoice map` shows a table"

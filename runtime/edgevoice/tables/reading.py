@@ -67,6 +67,8 @@ def read_content(path: Path, others: bool = True) -> Content:
     """
     kind = table_format(path)
     table_kind(kind)  # says what is not installed
+    if not path.exists():
+        raise OutputError(f"{path}: no such table")
     try:
         if kind == "parquet":
             return _parquet(_parts(path), others)
