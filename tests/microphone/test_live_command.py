@@ -10,15 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgevoice import Extractor
+from edgevoice import Extractor, Frame
 from edgevoice.cli import main
 from edgevoice.cli.statusline import meter
+from edgevoice.tables.jsonlines import JsonLines
 from microphone.fakesounddevice import FakeSoundDevice, PortAudioError, RawInputStream
 from microphone.session import Session
 from microphone.virtualmicrophone import VirtualMicrophone
@@ -111,6 +112,26 @@ def test_signals_end_it_after_what_was_captured(
     assert len(output.splitlines()) == 39
     assert "latency" in errors
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_while_a_frame_is_written_loses_none(
+    say: Callable[..., None], tiny_model: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fake."""
+    given, write = threading.Event(), JsonLines.write
+
+    def write_while_a_signal_comes(lines: JsonLines, frames: Iterable[Frame]) -> None:
+        if signal.SIGTERM not in came:
+            assert given.wait(20)
+            came.append(signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+        write(lines, frames)
+
+    came: list[int] = []
+    monkeypatch.setattr(JsonLines, "write", write_while_a_signal_comes)
+    say(then=lambda _: given.set())
+    assert main(["stream", "--mic", "--model", str(tiny_model)]) == 143
+    assert len(capfd.readouterr().out.splitlines()) == 39
 
 
 def test_a_closed_pipe_ends_it(virtual_microphone: Make, tiny_model: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from edgevoice.cli.console import drop_output, standard_output, tell
@@ -15,6 +16,8 @@ from edgevoice.microphone.microphone import Microphone
 from edgevoice.tables.jsonlines import JsonLines
 
 _REFRESH = 0.25
+_PATIENCE = 1.0
+"""Seconds that one frame may wait for its reader once a signal has come."""
 
 
 def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
@@ -25,7 +28,7 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
     with quiet_libraries(), _open(arguments, extractor) as microphone:
         session = _Session(microphone)
         try:
-            with taken_by(session.end):
+            with taken_by(session.end, *_ALARMS):
                 session.stream()
         except Interrupted as error:
             session.signal = error.number
@@ -39,11 +42,21 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
     return 0 if session.signal is None else 128 + session.signal
 
 
+_ALARMS = (signal.SIGALRM,) if hasattr(signal, "setitimer") else ()
+"""Windows has none, and there nothing breaks off a write that waits."""
+
+
+def _set_alarm(seconds: float) -> None:
+    """Send this process SIGALRM after so many seconds; 0 takes that back."""
+    if _ALARMS:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
 class _Session:
     """One microphone on its way to standard output.
 
-    The first signal stops the microphone: what was captured is still written. While a write is waiting for a reader
-    that does not read, that could last for ever; then the signal breaks the write off.
+    The first signal stops the microphone: what was captured is still written. Where a reader does not read, that would
+    last for ever: a write that is still waiting a second later is broken off. A second signal breaks off at once.
     """
 
     def __init__(self, microphone: Microphone) -> None:
@@ -68,17 +81,26 @@ class _Session:
     def _write(self, frame: LiveFrame) -> None:
         self._writing = True
         try:
+            if self.signal is not None:
+                _set_alarm(_PATIENCE)
             self._lines.write([frame])
         finally:
             self._writing = False
+            _set_alarm(0)
 
     def end(self, number: int, frame: object) -> None:  # noqa: ARG002
-        """Handle a signal."""
+        """Handle a signal, or the alarm of a write that waits."""
+        if number in _ALARMS:
+            if self._writing and self.signal is not None:
+                raise Interrupted(self.signal)
+            return
         again = self.signal is not None
         self.signal = number
-        self._microphone.stop()
-        if self._writing or again:
+        if again:
             raise Interrupted(number)
+        self._microphone.stop()
+        if self._writing:
+            _set_alarm(_PATIENCE)
 
 
 def _open(arguments: argparse.Namespace, extractor: Extractor) -> Microphone:

@@ -56,8 +56,8 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def taken_by(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Inside, the signals that end a command go to a handler.
+def taken_by(handler: Callable[[int, FrameType | None], object], *others: int) -> Iterator[None]:
+    """Inside, the signals that end a command go to a handler, and so do the others that are named.
 
     One that is ignored stays so: `nohup` and a shell that starts a job in the background ask for that. In a thread that is
     not the main one, nothing changes.
@@ -65,7 +65,7 @@ def taken_by(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
     before = {}
     try:
         with suppress(ValueError):  # not the main thread
-            for number in ENDING:
+            for number in (*ENDING, *others):
                 if (held := signal.getsignal(number)) not in (signal.SIG_IGN, None):  # None: not Python's to put back
                     signal.signal(number, handler)
                     before[number] = held
