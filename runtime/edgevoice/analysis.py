@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _AHEAD = 2
-"""Batches, for each worker, that may wait before the first of them is given out: no worker waits for the reader."""
+"""Batches per worker that are read ahead, so that no worker waits for the reader."""
 
 
 class Analysis(Protocol):
-    """Turns the windows of one stream into features, in their order; what is not ready comes with a later call."""
+    """Turns the windows of one stream into features, in order."""
 
     def run(self, windows: Windows) -> Features:
         """Take windows; return the features that are ready."""
@@ -40,7 +40,7 @@ class Analysis(Protocol):
 
 
 class Pipeline:
-    """What computes a window, without a state: front end, networks, and what of their output is wanted."""
+    """The computation of windows, without a state: front end, networks, and the choice of their outputs."""
 
     def __init__(self, networks: Networks, front_end: FrontEnd, layout: Layout, batch: int) -> None:
         self.networks, self.front_end, self.layout, self.batch = networks, front_end, layout, batch
@@ -50,7 +50,7 @@ class Pipeline:
         return new_workspace(self.networks, self.front_end, self.layout, self.batch)
 
     def features(self, values: NDArray[np.float32], windows: Windows) -> Features:
-        """The features that these descriptors of windows make up."""
+        """A `Features` object made from the descriptors of windows."""
         return Features(
             values,
             windows.index,
@@ -64,32 +64,35 @@ class Pipeline:
         )
 
     def nothing(self) -> Features:
-        """Features of no window."""
+        """A `Features` object without a row."""
         return Features.join([], self.layout)
 
 
 class Direct:
-    """Windows computed as they come, in the thread that brings them."""
+    """Computes windows at once, in the calling thread."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._workspace = pipeline.workspace()
 
     def run(self, windows: Windows) -> Features:
-        """The features of these windows."""
+        """Compute these windows and return their features."""
         self._workspace.put(0, windows.samples, windows.offset, windows.gain)
         return self._pipeline.features(self._workspace.descriptors(len(windows.samples)), windows)
 
     def finish(self) -> Features:
-        """None: no window waits."""
+        """Return no features: no window ever waits."""
         return self._pipeline.nothing()
 
     def reset(self) -> None:
-        """Nothing waits."""
+        """Do nothing: no window ever waits."""
 
 
 class Filled:
-    """Windows computed in the thread that brings them, in batches that are full, however few come at a time.
+    """Computes windows in full batches, in the calling thread, however few windows arrive at a time.
+
+    Features come later than from `Direct`, so it is for recordings: a GPU needs hardly longer for 64 windows than for
+    16.
 
     It gives features later than `Direct`, so it is for recordings: a device takes hardly longer for 64 windows than for 16.
     """
@@ -101,7 +104,7 @@ class Filled:
         self._count = 0
 
     def run(self, windows: Windows) -> Features:
-        """The features of all full batches."""
+        """Take windows; return the features of all batches that are full."""
         ready, first, count = [], 0, len(windows.samples)
         while first < count:
             part = windows.part(slice(first, min(count, first + self._workspace.size - self._count)))
@@ -114,7 +117,7 @@ class Filled:
         return Features.join(ready, self._pipeline.layout)
 
     def finish(self) -> Features:
-        """The features of all windows that wait."""
+        """Compute the windows that wait, and return their features."""
         if not self._count:
             return self._pipeline.nothing()
         waiting, values, first = self._waiting, self._workspace.descriptors(self._count), 0
@@ -132,7 +135,7 @@ class Filled:
 
 
 class Concurrent:
-    """Batches of windows computed by several threads at once; their features in order, with the bits of `Direct`.
+    """Computes batches of windows in several threads at once; the features are in order, with the bits of `Direct`.
 
     The calling thread is one of the workers: it brings batches, and computes when enough wait. A context manager: the
     other threads have ended when it has.
@@ -158,7 +161,7 @@ class Concurrent:
         self._pool.shutdown(cancel_futures=True)
 
     def run(self, windows: Windows) -> Features:
-        """Take windows; return the features of the oldest ones once enough wait.
+        """Take windows; return the features of the oldest batches as soon as enough batches wait.
 
         Raises:
             EdgeVoiceError: whatever computing the oldest ones raised.
@@ -172,7 +175,7 @@ class Concurrent:
         return Features.join(ready, self._pipeline.layout)
 
     def finish(self) -> Features:
-        """The features of all windows that wait."""
+        """Wait for all batches, and return their features."""
         return Features.join((self._oldest() for _ in range(len(self._pending))), self._pipeline.layout)
 
     def reset(self) -> None:
@@ -180,7 +183,10 @@ class Concurrent:
         self._pending.clear()
 
     def _oldest(self) -> Features:
-        """Features of the oldest batch; computes others while another thread is busy with it."""
+        """Return the features of the oldest batch.
+
+        While another thread computes it, this thread computes other batches.
+        """
         oldest = self._pending[0]
         while not oldest.future.done() and self._help():
             pass
@@ -188,7 +194,7 @@ class Concurrent:
         return oldest.future.result()
 
     def _help(self) -> bool:
-        """Compute, in this thread, a batch that no thread has begun; False where there is none."""
+        """Compute, in this thread, a batch that no thread has begun. Returns False where there is none."""
         for batch in self._pending:
             if batch.future.cancel():
                 batch.future = self._new_future()
@@ -209,7 +215,7 @@ class Concurrent:
 
 @dataclass(slots=True)
 class _Batch:
-    """Windows on their way, and what comes of them."""
+    """One batch of windows, and the features that were computed from it."""
 
     windows: Windows
     future: Future[Features]

@@ -1,4 +1,4 @@
-"""What `model.json` says, as frozen dataclasses: read, checked, written.
+"""The content of `model.json` as frozen dataclasses: read, checked, written.
 
 Everything in which one model differs from another is stored here. Reading is strict: an unknown key, a missing one, a wrong
 type or an impossible size is a ModelConfigError that names the path of the key.
@@ -35,12 +35,12 @@ def _require(met: bool, key: str, message: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AudioConfig:
-    """What a window is."""
+    """The sampling rate of a model, its window and its hop."""
 
     rate: int
     """Sampling rate of the model, in hertz."""
     window: int
-    """Samples that one frame is computed from."""
+    """Samples of a window, from which one frame is computed."""
     hop: int
     """Samples from the start of one window to the start of the next."""
 
@@ -56,20 +56,20 @@ class AudioConfig:
 
 @dataclass(frozen=True, slots=True)
 class LevelConfig:
-    """How the samples of a window are brought to the scale that the model was trained on."""
+    """How samples are scaled before the spectrogram is computed."""
 
     default: str | float
     """Name of a level (see `edgevoice.levels`), or a number: a fixed gain."""
     step: int
     """Samples between two updates of the running level; windows and hops are multiples of it."""
     mean_rate: float
-    """Share of the way, 0..1, that the running mean goes to the mean of each step."""
+    """Share, 0..1, of the distance to the mean of a step by which the running mean moves."""
     decay: float
     """Factor, 0..1, by which the running peak falls at each step."""
     peak_floor: float
-    """Smallest running peak, at least 2^-15."""
+    """Smallest value of the running peak, at least 2^-15."""
     peak_constant: float = 0.0
-    """Added to the peak by `window` and `utterance`; where it is 0, they divide by at least 2^-15."""
+    """Added to the peak by the levels `window` and `utterance`; where it is 0, they divide by at least 2^-15."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, str):
@@ -83,7 +83,7 @@ class LevelConfig:
 
 @dataclass(frozen=True, slots=True)
 class BandsConfig:
-    """The frequency rows of a spectrogram."""
+    """How the bins of an FFT are combined into bands."""
 
     scale: Literal["slaney", "bins"]
     """`slaney`: triangles of unit area, evenly spaced on Slaney's Mel scale; `bins`: the first bins of the FFT."""
@@ -96,7 +96,7 @@ class BandsConfig:
 
 @dataclass(frozen=True, slots=True)
 class LogarithmConfig:
-    """Natural logarithm of max(value, floor)."""
+    """The natural logarithm of max(value, floor)."""
 
     floor: float
 
@@ -106,26 +106,26 @@ class LogarithmConfig:
 
 @dataclass(frozen=True, slots=True)
 class SpectrogramConfig:
-    """From the samples of one window to its standardised image."""
+    """How a window's samples become a standardised spectrogram."""
 
     fft: int
-    """Samples of each column."""
+    """Samples that one column is computed from."""
     step: int
-    """Samples from one column to the next."""
+    """Samples from the start of one column to the start of the next."""
     taper: Literal["hann", "rectangular"]
-    """Weights over a column's samples; Hann is the periodic one."""
+    """The taper of a column's samples; Hann means the periodic window."""
     padding: int
-    """Zeros put on both sides of the window."""
+    """Zeros added at both ends of the window."""
     bands: BandsConfig
     spectrum: Literal["power", "magnitude"]
     logarithm: LogarithmConfig | None
     offset: float
-    """Standardised value: (x + offset) / divisor."""
+    """Standardisation: (x + offset) / divisor."""
     divisor: float
     trim: tuple[int, int] = (0, 0)
-    """Samples left out at the start and at the end of the window, before padding."""
+    """Samples removed at the start and at the end of the window, before padding."""
     blank: int = 0
-    """Columns of zeros put after the last one."""
+    """Columns of zeros added after the last column."""
 
     def __post_init__(self) -> None:
         name = "spectrogram"
@@ -141,7 +141,7 @@ class SpectrogramConfig:
 
 @dataclass(frozen=True, slots=True)
 class FeaturesConfig:
-    """How many numbers a frame has."""
+    """How many numbers a frame has: bottleneck and errors."""
 
     bottleneck: int
     error: int
@@ -161,7 +161,7 @@ class TypicalConfig:
 
 
 class FrozenDict(dict[str, Any]):
-    """A dictionary that cannot be changed, unlike a MappingProxyType one that can be copied and pickled."""
+    """A read-only dictionary. Unlike a MappingProxyType, it can be copied and pickled."""
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("the configuration of a model cannot be changed")
@@ -174,7 +174,7 @@ class FrozenDict(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """One `model.json`."""
+    """The content of one `model.json`."""
 
     name: str
     version: str
@@ -185,15 +185,15 @@ class ModelConfig:
     spectrogram: SpectrogramConfig
     features: FeaturesConfig
     files: Mapping[str, str] = field(hash=False)
-    """Names of the files that running needs, and their `sha256:` digests."""
+    """Names of the files that are needed to run the model, with their `sha256:` digests."""
     origin: Mapping[str, Any] = field(hash=False)
-    """What the model was made from: for people, not for the code."""
+    """How the model was made. It is for people; the runtime does not read it."""
     training: Mapping[str, str] = field(hash=False, default_factory=FrozenDict)
-    """Names and digests of the files that training needs, which may be absent."""
+    """Names and digests of the files that training needs; they may be absent."""
     typical: TypicalConfig | None = None
-    """What the descriptors are like for speech: what a live picture needs."""
+    """Mean and spread of the descriptors over speech, to which a live picture can be scaled."""
     batch_statistics: bool = False
-    """Whether batch norms use the statistics of all windows of a recording: `compat.disvoice` alone loads such a model."""
+    """Whether batch norms use the statistics of all windows of a recording; only `compat.disvoice` loads such a model."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -242,7 +242,7 @@ class ModelConfig:
 
     @property
     def columns(self) -> int:
-        """Columns of the spectrogram, blank ones included."""
+        """Columns of the spectrogram, including blank ones."""
         spectrogram = self.spectrogram
         samples = self.audio.window - sum(spectrogram.trim) + 2 * spectrogram.padding
         return (samples - spectrogram.fft) // spectrogram.step + 1 + spectrogram.blank
@@ -278,11 +278,11 @@ class ModelConfig:
         return _read(cls, data, "")
 
     def settings(self) -> dict[str, Any]:
-        """The sections that decide what the networks are given, as in `to_dict`: audio, level and spectrogram."""
+        """The sections that decide the input of the networks, as in `to_dict`: audio, level and spectrogram."""
         return {name: _plain(getattr(self, name)) for name in ("audio", "level", "spectrogram")}
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as plain dictionaries, lists, strings and numbers, ready for JSON."""
+        """The configuration as dictionaries, lists, strings and numbers for JSON."""
         data = _plain(self)
         return {"format": data.pop("format"), **data}
 
@@ -298,14 +298,14 @@ def _check_file(key: str, name: str, digest: str) -> None:
 
 
 def _frozen(value: Any) -> Any:
-    """Dictionaries and lists, as JSON has them, made immutable."""
+    """Make dictionaries and lists from JSON immutable."""
     if isinstance(value, Mapping):
         return FrozenDict({key: _frozen(item) for key, item in value.items()})
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def is_model_name(name: str) -> bool:
-    """Whether a model can have that name: letters, digits, `-`, `_` and `.`, but not punctuation alone."""
+    """Whether a name is allowed for a model: letters, digits, `-`, `_` and `.`, with at least one letter or digit."""
     return name.replace("-", "").replace("_", "").replace(".", "").isalnum()
 
 

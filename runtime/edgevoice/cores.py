@@ -1,4 +1,4 @@
-"""Processor cores: how many a process has."""
+"""The number of processor cores of a process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def usable_cores() -> int:
-    """Processor cores that this process may use, 1 or more."""
+    """The number of processor cores that this process may use, 1 or more."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -36,7 +36,7 @@ class EdgeVoiceError(Exception):
     """Root of all errors that EdgeVoice raises on purpose."""
 
     exit_code: ClassVar[int] = 1
-    """1 where the work failed, 2 where what was asked for cannot be done here."""
+    """The exit code: 1 where the work failed, 2 where the request cannot be carried out here."""
 
 
 class AudioError(EdgeVoiceError):
@@ -78,21 +78,21 @@ class ModelFilesError(ModelError, OSError):
 
 
 class ModelUseError(ModelError, ValueError):
-    """The model cannot be used in this way, as a whole-file model in a stream."""
+    """The model cannot be used in this way, such as a model of whole recordings in a stream."""
 
 
 class DeviceError(EdgeVoiceError):
-    """What computes is missing, or cannot do it."""
+    """The hardware or software that computes is missing or unsuitable."""
 
     exit_code = 2
 
 
 class MissingPackageError(DeviceError, ImportError):
-    """A package that this use needs is not installed; the message says how to install it."""
+    """A package that is needed here is not installed; the message says how to install it."""
 
 
 class ProviderError(DeviceError, RuntimeError):
-    """The device asked for cannot compute with the ONNX Runtime at hand."""
+    """The device cannot compute with the installed ONNX Runtime."""
 
 
 class DeviceMemoryError(DeviceError, MemoryError):
@@ -102,13 +102,13 @@ class DeviceMemoryError(DeviceError, MemoryError):
 
 
 class ClusterError(DeviceError, ConnectionError):
-    """A scheduler or the workers of a cluster are lost, or are not as the work needs them."""
+    """The scheduler or the workers of a cluster are lost, or do not match this process."""
 
     exit_code = 1
 
 
 class MicrophoneError(EdgeVoiceError):
-    """What captures is unknown, busy or gone."""
+    """The microphone is unknown, busy or lost."""
 
     exit_code = 2
 
@@ -128,7 +128,7 @@ class MicrophoneLostError(MicrophoneError, OSError):
 
 
 class StreamError(EdgeVoiceError, RuntimeError):
-    """A stream was used out of order, as push after finish."""
+    """A stream was used in the wrong order, such as a push after finish."""
 
 
 class ArgumentError(EdgeVoiceError, ValueError):
@@ -142,4 +142,4 @@ class OutputError(EdgeVoiceError, OSError):
 
 
 class EdgeVoiceWarning(UserWarning):
-    """The input is odd and was used all the same; the message says how."""
+    """The input is unusual, and was used nevertheless; the message says how."""

@@ -48,7 +48,7 @@ _MOST_WORKERS = 8  # each takes 20 MB
 
 
 class Typical(NamedTuple):
-    """Mean and spread of each descriptor over the speech that a model was validated on, in the order of a frame."""
+    """Mean and spread of each descriptor over the speech with which a model was validated, in the order of a frame."""
 
     mean: Array
     """float32 (descriptors,)"""
@@ -92,7 +92,7 @@ def load(
 
 
 def layout_of(config: ModelConfig, descriptors: str = "all") -> Layout:
-    """What a frame's numbers will be, known before the model is loaded: `descriptors` as `load` takes them."""
+    """The layout of the frames, known before the model is loaded; `descriptors` as in `load`."""
     bottleneck = config.features.bottleneck if descriptors != "error" else 0
     error = config.features.error if descriptors != "bottleneck" else 0
     return Layout(bottleneck, error, config.audio.rate, config.audio.window)
@@ -145,12 +145,12 @@ class Extractor:
 
     @property
     def config(self) -> ModelConfig:
-        """What `model.json` says."""
+        """The content of `model.json`."""
         return self._folder.config
 
     @property
     def folder(self) -> ModelFolder:
-        """The model folder that it was loaded from."""
+        """The model folder that was loaded."""
         return self._folder
 
     @property
@@ -160,7 +160,7 @@ class Extractor:
 
     @property
     def concurrency(self) -> int:
-        """How many computations run at the same time without waiting for each other, 1 or more.
+        """How many computations can run at the same time without waiting for each other, 1 or more.
 
         On the CPU the cores that the process may use, divided by the threads of one computation; on devices where one
         computation uses all of it, 1.
@@ -170,12 +170,12 @@ class Extractor:
 
     @property
     def layout(self) -> Layout:
-        """What a frame's numbers are: counts, names, rate."""
+        """The layout of a frame: counts, names and rate."""
         return self._layout
 
     @property
     def typical(self) -> Typical | None:
-        """What each descriptor is like over speech, so that a live picture can be scaled; None where the model does not say.
+        """Mean and spread of each descriptor over speech, to scale a live picture; None where the model has none.
 
         A picture of `(frame.values - typical.mean) / typical.spread` shows what changes: unscaled, each descriptor is a
         stripe of its own brightness.
@@ -189,7 +189,7 @@ class Extractor:
 
     @property
     def batches(self) -> bool:
-        """Whether several windows are computed in one run; False where a window's bits would depend on its batch."""
+        """Whether several windows are computed in one run; False where the bits of a window would depend on its batch."""
         return self._networks.runs_at_once(self._pipeline.batch)
 
     def stream(
@@ -202,7 +202,7 @@ class Extractor:
         channel: int | None = None,
         group: StreamGroup | None = None,
     ) -> Stream:
-        """A stream for one live source.
+        """Make a stream for one live source.
 
         Args:
             rate: sampling rate of what will be pushed, in hertz; the model's if None.
@@ -232,7 +232,7 @@ class Extractor:
         return stream
 
     def group(self) -> StreamGroup:
-        """A group for many live sources on one thread, whose windows are computed together: see `stream(group=...)`."""
+        """Make a group for many live sources in one thread, whose windows are computed together: see `stream(group=...)`."""
         return StreamGroup(self._pipeline)
 
     def extract(
@@ -248,7 +248,7 @@ class Extractor:
         workers: int | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> Features:
-        """Features of a whole recording: a stream that is fed with it, the same bits as live on the CPU.
+        """Compute the features of a whole recording, on the CPU with the same bits as a stream gives.
 
         Args:
             audio: a path, an open binary file that can be sought, (samples, rate), or a source that is open already.
@@ -298,7 +298,7 @@ class Extractor:
         channel: int | str | None = None,
         pad: bool = False,
     ) -> Recipe:
-        """What decides the numbers that `extract` gives with these arguments, and what is recorded with them."""
+        """The recipe of what `extract` gives with these arguments."""
         return Recipe.of(
             self.config,
             device=self.device,
@@ -323,7 +323,7 @@ class Extractor:
         progress: Callable[[int], object] | None = None,
         dataset: str | os.PathLike[str] | None = None,
     ) -> Any:
-        """Features of a corpus, as a `pandas.DataFrame` indexed by `file`, `start` and `end`, as audformat has it.
+        """Compute the features of a corpus as a `pandas.DataFrame` with an audformat index: `file`, `start` and `end`.
 
         Rows have the numbers that `extract` gives for the same file, start, end and channel. Those that fail are left out:
         a warning counts them, `attrs["failed"]` lists them with their reasons; `attrs["recipe"]` is what made the table.
@@ -354,7 +354,7 @@ class Extractor:
         return corpus_frame(self, index, root, static, Reading(level, hop, channel, pad), jobs, progress, dataset)
 
     def encode(self, window: NDArray[Any]) -> Array:
-        """Bottleneck of windows whose samples have the model's level already: the shortest way through the encoder.
+        """Compute the bottleneck of windows that are at the model's level already: the shortest way through the encoder.
 
         Args:
             window: (window,) or (n, window), dtypes as `Stream.push`.
@@ -368,7 +368,7 @@ class Extractor:
         return self._each(window, lambda workspace, count: workspace.bottleneck(count))
 
     def spectrogram(self, window: NDArray[Any]) -> Array:
-        """Standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
+        """Compute standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
 
         Raises:
             SamplesError: as `encode`.
@@ -376,7 +376,7 @@ class Extractor:
         return self._each(window, lambda workspace, count: workspace.spectrograms(count))
 
     def reconstruct(self, window: NDArray[Any]) -> Array:
-        """What the decoder makes of the windows' bottleneck, standardised: float32 (n, bands, columns).
+        """Decode the bottleneck of windows to standardised spectrograms: float32 (n, bands, columns).
 
         Raises:
             SamplesError: as `encode`.
@@ -387,7 +387,7 @@ class Extractor:
         return self._each(window, lambda workspace, count: workspace.reconstructions(count))
 
     def describe(self, window: NDArray[Any]) -> Array:
-        """Descriptors of windows at the model's level: float32 (n, descriptors), as the rows of `extract`.
+        """Compute the descriptors of windows at the model's level: float32 (n, descriptors), like rows of `extract`.
 
         Raises:
             SamplesError: as `encode`.
@@ -408,7 +408,7 @@ class Extractor:
         return Stream(windower, analysis, self._layout, rate, channels, channel)
 
     def _settled(self, level: Level, source: AudioSource, channel: int | None) -> Level:
-        """The level of a whole source at the model's rate, its tail included."""
+        """The level of a whole recording at the model's rate, including its tail."""
         count, total, low, high = 0, 0.0, np.inf, -np.inf
         for samples in resampled(source, self.config.audio.rate, channel):
             if len(samples):
@@ -418,14 +418,14 @@ class Extractor:
         return level.settled(total / count, low, high) if count else level
 
     def _workers(self, asked: int | None) -> int:
-        """Batches that `extract` computes at the same time."""
+        """The number of batches that `extract` computes at the same time."""
         asked = None if asked is None else whole_number("workers", asked, 1, _MOST)
         if not find_device(self.device).provider.concurrent:
             return 1
         return min(self.concurrency, _MOST_WORKERS) if asked is None else asked
 
     def _each(self, window: NDArray[Any], compute: Callable[[Workspace, int], Array]) -> Array:
-        """What a workspace computes of windows, batch by batch."""
+        """The function that computes the windows of a batch with a workspace."""
         windows, local = self._windows(window), self._local
         if not hasattr(local, "workspace"):
             local.workspace = self._pipeline.workspace()
@@ -438,7 +438,7 @@ class Extractor:
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _windows(self, window: NDArray[Any]) -> Array:
-        """Checked, (n, window)."""
+        """Check the windows: (n, window)."""
         size = self.config.audio.window
         if not isinstance(window, np.ndarray):
             raise SamplesError(f"windows have the type {type(window).__name__} and no shape, expected a NumPy array")
@@ -481,7 +481,7 @@ _loading = threading.Lock()
 
 
 def _loaded_once(*loaded_as: Any) -> Extractor:
-    """What an extractor is unpickled as: loaded once per process, however many copies of it arrive."""
+    """Load what a pickled extractor was loaded from, once per process."""
     with _loading:
         return _loaded(*loaded_as)
 
@@ -494,7 +494,7 @@ def _loaded(
 
 
 class _Peak:
-    """The highest sample of all channels of a source that has several."""
+    """The largest sample over all channels of a source that has several."""
 
     value = 0.0
 
@@ -502,7 +502,7 @@ class _Peak:
 def _fed(
     stream: Stream, source: AudioSource, pad: bool, progress: Callable[[float], object] | None, peak: _Peak
 ) -> Iterator[Features]:
-    """What a stream gives that is fed with a whole source."""
+    """The features of a whole source, from a stream."""
     for block in source.blocks():
         if source.channels > 1 and len(block):
             peak.value = max(peak.value, float(block.max()))

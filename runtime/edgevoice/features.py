@@ -1,4 +1,4 @@
-"""Frames, the features that they make up, and their functionals."""
+"""Frames, features (many frames of one source), and their functionals."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 FUNCTIONALS = ("mean", "std", "skewness", "kurtosis")
 
 _NUMBERS = 1 << 14
-"""Numbers computed at a time, so that hours of frames are not held several times over in float64."""
+"""How many numbers are computed at a time, so that hours of frames do not exist several times in float64."""
 
 _SHOWN = 4
-"""Frames, and numbers of each, that a notebook shows."""
+"""How many frames, and numbers of each, a notebook shows."""
 
 _DEGENERATE = 1e-7
-"""Standard deviation, relative to the mean, up to which a float32 column counts as constant."""
+"""A float32 column counts as constant up to this standard deviation, relative to its mean."""
 
 
 class Layout(NamedTuple):
-    """What the columns of a feature matrix are, and how positions become seconds."""
+    """The columns of a feature matrix, and how positions become seconds."""
 
     bottleneck: int
-    """Columns of the bottleneck, which come first; 0 where they were not asked for."""
+    """Columns of the bottleneck, which come first; 0 where it was not asked for."""
     error: int
-    """Columns of the errors, one for each band; 0 where they were not asked for."""
+    """Columns of the errors, one per band; 0 where they were not asked for."""
     rate: int
-    """Sampling rate that positions count in, in hertz."""
+    """Sampling rate in which positions count, in hertz."""
     window: int
     """Samples of a window."""
 
@@ -62,24 +62,24 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Frame:
-    """The descriptors of one window, with its place in time. Its array is read-only."""
+    """The descriptors of one window, with its place in time. The array is read-only."""
 
     index: int
-    """Number of the window, from 0 where reading began; lost windows are counted too."""
+    """Number of the window, counted from 0 where reading began; lost windows count too."""
     values: NDArray[np.float32]
     """(descriptors,): bottleneck, then errors."""
     position: int
-    """First sample of the window, at the model's rate, lost samples included."""
+    """Position of the first sample of the window, in samples at the model's rate, including lost samples."""
     silent: bool
-    """The window's peak, its offset taken off, is below one step of 16-bit audio."""
+    """Whether the window's peak, after its offset is subtracted, is below one step of 16-bit audio."""
     gap: bool
     """Whether some of the window's samples were lost; zeros replace them."""
     loudness: float
     """Root mean square of the window before any gain, in dB of full scale; -200 for digital silence."""
     offset: float
-    """What the level subtracted from the window's samples."""
+    """The offset that the level subtracted from the samples."""
     gain: float
-    """What the level multiplied them by then."""
+    """The gain by which the level then multiplied them."""
     layout: Layout
 
     def __post_init__(self) -> None:
@@ -116,11 +116,11 @@ class Frame:
         return (self.position + self.layout.window) / self.layout.rate
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists, ready for JSON. `time` and `latency` are those of live frames, and None here."""
+        """The frame as numbers and lists for JSON. `time` and `latency` are None here; live frames have them."""
         return {**self.place(), "bottleneck": self.bottleneck.tolist(), "error": self.error.tolist()}
 
     def place(self) -> dict[str, Any]:
-        """All but the descriptors, ready for JSON."""
+        """Everything except the descriptors, for JSON."""
         return {
             "index": self.index,
             "position": self.position,
@@ -141,26 +141,26 @@ class Features:
     values: NDArray[np.float32]
     """(frames, descriptors): bottleneck, then errors."""
     index: NDArray[np.int64]
-    """(frames,): numbers of the windows, from 0 where reading began; lost windows are counted too."""
+    """(frames,): numbers of the windows, counted from 0 where reading began; lost windows count too."""
     position: NDArray[np.int64]
-    """(frames,): first samples of the windows, at the model's rate."""
+    """(frames,): positions of the windows' first samples, in samples at the model's rate."""
     silent: NDArray[np.bool_]
-    """(frames,): the peak, the offset taken off, is below one step of 16-bit audio."""
+    """(frames,): whether the peak, after the offset is subtracted, is below one step of 16-bit audio."""
     gap: NDArray[np.bool_]
-    """(frames,): touches lost samples."""
+    """(frames,): whether the window contains lost samples."""
     loudness: NDArray[np.float64]
     """(frames,): root mean square before any gain, in dB of full scale; -200 for digital silence."""
     offset: NDArray[np.float64]
-    """(frames,): what the level subtracted from the windows' samples."""
+    """(frames,): offsets that the level subtracted from the samples."""
     gain: NDArray[np.float64]
-    """(frames,): what the level multiplied them by then."""
+    """(frames,): gains by which the level then multiplied them."""
     layout: Layout
     source: str = ""
-    """Name of the file that they are of; empty for live frames."""
+    """Name of the file; empty for live frames."""
     extent: tuple[float, float] | None = None
-    """Where reading the source began and ended, in seconds; None for live frames."""
+    """Start and end of what was read, in seconds; None for live frames."""
     recipe: Recipe | None = None
-    """What made them; None for live frames."""
+    """The recipe that describes how they were computed; None for live frames."""
 
     def __repr__(self) -> str:
         return f"<Features: {len(self)} frames of {self.values.shape[1]} descriptors>"
@@ -192,7 +192,7 @@ class Features:
 
     @property
     def functional_names(self) -> list[str]:
-        """Names of what `functionals` returns."""
+        """Names of the numbers that `functionals` returns."""
         return self.layout.functional_names
 
     def functionals(self) -> NDArray[np.float32]:
@@ -233,7 +233,7 @@ class Features:
         return draw_comparison([(self.source, self)], self.recipe.model if self.recipe else "")
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: how many there are, and the first of them."""
+        """HTML for notebooks: the number of frames, and the first of them."""
         told = f"{len(self)} frames of {self.values.shape[1]} descriptors"
         numbers = self.names[:_SHOWN]
         titles = ["start, s", "end, s", "loudness, dB", "silent", "gap", *numbers]
@@ -259,7 +259,7 @@ class Features:
     def __getitem__(self, chosen: slice | Sequence[int] | Sequence[bool] | NDArray[Any]) -> Features: ...
 
     def __getitem__(self, chosen: Any) -> Frame | Features:
-        """One frame for a whole number; features for a slice, a list of numbers, or a mask, (frames,)."""
+        """Select frames: one frame for a whole number; features for a slice, a list of numbers, or a mask (frames,)."""
         if hasattr(chosen, "__index__") and np.ndim(chosen) == 0:
             columns = {name: getattr(self, name)[chosen] for name in _COLUMN_NAMES}
             values = columns.pop("values")
@@ -273,7 +273,7 @@ class Features:
 
     @classmethod
     def join(cls, blocks: Iterable[Features], layout: Layout) -> Features:
-        """The frames of several blocks, in order; blocks are let go as they come, so that nothing is held twice."""
+        """Join blocks of frames in order. Each block is released once it is copied, so that nothing is held twice."""
         if isinstance(blocks, list) and len(blocks) == 1:
             return cast("Features", blocks[0])
         # Columns are over-allocated and resized together: small arrays kept for each block would fragment the heap
@@ -316,7 +316,7 @@ def functionals(values: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _selection(chosen: Any, count: int) -> NDArray[Any]:
-    """Whole numbers or a mask, checked."""
+    """Check whole numbers or a mask."""
     array = np.asarray(chosen)
     if array.shape == (0,):
         return array.astype(np.int64)
@@ -340,7 +340,7 @@ def _resize(columns: dict[str, NDArray[Any]], length: int) -> None:
 
 
 def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The four of each column, (4, columns)."""
+    """The four functionals of each column, (4, columns)."""
     mean = values.mean(axis=0)
     deviation = values - mean
     squared = deviation * deviation

@@ -1,4 +1,4 @@
-"""From the samples of a window to its standardised spectrogram, in NumPy."""
+"""Computes the standardised spectrogram of a window's samples, in NumPy."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ Floats = NDArray[np.float64]
 
 
 _CACHE = 3 << 16
-"""Bytes of samples that are transformed together: with all that is made of them they stay in a core's second cache."""
+"""Bytes of samples that are transformed together: with all intermediate results, they fit into a core's second-level
+cache.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Buffers that one thread reuses from window to window; made by `FrontEnd.scratch`."""
+    """Buffers that one thread reuses for all windows; made by `FrontEnd.scratch`."""
 
     padded: Floats
-    """(samples + 2 padding,): the padding stays zero."""
+    """(samples + 2 padding,): the padding is always zero."""
     segments: Floats
-    """(columns, fft): the overlapping parts of `padded`, a view."""
+    """(columns, fft): the overlapping segments of `padded`, a view."""
     tapered: Floats
-    """(block, fft): as many columns as are computed together."""
+    """(block, fft): the columns that are computed together."""
     spectrum: NDArray[np.complex128]
-    """(bins, block): a bin's columns side by side, so that all that follows runs along rows."""
+    """(bins, block): each bin in a row, so that all later operations run along rows."""
     exact: Floats
-    """(bins, block): the power, before it is rounded."""
+    """(bins, block): the power before it is rounded to float32."""
     power: NDArray[np.float32]
     """(bins, block)"""
     weighted: NDArray[np.float32]
@@ -58,7 +60,7 @@ class FrontEnd:
         self._filled = (samples - config.fft) // config.step + 1
         self.window = audio.window
         self.shape = (config.bands.count, self._filled + config.blank)
-        """(bands, columns) of one spectrogram."""
+        """(bands, columns): the shape of one spectrogram."""
         # Blocks of one size: the last begins early enough to be full, and computes some columns again.
         self._block = math.ceil(self._filled / math.ceil(self._filled * config.fft * 8 / _CACHE))
         starts = [*range(0, self._filled - self._block, self._block), self._filled - self._block]
@@ -72,7 +74,7 @@ class FrontEnd:
         self._offset, self._divisor = np.float32(config.offset), np.float32(config.divisor)
 
     def scratch(self) -> Scratch:
-        """New buffers for one thread."""
+        """Make buffers for one thread."""
         config, block, bins = self.config, self._block, self.config.fft // 2 + 1
         padded = np.zeros(self._last - self._first + 2 * config.padding)
         return Scratch(
@@ -94,7 +96,7 @@ class FrontEnd:
         scratch: Scratch | None = None,
         out: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
-        """Spectrograms of windows.
+        """Compute spectrograms of windows.
 
         Args:
             windows: float32 or float64 (n, window).
@@ -141,7 +143,7 @@ class FrontEnd:
         np.divide(out, self._divisor, out=out)
 
     def _transform(self, segments: Floats, scratch: Scratch) -> None:
-        """Put the spectrum of segments (block, fft) into `scratch.power`."""
+        """Write the spectrum of segments (block, fft) to `scratch.power`."""
         if self._taper is not None:
             np.copyto(scratch.tapered, segments)
             segments = np.multiply(scratch.tapered, self._taper, out=scratch.tapered)
@@ -155,7 +157,7 @@ class FrontEnd:
 
 
 class _BandSums:
-    """Sums of weighted bins, one per band, whose bits do not depend on what is computed beside them.
+    """Sums of weighted bins, one per band, whose bits do not depend on which columns are computed together.
 
     A triangle covers few bins (1 to 12 of 257), so a matrix product would mostly multiply zeros, and BLAS picks its order
     of addition by the shape. Here the j-th bins of all bands are gathered together, the widest bands first, and added as
@@ -163,7 +165,7 @@ class _BandSums:
     """
 
     def __init__(self, filters: Floats, columns: int) -> None:
-        """Take filters (bands, bins)."""
+        """Prepare the sums for filters (bands, bins)."""
         counts = np.count_nonzero(filters, axis=1)
         if counts.min() == 0:
             raise ModelConfigError(
@@ -180,7 +182,7 @@ class _BandSums:
         self.weights = len(self._bins)
 
     def sum(self, power: NDArray[np.float32], weighted: NDArray[np.float32], sums: NDArray[np.float32]) -> None:
-        """Add up power (bins, columns) into sums (bands, columns), the widest bands first, by way of a buffer."""
+        """Add the power (bins, columns) of each band to sums (bands, columns), sorted by the width of the bands."""
         # mode="clip": with the default, NumPy buffers the output in case an index is out of range.
         np.take(power, self._bins, axis=0, out=weighted, mode="clip")
         np.multiply(weighted, self._weights, out=weighted)
@@ -191,7 +193,7 @@ class _BandSums:
         np.copyto(sums, weighted[: len(sums)])
 
     def sort(self, sums: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Put what `sum` gave into the order of the bands."""
+        """Sort the result of `sum` by bands."""
         np.take(sums, self._place, axis=0, out=out, mode="clip")
 
 
@@ -219,7 +221,7 @@ def mel_corners(bands: BandsConfig) -> Floats:
 
 
 def band_of(hertz: float, low: float, high: float, count: int) -> float:
-    """Where a frequency lies among `count` bands of Slaney's Mel scale from low to high: 0 at low, count at high."""
+    """The position of a frequency among `count` bands of Slaney's Mel scale between low (0) and high (count)."""
     bottom, top = _hertz_to_mel(low), _hertz_to_mel(high)
     return count * (_hertz_to_mel(hertz) - bottom) / (top - bottom)
 

@@ -98,7 +98,7 @@ class Networks:
 
     @property
     def on_device(self) -> bool:
-        """Whether spectrograms are made where the networks are, so that a `chain` can be had."""
+        """Whether spectrograms are computed on the device, so that `chain` can be used."""
         return self._front_end is not None
 
     @property
@@ -106,11 +106,11 @@ class Networks:
         return ["bottleneck", *(["error"] if self._decoder else [])]
 
     def batch_size(self, count: int) -> int:
-        """The size of the batch that so many windows are computed in."""
+        """The size of the batch in which so many windows are computed."""
         return next((size for size in self._sizes if size >= count), count)
 
     def chain(self, size: int) -> Chain:
-        """Front end and networks with buffers of their own for batches of one size."""
+        """Front end and networks with their own buffers, for batches of one size."""
         shapes = {
             "samples": (size, self.window),
             "spectrogram": (size, *self._image),
@@ -124,19 +124,19 @@ class Networks:
         return Chain(sessions, shapes, self._device)
 
     def encode(self, spectrograms: Array) -> Array:
-        """Bottleneck, float32 (n, units), of spectrograms, float32 (n, 1, bands, columns)."""
+        """Encode spectrograms, float32 (n, 1, bands, columns), to the bottleneck, float32 (n, units)."""
         return self._run(self._encoder, "bottleneck", {"spectrogram": spectrograms})
 
     def error(self, bottleneck: Array, spectrograms: Array) -> Array:
-        """Reconstruction error by band, float32 (n, bands)."""
+        """Decode the bottleneck to reconstruction errors, float32 (n, bands)."""
         return self._run(self._decoder, "error", {"bottleneck": bottleneck, "spectrogram": spectrograms})
 
     def reconstruct(self, bottleneck: Array, spectrograms: Array) -> Array:
-        """Standardised reconstruction, float32 (n, 1, bands, columns)."""
+        """Decode the bottleneck to standardised spectrograms, float32 (n, 1, bands, columns)."""
         return self._run(self._decoder, "reconstruction", {"bottleneck": bottleneck, "spectrogram": spectrograms})
 
     def runs_at_once(self, count: int) -> bool:
-        """Whether so many windows are computed in one run: not where that would change their bits."""
+        """Whether so many windows are computed in one run; False where that would change their bits."""
         if self._any_size:
             return True
         if count not in self._tried:
@@ -146,7 +146,7 @@ class Networks:
         return self._tried[count]
 
     def _has_same_bits(self, count: int) -> bool:
-        """Whether windows have the bits in a batch of this size that they have alone.
+        """Test whether windows have the same bits in a batch of this size as alone.
 
         Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
         """
@@ -157,7 +157,7 @@ class Networks:
         return all(found.tobytes() == wanted.tobytes() for found, wanted in zip(batch, alone, strict=True))
 
     def _probe(self, count: int, seed: int = 0, images: Array | None = None) -> list[Array]:
-        """What the networks make of noise: bottleneck, error, reconstruction."""
+        """Outputs of the networks for noise: bottleneck, error, reconstruction."""
         images = self._images(count, seed) if images is None else images
         code = self._run_once(self._encoder, ["bottleneck"], {"spectrogram": images})
         if self._decoder is None:
@@ -193,7 +193,7 @@ _with_threads: weakref.WeakSet[Networks] = weakref.WeakSet()
 
 
 def _keep_in_child() -> None:
-    """Never end the sessions that a forked child has of its parent: ending one waits for threads that are not there."""
+    """Keep the sessions of a forked child for ever: ending one would wait for threads that exist in the parent only."""
     import ctypes  # loaded here: few programs fork
 
     for networks in _with_threads:
@@ -205,7 +205,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Chain:
-    """Front end, encoder and decoder on a device, bound to buffers there that hold a batch of one size.
+    """Front end, encoder and decoder on a device, bound to buffers there for batches of one size.
 
     Samples go up, and what is asked for comes down. Only one thread may use it at a time; the sessions are shared.
     """
@@ -226,7 +226,7 @@ class Chain:
                 self._buffer(name)
 
     def run(self, samples: Array, wanted: Iterable[str]) -> list[Array]:
-        """What is wanted of a batch of samples at their level, (n, window), as new arrays.
+        """Compute outputs for a batch of samples at the model's level, (n, window), as new arrays.
 
         Args:
             samples: float32, as many as the buffers hold.
@@ -265,7 +265,7 @@ class Chain:
 
 @contextmanager
 def _failures(device: Device, count: int) -> Iterator[None]:
-    """Turn what ONNX Runtime raises while it computes into errors of a device."""
+    """Convert errors that ONNX Runtime raises while it computes to errors of a device."""
     try:
         yield
     except EdgeVoiceError:
@@ -279,7 +279,7 @@ def _failures(device: Device, count: int) -> Iterator[None]:
 
 
 def _all_at_once(function: Callable[[str], Any], values: Iterable[str]) -> list[Any]:
-    """What a function gives for each value, a thread for each: half of a process's start is the opening of sessions.
+    """Call a function for each value in its own thread, because opening sessions takes half of the start of a process.
 
     A pool of `concurrent.futures` would cost a twentieth of that start, for its import alone.
     """

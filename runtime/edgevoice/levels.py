@@ -21,7 +21,7 @@ from edgevoice.errors import ArgumentError, ModelConfigError
 
 Floats = NDArray[np.float64]
 Track = Callable[[int, int], tuple[float, float]]
-"""Offset and gain of the window samples[start:end] of a recording that is in memory."""
+"""Computes offset and gain of the window samples[start:end] of a recording in memory."""
 
 
 class Steps(NamedTuple):
@@ -34,7 +34,7 @@ class Steps(NamedTuple):
 
     @classmethod
     def measure(cls, samples: NDArray[np.floating], step: int) -> Steps:
-        """Statistics of samples (steps * step,), each step alone: the same bits in one call or in many."""
+        """Compute the statistics of samples (steps * step,) step by step: the bits do not depend on the number of steps."""
         rows = samples.reshape(-1, step)
         # Cast before summing: a reduction that casts on the way works through a buffer whose borders depend on the call.
         exact = rows.astype(np.float64)
@@ -52,7 +52,7 @@ class Level(ABC):
     """
 
     name: ClassVar[str]
-    """What users call it."""
+    """The name of the level."""
     needs_whole: ClassVar[bool] = False
     """Whether the whole source must be known before its first window: see `settled`."""
 
@@ -61,10 +61,10 @@ class Level(ABC):
         self.reset()
 
     def reset(self) -> None:  # noqa: B027 - most levels have nothing to forget
-        """Forget the source."""
+        """Reset the level for a new source."""
 
     def settled(self, mean: float, low: float, high: float) -> Level:  # noqa: ARG002
-        """The level once mean, lowest and highest sample of the whole source are known; itself where they do not matter."""
+        """The level after mean, lowest and highest sample of the whole source are known; most levels return themselves."""
         return self
 
     def follow(self, steps: Steps, lost: NDArray[np.bool_]) -> tuple[Floats, Floats]:  # noqa: ARG002
@@ -88,7 +88,7 @@ class Level(ABC):
 
     @abstractmethod
     def track(self, samples: NDArray[np.float32]) -> Track:
-        """Offset and gain of any window of a recording in memory, float32 (samples,), at any place: for training."""
+        """A function that gives offset and gain of any window of a recording in memory, float32 (samples,), for training."""
 
 
 class Running(Level):
@@ -101,7 +101,7 @@ class Running(Level):
     name = "running"
 
     def reset(self) -> None:
-        """Forget the source."""
+        """Reset the level for a new source."""
         self._mean: float | None = None
         self._peak = self._config.peak_floor
 
@@ -111,7 +111,7 @@ class Running(Level):
         return offset, np.divide(1.0, peak, out=peak)
 
     def track(self, samples: NDArray[np.float32]) -> Track:
-        """The state after the last whole step of a window, its peak raised by the samples that come after that step."""
+        """The state after the last complete step of a window, with the peak raised by the samples that follow that step."""
         step = self._config.step
         whole = samples[: len(samples) // step * step]
         follower = Running(self._config)
@@ -143,19 +143,19 @@ class Running(Level):
 
 
 class Window(Level):
-    """Mean and peak of each window."""
+    """The level of each window comes from its own mean and peak."""
 
     name = "window"
 
     def of_windows(self, steps: Steps, offset: Floats, gain: Floats) -> tuple[Floats, Floats]:  # noqa: ARG002
-        """From the windows' own steps."""
+        """Compute it from the windows' own steps."""
         # Row by row: a reduction over two dimensions need not add in the same order for one row and for many.
         mean = np.array([np.add.reduce(row) / len(row) for row in steps.mean])
         edges = zip(mean.tolist(), steps.low.min(axis=1).tolist(), steps.high.max(axis=1).tolist(), strict=True)
         return mean, np.array([inverse_peak(*values, self._config) for values in edges])
 
     def track(self, samples: NDArray[np.float32]) -> Track:
-        """From the window's own samples."""
+        """Compute it from the window's own samples."""
 
         def at(start: int, end: int) -> tuple[float, float]:
             window = samples[start:end]
@@ -166,7 +166,7 @@ class Window(Level):
 
 
 class Utterance(Level):
-    """Mean and peak of the whole source, as in DisVoice."""
+    """The level comes from mean and peak of the whole source, as in DisVoice."""
 
     name = "utterance"
     needs_whole = True
@@ -176,13 +176,13 @@ class Utterance(Level):
         return Fixed(self._config, mean, inverse_peak(mean, low, high, self._config))
 
     def track(self, samples: NDArray[np.float32]) -> Track:
-        """From all samples of the recording."""
+        """Compute it from all samples of the recording."""
         mean = float(samples.mean(dtype=np.float64))
         return self.settled(mean, float(samples.min()), float(samples.max())).track(samples)
 
 
 class Fixed(Level):
-    """One offset and gain for every window: a gain that the user gives, or what a whole source was measured to have."""
+    """One offset and gain for every window: a gain that the user gives, or the values measured over a whole source."""
 
     name = "a number"
 
@@ -191,20 +191,20 @@ class Fixed(Level):
         self._offset, self._gain = offset, gain
 
     def follow(self, steps: Steps, lost: NDArray[np.bool_]) -> tuple[Floats, Floats]:  # noqa: ARG002
-        """The same after each step."""
+        """The same values after each step."""
         return np.full(len(steps.mean), self._offset), np.full(len(steps.mean), self._gain)
 
     def track(self, samples: NDArray[np.float32]) -> Track:  # noqa: ARG002
-        """The same everywhere."""
+        """The same values for all windows."""
         return lambda _start, _end: (self._offset, self._gain)
 
 
 LEVELS: dict[str, type[Level]] = {level.name: level for level in (Running, Utterance, Window)}
-"""The levels that have a name."""
+"""The levels by name."""
 
 
 def find_level(option: str | float | None, config: LevelConfig) -> Level:
-    """A new level, as a user asks for it: by name, or a number, which is a fixed gain; None is the model's own.
+    """Make a level by its name, or from a number, which is a fixed gain; None is the model's own level.
 
     Raises:
         ArgumentError: another name, or a gain that is not in 2^-15..2^15.
@@ -224,7 +224,7 @@ def find_level(option: str | float | None, config: LevelConfig) -> Level:
 
 
 def live_option(config: LevelConfig) -> float | None:
-    """What to ask for where a model is to be tried live: its own level, or a gain of 1 where that needs the whole source."""
+    """The level with which to try a model live: its own, or a gain of 1 where its own needs the whole source."""
     return 1.0 if find_level(None, config).needs_whole else None
 
 

@@ -1,4 +1,4 @@
-"""A model folder: found by name or path, listed, verified."""
+"""Model folders: found by name or path, listed, verified."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ModelFolder:
         return cls(folder, ModelConfig.read(folder / CONFIG_FILE))
 
     def locate(self, name: str) -> Path:
-        """The path of one of its files, once its bytes agree with the digest in `model.json`.
+        """Find a file, after its bytes were compared with the digest in `model.json`.
 
         Raises:
             ModelFilesError: the file is missing, unreadable or altered, or keeps weights in another file.
@@ -71,7 +71,7 @@ class ModelFolder:
         return path
 
     def read(self, name: str) -> bytes:
-        """The bytes of one of its files, checked.
+        """Read a file, with the same checks.
 
         Raises:
             ModelFilesError: as `locate`.
@@ -79,7 +79,7 @@ class ModelFolder:
         return self.locate(name).read_bytes()
 
     def verify(self) -> None:
-        """Check every listed file; those for training only where they are there.
+        """Check all listed files; files for training only where they exist.
 
         Raises:
             ModelFilesError: as `locate`.
@@ -92,7 +92,7 @@ class ModelFolder:
 
 
 def search_path() -> list[Path]:
-    """Folders that hold model folders, in the order they are searched.
+    """Folders that are searched for model folders, in order.
 
     Those of the environment variable EDGEVOICE_MODELS; the user's data folder; the models shipped with the package, or,
     in a checkout, those at its root.
@@ -105,7 +105,7 @@ def search_path() -> list[Path]:
 
 
 def user_models() -> Path:
-    """The user's own model folders, by the platform's convention.
+    """The folder for the user's own model folders, by the convention of the platform.
 
     Raises:
         RuntimeError: the user has no home folder.
@@ -120,7 +120,7 @@ def user_models() -> Path:
 
 
 def shipped_models() -> Path:
-    """The models that come with EdgeVoice."""
+    """The folder with the models that come with EdgeVoice."""
     package = Path(__file__).resolve().parent
     checkout = package.parents[1]
     if package.parent.name == "runtime" and (checkout / "pyproject.toml").is_file():
@@ -129,7 +129,7 @@ def shipped_models() -> Path:
 
 
 def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> ModelFolder:
-    """The model folder of that name in `search_path()`, or at that path, or in that resource of a package.
+    """Find a model folder by its name in `search_path()`, by its path, or as a resource of a package.
 
     Raises:
         ModelNotFoundError: there is none; the message lists those there are, and the folders that were searched.
@@ -153,7 +153,7 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
 
 
 def _unpacked(resource: Traversable) -> Path:
-    """A folder of a package that is not in the file system, as in a zip file, copied there until the process ends."""
+    """Copy a resource that is not in the file system, such as one in a zip file, until the process ends."""
     # Loaded here: most programs have their models in the file system.
     import shutil
     import tempfile
@@ -170,7 +170,7 @@ def _unpacked(resource: Traversable) -> Path:
 
 
 def list_models() -> list[ModelFolder]:
-    """All readable model folders in `search_path()`, the first of each name, by name."""
+    """All readable model folders in `search_path()`, sorted by name; of equal names, the first."""
     found: dict[str, ModelFolder] = {}
     for folder in search_path():
         try:

@@ -1,4 +1,4 @@
-"""Providers: what ONNX Runtime can compute with, and what each of them needs. One row of `PROVIDERS` is one provider.
+"""Providers: the hardware that ONNX Runtime can use, and the settings for each kind.
 
 To add one, as Core ML or DirectML, add a row: the name that users give, ONNX Runtime's own name (its documentation lists
 them, with their options), the package that brings it, and how windows are batched. Then run `edgevoice bench --device NAME`
@@ -18,35 +18,37 @@ from edgevoice.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Provider:
-    """How one of ONNX Runtime's execution providers is used."""
+    """One of ONNX Runtime's execution providers, and how EdgeVoice uses it."""
 
     name: str
-    """What users call the device."""
+    """The name of the device for users."""
     execution: str
     """ONNX Runtime's name of the provider."""
     package: str
-    """The distribution that brings it."""
+    """The distribution that contains it."""
     install: str
-    """What to install."""
+    """What users have to install."""
     batch: int
-    """Windows computed together at most, where more than one is at hand."""
+    """Largest number of windows that are computed together."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """ONNX Runtime's options of the provider."""
+    """ONNX Runtime's options for the provider."""
     number_option: str = ""
-    """The option that takes the number of the device; empty where devices have none."""
+    """The option for the number of the device; empty where devices have no numbers."""
     sizes: tuple[int, ...] = ()
-    """Batches are filled up to the next of these sizes; empty where any size runs as well as any other."""
+    """Sizes to which batches are padded; empty where all sizes run equally well."""
     exact: bool = True
-    """Whether a window must have the same bits in any batch: it is tried, and where it fails windows run one by one."""
+    """Whether a window must have the same bits in any batch. This is tested; if it fails, windows run one by one."""
     concurrent: bool = True
     """Whether `extract` computes batches in several threads at once. On a GPU they would wait for Python's lock: each of the
     short calls to it gives the lock away, and gets it back up to 5 ms later."""
     graph_front_end: bool = False
-    """Whether `frontend.onnx` makes the spectrograms on the device, where a model folder has it; else NumPy makes them."""
+    """Whether `frontend.onnx` computes spectrograms on the device, where the model folder has it; else NumPy computes
+    them.
+    """
     memory: str = "cpu"
-    """ONNX Runtime's name of the memory that it computes in."""
+    """ONNX Runtime's name of the device's memory."""
     preload: bool = False
-    """Whether the provider's libraries come from other packages, and are loaded before the first session."""
+    """Whether the libraries of the provider come from other packages, and must be loaded before the first session."""
 
 
 _CPU_BATCH = 8  # enough to share the work of a call, few enough to stay in the caches
@@ -86,21 +88,21 @@ PROVIDERS = {
 }
 
 PACKAGES = tuple(provider.package for provider in PROVIDERS.values())
-"""Distributions that hold the same import package, `onnxruntime`, and overwrite each other."""
+"""Distributions that contain the same import package, `onnxruntime`, and overwrite each other."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """One device of a provider, as a user asked for it."""
+    """One device of a provider."""
 
     name: str
-    """As it was asked for: `cpu`, `cuda:1`."""
+    """The name as the user wrote it, such as `cpu` or `cuda:1`."""
     provider: Provider
     number: int
 
     @property
     def execution(self) -> list[tuple[str, dict[str, str]]]:
-        """Argument of a session: the provider with its options, then the CPU for operators that the provider lacks."""
+        """The argument for a session: the provider with its options, then the CPU for operators that the provider lacks."""
         provider, options = self.provider, dict(self.provider.options)
         if provider.number_option:
             options[provider.number_option] = str(self.number)
@@ -110,7 +112,7 @@ class Device:
 
 
 def find_device(name: str) -> Device:
-    """The device of that name: that of a provider, with a number where its devices have one (`cuda:1`).
+    """Find a device by the name of its provider, with a number where its devices have numbers (`cuda:1`).
 
     Raises:
         ArgumentError: there is no such provider, or its devices have no numbers.
@@ -123,7 +125,7 @@ def find_device(name: str) -> Device:
 
 
 def known_devices() -> str:
-    """The names of devices, for messages and help."""
+    """Names of all devices, for messages and help."""
     names = [name for provider in PROVIDERS.values() for name in _names(provider)]
     return f"{', '.join(names[:-1])} or {names[-1]}"
 

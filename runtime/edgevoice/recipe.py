@@ -1,4 +1,4 @@
-"""What made a table."""
+"""Recipes: the settings with which features or tables were computed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edgevoice.errors import ArgumentError
 
 _RESAMPLER = "soxr HQ"
 _RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device", "command")
-"""What is told, and does not decide the numbers: versions, names, the device."""
+"""Fields that are recorded and do not decide the numbers: versions, names, the device."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides the numbers of features or of a table, and what is recorded with it.
+    """The settings that decide the numbers of features or of a table, and other facts recorded with them.
 
     It equals another where every field does; `deciding` holds those fields that two tables must share to be one.
     """
@@ -28,11 +28,11 @@ class Recipe:
     edgevoice: str
     """Version of this package."""
     onnxruntime: str | None
-    """Version of ONNX Runtime; None where it had not been loaded."""
+    """Version of ONNX Runtime; None where it was not loaded."""
     model: str
     version: str
     networks: dict[str, str]
-    """Names of the model's networks, and their `sha256:` digests."""
+    """Names of the model's networks, with their `sha256:` digests."""
     settings: str
     """`sha256:` digest of the model's audio, level and spectrogram settings."""
     device: str
@@ -40,16 +40,16 @@ class Recipe:
     hop: float
     """Seconds from one window to the next."""
     channel: int | str | None
-    """The one that was read, `each` for all of them one by one, None for their mean."""
+    """The channel that was read; `each` for all channels one by one, None for their mean."""
     pad: bool
-    """Whether audio shorter than a window was filled up with zeros."""
+    """Whether audio shorter than a window was padded with zeros."""
     resampler: str
     descriptors: str
     """`all`, `bottleneck` or `error`."""
     static: bool | None = None
-    """Whether a row is a source, not a frame; None for features, which are no table yet."""
+    """Whether a row is a recording, not a frame; None for features, which are not a table yet."""
     command: tuple[str, ...] = ()
-    """The words of the command that wrote the table, its paths relative to the folder of the table."""
+    """The command line that wrote the table, with paths relative to the folder of the table."""
 
     @classmethod
     def of(
@@ -63,7 +63,7 @@ class Recipe:
         channel: int | str | None = None,
         pad: bool = False,
     ) -> Recipe:
-        """The recipe of what an extractor with this model computes: arguments as those of `load` and `extract`."""
+        """Make the recipe for an extractor with this model; arguments as in `load` and `extract`."""
         runtime = sys.modules.get("onnxruntime")
         return cls(
             edgevoice=__version__,
@@ -82,15 +82,15 @@ class Recipe:
         )
 
     def deciding(self) -> dict[str, Any]:
-        """The fields that decide the numbers, ready for JSON: all but versions, names, the device and the command."""
+        """The fields that decide the numbers, for JSON: all except versions, names, the device and the command."""
         return {key: value for key, value in self.to_dict().items() if key not in _RECORDED}
 
     def digest(self) -> str:
-        """SHA-256 of what decides the numbers, in hexadecimal digits."""
+        """SHA-256 of the deciding fields, in hexadecimal digits."""
         return _digest(self.deciding())
 
     def differences(self, other: Recipe) -> list[str]:
-        """What decides the numbers and is not the same in another recipe, a phrase for each field."""
+        """The deciding fields that differ from another recipe, with a phrase for each."""
         mine, theirs = self.deciding(), other.deciding()
         return [
             key if key in ("networks", "settings") else f"{key} {theirs[key]!r}, not {mine[key]!r}"
@@ -99,7 +99,7 @@ class Recipe:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain dictionaries, lists, strings and numbers."""
+        """The recipe as dictionaries, lists, strings and numbers."""
         return {item.name: _plain(getattr(self, item.name)) for item in dataclasses.fields(self)}
 
     def to_json(self) -> str:
@@ -108,7 +108,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Recipe:
-        """A recipe from what `to_json` gave; what a later version may have added is passed over.
+        """Read a recipe that `to_json` wrote; fields that a later version has added are ignored.
 
         Raises:
             ArgumentError: it is no recipe.

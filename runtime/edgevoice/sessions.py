@@ -1,4 +1,4 @@
-"""ONNX Runtime: how it is loaded, and how a graph is opened. No other module imports it."""
+"""Loads ONNX Runtime and opens graphs. No other module imports it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice.providers import PACKAGES, find_device
 
 SessionOptions = Mapping[str, str | int | float | bool]
-"""ONNX Runtime's own options: attributes of its `SessionOptions`, or, where the name has a dot, configuration entries."""
+"""ONNX Runtime's own options: attributes of its `SessionOptions` or, where the name has a dot, configuration entries."""
 
 _REMOVE = f"pip uninstall -y {' '.join(PACKAGES)}"
 _MEND = f"{_REMOVE}, then install exactly one of them, as with 'edgevoice[cpu]' or 'edgevoice[gpu]'"
@@ -31,7 +31,7 @@ def open_session(
     trace: Path | None = None,
     options: SessionOptions | None = None,
 ) -> Any:
-    """An `onnxruntime.InferenceSession` for one network of a model folder, with the options that all runs use.
+    """Open one network of a model folder as an `onnxruntime.InferenceSession`, with the options that all runs use.
 
     Args:
         folder: the model folder.
@@ -82,7 +82,7 @@ def open_session(
 
 
 def _openable(path: Path) -> Path | bytes:
-    """What ONNX Runtime opens: the path or, where that is not text in UTF-8, what the file holds."""
+    """The path for ONNX Runtime, or the content of the file where the path is not text in UTF-8."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -106,7 +106,7 @@ def _set_options(settings: Any, options: SessionOptions) -> None:
 
 
 def load_onnxruntime(device: str = "cpu") -> Any:
-    """The module `onnxruntime`, quiet and without telemetry, once what is installed fits the device.
+    """Import `onnxruntime`, without messages and telemetry, after a check that the installed package supports the device.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -149,7 +149,7 @@ def warn_of_two(onnxruntime: Any) -> None:
 
 
 def _distributions(onnxruntime: Any) -> list[str]:
-    """Which distributions have put their files into the folder of the package."""
+    """The distributions that have installed files in the folder of the package."""
     package = Path(onnxruntime.__file__).parent
     # Looked up by hand: importlib.metadata takes longer to import than ONNX Runtime itself.
     found = {path.name.partition("-")[0].replace("_", "-") for path in package.parent.glob("onnxruntime*-*.dist-info")}
@@ -181,5 +181,5 @@ def check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], out
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a message, at most 300 characters of it: ONNX Runtime's messages can be pages long."""
+    """The first line of a message, at most 300 characters: ONNX Runtime's messages can be pages long."""
     return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

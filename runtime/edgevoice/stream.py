@@ -1,4 +1,4 @@
-"""One audio source going through an extractor; and many of them, their windows computed together."""
+"""Streams: one audio source that passes through an extractor; and groups of streams whose windows are computed together."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower, Windows
 
 _SLICE = 1 << 16
-"""Samples of a push taken at a time, so that a large one does not need its size again for every stage."""
+"""How many samples of a push are processed at a time, so that the memory for a large push stays small."""
 
 
 class Stream:
-    """Audio in, in chunks of any length; frames out, as soon as their window is complete. Made by `Extractor.stream`.
+    """Takes audio in chunks of any length, and returns frames as soon as their windows are complete.
 
     Holds all state of its source; belongs to one thread at a time. The frames' bits do not depend on the chunks.
     """
@@ -51,31 +51,31 @@ class Stream:
 
     @property
     def model_rate(self) -> int:
-        """Sampling rate that the frames' positions count in, in hertz."""
+        """Sampling rate in which the positions of frames count, in hertz."""
         return self._layout.rate
 
     @property
     def lost(self) -> int:
-        """Number of windows that consist of lost samples only: they are counted, but not computed."""
+        """The number of windows that consist of lost samples only. They are counted, but not computed."""
         return self._windower.lost
 
     @property
     def position(self) -> int:
-        """Samples of the source taken so far, lost ones included, at the source's rate."""
+        """The number of samples taken so far, including lost ones, at the rate of the source."""
         return self._taken
 
     @property
     def due(self) -> int:
-        """Position that the source must have reached, at least, before the next frame comes."""
+        """The smallest position of the source at which the next frame can come."""
         return self._resampler.origin(self._windower.due)
 
     @property
     def delay(self) -> float:
-        """Seconds of audio that wait in the resampler for what comes after."""
+        """The length of the audio that waits in the resampler, in seconds."""
         return self._resampler.delay
 
     def push(self, samples: NDArray[Any]) -> Features:
-        """Take the next samples; return the frames of the windows that they complete, often none.
+        """Take the next samples; return the frames of all windows that they complete, often none.
 
         Args:
             samples: (samples,) or (samples, channels), any length and strides: int16, int32, uint8, float32 or float64.
@@ -120,7 +120,7 @@ class Stream:
         return Features.join(blocks, self._layout)
 
     def finish(self, *, pad: bool = False) -> Features:
-        """End the source; return the frames that the resampler still held back. A tail shorter than a hop is not used.
+        """End the source; return the frames of the samples that the resampler still held back.
 
         Args:
             pad: whether a source shorter than one window is filled up with zeros.
@@ -138,7 +138,7 @@ class Stream:
         return Features.join([*blocks, self._analysis.finish()], self._layout)
 
     def join(self, group: StreamGroup) -> None:
-        """Have a group compute the windows from here on; those that wait in another one come from its `collect`.
+        """Let a group compute the windows from now on. Windows that wait in the old group come from its `collect`.
 
         Args:
             group: another one of the extractor that made the stream.
@@ -153,7 +153,7 @@ class Stream:
         self._analysis = member
 
     def reset(self) -> None:
-        """Forget all audio: the stream is as new."""
+        """Discard all audio: the stream is like a new one."""
         self._resampler.reset()
         self._windower.reset()
         self._analysis.reset()
@@ -162,7 +162,7 @@ class Stream:
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
-        """Samples that were taken but not computed cannot be given back: whatever fails here ends the stream."""
+        """Samples that were taken cannot be returned, so any failure here ends the stream."""
         try:
             yield
         except BaseException:
@@ -175,7 +175,7 @@ class Stream:
 
 
 class StreamGroup:
-    """Streams whose windows are computed together; their frames come from `collect`. Made by `Extractor.group`.
+    """Streams whose windows are computed together; their frames are returned by `collect`. Made by `Extractor.group`.
 
         group = extractor.group()
         streams = [extractor.stream(rate=8000, group=group) for _ in calls]
@@ -194,7 +194,7 @@ class StreamGroup:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        """What computes: the extractor's."""
+        """The extractor that computes."""
         self._workspace = pipeline.workspace()
         self._filled = 0  # windows in it that wait
         self._values: list[NDArray[np.float32]] = []  # of the windows before them
@@ -202,7 +202,7 @@ class StreamGroup:
         self._busy = threading.Lock()
 
     def collect(self) -> list[tuple[Stream, Features]]:
-        """The frames of all windows that were completed since the last call, stream by stream, in time order.
+        """Return the frames of all windows that were completed since the last call, stream by stream, in time order.
 
         Raises:
             DeviceError: computing them failed; the frames of all streams that waited are gone.
@@ -225,11 +225,11 @@ class StreamGroup:
         return [(stream, Features.join(features, self.pipeline.layout)) for stream, features in blocks.items()]
 
     def member(self) -> GroupAnalysis:
-        """The analysis of one more stream."""
+        """Make the analysis of one more stream."""
         return GroupAnalysis(self)
 
     def take(self, stream: Stream | None, windows: Windows) -> None:
-        """Compute the spectrograms of a stream's windows, and all that follows once enough wait."""
+        """Compute the spectrograms of a stream's windows, and everything else once enough windows wait."""
         with self._alone():
             self._due.append(_Due(stream, replace(windows, samples=windows.samples[:0])))
             first, count = 0, len(windows.index)
@@ -264,7 +264,7 @@ class StreamGroup:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Frames of a group that two threads used at once would be mixed up: the second one is refused."""
+        """Raise an error where two threads use a group at the same time, because frames would be mixed up."""
         if not self._busy.acquire(blocking=False):
             raise StreamError("a group and its streams belong to one thread at a time, and two use this one at once")
         try:
@@ -274,7 +274,7 @@ class StreamGroup:
 
 
 class GroupAnalysis:
-    """The analysis of one stream of a group: hands the windows on, and never has features itself."""
+    """The analysis of a stream in a group: it passes windows on, and has no features itself."""
 
     def __init__(self, group: StreamGroup) -> None:
         self._group = group
@@ -282,20 +282,20 @@ class GroupAnalysis:
 
     @property
     def pipeline(self) -> Pipeline:
-        """What computes: that of the group's extractor."""
+        """The extractor of the group."""
         return self._group.pipeline
 
     def belong_to(self, stream: Stream) -> None:
-        """Say which stream it is."""
+        """Set the stream to which the windows belong."""
         self._stream = weakref.ref(stream)
 
     def run(self, windows: Windows) -> Features:
-        """No features: they come with the next `collect`."""
+        """Return no features: `collect` returns them."""
         self._group.take(self._owner(), windows)
         return self.finish()
 
     def finish(self) -> Features:
-        """No features either."""
+        """Return no features."""
         return self._group.pipeline.nothing()
 
     def reset(self) -> None:
@@ -308,9 +308,9 @@ class GroupAnalysis:
 
 @dataclass(slots=True)
 class _Due:
-    """Windows whose frames have not been given out."""
+    """Windows whose frames were not returned yet."""
 
     stream: Stream | None
-    """None where it was reset since."""
+    """The stream; None where it was reset."""
     windows: Windows
-    """Without their samples."""
+    """The windows without their samples."""

@@ -1,4 +1,4 @@
-"""Whole numbers, in whatever type they come."""
+"""Converts whole numbers of any type to `int`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgevoice.errors import ArgumentError
 
 
 def whole_number(name: str, value: object, least: int, most: int | None = None, unit: str = "") -> int:
-    """The whole number that a value holds: one of a type for whole numbers, or one like 48000.0, Decimal or Fraction.
+    """Convert a value to a whole number: an integer, or a value such as 48000.0, a Decimal or a Fraction.
 
     Args:
         name: what the value is, for the message.
@@ -31,7 +31,7 @@ def whole_number(name: str, value: object, least: int, most: int | None = None, 
 
 
 def parse_whole(name: str, text: str, least: int, most: int | None = None, unit: str = "") -> int:
-    """The whole number that a text spells, as 48000, 48000.0 or 4.8e4.
+    """Convert a text such as 48000, 48000.0 or 4.8e4 to a whole number.
 
     Raises:
         ArgumentError: as `whole_number`.

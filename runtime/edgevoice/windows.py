@@ -1,4 +1,4 @@
-"""From a run of samples to windows, each with its place in time, its level and its flags."""
+"""Cuts samples into windows, each with its place in time, its level and its flags."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from edgevoice.config import SILENCE, ModelConfig
 from edgevoice.levels import Level, Steps
 
 QUIETEST = 1e-20
-"""Mean square that loudness is floored at: -200 dB of full scale. Digital silence has no logarithm."""
+"""The floor of the mean square for loudness, -200 dB of full scale: digital silence has no logarithm."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """Some windows in time order. `samples` is a view that the next call of the windower overwrites."""
+    """Windows in time order. `samples` is a view that the next call of the windower overwrites."""
 
     samples: NDArray[np.float32]
     """(n, window)"""
     index: NDArray[np.int64]
-    """(n,): place of each in the row of windows; lost ones are counted too."""
+    """(n,): numbers of the windows; lost windows count too."""
     position: NDArray[np.int64]
-    """(n,): first samples, counted at the model's rate."""
+    """(n,): positions of the first samples, at the model's rate."""
     offset: NDArray[np.float64]
     """(n,)"""
     gain: NDArray[np.float64]
     """(n,)"""
     silent: NDArray[np.bool_]
-    """(n,): the peak after the offset is below 2^-15."""
+    """(n,): whether the peak, after the offset is subtracted, is below 2^-15."""
     gap: NDArray[np.bool_]
-    """(n,): some samples are lost ones."""
+    """(n,): whether the window contains lost samples."""
     loudness: NDArray[np.float64]
     """(n,): root mean square before any gain, dB of full scale."""
 
     def part(self, chosen: slice | NDArray[np.bool_]) -> Windows:
-        """Those windows that are chosen: a slice, or one truth value for each, (n,)."""
+        """Select windows by a slice, or by one truth value for each, (n,)."""
         return Windows(*(getattr(self, item.name)[chosen] for item in fields(self)))
 
 
@@ -68,7 +68,7 @@ class Windower:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Discard all samples."""
         self._level.reset()
         self._start = 0  # position of the buffer's first sample, a multiple of the step
         self._filled = 0  # samples in the buffer
@@ -76,20 +76,20 @@ class Windower:
         self._next = 0  # position of the next window
         self._gaps: list[list[int]] = []  # [start, end) of lost samples, in order, apart
         self.lost = 0
-        """Number of windows that consist of lost samples only; they are not computed."""
+        """The number of windows that consist of lost samples only; they are not computed."""
 
     @property
     def position(self) -> int:
-        """Samples taken so far, lost ones included."""
+        """The number of samples taken so far, including lost ones."""
         return self._start + self._filled
 
     @property
     def due(self) -> int:
-        """Position up to which samples must be taken before the next window is complete."""
+        """The position up to which samples are needed before the next window is complete."""
         return self._next + self.window
 
     def push(self, samples: NDArray[np.float32], run: Callable[[Windows], Result]) -> list[Result]:
-        """Take samples (samples,); give the windows that they complete to `run`, and return what it made of them."""
+        """Take samples (samples,), call `run` with the windows that they complete, and return its results."""
         results: list[Result] = []
         taken = 0
         while taken < len(samples):
@@ -111,14 +111,14 @@ class Windower:
         return results
 
     def mark_lost(self, start: int, end: int) -> None:
-        """Tell that samples start..end, from `position` on, are lost: zeros then, whatever is pushed in their place."""
+        """Mark the samples start..end, counted from `position`, as lost: they are replaced by zeros."""
         if self._gaps and start <= self._gaps[-1][1]:
             self._gaps[-1][1] = max(end, self._gaps[-1][1])
         else:
             self._gaps.append([start, end])
 
     def jump(self, count: int, run: Callable[[Windows], Result]) -> list[Result]:
-        """Take `count` samples that were marked as lost; otherwise as `push`."""
+        """Take `count` samples that were marked as lost; everything else is as in `push`."""
         # Once one window of zeros is in the buffer, everything in it is part of the gap, and whole hops can be skipped.
         settle = min(count, self.window + self.hop)
         results = self.push(np.zeros(settle, np.float32), run)
@@ -182,7 +182,7 @@ class Windower:
         return windows.part(~wholly) if wholly.any() else windows
 
     def _discard(self) -> None:
-        """Make room: drop the measured steps before the next window."""
+        """Discard the measured steps before the next window."""
         steps = min((self._next - self._start) // self._step, self._measured)
         samples = steps * self._step
         self._buffer[: self._filled - samples] = self._buffer[samples : self._filled]

@@ -1,4 +1,4 @@
-"""What one thread computes windows with: front end, encoder and decoder, and the buffers between them.
+"""Workspaces: front end, encoder and decoder with the buffers of one thread.
 
 Windows are put into a workspace, at their level, and what is wanted of them is asked for. `HostWorkspace` makes spectrograms
 in NumPy. `DeviceWorkspace` sends samples to a device, and only what was asked for comes back: spectrograms, codes and
@@ -18,13 +18,13 @@ from edgevoice.inference import Array, Networks
 
 
 class Workspace(Protocol):
-    """Belongs to one thread. What is returned is always new."""
+    """Computes windows for one thread. Returned arrays are always new."""
 
     size: int
-    """Most windows at once."""
+    """The largest number of windows at a time."""
 
     def put(self, first: int, windows: NDArray[np.float32], offset: ArrayLike = 0.0, gain: ArrayLike = 1.0) -> None:
-        """Put windows (n, window) into the places from `first` on, each at its level: (x - offset) gain."""
+        """Write windows (n, window) to the places from `first` on, at their level: (x - offset) gain."""
         ...
 
     def spectrograms(self, count: int) -> Array:
@@ -36,23 +36,23 @@ class Workspace(Protocol):
         ...
 
     def reconstructions(self, count: int) -> Array:
-        """What the decoder makes of these codes, standardised: float32 (count, bands, columns)."""
+        """Decode codes to standardised spectrograms: float32 (count, bands, columns)."""
         ...
 
     def descriptors(self, count: int) -> Array:
-        """Descriptors of the first windows, float32 (count, bottleneck + error), as the layout has them."""
+        """Descriptors of the first windows, float32 (count, bottleneck + error), as the layout names them."""
         ...
 
 
 def new_workspace(networks: Networks, front_end: FrontEnd, layout: Layout, size: int) -> Workspace:
-    """A workspace for so many windows: on the device where the networks have a front end there."""
+    """Make a workspace for so many windows; it is on the device where the networks have a front end there."""
     if networks.on_device:
         return DeviceWorkspace(networks, layout, size)
     return HostWorkspace(networks, front_end, layout, size)
 
 
 class HostWorkspace:
-    """Spectrograms by NumPy; the networks take them from main memory, whatever computes the networks."""
+    """Computes spectrograms in NumPy, and passes them to the networks from main memory, whatever device these use."""
 
     def __init__(self, networks: Networks, front_end: FrontEnd, layout: Layout, size: int) -> None:
         self.size = size
@@ -61,24 +61,24 @@ class HostWorkspace:
         self._images = np.empty((size, 1, *front_end.shape), np.float32)
 
     def put(self, first: int, windows: NDArray[np.float32], offset: ArrayLike = 0.0, gain: ArrayLike = 1.0) -> None:
-        """Compute their spectrograms."""
+        """Compute spectrograms of the windows."""
         images = self._images[first : first + len(windows), 0]
         self._front_end.compute(windows, offset, gain, self._scratch, images)
 
     def spectrograms(self, count: int) -> Array:
-        """A copy of them."""
+        """A copy of the spectrograms."""
         return self._images[:count, 0].copy()
 
     def bottleneck(self, count: int) -> Array:
-        """By the encoder."""
+        """Run the encoder."""
         return self._networks.encode(self._images[:count])
 
     def reconstructions(self, count: int) -> Array:
-        """By encoder and decoder."""
+        """Run encoder and decoder."""
         return self._networks.reconstruct(self.bottleneck(count), self._images[:count])[:, 0]
 
     def descriptors(self, count: int) -> Array:
-        """By encoder and, where errors are wanted, decoder."""
+        """Run the encoder and, where errors are wanted, the decoder."""
         bottleneck = self.bottleneck(count)
         if not self._layout.error:
             return bottleneck
@@ -87,7 +87,7 @@ class HostWorkspace:
 
 
 class DeviceWorkspace:
-    """Front end and networks on a device, each bound to buffers there; a set of buffers for each batch size in use."""
+    """Front end and networks on a device, bound to buffers there; each batch size that is used has its own buffers."""
 
     def __init__(self, networks: Networks, layout: Layout, size: int) -> None:
         self.size = size
@@ -97,7 +97,7 @@ class DeviceWorkspace:
         self._chains: dict[int, Any] = {}
 
     def put(self, first: int, windows: NDArray[np.float32], offset: ArrayLike = 0.0, gain: ArrayLike = 1.0) -> None:
-        """Bring them to their level in float64, as everywhere, and round them."""
+        """Scale the samples in float64, as everywhere, and round them to float32."""
         rows = self._samples[first : first + len(windows)]
         if np.isscalar(offset) and np.isscalar(gain) and (offset, gain) == (0.0, 1.0):
             np.copyto(rows, windows)
@@ -108,19 +108,19 @@ class DeviceWorkspace:
             np.multiply(self._exact, times, out=row, casting="same_kind")
 
     def spectrograms(self, count: int) -> Array:
-        """By the front end."""
+        """Run the front end."""
         return self._run(count, "spectrogram")[0][:, 0]
 
     def bottleneck(self, count: int) -> Array:
-        """By front end and encoder."""
+        """Run front end and encoder."""
         return self._run(count, "bottleneck")[0]
 
     def reconstructions(self, count: int) -> Array:
-        """By all three."""
+        """Run front end, encoder and decoder."""
         return self._run(count, "reconstruction")[0][:, 0]
 
     def descriptors(self, count: int) -> Array:
-        """By front end and encoder and, where errors are wanted, decoder."""
+        """Run front end and encoder and, where errors are wanted, the decoder."""
         wanted = [name for name in ("bottleneck", "error") if getattr(self._layout, name)]
         found = self._run(count, *wanted)
         return np.concatenate(found, axis=1) if len(found) > 1 else found[0]

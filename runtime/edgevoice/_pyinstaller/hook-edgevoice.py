@@ -1,4 +1,4 @@
-"""What a frozen program needs of EdgeVoice: its modules, which are loaded on first use, and its models.
+"""Tells PyInstaller which parts of EdgeVoice a frozen program needs: modules that are imported on first use, and models.
 
 All shipped models are taken, or those that a spec file names:
 
@@ -26,7 +26,7 @@ excludedimports = [
 
 
 def hook(hook_api: object) -> None:
-    """Collect the models: what running them needs, not the weights for training and the pictures."""
+    """Collect the files that are needed to run the models, without training weights and pictures."""
     names = get_hook_config(hook_api, "edgevoice", "models")
     if names is None:
         names = sorted(path.parent.name for path in shipped_models().glob(f"*/{CONFIG_FILE}"))

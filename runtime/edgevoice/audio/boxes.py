@@ -1,4 +1,4 @@
-"""Containers that FFmpeg reads without a word where they are cut short: whether their boxes are whole."""
+"""Checks that containers which FFmpeg reads are complete: FFmpeg itself does not report that one is cut short."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AMR = {
 
 
 def check_boxes(view: View, name: str) -> None:
-    """Raise AudioFormatError if the last box, page or frame ends after the file: of MP4, Matroska, ASF, ADTS and AMR."""
+    """Raise AudioFormatError if the last box, page or frame ends after the end of the file."""
     reader = Ahead(view)
     head = reader.part(0, 16)
     walk: Callable[[Ahead], Iterator[int]] | None = None
@@ -52,7 +52,7 @@ def _mp4(reader: Ahead) -> Iterator[int]:
 
 
 def _matroska(reader: Ahead) -> Iterator[int]:
-    """Ends of elements; those whose size is not known are gone into."""
+    """Ends of the elements. An element of unknown size is searched for the elements inside it."""
     at = 0
     while at < reader.size:
         head = reader.part(at, 12)
@@ -73,7 +73,7 @@ def _matroska(reader: Ahead) -> Iterator[int]:
 
 
 def _length(head: bytes, most: int) -> int:
-    """Bytes of a number of variable length; 0 where there is none, or not all of it."""
+    """The number of bytes that a number of variable length takes; 0 where it is invalid or incomplete."""
     if not head or not head[0]:
         return 0
     length = 9 - head[0].bit_length()

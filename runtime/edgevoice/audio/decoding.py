@@ -18,7 +18,7 @@ from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
 _GUESSED = ("aac", "ac3", "eac3", "dts", "mpegts", "mpeg", "mp3", "wav", "avi", "flv", "amr", "rm", "caf")
 """Containers whose length FFmpeg estimates from the bit rate."""
 _SLACK = 0.25
-"""Seconds by which stated lengths and decoded ones differ in whole files."""
+"""Largest difference between the stated and the decoded length of a complete file, in seconds."""
 
 
 def can_decode() -> bool:
@@ -46,7 +46,7 @@ class DecodedSource(AudioSource):
     """
 
     _stated: float | None = None
-    """Seconds that the header says; None where it says none."""
+    """The length that the header states, in seconds; None where it states none."""
 
     def __init__(self, view: View, name: str, start: float | None, end: float | None) -> None:
         if not can_decode():
@@ -170,13 +170,13 @@ def _samples(frame: Any) -> NDArray[Any]:
 
 
 def _opus_delay(codec: Any) -> int:
-    """Samples at 48 kHz that an Opus stream begins with and that are none of the recording; 0 for other codecs."""
+    """The number of samples at 48 kHz before an Opus recording begins; 0 for other codecs."""
     head = bytes(codec.extradata or b"")
     return int.from_bytes(head[10:12], "little") if head.startswith(b"OpusHead") else 0
 
 
 def _opus_samples(packet: bytes) -> int:
-    """Samples at 48 kHz that an Opus packet holds, as its first bytes say."""
+    """The number of samples at 48 kHz in an Opus packet, read from its first bytes."""
     kind, code = packet[0] >> 3, packet[0] & 3
     if kind < 12:
         size = (480, 960, 1920, 2880)[kind & 3]

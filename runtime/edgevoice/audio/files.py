@@ -1,4 +1,4 @@
-"""What audio is given as, opened: paths, open files, arrays."""
+"""Opens audio of any kind that `extract` takes: paths, open files, arrays."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from edgevoice.audio.views import View
 
 _LONGEST = 1e9
-"""Seconds: more than any recording has, and few enough to be counted in samples."""
+"""An upper limit for times, in seconds: longer than any recording, and small enough to be counted in samples."""
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | AudioSource
-"""What `extract` takes: a path, an open binary file, (samples, rate), or a source that is open already."""
+"""What `extract` takes: a path, an open binary file, (samples, rate), or an open source."""
 
 
 def open_source(
@@ -116,7 +116,7 @@ def _open_path(path: str | os.PathLike[str]) -> IO[bytes]:
 
 
 def _position(file: IO[bytes]) -> int | None:
-    """Where the audio begins in an open file; None where that cannot be sought."""
+    """The position at which the audio begins in an open file; None for a file without positions, such as a pipe."""
     try:
         at = file.tell()
         return file.seek(at)
@@ -127,7 +127,7 @@ def _position(file: IO[bytes]) -> int | None:
 def _read(
     file: IO[bytes], name: str, start: float | None, end: float | None, begin: int | None, ours: list[IO[bytes]]
 ) -> AudioSource:
-    """A source that reads a file, and closes those that are ours with it."""
+    """A source that reads a file, and that closes the files which were opened here."""
     # Readers of files are loaded with the first file: a live program needs none of them.
     from edgevoice.audio.views import View, spooled
 
@@ -147,7 +147,7 @@ def _read(
 
 
 def _decoded(view: View, name: str, start: float | None, end: float | None) -> AudioSource:
-    """What reads a file of this kind."""
+    """Choose the reader for this kind of file."""
     from edgevoice.audio.decoding import DecodedSource, can_decode
     from edgevoice.audio.mpeg import tag_size
     from edgevoice.audio.signatures import HEAD, kind_of
@@ -174,7 +174,7 @@ def _decoded(view: View, name: str, start: float | None, end: float | None) -> A
 
 
 class _Lent(AudioSource):
-    """A source of someone else: closing it leaves theirs open."""
+    """A source that belongs to the caller: closing this wrapper leaves it open."""
 
     def __init__(self, source: AudioSource) -> None:
         self._source, self._closed = source, False
@@ -191,7 +191,7 @@ class _Lent(AudioSource):
 
 
 class _Owner(_Lent):
-    """A source together with the files that were opened for it."""
+    """A source, together with the files that were opened for it."""
 
     def __init__(self, source: AudioSource, files: list[IO[bytes]]) -> None:
         super().__init__(source)

@@ -1,4 +1,4 @@
-"""FLAC files whose header does not tell the length: whether the last frame is whole."""
+"""Checks that FLAC files whose header does not state the length end with a complete frame."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from edgevoice.audio.views import View
 from edgevoice.errors import AudioFormatError
 
 _LARGEST = 1 << 20
-"""Bytes that are searched for the last frame: more than frames of speech or music have."""
+"""The number of bytes at the end that are searched for the last frame: more than a frame of speech or music takes."""
 
 
 def _table(polynomial: int, bits: int) -> list[int]:
@@ -24,7 +24,7 @@ _CRC8, _CRC16 = _table(0x07, 8), _table(0x8005, 16)
 
 
 def check_last_frame(view: View, name: str) -> None:
-    """Raise AudioFormatError unless the length is known, or the file ends with a whole frame."""
+    """Raise AudioFormatError unless the header states the length, or the file ends with a complete frame."""
     head = view.part(0, 26)
     if head[:4] != b"fLaC" or int.from_bytes(head[21:26], "big") & 0xF_FFFF_FFFF:
         return
@@ -39,7 +39,7 @@ def check_last_frame(view: View, name: str) -> None:
 
 
 def _is_header(data: bytes, at: int) -> bool:
-    """Whether the checksum of a header is right, whichever length it has."""
+    """Whether the checksum of a frame header is right. All possible lengths of the header are tried."""
     value = 0
     for k, byte in enumerate(data[at : at + 16]):
         if k >= 5 and value == byte:

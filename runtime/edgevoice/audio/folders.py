@@ -14,27 +14,29 @@ _MEDIA = {
     *(".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".awb", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".mpc"),
     *(".spx", ".tta", ".weba", ".webm", ".wma", ".wv"),
 }
-"""Suffixes of what PyAV reads: looked for where it is missing too, so that no file is passed over in silence."""
+"""Suffixes of files that PyAV reads. They are searched for where PyAV is missing too, so that no file is skipped
+silently.
+"""
 
 
 class Found(NamedTuple):
-    """What a folder holds."""
+    """The content of a folder."""
 
     files: list[Path]
     """Audio files, sorted."""
     others: int
-    """How many files are there that are not audio by their suffix; hidden ones are not counted."""
+    """The number of files whose suffix is not that of audio; hidden files are not counted."""
 
 
 def audio_suffixes() -> set[str]:
-    """Suffixes, in lower case, of files whose header says their rate and encoding."""
+    """Suffixes, in lower case, of files whose header states rate and encoding."""
     import soundfile
 
     return {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | _ALIASES | _MEDIA
 
 
 def find_audio(folder: Path) -> Found:
-    """Audio files in a folder and the folders below it, known by their suffix.
+    """Find the audio files in a folder and its subfolders, by their suffixes.
 
     What is hidden, its name beginning with a dot, is passed over: so are the `._` files that macOS leaves beside others. A
     broken link is included, so that opening it reports an error.

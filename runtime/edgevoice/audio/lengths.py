@@ -1,4 +1,4 @@
-"""Lengths that headers promise, compared with what is there."""
+"""Compares the lengths that headers state with the actual sizes of files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from edgevoice.errors import AudioFormatError, EdgeVoiceWarning
 
 _MOST_CHUNKS = 10_000
 _PLACEHOLDERS = (0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF, 0x7FFF_F000, 0x7FFF_0000, 0x7F00_0000)
-"""Numbers that writers to a pipe put where they cannot know the length: FFmpeg, arecord, SoX, GStreamer, SoX in AIFF."""
+"""Lengths that programs write when they do not know it, because they write to a pipe: FFmpeg, arecord, SoX, GStreamer."""
 _MARGIN = 64
-"""Bytes of a header by which these numbers differ, up or down."""
+"""How far, in bytes, a length may differ from one of these numbers: some programs subtract the size of the header."""
 _UNKNOWN_64 = 1 << 62
 _W64 = struct.pack("<8B", 0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0x00, 0xC0) + bytes([0x4F, 0x8E, 0xDB, 0x8A])
 
 
 def checked_length(view: View, kind: str, name: str) -> View | None:
-    """The file with the length of its samples set right, where its writer could not know it; None where none was found.
+    """Return the file with its length corrected, if its writer did not know it; None where none was found.
 
     Warns:
         EdgeVoiceWarning: the header says that there are no samples, and there are.
@@ -59,7 +59,7 @@ def _wav(view: View, name: str) -> View | None:
 
 
 def mpeg_in_wav(view: View) -> View | None:
-    """The frames that a WAV around MPEG audio holds; None where it holds something else."""
+    """The MPEG frames inside a WAV file; None where it holds another encoding."""
     coded = False
     for chunk, size, at in _chunks(view, 12, "<"):
         if chunk == b"fmt ":
@@ -197,7 +197,7 @@ def _chunks(view: View, at: int, order: str) -> Iterator[tuple[bytes, int, int]]
 
 
 def _are_chunks(view: View, at: int, order: str) -> bool:
-    """Whether whole chunks with readable names follow up to the end: then there are no samples."""
+    """Whether complete chunks with readable names follow up to the end of the file: then the file has no samples."""
     end = at
     for chunk, size, begin in _chunks(view, at, order):
         if not chunk.isascii() or not chunk.decode("ascii").isprintable():

@@ -1,4 +1,4 @@
-"""MP3 files, frame by frame: how many there are, and where one recording is joined to the next."""
+"""Reads MP3 files frame by frame: counts the frames, and finds where one recording is joined to the next."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from edgevoice.audio.views import Ahead, Piece, View
 from edgevoice.errors import AudioFormatError
 
 _TRAILING = 1 << 16
-"""Bytes without a frame that may follow the last one, as tags of unknown kinds do."""
+"""How many bytes without a frame may follow the last frame, as tags of unknown kinds do."""
 
 
 _DELAY = 529
-"""Samples by which a decoder is late."""
+"""The delay of an MP3 decoder, in samples."""
 _ENCODERS = (b"LAME", b"Lavf", b"Lavc")
-"""Names after which a tag says what is to be cut at both ends."""
+"""Names at which an encoder's tag states how many samples to remove at both ends."""
 
 
 @dataclass(slots=True)
@@ -29,9 +29,9 @@ class _Recording:
     size: int | None = None
     tagged: bool = False
     trusted: bool = False
-    """Whether the tag tells the number of frames and what is to be cut at both ends, so that decoders do."""
+    """Whether the tag states the number of frames and the samples to remove at both ends, so that decoders remove them."""
     places: list[int] = field(default_factory=list)
-    """Where the tag has the number of frames, and that of bytes; 0 where it has none."""
+    """Positions of the number of frames and of the number of bytes in the tag; 0 where the tag lacks one."""
     ranges: list[list[int]] = field(default_factory=list)
 
     def add(self, at: int, size: int) -> None:
@@ -42,7 +42,7 @@ class _Recording:
 
 
 def mpeg_parts(view: View, name: str) -> list[Part]:
-    """The recordings that an MP3 file consists of: mostly one.
+    """Return the recordings in an MP3 file; most files hold one.
 
     Where there is no encoder's tag that says how many frames follow, one is put before them: libsndfile guesses otherwise.
 
@@ -53,7 +53,7 @@ def mpeg_parts(view: View, name: str) -> list[Part]:
 
 
 def tag_size(view: View) -> int:
-    """Bytes of the tag that a file begins with; 0 where it begins with none."""
+    """The size in bytes of the tag at the start of a file; 0 where there is none."""
     return _tag(Ahead(view), 0)
 
 
@@ -86,7 +86,7 @@ def _recordings(view: View, name: str) -> list[_Recording]:
 
 
 def _begins(reader: Ahead, at: int, header: FrameHeader, current: _Recording | None) -> _Recording | None:
-    """A new recording, where a frame begins one."""
+    """Begin a new recording where a frame does so."""
     frame = reader.part(at, min(header.size, 256))
     if header.layer == 3:
         tag = frame[header.side : header.side + 4]
@@ -145,20 +145,20 @@ def _part(view: View, recording: _Recording, name: str) -> Part:
 
 
 def _counted(first: bytes, frames: int, size: int) -> bytes:
-    """A frame with the tag that says how many frames follow, made from the header of the first of them."""
+    """Make a frame with a tag that states how many frames follow, from the header of the first of them."""
     header, told = _with_bits(first, 14)
     tag = b"Info" + struct.pack(">III", 3, frames, size + told.size)
     return (header + bytes(told.side - 4) + tag).ljust(told.size, b"\0")
 
 
 def _silent(first: bytes) -> bytes:
-    """The shortest frame that holds no sound and no bits of the frames that follow."""
+    """The shortest frame that holds no sound, and no bits that later frames need."""
     header, told = next(pair for pair in (_with_bits(first, bits) for bits in range(1, 15)) if pair[1].size >= pair[1].side)
     return header.ljust(told.size, b"\0")
 
 
 def _with_bits(first: bytes, bits: int) -> tuple[bytes, FrameHeader]:
-    """A frame's header with another bit rate, without checksum and padding."""
+    """Change the bit rate in a frame header; remove checksum and padding."""
     header = bytes([first[0], first[1] | 1, bits << 4 | first[2] & 0x0C, first[3]])
     told = frame_header(header)
     if told is None:
@@ -167,7 +167,7 @@ def _with_bits(first: bytes, bits: int) -> tuple[bytes, FrameHeader]:
 
 
 def _starts(reader: Ahead, at: int, header: FrameHeader) -> bool:
-    """Whether a frame begins here: another must follow, unless the file ends with it."""
+    """Whether a frame begins here: another frame must follow, unless the file ends after it."""
     if at + header.size >= reader.size:
         return at == 0 or at + header.size == reader.size
     following = frame_header(reader.part(at + header.size, 4))
@@ -175,7 +175,7 @@ def _starts(reader: Ahead, at: int, header: FrameHeader) -> bool:
 
 
 def _tag(reader: Ahead, at: int) -> int:
-    """Bytes of a tag that is no audio; 0 where there is none."""
+    """The size in bytes of a tag at this position; 0 where there is none."""
     head = reader.part(at, 32)
     if head[:3] == b"ID3" and len(head) >= 10:
         size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
@@ -189,7 +189,7 @@ def _tag(reader: Ahead, at: int) -> int:
 
 
 def _resync(reader: Ahead, at: int, name: str, current: _Recording | None) -> int:
-    """Bytes up to the next frame or tag, or to the end: lost audio, where that is in the middle of a recording."""
+    """Bytes up to the next frame or tag, or to the end. In the middle of a recording, they are lost audio."""
     position = at + 1
     while position < reader.size and (current is not None or position - at <= _TRAILING):
         block = reader.part(position, 4096)

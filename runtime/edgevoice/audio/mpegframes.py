@@ -1,4 +1,4 @@
-"""Headers of MPEG audio frames, as MP3 files consist of them."""
+"""The headers of MPEG audio frames, which MP3 files consist of."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 
 
 
 class FrameHeader(NamedTuple):
-    """What the four bytes at a frame's beginning say."""
+    """The information in the four bytes of a frame header."""
 
     version: int
-    """As it is written: 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5."""
+    """The version as it is stored: 3 is MPEG-1, 2 is MPEG-2, 0 is MPEG-2.5."""
     layer: int
     rate: int
     channels: int
     size: int
-    """Bytes of the frame, its header included."""
+    """The size of the frame in bytes, including the header."""
     samples: int
-    """Samples of each channel that it decodes to."""
+    """The number of samples per channel that the frame decodes to."""
 
     def alike(self, other: FrameHeader) -> bool:
-        """Whether both can be frames of one stream."""
+        """Whether two frames can belong to one stream."""
         return self[:4] == other[:4]
 
     @property
     def side(self) -> int:
-        """Bytes of header and side information: the position of an encoder's tag."""
+        """The size of header and side information in bytes; the tag of an encoder begins after them."""
         if self.version == 3:
             return 4 + (17 if self.channels == 1 else 32)
         return 4 + (9 if self.channels == 1 else 17)
 
 
 def frame_header(data: bytes) -> FrameHeader | None:
-    """The header that some bytes begin with; None where they begin with none."""
+    """Read a frame header; None where these bytes are none."""
     return _parse(data[1], data[2], data[3] >> 6 == 3) if len(data) >= 4 and data[0] == 0xFF else None
 
 

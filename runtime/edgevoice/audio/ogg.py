@@ -1,4 +1,4 @@
-"""Ogg files, page by page: whether all of them are there, and where one recording is chained to the next."""
+"""Reads Ogg files page by page: checks that all pages are there, and finds chained recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def ogg_parts(view: View, name: str) -> list[Part]:
-    """The recordings that an Ogg file consists of: mostly one.
+    """Return the recordings in an Ogg file; most files hold one.
 
     Raises:
         AudioFormatError: a page is damaged or missing, or the last one is.
@@ -55,6 +55,9 @@ def ogg_parts(view: View, name: str) -> list[Part]:
 
 
 def _checksum(page: bytes) -> int:
-    """Ogg's CRC: zlib's has the same polynomial, takes bits in the other order, and inverts both ends."""
+    """Compute the checksum of an Ogg page.
+
+    zlib's CRC has the same polynomial, but takes bits in the opposite order and inverts both ends.
+    """
     plain = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
     return int(f"{zlib.crc32(plain, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)

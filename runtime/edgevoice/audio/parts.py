@@ -1,4 +1,4 @@
-"""Recordings that one file holds, one after the other."""
+"""The recordings that one file holds, in order."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Part(NamedTuple):
 
     view: View
     samples: int | None = None
-    """Samples of each channel that must come out, where that is known better than from libsndfile."""
+    """The number of samples per channel that decoding must give, where it is known better than from libsndfile."""
     lead: int = 0
-    """Samples that come out before them and are none of the recording."""
+    """The number of decoded samples before the recording that do not belong to it."""
     compared: bool = False
-    """Whether the length that its header promises was compared with what is there."""
+    """Whether the length that the header states was compared with the actual size."""

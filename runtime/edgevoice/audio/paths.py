@@ -1,4 +1,4 @@
-"""Questions about paths that users give: names that the system refuses to look up are names of nothing."""
+"""Tests of paths that never raise: a name that the operating system rejects is the name of no file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgevoice.errors import AudioFileNotFoundError
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; not so where the name is too long, or a folder may not be entered."""
+    """Whether the path is a file; False where the name is too long, or a folder on the way may not be entered."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -17,7 +17,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder; likewise."""
+    """Whether the path is a folder; False in the same cases as for `is_file`."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -25,7 +25,7 @@ def is_folder(path: Path) -> bool:
 
 
 def absolute(path: Path) -> str:
-    """The path from the root on, links kept.
+    """The absolute path, with symbolic links kept.
 
     Raises:
         AudioFileNotFoundError: it is relative to a current folder that was deleted.

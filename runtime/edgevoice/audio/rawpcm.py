@@ -1,4 +1,4 @@
-"""Headerless PCM from a binary pipe, as `ffmpeg -f s16le -` writes it."""
+"""PCM without a header, read from a binary pipe, as `ffmpeg -f s16le -` writes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgevoice.errors import ArgumentError, AudioFormatError
 from edgevoice.wholenumbers import whole_number
 
 DTYPES = {"int16": "<i2", "int32": "<i4", "uint8": "u1", "float32": "<f4", "float64": "<f8"}
-"""Names and layouts, all little-endian."""
+"""Names of the sample formats and their NumPy types, all little-endian."""
 
 
 class PcmBytes:
@@ -34,9 +34,9 @@ class PcmBytes:
         self._channels = whole_number("channels", channels, 1)
         self._layout = np.dtype(DTYPES[dtype])
         self.size = self._layout.itemsize * self._channels
-        """Bytes of one moment: a sample of each channel."""
+        """Bytes of one sample in all channels."""
         self.rest = b""
-        """Bytes of a moment that is not complete."""
+        """Bytes of a sample that is not complete yet."""
         self._head = b""
 
     def push(self, chunk: bytes) -> NDArray[Any]:
@@ -57,7 +57,7 @@ class PcmBytes:
         return samples if sys.byteorder == "little" else samples.astype(self._layout.newbyteorder("="))
 
     def finish(self) -> None:
-        """Say that no more bytes come.
+        """Declare that no more bytes follow.
 
         Raises:
             AudioFormatError: there were none, or they ended within a sample.

@@ -1,4 +1,4 @@
-"""From the source's rate to the model's."""
+"""Resampling from the rate of the source to that of the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgevoice.audio.source import AudioSource
 
 
 class Skipped(NamedTuple):
-    """What a resampler gives for lost samples: samples, then zeros that are only counted, then samples."""
+    """The output for lost samples: samples, then zeros that are only counted, then samples."""
 
     before: NDArray[np.float32]
     zeros: int
@@ -34,7 +34,7 @@ class Resampler:
         self.reset()
 
     def reset(self) -> None:
-        """Start anew."""
+        """Reset to the state of a new resampler."""
         self._soxr = None
         if self._source_rate != self._target_rate:
             import soxr
@@ -43,18 +43,18 @@ class Resampler:
 
     @property
     def delay(self) -> float:
-        """Seconds of input that wait in the resampler."""
+        """The length of the input that the resampler still holds back, in seconds."""
         return self._soxr.delay() / self._target_rate if self._soxr else 0.0
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Resample what comes next, float32 (samples,)."""
+        """Resample the next samples, float32 (samples,)."""
         if self._soxr is None:
             return samples
         result: NDArray[np.float32] = self._soxr.resample_chunk(np.ascontiguousarray(samples))
         return result
 
     def finish(self) -> NDArray[np.float32]:
-        """What was held back."""
+        """Return the samples that were held back."""
         empty = np.empty(0, np.float32)
         if self._soxr is None:
             return empty
@@ -79,16 +79,16 @@ class Resampler:
         return Skipped(before, periods * self._target_period, self.push(np.zeros(count, np.float32)))
 
     def position(self, samples: int) -> float:
-        """Position in the output of a sample of the source, in samples."""
+        """The position in the output that corresponds to a position in the source, in samples."""
         return samples * self._target_period / self._source_period
 
     def origin(self, samples: int) -> int:
-        """Number of source samples that are needed, at least, before the output can have so many."""
+        """The smallest number of source samples from which the output can have `position` samples."""
         return samples * self._source_period // self._target_period
 
 
 def resampled(source: AudioSource, rate: int, channel: int | None) -> Iterator[NDArray[np.float32]]:
-    """One channel of a source, or the mean of all, from its start, at another rate: block by block, float32 (samples,)."""
+    """Resample one channel of a source, or the mean of all channels, block by block: float32 (samples,)."""
     resampler = Resampler(source.rate, rate)
     for block in source.blocks():
         yield resampler.push(mix(block, channel))

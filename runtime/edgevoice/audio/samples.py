@@ -1,4 +1,4 @@
-"""Arrays of samples as callers have them: dtype, shape, finite numbers, channels."""
+"""Checks of sample arrays that callers pass: dtype, shape, finite values, channels."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from edgevoice.errors import ArgumentError, SamplesError
 from edgevoice.wholenumbers import whole_number
 
 LARGEST = 2.0**16
-"""Largest magnitude of a sample. Full scale is 1; room is left for floats that hold unscaled 16-bit numbers."""
+"""Largest magnitude of a sample. Full scale is 1; the limit leaves room for floats that hold unscaled 16-bit values."""
 MOST_CHANNELS = 1024
 _LIKELY = 64
-"""More channels than this are believed only where there are at least as many samples."""
+"""More channels than this are accepted only where there are at least as many samples: else the axes were exchanged."""
 
 _FULL_SCALE = {"int16": 2.0**-15, "int32": 2.0**-31}
 
 
 def check_samples(samples: object, channels: int | None = None) -> NDArray[np.float32]:
-    """Samples as float32 of full scale 1, in the shape they had; the input is not changed.
+    """Convert samples to float32 with full scale 1; the shape stays, and the input is not changed.
 
     Args:
         samples: (samples,) or (samples, channels), of any strides: int16, int32, uint8 with 128 as zero, float32, float64.
@@ -58,7 +58,7 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
 
 
 def mix(samples: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
-    """One channel (samples,) of (samples,) or (samples, channels): the mean of all, or the one chosen, from 0 up.
+    """Reduce (samples,) or (samples, channels) to one channel: the mean of all, or the chosen one, counted from 0.
 
     Channels are added one after the other, so that the bits depend on neither strides nor length.
     """
@@ -81,7 +81,7 @@ def is_number(value: object) -> bool:
 
 
 def check_channel(channel: int | None, channels: int | None) -> int | None:
-    """The channel, None or one of those there are; where `channels` is None, it is not known how many there are.
+    """Check the number of a channel. Where `channels` is None, the number of channels is not known yet.
 
     Raises:
         ArgumentError: there is no such channel.
@@ -95,7 +95,7 @@ def check_channel(channel: int | None, channels: int | None) -> int | None:
 
 
 def check_rate(rate: int) -> int:
-    """The rate, a whole number of hertz that can be resampled.
+    """Check a sampling rate: a whole number of hertz that can be resampled.
 
     Raises:
         ArgumentError: it is none, or outside 100 to 768 000.

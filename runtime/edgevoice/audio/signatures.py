@@ -1,14 +1,16 @@
-"""What kind of file begins like this."""
+"""Recognises kinds of files by their first bytes."""
 
 from __future__ import annotations
 
 from edgevoice.audio.mpegframes import frame_header
 
 Kind = str
-"""`wav`, `w64`, `aiff`, `au`, `caf`, `nist`, `voc`, `flac`, `ogg`, `mpeg`; `media`: what FFmpeg reads; ``: none of them."""
+"""`wav`, `w64`, `aiff`, `au`, `caf`, `nist`, `voc`, `flac`, `ogg`, `mpeg`; `media` for what FFmpeg reads; empty for
+none of them.
+"""
 
 HEAD = 4096
-"""Bytes that tell the kind, where there are so many."""
+"""The number of bytes that are enough to recognise a kind."""
 
 _AC3 = b"\x0b\x77"
 _BEGINNINGS: dict[bytes, Kind] = {
@@ -55,7 +57,7 @@ _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot")
 
 
 def kind_of(head: bytes) -> Kind:
-    """The kind of a file that begins with these bytes; empty where it is none that is known here."""
+    """The kind of a file that begins with these bytes; empty where it is unknown."""
     if head[:4] in (b"RIFF", b"RF64", b"BW64"):
         return "wav" if head[8:12] == b"WAVE" else "media" if head[8:11] == b"AVI" else ""
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
@@ -75,7 +77,9 @@ def kind_of(head: bytes) -> Kind:
 
 
 def container(head: bytes) -> str | None:
-    """What a pipe brings that begins with these bytes, in words; None where it may be samples.
+    """Describe the file that a pipe contains, by its first bytes; None where they may be samples.
+
+    Signatures of two bytes are not enough here, because samples can have any value.
 
     Signatures of two bytes are not enough here: samples have every value.
     """
@@ -86,7 +90,7 @@ def container(head: bytes) -> str | None:
 
 
 def _continues(head: bytes) -> bool:
-    """Whether a second frame follows the first: two bytes alone may be anything."""
+    """Whether a second frame follows the first: a signature of two bytes alone proves nothing."""
     first = frame_header(head)
     if first is None:
         return False
@@ -95,7 +99,7 @@ def _continues(head: bytes) -> bool:
 
 
 def _is_adts(head: bytes) -> bool:
-    """Whether frames of AAC with ADTS headers follow each other."""
+    """Whether these bytes are consecutive AAC frames with ADTS headers."""
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
         return False
     size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5

@@ -22,21 +22,21 @@ from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, Stre
 # libsndfile repairs the length of a file that is shorter than its header says, and tells so only in its log.
 _REPAIRED = re.compile(r"^\s*(.*?)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 _HARMLESS = ("Bytes/sec", "Block Align", "RIFF", "RIFX", "RF64", "riff", "FORM", "Riff size")
-"""What its log corrects that is not the length of the samples: rates, and outer chunks, which writers miscount."""
+"""Corrections in libsndfile's log that do not concern the number of samples: rates, and sizes of outer chunks."""
 _UNKNOWN_LENGTH = 1 << 62
-"""libsndfile's number of samples where it knows none is 2^63 - 1."""
+"""libsndfile's number of samples for an unknown length is 2^63 - 1."""
 _EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
-"""Encodings in which libsndfile seeks to the very sample."""
+"""Encodings in which libsndfile seeks to the exact sample."""
 _UNKNOWN = re.compile("not recognised|unsupported|unimplemented|unknown|malformed 'fmt '|unspecified", re.IGNORECASE)
-"""What libsndfile says of formats and encodings that it does not know; of those in WAV and Ogg in odd words."""
+"""libsndfile's messages for formats and encodings that it does not know."""
 
 
 class UnknownFormatError(AudioFormatError):
-    """A file is in a format, or an encoding, that libsndfile does not know."""
+    """libsndfile does not know the format or the encoding of a file."""
 
 
 def sound_parts(view: View, kind: str, name: str) -> Sequence[Part]:
-    """The recordings in a file, after a look at whether all of each is there.
+    """Find the recordings in a file, and check that each is complete.
 
     Raises:
         AudioFormatError: the file is damaged or cut short.
@@ -116,7 +116,7 @@ class SoundFileSource(AudioSource):
         return sound
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Samples in order, float32 (samples, channels), checked; every call begins at the start."""
+        """The samples in order, float32 (samples, channels), checked; every call begins at the start."""
         if self._closed:
             raise StreamError(f"{self.name}: was closed")
         at = 0
@@ -135,7 +135,7 @@ class SoundFileSource(AudioSource):
                     return
 
     def _part(self, part: Part, length: int | None, skipped: int, before: int) -> Iterator[NDArray[np.float32]]:
-        """All blocks of one recording. What is not wanted of its beginning is decoded too, where seeking is not exact."""
+        """All blocks of one recording. Where seeking is not exact, decoding begins at the start of the recording."""
         import soundfile
 
         # The one that was opened to see rate and length serves the first reading.
@@ -179,7 +179,7 @@ class SoundFileSource(AudioSource):
 
 
 def checked(block: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """The samples of a block, in the words of the file that they come from."""
+    """Read the samples of a block; errors name the file."""
     try:
         return check_samples(block)
     except SamplesError as error:
@@ -197,7 +197,7 @@ def _length(sound: Any, part: Part) -> int | None:
 
 
 def _words(error: Exception) -> str:
-    """What libsndfile says, to be put in brackets."""
+    """The message of libsndfile, to be put in brackets."""
     words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
     if not words or "SF_INFO" in words or "internal" in words.lower():
         return "damaged"  # it names a mistake of a program where a header makes no sense

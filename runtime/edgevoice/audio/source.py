@@ -1,4 +1,4 @@
-"""What every source of audio has, whatever it is read from."""
+"""The interface that all sources of audio share."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 1 << 16
-"""Samples of each channel read at a time, at most."""
+"""Largest number of samples per channel that are read at a time."""
 
 
 class AudioSource(ABC):
-    """Audio that is open: it is read in blocks, from its start, as often as needed, until it is closed."""
+    """Open audio, which can be read in blocks from its start, as often as needed, until it is closed."""
 
     name: str
-    """What it is called in messages."""
+    """The name in messages."""
     rate: int
-    """In hertz."""
+    """Sampling rate in hertz."""
     channels: int
     first: int
-    """Position of the first sample that is read, at the source's rate."""
+    """Position of the first sample that is read, in samples at the rate of the source."""
     seconds: float | None
-    """How much will be read; None where the length is not known before it has been read."""
+    """The number of samples that will be read; None where it is not known before reading."""
 
     @abstractmethod
     def blocks(self) -> Iterator[NDArray[np.float32]]:
@@ -39,7 +39,7 @@ class AudioSource(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is open; closing twice does nothing."""
+        """Close what is open. A second call does nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +49,7 @@ class AudioSource(ABC):
 
 
 def cut(rate: int, start: float | None, end: float | None, length: int | None) -> tuple[int, int | None]:
-    """Positions of the first sample that is read, and of the first that is not; None where all are to the end."""
+    """Convert seconds to positions: the first sample to read, and the end (None: that of the recording)."""
     first = 0 if start is None else round(start * rate)
     last = None if end is None else round(end * rate)
     if length is not None:

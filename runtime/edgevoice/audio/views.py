@@ -1,4 +1,4 @@
-"""Parts of open files, as files of their own."""
+"""Parts of open files that can be read like files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import IO, Any
 from edgevoice.errors import AudioFormatError
 
 _IN_MEMORY = 1 << 26
-"""Bytes of a pipe that are kept in memory; what is longer goes to a temporary file."""
+"""Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
 
 _AHEAD = 1 << 20
 
 Piece = bytes | tuple[int, int]
-"""Bytes that are not part of the file, or a range of the file: from one position to another."""
+"""Bytes that are not in the file, or a range of positions of the file."""
 
 
 class View(io.RawIOBase):
@@ -42,44 +42,44 @@ class View(io.RawIOBase):
 
     @classmethod
     def whole(cls, file: IO[bytes], begin: int = 0) -> View:
-        """All of a file from a position on."""
+        """A view of the whole file from a position on."""
         return cls(file, [(begin, file.seek(0, os.SEEK_END))])
 
     def again(self) -> View:
-        """The same view with a position of its own."""
+        """The same view, with its own position."""
         return View(self._file, self._pieces)
 
     def spliced(self, pieces: Sequence[Piece]) -> View:
-        """A view of pieces of this one, which must be of one piece itself."""
+        """A view of parts of this view, which must consist of one piece."""
         ((origin, _),) = self._pieces
         if not isinstance(origin, int):
             raise TypeError("a view of bytes cannot be spliced")
         return View(self._file, [p if isinstance(p, bytes) else (origin + p[0], origin + p[1]) for p in pieces])
 
     def patched(self, at: int, content: bytes) -> View:
-        """The same with other bytes at a position."""
+        """The same view, with other bytes at one position."""
         return self.spliced([(0, at), content, (at + len(content), self.size)])
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Position within the view."""
+        """The position within the view."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; positions before the view are those of its first byte."""
+        """Set the position; one before the view is moved to its first byte."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer as far as there is something."""
+        """Fill a buffer, as far as there are bytes."""
         try:
             target = memoryview(buffer).cast("B")
             data = self.part(self._at, len(target))
@@ -91,7 +91,7 @@ class View(io.RawIOBase):
             return 0
 
     def check(self, told: str) -> None:
-        """Raise what reading failed with, if it failed.
+        """Raise the error with which reading failed, if it failed.
 
         Args:
             told: what the message begins with.
@@ -106,7 +106,7 @@ class View(io.RawIOBase):
             raise AudioFormatError(f"{told} ({self._failure})") from self._failure
 
     def part(self, at: int, count: int) -> bytes:
-        """At most `count` bytes from a position of the view on: fewer only at its end."""
+        """Read at most `count` bytes at a position of the view; fewer only at its end."""
         count = min(count, self.size - at)
         parts: list[bytes] = []
         while count > 0:
@@ -133,21 +133,21 @@ class View(io.RawIOBase):
 
 
 class Ahead:
-    """A view, read in large blocks for small questions."""
+    """A view that is read in large blocks, for many small reads."""
 
     def __init__(self, view: View) -> None:
         self._view, self._at, self._block = view, 0, b""
         self.size = view.size
 
     def part(self, at: int, count: int) -> bytes:
-        """As the view's own."""
+        """Read as `View` does."""
         if not self._at <= at <= at + count <= self._at + len(self._block):
             self._at, self._block = at, self._view.part(at, max(count, _AHEAD))
         return self._block[at - self._at : at - self._at + count]
 
 
 def spooled(pipe: IO[bytes]) -> IO[bytes]:
-    """All that a pipe holds, as a file that can be sought."""
+    """Read a whole pipe into a file that has positions."""
     # Loaded here: only pipes need them.
     import shutil
     import tempfile

@@ -20,7 +20,7 @@ from edgevoice.bench.timing import time_calls
 from edgevoice.extractor import Extractor
 
 ROUNDS = 1000
-"""Enough for a 99.9th percentile."""
+"""The number of times per stage: enough for a 99.9th percentile."""
 STARTS = 9
 _WINDOWS_PER_EXTRACT = 32
 
@@ -91,7 +91,7 @@ def run_benchmark(
 
 
 def noise(count: int) -> NDArray[np.float32]:
-    """White noise (count,) at a tenth of full scale, always the same."""
+    """White noise (count,) with a tenth of full scale, the same at every call."""
     return (0.1 * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
 
 

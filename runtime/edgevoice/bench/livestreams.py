@@ -13,33 +13,33 @@ from numpy.typing import NDArray
 from edgevoice.extractor import Extractor
 
 CHUNK = 0.1
-"""Seconds of audio that arrive at once."""
+"""The length of the audio that arrives at once, in seconds."""
 LATENESS = 0.05
-"""Seconds, at the 99th percentile, from the arrival of a window's last sample to its frame."""
+"""The largest 99th percentile of the time from the arrival of a window's last sample to its frame, in seconds."""
 _GATHER = 0.02
-"""Seconds from one look at what has arrived to the next: windows that fall due in between are computed together."""
+"""The time between two checks for new audio, in seconds; windows that become due in between are computed together."""
 _AHEAD = 5
-"""Chunks after which the ends of windows and of chunks meet again, with the hop of 250 ms that most models have."""
+"""The number of chunks after which window ends and chunk ends coincide again, with the usual hop of 250 ms."""
 _SETTLE = 1.0
-"""Seconds at the start that do not count: the first windows fall due together."""
+"""Seconds at the start that do not count, because all first windows are due at once."""
 
 
 @dataclass(frozen=True)
 class LiveStreams:
-    """The largest number of streams that were held."""
+    """The largest number of streams that the machine held."""
 
     count: int
     threads: int
-    """Each with its own group of streams; all share one extractor."""
+    """Threads, each with its own group of streams; all share one extractor."""
     p50: float
     """Seconds from the arrival of a window's last sample to its frame, at this number of streams."""
     p99: float
     ideal: float
-    """Streams that as many cores could hold if nothing but the networks' runs, window by window, cost time."""
+    """The number of streams that the cores could hold if the networks, run window by window, were the only cost."""
 
     @property
     def share(self) -> float:
-        """Share of the ideal number of streams."""
+        """The ratio of the held streams to the ideal number."""
         return self.count / self.ideal
 
     @classmethod
@@ -83,7 +83,7 @@ class LiveStreams:
 def play(
     extractor: Extractor, samples: NDArray[np.float32], count: int, threads: int, seconds: float
 ) -> NDArray[np.float64]:
-    """Play to so many live streams for so long; return the lateness of each frame in seconds, (frames,).
+    """Play to `count` live streams for some seconds; return the lateness of each frame in seconds, (frames,).
 
     The streams begin at different times, so that the ends of their windows are evenly spread: chunks of a stream arrive
     every 100 ms, those of the others in between, and they are up to half a second ahead of each other. Frames that have
@@ -115,7 +115,7 @@ def _work(
     end: float,
     late: list[float],
 ) -> None:
-    """Serve the streams of these numbers, of `count` in all, between two times of the clock."""
+    """Serve some of the streams between two times of the clock."""
     rate, group = extractor.config.audio.rate, extractor.group()
     size = round(CHUNK * rate)
     chunks = [samples[at : at + size] for at in range(0, len(samples) - size + 1, size)]

@@ -17,17 +17,17 @@ PACKAGES = ("edgevoice", "numpy", *providers.PACKAGES, "soundfile", "soxr")
 
 @dataclass(frozen=True)
 class Machine:
-    """What the numbers of a measurement depend on, beside the program."""
+    """The properties of a machine that measurements depend on."""
 
     processor: str
     cores: int
-    """Logical ones that this process may use."""
+    """The number of logical cores that this process may use."""
     system: str
     python: str
     packages: dict[str, str]
-    """Installed versions by name."""
+    """Installed versions, by the name of the package."""
     load: float | None
-    """Processes that wanted a core, on average over the last minute; None where the system does not tell."""
+    """Load average of the last minute: processes that used or wanted a core; None where the system does not report it."""
     real_time: bool = False
     """Whether the measurement had real-time priority, so that other programs could not interrupt it."""
 
@@ -38,7 +38,7 @@ class Machine:
 
     @classmethod
     def this(cls, packages: tuple[str, ...] = PACKAGES) -> Machine:
-        """This machine, now."""
+        """Describe this machine."""
         versions = {}
         for name in packages:
             try:
@@ -56,12 +56,12 @@ class Machine:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """Ready for JSON."""
+        """The values as a dictionary for JSON."""
         return asdict(self)
 
 
 def resident() -> int | None:
-    """Bytes of this process in memory now; None where the system does not tell."""
+    """The memory of this process at the moment, in bytes; None where the system does not report it."""
     if not hasattr(os, "sysconf"):
         return None
     try:

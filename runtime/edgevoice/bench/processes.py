@@ -1,4 +1,4 @@
-"""What a process of its own takes: from its start to the first frame, and in memory."""
+"""Measures new processes: the time from start to first frame, and the memory."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Process:
     """Medians over processes that were started in alternation."""
 
     imports: float
-    """Seconds of `python -c "import numpy, onnxruntime"`, from its start to its end."""
+    """Duration of `python -c "import numpy, onnxruntime"` in seconds."""
     first_frame: float
     """Seconds from the start of a process that loads the model to its first frame."""
     imports_resident: int | None
-    """Bytes in memory after these imports; None where the system does not tell."""
+    """Memory after these imports, in bytes; None where the system does not report it."""
     first_frame_resident: int | None
-    """Bytes in memory after the first frame."""
+    """Memory after the first frame, in bytes."""
     starts: int
-    """Processes of each kind that were timed."""
+    """The number of timed processes of each kind."""
 
     @classmethod
     def measure(cls, model: str, device: str, threads: int, starts: int) -> Process:
@@ -57,7 +57,7 @@ class Process:
         return cls(median(imports[1:]), median(first_frame[1:]), imports_resident, first_frame_resident, starts)
 
     def to_dict(self) -> dict[str, object]:
-        """Ready for JSON."""
+        """The values as a dictionary for JSON."""
         return asdict(self)
 
 

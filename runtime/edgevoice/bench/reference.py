@@ -1,4 +1,4 @@
-"""What the numbers should be: the definition written out, and the networks operator by operator."""
+"""A reference implementation: the definition of the features written out, with the networks run operator by operator."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from edgevoice.providers import find_device
 from edgevoice.sessions import open_session
 
 TOLERANCE = 1e-4
-"""Of a descriptor, relative to the largest of its group: what float32 leaves of sums in another order, and much less than
-any mistake makes."""
+"""Largest difference of a descriptor, relative to the largest of its group. Float32 sums in another order stay below
+it.
+"""
 TOLERANCE_OF_8_BITS = 0.05
-"""Likewise for a model with 8-bit weights: ONNX Runtime rounds what goes into their products too, the reference does not."""
+"""The same for a model with 8-bit weights, where ONNX Runtime also rounds the inputs of products and the reference does
+not.
+"""
 
 
 @dataclass(frozen=True)
 class Check:
-    """How an extractor's numbers compare with the reference."""
+    """The differences between an extractor and the reference."""
 
     spectrogram: float
     """Largest difference of a standardised spectrogram value."""
     bottleneck: float
     """Largest difference, relative to the largest value."""
     error: float
-    """Likewise; 0 where the errors were not asked for."""
+    """The same for the errors; 0 where no errors were asked for."""
     live: bool
-    """Whether a stream gives the bits of `extract`."""
+    """Whether a stream gives the same bits as `extract`."""
     batches: bool | None = None
     """Whether several windows are computed in one run; False where their bits would differ in a batch, so that each has a
     run of its own; None in reports of versions that did not tell."""
@@ -79,7 +82,7 @@ class Check:
 
 
 def reference_spectrogram(config: ModelConfig, window: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Standardised spectrogram (bands, columns) of one window at the model's level, all in float64."""
+    """The standardised spectrogram (bands, columns) of one window at the model's level, computed in float64."""
     settings = config.spectrogram
     first, last = settings.trim
     padded = np.pad(window[first : len(window) - last].astype(np.float64), settings.padding)

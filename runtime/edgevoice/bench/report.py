@@ -1,4 +1,4 @@
-"""What a benchmark found: as JSON, as a table, and beside what another one found."""
+"""The results of a benchmark: as JSON, as a table, and compared with other results."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from edgevoice.errors import ArgumentError
 
 FORMAT = 2
 _THRESHOLD = 1.05
-"""Times the old median, up to which a difference is not worth telling."""
+"""A ratio of medians below which a difference is not reported."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """One measurement of one model on one machine."""
+    """The measurement of one model on one machine."""
 
     time: str
-    """When, UTC."""
+    """The time of the measurement, in UTC."""
     machine: Machine
     model: str
     files: dict[str, str]
@@ -34,16 +34,16 @@ class Report:
     device: str
     threads: int
     hop: float
-    """Seconds from one frame to the next."""
+    """Seconds between two frames."""
     check: Check
     timings: dict[str, Timing]
     process: Process
     package_size: int
-    """Bytes of EdgeVoice's own modules."""
+    """The size of EdgeVoice's own modules, in bytes."""
     model_size: int
-    """Bytes of the model folder's networks."""
+    """The size of the networks in the model folder, in bytes."""
     live: LiveStreams | None = None
-    """Live streams that were held; None where that was not asked for."""
+    """The number of live streams that the machine held; None where it was not measured."""
 
     @property
     def title(self) -> str:
@@ -52,7 +52,7 @@ class Report:
 
     @property
     def ratios(self) -> dict[str, float]:
-        """What does not depend on how fast the machine is: medians of this run, divided by each other."""
+        """Results that hardly depend on the speed of the machine: ratios of medians of this run."""
         median = {name: timing.median for name, timing in self.timings.items()}
         return {
             "front end / fft": median["front end"] / median["fft"],
@@ -62,17 +62,17 @@ class Report:
 
     @property
     def real_time_factor(self) -> float:
-        """Seconds of computation for a second of audio, in `extract`."""
+        """Computing time of `extract`, in seconds per second of audio."""
         return self.timings["extract()"].median / self.hop
 
     @property
     def streams(self) -> float | None:
-        """Live streams that one core (or the threads given) could just hold, by the time that all pushes of a hop take."""
+        """The number of live streams that the threads could just hold, by the time that all pushes of a hop take."""
         live = self.timings.get("live, all pushes of a hop")
         return self.hop / live.median if live else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON: times in milliseconds, and each single one in microseconds."""
+        """The values as a dictionary for JSON: times in milliseconds, and every single time in microseconds."""
         return {
             "format": FORMAT,
             "time": self.time,
@@ -130,7 +130,7 @@ class Report:
             raise ArgumentError(f"{path}: is not the JSON of a benchmark ({type(error).__name__}: {error})") from error
 
     def table(self) -> str:
-        """Plain text for people."""
+        """A table in plain text."""
         lines = [
             self.title,
             str(self.machine),
@@ -163,14 +163,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two reports, stage by stage."""
+    """Compares two reports, stage by stage."""
 
     old: Report
     new: Report
 
     @property
     def ratios(self) -> dict[str, float]:
-        """New median by old one, of the stages that both have."""
+        """Ratio of the new to the old median, for the stages that both have."""
         return {
             name: timing.median / self.old.timings[name].median
             for name, timing in self.new.timings.items()
@@ -179,16 +179,16 @@ class Comparison:
 
     @property
     def slower(self) -> list[str]:
-        """Stages whose median rose by more than 5 % and by more than chance."""
+        """Stages whose median rose by more than 5 %, and by more than chance explains."""
         return [name for name, ratio in self.ratios.items() if ratio > _THRESHOLD and self._apart(name)]
 
     @property
     def faster(self) -> list[str]:
-        """Stages whose median fell by more than 5 % and by more than chance."""
+        """Stages whose median fell by more than 5 %, and by more than chance explains."""
         return [name for name, ratio in self.ratios.items() if ratio < 1 / _THRESHOLD and self._apart(name)]
 
     def table(self) -> str:
-        """Plain text for people."""
+        """A table in plain text."""
         lines = [f"{'milliseconds a window, p50':<28}{'old':>9}{'new':>9}{'ratio':>9}"]
         for name, ratio in self.ratios.items():
             verdict = "  slower" if name in self.slower else "  faster" if name in self.faster else ""

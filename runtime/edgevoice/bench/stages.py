@@ -1,4 +1,4 @@
-"""What is timed: each stage on its own, and what users call."""
+"""The operations that are timed: single stages, and the calls that users make."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BATCHES = (8, 64)
 
 
 def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int) -> list[Call]:
-    """The calls of one window, in the order in which a window meets them.
+    """The operations on one window, in order.
 
     `fft` is the bare FFT of the front end, `encoder` and `decoder` are bare runs of the networks; the others are made
     through the public interface.
@@ -60,7 +60,7 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
 
 
 def batch_calls(extractor: Extractor, samples: NDArray[np.float32]) -> list[Call]:
-    """The calls that compute many windows, one batch at a time: `describe` of 8 and of 64, `extract` of all samples."""
+    """The operations on many windows: `describe` of batches of 8 and 64, and `extract` of all samples."""
     config = extractor.config
     windows = np.lib.stride_tricks.sliding_window_view(samples, config.audio.window)[:: config.audio.hop]
     level = live_option(config.level)
@@ -76,7 +76,7 @@ def batch_calls(extractor: Extractor, samples: NDArray[np.float32]) -> list[Call
 
 
 class LivePushes:
-    """A stream that is fed step by step (50 ms at 16 kHz for most models), round and round."""
+    """A stream that is pushed one step at a time (50 ms at 16 kHz for most models); the samples repeat for ever."""
 
     def __init__(self, extractor: Extractor, samples: NDArray[np.float32]) -> None:
         config = extractor.config
@@ -89,20 +89,20 @@ class LivePushes:
             self.push()
 
     def push(self) -> None:
-        """One step."""
+        """Push one step."""
         self._stream.push(self._chunks[self._next])
         self._next = (self._next + 1) % len(self._chunks)
 
     def wait(self) -> None:
-        """All steps of a hop but the last: none completes a window."""
+        """Push all steps of a hop except the last; none of them completes a window."""
         for _ in range(self._pushes - 1):
             self.push()
 
     def complete(self) -> None:
-        """The last step of a hop: gives a frame."""
+        """Push the last step of a hop, which gives a frame."""
         self.push()
 
     def hop(self) -> None:
-        """A whole hop."""
+        """Push a whole hop."""
         self.wait()
         self.complete()

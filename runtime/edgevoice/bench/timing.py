@@ -1,4 +1,4 @@
-"""Times of calls: taken in alternation, kept in full, summed up by their percentiles."""
+"""Times calls in alternation, and summarises the times by percentiles."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 @dataclass(frozen=True)
 class Call:
-    """Something to be timed."""
+    """A function to be timed."""
 
     name: str
     run: Callable[[], object]
     prepare: Callable[[], object] | None = None
-    """Called before each `run`, outside of the time taken."""
+    """Called before each `run`; its time is not counted."""
     windows: int = 1
-    """Windows that one run computes: times are given for one."""
+    """The number of windows that one run computes; times are divided by it."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one window took, run by run."""
+    """The time per window of each run."""
 
     seconds: NDArray[np.float64]
-    """(runs,), in the order in which they were taken."""
+    """Times (runs,) in seconds, in the order of the runs."""
 
     @property
     def median(self) -> float:
-        """In seconds."""
+        """The median in seconds."""
         return float(np.median(self.seconds))
 
     @property
@@ -61,7 +61,7 @@ class Timing:
 def time_calls(
     calls: Sequence[Call], rounds: int, warm_up: int = 10, progress: Callable[[int], object] | None = None
 ) -> dict[str, Timing]:
-    """Time calls in alternation, so that whatever slows the machine down meets them all.
+    """Time calls in alternation, so that a slow phase of the machine affects all of them.
 
     Every round runs each call once, and begins with another one. The garbage collector rests meanwhile.
 

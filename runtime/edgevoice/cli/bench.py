@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Bar:
-    """A progress bar on stderr, where that is a terminal."""
+    """A progress bar on standard error, where that is a terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -103,7 +103,7 @@ class _Bar:
             self._bar = tqdm(total=100, bar_format="{desc:<10} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]")
 
     def update(self, what: str, percent: int) -> None:
-        """So many percent more are done, and this comes next."""
+        """Advance by `percent`, and show what is done next."""
         if self._bar is not None:
             self._bar.set_description_str(what)
             self._bar.update(percent)

@@ -1,4 +1,4 @@
-"""The words of a command that wrote a table, for its recipe."""
+"""The command line that made a table, as the recipe stores it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def words_of(arguments: argparse.Namespace, folder: Path, rows: Sequence[Row]) -
 
 
 def located(arguments: argparse.Namespace, folder: Path) -> None:
-    """Turn the paths that `words_of` gave into those seen from the current folder.
+    """Convert the paths that `words_of` stored to paths relative to the current folder.
 
     Raises:
         ArgumentError: the index came from standard input, and is gone.

@@ -13,19 +13,19 @@ from edgevoice.files.wholefile import writing
 
 
 def tell(message: object, program: str = "edgevoice") -> None:
-    """Say something on stderr, in one line: to nobody, where it is closed or its terminal is gone."""
+    """Write a message to standard error, in one line. Nothing happens where it is closed or its terminal is gone."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(f"{program}:", one_line(message), file=sys.stderr)
 
 
 def one_line(message: object) -> str:
-    """A message without its line breaks."""
+    """The message without line breaks."""
     return " ".join(str(message).split())
 
 
 def show(text: str) -> None:
-    """Print lines on standard output. What its encoding lacks, as a code page of Windows does, comes out escaped.
+    """Print lines on standard output. Characters that its encoding lacks, such as a Windows code page, are escaped.
 
     Raises:
         OutputError: the disk that it goes to is full.
@@ -38,13 +38,13 @@ def show(text: str) -> None:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of a table as lines of aligned columns."""
+    """Format the rows of a table as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def flush_output() -> None:
-    """Have everything that was printed written.
+    """Flush what was printed.
 
     Raises:
         OutputError: as `show`.
@@ -55,7 +55,7 @@ def flush_output() -> None:
 
 
 def drop_full_output() -> None:
-    """Give up standard output where it cannot be written: Python would try again at exit, and complain."""
+    """Drop standard output after it failed: Python would try to write again at exit, and print an error."""
     try:
         flush_output()
     except OutputError:
@@ -74,6 +74,6 @@ def standard_output() -> IO[bytes]:
 
 
 def drop_output() -> None:
-    """Give up standard output, because nobody reads it any more: Python's flush at exit would complain, or wait for ever."""
+    """Drop standard output when nobody reads it: Python's flush at exit would print an error, or wait for ever."""
     with suppress(OSError, AttributeError):  # closed already, or no file of the system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

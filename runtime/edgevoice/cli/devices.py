@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def as_record(device: InputDevice) -> dict[str, Any]:
-    """What is to be known about a device, ready for JSON; `rates` is empty while it is busy or unplugged."""
+    """The properties of a device, as a dictionary for JSON; `rates` is empty while it is busy or unplugged."""
     return {**dataclasses.asdict(device), "rates": supported_rates(device)}
 
 

@@ -95,7 +95,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the tables that were asked for; 1 if some input failed."""
+    """Write the requested tables; return 1 if some input failed."""
     output = Output(arguments.output, arguments.format, arguments.force)
     if not output.dataset and (arguments.shard or arguments.retry_failed):
         raise ArgumentError("--shard and --retry-failed are for datasets: -o NAME.parquet/")
@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _tables(
     arguments: argparse.Namespace, index: Index, columns: Columns, recipe: Any, reading: Reading, output: Output
 ) -> list[Failure]:
-    """Write tables; return what failed."""
+    """Write the tables; return the rows that failed."""
     rows = output.arrange(index.rows)
     extractor = load_extractor(arguments)
     jobs = arguments.jobs or extractor.concurrency
@@ -163,7 +163,7 @@ def _tables(
 
 
 def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, recipe: Any, reading: Reading) -> list[Failure]:
-    """Make parts of a dataset; return what failed."""
+    """Make parts of a dataset; return the rows that failed."""
     from edgevoice.corpus.dataset import Dataset
 
     folder = Path(arguments.output)
@@ -233,7 +233,7 @@ def _counted(progress: Progress) -> Callable[[Row, int, bool], object]:
 def _write_failed(
     arguments: argparse.Namespace, index: Index, failures: Sequence[Failure], rows: list[dict[str, Any]] | None = None
 ) -> None:
-    """The CSV of what failed, which is an index itself."""
+    """Write the CSV of rows that failed, which can be used as an index."""
     if not arguments.failed:
         return
     from edgevoice.corpus.table import failure_row
@@ -253,7 +253,7 @@ def _write_failed(
 
 
 class _Line:
-    """Takes a line of CSV."""
+    """A file-like object that receives lines of CSV."""
 
     text = ""
 

@@ -1,4 +1,4 @@
-"""What a command reads: files and folders, or an index."""
+"""The inputs of a command: files and folders, or an index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgevoice.errors import ArgumentError, AudioFileNotFoundError
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add INPUT..., --index, --only, --root, --start and --end."""
+    """Add the arguments INPUT..., --index, --only, --root, --start and --end."""
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help="an audio file, or a folder that is searched for them")
     parser.add_argument("--index", metavar="CSV", help="read what this CSV lists, or standard input (-)")
     parser.add_argument(
@@ -30,7 +30,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def read_inputs(arguments: argparse.Namespace) -> Index:
-    """The index of what was named.
+    """Make the index of the inputs.
 
     Raises:
         ArgumentError: both kinds of input were named, or none; or the index cannot be used.

@@ -17,7 +17,7 @@ from edgevoice.tables.jsonlines import JsonLines
 
 _REFRESH = 0.25
 _PATIENCE = 1.0
-"""Seconds that one frame may wait for its reader once a signal has come."""
+"""How long a frame may wait for its reader after a signal, in seconds."""
 
 
 def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
@@ -43,17 +43,21 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
 
 
 _ALARMS = (signal.SIGALRM,) if hasattr(signal, "setitimer") else ()
-"""Windows has none, and there nothing breaks off a write that waits."""
+"""Windows has no SIGALRM: there, nothing interrupts a write that waits."""
 
 
 def _set_alarm(seconds: float) -> None:
-    """Send this process SIGALRM after so many seconds; 0 takes that back."""
+    """Let this process receive SIGALRM after some seconds; 0 cancels it."""
     if _ALARMS:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 class _Session:
-    """One microphone on its way to standard output.
+    """Writes the frames of one microphone to standard output.
+
+    The first signal stops the microphone; frames of audio that was captured before are still written. If nobody reads
+    them, this would last for ever, so a write that still waits after a second is interrupted. A second signal interrupts
+    at once.
 
     The first signal stops the microphone: what was captured is still written. Where a reader does not read, that would
     last for ever: a write that is still waiting a second later is broken off. A second signal breaks off at once.
@@ -89,7 +93,7 @@ class _Session:
             _set_alarm(0)
 
     def end(self, number: int, frame: object) -> None:  # noqa: ARG002
-        """Handle a signal, or the alarm of a write that waits."""
+        """Handle a signal, or the alarm that a waiting write has set."""
         if number in _ALARMS:
             if self._writing and self.signal is not None:
                 raise Interrupted(self.signal)

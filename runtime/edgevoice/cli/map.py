@@ -1,4 +1,4 @@
-"""`edgevoice map`: a table as a picture, a point for each row."""
+"""`edgevoice map`: a table as a picture, with a point per row."""
 
 from __future__ import annotations
 

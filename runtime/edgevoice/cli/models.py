@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def as_record(folder: ModelFolder) -> dict[str, Any]:
-    """What is to be known about a model before it is loaded; `bytes` is the size of its files."""
+    """The properties of a model that are known without loading it; `bytes` is the size of its files."""
     config = folder.config
     files = [folder.path / name for name in (CONFIG_FILE, *config.files)]
     return {

@@ -1,4 +1,4 @@
-"""What libraries print by themselves."""
+"""Suppresses messages that libraries print by themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Inside, only what is written to `sys.stderr` reaches standard error.
+    """Inside this context, only writes to `sys.stderr` reach standard error.
 
     PortAudio and ALSA write whole screens to its file descriptor, past `sys.stderr`, at every device that they cannot open.
     """

@@ -12,18 +12,18 @@ from edgevoice.providers import known_devices
 from edgevoice.wholenumbers import parse_whole
 
 Commands = Any
-"""What `add_subparsers` returns: argparse has no public name for it."""
+"""The return type of `add_subparsers`, for which argparse has no public name."""
 
 
 def parser_of(commands: Commands, name: str, epilog: str = "") -> argparse.ArgumentParser:
-    """The parser of the subcommand `name`, which has its summary from the list of all commands, and takes its epilog."""
+    """Make the parser of the subcommand `name`, with its summary from the list of all commands."""
     parser: argparse.ArgumentParser = commands.choices[name]
     parser.epilog = epilog
     return parser
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Options of `edgevoice.load`."""
+    """Add the options of `edgevoice.load`."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model", metavar="MODEL", default="cae-256", help="name or path of the model (default: %(default)s)"
@@ -36,7 +36,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_window_options(parser: argparse.ArgumentParser, each: bool = False) -> None:
-    """Options for how a source is cut into windows; `each` is whether all channels may be asked for one by one."""
+    """Add the options for levels, hops and channels; with `each`, `--channel each` is allowed."""
     group = parser.add_argument_group("windows")
     group.add_argument(
         "--level",
@@ -53,22 +53,22 @@ def add_window_options(parser: argparse.ArgumentParser, each: bool = False) -> N
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:
-    """The option without which nothing that is there is replaced."""
+    """Add `--force`: without it, no existing file is replaced."""
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
 
 
 def load_extractor(arguments: argparse.Namespace) -> Extractor:
-    """The model that the options of `add_model_options` ask for."""
+    """Load the model that the options of `add_model_options` name."""
     return load(arguments.model, device=arguments.device, threads=arguments.threads, descriptors=arguments.descriptors)
 
 
 def positive(text: str) -> int:
-    """A whole number, 1 or more."""
+    """Parse a whole number, 1 or more."""
     return index(text, 1)
 
 
 def index(text: str, least: int = 0) -> int:
-    """A whole number, 0 or more."""
+    """Parse a whole number, 0 or more."""
     try:
         return parse_whole("", text, least)
     except ArgumentError as error:
@@ -76,12 +76,12 @@ def index(text: str, least: int = 0) -> int:
 
 
 def _channel(text: str) -> int | str:
-    """A whole number, 0 or more, or `each`."""
+    """Parse a whole number, 0 or more, or `each`."""
     return text if text == "each" else index(text)
 
 
 def level(text: str) -> str | float:
-    """The name of a level, or a gain."""
+    """Parse the name of a level, or a gain."""
     if text in LEVELS:
         return text
     try:

@@ -1,4 +1,4 @@
-"""Where `edgevoice extract` puts its tables."""
+"""The destination of the tables that `edgevoice extract` writes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from edgevoice.tables.csvfile import CsvTable
 from edgevoice.tables.table import FORMATS, Table, open_table, table_format, table_kind
 
 MakeRecipe = Callable[[Path, Sequence[Row]], Recipe]
-"""Makes the recipe of a table from its folder and the row whose file it is of; without a row, it is of all inputs."""
+"""Makes the recipe of a table from its folder and its row; without a row, the recipe is that of all inputs."""
 
 
 class Output:
-    """What was asked for: one table on standard output or in a file, one per file in a folder, or a dataset. A context.
+    """The requested destination: one table on standard output or in a file, one table per file in a folder, or a dataset.
 
     A table is begun with the first features: where all fail, none appears.
 
@@ -45,9 +45,9 @@ class Output:
             raise ArgumentError("output '': expected the name of a table or a folder")
         self.path, self._force = path, force
         self.dataset = path is not None and _is_dataset(path)
-        """Whether it is a dataset."""
+        """Whether the destination is a dataset."""
         self.folder = path is not None and not self.dataset and _is_folder(path)
-        """Whether it is a folder of tables."""
+        """Whether the destination is a folder of tables."""
         self._kind = kind or "csv"
         if path is None and self._kind != "csv":
             raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
@@ -65,7 +65,7 @@ class Output:
         self._place: Path | None = None
 
     def arrange(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The rows in the order in which they are to be written: those of one file together, where each has its table.
+        """The rows in the order of writing: where each file has its own table, its rows come together.
 
         Raises:
             ArgumentError: a table is there already, two files would have the same, or a file is not below the root.
@@ -86,7 +86,7 @@ class Output:
         return sorted(rows, key=lambda row: order[row.file])
 
     def write(self, row: Row, features: Features, columns: Columns, recipe: MakeRecipe) -> None:
-        """Add the features of one row.
+        """Write the features of one row.
 
         Raises:
             OutputError: it cannot be written.

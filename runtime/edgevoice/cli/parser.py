@@ -1,4 +1,4 @@
-"""A parser whose errors are one line, with the option that was probably meant."""
+"""A parser whose errors are one line, and that suggests the option which was probably meant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's, but for what it says of wrong usage. Subcommands added to it are parsed likewise."""
+    """An `ArgumentParser` with other messages for wrong usage. Its subcommands use it too."""
 
     _words: Sequence[str] = ()
 
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """As argparse's; a subcommand itself refuses what it does not know, and not its parent in its name."""
+        """Parse as argparse does; unknown arguments of a subcommand are reported by the subcommand, not by its parent."""
         self._words = sys.argv[1:] if args is None else args
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         return namespace, unknown
 
     def _refuse_doubles(self) -> None:
-        """Say so where an option is given twice of which argparse would take the last, and no word of the first."""
+        """Report an option that is given twice: argparse would silently take the last one."""
         options = {
             option: action
             for action in self._actions
@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
                 given.add(options[option])
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """As argparse's, once what was printed is written.
+        """Exit as argparse does, after printed text has been flushed.
 
         Raises:
             OutputError: it cannot be written.
@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         super().exit(status, message)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and exit with 2."""
+        """Print what is wrong, and exit with code 2."""
         message = message.removeprefix("argument ")
         options = [option for action in self._actions for option in action.option_strings]
         unknown = [word for word in self._words if word.startswith("--") and word.split("=")[0] not in ("--", *options)]

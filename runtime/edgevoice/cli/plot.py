@@ -1,4 +1,4 @@
-"""`edgevoice plot`: a recording and its features in one figure; several of them, compared."""
+"""`edgevoice plot`: a recording and its features in one figure, or several recordings compared."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw the figure; 1 if one of several recordings could not be read."""
+    """Draw the figure; return 1 if one of several recordings could not be read."""
     kind = figure_format(arguments.output)
     if not arguments.force:
         refuse_existing(arguments.output)
@@ -89,7 +89,7 @@ def _overview(arguments: argparse.Namespace, extractor: Extractor, row: Row) -> 
 def _read(
     arguments: argparse.Namespace, extractor: Extractor, index: Index, failures: list[AudioError]
 ) -> list[tuple[str, Features]]:
-    """The features of each row, under its name; what cannot be read goes to the failures."""
+    """The features of each row with its name. Rows that cannot be read are added to the failures."""
     found = []
     for row in index.rows:
         channel = arguments.channel if row.channel is None else row.channel

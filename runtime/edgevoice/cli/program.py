@@ -1,4 +1,4 @@
-"""The program around the subcommands of `edgevoice` and of `edgevoice-export`: arguments, errors, signals, exit codes."""
+"""What the commands `edgevoice` and `edgevoice-export` have in common: arguments, errors, signals, exit codes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _EXTRAS = {
     "pyarrow": "tables",
     "kaldiio": "tables",
 }
-"""Packages that an extra brings, for where a module does not say so itself."""
+"""Packages that an extra installs, for modules that do not name the extra themselves."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Program:
     name: str
     description: str
     package: str
-    """Where the modules are."""
+    """The package that holds the modules."""
     commands: Mapping[str, str]
     """Name and summary of every subcommand."""
     examples: str = ""
@@ -90,7 +90,7 @@ class Program:
 
     @contextmanager
     def _warnings(self) -> Iterator[None]:
-        """Inside, a warning is one line, as an error is."""
+        """Inside this context, a warning is printed in one line, as an error is."""
 
         def show(message: Warning | str, *_: object) -> None:
             tell(message, self.name)
@@ -114,7 +114,10 @@ class Program:
 
 
 def _fill_closed_streams() -> None:
-    """Open nothing in the place of standard streams that are closed.
+    """Open the null device in place of standard streams that are closed.
+
+    Otherwise the next opened file, perhaps a table, would get the number of standard error, and messages of libraries
+    would be written into it.
 
     The next file that is opened, a table perhaps, would get the number of standard error, and what libraries print would go
     into it.

@@ -1,4 +1,4 @@
-"""How far a command has come: a bar on a terminal, else a line every ten seconds."""
+"""Shows the progress of a command: a bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from edgevoice.cli.signals import raise_again
 
 _SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
 _EVERY = 10.0
-"""Seconds from one line to the next where there is no terminal."""
+"""Seconds between two lines where there is no terminal."""
 
 
 class Progress:
-    """Counts what is done, on stderr: files, or the seconds of a single one, as a bar where stderr is a terminal.
+    """Shows on standard error how many files are done, or how many seconds of a single file.
 
     Elsewhere it says a line every ten seconds. Several threads may report at once.
 
@@ -47,12 +47,12 @@ class Progress:
                 self._bar = tqdm(total=len(files), unit="file")
 
     def begin(self, seconds: float | None) -> None:
-        """Say how many seconds of a file will be read; None if that is not known."""
+        """Set how many seconds of a file will be read; None if that is not known."""
         if self._bar is not None and self._single:
             self._bar.total = seconds or 0
 
     def seconds(self, count: float) -> None:
-        """Count seconds of audio that were read. Raises as `row` does."""
+        """Count seconds of audio that were read. It raises the same errors as `row`."""
         raise_again()
         with self._lock:
             self._seconds += count
@@ -61,7 +61,7 @@ class Progress:
             self._line()
 
     def row(self, file: str, frames: int, failed: bool) -> None:
-        """Count one more row as done: its file, its number of frames, and whether it failed.
+        """Count a row as done.
 
         Raises:
             Interrupted: a signal came, and its exception was lost in a callback.
@@ -78,7 +78,7 @@ class Progress:
             self._line()
 
     def close(self, failed: int = 0, note: str = "") -> None:
-        """Say what was done, in one line; nothing, where a single input failed, for that was said.
+        """Print a summary in one line. A single input that failed has none, because its error was printed.
 
         Args:
             failed: number of failures that were not counted by `row`.

@@ -1,4 +1,4 @@
-"""`edgevoice repeat`: the command that made a table, again."""
+"""`edgevoice repeat`: run the command that made a table again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the table again, and compare; 1 if a number differs."""
+    """Make the table again, and compare; return 1 if a number differs."""
     table = Path(arguments.table)
     recipe = read_recipe(table)
     if not recipe.command:

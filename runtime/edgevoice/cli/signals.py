@@ -1,4 +1,4 @@
-"""The signals that end a command: Ctrl-C, SIGTERM, and those of a terminal that is closed."""
+"""The signals that end a command: Ctrl-C, SIGTERM, and those that a closed terminal sends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NoReturn
 
 
 def ending_signals(module: object = signal) -> tuple[int, ...]:
-    """Those that this system has: a closed terminal is SIGHUP, on Windows SIGBREAK, as Ctrl-Break is."""
+    """The signals that exist on this system: a closed terminal sends SIGHUP, on Windows SIGBREAK."""
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     return tuple(getattr(module, name) for name in names if hasattr(module, name))
 
@@ -19,7 +19,7 @@ ENDING = ending_signals()
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal came: unwinds as Ctrl-C does, so that nothing half written stays behind."""
+    """A signal came. It unwinds the program like Ctrl-C, so that incomplete files are removed."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ def raise_again() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, the signals that end a command raise `Interrupted`."""
+    """Inside this context, the signals that end a command raise `Interrupted`."""
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
         _came.append(number)
@@ -57,7 +57,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def taken_by(handler: Callable[[int, FrameType | None], object], *others: int) -> Iterator[None]:
-    """Inside, the signals that end a command go to a handler, and so do the others that are named.
+    """Inside this context, `handler` receives the signals that end a command, and the others that are named.
 
     One that is ignored stays so: `nohup` and a shell that starts a job in the background ask for that. In a thread that is
     not the main one, nothing changes.
@@ -77,7 +77,7 @@ def taken_by(handler: Callable[[int, FrameType | None], object], *others: int) -
 
 @contextmanager
 def ends_at_once() -> Iterator[None]:
-    """Inside, Ctrl-C ends the process as it ends one that takes no signals: at once, by SIGINT, without a word.
+    """Inside this context, Ctrl-C ends the process at once, by SIGINT, without a message.
 
     For imports alone, which have nothing to clean up. A KeyboardInterrupt in the middle of one does not always arrive: C
     extensions turn it into other errors, and importlib's own callbacks print and drop it. Where Ctrl-C is not Python's to

@@ -1,4 +1,4 @@
-"""A line of status about a microphone, kept up to date on a terminal."""
+"""A status line for a microphone on a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUIETEST = -60.0
 
 
 class StatusLine:
-    """Level, frames, latency, load and gaps on standard error; nothing where that is no terminal. A context."""
+    """Shows level, frames, latency, load and gaps on standard error, if that is a terminal. A context manager."""
 
     def __init__(self, microphone: Microphone) -> None:
         self._microphone = microphone
@@ -32,7 +32,7 @@ class StatusLine:
         self._write("")
 
     def show(self, frame: LiveFrame | None) -> None:
-        """Bring the line up to date; `frame` is the latest, None when there is no new one."""
+        """Update the line; `frame` is the latest frame, None when there is no new one."""
         if not self._visible:
             return
         if frame is not None:
@@ -62,7 +62,7 @@ class StatusLine:
 
 
 def meter(peak: float) -> str:
-    """A bar for a peak of 0..1, from -60 dB up, and the decibels of full scale."""
+    """A bar for a peak of 0..1, from -60 dB up, with its value in dB of full scale."""
     decibels = max(_QUIETEST, 20 * math.log10(peak)) if peak else _QUIETEST
     length = round(_METER * (1 - decibels / _QUIETEST))
     return f"[{'#' * length}{'-' * (_METER - length)}] {decibels:4.0f} dB"

@@ -32,7 +32,7 @@ from edgevoice.files.wholefile import refuse_existing, writing
 from edgevoice.tables.jsonlines import JsonLines
 
 PACE = 0.02
-"""Seconds of a block when a file is paced as a microphone would be."""
+"""Length of a block in seconds when a file is played at the speed of a microphone."""
 
 _EPILOG = """\
 examples:
@@ -68,7 +68,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Stream the source that was asked for to standard output."""
+    """Stream the chosen source to standard output."""
     if (arguments.source is None) == (arguments.mic is None):
         raise ArgumentError("expected one source: FILE, - or --mic")
     if arguments.seconds is not None and not 0 < arguments.seconds < float("inf"):
@@ -107,7 +107,7 @@ def stream_blocks(
 
 
 def limit(blocks: Iterable[NDArray[Any]], seconds: float | None, rate: int) -> Iterator[NDArray[Any]]:
-    """The first so many seconds of blocks (samples, channels); all where it is None."""
+    """The first seconds of blocks (samples, channels); all blocks where `seconds` is None."""
     left = None if seconds is None else round(seconds * rate)
     for block in blocks:
         yield block[:left]
@@ -123,7 +123,7 @@ def pace(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[NDArray[Any]]:
-    """The same samples in short blocks, each at the time at which a microphone would have captured its last sample."""
+    """The same samples in short blocks, each given at the time at which a microphone would have captured its last sample."""
     began, position = clock(), 0
     step = max(1, round(PACE * rate))
     for block in blocks:

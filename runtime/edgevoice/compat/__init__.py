@@ -1,1 +1,1 @@
-"""Interfaces of other packages, on top of this one."""
+"""Interfaces of other packages, implemented with EdgeVoice."""

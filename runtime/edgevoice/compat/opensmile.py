@@ -32,7 +32,7 @@ LEVELS = ("functionals", "lld")
 
 
 def _table(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method whose name is one of audinterface's `Process`, with its arguments, that makes a table of the result."""
+    """A method with the name and arguments of one of audinterface's `Process`, which makes a table of the result."""
 
     @wraps(method)
     def call(self: Smile, *args: Any, **options: Any) -> Any:
@@ -131,7 +131,7 @@ class Smile:
 
     @property
     def num_channels(self) -> int:
-        """Channels that features are of."""
+        """The channels that are used."""
         return len(self._channels)
 
     @_table

@@ -39,7 +39,7 @@ except ImportError as error:
 Vectors = NDArray[np.float32]
 
 _KEPT = 20_000
-"""Vectors kept in memory by a process: 120 MB of 1536 numbers each."""
+"""Largest number of vectors that a process keeps in memory: 120 MB of 1536 numbers each."""
 
 
 class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -87,7 +87,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.cache = cache
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's names
-        """Learn nothing: the model is trained already.
+        """Check the arguments. There is nothing to learn, because the model is trained already.
 
         Raises:
             ModelError: there is no such model.
@@ -149,12 +149,12 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 @lru_cache(maxsize=4)
 def _loaded(model: str, descriptors: Descriptors) -> Extractor:
-    """A model, loaded once per process however many clones of an estimator there are."""
+    """Load a model, once per process, however many clones of an estimator there are."""
     return load(model, descriptors=descriptors)
 
 
 def _key(made_by: str, row: Row) -> str:
-    """What the features of a row depend on: what computes them, and which version of which file they are of."""
+    """The key of the features of a row: the settings that compute them, and the version of the file."""
     try:
         state = os.stat(row.path)  # noqa: PTH116
         version: list[Any] = [state.st_size, state.st_mtime_ns]
@@ -169,7 +169,7 @@ _lock = Lock()
 
 
 class _Store:
-    """Vectors by key: those of this process, and those of a folder."""
+    """Stored vectors by their keys, in memory and in a folder."""
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
         self._folder = None if folder is None else Path(folder)

@@ -1,1 +1,1 @@
-"""Many recordings: what is to be read, and the tables that come of it."""
+"""Many recordings: the index of what is read, and the tables that are made."""

@@ -1,4 +1,4 @@
-"""The parts of a dataset as tasks of a dask cluster: on any number of machines that see the same folders."""
+"""Computes the parts of a dataset as tasks of a dask cluster, on any machines that share the same folders."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from edgevoice.extractor import Descriptors, Extractor
 
 _PATIENCE = 20.0
-"""Seconds that a scheduler is given to answer."""
+"""Seconds within which a scheduler must answer."""
 _KEYS = ("file", "start", "end", "channel")
 _TRIES = 2
-"""How often a row, or a part, may end workers before it is given up; the scheduler tries each of these several times."""
+"""How often a row or a part may end workers before it is given up. The scheduler itself tries each of them several times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker must know of a dataset, beside the part that it makes."""
+    """What a worker must know about a dataset, apart from the part that it makes."""
 
     folder: str
-    """Folder of the dataset: an absolute path that is the same on every machine."""
+    """Folder of the dataset, as an absolute path that is valid on every machine."""
     model: str
     """Name of the model, or its absolute path."""
     device: str
@@ -47,13 +47,13 @@ class Work:
 
 
 class Made(NamedTuple):
-    """What a worker says of a part. Errors are told, not raised: an exception may not survive the way back."""
+    """A worker's report about a part. Errors are reported as text, because not every exception can be sent."""
 
     frames: tuple[int, ...] = ()
-    """Number of frames of each row; a part that was there already is counted as one row."""
+    """The number of frames of each row; a part that existed already counts as one row."""
     failures: tuple[Failure, ...] = ()
     error: EdgeVoiceError | None = None
-    """Why it could not be made."""
+    """Why the part could not be made."""
 
 
 def run_on_cluster(
@@ -116,7 +116,7 @@ def _client(address: str) -> Iterator[Any]:
 
 
 def _located(part: Part) -> Part:
-    """The part with absolute paths: a worker has another current folder."""
+    """The part with absolute paths, because a worker has another current folder."""
     return part._replace(rows=tuple(row._replace(path=absolute(Path(row.path))) for row in part.rows))
 
 
@@ -140,7 +140,7 @@ def _completed(client: Any, tasks: Any, address: str) -> Iterator[Any]:
 
 
 def _made_again(client: Any, work: Work, part: Part) -> Made:
-    """Make a part that ended one worker after the other, without the rows that do so by themselves.
+    """Make a part that ended several workers, without the rows that end a worker by themselves.
 
     A row is tried while no other part of it is, but workers die with all that waits for them: a part may be innocent.
     """
@@ -156,7 +156,7 @@ def _made_again(client: Any, work: Work, part: Part) -> Made:
 
 
 def _survives(client: Any, work: Work, part: Part, number: int) -> bool:
-    """Whether one of the tries to compute a row ends in another way than with the death of its worker."""
+    """Whether at least one attempt to compute a row ends without the death of its worker."""
     for attempt in range(_TRIES):
         key = f"edgevoice-{part.name}-row-{number}-{attempt}"
         task = client.submit(try_row, work, part, number, key=key, pure=False)
@@ -203,7 +203,7 @@ def _made(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Made:
 
 
 def _made_before(path: Path, part: Part, columns: Columns) -> Made:
-    """What a part says that is there: another process made it, or a worker that died before it could tell."""
+    """The report about a part that exists: another process made it, or a worker that ended before it could report."""
     from pyarrow import parquet
 
     metadata = parquet.read_metadata(path)
@@ -221,7 +221,7 @@ def _made_before(path: Path, part: Part, columns: Columns) -> Made:
 
 
 def try_row(work: Work, part: Part, number: int) -> None:
-    """Compute one row of a part, and forget it; run by a worker."""
+    """Compute one row of a part and discard the result. A worker runs this."""
     with (
         suppress(EdgeVoiceError),
         closing(results(_extractor(work), [(None, part.rows[number])], work.reading, 1)) as computed,
@@ -243,7 +243,7 @@ def _extractor(work: Work) -> Extractor:
 
 @lru_cache(maxsize=2)
 def _loaded(model: str, device: str, threads: int, descriptors: Descriptors) -> Extractor:
-    """A model, loaded once by each worker."""
+    """Load a model, once per worker."""
     from edgevoice.extractor import load
 
     return load(model, device=device, threads=threads, descriptors=descriptors)

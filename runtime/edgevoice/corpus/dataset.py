@@ -1,4 +1,4 @@
-"""A folder of Parquet parts that is one table: made by any number of processes, resumed by the same command."""
+"""A folder of Parquet parts that is one table: several processes can make it together, and the same command resumes it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
 
 _MODULUS = 128
-"""A part ends after a row whose hash is 0 modulo this, so that a file more or less changes one part."""
+"""A part ends after a row whose hash is 0 modulo this number, so that adding or removing a file changes one part only."""
 _MOST = 512
-"""Rows of a part, at most."""
+"""Largest number of rows in a part."""
 _NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
 _DRAFT = re.compile(r"\.part-[0-9a-f]{32}\.parquet\.[0-9a-f]+\.part")
 
 
 Done = Callable[[Row, int, bool], object]
-"""Takes a row, how many frames came of it, and whether it failed."""
+"""Called with a row, the number of its frames, and whether it failed."""
 
 
 class Part(NamedTuple):
@@ -50,21 +50,21 @@ class Shard(NamedTuple):
     """One of several runs that share a dataset's parts."""
 
     number: int
-    """From 1 up."""
+    """The number of the shard, from 1 up."""
     of: int
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run has done."""
+    """The result of a run."""
 
     made: int = 0
-    """Parts that it wrote."""
+    """The number of parts that this run wrote."""
     failures: list[Failure] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    """Names of the parts that were removed, because the index no longer has their rows as they were."""
+    """Names of parts that were removed, because their rows are no longer in the index, or have changed."""
     complete: bool = False
-    """Whether all parts of the index are there."""
+    """Whether all parts of the index exist."""
 
 
 class Dataset:
@@ -93,7 +93,7 @@ class Dataset:
         self._there = self._listed()
 
     def missing(self, shard: Shard | None = None, retry: bool = False) -> list[Part]:
-        """The parts that are still to be made, in order.
+        """The parts that have to be made, in order.
 
         Args:
             shard: of every so many parts, only the one with this number.
@@ -103,7 +103,7 @@ class Dataset:
         return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
 
     def failed_rows(self, parts: Iterable[Part] | None = None) -> list[dict[str, Any]]:
-        """Rows that failed in parts that are there: `file`, `start`, `end`, `channel`, `reason`, and the user's columns."""
+        """The rows that failed in existing parts: `file`, `start`, `end`, `channel`, `reason`, and the user's columns."""
         found: list[dict[str, Any]] = []
         for part in self.parts if parts is None else parts:
             if part.name in self._there:
@@ -157,7 +157,7 @@ class Dataset:
         return outcome
 
     def tidy(self, outcome: Outcome) -> None:
-        """Say whether all parts are there; if so, remove those that the index no longer has, and drafts."""
+        """Check whether all parts exist; if so, remove drafts, and parts that are not in the index."""
         there = self._there = self._listed()
         own = {part.name for part in self.parts}
         outcome.complete = own <= there
@@ -172,7 +172,7 @@ class Dataset:
         return (self.folder / part.name).exists()
 
     def _listed(self) -> set[str]:
-        """Names of the parts that are there."""
+        """Names of the existing parts."""
         try:
             names = {path.name for path in self.folder.iterdir() if path.suffix == ".parquet" and path.name[0] != "."}
         except FileNotFoundError:
@@ -207,7 +207,7 @@ class Dataset:
 
 
 def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Recipe) -> None:
-    """Write what came of a part's rows, whole or not at all.
+    """Write the results of a part's rows as a complete file.
 
     Raises:
         OutputError: it cannot be written.
@@ -242,7 +242,7 @@ def _cut(index: Index, recipe: Recipe, columns: Columns) -> list[Part]:
 
 
 def _runs(index: Index) -> Iterator[tuple[list[Row], list[str]]]:
-    """Consecutive rows that make up a part, and their digests."""
+    """Groups consecutive rows into parts, with their digests."""
     rows: list[Row] = []
     digests: list[str] = []
     names = [name for name, _ in index.columns]

@@ -1,4 +1,4 @@
-"""What is to be read: rows of (file, start, end), from folders, lists, CSV files and audformat's indices."""
+"""The index of what is read: rows of (file, start, end) from folders, lists, CSV files and audformat indices."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ from edgevoice.audio.paths import absolute, is_folder
 from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, AudioFormatError
 
 IndexSource = Any
-"""What `read_index` takes."""
+"""What `read_index` accepts."""
 
 Cell = str | int | float | bool | None
-"""A cell of a column that the user added."""
+"""A cell of a user's column."""
 
 _KEYS = ("file", "start", "end", "channel")
 _OURS = re.compile(
     r"file|start|end|channel|index|frames|silent|gap|loudness|((mean|std|skewness|kurtosis)_)?(bottleneck|error)_\d+"
 )
-"""Names that columns of tables have: no column of the user's own may have one."""
+"""Names of table columns that EdgeVoice writes; a user's column may not have one of them."""
 _DURATION = re.compile(r"(?:(\d+) days?,? ?)?(?:(\d+):(\d\d):(\d\d(?:\.\d+)?))?")
 _NOTHING = {"", "nat", "nan", "none", "null", "<na>"}
 
 
 class Row(NamedTuple):
-    """One thing to be read."""
+    """One row: a file, or a part of it."""
 
     file: str
-    """What it is called in tables: its path below the root, or as it was given."""
+    """The name in tables: the path relative to the root, or as it was given."""
     path: str
-    """Where it is opened."""
+    """The path that is opened."""
     start: float | None = None
-    """Seconds; None is the start of the file."""
+    """Start in seconds; None is the start of the file."""
     end: float | None = None
-    """Seconds; None is the end of the file."""
+    """End in seconds; None is the end of the file."""
     channel: int | None = None
-    """From 0 up; None is what the command says for all rows."""
+    """The channel, counted from 0; None for the channel that is chosen for all rows."""
     others: tuple[Cell, ...] = ()
-    """Cells of the columns that the user added."""
+    """Cells of the user's columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Rows in order."""
+    """An index: rows in order."""
 
     rows: tuple[Row, ...]
     columns: tuple[tuple[str, str], ...] = ()
-    """Name and kind, `text`, `whole`, `number` or `flag`, of each column of the user's own."""
+    """Name and kind (`text`, `whole`, `number` or `flag`) of each of the user's columns."""
     has_channel: bool = False
     unread: int = 0
-    """Files in the folders that were searched that are no audio by their suffix."""
+    """The number of files in the searched folders whose suffix is not that of audio."""
     errors: tuple[tuple[str, AudioError], ...] = ()
-    """Inputs that could not be searched, as they were named, and why."""
+    """Inputs that could not be searched, by their names, with the reason."""
 
 
 def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None) -> Index:
-    """What is to be read.
+    """Read an index.
 
     Args:
         source: a folder, which is searched; the path of a CSV file, or one that is open; the path of an audio file; a
@@ -108,7 +108,7 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None) 
 
 
 def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
-    """Files and folders as a command line names them, relative to the current folder; none of the files is there twice.
+    """Make an index of the files and folders on a command line, relative to the current folder; no file appears twice.
 
     Args:
         names: folders are searched for audio, their files sorted.
@@ -139,7 +139,7 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
 
 
 class _Named:
-    """Names of files in tables: relative to the root for files below the root, otherwise as they were given."""
+    """The names of files in tables: relative to the root for files below it, otherwise as they were given."""
 
     def __init__(self, root: str) -> None:
         self._root = os.path.join(absolute(Path(root)), "")  # noqa: PTH118
@@ -152,7 +152,7 @@ class _Named:
 
 
 def _located(root: str | None) -> Callable[[str], tuple[str, str]]:
-    """From a file as an index has it, relative to the root, to its name in tables and its path."""
+    """Convert a file of an index, relative to the root, to its name in tables and its path."""
     named = _Named(os.curdir if root is None else root)
 
     def locate(file: str) -> tuple[str, str]:
@@ -165,7 +165,7 @@ def _located(root: str | None) -> Callable[[str], tuple[str, str]]:
 
 
 def read_csv_file(path: str, root: str | None = None) -> Index:
-    """What a CSV file lists: see `read_index`."""
+    """The rows of a CSV file: see `read_index`."""
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:  # noqa: PTH123
             return _of_csv(file, path, os.path.dirname(path) or None if root is None else root)  # noqa: PTH120
@@ -284,7 +284,7 @@ def _assembled(
 
 
 def _seconds(value: Any, where: str) -> float | None:
-    """Seconds, as a number, as text, or as a duration of pandas, NumPy or Python; None for nothing."""
+    """Convert a number, a text, or a duration of pandas, NumPy or Python to seconds; None for a missing value."""
     seconds: float | None = None
     if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
         return None

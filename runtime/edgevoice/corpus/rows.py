@@ -1,4 +1,4 @@
-"""Rows of tables: what their columns are, and one index row as a block of them."""
+"""Rows of tables: their columns, and the rows that one row of an index gives."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _STATIC = ("frames", "silent", "gap", "loudness")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the columns of a table are: those before the numbers, the numbers, and the user's own, in this order."""
+    """The columns of a table: those before the numbers, the numbers, and the user's columns, in this order."""
 
     head: tuple[tuple[str, str], ...]
-    """Name and kind of each column before the numbers: kinds are `text`, `whole`, `number` (float64) and `flag`."""
+    """Name and kind of each column before the numbers: `text`, `whole`, `number` (float64) or `flag`."""
     values: tuple[str, ...]
-    """Names of the columns of numbers, float32: descriptors, or functionals."""
+    """Names of the numeric columns, float32: descriptors or functionals."""
     others: tuple[tuple[str, str], ...] = ()
-    """Name and kind of each of the user's own."""
+    """Name and kind of each of the user's columns."""
     static: bool = False
-    """Whether a row is a source, not a frame."""
+    """Whether a row is a recording, not a frame."""
 
     @classmethod
     def of(
         cls, layout: Layout, static: bool = False, channel: bool = False, others: tuple[tuple[str, str], ...] = ()
     ) -> Columns:
-        """The columns of a table of what has this layout, with a column `channel` if there is to be one."""
+        """The columns of a table with this layout; with `channel`, there is a column of that name."""
         names = ("file", "start", "end", *["channel"] * channel, *(_STATIC if static else _DYNAMIC))
         kinds = _KINDS if static else {**_KINDS, "silent": "flag", "gap": "flag"}
         head = tuple((name, kinds.get(name, "number")) for name in names)
@@ -42,7 +42,7 @@ class Columns:
 
     @classmethod
     def of_index(cls, layout: Layout, static: bool, index: Index, each: bool) -> Columns:
-        """The columns of a table of an index; `each` is whether its rows have each channel by itself."""
+        """The columns of the table of an index; with `each`, every channel has its own rows."""
         return cls.of(layout, static, index.has_channel or each, index.columns)
 
     @property
@@ -53,33 +53,33 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one index row comes to: the rows of a table, one per frame, or a single one."""
+    """The rows of a table that one row of the index gives: one per frame, or a single one."""
 
     row: Row
     start: float
-    """Where reading began, in seconds."""
+    """Start of what was read, in seconds."""
     end: float
-    """Where reading ended, in seconds."""
+    """End of what was read, in seconds."""
     head: tuple[Any, ...]
-    """One array for each column before the numbers, or one value that all rows have."""
+    """For each column before the numbers, an array, or one value for all rows."""
     values: NDArray[np.float32]
-    """(rows, columns)."""
+    """The numbers (rows, columns)."""
 
     def __len__(self) -> int:
         return len(self.values)
 
     def column(self, k: int) -> list[Any]:
-        """The cells of a column before the numbers, as Python's own numbers and strings."""
+        """The cells of a column before the numbers, as Python numbers and strings."""
         cells = self.head[k]
         return cells.tolist() if isinstance(cells, np.ndarray) else [cells] * len(self)
 
     def heads(self) -> Iterator[tuple[Any, ...]]:
-        """Row by row, the cells before the numbers."""
+        """The cells before the numbers, row by row."""
         return zip(*(self.column(k) for k in range(len(self.head))), strict=True)
 
 
 def block(row: Row, features: Features, columns: Columns) -> Block:
-    """The rows of a table that an index row and its features come to.
+    """Make the rows of a table from a row of the index and its features.
 
     Raises:
         ArgumentError: there is no frame, in a static table.

@@ -1,4 +1,4 @@
-"""Computes the rows of an index: several at the same time, results in order."""
+"""Computes the rows of an index: several at the same time, with the results in order."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from edgevoice.features import Features
 from edgevoice.wholenumbers import whole_number
 
 EACH = "each"
-"""Value of `channel` that reads every channel, one after the other."""
+"""The value of `channel` with which all channels are read, one after the other."""
 
 _AHEAD = 4
-"""Rows, for each job, that may be computed before the first of them is given out."""
+"""Rows per job that may be computed ahead of the first one."""
 _LONG = 60.0
-"""Seconds from which on the batches of one recording are computed at the same time, not only several recordings."""
+"""Length in seconds from which the batches of one recording are computed in parallel too."""
 _MOST = 1024
 
 Tag = TypeVar("Tag")
@@ -33,28 +33,29 @@ Progress = Callable[[float], object]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How rows are read: as the arguments of `Extractor.extract`; the channel of a row comes before that of all."""
+    """How rows are read: the arguments of `Extractor.extract`. A channel that a row names has precedence."""
 
     level: str | float | None = None
     hop: float | None = None
     channel: int | str | None = None
-    """`each` reads all channels one by one."""
+    """`each` reads all channels, one by one."""
     pad: bool = False
 
 
 class Failure(NamedTuple):
-    """A row of which nothing came."""
+    """A row that could not be computed."""
 
     row: Row
     error: AudioError | DeviceMemoryError | ClusterError
 
 
 class Result(NamedTuple):
-    """What came of one row."""
+    """The result of one row."""
 
     parts: list[tuple[Row, Features]]
-    """The features and their row; one pair for each channel where channels are read separately. If a row failed, the pairs
-    that were complete before."""
+    """The features and their row; one pair per channel where channels are read separately. For a failed row, the complete
+    pairs.
+    """
     failure: Failure | None
 
 
@@ -66,7 +67,7 @@ def results(
     begin: Callable[[float | None], object] = lambda _: None,
     progress: Progress = lambda _: None,
 ) -> Generator[tuple[Tag, Row, Result], None, None]:
-    """What comes of each row, in order, `jobs` at the same time; rows are asked for as they are needed.
+    """Compute rows in parallel, and give the results in order.
 
     Short recordings are computed several at a time; a long one, and the last ones, by several threads each. The bits are
     the same.

@@ -25,7 +25,7 @@ _TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool
 
 
 def features_frame(features: Features, static: bool) -> Any:
-    """What `Features.to_frame` gives."""
+    """The result of `Features.to_frame`."""
     columns = Columns.of(features.layout, static)
     row = Row(features.source, features.source)
     recipe = None if features.recipe is None else replace(features.recipe, static=static)
@@ -43,7 +43,7 @@ def corpus_frame(
     progress: Callable[[int], object] | None,
     dataset: str | os.PathLike[str] | None,
 ) -> Any:
-    """What `Extractor.table` gives."""
+    """The result of `Extractor.table`."""
     _pandas()
     index = read_index(source, root)
     check_channel(index, reading)
@@ -75,7 +75,7 @@ def _through_dataset(
     progress: Callable[[int], object] | None,
     folder: Path,
 ) -> Any:
-    """The table read from a dataset, once the parts that were missing are made."""
+    """Make the missing parts of a dataset, and read it as a table."""
     from edgevoice.corpus.dataset import Dataset
 
     made = Dataset(folder, recipe, index, columns)
@@ -96,12 +96,12 @@ def _through_dataset(
 
 
 def whole_recipe(extractor: Extractor, reading: Reading) -> Recipe:
-    """The recipe of what is read in this way."""
+    """The recipe of features that are read in this way."""
     return extractor.recipe(level=reading.level, hop=reading.hop, channel=reading.channel, pad=reading.pad)
 
 
 def check_channel(index: Index, reading: Reading) -> None:
-    """Refuse a channel for all rows where the index has one for each.
+    """Reject a channel for all rows where the index has a channel per row.
 
     Raises:
         ArgumentError: both are there, or the channel is neither a number nor `each`.
@@ -127,7 +127,7 @@ def _pandas() -> Any:
 
 
 def _frame(blocks: Sequence[Block], columns: Columns, recipe: Recipe | None, failed: Sequence[dict[str, Any]] | None) -> Any:
-    """The frame of blocks in memory."""
+    """The data frame of blocks in memory."""
     counts = [len(part) for part in blocks]
 
     def head(k: int) -> NDArray[Any] | list[Any]:
@@ -143,7 +143,7 @@ def _frame(blocks: Sequence[Block], columns: Columns, recipe: Recipe | None, fai
 
 
 def _stored_frame(parts: Sequence[Path], columns: Columns, recipe: Recipe, failed: Sequence[dict[str, Any]]) -> Any:
-    """The frame of a dataset's parts, in this order."""
+    """The data frame of a dataset's parts, in this order."""
     import pyarrow  # noqa: ICN001
     from pyarrow import parquet
 
@@ -196,7 +196,7 @@ def _assembled(
 
 
 def failure_dict(failure: Failure) -> dict[str, Any]:
-    """A row that failed, and why: ready for JSON."""
+    """A failed row and its reason, as a dictionary for JSON."""
     row = failure.row
     # An absolute path of this machine is of no use on another one.
     reason = str(failure.error).removeprefix(f"{row.path}: ").replace(row.path, row.file)
@@ -204,6 +204,6 @@ def failure_dict(failure: Failure) -> dict[str, Any]:
 
 
 def failure_row(failure: Failure, names: Sequence[str]) -> dict[str, Any]:
-    """A row that failed, and why, with the user's own columns: ready for JSON and CSV."""
+    """A failed row and its reason, with the user's columns, for JSON and CSV."""
     others = dict(zip(names, failure.row.others, strict=False))
     return {**others, **failure_dict(failure)}

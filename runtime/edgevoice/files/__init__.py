@@ -1,1 +1,1 @@
-"""Whole files and folders: written beside their place, and renamed when they are complete."""
+"""Complete files and folders: written under a temporary name, and renamed when they are complete."""

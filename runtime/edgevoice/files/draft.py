@@ -1,4 +1,4 @@
-"""A file on its way to its place."""
+"""A file under a temporary name, until it is complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgevoice.files.renaming import rename_over
 
 
 class Draft:
-    """An empty file beside its place, to be written by its `path`, then kept or dropped.
+    """An empty file beside its final place. It is written at its `path`, then kept or dropped.
 
     Until then its name is `.NAME.XXXXXXXX.part`. Missing folders are made. A device or a named pipe is its own draft.
 
@@ -25,7 +25,7 @@ class Draft:
             raise OutputError(f"{path}: is a folder, expected a file")
         self._folders: MadeFolders | None = None
         self.path: Path
-        """Where to write."""
+        """The path to write to."""
         if Path(path).exists() and not Path(path).is_file():
             self.path = Path(path)
             return
@@ -39,7 +39,7 @@ class Draft:
             raise
 
     def keep(self, replace: bool = True) -> None:
-        """Put it in its place, over what is there if it may be replaced.
+        """Rename the draft to its final place; an existing file is replaced if that is allowed.
 
         Raises:
             OutputError: something is there that may not be replaced, even if it came there a moment ago.
@@ -66,7 +66,7 @@ class Draft:
             self.path.unlink()
 
     def drop(self) -> None:
-        """Remove it, and the folders made for it that are empty; nothing once it is kept."""
+        """Remove the draft, and the empty folders that were made for it. Nothing happens once it is kept."""
         if self._folders is not None:
             self.path.unlink(missing_ok=True)
             self._folders.remove()

@@ -1,4 +1,4 @@
-"""Folders that are made for something to be written."""
+"""Folders that are made so that something can be written into them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class MadeFolders:
-    """A folder that is there, and which of it and its parents were missing before.
+    """A folder that is made if it is missing, with its parents; it remembers which of them were missing.
 
     Raises:
         OSError: it cannot be made.
@@ -36,7 +36,7 @@ class MadeFolders:
             self._made.append(folder)
 
     def remove(self) -> None:
-        """Remove what was made, as far as it is empty."""
+        """Remove the folders that were made, as far as they are empty."""
         for folder in reversed(self._made):
             with suppress(OSError):
                 folder.rmdir()

@@ -1,4 +1,4 @@
-"""Renaming a draft to its place."""
+"""Renames a draft to its final place."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 WINDOWS = os.name == "nt"
 _PATIENCE = 2.0
-"""Seconds that a file may be held by another program. Scanners for viruses and for searching hold new files for moments."""
+"""How long another program may keep a file open, in seconds. Virus scanners and indexers open new files briefly."""
 _PAUSE = 0.05
 
 
 def rename_over(draft: Path, place: Path) -> None:
-    """Rename a file over another, or a folder to a place where nothing is.
+    """Rename a file over another, or a folder to a name that does not exist.
 
     Elsewhere that is one call. Windows refuses it while any program has one of the files open: it is tried again for a
     while there.

@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all."""
+"""A file that appears when it is complete, or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgevoice.files.draft import Draft
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str], replace: bool = True) -> Iterator[IO[bytes]]:
-    """A binary file to write to, which takes its name when the block ends well and is removed when it does not.
+    """A binary file that gets its name when the block ends without an error, and is removed otherwise.
 
     Until then it is a `Draft`. A file that is there already is replaced at the end, if that is allowed. Missing folders are
     made, and removed again with the draft.
@@ -33,14 +33,14 @@ def whole_file(path: str | os.PathLike[str], replace: bool = True) -> Iterator[I
 
 
 def refuse_existing(path: str | os.PathLike[str]) -> None:
-    """Raise ArgumentError where a file is at this place. Devices and pipes are not replaced: they are written to."""
+    """Raise ArgumentError where a file exists at this path. Devices and pipes are no obstacle: they are written to."""
     if Path(path).is_file():
         raise ArgumentError(f"{path}: is there already; name another, or replace it by --force")
 
 
 @contextmanager
 def writing(name: str) -> Iterator[None]:
-    """Make an OutputError that carries the name of every OSError in the block, except that of a closed pipe."""
+    """Raise OutputError, with this name, for every OSError in the block except that of a closed pipe."""
     try:
         yield
     except (EdgeVoiceError, BrokenPipeError):

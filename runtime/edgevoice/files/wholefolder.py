@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all."""
+"""A folder that appears when it is complete, or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgevoice.files.wholefile import writing
 
 @contextmanager
 def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
-    """A folder beside its place to write to, which is renamed when the block ends well and removed when it does not.
+    """A folder under a temporary name, renamed when the block ends without an error, and removed otherwise.
 
     Missing folders above it are made, and removed again with the draft.
 
@@ -48,7 +48,7 @@ def _settle(place: Path, draft: Path) -> None:
 
 
 def _replace(place: Path, draft: Path) -> None:
-    """Rename a draft to its place; what is there vanishes, but only once the draft is in its place."""
+    """Rename a draft to its final place; a folder at that place is removed only after that."""
     if not place.exists():
         rename_over(draft, place)
         return

@@ -44,7 +44,7 @@ class Hub:
         if not is_number(backlog) or not 0 < backlog < math.inf:
             raise ArgumentError(f"backlog {backlog!r}: expected seconds, above 0")
         self.backlog = float(backlog)
-        """Seconds of a source's audio that may wait."""
+        """The length of a source's audio that may wait, in seconds."""
         self._extractor = extractor
         count = extractor.concurrency if threads is None else whole_number("threads", threads, 1, 1024)
         self._groups = [extractor.group() for _ in range(count)]
@@ -64,7 +64,7 @@ class Hub:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End the threads. What was pushed and not computed is given up; sources that had not ended raise a StreamError."""
+        """End the threads. Audio that was pushed and not computed is dropped; unfinished sources raise a StreamError."""
         self._ended = True
         if self._workers:
             await asyncio.to_thread(self._workers.end)
@@ -81,7 +81,7 @@ class Hub:
         hop: float | None = None,
         channel: int | None = None,
     ) -> Source:
-        """One more source.
+        """Add a source.
 
         Args:
             rate: sampling rate of what will be pushed, in hertz; the model's if None.

@@ -30,7 +30,7 @@ class Source:
 
     def __init__(self, workers: Workers, stream: Stream, pcm: PcmBytes, channels: int, hop: float, backlog: float) -> None:
         self.stream = stream
-        """Its stream, which belongs to the worker that computes for it."""
+        """The stream of the source, which belongs to the thread that computes."""
         self._workers, self._pcm = workers, pcm
         self._channels, self._hop, self._backlog = channels, hop, backlog
         self._frames: deque[Frame] = deque()
@@ -44,7 +44,7 @@ class Source:
         self._finishing = False
         self._over: Exception | None = None
         self.ended = False
-        """Whether nothing more will come of it: it finished, failed or was closed."""
+        """Whether the source has finished, failed or been closed."""
 
     @property
     def rate(self) -> int:
@@ -53,7 +53,7 @@ class Source:
 
     @property
     def behind(self) -> float:
-        """Seconds of audio that wait: pushed, enough for a window and not yet computed, or frames that nobody has read."""
+        """The length of the audio that waits, in seconds: not computed yet, or in frames that were not read."""
         late = self._pushed - self._taken if self._asked or self._pushed >= self._due else 0
         return late / self.rate + len(self._frames) * self._hop
 
@@ -89,7 +89,7 @@ class Source:
         self._hand_over()
 
     def skip(self, count: int) -> None:
-        """Tell that `count` samples of the source were lost, as `Stream.skip`, and return at once.
+        """Report that `count` samples of the source were lost, as `Stream.skip` does, and return at once.
 
         Raises:
             ArgumentError: a negative count.
@@ -102,7 +102,7 @@ class Source:
         self._hand_over(pressing=True)
 
     def finish(self) -> None:
-        """Say that no more audio comes: `async for` ends after the last frame.
+        """Declare that no more audio comes: `async for` ends after the last frame.
 
         Raises:
             AudioFormatError: the bytes that were pushed ended within a sample; the source has ended.
@@ -120,13 +120,13 @@ class Source:
         self._hand_over(pressing=True)
 
     def close(self) -> None:
-        """Give up what waits: nothing more is computed for it, and `async for` ends. May be called twice."""
+        """Drop everything that waits: nothing more is computed, and `async for` ends. A second call does nothing."""
         self._frames.clear()
         self._held.clear()
         self.end(None)
 
     async def drain(self) -> None:
-        """Wait until less than half of the hub's backlog waits: for a source that can be held back, such as a file.
+        """Wait until less than half of the backlog is used, for sources that can wait, such as files.
 
         Frames count until they are read, so another task must read them.
 
@@ -167,7 +167,7 @@ class Source:
         self.close()
 
     def hear(self, news: News) -> None:
-        """Take what came of a round; for the worker."""
+        """Accept the result of a round. A worker calls this."""
         if self.ended:
             return
         self._taken, self._due, self._asked = news.taken, news.due, False
@@ -178,13 +178,13 @@ class Source:
             self.end(news.error)
 
     def end(self, error: Exception | None) -> None:
-        """Take nothing more, and raise the error at whatever is called next; for the hub."""
+        """Accept nothing more, and raise the error at the next call. The hub calls this."""
         if not self.ended:
             self.ended, self._over = True, error
             self._heard.set()
 
     def _hand_over(self, pressing: bool = False) -> None:
-        """Give the workers what is held, if that completes a window or cannot wait, and if they have answered."""
+        """Pass the pending steps to the workers, if they complete a window or cannot wait."""
         self._pressing |= pressing
         if self._held and not self._asked and (self._pressing or self._pushed >= self._due):
             held, self._held = self._held, []
@@ -208,7 +208,7 @@ class Source:
 
 
 def _joined(steps: Sequence[Step]) -> list[Step]:
-    """The steps in order, what was pushed in a row as one: the later the workers, the less a push costs."""
+    """The steps in order, with consecutive pushes joined: fewer and larger pushes cost less."""
     joined: list[Step] = []
     for verb, group in groupby(steps, key=lambda step: step.verb):
         given = [step.given for step in group]

@@ -15,13 +15,15 @@ from edgevoice.features import Frame
 from edgevoice.stream import Stream, StreamGroup
 
 _ROUND = 4
-"""Sources whose windows are computed together at most. More of them would cost little less, and their frames come later."""
+"""Largest number of sources whose windows are computed together. With more, frames come later, and hardly any time is
+saved.
+"""
 _GATHER = 0.008
-"""Seconds that a thread waits for so many, so that windows that fall due close together are computed together."""
+"""How long a thread waits for that many sources, in seconds, so that windows that are due close together share a run."""
 
 
 class Step(NamedTuple):
-    """What a source asks of its stream."""
+    """A step of a source for its stream."""
 
     verb: str
     """`push`, `skip` or `finish`."""
@@ -30,31 +32,31 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class News:
-    """What came of a round for a source."""
+    """The result of a round for a source."""
 
     source: Listener
     frames: list[Frame] = field(default_factory=list)
     taken: int = 0
-    """Samples that its stream has taken so far."""
+    """The number of samples that the stream has taken so far."""
     due: int = 0
-    """Samples that it must have taken before its next frame comes."""
+    """The number of samples that the stream needs before its next frame."""
     error: Exception | None = None
     finished: bool = False
 
 
 class Listener(Protocol):
-    """What a worker knows of a source."""
+    """What a worker needs to know about a source."""
 
     stream: Stream
     ended: bool
 
     def hear(self, news: News) -> None:
-        """Take what came of a round; called on the event loop's thread."""
+        """Accept the result of a round; called in the thread of the event loop."""
         ...
 
 
 class Workers:
-    """Threads that compute what sources hand over, each for a group of streams of its own.
+    """Threads that compute the steps of sources, each with its own group of streams.
 
     Whichever thread is free takes what has waited longest. The frames of a source stay in order, because a source hands
     over again only when it has heard what came of the last time.
@@ -76,13 +78,13 @@ class Workers:
             thread.start()
 
     def take(self, source: Listener, steps: Sequence[Step]) -> None:
-        """Take the next steps of a source; return at once."""
+        """Add the next steps of a source; return at once."""
         with self._changed:
             self._waiting.append((source, steps))
             self._changed.notify()
 
     def end(self) -> None:
-        """Give up what waits, and end the threads once they have computed what they compute."""
+        """Drop what waits, and end the threads after their current round."""
         with self._changed:
             self._ended = True
             self._waiting.clear()
@@ -102,7 +104,7 @@ class Workers:
                 self._tell(self._round(group, taken))
 
     def _round(self, group: StreamGroup, taken: Sequence[tuple[Listener, Sequence[Step]]]) -> list[News]:
-        """Take the steps of some sources, and compute what they complete."""
+        """Execute the steps of some sources, and compute the windows that they complete."""
         news = {source.stream: News(source) for source, _ in taken}
         lost: DeviceError | None = None
         for source, steps in taken:
@@ -128,7 +130,7 @@ class Workers:
         return list(news.values())
 
     def _tell(self, news: list[News]) -> None:
-        """Bring what came of a round to the event loop's thread."""
+        """Send the results of a round to the thread of the event loop."""
 
         def tell() -> None:
             for told in news:

@@ -18,29 +18,29 @@ from edgevoice.microphone import portaudio
 from edgevoice.microphone.devices import InputDevice, find_input
 
 _REFUSED = (-9994, -9997, -9998)
-"""PortAudio's errors for a sample format, rate or number of channels that the device does not take."""
+"""PortAudio's errors for a sample format, a rate or a number of channels that the device does not support."""
 _LONGEST = 0.1
 
 
 class Block(NamedTuple):
-    """Consecutive samples as the device gave them."""
+    """Consecutive samples from the device."""
 
     data: bytes
     """Interleaved int16."""
     length: int
-    """Samples of each channel."""
+    """Samples per channel."""
     start: int
-    """Samples that the device gave before these, since it was opened."""
+    """The number of samples that the device delivered before these, since it was opened."""
     opening: int
     """How often the device had been opened before."""
     arrived: float
-    """`time.monotonic()` when PortAudio handed them over."""
+    """`time.monotonic()` when PortAudio delivered the block."""
     captured: float
-    """When the device took the first of them, by PortAudio's clock; 0 where it does not tell."""
+    """The time of the first sample by PortAudio's clock; 0 where PortAudio does not report it."""
     told: float
-    """PortAudio's clock when it handed them over."""
+    """PortAudio's clock when it delivered the block."""
     overflow: bool
-    """PortAudio says that samples before these were lost."""
+    """Whether PortAudio reports that samples before this block were lost."""
     filled: bool
     """Whether PortAudio reports that zeros replace some of these samples."""
 
@@ -54,15 +54,15 @@ class Lost(NamedTuple):
 
     reason: str
     awaited: bool
-    """Whether it is to be opened again."""
+    """Whether the watchdog will open it again."""
 
 
 class Stopped:
-    """Capturing was stopped, and all that came before was handed out."""
+    """Capturing has stopped, and all earlier blocks have been taken."""
 
 
 class BlockQueue:
-    """Blocks on their way from PortAudio's thread to the consumer. When it is full, the oldest one makes room.
+    """Blocks that PortAudio's thread has delivered and the consumer has not taken. A full queue drops its oldest block.
 
     Nothing is counted here: the consumer sees by a block's `start` what went before it.
     """
@@ -70,7 +70,7 @@ class BlockQueue:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self.stopped = False
-        """Whether nothing more is taken."""
+        """Whether the queue accepts nothing more."""
         # Written in C, without a lock that a signal handler or PortAudio's thread could find taken.
         self._items: queue.SimpleQueue[Block | Lost | None] = queue.SimpleQueue()
 
@@ -83,12 +83,12 @@ class BlockQueue:
             self._drop()
 
     def stop(self) -> None:
-        """Take nothing more, and let `get` return. For signal handlers too, and for any thread."""
+        """Accept nothing more, and let `get` return. Signal handlers and all threads may call this."""
         self.stopped = True
         self._items.put(None)
 
     def discard(self) -> None:
-        """Stop, and forget what is waiting."""
+        """Stop, and drop what waits."""
         self.stopped = True
         while not self._items.empty():
             self._drop()
@@ -111,23 +111,23 @@ class BlockQueue:
 
 @dataclass(frozen=True, slots=True)
 class CaptureRequest:
-    """What to open."""
+    """The properties of a capture that is to be opened."""
 
     device: int | str | None
     """Index, part of the name, or None for the default."""
     rate: int
     """Sampling rate to ask for, in hertz."""
     other_rate: bool
-    """Whether the device's own rate will do where it refuses that one."""
+    """Whether the device's own rate may be used where the device does not support this one."""
     channels: int
-    """How many are needed; where the device refuses to give as few, two or all will do."""
+    """The number of channels that are needed; a device that cannot open so few may open two or all of its channels."""
     step: float
-    """Seconds that blocks should be an even part or a multiple of."""
+    """The length of a step in seconds; a block is a fraction or a multiple of it."""
     form: tuple[int, int] | None = None
-    """Rate and channels, where nothing else will do."""
+    """The only rate and number of channels that will do; None where there is a choice."""
 
     def forms(self, device: InputDevice) -> list[tuple[int, int]]:
-        """(rate, channels) to be tried, in order.
+        """(rate, channels) to try, in order.
 
         Raises:
             ArgumentError: the device has fewer channels than are needed.
@@ -142,7 +142,7 @@ class CaptureRequest:
 
     @property
     def block(self) -> float:
-        """Seconds of a block: about 50 ms, which cost a fifth of what 10 ms cost.
+        """The length of a block in seconds: about 50 ms, at a fifth of the cost of 10 ms.
 
         Windows and hops are multiples of the level's step. With blocks that fit into it, the block that completes a
         window ends with it, and the block's length does not add to the latency.
@@ -152,7 +152,7 @@ class CaptureRequest:
 
 
 class Capture:
-    """An input device that is open. To be opened and closed by PortAudio's thread.
+    """An open input device. PortAudio's thread opens and closes it.
 
     The callback copies the samples, looks at the clock and enqueues; all else is the consumer's.
 
@@ -165,9 +165,9 @@ class Capture:
     ) -> None:
         self.device, self.rate, self.channels = device, rate, channels
         self.delivered = 0
-        """Samples that came so far."""
+        """The number of samples delivered so far."""
         self.ended: Callable[[], object] = _nothing
-        """Called when the device stops delivering for good."""
+        """Called when the device stops delivering and will not resume."""
         self.has_ended = False
         self._blocks, self._opening = blocks, opening
         self._stream = portaudio.load().RawInputStream(
@@ -210,14 +210,14 @@ class Capture:
         self.ended()
 
     def close(self) -> None:
-        """Stop and close: `abort`, because `stop` waits for a stalled device for ever."""
+        """Close the device, with `abort`: `stop` would wait for ever for a device that hangs."""
         portaudio.open_streams.discard(self)
         self._stream.abort()
         self._stream.close()
 
 
 def open_capture(request: CaptureRequest, blocks: BlockQueue, opening: int = 0) -> Capture:
-    """Open the first form of what is asked for that the device takes; for any thread.
+    """Open the device in the first form that it supports; any thread may call this.
 
     Raises:
         MicrophoneNotFoundError: there is no such device.
@@ -248,7 +248,7 @@ def _open(device: InputDevice, request: CaptureRequest, blocks: BlockQueue, open
 
 
 def _reason(error: Exception) -> str:
-    """PortAudio's words, and those of the audio system below it: the errors are (words, number, (.., .., words))."""
+    """The messages of PortAudio and of the audio system below it, from errors (message, number, (.., .., message))."""
     words, *more = error.args
     return f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else str(words)
 

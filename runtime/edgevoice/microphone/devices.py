@@ -9,7 +9,7 @@ from edgevoice.errors import MicrophoneNotFoundError
 from edgevoice.microphone import portaudio
 
 COMMON_RATES = (8000, 16000, 22050, 32000, 44100, 48000, 96000)
-"""Sampling rates that a device is asked about, in hertz."""
+"""Sampling rates that are tried on a device, in hertz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,13 @@ class InputDevice:
     """PortAudio's number for it; it can change when devices come and go."""
     name: str
     host: str
-    """The audio system it is reached through, as ALSA, Core Audio or Windows WASAPI."""
+    """The audio system of the device, such as ALSA, Core Audio or Windows WASAPI."""
     channels: int
     """Largest number of channels."""
     rate: int
-    """Its own sampling rate, in hertz. Audio servers tell one, whatever the hardware has."""
+    """The default sampling rate, in hertz. Audio servers report one that may differ from that of the hardware."""
     default: bool
-    """Whether it is the one used when none is named."""
+    """Whether it is the default input device."""
 
 
 def input_devices(*, refresh: bool = False) -> list[InputDevice]:
@@ -46,7 +46,7 @@ def input_devices(*, refresh: bool = False) -> list[InputDevice]:
 
 
 def supported_rates(device: InputDevice) -> list[int]:
-    """Those of the common rates, in hertz, that a device takes for 16-bit samples; none while it is busy.
+    """The sampling rates of the common ones, in hertz, that a device supports for 16-bit samples; none while it is busy.
 
     Raises:
         MicrophoneOpenError: the audio server hangs.
@@ -55,7 +55,7 @@ def supported_rates(device: InputDevice) -> list[int]:
 
 
 def find_input(device: int | str | None) -> InputDevice:
-    """The input device of an index or with this part in its name; for PortAudio's thread.
+    """Find the input device with an index, or with a part of its name. PortAudio's thread calls this.
 
     A name that fits several devices means the one that has exactly this name, else the only one among those of the
     default device's audio system (Windows lists each device once a system).
@@ -79,7 +79,7 @@ def find_input(device: int | str | None) -> InputDevice:
 
 
 def _chosen(devices: list[InputDevice], device: int | str | None) -> tuple[list[InputDevice], str]:
-    """The devices that are meant, and what to say where there is none."""
+    """The matching devices, and the message for the case that there are none."""
     if device is None:
         return [entry for entry in devices if entry.default], "there is no default input device: name one"
     if isinstance(device, int):

@@ -1,4 +1,4 @@
-"""Frames of a microphone: those of a stream, with what the clocks say about them."""
+"""Frames of a microphone, with the time of capture and the latency."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgevoice.features import Frame
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LiveFrame(Frame):
-    """A frame, and when its window was heard."""
+    """A frame with the time at which its window was captured."""
 
     time: float
-    """Wall clock, in seconds since the epoch, at which the window's last sample was captured."""
+    """The wall-clock time at which the window's last sample was captured, in seconds since the epoch."""
     captured: float
     """`time.monotonic()` at which the window's last sample was captured, in seconds."""
     latency: float
@@ -21,10 +21,10 @@ class LiveFrame(Frame):
 
     @classmethod
     def of(cls, frame: Frame, time: float, captured: float, latency: float) -> Self:
-        """A frame of a stream, with its times in seconds."""
+        """Make a live frame from a frame of a stream and its times in seconds."""
         own = {item.name: getattr(frame, item.name) for item in fields(frame)}
         return cls(**own, time=time, captured=captured, latency=latency)
 
     def place(self) -> dict[str, Any]:
-        """All but the descriptors, ready for JSON."""
+        """Everything except the descriptors, for JSON."""
         return {**super().place(), "time": self.time, "latency": self.latency}

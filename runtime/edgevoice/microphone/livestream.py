@@ -1,4 +1,4 @@
-"""From a device's blocks to frames, with everything that was lost accounted for."""
+"""Turns blocks from a device into frames, and accounts for all lost audio."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ if TYPE_CHECKING:
 
 
 Tap = Callable[[NDArray[np.int16], float], object]
-"""Takes the samples of a block, int16 (samples, channels), read-only, and when the last of them was captured."""
+"""Called with the samples of a block, int16 (samples, channels), read-only, and the capture time of the last of them."""
 
 
 class State(enum.Enum):
-    """What is to be expected of a live stream."""
+    """The state of a live stream."""
 
     OPEN = enum.auto()
     """The device delivers."""
     AWAY = enum.auto()
-    """The device is lost, and waited for."""
+    """The device is lost, and the watchdog tries to open it again."""
     ENDED = enum.auto()
-    """No further frame will be computed. Those that are waiting are still delivered, then what ended it is raised."""
+    """No more frames will be computed. Frames that wait are still delivered; then the error that ended it, if any, is
+    raised.
+    """
 
 
 class LiveStream:
-    """Takes what comes from a device; has frames waiting, each to be delivered with its time and latency.
+    """Takes blocks from a device, and holds frames until they are delivered with their time and latency.
 
     Args:
         stream: a new one, at the device's rate.
@@ -77,7 +79,7 @@ class LiveStream:
 
     @property
     def settled(self) -> bool:
-        """Whether `deliver` has its answer, and nothing needs to be taken before it."""
+        """Whether `deliver` can answer now, so that nothing has to be taken first."""
         return bool(self._waiting) or self.state is State.ENDED
 
     @property
@@ -87,11 +89,11 @@ class LiveStream:
 
     @property
     def away(self) -> str | None:
-        """Why the device is lost, while it is waited for."""
+        """Why the device is lost, while it is to be opened again; None otherwise."""
         return self._reason if self.state is State.AWAY else None
 
     def take(self, item: Block | Lost | Stopped | None) -> None:
-        """Go on by what the device gave, or None when it gave nothing for a while.
+        """Process a block or an event from the device; None means that nothing came for a while.
 
         Raises:
             DeviceError, OutputError: computing or recording failed; it has ended.
@@ -143,7 +145,7 @@ class LiveStream:
         return LiveFrame.of(frame, time=time.time() - latency, captured=captured, latency=latency)
 
     def use(self, stream: Stream) -> None:
-        """Go on with another stream, of a model of the same rate: the next sample is its first.
+        """Continue with a stream of another model that has the same rate: the next sample is its first one.
 
         Raises:
             StreamError: it has ended.
@@ -161,7 +163,7 @@ class LiveStream:
         self._stream, self._lost_windows = stream, 0
 
     def summary(self, recent: float | None = None) -> Summary:
-        """What became of the audio so far, or of that of the last seconds."""
+        """Summarise what happened to the audio, in total or in the last seconds."""
         counts = self._tally.counts(None if recent is None else time.monotonic() - recent)
         return counts.summary(self._device, self._stream.rate, self._channels, len(self._waiting))
 
@@ -174,7 +176,7 @@ class LiveStream:
         self._compute(lost, samples)
 
     def _fill_up(self) -> None:
-        """Take all that is left of the audio asked for as lost, once it is over by the clock."""
+        """Count the rest of the requested audio as lost, once its time is over."""
         if self._limit is None or not self._timeline.running:
             return
         if self._timeline.captured(self._limit / self._stream.rate) <= time.monotonic():
@@ -186,7 +188,7 @@ class LiveStream:
         self.end(failure)
 
     def _compute(self, losses: Losses, samples: NDArray[np.int16]) -> None:
-        """Take lost samples and the samples after them, both only up to the end of the audio that was asked for."""
+        """Process lost samples and the samples after them, up to the end of the requested audio."""
         if self._limit is not None:
             left = self._limit - self._position
             losses = losses.first(left)
@@ -203,7 +205,7 @@ class LiveStream:
             self._finish()
 
     def _advance(self, steps: list[Callable[[], Features]], losses: Losses, count: int) -> None:
-        """Let the stream compute, let the frames wait for delivery, and count all of it."""
+        """Execute steps of the stream, queue the frames, and count everything."""
         started = time.perf_counter()
         blocks = [step() for step in steps]
         spent = time.perf_counter() - started
@@ -217,7 +219,7 @@ class LiveStream:
         self._tally.add(time.monotonic(), Event(losses, count, lost_windows, spent, computing))
 
     def _placed(self, features: Features) -> Features:
-        """Features with their place since the microphone was opened, not since its model was changed."""
+        """Features with positions since the microphone was opened, not since its model was changed."""
         index = features.index + self._first_index
         if len(index):
             self._next_index = int(index[-1]) + 1

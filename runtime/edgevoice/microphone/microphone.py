@@ -188,11 +188,11 @@ class Microphone:
         return frame
 
     def stop(self) -> None:
-        """Stop capturing; what was captured is still delivered, then the microphone has ended. For signal handlers too."""
+        """Stop capturing; audio that was captured before is still delivered. Signal handlers may call this too."""
         self._blocks.stop()
 
     def close(self) -> None:
-        """Close the device and the recording. Never hangs: a device that does not let go is left to itself."""
+        """Close the device and the recording. This never hangs: a device that does not close is left alone."""
         self._watchdog.release()
         self._blocks.discard()
         with self._lock:
@@ -206,7 +206,7 @@ class Microphone:
 
     @property
     def away(self) -> str | None:
-        """Why the device is lost, while it is waited for; None while it delivers."""
+        """Why the device is lost, while it is to be opened again; None while it delivers."""
         return self._live.away
 
     @property
@@ -215,7 +215,7 @@ class Microphone:
         return self._live.peak
 
     def use(self, extractor: Extractor, *, level: str | float | None = None, hop: float | None = None) -> None:
-        """Go on with another model, without losing a sample: the next one captured is the first that it gets.
+        """Continue with another model without losing a sample: the next captured sample is its first one.
 
         Frames of the old model that wait are still delivered. Positions and times go on; the first frame of the new model
         comes a window later, and its level begins anew. The model is warmed up before, in the calling thread.
@@ -240,7 +240,7 @@ class Microphone:
             self._live.use(stream)
 
     def summary(self, recent: float | None = None) -> Summary:
-        """What the microphone has done so far.
+        """Summarise what the microphone has done so far.
 
         Args:
             recent: only what came to pass in so many last seconds, above 0 and up to 60; `waiting` is what waits now.
@@ -253,7 +253,7 @@ class Microphone:
         return self._live.summary(recent)
 
     def _advance(self, timeout: float | None) -> bool:
-        """Take what the device gives next; return whether there was anything to do."""
+        """Process the next event from the device; return whether there was one."""
         with self._lock:
             if self._live.settled:
                 return True
@@ -270,7 +270,7 @@ class Microphone:
 
 
 def _warm_up(extractor: Extractor, level: str | float | None, hop: float | None) -> None:
-    """Compute a first window, which takes longer than others, before there is audio that would wait for it."""
+    """Compute a first window, which takes longer than others, before audio arrives."""
     extractor.stream(level=level, hop=hop).push(np.zeros(extractor.config.audio.window, np.float32))
 
 

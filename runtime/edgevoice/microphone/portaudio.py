@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 from edgevoice.errors import MicrophoneOpenError, MissingPackageError
 
 PATIENCE = 5.0
-"""Seconds of running time that a call is waited for."""
+"""How long a call is waited for, in seconds of running time."""
 TICK = 0.25
-"""Seconds between two looks: four wake-ups a second cost nothing, and a stall is noticed soon enough."""
+"""Seconds between two checks: four wake-ups per second cost nothing, and a device that stops is noticed soon enough."""
 
 Result = TypeVar("Result")
 
@@ -46,7 +46,7 @@ class _Caller:
         self._thread: threading.Thread | None = None
 
     def put(self, call: Callable[[], object]) -> None:
-        """Have a function called that does not raise."""
+        """Let the thread call a function that does not raise."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._calls = queue.SimpleQueue()
@@ -64,7 +64,7 @@ _caller = _Caller()
 
 
 _process: list[int] = []
-"""The process that has begun to use PortAudio."""
+"""The process that uses PortAudio."""
 
 
 def _refuse_in_child() -> None:
@@ -128,7 +128,7 @@ def _dispose(future: Future[Result], late: Callable[[Result], object]) -> None:
 
 
 def load() -> Any:
-    """The module `sounddevice`; for PortAudio's thread.
+    """Import `sounddevice`; in PortAudio's thread.
 
     Raises:
         MissingPackageError: it, or PortAudio itself, is not installed.
@@ -152,11 +152,11 @@ def load() -> Any:
 
 
 open_streams: set[object] = set()
-"""What captures at the moment; for PortAudio's thread."""
+"""Open captures; for PortAudio's thread."""
 
 
 def restart() -> Any:
-    """Let PortAudio look for devices again, which it does at its start alone; return `sounddevice`.
+    """Let PortAudio search for devices again, which it only does when it starts; return `sounddevice`.
 
     Raises:
         MicrophoneOpenError: a microphone is open, which this would end.
@@ -173,7 +173,7 @@ def restart() -> Any:
 
 
 def _leave() -> None:
-    """End PortAudio as sounddevice would at exit, but give up on an audio server that hangs."""
+    """Terminate PortAudio as sounddevice does at exit, without waiting for ever if the audio server hangs."""
     leave = getattr(sys.modules.get("sounddevice"), "_exit_handler", None)
     if leave is not None:
         atexit.unregister(leave)

@@ -1,4 +1,4 @@
-"""What a microphone captured, as a WAV file."""
+"""The recording of a microphone as a WAV file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgevoice.files.draft import Draft
 from edgevoice.files.wholefile import writing
 
 _LARGEST = (1 << 32) - 4096
-"""Bytes of samples that a WAV file can hold, its header set aside."""
+"""The largest size of the samples in a WAV file, in bytes."""
 _CHUNK = 1 << 16
 
 
@@ -28,7 +28,7 @@ def check_recording(path: str | os.PathLike[str]) -> None:
 
 
 class Recording:
-    """A WAV file, PCM_16, that is written as samples come: a draft until it is closed, however that comes about.
+    """A WAV file, PCM_16, written while samples arrive: a draft until it is closed, in whatever way that happens.
 
     It is closed with its last reference too, and when the process ends. A process that is killed leaves the draft, which
     can be read: `.NAME.XXXXXXXX.part` beside its place. Where nothing was captured, there is no file.
@@ -113,7 +113,7 @@ def _unwritable(path: Path, error: Exception) -> OutputError:
 
 
 def _is_full(folder: Path) -> bool:
-    """Whether its disk has no room for another block of samples."""
+    """Whether the disk has no room for another block of samples."""
     try:
         return shutil.disk_usage(folder).free < _CHUNK
     except OSError:

@@ -1,4 +1,4 @@
-"""What a microphone has done, in all or over its last seconds, and the percentiles that belong to it."""
+"""A summary of what a microphone has done, in total or in its last seconds, with percentiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from edgevoice.microphone.timeline import Losses
 
 KEPT = 60.0
-"""Seconds that a tally looks back."""
+"""How many seconds a tally remembers."""
 
 _NOTHING = Losses()
 _SMALLEST, _LARGEST, _STEP = 1e-6, 1e4, 0.01
@@ -34,7 +34,7 @@ class Percentiles:
 
 
 class Histogram:
-    """Durations in bins that are 1 % wide, from 1 us to 10 000 s; the largest is exact. Memory does not grow."""
+    """Counts durations in bins that are 1 % wide, from 1 us to 10 000 s; the largest is exact. The memory is constant."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(self._bin(_LARGEST) + 1, np.int64)
@@ -53,13 +53,13 @@ class Histogram:
         self.largest = max(self.largest, seconds)
 
     def percentile(self, percent: float) -> float:
-        """Duration, in seconds, that so many percent do not exceed, to 1 %. There must be one."""
+        """The duration in seconds, to 1 %, that `percent` percent do not exceed. There must be at least one duration."""
         rank = math.ceil(self.count * percent / 100)
         bin_ = int(np.searchsorted(np.cumsum(self._counts), max(rank, 1)))
         return min(_SMALLEST * math.exp(bin_ * _STEP), self.largest)
 
     def percentiles(self) -> Percentiles | None:
-        """Those that a summary tells; None where there is no duration."""
+        """The percentiles that a summary has; None where there is no duration."""
         if not self.count:
             return None
         p50, p99, p999 = (self.percentile(percent) for percent in (50, 99, 99.9))
@@ -71,34 +71,34 @@ class Summary:
     """What a microphone has done; windows expected since it was opened = frames + waiting + lost windows."""
 
     device: str
-    """Its name."""
+    """Name of the device."""
     rate: int
     """Sampling rate of the device, in hertz."""
     channels: int
     seconds: float
-    """Duration of the audio, lost audio included."""
+    """The length of the audio, including lost audio."""
     frames: int
-    """Frames delivered."""
+    """Frames that were delivered."""
     waiting: int
-    """Frames computed and not delivered yet."""
+    """Frames that were computed and not delivered yet."""
     gap_frames: int
-    """Frames delivered whose windows touch lost audio."""
+    """Delivered frames whose windows contain lost audio."""
     lost_windows: int
-    """Number of windows that consist of lost audio only; they were not computed."""
+    """The number of windows that consist of lost audio only; they were not computed."""
     lost_queue: float
-    """Seconds of audio dropped because the consumer was slow: exact."""
+    """The length of audio that was dropped because the consumer was slow, in seconds: exact."""
     lost_device: float
-    """Seconds of audio that PortAudio reported as lost: an estimate."""
+    """The length of audio that PortAudio reported as lost, in seconds: an estimate."""
     lost_clock: float
-    """Seconds by which the audio fell behind the clock for good: an estimate."""
+    """How far the audio permanently fell behind the clock, in seconds: an estimate."""
     lost_reopening: float
-    """Seconds between the loss of the device and its return: an estimate."""
+    """The time between the loss of the device and its return, in seconds: an estimate."""
     latency: Percentiles | None
-    """From the capture of a window's last sample to the delivery of its frame; None before the first."""
+    """The time from the capture of a window's last sample to the delivery of its frame; None before the first frame."""
     computing: Percentiles | None
-    """Computing time of a frame; None before the first."""
+    """Computing time per frame; None before the first frame."""
     load: float
-    """Computing time over the time of the audio."""
+    """The ratio of computing time to the length of the audio."""
 
     @property
     def lost(self) -> float:
@@ -106,7 +106,7 @@ class Summary:
         return self.lost_queue + self.lost_device + self.lost_clock + self.lost_reopening
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, strings and numbers, ready for JSON."""
+        """The summary as dictionaries, strings and numbers for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -127,25 +127,25 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that a summary counts."""
+    """An event that a summary counts."""
 
     losses: Losses = _NOTHING
-    """Samples lost."""
+    """Lost samples."""
     samples: int = 0
-    """Samples taken, without the lost ones."""
+    """Samples that arrived."""
     lost_windows: int = 0
     busy: float = 0.0
-    """Seconds of computing."""
+    """Computing time in seconds."""
     computing: Sequence[float] = ()
-    """Computing time of each frame that came of it."""
+    """Computing time of each frame that was computed."""
     latency: float | None = None
-    """Latency of a frame that was delivered."""
+    """Latency of the frame that was delivered."""
     gap: bool = False
-    """Whether that frame touches lost audio."""
+    """Whether that frame contains lost audio."""
 
 
 class Counts:
-    """Events, added up."""
+    """Sums over events."""
 
     def __init__(self) -> None:
         self._losses = Losses()
@@ -154,7 +154,7 @@ class Counts:
         self._latency, self._computing = Histogram(), Histogram()
 
     def add(self, event: Event) -> None:
-        """Count one more event."""
+        """Add an event."""
         self._losses += event.losses
         self._samples += event.samples
         self._lost_windows += event.lost_windows
@@ -167,7 +167,7 @@ class Counts:
             self._gap_frames += event.gap
 
     def summary(self, device: str, rate: int, channels: int, waiting: int) -> Summary:
-        """What they come to."""
+        """Make a summary."""
         losses, position = self._losses, self._samples + self._losses.total
         return Summary(
             device=device,
@@ -189,21 +189,21 @@ class Counts:
 
 
 class Tally:
-    """All events added up, and those of the last minute one by one. Memory does not grow."""
+    """The sums over all events, and the events of the last minute. The memory is constant."""
 
     def __init__(self) -> None:
         self._all = Counts()
         self._recent: collections.deque[tuple[float, Event]] = collections.deque()
 
     def add(self, moment: float, event: Event) -> None:
-        """Count an event; moments, in seconds, do not go backwards."""
+        """Count an event; times, in seconds, never decrease."""
         self._all.add(event)
         self._recent.append((moment, event))
         while self._recent[0][0] < moment - KEPT:
             self._recent.popleft()
 
     def counts(self, since: float | None = None) -> Counts:
-        """All that was counted, or what was counted since a moment."""
+        """The sums of all events, or of those since a time."""
         if since is None:
             return self._all
         counts = Counts()

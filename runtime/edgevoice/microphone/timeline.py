@@ -1,4 +1,4 @@
-"""Where blocks belong on a stream's time line, and when its samples were captured."""
+"""Places blocks on the time line of a stream, and estimates when samples were captured."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from dataclasses import dataclass, fields
 from edgevoice.microphone.capture import Block
 
 JUMP = 0.1
-"""Seconds by which samples must fall behind the clock for a part of them to count as lost ..."""
+"""How far samples must fall behind the clock, in seconds, before some of them count as lost ..."""
 SETTLED = 1.0
-"""... and seconds for which they must stay there: what only comes late catches up."""
+"""... and for how many seconds: blocks that are only late catch up."""
 _CATCHING_UP = 0.02
 _LARGEST_AGE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Samples lost, by how; at the source's rate. Those of one block are in the order in which they were lost."""
+    """Lost samples by their cause, at the rate of the source. For one block, they are in the order of the losses."""
 
     reopening: int = 0
-    """The device was gone, and opened again: an estimate."""
+    """The device was lost and opened again: an estimate."""
     queue: int = 0
-    """The consumer was slow and the queue full: exact."""
+    """The consumer was slow, and the queue full: exact."""
     device: int = 0
-    """PortAudio flagged an overflow, or filled a block up with zeros: an estimate."""
+    """PortAudio reported an overflow, or filled a block with zeros: an estimate."""
     clock: int = 0
-    """The samples fell behind the clock for good: an estimate."""
+    """The samples permanently fell behind the clock: an estimate."""
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The total."""
         return self.reopening + self.queue + self.device + self.clock
 
     def __add__(self, other: Losses) -> Losses:
         return Losses(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
     def first(self, count: int) -> Losses:
-        """The first so many of them, or all where there are fewer."""
+        """The first `count` of them, or all where there are fewer."""
         kept = []
         for field in fields(self):
             kept.append(min(getattr(self, field.name), count))
@@ -57,7 +57,7 @@ class Timeline:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self.position = 0
-        """Samples up to here, lost ones included."""
+        """The number of samples so far, including lost ones."""
         self._opening: int | None = None
         self._given = 0
         self._offset, self._age = _Lowest(), _Lowest()
@@ -66,15 +66,15 @@ class Timeline:
 
     @property
     def running(self) -> bool:
-        """Whether a block has come, so that `captured` can tell."""
+        """Whether a block has arrived, so that `captured` has an answer."""
         return self._opening is not None
 
     def captured(self, seconds: float) -> float:
-        """When the sample at `seconds` of the source was captured, as `time.monotonic()` counts."""
+        """The time, by `time.monotonic()`, at which the sample at `seconds` of the source was captured."""
         return self._offset.value + seconds - self._age.value
 
     def place(self, block: Block) -> Losses:
-        """Take the next block into account; return what was lost before it."""
+        """Add the next block; return what was lost before it."""
         lost = self._before(block)
         age = block.told - block.captured - block.length / self._rate if block.captured else 0.0
         if block.opening != self._opening:
@@ -102,7 +102,7 @@ class Timeline:
         return Losses(queue=dropped, device=flagged)
 
     def _overflow(self, block: Block, previous: Block, dropped: int) -> int:
-        """Samples lost in an overflow: what PortAudio's clock says, but not more than the block is late; at least one."""
+        """Samples lost in an overflow: as PortAudio's clock says, at most the delay of the block, at least one."""
         late = block.arrived - (self.position + dropped + block.length) / self._rate - self._offset.value
         if block.captured and previous.captured:
             between = block.captured - previous.captured - (previous.length + dropped) / self._rate
@@ -131,7 +131,7 @@ class Timeline:
 
 @dataclass(slots=True)
 class _Raised:
-    """Blocks have been arriving late by more than a jump."""
+    """Blocks have been arriving late by more than the limit."""
 
     first: float
     lowest: float
@@ -140,7 +140,7 @@ class _Raised:
 
 
 class _Lowest:
-    """Smallest value of the last ten seconds."""
+    """The smallest value of the last ten seconds."""
 
     def __init__(self) -> None:
         self._seconds: collections.deque[list[float]] = collections.deque(maxlen=10)

@@ -1,4 +1,4 @@
-"""Notices that a device has fallen silent, and opens it again where that is wanted."""
+"""Notices that a device has stopped delivering, and opens it again if that is requested."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgevoice.microphone.capture import BlockQueue, Capture, Lost
 from edgevoice.microphone.portaudio import TICK, wait
 
 STALL = 1.5
-"""Seconds of running time without a block after which a device is lost: noticed before 2 s are over."""
+"""Seconds of running time without a block after which a device counts as lost, so that it is noticed within 2 s."""
 _RETRY = 0.5
 _CLOSING = 1.0
 
@@ -35,11 +35,11 @@ class Watchdog:
         self._openings = 1
         self._closing, self._wake = threading.Event(), threading.Event()
         self._let_go = threading.Event()
-        """The device is closed; or it is lost, and closing it may take for ever."""
+        """Whether the device is closed, or lost so that closing it may take for ever."""
         threading.Thread(target=self._run, args=(capture,), name="microphone watchdog", daemon=True).start()
 
     def close(self) -> None:
-        """Close the device, and wait for it; give up on one that hangs."""
+        """Close the device and wait for that, unless it hangs."""
         self.release()
         wait(self._let_go, 2 * _CLOSING)
 
@@ -62,7 +62,7 @@ class Watchdog:
         self._let_go.set()
 
     def _watch(self, capture: Capture) -> str | None:
-        """Wait until the device is lost: the reason, or None on closing."""
+        """Wait until the device is lost, and return the reason; None when it is to be closed."""
         capture.ended = self._wake.set
         ticks, seen = 0, -1
         while ticks * TICK < STALL:

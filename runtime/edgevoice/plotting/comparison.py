@@ -1,4 +1,4 @@
-"""Several recordings under each other, with the same colours."""
+"""A figure of several recordings, one below the other, with the same colours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgevoice.features import Features
 
 MOST = 24
-"""Recordings in one figure."""
+"""Largest number of recordings in one figure."""
 
 
 def draw_comparison(
@@ -28,7 +28,7 @@ def draw_comparison(
     typical: Typical | None = None,
     bands: BandsConfig | None = None,
 ) -> Figure:
-    """Bottleneck and reconstruction error of several recordings, one under the other.
+    """Draw bottleneck and reconstruction error of several recordings, one below the other.
 
     All have the same time axis and the same colours, which bars at the side explain.
 
@@ -86,7 +86,7 @@ def draw_comparison(
 
 
 def _images(recordings: Sequence[tuple[str, Features]], kind: str, typical: Typical | None) -> list[Any]:
-    """What is drawn of each recording, (numbers, columns)."""
+    """The images of each recording, (numbers, columns)."""
     if kind == "error":
         return [narrowed(features.error, lambda error: np.log10(error + 1e-9)) for _, features in recordings]
     if typical is not None:

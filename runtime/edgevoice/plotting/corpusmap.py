@@ -1,4 +1,4 @@
-"""A corpus in one picture: every row of a table as a point."""
+"""A picture of a corpus, with a point for each row of a table."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST = 20_000
-"""Points that are drawn; of more rows, as many are taken evenly."""
+"""Largest number of points; from more rows, this many are taken evenly."""
 _NAMED = 20
-"""Groups that have a colour of their own, the largest ones."""
+"""Number of groups with their own colour: the largest ones."""
 _UNITS = {"start": "s", "end": "s", "loudness": "dB of full scale"}
 
 
 def draw_map(values: NDArray[np.floating], cells: Sequence[Any] | None = None, name: str = "", title: str = "") -> Figure:
-    """The rows of a table in two dimensions: near each other where their numbers are alike.
+    """Draw the rows of a table in two dimensions: rows with similar numbers are near each other.
 
     The dimensions are the first two principal components (K. Pearson, Phil. Mag. 2(11), 1901) of the numbers, each
     standardised over the rows; the axes say how much of the variance they hold.
@@ -57,7 +57,7 @@ def draw_map(values: NDArray[np.floating], cells: Sequence[Any] | None = None, n
 
 
 def principal_components(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rows in the directions in which they differ most, (rows, count), and the share of the variance in each, (count,).
+    """Project rows on the directions of largest variance: (rows, count), and the share of the variance in each, (count,).
 
     Columns are standardised first; those that do not vary are left out. The sign of a direction is such that its largest
     weight is positive, so that the picture does not depend on the machine.
@@ -120,7 +120,7 @@ def _palette(count: int) -> list[Any]:
 
 
 def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
-    """The cells as numbers, nan where there is none; None where they are names, or few enough to be named one by one."""
+    """The cells as numbers, with NaN for missing ones; None where they are names, or so few that a legend can list them."""
     found = []
     for cell in cells:
         text = "" if cell is None else str(cell)

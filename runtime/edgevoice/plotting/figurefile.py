@@ -1,4 +1,4 @@
-"""A figure in a file."""
+"""Writes figures to files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MISSING = "figures need matplotlib, which is not installed: pip install 'edgevo
 
 
 def figure_format(path: str | os.PathLike[str]) -> str:
-    """The format that a path's suffix names; checked before anything is computed.
+    """The format for the suffix of a path; checked before anything is computed.
 
     Raises:
         ArgumentError: it names no known format.
@@ -34,7 +34,7 @@ def figure_format(path: str | os.PathLike[str]) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of a size in inches; no window shows it.
+    """Make an empty figure with a size in inches, without a window.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -45,7 +45,7 @@ def new_figure(width: float, height: float) -> Figure:
         raise MissingPackageError(_MISSING) from error
 
     class Shown(Figure):
-        """A figure that a notebook shows, whether or not pyplot was imported."""
+        """A figure that notebooks show even where pyplot is not imported."""
 
         def _repr_png_(self) -> bytes:
             file = io.BytesIO()

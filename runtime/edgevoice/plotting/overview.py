@@ -1,4 +1,4 @@
-"""A recording and its features in one figure."""
+"""A figure of a recording and its features."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from edgevoice.windows import Windower, Windows
 Blocks = Callable[[], Iterator[NDArray[Any]]]
 
 _WIDTH = 1200
-"""Columns of an image: the pixels of a picture."""
+"""Width of the images in columns: about the pixels of the picture."""
 _STANDARDISED = "log power, scaled"
-"""What spectrograms count: the logarithm of the power in each band, scaled as the networks take it."""
+"""The unit of spectrograms: the logarithm of the power in each band, standardised as the networks expect it."""
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ def draw_overview(
     title: str = "",
     level: str | float | None = None,
 ) -> Figure:
-    """Waveform, spectrogram, its reconstruction, bottleneck and error over time.
+    """Draw waveform, spectrogram, reconstruction, bottleneck and error over time.
 
     The two spectrograms show windows side by side, each at its own level: what the networks took, and made of it. All is
     averaged to the width of the picture while it is computed, so that three hours take no more memory than a minute.
@@ -105,13 +105,13 @@ class _Row(NamedTuple):
     seconds: tuple[float, float]
     hertz: tuple[float, float] | None
     unit: str
-    """What its colours count."""
+    """The label of the colour bar."""
     shared: bool = False
-    """Whether its colours are those of the input."""
+    """Whether it has the colours of the input."""
 
 
 class _Drawn:
-    """What of a recording is drawn, computed window by window."""
+    """The images of a recording, computed window by window."""
 
     def __init__(self, extractor: Extractor, blocks: Blocks, level: str | float | None) -> None:
         config, batch = extractor.config, 64
@@ -144,7 +144,7 @@ class _Drawn:
 
 
 class _Average:
-    """An image that is given column by column, and averaged to as many columns as a picture shows."""
+    """An image that is built column by column, and averaged to the width of the picture."""
 
     def __init__(self, rows: int, columns: int) -> None:
         self._columns, self._given = max(1, columns), 0
@@ -152,7 +152,7 @@ class _Average:
         self._sum, self._counts = np.zeros((rows, width)), np.zeros(width)
 
     def add(self, columns: NDArray[np.floating]) -> None:
-        """Give the next columns, (rows, n)."""
+        """Add the next columns, (rows, n)."""
         width = len(self._counts)
         places = (self._given + np.arange(columns.shape[1])) * width // self._columns
         self._given += columns.shape[1]
@@ -162,12 +162,12 @@ class _Average:
 
     @property
     def image(self) -> NDArray[np.float64]:
-        """The mean of what falls into each column: (rows, width)."""
+        """The mean of the values in each column: (rows, width)."""
         return self._sum / np.maximum(self._counts, 1)
 
 
 def _statistics(blocks: Blocks) -> tuple[float, float, float, int]:
-    """Mean, lowest and highest sample, and their number."""
+    """Mean, lowest and highest sample, and the number of samples."""
     total, low, high, count = 0.0, np.inf, -np.inf, 0
     for block in blocks():
         if len(block):
@@ -179,7 +179,7 @@ def _statistics(blocks: Blocks) -> tuple[float, float, float, int]:
 def narrowed(
     values: NDArray[np.float32], change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> NDArray[np.float64]:
-    """Rows of values, (frames, numbers), as an image (numbers, width): changed first, then averaged."""
+    """Turn values (frames, numbers) into an image (numbers, width): transformed first, then averaged."""
     average = _Average(values.shape[1], len(values))
     for first in range(0, len(values), _WIDTH):
         average.add(change(values[first : first + _WIDTH]).T)
@@ -187,13 +187,13 @@ def narrowed(
 
 
 def _scaled(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Each number by its own mean and spread: some units are a hundred times larger than others."""
+    """Standardise each number by its own mean and spread: some units are a hundred times larger than others."""
     mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
     return narrowed(values, lambda some: np.clip((some - mean) / spread, -3, 3))
 
 
 def label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:
-    """Mark frequencies on the axis of an image with so many bands from `low` to `high`, in hertz."""
+    """Label the axis of an image with `bands` bands by frequencies from `low` to `high`, in hertz."""
     from edgevoice.frontend import band_of
 
     marks = [hertz for hertz in (500, 1000, 2000, 4000, 8000) if low < hertz <= high]

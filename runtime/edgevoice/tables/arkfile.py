@@ -1,4 +1,4 @@
-"""Kaldi's tables."""
+"""Kaldi tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgevoice.tables.table import Table
 
 
 class ArkTable(Table):
-    """A binary ark, and beside it the scp that finds its utterances: a matrix (frames, descriptors) each, or one vector.
+    """A binary ark, and an scp with the positions of its utterances: each a matrix (frames, descriptors), or one vector.
 
     An utterance is named after its file, without the suffix, `/` and blanks as `-`; a segment has its start and end in
     hundredths of a second behind it, a channel of several its number: `anna-one-0000050-0000150`. Where two would have the
@@ -30,7 +30,7 @@ class ArkTable(Table):
         self._offsets: dict[str, int] = {}
 
     def write(self, block: Block) -> None:
-        """Add the utterance of one index row."""
+        """Add the utterance of one row of the index."""
         import kaldiio
 
         stem = name = utterance(block.row, block.start, block.end, self._channel)
@@ -42,10 +42,10 @@ class ArkTable(Table):
         self._beside.write(block)
 
     def finish(self) -> None:
-        """Nothing is left to do: every utterance is complete."""
+        """Do nothing: every utterance is complete."""
 
     def beside(self) -> Mapping[str, bytes]:
-        """The scp; the recipe, and the names of rows and columns."""
+        """The scp, and a file with the recipe and the names of rows and columns."""
         lines = "".join(f"{name} {self._path}:{offset}\n" for name, offset in self._offsets.items())
         scp = Path(self._path).with_suffix(".scp").name
         return {scp: lines.encode("utf-8", "surrogateescape"), **self._beside.files()}

@@ -1,4 +1,4 @@
-"""The JSON file beside a table whose format has no place for what made it."""
+"""The JSON file beside a table whose format has no place for the recipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgevoice.recipe import Recipe
 
 
 class Beside:
-    """The recipe of a table, and the names of rows and columns where the format itself does not have them.
+    """The recipe of a table, and the names of rows and columns where the format itself lacks them.
 
     It is an object with `recipe`; with `names`, also `columns`, the names of the columns, and `sources`: for each index
     row, in order, its `file`, the `start` and `end` of what was read (seconds), its `channel` where the table has channels,
@@ -26,7 +26,7 @@ class Beside:
         self._sources: list[dict[str, Any]] = []
 
     def write(self, block: Block) -> None:
-        """Keep the names of a block."""
+        """Keep the names of the rows."""
         if self._columns is not None:
             row = block.row
             source = {"file": row.file, "start": block.start, "end": block.end}
@@ -35,7 +35,7 @@ class Beside:
             self._sources.append({**source, **channel, "rows": len(block), **others})
 
     def files(self) -> Mapping[str, bytes]:
-        """The file, by its name."""
+        """The file, with its name as the key."""
         if self._recipe is None:
             return {}
         content: dict[str, Any] = {"recipe": self._recipe.to_dict()}

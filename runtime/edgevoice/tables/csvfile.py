@@ -27,22 +27,22 @@ class CsvTable(Table):
         self._rows.writerow(columns.names)
 
     def write(self, block: Block) -> None:
-        """Add the rows of one index row."""
+        """Add the rows that one row of the index gives."""
         others = [_cell(cell) for cell in block.row.others]
         for head, values in zip(block.heads(), block.values, strict=True):
             # str of a NumPy float32 is the shortest decimal that reads back as the same float32.
             self._rows.writerow([*map(_cell, head), *map(str, values), *others])
 
     def finish(self) -> None:
-        """Nothing is left to do: every row is complete."""
+        """Do nothing: every row is complete."""
 
     def beside(self) -> Mapping[str, bytes]:
-        """The recipe."""
+        """A file with the recipe."""
         return self._beside.files()
 
 
 class _Utf8:
-    """Takes text for a binary file. Names of files may hold bytes that are not UTF-8: they come out as they are."""
+    """Writes text to a binary file. Names of files may contain bytes that are not UTF-8; these are written unchanged."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -52,5 +52,5 @@ class _Utf8:
 
 
 def _cell(value: Any) -> Any:
-    """Truth values as most readers know them, None as nothing."""
+    """Write truth values as `true` and `false`, and None as nothing."""
     return ("true" if value else "false") if isinstance(value, bool) else value

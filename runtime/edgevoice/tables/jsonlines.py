@@ -13,7 +13,7 @@ from edgevoice.features import Frame
 
 
 class JsonLines:
-    """One frame per line, flushed at once, so that a program that reads the pipe has it without delay.
+    """Writes one frame per line and flushes it at once, so that a program that reads the pipe receives it without delay.
 
     The keys are `index`, `position` (first sample at the model's rate), `start`, `end` (seconds), `silent`, `gap`,
     `loudness` (dB), `time` (wall clock at the window's end) and `latency`, both null unless the frame is live,

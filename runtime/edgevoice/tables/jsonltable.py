@@ -13,7 +13,7 @@ from edgevoice.tables.table import Table
 
 
 class JsonlTable(Table):
-    """One object per row, its keys the columns of a CSV table; numbers read back as float32 give the same bits."""
+    """One object per row, with the columns of a CSV table as keys; numbers read back as float32 have the same bits."""
 
     def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
         self._file, self._beside = file, Beside(columns, recipe, path, names=False)
@@ -22,7 +22,7 @@ class JsonlTable(Table):
         self._others = [name for name, _ in columns.others]
 
     def write(self, block: Block) -> None:
-        """Add the rows of one index row."""
+        """Add the rows that one row of the index gives."""
         others = dict(zip(self._others, block.row.others, strict=True))
         tail = f", {json.dumps(others)[1:]}" if others else "}"
         for head, values in zip(block.heads(), block.values, strict=True):
@@ -32,8 +32,8 @@ class JsonlTable(Table):
             self._file.write(f"{begin}, {numbers}{tail}\n".encode())
 
     def finish(self) -> None:
-        """Nothing is left to do: every line is complete."""
+        """Do nothing: every line is complete."""
 
     def beside(self) -> Mapping[str, bytes]:
-        """The recipe."""
+        """A file with the recipe."""
         return self._beside.files()

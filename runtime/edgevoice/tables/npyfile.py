@@ -26,7 +26,7 @@ class NpyTable(Table):
         self._write_header()
 
     def write(self, block: Block) -> None:
-        """Add the rows of one index row."""
+        """Add the rows that one row of the index gives."""
         self._file.write(np.ascontiguousarray(block.values, "<f4").data)
         self._rows += len(block)
         self._beside.write(block)
@@ -38,7 +38,7 @@ class NpyTable(Table):
         self._write_header()
 
     def beside(self) -> Mapping[str, bytes]:
-        """The recipe, and the names of rows and columns."""
+        """A file with the recipe and the names of rows and columns."""
         return self._beside.files()
 
     def _write_header(self) -> None:

@@ -1,4 +1,4 @@
-"""Several arrays in one file of NumPy's."""
+"""Tables as several arrays in one NumPy file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NpzTable(Table):
         self._blocks: list[Block] = []
 
     def write(self, block: Block) -> None:
-        """Add the rows of one index row."""
+        """Add the rows that one row of the index gives."""
         self._blocks.append(block)
 
     def finish(self) -> None:
@@ -55,12 +55,12 @@ class NpzTable(Table):
                     np.lib.format.write_array(member, array, allow_pickle=False)
 
     def beside(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe is in the table."""
+        """No other files: the recipe is in the table."""
         return {}
 
 
 def _array(cells: list[Any], kind: str) -> NDArray[Any]:
-    """Cells of one column; where one is missing, empty text, and numbers as float64 with NaN."""
+    """The cells of a column as an array: a missing text is empty, a missing number NaN."""
     if kind == "text":
         return np.array(["" if cell is None else cell for cell in cells], np.str_)
     if any(cell is None for cell in cells):

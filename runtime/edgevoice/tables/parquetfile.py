@@ -14,10 +14,10 @@ from edgevoice.recipe import Recipe
 from edgevoice.tables.table import Table
 
 RECIPE, FAILED = "edgevoice.recipe", "edgevoice.failed"
-"""Keys of a file's metadata: what made it, and what failed; both JSON."""
+"""Keys of the file's metadata, for the recipe and for failed rows; both values are JSON."""
 
 _GROUP = 1 << 21
-"""Numbers of a row group, 8 MB: what is held in memory until it is written."""
+"""Numbers per row group, 8 MB: this much is kept in memory until it is written."""
 
 
 class ParquetTable(Table):
@@ -57,14 +57,14 @@ class ParquetTable(Table):
             self._writer.add_key_value_metadata({RECIPE: recipe.to_json(), "PANDAS_ATTRS": attributes})
 
     def write(self, block: Block) -> None:
-        """Add the rows of one index row."""
+        """Add the rows that one row of the index gives."""
         self._blocks.append(block)
         self._count += block.values.size
         if self._count >= _GROUP:
             self._flush()
 
     def failed(self, failures: Sequence[Mapping[str, Any]]) -> None:
-        """Keep what failed in the table's metadata."""
+        """Keep the failed rows in the metadata of the table."""
         self._writer.add_key_value_metadata({FAILED: json.dumps(list(failures))})
 
     def finish(self) -> None:
@@ -73,12 +73,12 @@ class ParquetTable(Table):
         self._writer.close()
 
     def drop(self) -> None:
-        """Let go of it: pyarrow would complete it later, in a file that is closed by then."""
+        """Close the table without completing it: otherwise pyarrow would do that later, in a file that is closed by then."""
         with suppress(OSError, ValueError):
             self._writer.close()
 
     def beside(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe is in the table."""
+        """No other files: the recipe is in the table."""
         return {}
 
     def _flush(self) -> None:
@@ -107,5 +107,5 @@ class ParquetTable(Table):
 
 
 def _unicode(text: str) -> str:
-    """Parquet holds Unicode alone: bytes of names that are none are written as a backslash, an x and their digits."""
+    """Replace bytes that are not Unicode by a backslash, an x and their digits, because Parquet stores Unicode only."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Tables read back: their numbers, and what made them."""
+"""Reads tables: their numbers, and their recipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgevoice.tables.table import table_format, table_kind
 
 
 def read_recipe(path: Path) -> Recipe:
-    """What made a table, or a dataset.
+    """Read the recipe of a table or a dataset.
 
     Raises:
         ArgumentError: it has no recipe.
@@ -33,7 +33,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def find_recipe(path: Path) -> Recipe | None:
-    """What made a table, or a dataset; None where it does not say."""
+    """Read the recipe of a table or a dataset; None where it has none."""
     try:
         return read_recipe(path)
     except ArgumentError:
@@ -41,21 +41,21 @@ def find_recipe(path: Path) -> Recipe | None:
 
 
 class Content(NamedTuple):
-    """What a table holds."""
+    """The content of a table."""
 
     values: NDArray[np.float32]
     """Descriptors or functionals, (rows, numbers)."""
     columns: dict[str, list[Any]]
-    """Every other column by its name; in CSV all cells are text. Formats without columns have none, ark has `file`."""
+    """All other columns by name; in CSV all cells are text. Formats without columns have none; ark has `file`."""
 
 
 def read_values(path: Path) -> NDArray[np.float32]:
-    """The numbers of a table, (rows, numbers): see `read_content`, which raises the same."""
+    """Read the numbers of a table, (rows, numbers), with the errors of `read_content`."""
     return read_content(path, others=False).values
 
 
 def read_content(path: Path, others: bool = True) -> Content:
-    """The numbers and the other columns of a table; of a dataset, part by part, by name.
+    """Read the numbers and the other columns of a table; a dataset is read part by part, sorted by name.
 
     Args:
         path: of the table, or of the dataset's folder.
@@ -138,6 +138,6 @@ def _text(path: Path, kind: str) -> Content:
 
 
 def _is_number(name: str) -> bool:
-    """Whether a column holds descriptors or functionals: the user's own may not have such a name."""
+    """Whether a column contains descriptors or functionals: no user's column may have such a name."""
     group, _, number = name.rpartition("_")
     return number.isdigit() and group.rpartition("_")[2] in ("bottleneck", "error")

@@ -1,4 +1,4 @@
-"""Tables of features: what a format has to do, and which formats there are."""
+"""The interface of table formats, and the list of formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgevoice.recipe import Recipe
 
 
 class Table(Protocol):
-    """Rows of features, written in one format as they come."""
+    """A table that is written in one format, row by row."""
 
     def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
         """Begin a table in an open binary file.
@@ -30,7 +30,7 @@ class Table(Protocol):
         ...
 
     def write(self, block: Block) -> None:
-        """Add the rows of one index row."""
+        """Add the rows that one row of the index gives."""
         ...
 
     def finish(self) -> None:
@@ -38,11 +38,11 @@ class Table(Protocol):
         ...
 
     def drop(self) -> None:
-        """Let go of a table that is not finished, while its file is still open."""
+        """Discard a table that is not complete, while its file is still open."""
         return
 
     def beside(self) -> Mapping[str, bytes]:
-        """Files to write beside the finished table: their names and bytes."""
+        """Files to write beside the complete table: names and bytes."""
         ...
 
 
@@ -55,11 +55,11 @@ _MODULES = {
     "ark": ("edgevoice.tables.arkfile", "ArkTable", "kaldiio"),
 }
 FORMATS = tuple(_MODULES)
-"""Name of each format, which is its suffix too."""
+"""The names of the formats, which are their suffixes too."""
 
 
 def table_format(path: str | os.PathLike[str]) -> str:
-    """Name of the format that a path's suffix names.
+    """The name of the format for the suffix of a path.
 
     Raises:
         ArgumentError: it names no known format.
@@ -71,7 +71,7 @@ def table_format(path: str | os.PathLike[str]) -> str:
 
 
 def table_kind(name: str) -> type[Table]:
-    """What writes a format.
+    """The class that writes a format.
 
     Raises:
         MissingPackageError: a package that it needs is not installed.
@@ -91,7 +91,7 @@ def table_kind(name: str) -> type[Table]:
 def open_table(
     path: str | os.PathLike[str], columns: Columns, recipe: Recipe | None = None, *, replace: bool = True
 ) -> Iterator[Table]:
-    """A table in a file, in the format of its suffix; the file appears whole when the block ends well, or not at all.
+    """A table in a file, in the format of its suffix. The file appears when it is complete, or not at all.
 
     The recipe is in the table, or in a file beside it.
 

@@ -1,4 +1,4 @@
-"""DisVoice's `AEspeech`: spectrograms, bottleneck, reconstructions and errors of a recording by its published networks."""
+"""DisVoice's `AEspeech`: spectrograms, bottleneck, reconstructions and errors of a recording, by its published networks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 MODELS = ("CAE", "RAE")
 
 _BATCH = 64
-"""Windows computed together at most, where they do not depend on each other."""
+"""Largest number of windows computed together, where they do not depend on each other."""
 
 
 class AEspeech:
@@ -66,9 +66,9 @@ class AEspeech:
         config = self.config = folder.config
         self._networks = Networks(folder, whole_batches=config.batch_statistics)
         self.units = config.features.bottleneck
-        """Numbers of the bottleneck."""
+        """The size of the bottleneck."""
         self.layout = Layout(self.units, config.features.error, config.audio.rate, config.audio.window)
-        """Names of the descriptors, and what their places count in."""
+        """Names of the descriptors."""
         self.min_scaler = -config.spectrogram.offset
         self.max_scaler = config.spectrogram.divisor - config.spectrogram.offset
         self.feat_names_bottle_all, self.feat_names_error_all = self.get_feature_names()
@@ -90,12 +90,12 @@ class AEspeech:
         show_windows(images.reshape(-1, *images.shape[-2:]), self.config)
 
     def standard(self, tensor: Any) -> Any:
-        """Spectrograms as the networks take them; an array or a tensor of any shape, float32."""
+        """Standardise spectrograms as the networks expect them: an array or a tensor of any shape, float32."""
         scaled = (tensor - self.min_scaler) / (self.max_scaler - self.min_scaler)
         return scaled.astype(np.float32) if isinstance(scaled, np.ndarray) else scaled.float()
 
     def destandard(self, tensor: Any) -> Any:
-        """The inverse of `standard`."""
+        """Undo `standard`."""
         return tensor * (self.max_scaler - self.min_scaler) + self.min_scaler
 
     def compute_bottleneck_features(self, wav_file: str | os.PathLike[str], return_numpy: bool = True) -> Any:
@@ -212,7 +212,7 @@ class AEspeech:
 
 
 def files_of(folder: str | os.PathLike[str]) -> list[str]:
-    """Names of all that is in a folder, in DisVoice's order.
+    """Names of the files in a folder, in DisVoice's order.
 
     Raises:
         AudioFileNotFoundError: it is no folder, or empty.
@@ -260,7 +260,7 @@ def _given(values: Floats, return_numpy: bool) -> Any:
 
 @contextmanager
 def _memory(name: str | os.PathLike[str]) -> Iterator[None]:
-    """Say which recording does not fit into memory."""
+    """Name the recording in an error about memory."""
     try:
         yield
     except MemoryError as error:

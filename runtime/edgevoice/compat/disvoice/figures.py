@@ -12,7 +12,7 @@ from edgevoice.errors import MissingPackageError
 from edgevoice.frontend import band_of, mel_corners
 
 _MARKS = (0, 500, 1000, 2000, 4000, 8000)
-"""Frequencies that axes name, in hertz."""
+"""Frequencies that are marked on the axes, in hertz."""
 
 Images = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ def show_recording(spectrograms: Images, rebuilt: Images, config: ModelConfig) -
 
 
 def _draw(panel: Any, image: Images, length: float, config: ModelConfig) -> None:
-    """An image over time, its bands named by the frequencies where they are: those of the model's own filters."""
+    """Draw an image over time, with its bands marked by the frequencies of the model's filters."""
     bands = config.spectrogram.bands
     panel.imshow(image, origin="lower", aspect="auto", extent=(0.0, length, 0.0, float(bands.count)))
     marks = [hertz for hertz in _MARKS if bands.low <= hertz <= bands.high]

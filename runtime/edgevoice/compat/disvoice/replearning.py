@@ -38,10 +38,10 @@ class RepLearning:
 
     def __init__(self, model: str) -> None:
         self.AEspeech = AEspeech(model)
-        """What computes."""
+        """The networks and their methods."""
         layout = self.AEspeech.layout
         self.size_bottleneck = layout.bottleneck
-        """Numbers of the bottleneck."""
+        """The size of the bottleneck."""
         self.statistics = list(FUNCTIONALS)
         """Names of the functionals."""
         self.head_st = layout.functional_names

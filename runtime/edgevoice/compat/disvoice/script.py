@@ -21,7 +21,7 @@ _FORMATS = ("csv", "txt", "npy", "kaldi", "torch")
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run it; return the exit code."""
+    """Run the script; return the exit code."""
     words = sys.argv[1:] if words is None else words
     if len(words) != 6 or words[5] not in MODELS:
         sys.stderr.write(USAGE + "\n")

@@ -1,4 +1,4 @@
-"""DisVoice's spectrograms of a recording, to the last bit of its arithmetic.
+"""DisVoice's spectrograms of a recording, with the same order and precision of operations.
 
 DisVoice takes the logarithm of Mel powers without a floor. Where a recording holds runs of equal samples, as digital silence
 does once the mean is subtracted, the higher bands hold nothing but the rounding errors of the FFT, 1e-39, and these go
@@ -27,7 +27,7 @@ _NATIVE = {
     "PCM_32": "int32",
     "DOUBLE": "float64",
 }
-"""What samples of an encoding are read as without loss; float32 holds the others."""
+"""NumPy types that hold the samples of an encoding without loss; float32 holds all others."""
 
 
 def disvoice_spectrograms(path: str, config: ModelConfig) -> NDArray[np.float32]:
@@ -86,7 +86,7 @@ class _LogMel:
         self._filters = mel_filters(spectrogram.bands, config.audio.rate, self._fft).astype(np.float32)
 
     def compute(self, window: NDArray[np.floating]) -> NDArray[np.float32] | None:
-        """Logarithm of the Mel powers, float32 (bands, columns); None if one of them has none."""
+        """The logarithm of the Mel powers, float32 (bands, columns); None if a power is 0."""
         padded = np.pad(window, self._padding)
         columns = np.lib.stride_tricks.sliding_window_view(padded, self._fft)[:: self._step]
         spectrum = np.fft.rfft(self._taper * columns).T
