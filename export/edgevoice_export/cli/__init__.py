@@ -1,4 +1,4 @@
-"""The command `edgevoice-export`: one file a subcommand."""
+"""The command `edgevoice-export`, with one module per subcommand."""
 
 from __future__ import annotations
 

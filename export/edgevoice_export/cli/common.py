@@ -27,7 +27,7 @@ tell = partial(console.tell, program="edgevoice-export")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Where the audio is."""
+    """Add the options for the audio: where it is, and who speaks in it."""
     group = parser.add_argument_group("data")
     group.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of audio, with its subfolders")
     group.add_argument(
@@ -47,14 +47,14 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
-    """What computes."""
+    """Add the options for the hardware."""
     group = parser.add_argument_group("machine")
     group.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: one per core)")
 
 
 def add_description_options(parser: argparse.ArgumentParser) -> None:
-    """What goes into model.json and onto the card."""
+    """Add the options for what `model.json` and the card say."""
     group = parser.add_argument_group("description")
     group.add_argument("--out", type=Path, required=True, metavar="MODELFOLDER", help="the model folder to write")
     group.add_argument("--name", help="name of the model (default: that of the folder)")
@@ -66,7 +66,7 @@ def add_description_options(parser: argparse.ArgumentParser) -> None:
 
 
 def description(options: argparse.Namespace) -> Description:
-    """What `add_description_options` was given.
+    """The description from the options of `add_description_options`.
 
     Raises:
         ArgumentError: the notes cannot be read, or a model cannot have that name.
@@ -94,12 +94,12 @@ def _notes(path: Path) -> str:
 
 
 def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
-    """Read what `add_data_options` was given, with a progress bar; name the files that cannot be used."""
+    """Read the corpus from the options of `add_data_options`, with a progress bar; print the files that cannot be used."""
     return folder_corpus(options.data, options.table, options, architecture)
 
 
 def folder_corpus(folder: Path, table: Path | None, options: argparse.Namespace, architecture: Architecture) -> Corpus:
-    """Read a folder of audio as `corpus` does, with its options `--pad` and `--cache`."""
+    """Read another folder of audio with the options `--pad` and `--cache`, as `corpus` does."""
 
     def progress(paths: Iterable[Path]) -> Iterable[Path]:
         bar: Iterable[Path] = tqdm(paths, desc="reading", unit=" files", disable=None, leave=False)
@@ -118,7 +118,7 @@ def folder_corpus(folder: Path, table: Path | None, options: argparse.Namespace,
 
 
 def add_window_options(parser: argparse.ArgumentParser) -> None:
-    """Which windows a model is compared on."""
+    """Add the options for the windows on which a model is compared."""
     parser.add_argument(
         "--audio",
         type=Path,
@@ -131,7 +131,7 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
 
 
 def windows(options: argparse.Namespace, config: ModelConfig) -> tuple[Images, str]:
-    """Spectrograms that `add_window_options` asks for, float32 (n, 1, bands, columns), and what they are windows of.
+    """The spectrograms from `add_window_options`, float32 (n, 1, bands, columns), and a description of their source.
 
     Raises:
         ArgumentError: fewer windows than a comparison needs.
@@ -146,7 +146,7 @@ def windows(options: argparse.Namespace, config: ModelConfig) -> tuple[Images, s
 
 
 def print_verification(result: Verification) -> None:
-    """The outcome of a verification, on standard output."""
+    """Print the result of a verification on standard output."""
     for name, value in result.differences.items():
         show(f"{name:15} {value:.2e}")
     show(f"{'largest':15} {result.difference:.2e}  ({result.windows} windows at batch {result.batches})")

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _named(text: str) -> tuple[str, Path]:
-    """The name and the folder of `NAME=DIR`."""
+    """Split `NAME=DIR` into the name and the folder."""
     name, sign, folder = text.partition("=")
     if not (name and sign and folder):
         raise ArgumentError(f"--unheard {text}: expected NAME=DIR, a name for the card and a folder of audio")

@@ -10,7 +10,7 @@ from edgevoice_export.onnx.frontend import TRANSFORMS
 
 
 def graph_parser(commands: Commands, name: str) -> argparse.ArgumentParser:
-    """The parser of the subcommand `name`, with the model, the file to write and the transform."""
+    """Make the parser of the subcommand `name`, with the model, the output file and the transform."""
     parser = parser_of(commands, name)
     parser.add_argument("model", help="name or path of a model folder")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=f"the file to write (default: MODEL-{name}.onnx)")

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _vectors(folder: ModelFolder) -> dict[str, bytes]:
-    """Noise of several levels with silence and lost steps, and the frames that `Stream` makes of it: files by name."""
+    """Test vectors, as files by name: noise of several levels with silence and lost steps, and the frames of `Stream`."""
     facts, rng = describe(folder), np.random.default_rng(0)
     hop, step = facts["hop"], facts["step"]
     levels = np.repeat(10 ** np.linspace(-0.5, -2.5, _HOPS), hop)

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _windows(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Noise that falls by 90 dB in seven windows (7, size): all levels that speech has."""
+    """Noise that falls by 90 dB in seven windows (7, size), so that it has all levels of speech."""
     falling = 10 ** np.linspace(0, -4.5, 7 * size)
     noise = 0.3 * np.random.default_rng(0).standard_normal(7 * size)
     return (falling * noise).astype(np.float32).reshape(7, size)

@@ -37,7 +37,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the subcommand. What an interrupted one has done is not done again."""
+    """Run the subcommand. Runs that an interrupted call has completed are not repeated."""
     source = find_model(options.model)
     lineage = model_lineage(source.config)
     if not lineage or lineage[-1].settings is None:
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _given_weights(path: Path | None, step: Run) -> Path:
-    """The file of weights that a run begins with, once it is the right one."""
+    """The file with the weights that a run begins with, after a check of its digest."""
     if path is None:
         raise ArgumentError(
             f"{step.model} begins with {step.weights}, which was trained elsewhere: say where it is (--weights)"
@@ -80,7 +80,7 @@ def _given_weights(path: Path | None, step: Run) -> Path:
 
 
 def _do(step: Run, begun_with: Path | None, options: argparse.Namespace, out: Path, described: Description) -> int:
-    """Do one run; return the exit code."""
+    """Execute one run; return the exit code."""
     if step.settings is None:
         wanted = [found for found in find_published(options.disvoice) if found.name == step.imported]
         if not wanted:
@@ -97,7 +97,7 @@ def _do(step: Run, begun_with: Path | None, options: argparse.Namespace, out: Pa
 
 
 def _given(options: argparse.Namespace, described: Description) -> list[str]:
-    """The options of a training that its run does not decide."""
+    """The options of a training that do not come from its run."""
     words = ["--data", str(options.data), "--device", options.device]
     for name in ("table", "cache", "threads"):
         if getattr(options, name) is not None:

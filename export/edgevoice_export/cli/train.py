@@ -58,7 +58,7 @@ _HELP = {
 
 
 _ADAPTING = 5e-5
-"""Rate for a model that is trained already: with that of a new one it loses more than some recordings can teach it."""
+"""Learning rate for a trained model. With the rate for new models, it loses more than a few recordings can teach it."""
 
 
 def add(commands: Commands) -> None:
@@ -173,7 +173,7 @@ def train_model(
 
 
 def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
-    """The settings that the options ask for; network and size are those of the initial weights, if there are any."""
+    """The settings from the options; network and size come from the initial weights, if there are any."""
     arch, units = options.arch, options.units
     if initial:
         arch = initial.arch if arch is None else arch
@@ -195,7 +195,7 @@ _COUNTS = {"epoch", "seconds"}
 
 
 class _Report:
-    """A bar on a terminal, and one line an epoch."""
+    """Shows a progress bar on a terminal, and a line per epoch."""
 
     def __init__(self, bar: Any, settings: Settings) -> None:
         self._bar, self._settings = bar, settings

@@ -1,1 +1,1 @@
-"""What is done to a trained code: narrowing, straightening, scaling."""
+"""Transformations of a trained code: narrowing, straightening, scaling, rounding."""

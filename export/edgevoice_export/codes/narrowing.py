@@ -1,4 +1,4 @@
-"""Narrowing: a trained autoencoder gets fewer numbers in its code, as the beginning of a smaller one's training.
+"""Narrowing: fewer numbers in the code of a trained autoencoder, as the starting point for training a smaller one.
 
 A smaller autoencoder learns faster from a larger one's weights than from random ones, but its code has to be chosen. The
 decoder begins with a matrix C, so of the old code z it sees C z only. The new code keeps the directions of C z that are
@@ -20,18 +20,18 @@ from edgevoice_export.networks import Architecture
 from edgevoice_export.training.weights import load_weights
 
 WINDOWS_A_UNIT = 16
-"""Windows wanted for each number of the old bottleneck."""
+"""Windows that are needed for each number of the old bottleneck."""
 _FAINT = 0.03
-"""Share of the strongest direction's amplitude below which one is faint."""
+"""A direction is faint below this share of the strongest direction's amplitude."""
 _RIDGE = 1e-6
-"""Ridge of the fit before the activation, as a share of the mean power there."""
+"""Ridge of the fit before the activation, relative to the mean power there."""
 _LEAST = 1e-12
-"""Directions of the old bottleneck with less than this share of its power are none."""
+"""Directions of the old bottleneck with less than this share of its power are ignored."""
 
 
 @torch.no_grad()
 def narrowed(architecture: Architecture, weights: dict[str, Tensor], units: int, spectrograms: Tensor) -> dict[str, Tensor]:
-    """Weights of the same architecture with fewer units.
+    """Compute weights of the same architecture with fewer units.
 
     Args:
         architecture: says which weights make the bottleneck, and which take it in.

@@ -1,4 +1,4 @@
-"""Scaling: every number of a code gets a size near 1.
+"""Scaling: give all numbers of a code a size near 1.
 
 An autoencoder's reconstruction stays the same when a number of its code is divided by some factor and the decoder
 multiplies it by the same factor again, so training leaves the factors to chance. Users want numbers of like size, and
@@ -19,11 +19,11 @@ from edgevoice_export.networks import Architecture
 _DEAD = 1e-6
 _AT_ONCE = 64  # windows
 _LARGE = 6.0
-"""Norm of the weights of a number that may have the size 1."""
+"""The norm of the weights of a number up to which the number may have size 1."""
 
 
 def scale_bottleneck(architecture: Architecture, weights: dict[str, Tensor], sizes: Tensor) -> dict[str, Tensor]:
-    """Weights of the same autoencoder whose bottleneck is divided by powers of two near its sizes.
+    """Divide the bottleneck of an autoencoder by powers of two near the sizes of its numbers.
 
     Args:
         architecture: says which weights make the bottleneck, and which take it in.
@@ -54,7 +54,7 @@ def bottlenecks(architecture: Architecture, network: nn.Module, spectrograms: Te
 
 
 def bottleneck_sizes(architecture: Architecture, network: nn.Module, spectrograms: Tensor) -> Tensor:
-    """What to divide each number of the bottleneck by, from windows (n, 1, bands, columns): (units,).
+    """The divisor of each number of the bottleneck, from windows (n, 1, bands, columns): (units,).
 
     Its root mean square, which is what float32 rounding goes with: before the activation, the mean included. A number that
     is a small difference of large ones is rounded as those are, so its size is at least a share of its weights'.

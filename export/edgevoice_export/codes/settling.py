@@ -1,4 +1,4 @@
-"""The last touch to a trained autoencoder: its code gets numbers of like size, none of which is on by exception.
+"""The last step after training: numbers of the code get similar sizes, and none is active in rare cases only.
 
 Straightening and scaling leave the reconstruction of speech as it was, so that both can wait until weights are kept.
 """
@@ -18,7 +18,7 @@ _WINDOWS = 1024
 
 
 def settled(architecture: Architecture, weights: dict[str, Tensor], validation: WindowSampler) -> dict[str, Tensor]:
-    """Weights of the same autoencoder whose code is straightened and scaled, where the architecture leaves it free.
+    """Straighten and scale the code of an autoencoder, where the architecture allows it.
 
     Args:
         architecture: says which weights make the bottleneck, and which take it in.

@@ -1,4 +1,4 @@
-"""Straightening: numbers of a code that its activation hardly ever lets through are made linear.
+"""Straightening: numbers of a code that the activation almost never lets through become linear.
 
 A leaky rectifier is straight on both sides of zero, with a smaller slope below. A number of the code that is below zero
 for all usual speech hardly moves, until something else, such as the band of a telephone, brings it above zero: then it
@@ -20,14 +20,14 @@ from edgevoice_export.networks import Architecture
 from edgevoice_export.training.weights import load_weights
 
 _RARELY = 0.01
-"""Share of the windows below which a number is on by exception."""
+"""A number that is positive in less than this share of the windows is active in rare cases only."""
 _MARGIN = 2.0
-"""How far a number is moved from where the activation bends, in its largest distance from there."""
+"""How far a number is moved from the bend of the activation, relative to its largest distance from the bend."""
 
 
 @torch.no_grad()
 def straightened(architecture: Architecture, weights: dict[str, Tensor], spectrograms: Tensor) -> dict[str, Tensor]:
-    """Weights of the same autoencoder in which no number of the bottleneck is on by exception, where it can be moved.
+    """Make the rare numbers of the bottleneck linear, where they can be moved.
 
     Args:
         architecture: says which weights make the bottleneck, and which take it in.

@@ -22,23 +22,23 @@ from numpy.typing import NDArray
 Samples = NDArray[np.floating]
 
 BLOCK = 576
-"""Hop of the lapped transform, in samples: a granule of MPEG-1 Layer III."""
+"""Hop of the lapped transform, in samples: one granule of MPEG-1 Layer III."""
 _TAPER = np.sin(np.pi * (np.arange(2 * BLOCK) + 0.5) / (2 * BLOCK))
 EDGES = np.array([0, 4, 8, 12, 16, 20, 24, 30, 36, 44, 54, 66, 82, 102, 128, 156, 190, 230, 276, 330, 394, 464, 530])
-"""First bins of the bands that share a quantiser: narrow at the bottom, as codecs have them."""
+"""First bins of the bands that share a quantiser: low bands are narrow, as in codecs."""
 
 
 class Change(NamedTuple):
-    """What becomes of one window."""
+    """A change of one window."""
 
     kind: str
     """One of `CHANGES`."""
     seed: int
-    """Decides all that is random in it."""
+    """The seed of everything random in it."""
 
 
 def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:
-    """A window (samples,) as it might sound after a line.
+    """A window (samples,) as it would sound after a change.
 
     Args:
         window: float32 or float64.
@@ -53,7 +53,7 @@ def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:
 
 
 def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Samples:
-    """Without what is above 1.5 kHz to 7.5 kHz and, half of the time, below 50 to 500 Hz; up to 6 dB louder again."""
+    """Remove frequencies above 1.5 to 7.5 kHz and, in half of the cases, below 50 to 500 Hz; amplify by up to 6 dB."""
     frequencies = np.fft.rfftfreq(2 * len(window), 1 / rate)
     high = np.exp(random.uniform(np.log(1500), np.log(7500)))
     order = random.integers(4, 13)
@@ -69,7 +69,7 @@ def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Sam
 
 
 def coarsely_coded(window: Samples, random: np.random.Generator) -> Samples:
-    """Coarsely quantised in a lapped transform: noise near what is loud, holes where it is quiet beside that."""
+    """Quantise coarsely in a lapped transform: this adds noise near loud components, and removes quiet ones beside them."""
     blocks = -(-len(window) // BLOCK) + 1
     padded = np.zeros((blocks + 1) * BLOCK)
     padded[BLOCK : BLOCK + len(window)] = window
@@ -90,7 +90,7 @@ def coarsely_coded(window: Samples, random: np.random.Generator) -> Samples:
 
 
 def mp3_coded(window: Samples, rate: int, random: np.random.Generator) -> Samples:
-    """Through MP3, at 16 kHz with about 16 to 64 kbit/s; at any rate that MP3 has (8 to 48 kHz)."""
+    """Encode and decode as MP3, at 16 kHz with about 16 to 64 kbit/s; possible at any rate of MP3 (8 to 48 kHz)."""
     thrift = random.uniform(0.63, 0.95)  # of libsndfile's scale: 0 most bits, 1 fewest
     options = {"format": "MP3", "compression_level": thrift, "bitrate_mode": "AVERAGE"}  # whose delay the decoder cuts off
     file = io.BytesIO()
@@ -101,7 +101,7 @@ def mp3_coded(window: Samples, rate: int, random: np.random.Generator) -> Sample
 
 
 def noisy(window: Samples, peak: float, random: np.random.Generator) -> Samples:
-    """With white or falling noise, 25 to 55 dB below full scale."""
+    """Add white or falling noise, 25 to 55 dB below full scale."""
     noise = random.standard_normal(len(window))
     spectrum = np.fft.rfft(noise)
     spectrum /= (1 + np.arange(len(spectrum)) / len(spectrum) * 64) ** random.uniform(0, 1)
@@ -116,4 +116,4 @@ CHANGES: dict[str, Callable[[Samples, int, float, np.random.Generator], Samples]
     "mp3": lambda window, rate, _, random: mp3_coded(window, rate, random),
     "noise": lambda window, _, peak, random: noisy(window, peak, random),
 }
-"""What a window may go through, by name."""
+"""The changes by name."""

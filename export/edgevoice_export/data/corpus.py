@@ -34,26 +34,26 @@ Progress = Callable[[Iterable[Path]], Iterable[Path]]
 
 @dataclass(frozen=True)
 class Corpus:
-    """Utterances end to end."""
+    """The utterances of a corpus, one after the other."""
 
     samples: NDArray[np.int16]
     """All utterances (samples,), a memory map; value / 2^15 is the sample."""
     bounds: NDArray[np.int64]
-    """First sample of each utterance, and the end of the last: (utterances + 1,)."""
+    """First sample of each utterance, and the end of the last one: (utterances + 1,)."""
     files: tuple[str, ...]
     """Path of each utterance, relative to the folder."""
     speakers: tuple[str, ...]
     """Speaker of each utterance."""
     validating: tuple[bool, ...] | None
-    """Whether each utterance is for validation, where the table says so; None where it does not."""
+    """Whether each utterance is for validation, if the table says so; otherwise None."""
     skipped: tuple[str, ...]
-    """What was wrong with each file that could not be used; begins with its path."""
+    """Why each unusable file was skipped; the text begins with its path."""
     digest: str
-    """SHA-256 over the files' names and contents, the rate and the speakers."""
+    """SHA-256 of the names and contents of the files, the rate and the speakers."""
     shortest: int
-    """Fewest samples that an utterance was to have."""
+    """The smallest allowed number of samples in an utterance."""
     table: Path | None
-    """The table that was asked for, if any."""
+    """The table, if one was given."""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -89,7 +89,7 @@ def read_corpus(
     cache: Path | None = None,
     progress: Progress = iter,
 ) -> Corpus:
-    """Read a folder of audio, by way of a cache that is keyed by the files' contents.
+    """Read a folder of audio. Decoded samples are kept in a cache whose key is the content of the files.
 
     Args:
         folder: searched with its subfolders for every format that soundfile reads.
@@ -137,7 +137,7 @@ def read_corpus(
 
 
 def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
-    """Samples of one file as int16 at a rate, channels averaged.
+    """Read one file as int16 samples at a rate; channels are averaged.
 
     Raises:
         AudioError: it cannot be read, or has fewer samples than `shortest`.
@@ -150,7 +150,7 @@ def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
 
 
 def split_speakers(speakers: tuple[str, ...], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the utterances for training and for validation: no speaker is in both.
+    """Split utterances into training and validation: (indices, indices). No speaker is in both.
 
     Raises:
         ArgumentError: fewer than two speakers, or the share is not between 0 and 1.
@@ -170,7 +170,7 @@ def split_speakers(speakers: tuple[str, ...], share: float, seed: int) -> tuple[
 
 
 def _speakers(folder: Path, table: Path | None) -> tuple[dict[str, str], dict[str, str]]:
-    """Speaker by relative path, sorted by path; and the use, where the table has that column."""
+    """Speakers by relative path, sorted by path; and uses, where the table has that column."""
     listed = folder / "utterances.csv"
     if table is None and listed.is_file():
         table = listed
@@ -215,7 +215,7 @@ def _read_table(table: Path, folder: Path) -> tuple[dict[str, str], dict[str, st
 
 
 def _inside(folder: Path, name: str) -> str | None:
-    """A path of a table, relative to the folder and without detours; None where it leads out of it, or to the folder."""
+    """The path of a table relative to the folder, normalised; None where it is outside the folder, or the folder itself."""
     root = os.path.abspath(folder)  # noqa: PTH100 - Path.resolve would follow links out of the folder
     inner = Path(os.path.normpath(os.path.join(root, name)))  # noqa: PTH118 - as above
     if "\0" in name or not inner.is_relative_to(root) or inner == Path(root):

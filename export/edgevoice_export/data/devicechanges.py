@@ -1,4 +1,4 @@
-"""The changes of `changes`, many windows at once, in PyTorch, on whatever device the windows are.
+"""The changes of `changes` in PyTorch, for many windows at once, on the device of the windows.
 
 Each change is a class with two steps: `draw` takes what is random in it from PyTorch's generator of the device, and
 `apply` computes. So the same draws give what NumPy's functions give, up to float32 rounding, which a test holds.
@@ -20,18 +20,18 @@ from edgevoice_export.data.changes import BLOCK, EDGES
 
 
 class DeviceChange(ABC):
-    """What is random in one change of n windows. Each field is a tensor of n rows."""
+    """The random values of one change of n windows. Each field is a tensor with n rows."""
 
     name: ClassVar[str]
 
     @classmethod
     @abstractmethod
     def draw(cls, count: int, samples: int, device: torch.device) -> DeviceChange:
-        """Draw it for so many windows of so many samples."""
+        """Draw the values for windows with this number of samples."""
 
     @abstractmethod
     def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:
-        """The changed windows, float32 (n, samples).
+        """Apply the change: float32 (n, samples).
 
         Args:
             windows: float32 (n, samples), without their offset.
@@ -46,10 +46,10 @@ class Band(DeviceChange):
 
     name: ClassVar[str] = "band"
     high: Tensor
-    """Upper edge in hertz, (n, 1); so are the following."""
+    """Upper edge in hertz, (n, 1), as all fields of this class."""
     order: Tensor
     cut: Tensor
-    """Above this multiple of the upper edge nothing is left."""
+    """Above this multiple of the upper edge, everything is removed."""
     low: Tensor
     """Lower edge in hertz; 0 where there is none."""
     steep: Tensor
@@ -58,7 +58,7 @@ class Band(DeviceChange):
 
     @classmethod
     def draw(cls, count: int, samples: int, device: torch.device) -> Band:  # noqa: ARG003
-        """Draw it for so many windows."""
+        """Draw the values."""
         low = _logarithmic(count, 50, 500, device) * (torch.rand(count, 1, device=device) < 0.5)
         return cls(
             high=_logarithmic(count, 1500, 7500, device),
@@ -70,7 +70,7 @@ class Band(DeviceChange):
         )
 
     def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:  # noqa: ARG002
-        """Filter by the response in the frequency domain; zeros after the window keep its end from its beginning."""
+        """Filter in the frequency domain; zeros after the window keep its end and its start apart."""
         samples = windows.shape[1]
         frequencies = torch.fft.rfftfreq(2 * samples, 1 / rate, device=windows.device)[None]
         response = torch.rsqrt(1 + (frequencies / self.high) ** (2 * self.order))
@@ -88,11 +88,11 @@ class Coarse(DeviceChange):
 
     name: ClassVar[str] = "coarse"
     fineness: Tensor
-    """Level of the quantiser's step below that of the band, in dB, (n, 1)."""
+    """How far the step of the quantiser is below the level of the band, in dB, (n, 1)."""
 
     @classmethod
     def draw(cls, count: int, samples: int, device: torch.device) -> Coarse:  # noqa: ARG003
-        """Draw it for so many windows."""
+        """Draw the values."""
         return cls(_uniform(count, -3, 17, device))
 
     def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:  # noqa: ARG002
@@ -119,20 +119,20 @@ class Noise(DeviceChange):
 
     name: ClassVar[str] = "noise"
     white: Tensor
-    """Normal numbers, (n, samples)."""
+    """Normally distributed numbers, (n, samples)."""
     slope: Tensor
-    """0 white, 1 falling, (n, 1)."""
+    """0 for white noise, 1 for falling noise, (n, 1)."""
     below: Tensor
-    """How far below full scale, in dB, (n, 1)."""
+    """How far the noise is below full scale, in dB, (n, 1)."""
 
     @classmethod
     def draw(cls, count: int, samples: int, device: torch.device) -> Noise:
-        """Draw it for so many windows of so many samples."""
+        """Draw the values."""
         white = torch.randn(count, samples, device=device)
         return cls(white, _uniform(count, 0, 1, device), _uniform(count, 25, 55, device))
 
     def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:  # noqa: ARG002
-        """Add noise of the given colour."""
+        """Add noise with the drawn spectrum."""
         spectrum = torch.fft.rfft(self.white)
         places = torch.arange(spectrum.shape[1], device=windows.device) / spectrum.shape[1]
         noise = torch.fft.irfft(spectrum / (1 + places * 64) ** self.slope, windows.shape[1])
@@ -143,12 +143,12 @@ class Noise(DeviceChange):
 
 
 DEVICE_CHANGES: dict[str, type[DeviceChange]] = {change.name: change for change in (Band, Coarse, Noise)}
-"""All of `CHANGES` but `mp3`: an encoder does not run on a device, so recordings are coded once, beforehand."""
+"""All changes except `mp3`: no encoder runs on a device, so recordings are encoded once before training."""
 
 
 @lru_cache
 def _band_sums(device: torch.device) -> Tensor:
-    """One column for each band of the quantiser, 1 at its bins: (bins, bands)."""
+    """A matrix (bins, bands) that sums bins into the bands of the quantiser."""
     bins = torch.arange(BLOCK + 1, device=device)[:, None]
     edges = torch.tensor([*EDGES.tolist(), BLOCK + 1], device=device)
     return ((bins >= edges[:-1]) & (bins < edges[1:])).float()

@@ -32,25 +32,25 @@ MP3 = "mp3"
 
 @dataclass
 class DeviceDraw:
-    """Places of windows, the levels that they are taken at, and what some of them go through."""
+    """A batch of windows: where they begin, at which level, and how some of them are changed."""
 
     recordings: Tensor
     """int64 (n,)"""
     starts: Tensor
     """First sample of each window within its recording: int64 (n,)."""
     levels: Tensor
-    """The level of each, by its place in the sampler's list: int64 (n,)."""
+    """The index of each window's level in the list of the sampler: int64 (n,)."""
     gains: Tensor
-    """Factor on the gain of the level: float32 (n,)."""
+    """A factor for the gain of the level: float32 (n,)."""
     changes: Sequence[tuple[slice | Tensor, DeviceChange]] = ()
-    """Rows, and what they go through."""
+    """The changes, and the rows that they apply to."""
     coded: slice | None = None
-    """Rows that are taken from the copies that went through MP3."""
+    """Rows that are taken from the copies that were encoded as MP3."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows of every batch are changed, which are twins of changed ones, which are partners of others.
+    """Which rows of every batch are changed, which rows are their unchanged twins, and which rows are partners.
 
     The numbers are those of `WindowSampler.draw` and `with_twins` on average; they are fixed, for the shapes of a CUDA
     graph are. Rows: changes that codes are to be consistent under, their twins, other changes, the rest.
@@ -58,11 +58,11 @@ class Plan:
 
     batch: int
     kinds: tuple[tuple[str, slice], ...] = ()
-    """Changes, and the rows that go through them."""
+    """The changes, and the rows that they apply to."""
     twins: int = 0
-    """Rows twins..2 twins are the same windows as rows 0..twins, unchanged."""
+    """Rows twins..2 twins contain the same windows as rows 0..twins, unchanged."""
     partners: int = 0
-    """The last 2 partners rows are pairs of windows of one recording: row batch - 2 partners + k and that + partners."""
+    """The last 2 partners rows are pairs of windows from one recording: row batch - 2 partners + k, and that + partners."""
 
     @classmethod
     def of(cls, batch: int, share: float, changes: Sequence[str], under: Sequence[str] = (), partners: bool = False) -> Plan:
@@ -86,13 +86,13 @@ class Plan:
 
     @property
     def pairs(self) -> NDArray[np.int64]:
-        """Rows of changed windows and of their twins, (twins, 2)."""
+        """Rows of changed windows and their twins, (twins, 2)."""
         first = np.arange(self.twins)
         return np.stack([first, first + self.twins], axis=1)
 
     @property
     def partner_pairs(self) -> NDArray[np.int64]:
-        """Rows of windows of one recording, (partners, 2)."""
+        """Rows of pairs of windows from one recording, (partners, 2)."""
         first = np.arange(self.batch - 2 * self.partners, self.batch - self.partners)
         return np.stack([first, first + self.partners], axis=1)
 
@@ -138,7 +138,7 @@ class DeviceSampler:
         self._within = torch.arange(self._audio.window, device=self.device)
 
     def draw(self, plan: Plan, jitter_db: float) -> DeviceDraw:
-        """Places at random, every possible one as likely as any other; a level and a gain for each, changes by the plan."""
+        """Draw positions, with equal probability; a level and a gain for each, and the changes of the plan."""
         count, device = plan.batch, self.device
         places = (torch.rand(count, device=device, dtype=torch.float64) * self._places).long()
         recordings = torch.searchsorted(self._ends, places, right=True)
@@ -163,7 +163,7 @@ class DeviceSampler:
 
     @torch.no_grad()
     def spectrograms(self, draw: DeviceDraw) -> Tensor:
-        """Standardised spectrograms of the windows drawn, float32 (n, 1, bands, columns)."""
+        """Compute standardised spectrograms of the drawn windows, float32 (n, 1, bands, columns)."""
         places = (self._first[draw.recordings] + draw.starts)[:, None] + self._within
         windows = self._pool[places].float() / SCALE
         found = [level.of(draw.recordings, draw.starts, windows) for level in self._levels]
@@ -182,25 +182,25 @@ class DeviceSampler:
 
 
 class DeviceLevel(ABC):
-    """One level along all recordings of a sampler."""
+    """One level for all recordings of a sampler."""
 
     def __init__(self, recordings: Sequence[Recording], preprocessing: Preprocessing, device: torch.device) -> None:
         self._config, self._window, self._device = preprocessing.level, preprocessing.audio.window, device
         self._measure(recordings)
 
     def _measure(self, recordings: Sequence[Recording]) -> None:  # noqa: B027 - some levels need nothing
-        """Measure what is needed of the recordings."""
+        """Measure the recordings."""
 
     @abstractmethod
     def of(self, recordings: Tensor, starts: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """Offset and peak, which is 1 / gain, of windows: float32 (n,) each."""
+        """Offset and peak (1 / gain) of windows: float32 (n,) each."""
 
     def _tensor(self, rows: Any) -> Tensor:
         return torch.from_numpy(np.array(rows, np.float32)).to(self._device)
 
 
 class _RunningOnDevice(DeviceLevel):
-    """`levels.Running`: the state after each whole step, the peak raised by the samples after the last one."""
+    """`levels.Running`: the state after each complete step, with the peak raised by the samples after the last step."""
 
     def _measure(self, recordings: Sequence[Recording]) -> None:
         step, states = self._config.step, []
@@ -224,7 +224,7 @@ class _RunningOnDevice(DeviceLevel):
 
 
 class _UtteranceOnDevice(DeviceLevel):
-    """`levels.Utterance`: one offset and gain for a recording."""
+    """`levels.Utterance`: one offset and gain per recording."""
 
     def _measure(self, recordings: Sequence[Recording]) -> None:
         tracks = [Utterance(self._config).track(recording) for recording in recordings]  # type: ignore[arg-type]
@@ -270,7 +270,7 @@ class DeviceFrontEnd:
             self._filters = torch.from_numpy(filters.T.copy()).float().to(device)
 
     def __call__(self, windows: Tensor) -> Tensor:
-        """Compute them."""
+        """Compute spectrograms."""
         config = self._config
         padded = functional.pad(windows[:, self._inner].double(), (config.padding, config.padding))
         spectrum = torch.fft.rfft(padded.unfold(1, config.fft, config.step) * self._taper)
@@ -285,7 +285,7 @@ class DeviceFrontEnd:
 
 
 def _joined(recordings: Sequence[NDArray[np.int16]], lengths: NDArray[np.int64]) -> NDArray[np.int16]:
-    """All samples one after another, each recording filled up with zeros to its length."""
+    """All samples in a row, each recording padded with zeros to a length."""
     pool = np.zeros(int(lengths.sum()), np.int16)
     for samples, end, length in zip(recordings, np.cumsum(lengths).tolist(), lengths.tolist(), strict=True):
         pool[end - length : end - length + len(samples)] = samples

@@ -1,4 +1,4 @@
-"""What happens to audio before a network sees it: cut into windows, brought to a level, made a spectrogram."""
+"""The preprocessing of audio: windows, level, spectrogram."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgevoice.frontend import FrontEnd
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The three sections of `model.json` that say so, and the front end that they make."""
+    """The three sections of `model.json` that define the preprocessing, and the front end that follows from them."""
 
     audio: AudioConfig
     level: LevelConfig
@@ -19,15 +19,15 @@ class Preprocessing:
 
     @classmethod
     def of(cls, config: ModelConfig) -> Preprocessing:
-        """That of a model."""
+        """The preprocessing of a model."""
         return cls(config.audio, config.level, config.spectrogram)
 
     @cached_property
     def front_end(self) -> FrontEnd:
-        """Makes the spectrograms."""
+        """The front end that computes the spectrograms."""
         return FrontEnd(self.spectrogram, self.audio)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(bands, columns) of a spectrogram."""
+        """The shape (bands, columns) of a spectrogram."""
         return self.front_end.shape

@@ -19,7 +19,7 @@ class Recording:
     """
 
     def __init__(self, samples: NDArray[np.int16], shortest: int = 0) -> None:
-        """A recording of fewer samples than `shortest` has zeros after them."""
+        """A recording with fewer samples than `shortest` is padded with zeros."""
         self._samples = samples
         self._length = max(shortest, len(samples))
 

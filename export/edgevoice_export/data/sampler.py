@@ -1,4 +1,4 @@
-"""Windows of recordings, at a level, as spectrograms: what a network is trained and validated on."""
+"""Draws windows from recordings, and computes their spectrograms at a level, for training and validation."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from edgevoice_export.data.recording import Recording
 
 @dataclass(frozen=True)
 class Draw:
-    """Places of windows, and the levels that they are taken at."""
+    """A batch of windows: where they begin, and at which level."""
 
     recordings: NDArray[np.int64]
-    """The recording of each window, by its place in the sampler's list: (n,)."""
+    """The index of each window's recording in the list of the sampler: (n,)."""
     starts: NDArray[np.int64]
     """First sample of each window within its recording: (n,)."""
     levels: tuple[str | float, ...]
     gains: NDArray[np.float64]
-    """Factor on the gain of the level: (n,)."""
+    """A factor for the gain of the level: (n,)."""
     changes: tuple[Change | None, ...]
-    """What each window goes through; None: nothing."""
+    """The change of each window; None for no change."""
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -37,7 +37,7 @@ class Draw:
 
 
 class WindowSampler:
-    """The windows of some recordings; one that is shorter than a window has zeros after it."""
+    """The windows of some recordings. A recording that is shorter than a window is padded with zeros."""
 
     def __init__(self, recordings: Sequence[NDArray[np.int16]], preprocessing: Preprocessing) -> None:
         self._audio, self._level, self._front = preprocessing.audio, preprocessing.level, preprocessing.front_end
@@ -54,7 +54,7 @@ class WindowSampler:
         augment: float = 0.0,
         changes: Sequence[str] = tuple(CHANGES),
     ) -> Draw:
-        """Places at random, every possible one as likely as any other; a level and a gain for each, a change for a share."""
+        """Draw positions with equal probability; a level and a gain for each, and a change for a share of the windows."""
         kinds = [None if share >= augment else changes[int(random.integers(len(changes)))] for share in random.random(count)]
         places = random.integers(self._ends[-1], size=count)
         recordings = np.searchsorted(self._ends, places, side="right")
@@ -67,7 +67,7 @@ class WindowSampler:
         )
 
     def with_partners(self, draw: Draw, random: np.random.Generator) -> tuple[Draw, NDArray[np.int64]]:
-        """Move each window of the second half into the recording of one of the first half; return the rows (pairs, 2)."""
+        """Move each window of the second half into the recording of one of the first half; return their rows (pairs, 2)."""
         half = len(draw) // 2
         pairs = np.stack([np.arange(half), half + np.arange(half)], axis=1)
         recordings, starts = draw.recordings.copy(), draw.starts.copy()
@@ -77,7 +77,7 @@ class WindowSampler:
         return replace(draw, recordings=recordings, starts=starts), pairs
 
     def grid(self, level: str | float, most: int | None = None) -> Draw:
-        """Every window of the model's hop, or at most so many of them, evenly taken."""
+        """All windows at the model's hop, or at most `most` of them, evenly spaced."""
         places = [
             (k, start)
             for k, recording in enumerate(self._recordings)
@@ -89,7 +89,7 @@ class WindowSampler:
         return Draw(recordings, starts, (level,) * len(places), np.ones(len(places)), (None,) * len(places))
 
     def spectrograms(self, draw: Draw) -> NDArray[np.float32]:
-        """Standardised spectrograms of the windows drawn, float32 (n, 1, bands, columns)."""
+        """Compute standardised spectrograms of the drawn windows, float32 (n, 1, bands, columns)."""
         out = np.empty((len(draw), 1, *self._front.shape), np.float32)
         scratch = self._front.scratch()
         places = zip(draw.recordings.tolist(), draw.starts.tolist(), draw.levels, draw.gains, draw.changes, strict=True)
@@ -104,7 +104,7 @@ class WindowSampler:
         return out
 
     def _track(self, recording: int, level: str | float) -> Track:
-        """A level along a recording, measured when it is first asked for."""
+        """A level for a recording, measured when it is first used."""
         if (recording, level) not in self._tracks:
             samples = cast(NDArray[np.float32], self._recordings[recording])
             self._tracks[recording, level] = find_level(level, self._level).track(samples)

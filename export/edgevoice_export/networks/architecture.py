@@ -1,4 +1,4 @@
-"""What an architecture has to say about itself."""
+"""The description of an architecture."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ class Architecture:
     """One line for the model card."""
     network: Callable[[int], nn.Module]
     units: tuple[int, ...]
-    """Bottleneck sizes on offer."""
+    """Allowed sizes of the bottleneck."""
     preprocessing: Preprocessing
     levels: tuple[str, ...]
-    """Levels that training windows are drawn at, and validated at."""
+    """Levels at which training windows are drawn and validated."""
     loss: Literal["mse", "bce"] = "mse"
     """Training loss on standardised spectrograms; `bce` where those are within 0..1 by construction."""
     compiled: bool = False
     """Whether `torch.compile` makes its training on CUDA faster: it joins the small operations between convolutions."""
     code_rows: tuple[str, ...] = ()
-    """Weights of which each row makes one number of the bottleneck. They and `code_columns` let the scale of the bottleneck
-    be chosen after training; none where an activation fixes it, as a softmax does."""
+    """Weights with one row per number of the bottleneck."""
     code_columns: tuple[str, ...] = ()
-    """Weights of which each column takes one number of the bottleneck in."""
+    """Weights with one column per number of the bottleneck."""
     code_bias: str = ""
-    """The bias that is added to what these make of the bottleneck."""
+    """The bias that is added to the product with these columns."""

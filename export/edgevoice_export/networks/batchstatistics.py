@@ -1,4 +1,4 @@
-"""Batch norms that use the statistics of the windows at hand, as DisVoice's published features do."""
+"""Batch norms that use the statistics of the current batch, as DisVoice's published features do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class BatchStatisticsNorm(nn.Module):
-    """What BatchNorm2d computes in training mode: mean and biased variance of the batch itself."""
+    """The training mode of BatchNorm2d: mean and biased variance of the batch itself."""
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:
         super().__init__()

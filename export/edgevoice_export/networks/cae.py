@@ -74,7 +74,7 @@ class Decoder(nn.Module):
         return x[..., :COLUMNS]
 
     def _upsampled(self, x: Tensor, conv: nn.ConvTranspose2d) -> Tensor:
-        """Nearest x2, then a convolution; in training by the way that has 2.25 times fewer multiplications."""
+        """Upsample by 2, then convolve; in training by a way with 2.25 times fewer multiplications."""
         if self.training:
             return convolve_upsampled(x, conv.weight, tuple(map(int, conv.padding)))
         convolved: Tensor = conv(functional.interpolate(x, scale_factor=2.0))
@@ -82,7 +82,7 @@ class Decoder(nn.Module):
 
 
 def cae(units: int) -> Autoencoder:
-    """The convolutional autoencoder with so many units in its bottleneck."""
+    """The convolutional autoencoder with a number of units in its bottleneck."""
     return Autoencoder(Encoder(units), Decoder(units))
 
 

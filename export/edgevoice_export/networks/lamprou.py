@@ -22,7 +22,7 @@ DROPOUT = 0.2
 
 
 def lamprou(units: int, code: nn.Module) -> Autoencoder:
-    """The study's autoencoder, its code activated by `code`, with the weights that the study's begin with."""
+    """The study's autoencoder, whose code is activated by `code`, with the initial weights of the study."""
     network = Autoencoder(encoder(units, code), decoder(units))
     network.apply(_initialise)
     return network
@@ -83,7 +83,7 @@ class Turn(nn.Module):
 
 @torch.no_grad()
 def _initialise(module: nn.Module) -> None:
-    """Glorot-uniform weights and zero biases, as the study's networks begin."""
+    """Glorot-uniform weights and zero biases, the initial values of the study."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:

@@ -48,7 +48,7 @@ class Decoder(nn.Module):
 
 
 def rae(units: int) -> Autoencoder:
-    """The recurrent autoencoder with so many units in its bottleneck."""
+    """The recurrent autoencoder with a number of units in its bottleneck."""
     return Autoencoder(Encoder(units), Decoder(units))
 
 

@@ -1,4 +1,4 @@
-"""Nearest x2 and then a 3x3 transposed convolution, as one 2x2 convolution of the small image."""
+"""Nearest-neighbour upsampling by 2 and a 3x3 transposed convolution, as one 2x2 convolution of the small image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 def convolve_upsampled(x: Tensor, kernel: Tensor, padding: tuple[int, ...]) -> Tensor:
-    """What `conv_transpose2d(interpolate(x, scale_factor=2.0), kernel, padding=padding)` gives, with 4 taps instead of 9.
+    """Compute `conv_transpose2d(interpolate(x, scale_factor=2.0), kernel, padding=padding)` with 4 taps instead of 9.
 
     Two of three neighbours in the doubled image are the same pixel of the small one, so their taps add up. Each pixel of a
     2x2 block has its own sums; the four are computed as channels, then interleaved.

@@ -8,24 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 64
-"""Weights of a row that share a scale. It is the largest of 32, 64 and 128 with which ONNX Runtime 1.31 gave a window
-the same bits in every batch."""
+"""The number of weights of a row that share a scale."""
 
 _ZERO = 128
-"""The code of 0, which is what ONNX's MatMulNBits takes where nothing else is said."""
+"""The code of the value 0, which is the default of ONNX's MatMulNBits."""
 
 
 class BlockCodes(NamedTuple):
     """Codes of 8 bits, and a scale for every block of 64 weights of a row: weight = (code - 128) scale."""
 
     codes: NDArray[np.uint8]
-    """(rows, blocks, 64), from 1 to 255"""
+    """Codes (rows, blocks, 64), from 1 to 255."""
     scales: NDArray[np.float32]
-    """(rows, blocks): the largest weight of the block is 127 of them."""
+    """Scales (rows, blocks): the largest weight of a block is 127 of them."""
 
     @classmethod
     def of(cls, weights: NDArray[np.float32]) -> BlockCodes:
-        """Round weights (rows, columns), columns a multiple of 64: each by half a scale at most."""
+        """Round weights (rows, columns), with columns a multiple of 64: each changes by at most half a scale."""
         blocks = weights.reshape(len(weights), -1, BLOCK)
         scales = (np.abs(blocks).max(axis=2) / 127).astype(np.float32)
         scales[scales == 0] = 1

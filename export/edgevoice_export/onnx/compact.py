@@ -44,22 +44,22 @@ from edgevoice_export.training.weights import CODES, NETWORK_FILE, SCALES
 
 NETWORKS = ("encoder.onnx", "decoder.onnx")
 LIMIT = 0.05
-"""Largest drift allowed: of the bottleneck, its rms relative to the spread."""
+"""Largest allowed drift of the bottleneck: its rms relative to the spread."""
 
 _SMALLEST = 1 << 18
-"""Weights from which on a product is worth it: 1 MB. Smaller ones stay in the caches."""
+"""The size of a matrix from which on 8 bits help: 1 MB. Smaller ones stay in the caches."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far an output has moved from that of the float32 model."""
+    """How much an output differs from that of the float32 model."""
 
     largest: float
     """Largest absolute difference."""
     rms: float
     """Root of the mean squared difference."""
     spread: float
-    """Standard deviation over the windows of each number of the float32 model's output, rms over the numbers."""
+    """Standard deviation of each number of the float32 model's output over the windows; its rms over the numbers."""
 
     @classmethod
     def between(cls, found: NDArray[np.floating], wanted: NDArray[np.floating]) -> Drift:
@@ -77,7 +77,7 @@ class Drift:
 def compact_model(
     source: ModelFolder, out: Path, spectrograms: Images, heard: str, name: str | None = None
 ) -> tuple[ModelFolder, Verification, dict[str, Drift]]:
-    """Write a model folder like another one, with 8-bit weights in its large matrix products.
+    """Write a copy of a model folder whose large matrices have 8-bit weights.
 
     Args:
         source: the model in float32.

@@ -1,4 +1,4 @@
-"""Trained weights -> ONNX: the encoder and the decoder of a network, each a self-contained model."""
+"""Converts trained weights to ONNX: encoder and decoder of a network become self-contained models."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _export(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) ->
 
 
 def _forget_sources(model: ir.Model) -> None:
-    """Drop the exporter's notes, which hold paths of the machine that it ran on."""
+    """Remove notes of the exporter, which contain paths of the machine that it ran on."""
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     for node in model.graph:
@@ -92,7 +92,7 @@ def _forget_sources(model: ir.Model) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what the exporter says about itself: deprecations within PyTorch, and that torchvision is not there."""
+    """Suppress messages of the exporter about itself: deprecations in PyTorch, and missing torchvision."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

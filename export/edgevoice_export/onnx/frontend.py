@@ -19,7 +19,7 @@ TRANSFORMS: tuple[Transform, ...] = ("stft", "convolution")
 
 
 def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_version: int) -> onnx.ModelProto:
-    """Samples (n, window) -> spectrogram (n, 1, bands, columns), standardised.
+    """Make a graph: samples (n, window) -> standardised spectrogram (n, 1, bands, columns).
 
     By convolution it is `frontend.onnx` of a model folder: what a device computes that has no STFT. Its largest difference
     from NumPy's front end is 1e-4, in bands that are nearly empty.
@@ -37,7 +37,7 @@ def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_versi
 
 
 def add_front_end(graph: Graph, preprocessing: Preprocessing, transform: Transform, value: str) -> None:
-    """Append the front end: from `value`, (n, window) at the model's level, to `spectrogram`, as `front_end_graph`.
+    """Append the front end to a graph: from `value`, (n, window) at the model's level, to `spectrogram`.
 
     Args:
         graph: what is being made.
@@ -104,7 +104,7 @@ def _convolution(graph: Graph, samples: str, taper: NDArray[np.float64], step: i
 
 
 def _mel_filters(graph: Graph, preprocessing: Preprocessing) -> str:
-    """The triangles (bands, bins) of `frontend.mel_filters`, made of their corners alone."""
+    """The triangular filters (bands, bins) of `frontend.mel_filters`, computed from their corners."""
     settings = preprocessing.spectrogram
     bins = settings.fft // 2 + 1
     hertz = graph.add("Cast", graph.add("Range", np.int64(0), np.int64(bins), np.int64(1)), to=TensorProto.DOUBLE)

@@ -1,4 +1,4 @@
-"""Making an ONNX graph, operator by operator."""
+"""Builds an ONNX graph, operator by operator."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 class Graph:
-    """Nodes and constants of a graph that is being made, one after the other."""
+    """The nodes and constants of a graph under construction, in order."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
-        """In the order of computing."""
+        """The nodes, in the order in which they are computed."""
         self.constants: list[onnx.TensorProto] = []
-        """What the nodes take besides the values of others."""
+        """The constants that the nodes use."""
 
     def add(self, operator: str, *inputs: Any, output: str | None = None, **attributes: Any) -> str:
         """Append an operator on values (names) and constants (arrays); return the name of its output."""

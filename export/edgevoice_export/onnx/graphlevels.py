@@ -18,14 +18,14 @@ LAST = np.array([1])
 
 
 class Heard(NamedTuple):
-    """Names of what a level is computed from; lost samples are zeros."""
+    """Names of the values that a level is computed from; lost samples are zeros."""
 
     rows: str
     """The steps of the hop, float64 (n, steps, step)."""
     exact: str
     """The whole window, float64 (n, window)."""
     high: str
-    """Its highest sample, (n, 1)."""
+    """The highest sample of the window, (n, 1)."""
     low: str
 
 
@@ -33,7 +33,7 @@ class GraphLevel(ABC):
     """Adds one level to a graph."""
 
     state: ClassVar[int] = 0
-    """Numbers that it keeps in the state of a source."""
+    """How many numbers it keeps in the state of a source."""
 
     @abstractmethod
     def add(self, graph: Graph, config: ModelConfig, heard: Heard, at: int) -> tuple[str, str, list[str]]:
@@ -48,7 +48,10 @@ class GraphLevel(ABC):
 
 
 class _Running(GraphLevel):
-    """Mean and peak after each step; they travel as pairs of float32, 48 bits in all, with whether they have begun."""
+    """Mean and peak after each step.
+
+    Both are stored as pairs of float32, 48 bits in all, with a flag that says whether the source has begun.
+    """
 
     state = 5
 
@@ -84,7 +87,7 @@ class _Window(GraphLevel):
 
 
 class _Fixed(GraphLevel):
-    """One gain."""
+    """One fixed gain."""
 
     def add(self, graph: Graph, config: ModelConfig, heard: Heard, at: int) -> tuple[str, str, list[str]]:  # noqa: ARG002
         # Added to a value of the graph, so that there is one for each source.

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 HALF = ".float16"
-"""Appended to the name of a matrix that a graph keeps as float16; the Cast gives it under its own name."""
+"""Appended to the name of a matrix that a graph stores as float16; the output of the Cast has the original name."""
 
 SMALLEST = 1 << 12
-"""Numbers of a matrix from which on it is kept so: smaller ones save less than 8 KB each."""
+"""The number of elements from which on a matrix is stored so: smaller ones save less than 8 KB each."""
 
 
 def store_halves(model: onnx.ModelProto) -> list[str]:
-    """Keep float32 constants that float16 holds exactly as float16, in place; return their names."""
+    """Store float32 constants as float16, in place, where float16 holds them exactly; return their names."""
     graph = model.graph
     names = []
     for constant in list(graph.initializer):
@@ -43,7 +43,7 @@ def store_halves(model: onnx.ModelProto) -> list[str]:
 
 
 def widen_halves(model: onnx.ModelProto) -> None:
-    """Undo `store_halves`, in place: every matrix is a float32 constant again."""
+    """Undo `store_halves`, in place: every matrix becomes a float32 constant again."""
     graph = model.graph
     arrays = constants(model)
     for node in list(graph.node):
@@ -57,7 +57,7 @@ def widen_halves(model: onnx.ModelProto) -> None:
 
 
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
-    """The constants of a graph by name; what it keeps as float16 is float32 here, under its own name."""
+    """The constants of a graph by name. Matrices stored as float16 are returned as float32, under their original names."""
     arrays = {constant.name: numpy_helper.to_array(constant) for constant in model.graph.initializer}
     return {
         name.removesuffix(HALF): array.astype(np.float32) if name.endswith(HALF) else array for name, array in arrays.items()

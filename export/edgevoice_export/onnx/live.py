@@ -84,7 +84,7 @@ def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.
 
 
 def describe(folder: ModelFolder) -> dict[str, Any]:
-    """What a program must know to use such a graph; the graph has it in its metadata too, each value as JSON."""
+    """What a program must know to use such a graph. The metadata of the graph contains it too, each value as JSON."""
     config, features = folder.config, folder.config.features
     return {
         "name": config.name,
@@ -102,7 +102,7 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
 
 
 def state_size(config: ModelConfig) -> int:
-    """Numbers in the state of one source."""
+    """The number of values in the state of one source."""
     past = config.audio.window - config.audio.hop
     return past + past // config.level.step + 1 + graph_level(config).state
 

@@ -63,7 +63,7 @@ def convert_to_pcm(folder: ModelFolder, transform: Transform = "stft") -> onnx.M
 
 
 def compare_with_runtime(data: bytes, folder: ModelFolder, windows: NDArray[np.float32]) -> tuple[float, float]:
-    """Largest difference of the bottleneck and of the errors between such a graph and the runtime, on the CPU.
+    """Measure the largest difference of bottleneck and errors between such a graph and the runtime, on the CPU.
 
     Args:
         data: the graph, as it is in a file.

@@ -1,4 +1,4 @@
-"""The model card: what a user of a model folder should know, as Markdown."""
+"""The model card: what users of a model folder should know, as Markdown."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ _GROUPS = 8  # rows of the table by band
 
 @dataclass(frozen=True)
 class Training:
-    """What the card of a trained model says beyond its `model.json`."""
+    """The facts on the card of a trained model that are not in its `model.json`."""
 
     data: str
-    """Name of the data, and where to find it."""
+    """Name of the data, with its address."""
     data_licence: str
     lineage: Lineage
-    """The runs that led to it, and its own."""
+    """All runs that led to the model, the last one included."""
     settings: Settings
-    """Those of its own run."""
+    """The settings of the last run."""
     speakers: tuple[int, int]
-    """For training, for validation."""
+    """The numbers of speakers for training and for validation."""
     drawn: bool
-    """Whether those for validation were drawn at random; else the table of recordings names them."""
+    """Whether the speakers for validation were drawn at random; otherwise the table of recordings names them."""
     utterances: tuple[int, int]
     hours: float
     skipped: int
     history: Sequence[Epoch]
     held_out: Mapping[str, HeldOut]
-    """By level, on the speakers for validation."""
+    """The errors on the speakers for validation, by level."""
     unheard: Mapping[str, Unheard]
-    """By name of the recordings, at the default level."""
+    """The errors on other recordings at the default level, by name."""
     drift: Drift | None
-    """How far the features moved from those of the model that it began with."""
+    """How far the features have moved from those of the initial model."""
     notes: str
-    """Markdown: limits, and reasons of choices."""
+    """Markdown with limits, and reasons for choices."""
 
 
 def trained_card(config: ModelConfig, training: Training, verification: Verification) -> str:
-    """README.md of a trained model."""
+    """Write the card of a trained model."""
     return (
         "\n\n".join(
             [
@@ -77,7 +77,7 @@ def trained_card(config: ModelConfig, training: Training, verification: Verifica
 
 
 def imported_card(config: ModelConfig, source: str, verification: Verification, notes: str) -> str:
-    """README.md of a model whose weights were published elsewhere."""
+    """Write the card of a model whose weights were published elsewhere."""
     return (
         "\n\n".join(
             [
@@ -97,7 +97,7 @@ def imported_card(config: ModelConfig, source: str, verification: Verification, 
 def compact_card(
     config: ModelConfig, source: ModelConfig, heard: str, verification: Verification, drift: str, sizes: str
 ) -> str:
-    """README.md of a model with 8-bit weights.
+    """Write the card of a model with 8-bit weights.
 
     Args:
         config: the model.
@@ -127,7 +127,7 @@ def compact_card(
 
 
 def _licences(config: ModelConfig, data: str = "") -> str:
-    """By SPDX identifiers, as far as they are known."""
+    """The licences as SPDX identifiers, where these are known."""
     stated = f", data `{spdx(data)}`" if data else ""
     return f"Licences: weights `{spdx(config.licence)}`{stated}; the code that runs them, EdgeVoice, `MIT`."
 

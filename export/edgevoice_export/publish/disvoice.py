@@ -38,7 +38,7 @@ _VERIFIED = 32
 _VERSION = "1.0.0"
 
 TOLERANCE = 1e-4
-"""With the statistics of one window alone, a batch norm magnifies float32 rounding."""
+"""With the statistics of a single window, a batch norm magnifies the rounding of float32."""
 
 _FILE = re.compile(r"(?:^|/)replearning/(\d+_[A-Z]+\.pt)$")
 _FLOOR = 1e-30  # DisVoice takes the logarithm of whatever the spectrogram holds
@@ -60,14 +60,14 @@ These are not the numbers that DisVoice gives.""",
 
 
 class Published(NamedTuple):
-    """One file of weights."""
+    """One file with published weights."""
 
     name: str
     content: bytes
 
 
 def find_published(source: str | Path | None) -> list[Published]:
-    """DisVoice's files of weights in a source.
+    """Find DisVoice's files of weights.
 
     Args:
         source: a `.pt` file, a wheel, a folder, or None: the installed package `disvoice`.
@@ -131,7 +131,7 @@ def import_published(published: Published, out: Path) -> list[tuple[ModelFolder,
 
 
 def _write(published: Published, weights: Weights, out: Path, kind: str) -> tuple[ModelFolder, Verification]:
-    """Write one model folder; `kind` says what its batch norms use."""
+    """Write one model folder; `kind` says which statistics its batch norms use."""
     architecture = ARCHITECTURES[weights.arch]
     network = weights.network()
     ours = architecture.preprocessing
@@ -175,7 +175,7 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
 
 
 def _recognise(published: Published) -> Weights:
-    """Find the architecture and the size that a file's tensors fit."""
+    """Find the architecture and the size from the tensors of a file."""
     try:
         tensors = torch.load(io.BytesIO(published.content), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""How far the features of one model are from those of another, in their own spread.
+"""Measures how far the features of one model are from those of another, relative to their spread.
 
 A classifier that was trained on the features of a model goes on working with those of an adapted one only while they moved
 little. The unit is the standard deviation of each number over what was heard: 0.1 is a tenth of what that number varies by.
@@ -23,14 +23,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Movement:
-    """Root mean square difference of each number, in standard deviations of it: some figures over all numbers."""
+    """Root mean square difference of each number in its standard deviations, summarised over all numbers."""
 
     median: float
     largest: float
 
     @classmethod
     def between(cls, before: Floats, after: Floats) -> Movement | None:
-        """That of matrices (rows, numbers); numbers that do not vary are left out, and None is said where all are."""
+        """Compare matrices (rows, numbers); None where all numbers are constant. Constant numbers are ignored."""
         spread = before.std(axis=0, dtype=np.float64)
         varies = spread > 1e-6 * np.abs(before).max(axis=0)
         moved = np.sqrt(np.square(after - before, dtype=np.float64).mean(axis=0))[varies] / spread[varies]
@@ -41,16 +41,16 @@ class Movement:
 
 @dataclass(frozen=True)
 class Drift:
-    """From one model to another."""
+    """The drift between two models."""
 
     recordings: int
     windows: int
     movements: dict[str, Movement]
-    """Changes of the bottleneck, of the errors, and of the static vectors."""
+    """The drift of the bottleneck, of the errors, and of the static vectors."""
 
     @classmethod
     def between(cls, before: list[Floats], after: list[Floats], units: int) -> Drift:
-        """That of descriptors, (windows, bottleneck + error) for each recording, of two models.
+        """Compare the descriptors (windows, bottleneck + error) that two models give for each recording.
 
         Args:
             before: of the one model.
@@ -67,13 +67,13 @@ class Drift:
         return cls(len(before), len(one), {name: found for name, found in movements.items() if found})
 
     def table(self) -> str:
-        """As Markdown."""
+        """A table in Markdown."""
         rows = [[name, f"{found.median:.3f}", f"{found.largest:.3f}"] for name, found in self.movements.items()]
         return table(["moved by", "median number", "the one that moved most"], rows, "lrr")
 
 
 def measure_drift(before: Extractor, after: Extractor, files: Iterable[Path]) -> Drift:
-    """Drift over recordings; those that cannot be used are left out.
+    """Measure the drift over recordings; unusable ones are left out.
 
     Raises:
         ArgumentError: the models have codes of other sizes, or no recording can be used.

@@ -1,4 +1,4 @@
-"""A checkpoint of training -> a model folder."""
+"""Turns a checkpoint of a training run into a model folder."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Description:
-    """What the makers of a model say about it."""
+    """The description that the authors of a model give."""
 
     name: str
     version: str = "1.0.0"
@@ -140,7 +140,7 @@ def _converted(weights: Weights) -> dict[str, onnx.ModelProto]:
 
 
 def _require_unheard(corpus: Corpus, unheard: Mapping[str, Corpus]) -> None:
-    """Refuse recordings that are in the corpus too, whatever their files are called."""
+    """Reject recordings that are in the corpus too, whatever the names of their files are."""
     heard = {_digest(samples) for samples in corpus.recordings(range(len(corpus)))}
     for name, other in unheard.items():
         for utterance, samples in enumerate(other.recordings(range(len(other)))):
@@ -158,7 +158,7 @@ def _measured(networks: Graphs, corpus: Corpus, preprocessing: Preprocessing, le
 
 
 def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, units: int) -> Drift:
-    """How far the features of the validation recordings moved."""
+    """Measure how far the features of the validation recordings have moved."""
     draw = windows.grid(level)
     rows: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
     for recording in np.unique(draw.recordings).tolist():

@@ -1,4 +1,4 @@
-"""A model folder comes to its place whole and checked, or not at all."""
+"""Writes a complete and checked model folder, or none."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from edgevoice.modelfolder import CONFIG_FILE, ModelFolder
 
 
 def check_place(out: Path) -> None:
-    """Raise OutputError where a model folder would overwrite something that is none."""
+    """Raise OutputError where something other than a model folder would be overwritten."""
     if out.exists() and not (out / CONFIG_FILE).is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise OutputError(f"{out}: is there already, and is no model folder; name another place, or remove it")
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    """What `model.json` lists of files: their names and digests."""
+    """Names and digests of files, for `model.json`."""
     return {name: "sha256:" + hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def write_folder(out: Path, config: ModelConfig, files: Mapping[str, bytes]) -> ModelFolder:
-    """Write a model folder; one that is there is replaced, once the new one is complete.
+    """Write a model folder. An existing one is replaced after the new one is complete.
 
     Args:
         out: its place.

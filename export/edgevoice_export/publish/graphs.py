@@ -1,4 +1,4 @@
-"""The networks that a model folder is to have, run before there is one, for `model.json` is to say how well they do."""
+"""Runs the networks of a model folder before it exists, because `model.json` contains results of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Floats = NDArray[np.float32]
 
 
 class Graphs:
-    """Encoder and decoder in ONNX Runtime on the CPU, from the bytes of their files; used as `inference.Networks`."""
+    """Encoder and decoder in ONNX Runtime on the CPU, from the bytes of their files.
+
+    The interface is that of `inference.Networks`.
+    """
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         runtime = load_onnxruntime()
@@ -27,16 +30,16 @@ class Graphs:
         )
 
     def encode(self, spectrograms: Floats) -> Floats:
-        """Bottleneck, float32 (n, units), of spectrograms, float32 (n, 1, bands, columns)."""
+        """Encode spectrograms, float32 (n, 1, bands, columns), to the bottleneck, float32 (n, units)."""
         bottleneck: Floats = self._encoder.run(["bottleneck"], {"spectrogram": spectrograms})[0]
         return bottleneck
 
     def error(self, bottleneck: Floats, spectrograms: Floats) -> Floats:
-        """Reconstruction error by band, float32 (n, bands)."""
+        """Decode the bottleneck to reconstruction errors, float32 (n, bands)."""
         return self._decode("error", bottleneck, spectrograms)
 
     def reconstruct(self, bottleneck: Floats, spectrograms: Floats) -> Floats:
-        """Standardised reconstruction, float32 (n, 1, bands, columns)."""
+        """Decode the bottleneck to standardised spectrograms, float32 (n, 1, bands, columns)."""
         return self._decode("reconstruction", bottleneck, spectrograms)
 
     def _decode(self, output: str, bottleneck: Floats, spectrograms: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""How well networks reconstruct speech that they were not trained on."""
+"""Measures how well networks reconstruct speech with which they were not trained."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class HeldOut:
 
     windows: int
     by_band: NDArray[np.float64]
-    """(bands,)"""
+    """The mean squared error of each band, (bands,)."""
     typical: TypicalConfig
-    """What the descriptors are like over these windows."""
+    """Mean and spread of the descriptors over these windows."""
 
     @property
     def mean(self) -> float:
-        """Over all bands."""
+        """The mean over all bands."""
         return float(self.by_band.mean())
 
 
 @dataclass(frozen=True)
 class Unheard:
-    """The error on recordings that neither training nor the choice of an epoch touched."""
+    """The error on recordings that were used neither for training nor for the choice of an epoch."""
 
     recordings: int
     speakers: int
@@ -41,7 +41,7 @@ class Unheard:
 
 
 def measure(networks: Networks | Graphs, windows: WindowSampler, draw: Draw) -> HeldOut:
-    """The error over the windows of a draw, computed as the runtime computes them."""
+    """The error over drawn windows, computed as the runtime computes it."""
     if not len(draw):
         raise ValueError("a draw of no windows has no error")
     rows = []

@@ -8,7 +8,7 @@ _RULES = {"l": "---", "r": "---:"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str | None = None) -> str:
-    """Lines of a table, without a line's end after the last.
+    """The lines of a table, without a final line break.
 
     Args:
         head: the names of the columns.

@@ -1,4 +1,4 @@
-"""The head of a model card: what Hugging Face's hub reads of it, in YAML: a model folder can be uploaded as it is."""
+"""The YAML at the head of a model card, as Hugging Face's hub reads it, so that a model folder can be uploaded unchanged."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _SPDX = (
     *("AGPL-3.0", "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0"),
     "CC-BY-NC-ND-4.0",
 )
-"""Identifiers of SPDX that the hub knows too, there in lower case."""
+"""SPDX identifiers that the hub knows in lower case."""
 
 
 def spdx(licence: str) -> str:
-    """The SPDX identifier of a licence that is named in another way (`CC BY 4.0`); the name itself where none is known."""
+    """The SPDX identifier of a licence with another name (`CC BY 4.0`); the name itself where it is unknown."""
     known = {_key(name): name for name in _SPDX}
     return known.get(_key(licence), licence)
 
 
 def metadata(config: ModelConfig, data: str = "", held_out: Mapping[str, HeldOut] | None = None) -> str:
-    """The lines between `---` that begin a card.
+    """The YAML between the `---` lines at the head of a card.
 
     Args:
         config: the model.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def plot_history(history: Sequence[Epoch]) -> bytes:
-    """Training and validation loss by epoch, as PNG."""
+    """Draw training and validation loss over epochs, as PNG."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     epochs = [epoch.epoch for epoch in history]
@@ -32,7 +32,7 @@ def plot_history(history: Sequence[Epoch]) -> bytes:
 
 
 def plot_example(spectrograms: NDArray[np.float32], reconstructions: NDArray[np.float32], milliseconds: float) -> bytes:
-    """Spectrograms above, reconstructions below, both (n, bands, columns), standardised, on one scale, as PNG.
+    """Draw standardised spectrograms above their reconstructions, both (n, bands, columns), as PNG.
 
     Args:
         spectrograms: of some windows.

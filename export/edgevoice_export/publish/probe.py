@@ -1,4 +1,4 @@
-"""Windows to verify a model on: of a recording, or, where there is none, of a synthetic voice."""
+"""Windows for the verification of a model: from a recording or, if there is none, from a synthetic voice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS = 10
 
 
 def recorded_spectrograms(path: Path, preprocessing: Preprocessing, most: int) -> NDArray[np.float32]:
-    """Spectrograms of a recording's windows at the model's hop, evenly taken: float32 (at most `most`, 1, bands, columns).
+    """Spectrograms of windows of a recording, evenly spaced: float32 (at most `most`, 1, bands, columns).
 
     Raises:
         AudioError: the recording cannot be read, or is shorter than one window.
@@ -25,7 +25,7 @@ def recorded_spectrograms(path: Path, preprocessing: Preprocessing, most: int) -
 
 
 def synthetic_spectrograms(preprocessing: Preprocessing, most: int) -> NDArray[np.float32]:
-    """Spectrograms of a synthetic voice: a gliding buzz through moving resonances, pauses and breath. Always the same."""
+    """Spectrograms of a synthetic voice, always the same: a gliding buzz through moving resonances, pauses and breath."""
     rate, seconds = preprocessing.audio.rate, max(_SECONDS, 8 * preprocessing.audio.window / preprocessing.audio.rate)
     time = np.arange(int(rate * seconds)) / rate
     pitch = 120 * 2 ** (0.5 * np.sin(2 * np.pi * 0.7 * time))

@@ -1,4 +1,4 @@
-"""What the networks of a model should give: PyTorch's numbers in float64."""
+"""The expected outputs of a model's networks, computed by PyTorch in float64."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgevoice_export.publish.verify import Compute, Images, Outputs
 
 
 def network_reference(network: nn.Module) -> Compute:
-    """The outputs of a network as it is now, in float64."""
+    """The outputs of a network in its present state, in float64."""
     network = copy.deepcopy(network).double()
     encoder, decoder = network.get_submodule("encoder"), DecoderWithError(network.get_submodule("decoder"))
 

@@ -1,4 +1,4 @@
-"""Networks in ONNX Runtime against what they should give, on real windows."""
+"""Compares networks in ONNX Runtime with the expected outputs, on real windows."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ TOLERANCE = 1e-5
 Images = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.floating]]
 Compute = Callable[[Images], Outputs]
-"""Spectrograms, float32 (n, 1, bands, columns) -> bottleneck, error and reconstruction by name."""
+"""Computes bottleneck, error and reconstruction, by name, from spectrograms, float32 (n, 1, bands, columns)."""
 
 
 class VerificationError(ModelError):
-    """A model folder would not give what its source gives, so it was not written."""
+    """A model folder would not give the outputs of its source, so it was not written."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How networks compare with their reference."""
+    """The result of a comparison of networks with their reference."""
 
     differences: dict[str, float]
     """Largest absolute difference of each output, over all windows and batch sizes."""
@@ -38,28 +38,28 @@ class Verification:
 
     @property
     def batches(self) -> str:
-        """The batch sizes that were run, in words."""
+        """The batch sizes, in words."""
         *smaller, all_at_once = map(str, _batches(self.windows))
         return f"{', '.join(smaller)} and {all_at_once}" if smaller else all_at_once
 
     @property
     def difference(self) -> float:
-        """The largest of all; NaN where an output was not a number."""
+        """The largest of all differences; NaN where an output was not a number."""
         return float(np.max(list(self.differences.values())))
 
     def passed(self, tolerance: float = TOLERANCE) -> bool:
-        """Whether no difference is larger."""
+        """Whether all differences are within the tolerance."""
         return self.difference <= tolerance
 
     def require(self, name: str, tolerance: float) -> None:
-        """Raise VerificationError where a difference is larger; the message names the model."""
+        """Raise VerificationError where a difference is above the tolerance; the message names the model."""
         if not self.passed(tolerance):
             found = ", ".join(f"{output} {value:.1e}" for output, value in self.differences.items())
             raise VerificationError(f"{name}: PyTorch and ONNX Runtime differ by more than {tolerance:g}: {found}")
 
 
 def outputs_of(networks: Networks | Graphs) -> Compute:
-    """The outputs of networks in ONNX Runtime; the decoder gets the bottleneck that the encoder makes."""
+    """Compute the outputs of networks in ONNX Runtime; the decoder gets the bottleneck from the encoder."""
 
     def compute(spectrograms: Images) -> Outputs:
         bottleneck = networks.encode(spectrograms)
@@ -73,7 +73,7 @@ def outputs_of(networks: Networks | Graphs) -> Compute:
 
 
 def verify(compute: Compute, reference: Compute, spectrograms: Images, *, together: bool = False) -> Verification:
-    """Compute windows at several batch sizes, 1 and all windows at once among them, and compare.
+    """Compute windows in batches of several sizes, from single windows to all of them, and compare.
 
     Args:
         compute: what is verified.

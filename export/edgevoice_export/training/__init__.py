@@ -1,1 +1,1 @@
-"""Training runs: settings, the loop, optimisers, checkpoints, and the record of how weights came about."""
+"""Training: settings, the loop, optimisers, checkpoints, and the history of weights."""

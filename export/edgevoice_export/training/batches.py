@@ -1,4 +1,4 @@
-"""The batches of a training run, the next one made in the background."""
+"""The batches of a training run; the next batch is made in the background."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgevoice_export.training.settings import Settings, listed
 
 
 class Batch(NamedTuple):
-    """What one step is computed from."""
+    """The input of one step."""
 
     spectrograms: Tensor
     """(n, 1, bands, columns)"""
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 
 def batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings, first: int) -> Iterator[Batch]:
-    """The batch of each step from `first` to the run's last; each follows from the seed and the step's number alone."""
+    """The batches from step `first` to the last one; each depends on the seed and the number of the step only."""
 
     def make(step: int) -> Batch:
         random = np.random.default_rng([settings.seed, 2, step])

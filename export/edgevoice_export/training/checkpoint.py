@@ -1,4 +1,4 @@
-"""The file that a training run is kept in: to go on from, to begin another one with, and to export."""
+"""The file of a training run, from which it can be resumed or exported, and from which another run can begin."""
 
 from __future__ import annotations
 
@@ -22,32 +22,33 @@ from edgevoice_export.training.settings import Settings
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run after some of its steps."""
+    """The state of a run after some steps."""
 
     run: Run
-    """A training."""
+    """The run itself, a training."""
     earlier: Lineage
-    """The runs that led to the weights that it began with."""
+    """The runs that led to the initial weights."""
     data: str
     """Digest of the corpus."""
     weights: dict[str, Tensor]
     """As the network's `state_dict` has them."""
     step: int
-    """Steps done."""
+    """The number of steps so far."""
     history: list[Epoch]
     unfinished: dict[str, Any]
-    """What it takes to go on: the state of the `optimiser`, and `losses` and `distances` since the last validation. Empty
-    for weights that are kept because they are the best."""
+    """The state needed to resume: that of the `optimiser`, and `losses` and `distances` since the last validation.
+    Empty in `best.pt`, from which no run is resumed.
+    """
 
     @property
     def settings(self) -> Settings:
-        """Those of the run."""
+        """The settings of the run."""
         if self.run.settings is None:
             raise ModelConfigError(f"{self.run.model}: was not trained, so that it has no settings")
         return self.run.settings
 
     def write(self, path: Path) -> None:
-        """Write it whole or not at all.
+        """Write the checkpoint as a complete file.
 
         Raises:
             OutputError: it cannot be written.
@@ -68,7 +69,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """Read a checkpoint; only tensors and plain values are accepted, no code.
+        """Read a checkpoint; only tensors and plain values are accepted, never code.
 
         Raises:
             ModelFilesError: the file cannot be read.
@@ -87,7 +88,7 @@ class Checkpoint:
 
 
 def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
-    """What `torch.save` made of a dictionary of tensors and plain values.
+    """Read a dictionary of tensors and plain values that `torch.save` wrote.
 
     Raises:
         ModelFilesError: the file cannot be read.

@@ -22,14 +22,14 @@ from edgevoice_export.data.changes import CHANGES
 from edgevoice_export.data.sampler import Draw
 
 Pairs = NDArray[np.int64] | Tensor
-"""Places within a batch of two windows that belong together: (pairs, 2)."""
+"""Rows of a batch with two windows that belong together: (pairs, 2)."""
 
 _STILL = 1e-6
-"""Added to what is divided by, or drawn the root of: numbers that do not vary, twins that are equal."""
+"""Added to divisors and below square roots, for numbers that do not vary and for twins that are equal."""
 
 
 def with_twins(draw: Draw, under: Collection[str] = CHANGES) -> tuple[Draw, NDArray[np.int64]]:
-    """Put a twin of each window changed in one of some ways in the place of one unchanged, as far as there are such.
+    """Replace unchanged windows of a batch by unchanged twins of windows with certain changes.
 
     Returns:
         the draw, and the places of changed windows and of their twins, (pairs, 2).
@@ -50,7 +50,7 @@ def with_twins(draw: Draw, under: Collection[str] = CHANGES) -> tuple[Draw, NDAr
 
 
 def code_distance(bottleneck: Tensor, pairs: Pairs) -> Tensor:
-    """Mean distance of pairs in a bottleneck (n, units), in root mean square over its numbers; 0 without pairs.
+    """Mean distance between the codes of pairs, from a bottleneck (n, units), as rms over its numbers; 0 without pairs.
 
     Each number's variance over all n counts as 1. Distances are not squared: a change that moves the code far, as a narrow
     band does, pulls no harder than one that hardly does.

@@ -38,7 +38,7 @@ class Contrast(nn.Module):
         self._temperature = temperature
 
     def forward(self, bottleneck: Tensor, pairs: Pairs) -> Tensor:
-        """Mean cross entropy, a number in nats.
+        """The mean cross entropy, in nats.
 
         Args:
             bottleneck: codes of a batch, (n, units).

@@ -1,4 +1,4 @@
-"""How a training run went, epoch by epoch, and its files `history.csv` and `history.png`."""
+"""The history of a training run, epoch by epoch, and its files `history.csv` and `history.png`."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from edgevoice_export.publish.plots import plot_history
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured at the end of an epoch."""
+    """The measurements at the end of an epoch."""
 
     epoch: int
-    """Counted from 1; 0 is before the first step, for weights that a run began with."""
+    """Number of the epoch, from 1; 0 is the measurement before the first step, for a run with given weights."""
     training: float | None
     """Mean loss of the steps; None for epoch 0."""
     validation: dict[str, float]
-    """Mean loss on the speakers for validation, by level."""
+    """Mean loss on the validation speakers, by level."""
     code_distance: float | None
-    """Mean distance of the codes that consistency brings closer; None where it has no weight."""
+    """Mean distance of the codes that consistency draws together; None where consistency has no weight."""
     seconds: float
-    """Since the run was begun, pauses left out."""
+    """Seconds since the start of the run, without interruptions."""
     contrast: float | None = None
-    """Mean contrast of the pairs of windows of one recording, in nats; None where it has no weight."""
+    """Mean contrast of pairs of windows from one recording, in nats; None where contrast has no weight."""
 
     @property
     def score(self) -> float:
-        """What the best weights have the lowest of: the mean validation loss."""
+        """The mean validation loss, by which the best weights are chosen."""
         return math.fsum(self.validation.values()) / len(self.validation)
 
     def row(self) -> dict[str, float | None]:
-        """All of it as one row of a table; None where there is no figure."""
+        """The row of a table; None where there is no value."""
         terms = {"code_distance": self.code_distance, "contrast": self.contrast}
         weighted = {name: value for name, value in terms.items() if value is not None}
         return {"epoch": self.epoch, "training": self.training, **self.validation, **weighted, "seconds": self.seconds}
 
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:
-    """Write one row an epoch, and draw them, whole or not at all.
+    """Write the table, with one row per epoch, and the picture, as complete files.
 
     Raises:
         OutputError: they cannot be written.

@@ -1,4 +1,4 @@
-"""How weights came about: all runs that led to them, the first one first, each with its settings."""
+"""The lineage of weights: all runs that led to them, in order, with their settings."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from edgevoice_export.training.settings import Settings
 
 @dataclass(frozen=True)
 class Run:
-    """One step on the way: a training, the import of weights that DisVoice published, or weights trained elsewhere."""
+    """One run: a training, the import of weights that DisVoice published, or weights that were trained elsewhere."""
 
     model: str
-    """What came of it: a name, and the version where it has one."""
+    """The result: a name, with the version where it has one."""
     settings: Settings | None = None
-    """Those of a training; None for an import."""
+    """The settings of a training; None for an import."""
     table: bool = False
-    """Whether a table said which files of the data are read, and who speaks in them."""
+    """Whether a table named the files and speakers of the data."""
     pad: bool = False
-    """Whether files shorter than a window were filled up with zeros, not skipped."""
+    """Whether files shorter than a window were padded with zeros, not skipped."""
     imported: str | None = None
-    """The published file of DisVoice's weights; None for anything else."""
+    """The published file of DisVoice's weights; None for other runs."""
     weights: str | None = None
-    """A file of weights that was trained elsewhere, so that it cannot be made again here: its name and digest."""
+    """Name and digest of a file of weights that was trained elsewhere, and that cannot be made here again."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON and checkpoints: what is not at its default."""
+        """The values that differ from the defaults, for JSON and checkpoints."""
         values = dataclasses.asdict(self)
         return {field.name: values[field.name] for field in dataclasses.fields(self) if values[field.name] != field.default}
 
@@ -52,7 +52,7 @@ class Run:
         return run
 
     def command(self, *, begun_with: Path | None = None, given: Sequence[str] | None = None, out: Path | None = None) -> str:
-        """The command that does this, for people to read and to run.
+        """The command of this run, to be read and executed.
 
         Args:
             begun_with: where the initial weights are; their name if None.

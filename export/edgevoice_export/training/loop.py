@@ -38,15 +38,15 @@ CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 
 
 class DivergenceError(EdgeVoiceError, ArithmeticError):
-    """The validation loss is no longer a number."""
+    """The validation loss is not a number any more."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come."""
+    """The progress of a run."""
 
     step: int
-    """Steps done."""
+    """The number of steps so far."""
     steps: int
     loss: float
     """Mean training loss since the last validation."""
@@ -164,7 +164,7 @@ def train(
 
 
 def _new_network(settings: Settings, initial: Weights | None, windows: WindowSampler) -> nn.Module:
-    """The network before the first step: with random weights, or with the initial ones, narrowed where they are wider."""
+    """The network before the first step, with random or initial weights; wider initial weights are narrowed."""
     architecture = ARCHITECTURES[settings.arch]
     torch.manual_seed(settings.seed)
     network = architecture.network(settings.units)
@@ -182,7 +182,7 @@ def _new_network(settings: Settings, initial: Weights | None, windows: WindowSam
 
 
 def _run(settings: Settings, corpus: Corpus, folder: Path) -> Run:
-    """What the lineage keeps of this run."""
+    """The record of this run for the lineage."""
     padded = corpus.shortest < ARCHITECTURES[settings.arch].preprocessing.audio.window
     return Run(folder.name.removesuffix(".training"), settings, table=corpus.table is not None, pad=padded)
 
@@ -203,12 +203,12 @@ def _resumable(path: Path, settings: Settings, corpus: Corpus) -> Checkpoint:
 
 
 def _on_cpu(network: nn.Module) -> dict[str, Tensor]:
-    """A network's weights in main memory."""
+    """The weights of a network, copied to main memory."""
     return {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
 
 
 def _steps(network: nn.Module, settings: Settings, windows: WindowSampler, recordings: Sequence[NDArray[np.int16]]) -> Steps:
-    """What takes the steps, where the settings want them."""
+    """The object that executes the steps, on the device that the settings name."""
     architecture = ARCHITECTURES[settings.arch]
     if settings.sampler == "host":
         return HostSteps(network, settings, windows, architecture.levels)
@@ -222,7 +222,7 @@ def _steps(network: nn.Module, settings: Settings, windows: WindowSampler, recor
 
 @torch.inference_mode()
 def evaluate(network: nn.Module, windows: WindowSampler, draw: Draw, settings: Settings) -> float:
-    """Mean loss of a network in evaluation mode over the windows of a draw."""
+    """Mean loss of a network in evaluation mode over drawn windows."""
     network.eval()
     device, total = next(network.parameters()).device, 0.0
     for first in range(0, len(draw), settings.batch):

@@ -1,4 +1,4 @@
-"""What turns gradients into steps, by the name that a run's settings give."""
+"""The optimisers, by the names in the settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EPSILON = 1e-13
 
 
 _PROJECTION = 4.0
-"""The rate of the projection that contrast is taken of, beside that of the network: it begins at random."""
+"""Learning rate of the projection for contrast, relative to the network's: it begins with random weights."""
 
 
 def _adamw(groups: list[dict[str, Any]], rate: float, graph: bool) -> torch.optim.Optimizer:
@@ -51,7 +51,7 @@ def _soap(groups: list[dict[str, Any]], rate: float, graph: bool) -> torch.optim
 Factory = Callable[[list[dict[str, Any]], float, bool], torch.optim.Optimizer]
 
 OPTIMISERS: dict[str, Factory] = {"adamw": _adamw, "soap": _soap}
-"""Factories: groups of parameters, learning rate, whether its steps are part of a CUDA graph -> optimiser."""
+"""Factories: from groups of parameters, a learning rate and whether the steps are part of a CUDA graph to an optimiser."""
 
 
 def optimiser(
@@ -63,7 +63,7 @@ def optimiser(
     decay: float,
     graph: bool = False,
 ) -> torch.optim.Optimizer:
-    """Return an optimiser of a network's parameters; biases and the scales of batch norms are not decayed.
+    """Make the optimiser for the parameters of a network. Biases and scales of batch norms are not decayed.
 
     Args:
         name: one of `OPTIMISERS`.

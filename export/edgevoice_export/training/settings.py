@@ -16,58 +16,58 @@ from edgevoice_export.training.optimisers import OPTIMISERS
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides the weights, together with the data."""
+    """Everything that decides the weights, together with the data."""
 
     arch: str
     units: int
     init: str | None = None
-    """The model or checkpoint whose weights the run begins with; None: random ones."""
+    """The model or checkpoint with the initial weights; None for random weights."""
     epochs: int = 10
     epoch_windows: int = 22_500
     """Training windows between two validations."""
     batch: int = 32
     optimiser: str = "adamw"
-    """One of `optimisers`: adamw, soap."""
+    """The name of the optimiser: adamw or soap."""
     rate: float = 2.5e-3
-    """Highest learning rate: reached after `warmup` of the steps, then falling to zero along a cosine."""
+    """Highest learning rate. It is reached after `warmup` of the steps, and falls to zero along a cosine."""
     warmup: float = 0.1
     decay: float = 0.01
-    """Weight decay, decoupled, of matrices and kernels."""
+    """Decoupled weight decay of matrices and kernels."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     loss: Literal["mse", "bce"] = "mse"
     jitter_db: float = 1.0
-    """The gain of a training window is off its level by at most this, either way."""
+    """Largest random change of a training window's gain, in dB, up or down."""
     augment: float = 0.0
-    """Share of the training windows that are changed as a narrow line, a lossy codec or noise would."""
+    """Share of the training windows that are changed."""
     changes: str = ",".join(CHANGES)
-    """What those go through, with commas between them. Each entry is as likely as the others; one may be listed twice."""
+    """The changes, separated by commas. All entries are equally likely; a name may occur twice."""
     consistency: float = 0.0
     """Weight of the distance between the codes of changed windows and of the same windows unchanged, beside the
     reconstruction error (see `consistency`). The twin of a changed window takes the place of an unchanged one: of a batch,
     no more count than there are unchanged ones."""
     consistent_under: str = ",".join(CHANGES)
-    """The changes that the codes are to be consistent under, with commas between them."""
+    """The changes for which consistency counts, separated by commas."""
     contrast: float = 0.0
     """Weight of the contrast between windows of one recording and those of others, beside the reconstruction error (see
     `contrast`). Half of the windows of a batch are then drawn from the recordings of the other half."""
     temperature: float = 0.1
-    """What cosines are divided by in it."""
+    """The temperature by which cosines are divided."""
     projection: int = 64
-    """Numbers of the projection that it is taken of."""
+    """The size of the projection for contrast."""
     sampler: Literal["host", "device"] = "host"
-    """Where windows and spectrograms are made: by NumPy in the background, or by PyTorch where the network is."""
+    """Where spectrograms are computed: by NumPy in the background (`host`), or by PyTorch on the device of the network."""
     bfloat16: float = 0.0
     """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
     fixed_norms: float = 0.0
     """Share of the steps, the last ones, in which batch norms keep the statistics that they have: from then on a window's
     reconstruction no longer depends on the others of its batch."""
     validation: float = 0.1
-    """Share of the speakers that is validated on."""
+    """Share of the speakers who are used for validation."""
     validation_windows: int = 2000
-    """At most so many windows are validated on, at each level."""
+    """Largest number of windows for validation, at each level."""
     patience: int = 0
-    """The run ends early after so many epochs without a lower validation loss; 0: never."""
+    """The run ends after this many epochs without a lower validation loss; 0 means never."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -105,7 +105,7 @@ class Settings:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
 
     def options(self, begun_with: Path | None = None) -> list[str]:
-        """The options of `edgevoice-export train` that ask for these settings: those that differ from the defaults.
+        """The options of `edgevoice-export train` that give these settings, where they differ from the defaults.
 
         Args:
             begun_with: where the initial weights are; their name if None.
@@ -121,7 +121,7 @@ class Settings:
 
     @property
     def keeps_last(self) -> bool:
-        """Whether the weights of the last epoch are kept, not those of the lowest validation loss."""
+        """Whether the weights of the last epoch are kept, instead of those with the lowest validation loss."""
         return self.contrast > 0
 
     @property
@@ -143,5 +143,5 @@ class Settings:
 
 
 def listed(words: str) -> tuple[str, ...]:
-    """The words of a setting that is a list."""
+    """Split a setting that is a list."""
     return tuple(words.split(","))

@@ -1,4 +1,4 @@
-"""One step of training: a batch, its loss, and the move of the weights.
+"""One step of training: a batch, its loss, and the update of the weights.
 
 `HostSteps` takes spectrograms that NumPy made in the background. `DeviceSteps` makes them where the network is, with
 PyTorch, and on CUDA replays the whole step as one graph: the processor then only says which step it is.
@@ -29,7 +29,7 @@ _WARM_UP = 3  # runs before a capture, in which libraries choose their kernels
 
 
 class Steps(ABC):
-    """Moves a network's weights, step by step.
+    """Updates the weights of a network, step by step.
 
     Args:
         network: on its device already.
@@ -51,37 +51,37 @@ class Steps(ABC):
 
     @property
     def _in_graph(self) -> bool:
-        """Whether steps are captured, so that the optimiser must read its rate from the device."""
+        """Whether steps are captured in a CUDA graph, so that the optimiser must read its rate from the device."""
         return False
 
     @property
     def report_every(self) -> int:
-        """Steps between two reports: a mean of steps in a graph waits for the device."""
+        """Steps between two reports: reading a mean waits for the device."""
         return 50 if self._in_graph else 1
 
     @abstractmethod
     def take(self, step: int) -> None:
-        """Take the step of that number; what is random in it follows from the seed and the number alone."""
+        """Execute a step; everything random in it depends on the seed and the number of the step only."""
 
     def means(self) -> dict[str, float]:
-        """Mean reconstruction error, and distance of twins and contrast where they have a weight, since `forget`."""
+        """Mean reconstruction error since `forget`, and distance of twins and contrast where these have a weight."""
         names = ["loss", *(["distance"] if self._settings.consistency else []), *(["contrast"] if self.contrast else [])]
         values = dict(zip(("loss", "distance", "contrast"), (self._sums / max(1, self._taken)).tolist(), strict=True))
         return {name: values[name] for name in names}
 
     def forget(self) -> None:
-        """Begin new means."""
+        """Reset the means."""
         self._sums.zero_()
         self._taken = 0
 
     def state(self) -> dict[str, Any]:
-        """What it takes to go on, beside the network's weights."""
+        """The state needed to resume, apart from the weights of the network."""
         contrast = self.contrast.state_dict() if self.contrast else {}
         sums = self._sums.cpu().clone()
         return {"optimiser": self._stepper.state_dict(), "contrast": contrast, "sums": sums, "taken": self._taken}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Restore what `state` returned."""
         self._stepper.load_state_dict(state["optimiser"])
         if self.contrast:
             self.contrast.load_state_dict(state["contrast"])
@@ -106,7 +106,7 @@ class Steps(ABC):
         return step < self._settings.bfloat16 * self._settings.steps
 
     def _move(self, network: nn.Module, spectrograms: Tensor, halved: bool, twins: Pairs, partners: Pairs) -> None:
-        """Move the weights by one batch.
+        """Update the weights with one batch.
 
         Args:
             network: the network, or a compiled one.
@@ -136,7 +136,7 @@ class Steps(ABC):
 
 
 class HostSteps(Steps):
-    """Steps on spectrograms that NumPy makes, the next batch in the background."""
+    """Steps with spectrograms that NumPy computes, the next batch in the background."""
 
     def __init__(self, network: nn.Module, settings: Settings, windows: WindowSampler, levels: tuple[str, ...]) -> None:
         super().__init__(network, settings)
@@ -144,7 +144,7 @@ class HostSteps(Steps):
         self._batches: Iterator[Any] | None = None
 
     def take(self, step: int) -> None:
-        """Take the step of that number."""
+        """Execute a step."""
         self._batches = self._batches or batches(self._windows, self._levels, self._settings, first=step)
         batch = next(self._batches)
         self._seed(step)
@@ -156,7 +156,7 @@ class HostSteps(Steps):
 
 
 class DeviceSteps(Steps):
-    """Steps on spectrograms that are made where the network is."""
+    """Steps with spectrograms that are computed on the device of the network."""
 
     def __init__(self, network: nn.Module, settings: Settings, windows: DeviceSampler, *, compiled: bool = False) -> None:
         super().__init__(network, settings)
@@ -175,7 +175,7 @@ class DeviceSteps(Steps):
         return self._device.type == "cuda" and self._settings.optimiser == "adamw"
 
     def take(self, step: int) -> None:
-        """Take the step of that number."""
+        """Execute a step."""
         kind = (self._halved(step), self._norms_learn(step))
         if self._stream is None:
             self._seed(step)
@@ -191,7 +191,7 @@ class DeviceSteps(Steps):
         self._taken += 1
 
     def means(self) -> dict[str, float]:
-        """As `Steps.means`, once all steps are done."""
+        """As `Steps.means`, after all steps are done."""
         if self._stream:
             self._stream.synchronize()
         return super().means()
@@ -204,7 +204,7 @@ class DeviceSteps(Steps):
         self._move(self._network, spectrograms, halved, self._twins, self._partners)
 
     def _captured(self, halved: bool, norms_learn: bool) -> Any:
-        """One step as a CUDA graph; weights and the optimiser's state are as before."""
+        """Capture one step as a CUDA graph; weights and the state of the optimiser do not change."""
         self._stream.synchronize()
         self._stream.wait_stream(torch.cuda.current_stream())
         modules = [self.network, *([self.contrast] if self.contrast else [])]
@@ -226,7 +226,7 @@ class DeviceSteps(Steps):
         return graph
 
     def _restore_moments(self, kept: dict[int, dict[str, Tensor]]) -> None:
-        """Put the optimiser's state back in place, where a captured graph will look for it; zeros where there was none."""
+        """Restore the state of the optimiser in its tensors, where a captured graph reads it; zeros where there was none."""
         now = self._stepper.state_dict()["state"]
         for number, values in now.items():
             for name, value in values.items():
@@ -245,7 +245,7 @@ def reconstruction_loss(kind: str, reconstruction: Tensor, spectrograms: Tensor)
 
 
 def set_training(network: nn.Module, *, norms: bool) -> None:
-    """Put a network into training mode; batch norms take part with the statistics of the batch, or with those they have."""
+    """Put a network into training mode. Batch norms use the statistics of the batch, or their stored ones."""
     network.train()
     for norm in batch_norms(network):
         norm.train(norms)
@@ -253,7 +253,7 @@ def set_training(network: nn.Module, *, norms: bool) -> None:
 
 @torch.no_grad()
 def keep_scales_positive(network: nn.Module) -> None:
-    """Keep the scales of batch norms above zero: they then pass a max-pool, which the rewrites at export make use of."""
+    """Keep the scales of batch norms above zero, so that export can move them past a max-pool."""
     for norm in batch_norms(network):
         norm.weight.clamp_(min=1e-3)
 

@@ -1,4 +1,4 @@
-"""Where the weights of a network are kept: a checkpoint of training, or a model folder.
+"""Weights of a network, read from a checkpoint of training or from a model folder.
 
 A model folder holds them for verification and for further training. Its graphs already have the large matrices of the code
 unchanged, so `network.pt` keeps the tensors that the exporter's rewrites have changed, and the names of the others.
@@ -28,23 +28,23 @@ from edgevoice_export.training.lineage import Lineage, Run, model_lineage
 
 NETWORK_FILE = "network.pt"
 CODES, SCALES = ".codes", ".scales"
-"""Appended to the name of a matrix that a graph has in 8 bits."""
+"""Appended to the name of a matrix that a graph stores in 8 bits."""
 
 
 class Weights(NamedTuple):
-    """The weights of a network, and what it takes to build it."""
+    """The weights of a network, and the facts needed to build it."""
 
     arch: str
     units: int
     tensors: dict[str, Tensor]
     """As the network's `state_dict` has them."""
     statistics: Literal["running", "batch"] = "running"
-    """What batch norms use."""
+    """The statistics that batch norms use."""
     lineage: Lineage = ()
-    """The runs that led to them, as far as they are known."""
+    """The runs that led to the weights, as far as they are known."""
 
     def network(self) -> nn.Module:
-        """The network, in evaluation mode.
+        """Build the network, in evaluation mode.
 
         Raises:
             ModelConfigError: the architecture is unknown, or the tensors do not fit it.
@@ -70,7 +70,7 @@ def load_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def read_weights(source: str | os.PathLike[str]) -> Weights:
-    """Weights of a checkpoint, of a bare file of weights, or of a model folder found by name or path.
+    """Read the weights from a checkpoint, from a bare file of weights, or from a model folder by its name or path.
 
     A bare file holds a dictionary with the `state_dict` of a network as `weights`; which network it is follows from the
     names and shapes of its tensors.
@@ -91,7 +91,7 @@ def read_weights(source: str | os.PathLike[str]) -> Weights:
 
 
 def _bare_weights(path: Path, tensors: dict[str, Tensor]) -> Weights:
-    """Weights without a history, of the architecture that they fit.
+    """Weights of the architecture that they fit, without a history.
 
     Raises:
         ModelConfigError: they fit none.
@@ -108,7 +108,7 @@ def _bare_weights(path: Path, tensors: dict[str, Tensor]) -> Weights:
 
 
 def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
-    """The content of `network.pt` beside these graphs, whose initialisers are named as the exporter names them.
+    """The content of `network.pt` beside these graphs, whose initialisers have the names that the exporter gave them.
 
     A tensor that a graph holds unchanged is not stored twice: with all of them, `network.pt` of `cae-256` would have
     15.5 MB; it has 0.8.
@@ -129,7 +129,7 @@ def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
 
 
 def unpack_weights(folder: ModelFolder) -> Weights:
-    """The weights of a model folder; where it has them in 8 bits, the rounded ones.
+    """Read the weights of a model folder; 8-bit weights are returned as the rounded numbers.
 
     Raises:
         ModelFilesError: it has none, or is damaged.
@@ -158,7 +158,7 @@ def unpack_weights(folder: ModelFolder) -> Weights:
 
 
 def _hint(folder: ModelFolder) -> str:
-    """Where the weights of a model are that came with the package, which leaves them out."""
+    """Where to find the weights of a model whose package does not contain them."""
     if NETWORK_FILE not in folder.config.training:
         return ""
     return (
@@ -168,7 +168,7 @@ def _hint(folder: ModelFolder) -> str:
 
 
 def _initialisers(graphs: dict[str, onnx.ModelProto]) -> dict[tuple[str, str], NDArray[Any]]:
-    """The arrays that graphs hold, by file and name."""
+    """The arrays in graphs, by file and name."""
     return {(file, name): array for file, graph in graphs.items() for name, array in constants(graph).items()}
 
 

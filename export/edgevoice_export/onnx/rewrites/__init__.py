@@ -25,7 +25,7 @@ REWRITES: tuple[Callable[[ir.Model], None], ...] = (
     interleave_by_transposing,
     project_repeated_once,
 )
-"""In the order in which they build on each other."""
+"""The rewrites in the order in which they depend on each other."""
 
 
 def rewrite(model: ir.Model) -> None:

@@ -1,4 +1,4 @@
-"""Operators on constants are computed once, here, and what nothing uses is removed."""
+"""Computes operators on constants once, and removes what nothing uses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ _ANY_SIZE = 1 << 40  # the LSTM's weights come out of the exporter as slices of 
 
 
 def fold_constants(model: ir.Model) -> None:
-    """Replace what depends on constants alone by its value."""
+    """Replace every value that depends on constants only by a constant."""
     optimizer.fold_constants(model, input_size_limit=_ANY_SIZE, output_size_limit=_ANY_SIZE)
     optimizer.remove_unused_nodes(model)

@@ -1,4 +1,4 @@
-"""Small questions that rewrites ask of a graph."""
+"""Queries and edits of graphs that the rewrites share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def only_producer(value: ir.Value | None, *operators: str) -> ir.Node | None:
-    """The node that makes a value, if it is one of these operators and nothing else uses what it makes."""
+    """The node that makes a value, if it is one of these operators and the value has one user only."""
     node = value.producer() if value is not None else None
     if node is None or node.op_type not in operators or len(node.outputs) != 1:
         return None
@@ -19,13 +19,13 @@ def only_producer(value: ir.Value | None, *operators: str) -> ir.Node | None:
 
 
 def constant(value: ir.Value | None) -> NDArray[Any] | None:
-    """The array of an initialiser or of a constant; None for a value that depends on the input, or for no value."""
+    """The array of an initialiser or a constant; None for values that depend on the input, and for missing values."""
     tensor = ir.convenience.get_const_tensor(value) if value is not None else None
     return None if tensor is None else tensor.numpy()
 
 
 def operand(node: ir.Node, index: int) -> ir.Value | None:
-    """The input of a node at an index, None where it is left out."""
+    """The input of a node at an index; None where it is missing."""
     return node.inputs[index] if index < len(node.inputs) else None
 
 
@@ -38,7 +38,7 @@ def attribute(node: ir.Node, name: str, default: Any) -> Any:
 
 
 def add_initialiser(model: ir.Model, name: str, array: NDArray[Any]) -> ir.Value:
-    """A new initialiser, under this name or one like it that is free."""
+    """Add an initialiser with this name, or with a similar one if the name is taken."""
     free, count = name, 0
     while free in model.graph.initializers:
         count += 1

@@ -1,4 +1,4 @@
-"""Nearest x2 and then a 3x3 transposed convolution, as a 2x2 convolution of the small image.
+"""Nearest-neighbour upsampling by 2 and a 3x3 transposed convolution become a 2x2 convolution of the small image.
 
 The doubled image holds every value four times, so a 3x3 kernel on it meets at most 2x2 different values, and which kernel
 entries meet the same value depends only on whether row and column are odd. Along one axis, with the flipped kernel k and
@@ -20,7 +20,7 @@ _TAPS = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], np.float64)
 
 
 def convolve_before_upsampling(model: ir.Model) -> None:
-    """Replace every nearest x2 that is followed by a 3x3 transposed convolution of stride 1."""
+    """Replace every upsampling by 2 that is followed by a 3x3 transposed convolution of stride 1."""
     for node in list(model.graph):
         if node.op_type == "ConvTranspose":
             _replace(model, node)
