@@ -1,4 +1,4 @@
-"""A corpus to a table of static features: EdgeVoice beside openSMILE and DisVoice, each with its best use of all cores.
+"""The time from a corpus to a table of static features: EdgeVoice beside openSMILE and DisVoice, each on all cores.
 
     python -m benchmarks.corpus_speed --data FOLDER --files 1500 --disvoice WHEEL_OR_FOLDER
 
@@ -112,7 +112,7 @@ def _write_index(files: Sequence[Path], path: Path) -> Path:
 
 
 def _seconds(name: str, index: Path, source: str = "", times: int = 1) -> float:
-    """How long a program takes, from its start to its end, when it is called for the last of so many times."""
+    """Seconds from start to end of a program, in the last of several calls."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "benchmarks.corpus_speed", "--program", name, str(index), out, source]
         for _ in range(times):
@@ -122,7 +122,7 @@ def _seconds(name: str, index: Path, source: str = "", times: int = 1) -> float:
 
 
 def measure(names: Sequence[str], files: Sequence[Path], folder: Path, source: str, turns: int) -> dict[str, float]:
-    """Median seconds of each program over the same files; programs take turns."""
+    """Median seconds of each program over the same files; the programs take turns."""
     index = _write_index(files, folder / f"{len(files)}.csv")
     found: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(turns):
@@ -132,7 +132,7 @@ def measure(names: Sequence[str], files: Sequence[Path], folder: Path, source: s
 
 
 def reading(files: Sequence[Path]) -> float:
-    """Seconds that it takes to read and resample the files, on one core."""
+    """Seconds to read and resample the files on one core."""
     begin = time.perf_counter()
     for file in files:
         with open_source(file) as source:

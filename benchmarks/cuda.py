@@ -1,4 +1,4 @@
-"""EdgeVoice on CUDA: what is promised there is checked, then samples-up-descriptors-down is timed beside NumPy's front end.
+"""EdgeVoice on CUDA: checks what is promised there, then compares its speed with that of NumPy's front end.
 
     python -m benchmarks.cuda --model cae-256 --out benchmarks/results/cuda.json
 
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def measure(folder: Path, work: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """All checks and timings of one model."""
+    """Check and time one model."""
     bare = without_front_end(folder, work / "bare")
     cpu = edgevoice.load(bare)
     device, numpy = (edgevoice.load(each, device=options.device) for each in (folder, bare))
@@ -118,7 +118,7 @@ def measure(folder: Path, work: Path, options: argparse.Namespace) -> dict[str, 
 
 
 def without_front_end(folder: Path, to: Path) -> Path:
-    """A copy of a model folder that leaves the spectrograms to NumPy."""
+    """A copy of a model folder without `frontend.onnx`, so that NumPy computes the spectrograms."""
     shutil.copytree(folder, to, ignore=shutil.ignore_patterns("*.png", "*.pt", FRONT_END))
     path = to / "model.json"
     data = json.loads(path.read_text())
@@ -128,7 +128,7 @@ def without_front_end(folder: Path, to: Path) -> Path:
 
 
 def compared(cpu: edgevoice.Extractor, device: edgevoice.Extractor, recordings: list[Path]) -> dict[str, Any]:
-    """Largest differences from the CPU, over all frames of the recordings, and those of live from offline."""
+    """Largest differences from the CPU over all frames of the recordings, and between live and offline frames."""
     bottleneck = error = live = 0.0
     frames = 0
     for path in recordings:
@@ -149,7 +149,7 @@ def compared(cpu: edgevoice.Extractor, device: edgevoice.Extractor, recordings: 
 
 
 def from_threads(device: edgevoice.Extractor) -> dict[str, Any]:
-    """Eight threads that share an extractor, and one that is alone."""
+    """Eight threads that share an extractor, compared with one thread."""
     windows = noise(8)
     alone = [device.describe(window) for window in windows]
     differences: list[float] = []
@@ -166,7 +166,7 @@ def from_threads(device: edgevoice.Extractor) -> dict[str, Any]:
 
 
 def refused(folder: Path, name: str) -> dict[str, Any]:
-    """A device that is not there is an error, not another device."""
+    """Whether a device that does not exist is an error, and is not replaced by another device."""
     try:
         edgevoice.load(folder, device=name)
     except (edgevoice.DeviceError, edgevoice.ArgumentError) as error:
@@ -175,7 +175,7 @@ def refused(folder: Path, name: str) -> dict[str, Any]:
 
 
 def out_of_memory(device: edgevoice.Extractor, name: str) -> dict[str, Any]:
-    """With all memory of the device taken, a call is an error of its own, and the next one works."""
+    """Whether a call raises its own error while all memory of the device is taken, and the next call works."""
     if name == "cpu":
         return {"passed": True, "message": "not tried on the CPU"}
     make = load_onnxruntime(name).OrtValue.ortvalue_from_shape_and_type
@@ -218,7 +218,7 @@ def calls(device: edgevoice.Extractor, numpy: edgevoice.Extractor, rounds: int) 
 
 
 def in_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each way, in alternating order."""
+    """Median seconds of each function, in alternating order."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for call in ways.values():
         call()
@@ -245,7 +245,7 @@ def extracts(device: edgevoice.Extractor, numpy: edgevoice.Extractor, work: Path
 
 
 def starts(folder: Path, device: str) -> dict[str, float]:
-    """Median seconds of three fresh processes from the model's folder to its first frame, the imports left out."""
+    """Median seconds from the model folder to the first frame, without imports, in three new processes."""
     taken: dict[str, list[float]] = {"edgevoice": [], "bare sessions": []}
     for k in range(3):
         for way in sorted(taken, reverse=bool(k % 2)):
@@ -261,7 +261,7 @@ def noise(count: int) -> NDArray[np.float32]:
 
 
 def graphics_card() -> str | None:
-    """What `nvidia-smi` calls it."""
+    """The name that `nvidia-smi` gives the device."""
     with suppress(OSError, subprocess.CalledProcessError):
         command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() or None

@@ -47,10 +47,10 @@ _OUTPUTS = {"encoder.onnx": "bottleneck", "decoder.onnx": "error"}
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What one run of a network takes, whatever the program that runs it."""
+    """The cost of one run of a network, independent of the program that runs it."""
 
     operations: int
-    """Multiplications and additions of its products: convolutions, matrix products, recurrences."""
+    """Multiplications and additions in convolutions, matrix products and recurrences."""
     weights: int
     """Bytes of their weights."""
 
@@ -70,7 +70,7 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class Floor:
-    """The best rates that were seen on this machine."""
+    """The best rates that were measured on this machine."""
 
     sgemm: float
     """Operations a second of a float32 matrix product of 512 x 512."""
@@ -95,7 +95,7 @@ class Floor:
 
 
 def operator_times(folder: ModelFolder, name: str, inputs: Inputs, threads: int, runs: int = 100) -> dict[str, float]:
-    """Median seconds a run on the CPU spends in each operator of the optimised network, the longest first.
+    """Median seconds per run in each operator of the optimised network on the CPU, the longest first.
 
     The profiler's own cost is in them, a few microseconds an operator.
     """
@@ -179,13 +179,13 @@ _PRODUCTS = {
 
 @dataclass(frozen=True)
 class Account:
-    """One network on this machine."""
+    """Measurements of one network on this machine."""
 
     arithmetic: Arithmetic
     again: float
-    """Median seconds of a run right after another one."""
+    """Median seconds of a run directly after another one."""
     floor: float
-    """Seconds that it would take at the machine's best rates."""
+    """Seconds of a run at the machine's best rates."""
     operators: dict[str, float]
     """Median seconds in each operator, the longest first."""
 
@@ -210,7 +210,7 @@ def account(extractor: Extractor, threads: int, rounds: int) -> tuple[Floor, dic
 
 
 def floor_table(floor: Floor, accounts: dict[str, Account]) -> str:
-    """Plain text for people."""
+    """A table in plain text."""
     lines = [
         f"products {floor.sgemm / 1e9:.0f} Gop/s, weights {floor.read / 1e9:.0f} GB/s",
         "",
@@ -249,7 +249,7 @@ def main() -> None:
 
 
 def _inputs(extractor: Extractor) -> dict[str, Inputs]:
-    """What the networks are run on: one window of noise."""
+    """The inputs of the networks: one window of noise."""
     window = noise(extractor.config.audio.window)
     image = {"spectrogram": extractor.spectrogram(window)[:, None]}
     return {"encoder.onnx": image, "decoder.onnx": {"bottleneck": extractor.encode(window), **image}}

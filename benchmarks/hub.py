@@ -1,4 +1,4 @@
-"""What a hub costs, and how late its frames are: many clients at 16 kHz in blocks of 20 ms, in real time.
+"""The cost of a hub, and the delay of its frames: many clients at 16 kHz in blocks of 20 ms, in real time.
 
     python -m benchmarks.hub --clients 25 50 100 --output benchmarks/results/hub.json
 
@@ -31,7 +31,7 @@ KINDS = ("spread", "at once", "a stream per client")
 
 
 async def blocks(samples: NDArray[np.int16], begin: float) -> AsyncIterator[NDArray[np.int16]]:
-    """Blocks of 20 ms, none before it would have been spoken, `begin` on the loop's clock being the start."""
+    """Blocks of 20 ms, none before it would have been spoken; `begin` is the start by the loop's clock."""
     loop = asyncio.get_running_loop()
     for first in range(0, len(samples) - BLOCK + 1, BLOCK):
         await asyncio.sleep(max(0.0, begin + (first + BLOCK) / RATE - loop.time()))
@@ -39,7 +39,7 @@ async def blocks(samples: NDArray[np.int16], begin: float) -> AsyncIterator[NDAr
 
 
 class Client:
-    """Pushes a signal, and notes how late each frame comes."""
+    """Pushes a signal, and notes the delay of each frame."""
 
     def __init__(self, samples: NDArray[np.int16]) -> None:
         self.samples = samples
@@ -51,7 +51,7 @@ class Client:
         self.delays.append(asyncio.get_running_loop().time() - completed)
 
     async def through_hub(self, hub: edgevoice.Hub, begin: float) -> None:
-        """As a source of a hub."""
+        """Push to a source of a hub."""
         async with hub.source(RATE) as source:
 
             async def read() -> None:
@@ -65,14 +65,14 @@ class Client:
             await reading
 
     async def through_stream(self, stream: edgevoice.Stream, begin: float) -> None:
-        """With a stream of its own."""
+        """Push to a stream of its own."""
         async for block in blocks(self.samples, begin):
             for frame in await asyncio.to_thread(stream.push, block):
                 self._note(frame, begin)
 
 
 async def measure(kind: str, model: str, count: int, seconds: float) -> dict[str, Any]:
-    """Delays and CPU of one way."""
+    """Delays and CPU time of one method."""
     extractor = edgevoice.load(model)
     hop = extractor.config.audio.hop / extractor.config.audio.rate
     random = np.random.default_rng(0)
@@ -105,7 +105,7 @@ async def measure(kind: str, model: str, count: int, seconds: float) -> dict[str
 
 
 def main() -> None:
-    """Run it."""
+    """Run one method."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hub", description=__doc__)
     parser.add_argument("--model", default="cae-256")
     parser.add_argument("--clients", type=int, nargs="+", default=[100])
@@ -131,7 +131,7 @@ def main() -> None:
 
 
 def _run(options: argparse.Namespace, count: int) -> dict[str, Any]:
-    """The three kinds with so many clients, in turns."""
+    """The three methods with this number of clients, in turns."""
     command = [sys.executable, "-m", "benchmarks.hub", "--model", options.model]
     command += ["--clients", str(count), "--seconds", str(options.seconds), "--kind"]
     turns: list[dict[str, Any]] = []
@@ -142,7 +142,7 @@ def _run(options: argparse.Namespace, count: int) -> dict[str, Any]:
 
 
 def _median(turns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of delays and CPU the median; of frames the fewest."""
+    """The median of delays and CPU times; the smallest number of frames."""
     delays = {name: float(np.median([turn["delay_ms"][name] for turn in turns])) for name in turns[0]["delay_ms"]}
     cpu = float(np.median([turn["cpu"] for turn in turns]))
     return {

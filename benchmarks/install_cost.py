@@ -1,4 +1,4 @@
-"""From nothing to the first features: what installing costs, beside peers.
+"""The cost of an installation, up to the first features, beside that of peers.
 
     python -m benchmarks.install_cost edgevoice-0.1.0-py3-none-any.whl
 
@@ -43,7 +43,7 @@ ShortTermFeatures.feature_extraction(samples, rate, rate // 20, rate // 40)
 """,
     ),
 }
-"""What to install, and what gives features of a recording."""
+"""What to install, and a program that prints features of a recording."""
 
 
 def install(folder: Path, packages: list[str]) -> float:
@@ -56,7 +56,7 @@ def install(folder: Path, packages: list[str]) -> float:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of packages, pip's own set aside."""
+    """Size of the packages, without pip itself."""
     site = next((folder / "lib").glob("python*/site-packages"))
     files = (path for path in site.rglob("*") if path.is_file() and path.relative_to(site).parts[0] != "pip")
     return sum(path.stat().st_size for path in files)

@@ -1,4 +1,4 @@
-"""What a live microphone costs beside the computing: CPU time of capturing, at several sizes of block, and of live frames.
+"""The cost of a live microphone in addition to the computation: CPU time of capturing and of live frames.
 
     python -m benchmarks.microphone_cost --model cae-256 --seconds 60 --output benchmarks/results/microphone_cost.json
 
@@ -33,7 +33,7 @@ BLOCKS = (160, 400, 800)
 
 
 def share(seconds: float, work: Callable[[float], object]) -> float:
-    """CPU time over time while `work` runs until the moment given."""
+    """Share of a core that `work` uses until a time."""
     started, cpu = time.monotonic(), time.process_time()
     work(started + seconds)
     return (time.process_time() - cpu) / (time.monotonic() - started)
@@ -45,7 +45,7 @@ def sleep_until(moment: float) -> None:
 
 
 def capture(seconds: float, block: int) -> dict[str, float]:
-    """Share of a core that a raw stream takes, and how even its blocks come."""
+    """Share of a core that a raw stream uses, and how regular its blocks are."""
     import sounddevice
 
     arrived: list[float] = []
@@ -84,7 +84,7 @@ def computing(seconds: float, model: str) -> dict[str, float]:
 
 
 def live(seconds: float, model: str) -> dict[str, float]:
-    """Share of a core that live frames take."""
+    """Share of a core that live frames use."""
     with edgevoice.Microphone(edgevoice.load(model)) as microphone:
 
         def listen(moment: float) -> None:
@@ -99,7 +99,7 @@ def live(seconds: float, model: str) -> dict[str, float]:
 
 
 def measured(seconds: float, model: str, *arguments: str) -> dict[str, float]:
-    """One measurement, by a process of its own."""
+    """Make one measurement in a new process."""
     command = [sys.executable, "-m", "benchmarks.microphone_cost", "--seconds", str(seconds), "--model", model, "--only"]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
@@ -107,7 +107,7 @@ def measured(seconds: float, model: str, *arguments: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure all, or what `--only` names."""
+    """Make all measurements, or those named by `--only`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="cae-256")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each measurement")

@@ -1,4 +1,4 @@
-"""What each peer runs, in a process of its own: a recording in, features of its 500 ms windows out.
+"""The programs that are compared, each in its own process: a recording in, features of its 500 ms windows out.
 
     python -m benchmarks.peer_programs NAME AUDIO OPTIONS.json
 
@@ -23,13 +23,13 @@ Run = Callable[[str], Any]
 
 
 class Peer(NamedTuple):
-    """A program that features can be extracted with."""
+    """A program that extracts features."""
 
     title: str
     load: Callable[[dict[str, str]], Run]
     """Takes the options, returns what extracts: a function of the path of a recording."""
     distributions: tuple[str, ...]
-    """What is installed for it, dependencies apart."""
+    """What is installed for it, without dependencies."""
 
 
 def _edgevoice(model: str) -> Callable[[dict[str, str]], Run]:
@@ -161,7 +161,7 @@ def _resident() -> int | None:
 
 
 def main(name: str, audio: str, options: dict[str, str]) -> None:
-    """Run a peer as often as standard input asks for."""
+    """Run a program as often as standard input asks for it."""
     warnings.simplefilter("ignore")
     answers, sys.stdout = sys.stdout, sys.stderr  # some peers print
     run = PEERS[name].load(options)

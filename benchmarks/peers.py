@@ -1,4 +1,4 @@
-"""EdgeVoice beside other programs: the same recording, a process each, in turns.
+"""EdgeVoice beside other programs: the same recording, each program in its own process, in turns.
 
     python -m benchmarks.peers --disvoice disvoice-0.1.10-py3-none-any.whl
 
@@ -44,8 +44,7 @@ _SAME = (
     ("edgevoice", "pytorch", 1e-4),
     ("edgevoice", "pytorch-compiled", 1e-4),
 )
-"""Peers that compute the same numbers, and the largest difference allowed: that of float32 sums in another order, of
-descriptors of up to about 10."""
+"""Programs that compute the same numbers, with the largest allowed difference: that of float32 sums in another order."""
 
 
 def main() -> None:
@@ -105,7 +104,7 @@ def installed_size(distributions: tuple[str, ...]) -> int:
 
 
 class PeerProcess:
-    """A peer that waits to be asked for runs."""
+    """A running program that waits for commands."""
 
     def __init__(self, name: str, audio: Path, options: Path, one_thread: bool) -> None:
         environment = installed_environment(str(options.parent / "bytecode"))
@@ -135,7 +134,7 @@ class PeerProcess:
         return float(self._line())
 
     def close(self) -> None:
-        """Let it end."""
+        """End the process."""
         self._process.communicate()
 
     def _line(self) -> str:
@@ -181,7 +180,7 @@ def _measure(
 
 
 def _check(names: list[str], audio: Path, given: dict[str, str], scratch: Path) -> list[dict[str, Any]]:
-    """Largest differences of those that compute the same; SystemExit where one is too large."""
+    """Largest differences between programs that compute the same numbers; SystemExit where one is too large."""
     found = []
     for ours, theirs, tolerance in _SAME:
         if ours not in names or theirs not in names:

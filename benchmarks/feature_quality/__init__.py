@@ -1,4 +1,4 @@
-"""What are the features worth, and how firmly do they stand?
+"""What are the features worth, and how stable are they?
 
 Three questions on speechocean762, asked of every feature set in one run: who is speaking, told by linear probes from the
 static vector; how far does the vector move when the sound changes but the speech does not; and how much of the spectrogram

@@ -24,7 +24,7 @@ SHIPPED = ("cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark, or go on with it; then write JSON, figures and the page."""
+    """Run or resume the benchmark; then write JSON, figures and the page."""
     parser = _parser()
     options = parser.parse_args(arguments)
     for folder in (options.data, options.unheard):

@@ -1,4 +1,4 @@
-"""Changes of the sound that leave the speech as it is."""
+"""Changes of the sound that keep the speech."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from scipy import signal
 
 Samples = NDArray[np.float64]
 Degradation = Callable[[Samples, int], Samples]
-"""(samples (n,), rate) -> samples (n,), or fewer."""
+"""From samples (n,) and their rate to changed samples (n,), or fewer."""
 
 HEADROOM = 0.25
-"""Peak that recordings are turned down to where they are louder, so that a gain of 12 dB does not clip."""
+"""Louder recordings are turned down to this peak, so that a gain of 12 dB does not clip."""
 
 CLEAN = "as recorded"
 
 
 def gain(decibels: float) -> Degradation:
-    """Louder or quieter."""
+    """Change the volume."""
     return lambda samples, _: samples * 10 ** (decibels / 20)
 
 
 def noise(decibels: float, seed: int = 0) -> Degradation:
-    """White noise, so many decibels below the mean power of the recording; the same noise for every recording."""
+    """Add white noise, some decibels below the mean power of the recording; the noise is the same for every recording."""
 
     def degrade(samples: Samples, rate: int) -> Samples:  # noqa: ARG001
         power = np.mean(np.square(samples)) * 10 ** (-decibels / 10)
@@ -39,7 +39,7 @@ def noise(decibels: float, seed: int = 0) -> Degradation:
 
 
 def telephone(samples: Samples, rate: int) -> Samples:
-    """Narrow-band telephone: 300 to 3400 Hz by way of 8 kHz, then back at the recording's own rate."""
+    """Simulate a narrow-band telephone: 300 to 3400 Hz at 8 kHz, then back at the rate of the recording."""
     narrow = 8000
     # Forwards and backwards, so that nothing moves in time: -6 dB at the edges, 48 dB an octave.
     band = signal.butter(4, (300, 3400), "bandpass", fs=narrow, output="sos")
@@ -48,7 +48,7 @@ def telephone(samples: Samples, rate: int) -> Samples:
 
 
 def coded(file_format: str, subtype: str, compression: float, delay: int = 0) -> Degradation:
-    """Through a lossy codec and back.
+    """Encode with a lossy codec, and decode.
 
     Args:
         file_format: as soundfile names it.
@@ -69,19 +69,19 @@ def coded(file_format: str, subtype: str, compression: float, delay: int = 0) ->
 
 
 def opus(kilobits: float) -> Degradation:
-    """Through Opus at a bit rate, in kbit/s, and back."""
+    """Encode as Opus at a bit rate in kbit/s, and decode."""
     return coded("OGG", "OPUS", 1 - (kilobits - 6) / 250)  # libsndfile: 6 to 256 kbit/s
 
 
 def mp3(kilobits: float) -> Degradation:
-    """Through MP3 at a constant bit rate, in kbit/s, and back, at sampling rates of 16 kHz to 24 kHz."""
+    """Encode as MP3 at a constant bit rate in kbit/s, and decode, at sampling rates of 16 kHz to 24 kHz."""
     # libsndfile: 8 to 160 kbit/s. Below 40 kbit/s a frame has no room for LAME's tag, from which decoders know the delay of
     # the encoder and of their own filter bank.
     return coded("MP3", "MPEG_LAYER_III", 1 - (kilobits - 8) / 152, delay=576 + 529)
 
 
 def later(seconds: float) -> Degradation:
-    """The recording begins later: its first part is cut off."""
+    """Cut off the first part of the recording."""
     return lambda samples, rate: samples[round(seconds * rate) :]
 
 
@@ -99,7 +99,7 @@ DEGRADATIONS: dict[str, Degradation] = {
 
 
 def degraded_folders(data: Path, files: Sequence[str], cache: Path) -> dict[str, Path]:
-    """Folders that hold some recordings of a folder under the same paths: as recorded, then with each degradation."""
+    """Folders with some recordings of a folder under the same paths: one as recorded, and one for each degradation."""
     changes: dict[str, Degradation] = {CLEAN: lambda samples, _: samples, **DEGRADATIONS}
     made_by = hashlib.sha256(Path(__file__).read_bytes() + str(data.resolve()).encode()).hexdigest()[:12]
     folders = {name: cache / f"degraded-{made_by}" / f"{place}" for place, name in enumerate(changes)}
@@ -116,5 +116,5 @@ def degraded_folders(data: Path, files: Sequence[str], cache: Path) -> dict[str,
 
 
 def _fit(samples: Samples, length: int) -> Samples:
-    """Cut, or fill up with zeros."""
+    """Cut to a length, or pad with zeros."""
     return np.pad(samples[:length], (0, max(0, length - len(samples))))

@@ -39,10 +39,10 @@ from edgevoice.features import FUNCTIONALS
 from edgevoice.modelfolder import ModelFolder
 
 ANOTHER = "another recording"
-"""The yardstick of movement: how far another recording of the same speaker lies."""
+"""The unit of movement: the distance to another recording of the same speaker."""
 
 PARTS = ("code", "reconstruction error")
-"""What the static vector of a model or of a linear code is made of, in this order."""
+"""The parts of the static vector of a model or a linear code, in this order."""
 
 MovementTable = dict[str, dict[str, Movement]]
 """By feature set, then by degradation."""
@@ -51,36 +51,36 @@ Vectors = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 """By feature set: of the recordings to fit on, and of those to measure on, (recordings, dimensions) each."""
 
 Bar = Callable[[Sequence[Any], str], Iterable[Any]]
-"""Wraps a list that is gone through, under a name: a progress bar."""
+"""Wraps a list, under a name, and shows a progress bar."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is done."""
+    """How much is computed."""
 
     stability_recordings: int = 48
     linear_units: tuple[int, ...] = (64, 256)
     linear_windows: int = 16_000
-    """Windows that the linear codes are fitted on."""
+    """The number of windows to which linear codes are fitted."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What came of it; feature sets in the order that they were asked for, the first being the one to judge."""
+    """The results. Feature sets are in the requested order; the first is the one that is judged."""
 
     settings: Settings
     fitted: tuple[Recording, ...]
-    """Recordings that probes and linear codes were fitted on."""
+    """The recordings to which probes and linear codes were fitted."""
     recordings: tuple[Recording, ...]
-    """Recordings that everything was measured on."""
+    """The recordings on which everything was measured."""
     models: tuple[ModelFolder, ...]
     absent: tuple[str, ...]
     dimensions: dict[str, int]
-    """Numbers of the static vector of each feature set."""
+    """The size of the static vector of each feature set."""
     scores: dict[str, dict[str, Score]]
     """By task, then by feature set."""
     chance: dict[str, tuple[float, float]]
-    """By task: score of guessing, and its standard deviation."""
+    """The score of guessing for each task, with its standard deviation."""
     movements: MovementTable
     part_movements: dict[str, MovementTable]
     """By part of the vector (`PARTS`): for sets that have those parts."""
@@ -89,11 +89,11 @@ class Results:
     reconstruction: dict[str, dict[str, HeldOut]]
     """By code, then by level."""
     not_comparable: tuple[str, ...]
-    """Models that see another spectrogram."""
+    """Models that have another kind of spectrogram."""
 
     @property
     def speakers(self) -> int:
-        """How many speakers everything was measured on."""
+        """The number of speakers on whom everything was measured."""
         return len({recording.speaker for recording in self.recordings})
 
 

@@ -1,4 +1,4 @@
-"""Linear probes: what a straight cut through the static vectors tells about the speaker."""
+"""Linear probes: what a linear classifier finds in static vectors about the speaker."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Vectors = NDArray[np.float32]
 """(recordings, dimensions)"""
 
 FOLDS = 4
-"""Parts that the speakers of a probe are divided into in order to choose C."""
+"""The number of parts into which the speakers of a fit are divided to choose C."""
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""C: inverse strengths of the penalty to choose from."""
+"""Candidates for C, the inverse strength of the penalty."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A question about a recording."""
+    """A question about recordings."""
 
     name: str
     answers: tuple[int, ...]
-    """The class that each of `CLASSES` is in; -1: not asked."""
+    """Classes of `CLASSES` as classes of this task; -1 where a class is not part of the task."""
     metric_name: str
     metric: Metric
 
     def labels(self, recordings: Sequence[Recording]) -> Labels:
-        """Class of each recording, -1 where it is not asked: (recordings,)."""
+        """The class of each recording, -1 where it is not part of the task: (recordings,)."""
         return np.array([self.answers[recording.label] for recording in recordings], np.int8)
 
 
@@ -72,7 +72,7 @@ def predict(features: Vectors, labels: Labels, speakers: Sequence[str], asked: V
 
 
 def _choose(features: Vectors, labels: Labels, groups: NDArray[np.str_], metric: Metric) -> float:
-    """The C with the best score over all parts together; of equals the smallest."""
+    """The C with the best score over all parts together; the smallest of equal ones."""
     predictions = np.empty((len(STRENGTHS), len(labels)), np.int8)
     parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     for train, test in parts.split(features, labels, groups):
@@ -82,7 +82,7 @@ def _choose(features: Vectors, labels: Labels, groups: NDArray[np.str_], metric:
 
 
 def _path(train: Vectors, labels: Labels, test: Vectors, strengths: Sequence[float]) -> NDArray[np.int8]:
-    """Predictions at each C, each fit going on from the last: (strengths, test recordings)."""
+    """Predictions for each C: (strengths, test recordings). Each fit starts from the previous one."""
     centre, spread = train.mean(axis=0), train.std(axis=0)
     used = spread > 1e-6 * np.abs(centre)  # float32: less is rounding
     seen, asked = ((rows[:, used] - centre[used]) / spread[used] for rows in (train, test))
@@ -97,7 +97,7 @@ def _path(train: Vectors, labels: Labels, test: Vectors, strengths: Sequence[flo
 
 
 class Probes:
-    """Predictions of all tasks, kept in a cache folder.
+    """Predictions of all tasks, stored in a folder.
 
     Args:
         fitted: the recordings that probes are fitted on.

@@ -1,4 +1,4 @@
-"""How much of the spectrogram the codes keep, on speakers that none was fitted on or chosen by."""
+"""How much of the spectrogram codes keep, for speakers to whom none was fitted."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class HeldOut:
     mean: float
     """Over all windows of the unheard speakers."""
     error: float
-    """Standard error of it over the speakers."""
+    """Standard error over the speakers."""
 
 
 class Speech:
-    """The windows of a folder of recordings, as one model sees them."""
+    """The windows of a folder of recordings, with the preprocessing of one model."""
 
     def __init__(self, data: Path, config: ModelConfig, cache: Path) -> None:
         self.config = config
@@ -68,7 +68,7 @@ class Speech:
 
 
 def network_error(folder: ModelFolder) -> Error:
-    """The error of a model's networks; the spectrograms of one call are one recording's."""
+    """The error of a model's networks; one call has the spectrograms of one recording."""
     networks = Networks(folder, whole_batches=folder.config.batch_statistics)
     return lambda spectrograms: networks.error(networks.encode(spectrograms), spectrograms)
 
@@ -79,12 +79,12 @@ def linear_error(code: LinearCode) -> Error:
 
 
 def band_means(spectrograms: Floats) -> Floats:
-    """The error of answering with each band's mean in its window."""
+    """The error when each band is replaced by its mean in the window."""
     return np.asarray(spectrograms[:, 0].var(axis=2))
 
 
 def _over_speakers(sums: NDArray[np.float64], counts: NDArray[np.int64], speakers: Sequence[str]) -> HeldOut:
-    """Ratio of sums; its standard error by leaving out one speaker at a time (jackknife)."""
+    """Ratio of sums, with its standard error by the jackknife: one speaker is left out at a time."""
     mean = sums.sum() / counts.sum()
     names = np.array(speakers)
     without = np.array([sums[names != name].sum() / counts[names != name].sum() for name in sorted(set(speakers))])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int8]
 Floats = NDArray[np.float64]
 Metric = Callable[[NDArray[np.integer]], Floats]
-"""Confusion matrices (..., classes, classes), rows true and columns predicted -> score of each, (...)."""
+"""From confusion matrices (..., classes, classes), rows true and columns predicted, to a score for each, (...)."""
 
 _DRAWS = 2000
 
@@ -30,7 +30,7 @@ def macro_f1(confusion: NDArray[np.integer]) -> Floats:
 
 
 def confusions(truth: Labels, predictions: Labels, groups: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
-    """How often each class was taken for each, group by group: (groups, classes, classes).
+    """Confusion matrices of groups: (groups, classes, classes).
 
     Args:
         truth: (items,), 0 to classes - 1.
@@ -45,7 +45,7 @@ def confusions(truth: Labels, predictions: Labels, groups: NDArray[np.integer], 
 
 @dataclass(frozen=True)
 class Score:
-    """A score, and how sure it is."""
+    """A score with its uncertainty."""
 
     mean: float
     error: float
@@ -54,12 +54,12 @@ class Score:
     """The score at each drawing of speakers, the same drawings for every feature set: (drawings,)."""
 
     def ahead(self, other: Score) -> tuple[float, float]:
-        """How far this is above another score on the same recordings, and the standard error of that."""
+        """The difference from another score on the same recordings, and the standard error of that."""
         return self.mean - other.mean, float((self.draws - other.draws).std(ddof=1))
 
 
 def score(truth: Labels, predictions: Labels, speakers: Sequence[str], metric: Metric, draws: int = _DRAWS) -> Score:
-    """Score the predictions (items,) of items by some speakers."""
+    """Score predictions (items,), with standard errors over the speakers."""
     _, groups = np.unique(np.array(speakers), return_inverse=True)
     classes = int(truth.max()) + 1
     tables = confusions(truth, predictions, groups, classes)
@@ -70,7 +70,7 @@ def score(truth: Labels, predictions: Labels, speakers: Sequence[str], metric: M
 
 
 def guessing(truth: Labels, metric: Metric, draws: int = _DRAWS) -> tuple[float, float]:
-    """Score of guessing every class as often, and its standard deviation."""
+    """The score of random guessing with equal probabilities, and its standard deviation."""
     random, classes = np.random.default_rng(0), int(truth.max()) + 1
     nobody = np.zeros(len(truth), np.int64)
     scores = [

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 MIDDLE = (5, 95)
-"""Percentiles between which a corpus is without its extremes."""
+"""Percentiles outside of which values are clipped."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Movement:
 
     mean: float
     error: float
-    """Standard error of the mean over the recordings, each of another speaker."""
+    """Standard error of the mean over the recordings, which have different speakers."""
 
 
 def movement(clean: Floats, changed: Floats, centre: Floats, spread: Floats) -> Movement:
@@ -52,7 +52,7 @@ def movements(corpus: Floats, clean: Floats, changed: Mapping[str, Floats], *, c
 
 
 def one_each(speakers: Sequence[str], most: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Two different recordings of each of at most so many speakers, at random: their indices, (chosen,) each."""
+    """Draw two different recordings of each of some speakers: their indices, (chosen,) each."""
     random = np.random.default_rng(seed)
     names = np.array(speakers)
     several = [name for name in sorted(set(speakers)) if (names == name).sum() > 1]

@@ -1,4 +1,4 @@
-"""How few labels do learned features need?
+"""How many labels do learned features need?
 
 Few recordings have labels, many have none. The many train an autoencoder; of the few, growing shares are given to
 classifiers, on the autoencoder's features and on hand-made ones. Run from the root of the repository:

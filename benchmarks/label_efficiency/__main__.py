@@ -26,7 +26,7 @@ from edgevoice.modelfolder import find_model
 ROOT = Path(__file__).parents[2]
 
 _LINEAR_WINDOWS = 8000
-"""Windows that the linear code is fitted on, at most."""
+"""Largest number of windows to which the linear code is fitted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _experiment(options: argparse.Namespace) -> None:
-    """Run an experiment, or go on with it; then write JSON, figures and the page."""
+    """Run or resume an experiment; then write JSON, figures and the page."""
     experiment = options.make(options)
     percents, seeds = tuple(range(options.step, 101, options.step)), tuple(range(options.seeds))
     log = TrialLog(options.work / f"{experiment.name}.jsonl", experiment.sets, experiment.standardise)

@@ -23,6 +23,6 @@ CLASSIFIERS: dict[str, Callable[[int, int], Any]] = {
 
 
 def classifier(name: str, items: int, seed: int, standardise: bool) -> Any:
-    """A new classifier for so many items; standardised: each feature has mean 0 and variance 1 over those."""
+    """Make a classifier for a number of items."""
     estimator = CLASSIFIERS[name](items, seed)
     return make_pipeline(StandardScaler(), estimator) if standardise else estimator

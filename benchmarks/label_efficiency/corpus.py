@@ -1,4 +1,4 @@
-"""Which recordings of a corpus are labelled, unlabelled, or for testing."""
+"""Divides a corpus into labelled, unlabelled and test recordings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Division:
 
 
 def divide(recordings: Sequence[Recording], test: int, labelled: int, first: Sequence[str], seed: int = 0) -> Division:
-    """Divide by speakers, at random, each class in proportion.
+    """Divide the recordings by speakers, at random, with equal proportions of each class.
 
     Args:
         recordings: all of them.

@@ -15,13 +15,13 @@ from benchmarks.label_efficiency.trials import Trial, TrialLog
 
 @dataclass(frozen=True)
 class View:
-    """How the labelled recordings were chosen, and how predictions are scored."""
+    """A choice of labelled recordings, and a score of predictions."""
 
     name: str
     subset: str
     metric: str
     test_recordings: tuple[int, ...] | None = None
-    """Score these recordings of the test set alone; None: all."""
+    """The test recordings that are scored; None means all."""
 
     def scored(self, features: FeatureSet) -> NDArray[np.bool_]:
         """Which test items are scored: (items,)."""
@@ -32,15 +32,15 @@ class View:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is compared."""
+    """The feature sets and views that are compared."""
 
     name: str
-    """File names of the results begin with it."""
+    """The start of the file names of the results."""
     title: str
     sets: tuple[FeatureSet, ...]
-    """The first is what the others are compared with: the hand-made features."""
+    """The feature sets; the first one, hand-made, is what the others are compared with."""
     views: tuple[View, ...]
-    """The first is the one to judge by."""
+    """The views; the first one decides."""
     standardise: bool
     """Whether classifiers see each feature with mean 0 and variance 1 over the labelled items."""
     method: str
@@ -59,7 +59,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Results:
-    """An experiment with its trials made."""
+    """An experiment with its results."""
 
     experiment: Experiment
     classifiers: tuple[str, ...]
@@ -78,7 +78,7 @@ class Results:
         return max(curves, key=lambda kind: float(curves[kind].mean[shares].mean()))
 
     def chance(self, view: View, features: FeatureSet) -> tuple[float, float, float]:
-        """Score of guessing, and where 95 % of guesses lie."""
+        """The score of guessing, and the range of 95 % of guesses."""
         return chance(self._truth(view, features), METRICS[view.metric])
 
     def _curve(self, view: View, kind: str, features: FeatureSet) -> Curve:

@@ -1,4 +1,4 @@
-"""Feature sets: what a classifier is trained and tested on."""
+"""Feature sets, on which classifiers are trained and tested."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Items:
     labels: NDArray[np.int8]
     """Class of each item, 0 and up: (items,)."""
     recordings: NDArray[np.int64]
-    """Recording that each item was cut from, 0 and up in stored order: (items,)."""
+    """The recording of each item, from 0 in stored order: (items,)."""
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.labels) == len(self.recordings) > 0:
@@ -45,7 +45,7 @@ class Items:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """One way to turn recordings into numbers, applied to all of them.
+    """One method to turn recordings into numbers, applied to all of them.
 
     Sets that are compared share the recordings to train with, and their order; a recording may be one item or several.
     """

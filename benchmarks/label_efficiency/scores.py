@@ -1,4 +1,4 @@
-"""Scores of predictions, and curves of them over the share of labels."""
+"""Scores of predictions, and their curves over the share of labels."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Curve:
 
 
 def spans(percents: Sequence[int], step: int) -> str:
-    """Percents as text, runs of neighbours as spans: `10-30, 34 %`."""
+    """Percents as text, with neighbours as ranges: `10-30, 34 %`."""
     runs: list[list[int]] = []
     for percent in percents:
         if runs and percent - runs[-1][-1] == step:

@@ -1,4 +1,4 @@
-"""Recordings of children, men and women, through the models: who is speaking, from few labels?"""
+"""Classifies recordings of children, men and women with few labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fits of an experiment: made one by one, stored as they come, gone on with after an interruption."""
+"""The fits of an experiment: computed one by one, stored at once, and resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TrialLog:
     """
 
     def __init__(self, path: Path, sets: Sequence[FeatureSet], standardise: bool) -> None:
-        """Open a log, or begin one."""
+        """Open or create a log."""
         self.path = path
         self._done: dict[Trial, Predictions] = {}
         made_with = f"{standardise} {sklearn.__version__}"
@@ -91,7 +91,7 @@ def run(
     standardise: bool,
     progress: Callable[[Sequence[Trial]], Iterable[Trial]] = iter,
 ) -> None:
-    """Make the trials that the log does not hold yet."""
+    """Compute the trials that are not in the log."""
     by_name = {features.name: features for features in sets}
     for trial in progress([trial for trial in trials if trial not in log]):
         features = by_name[trial.features]

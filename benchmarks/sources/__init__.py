@@ -1,1 +1,1 @@
-"""Ways to turn a recording into a vector, and the recordings: what the benchmarks of features share."""
+"""The recordings, and methods to turn them into vectors, that the feature benchmarks share."""

@@ -1,4 +1,4 @@
-"""The linear code: principal components of spectrograms, the yardstick of every autoencoder of its size."""
+"""The linear code: principal components of spectrograms, with which autoencoders of the same size are compared."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class LinearCode:
     mean: Floats
     """(bands x columns,)"""
     components: Floats
-    """(units, bands x columns), the strongest first."""
+    """Components (units, bands x columns), the strongest first."""
 
     @property
     def units(self) -> int:
-        """Numbers of a code."""
+        """The size of a code."""
         return len(self.components)
 
     @classmethod
@@ -50,7 +50,7 @@ class LinearCode:
         return cls(shape, pca.mean_.astype(np.float32), pca.components_.astype(np.float32))
 
     def of(self, units: int) -> LinearCode:
-        """The code of the strongest components alone."""
+        """The code with the strongest components only."""
         return LinearCode(self.shape, self.mean, self.components[:units])
 
     def describe(self, spectrograms: Floats) -> Floats:
@@ -77,7 +77,7 @@ class LinearCode:
 
 
 class Spectrograms:
-    """What a model is given of a recording at `running` level."""
+    """The spectrograms that a model gets at the level `running`."""
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
@@ -98,13 +98,13 @@ class Spectrograms:
         return np.concatenate(windower.push(samples, spectrograms))[:, None]
 
     def sampled(self, paths: Iterable[Path], most: int) -> Floats:
-        """Windows of many recordings, at most so many, evenly taken: (n, 1, bands, columns)."""
+        """Windows of many recordings, evenly spaced, up to a number: (n, 1, bands, columns)."""
         all_windows = np.concatenate([self(path) for path in paths])
         return all_windows[np.linspace(0, len(all_windows) - 1, min(most, len(all_windows))).astype(np.int64)]
 
 
 class LinearFunctionals:
-    """A linear code used as an autoencoder is: functionals of its numbers and of its reconstruction error by band."""
+    """A linear code, used like an autoencoder: functionals of its numbers and of its reconstruction error by band."""
 
     origin = ""
 

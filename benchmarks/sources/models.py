@@ -1,4 +1,4 @@
-"""Learned features: what a model folder makes of a recording."""
+"""Learned features of recordings, from model folders."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class MeanCode:
 
 
 def _origin(folder: ModelFolder) -> str:
-    """What a model was trained on, as its `model.json` tells."""
+    """The data of a model, as its `model.json` describes it."""
     config, trained = folder.config, folder.config.origin.get("trained_on", {})
     held_out = config.origin.get("held_out", {}).get("speakers", 0)
     told = f"{trained['utterances']} recordings of {trained['speakers']} speakers" if "speakers" in trained else "other data"
@@ -74,7 +74,7 @@ def _files(folder: ModelFolder) -> str:
 
 
 MODEL_SOURCES: dict[str, Callable[[str], Functionals | MeanCode]] = {"functionals": Functionals, "codes": MeanCode}
-"""What of a model is used, by name."""
+"""The features of a model, by name."""
 
 PUBLISHED = ("256_CAE.pt", "256_RAE.pt")
 
