@@ -292,7 +292,7 @@ def test_the_end_of_a_hub_is_raised_at_its_sources(extractor: Extractor, noise: 
             source.push(noise)
         with pytest.raises(StreamError, match="has ended"):
             hub.source(16000)
-        with pytest.raises(StreamError, match="entered once"):
+        with pytest.raises(StreamError, match="entered only once"):
             async with hub:
                 pass
 

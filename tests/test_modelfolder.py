@@ -117,7 +117,7 @@ def test_weights_in_another_file(broken: Path) -> None:
     network = onnx.load(broken / "encoder.onnx")
     onnx.save(network, broken / "outside.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
     put(broken, "encoder.onnx", (broken / "outside.onnx").read_bytes())
-    with pytest.raises(ModelFilesError, match="hold their own"):
+    with pytest.raises(ModelFilesError, match="must contain its own"):
         edgevoice.load(broken)
 
 

@@ -83,6 +83,20 @@ def test_reset_drops_what_waits(tiny: Extractor, noise: np.ndarray) -> None:
     assert parts([collected[other]]) == parts([tiny.stream().push(noise[:30_000])])
 
 
+def test_reset_drops_what_waits_in_a_group_that_was_left(tiny: Extractor, noise: np.ndarray) -> None:
+    left, group = tiny.group(), tiny.group()
+    stream, kept = tiny.stream(group=left), tiny.stream(group=left)
+    for one in (stream, kept):
+        one.push(noise[:30_000])
+        one.join(group)
+    stream.reset()
+    stream.push(noise[40_000:60_000])
+    assert parts([dict(group.collect())[stream]]) == parts([tiny.stream().push(noise[40_000:60_000])])
+    assert [(one, parts([features])) for one, features in left.collect()] == [
+        (kept, parts([tiny.stream().push(noise[:30_000])]))
+    ]
+
+
 def test_what_is_collected_stays(tiny: Extractor, noise: np.ndarray) -> None:
     group = tiny.group()
     stream = tiny.stream(group=group)

@@ -8,7 +8,7 @@ features = extractor.extract("speech.wav")
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as typing's, which costs more to import than all that stands here
+TYPE_CHECKING = False  # importing it from typing would cost more than this whole module
 if TYPE_CHECKING:
     from edgevoice.config import ModelConfig
     from edgevoice.errors import (

@@ -100,7 +100,7 @@ class Filled:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._workspace = pipeline.workspace()
-        self._waiting: list[Windows] = []  # what is in the workspace; without their samples
+        self._waiting: list[Windows] = []  # the windows in the workspace, without their samples
         self._count = 0
 
     def run(self, windows: Windows) -> Features:
@@ -146,7 +146,7 @@ class Concurrent:
     """
 
     def __init__(self, pipeline: Pipeline, workers: int) -> None:
-        from concurrent.futures import Future, ThreadPoolExecutor  # loaded here: a live program needs none
+        from concurrent.futures import Future, ThreadPoolExecutor  # loaded here: a live program does not need it
 
         self._pipeline, self._most = pipeline, _AHEAD * workers
         self._new_future: type[Future[Features]] = Future
@@ -166,7 +166,7 @@ class Concurrent:
         Raises:
             EdgeVoiceError: whatever computing the oldest ones raised.
         """
-        # The windower overwrites what it gave out.
+        # The windower overwrites the samples later.
         windows = replace(windows, samples=windows.samples.copy())
         self._pending.append(_Batch(windows, self._pool.submit(self._compute, windows)))
         ready = []

@@ -219,7 +219,7 @@ class Extractor:
         chosen = find_level(level, self.config.level)
         if chosen.needs_whole:
             raise ModelUseError(
-                f"level {chosen.name!r} needs the whole audio before its first window: a stream takes 'running', 'window' "
+                f"level {chosen.name!r} needs the whole audio before its first window: a stream accepts 'running', 'window' "
                 "or a fixed gain"
             )
         if group is None:

@@ -47,7 +47,7 @@ class FrontEnd:
 
     Zeros on both sides, a tapered FFT every `step` samples, power or magnitude, bands, natural logarithm above a floor,
     (x + offset) / divisor: every number is `model.json`'s. Up to the power of the FFT all is float64: the quietest bands
-    lie 200 dB below the loudest, which a float32 FFT cannot hold. With the settings of `cae-256`, and but for the floor,
+    lie 200 dB below the loudest, which a float32 FFT cannot hold. With the settings of `cae-256`, apart from the floor,
     the bands are those of librosa's `melspectrogram(y, sr=16000, n_fft=512, hop_length=64, n_mels=128)`.
 
     Immutable, so threads may share it; each brings its own scratch. A window has the same bits in any batch.

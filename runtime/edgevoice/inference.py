@@ -78,7 +78,7 @@ class Networks:
             check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": self._image})
         self.window = config.audio.window
         """Samples of a window."""
-        # Threads of ONNX Runtime's do not live on in a forked child, where a run would wait for them for ever.
+        # A forked child does not have the threads of ONNX Runtime, and a run would wait for them for ever.
         self._process = os.getpid() if threads > 1 else None
         if self._process:
             _with_threads.add(self)
@@ -90,7 +90,7 @@ class Networks:
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
         self._trying = threading.Lock()
-        if self._sizes:  # the first run finds kernels, which takes long; that of other sizes comes with their first batch
+        if self._sizes:  # the first run of a size searches for kernels, which takes long
             if self.on_device:
                 self.chain(1).run(np.zeros((1, self.window), np.float32), self._outputs)
             else:

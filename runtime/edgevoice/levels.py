@@ -82,7 +82,7 @@ class Level(ABC):
         Args:
             steps: statistics of the windows' steps, (n, steps) each.
             offset: what `follow` gave after the last step of each window, (n,).
-            gain: likewise.
+            gain: the gain at the same places, (n,).
         """
         return offset, gain
 

@@ -42,7 +42,7 @@ class ModelFolder:
         """
         folder = Path(path).absolute()  # another process, or this one later, may be in another folder
         if not is_file(folder / CONFIG_FILE):
-            raise ModelNotFoundError(f"{folder}: no model folder ({CONFIG_FILE} is not there)")
+            raise ModelNotFoundError(f"{folder}: not a model folder (it has no {CONFIG_FILE})")
         return cls(folder, ModelConfig.read(folder / CONFIG_FILE))
 
     def locate(self, name: str) -> Path:
@@ -67,7 +67,9 @@ class ModelFolder:
                 "`git lfs pull` where the repository keeps large files that way"
             )
         if external:
-            raise ModelFilesError(f"{path}: keeps weights in another file; a model folder's networks hold their own")
+            raise ModelFilesError(
+                f"{path}: stores weights in another file; a network in a model folder must contain its own"
+            )
         return path
 
     def read(self, name: str) -> bytes:

@@ -55,7 +55,7 @@ def open_session(
     settings.log_severity_level = _ERRORS_ONLY
     # Two spinning threads cost a sixth of a CPU for four runs a second, one waiting thread a hundredth.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The arena keeps the largest batch ever seen; without it nothing is lost at batch 1.
+    # The arena keeps memory for the largest batch so far; a batch of 1 is as fast without it.
     settings.enable_cpu_mem_arena = False
     if not optimised:
         settings.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -65,7 +65,7 @@ def open_session(
         settings.profile_file_prefix = str(trace)
     _set_options(settings, options or {})
     try:
-        # Without a fallback, ONNX Runtime raises what it would print otherwise, and go on with the CPU.
+        # Without a fallback, ONNX Runtime raises an error, instead of printing it and continuing on the CPU.
         session = runtime.InferenceSession(_openable(path), settings, providers=asked.execution, enable_fallback=0)
     except Exception as error:
         # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read: where
@@ -122,7 +122,7 @@ def load_onnxruntime(device: str = "cpu") -> Any:
             "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
         ) from error
     if fresh and hasattr(onnxruntime, "set_default_logger_severity"):
-        # What it says before a session has its own severity. An application that imported it has decided for itself.
+        # Messages before the first session have their own severity. An application that imported it has chosen one already.
         onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
     provider = find_device(device).provider
     if provider.preload and hasattr(onnxruntime, "preload_dlls"):

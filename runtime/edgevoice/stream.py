@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,7 +47,9 @@ class Stream:
         self._resampler = Resampler(self.rate, layout.rate)
         self._windower, self._analysis, self._layout = windower, analysis, layout
         self._taken = 0
-        self._over: str | None = None  # after what nothing more is taken
+        self._over: str | None = None  # the reason why nothing more is accepted
+        self.generation = 0
+        """How often the stream was reset."""
 
     @property
     def model_rate(self) -> int:
@@ -147,7 +149,7 @@ class Stream:
             ArgumentError: the stream is in no group, or the group is of another extractor.
         """
         if not isinstance(self._analysis, GroupAnalysis) or self._analysis.pipeline is not group.pipeline:
-            raise ArgumentError("group: expected one of the same extractor, for a stream that is in a group already")
+            raise ArgumentError("group: expected a group of the same extractor, for a stream that is already in a group")
         member = group.member()
         member.belong_to(self)
         self._analysis = member
@@ -159,6 +161,7 @@ class Stream:
         self._analysis.reset()
         self._taken = 0
         self._over = None
+        self.generation += 1
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
@@ -197,7 +200,7 @@ class StreamGroup:
         """The extractor that computes."""
         self._workspace = pipeline.workspace()
         self._filled = 0  # windows in it that wait
-        self._values: list[NDArray[np.float32]] = []  # of the windows before them
+        self._values: list[NDArray[np.float32]] = []  # of the windows computed before
         self._due: list[_Due] = []  # the windows of both
         self._busy = threading.Lock()
 
@@ -216,7 +219,7 @@ class StreamGroup:
             blocks: dict[Stream, list[Features]] = {}
             for due in self._due:
                 last = first + len(due.windows.index)
-                if due.stream is not None:
+                if due.wanted:
                     features = self.pipeline.features(values[first:last], due.windows)
                     blocks.setdefault(due.stream, []).append(features)
                 first = last
@@ -228,10 +231,10 @@ class StreamGroup:
         """Make the analysis of one more stream."""
         return GroupAnalysis(self)
 
-    def take(self, stream: Stream | None, windows: Windows) -> None:
+    def take(self, stream: Stream, windows: Windows) -> None:
         """Compute the spectrograms of a stream's windows, and everything else once enough windows wait."""
         with self._alone():
-            self._due.append(_Due(stream, replace(windows, samples=windows.samples[:0])))
+            self._due.append(_Due(stream, stream.generation, replace(windows, samples=windows.samples[:0])))
             first, count = 0, len(windows.index)
             while first < count:
                 last = min(count, first + self._workspace.size - self._filled)
@@ -242,20 +245,13 @@ class StreamGroup:
                 if self._filled == self._workspace.size:
                     self._compute()
 
-    def forget(self, stream: Stream | None) -> None:
-        """Drop the windows of a stream."""
-        with self._alone():
-            for due in self._due:
-                if due.stream is stream:
-                    due.stream = None
-
     def _compute(self) -> None:
         if not self._filled:
             return
         try:
             self._values.append(self._workspace.descriptors(self._filled))
         except BaseException:
-            # Without these values the others would be taken for those of other windows.
+            # Without these values, the other values would be assigned to the wrong windows.
             self._values.clear()
             self._due.clear()
             raise
@@ -278,7 +274,7 @@ class GroupAnalysis:
 
     def __init__(self, group: StreamGroup) -> None:
         self._group = group
-        self._stream: weakref.ref[Stream] | None = None  # the stream holds its analysis, not the other way round
+        self._stream: Callable[[], Stream | None] = _nobody  # weak: the stream holds its analysis, not the other way round
 
     @property
     def pipeline(self) -> Pipeline:
@@ -291,7 +287,9 @@ class GroupAnalysis:
 
     def run(self, windows: Windows) -> Features:
         """Return no features: `collect` returns them."""
-        self._group.take(self._owner(), windows)
+        stream = self._stream()
+        if stream is not None:
+            self._group.take(stream, windows)
         return self.finish()
 
     def finish(self) -> Features:
@@ -299,18 +297,24 @@ class GroupAnalysis:
         return self._group.pipeline.nothing()
 
     def reset(self) -> None:
-        """Drop the windows that wait."""
-        self._group.forget(self._owner())
+        """Do nothing: groups drop the windows of an earlier generation."""
 
-    def _owner(self) -> Stream | None:
-        return self._stream() if self._stream else None
+
+def _nobody() -> None:
+    return None
 
 
 @dataclass(slots=True)
 class _Due:
     """Windows whose frames were not returned yet."""
 
-    stream: Stream | None
-    """The stream; None where it was reset."""
+    stream: Stream
+    generation: int
+    """That of the stream when it completed the windows."""
     windows: Windows
     """The windows without their samples."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the stream was not reset since."""
+        return self.stream.generation == self.generation

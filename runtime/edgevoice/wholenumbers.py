@@ -46,7 +46,7 @@ def parse_whole(name: str, text: str, least: int, most: int | None = None, unit:
     try:
         return whole_number(name, value, least, most, unit)
     except ArgumentError:
-        return whole_number(name, text, least, most, unit)  # tells the text as it was given
+        return whole_number(name, text, least, most, unit)  # raises an error with the original text
 
 
 def _held(value: object) -> int | None:
@@ -55,7 +55,7 @@ def _held(value: object) -> int | None:
     if isinstance(value, SupportsIndex):
         try:
             return operator.index(value)
-        except TypeError:  # an array, which has the method whatever it holds
+        except TypeError:  # an array, which has the method for every dtype
             return None
     if not (isinstance(value, Number) and isinstance(value, SupportsInt)):
         return None

@@ -140,7 +140,7 @@ def test_lengths_that_are_promises(voice: Path, size: int) -> None:
 def test_a_recorder_that_broke_off(voice: Path) -> None:
     content = bytearray(voice.read_bytes())
     content[4:8] = content[40:44] = bytes(4)
-    with pytest.warns(EdgeVoiceWarning, match="says that there are no samples"):
+    with pytest.warns(EdgeVoiceWarning, match="states no samples"):
         open_source(_file(bytes(content))).close()
     np.testing.assert_array_equal(read(bytes(content)), read(voice))
 

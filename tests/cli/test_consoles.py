@@ -71,7 +71,7 @@ def test_a_closed_console_of_windows_ends_a_command() -> None:
 def test_names_that_differ_in_case_alone_have_no_tables_apart(tmp_path: Path) -> None:
     """They would be one file on a disk that does not tell them apart."""
     rows = [Row(name, str(tmp_path / name)) for name in ("A.wav", "a.flac")]
-    with pytest.raises(ArgumentError, match="would both have the table"):
+    with pytest.raises(ArgumentError, match="would both be written to"):
         Output(str(tmp_path / "out"), None, False).arrange(rows)
 
 

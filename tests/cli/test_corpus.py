@@ -1,4 +1,4 @@
-"""`edgevoice extract` of a corpus: indices, places, what is there already, what failed."""
+"""`edgevoice extract` of a corpus: indices, places, what already exists, what failed."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_folder_of_tables_refuses_what_is_not_below_the_root(run: Callable, co
         expected = 0 if options[0] == "--index" else 2
         assert outcome.code == expected or outcome.code == 1
         if expected:
-            assert "is not below the root, so its table has no place: name a folder above it by --root" in outcome.err
+            assert "is not below the root, so its table has no place: give a folder above it with --root" in outcome.err
             assert not Path("out").exists()
     assert run("extract", "../spk2/u1.wav", "-o", "out", "--root", "..").code == 0
     assert Path("out/spk2/u1.csv").is_file()
@@ -117,7 +117,7 @@ def test_two_files_never_share_a_table(run: Callable, corpus: Path) -> None:
     (corpus / "spk1" / "u1.flac").write_bytes((corpus / "spk1" / "u1.wav").read_bytes())
     outcome = run("extract", "corpus", "-o", "out")
     assert outcome.code == 2
-    assert "spk1/u1.flac and spk1/u1.wav would both have the table out/spk1/u1.csv" in outcome.err
+    assert "spk1/u1.flac and spk1/u1.wav would both be written to out/spk1/u1.csv" in outcome.err
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -126,7 +126,7 @@ def test_nothing_is_replaced_without_force(run: Callable, corpus: Path, name: st
     first = Path(f"t.{name}").read_bytes()
     outcome = run("extract", "corpus/spk2", "-o", f"t.{name}")
     assert outcome.code == 2
-    assert f"t.{name}: is there already; name another, or replace it by --force" in outcome.err
+    assert f"t.{name}: already exists; choose another name, or replace it with --force" in outcome.err
     assert Path(f"t.{name}").read_bytes() == first
     assert run("extract", "corpus/spk2", "-o", f"t.{name}", "--force").code == 0
     assert Path(f"t.{name}").read_bytes() != first
@@ -147,7 +147,7 @@ def test_a_table_that_appeared_meanwhile_is_not_replaced(
 
     monkeypatch.setattr(edgevoice.Extractor, "extract", slow)
     outcome = run("extract", "corpus/both.wav", "-o", "t.csv")
-    assert (outcome.code, "is there already" in outcome.err) == (1, True)
+    assert (outcome.code, "already exists" in outcome.err) == (1, True)
     assert Path("t.csv").read_text() == "somebody else's"
     assert sorted(path.name for path in Path().iterdir()) == ["corpus", "index.csv", "t.csv"]
 
@@ -252,7 +252,7 @@ def test_a_dataset_by_shards_and_what_is_removed_from_it(
     (corpus / "both.wav").unlink()
     outcome = run("extract", "corpus", *out)
     assert outcome.code == 0
-    assert "edgevoice: removed 3 parts that the index no longer has: part-" in outcome.err
+    assert "edgevoice: removed 3 parts whose rows are no longer in the index: part-" in outcome.err
     outcome = run("extract", "corpus", *out, "--hop", "0.1")
     assert (outcome.code, "another recipe (hop 0.25, not 0.1)" in outcome.err) == (2, True)
     (corpus / "spk1" / "u1.wav").write_text("broken")

@@ -102,7 +102,7 @@ def test_a_folder_in_one_table(run: Callable, folder: Path, tmp_path: Path, tiny
     outcome = run("extract", folder, "-o", out, "--jobs", jobs)
     assert outcome[:2] == (0, "")
     assert outcome.err.splitlines() == [
-        "edgevoice: 1 other file was not read: no audio by their suffix",
+        "edgevoice: 1 other file was not read: unknown suffix",
         "edgevoice: 3 files, 61 frames, 16.2 s of audio, 0 failures",
     ]
     files = [folder / "a.WAV", folder / "b.flac", folder / "sub" / "a.aiff"]

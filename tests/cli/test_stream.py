@@ -144,7 +144,7 @@ def test_limit(seconds: float | None, lengths: list[int]) -> None:
     [
         ((), "expected one source"),
         (("-", "--mic"), "expected one source"),
-        (("-",), "says no rate: give --rate"),
+        (("-",), "does not state its rate: give --rate"),
         (("-", "--rate", "16000", "--realtime"), "--realtime: a pipe has its own pace"),
         (("-", "--rate", "50"), "rate 50: expected a whole number of hertz from 100"),
         (("FILE", "--rate", "8000"), "rate 8000: FILE has 16000"),

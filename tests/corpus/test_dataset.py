@@ -168,7 +168,7 @@ def test_another_recipe_is_refused(tiny: edgevoice.Extractor, corpus: Path, tmp_
         make(tiny, out, corpus, static=False)
     (tmp_path / "other.parquet").mkdir()
     (tmp_path / "other.parquet" / "mine.parquet").touch()
-    with pytest.raises(edgevoice.ArgumentError, match=r"holds mine\.parquet, which is no part"):
+    with pytest.raises(edgevoice.ArgumentError, match=r"holds mine\.parquet, which is not part"):
         make(tiny, tmp_path / "other.parquet", corpus)
 
 
@@ -333,7 +333,7 @@ def test_ctrl_c_says_how_it_goes_on(start: Callable[..., subprocess.Popen[bytes]
     process.send_signal(signal.SIGINT)
     code, told = ended(process)
     assert code == 130, told
-    assert "the same command goes on" in told
+    assert "run the same command" in told
     assert all(name.startswith("part-") for name in names(out))
 
 

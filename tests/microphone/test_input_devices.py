@@ -44,7 +44,7 @@ def test_an_exact_name_wins_then_the_default_devices_system(fake: FakeSoundDevic
     fake.add("Line in", host=1)
     assert find_input("headset").index == 1
     assert find_input("line").index == 3
-    with pytest.raises(MicrophoneNotFoundError, match=r"fits 1 \(Headset, ALSA\), 2 \(Headset two, ALSA\)"):
+    with pytest.raises(MicrophoneNotFoundError, match=r"names: 1 \(Headset, ALSA\), 2 \(Headset two, ALSA\)"):
         find_input("heads")
 
 

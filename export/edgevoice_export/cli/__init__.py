@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": "train a network on a folder of audio",
-    "retrain": "train a model anew, by all the runs that led to it",
+    "retrain": "train a model again, with all the runs that led to it",
     "export": "convert a checkpoint to a model folder",
     "verify": "compare PyTorch and ONNX Runtime",
     "drift": "tell how far features move from one model to another",

@@ -126,7 +126,7 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
         help="a recording to compare on (default: a synthetic voice, the same everywhere)",
     )
     parser.add_argument(
-        "--windows", type=positive, default=64, help=f"at most so many windows, {_FEWEST} or more (default: 64)"
+        "--windows", type=positive, default=64, help=f"largest number of windows, {_FEWEST} or more (default: 64)"
     )
 
 

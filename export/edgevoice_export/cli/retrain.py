@@ -57,11 +57,11 @@ def run(options: argparse.Namespace) -> int:
         if options.dry_run:
             show(command)
         elif (out / CONFIG_FILE).is_file():
-            tell(f"{out} is there already")
+            tell(f"{out} already exists")
         else:
             tell(f"runs {command}")
             if code := _do(step, begun_with, options, out, described):
-                tell("the same retrain goes on from there")
+                tell("run the same command again to continue")
                 return code
         begun_with = out
     return 0
@@ -71,7 +71,7 @@ def _given_weights(path: Path | None, step: Run) -> Path:
     """The file with the weights that a run begins with, after a check of its digest."""
     if path is None:
         raise ArgumentError(
-            f"{step.model} begins with {step.weights}, which was trained elsewhere: say where it is (--weights)"
+            f"{step.model} begins with {step.weights}, which was trained elsewhere: give that file with --weights"
         )
     found = read_weights(path).lineage[0].weights or ""
     if found.partition(" ")[2] != str(step.weights).partition(" ")[2]:
@@ -90,7 +90,7 @@ def _do(step: Run, begun_with: Path | None, options: argparse.Namespace, out: Pa
     checkpoints = out.with_name(f"{out.name}.training")
     resume = (checkpoints / CHECKPOINT).is_file()
     if resume:
-        tell(f"goes on from {checkpoints}")
+        tell(f"continues from {checkpoints}")
     asked = argparse.Namespace(**{**vars(options), "pad": options.pad or step.pad, "keep": True})
     initial = read_weights(begun_with) if begun_with else None
     return train_model(step.settings, initial, asked, out, described, checkpoints, resume=resume)

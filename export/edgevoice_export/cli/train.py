@@ -52,7 +52,7 @@ _HELP = {
     "fixed_norms": "share of the steps, the last ones, in which batch norms keep the statistics that they have",
     "validation": "share of the speakers to validate on",
     "validation_windows": "windows to validate on, at most, at each level",
-    "patience": "end after so many validations without a lower loss; 0: never",
+    "patience": "end after N validations without a lower loss; 0: never",
     "seed": "of initial weights, split, windows",
 }
 
@@ -93,7 +93,7 @@ def add(commands: Commands) -> None:
     )
     group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
     group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint, as wide or wider")
-    group.add_argument("--keep", action="store_true", help="export even where --init was better than what came of it")
+    group.add_argument("--keep", action="store_true", help="export the model even if it is not better than --init")
     group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
     group.add_argument("--resume", action="store_true", help="go on from the last checkpoint, to the same result")
     add_machine_options(parser)
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
     checkpoints = options.checkpoints or options.out.with_name(f"{options.out.name}.training")
     check_place(options.out)
     if not options.resume and (checkpoints / CHECKPOINT).exists():
-        raise ArgumentError(f"{checkpoints}: holds a run already; go on with it (--resume), or remove it")
+        raise ArgumentError(f"{checkpoints}: already contains a run; resume it with --resume, or remove it")
     return train_model(settings, initial, options, options.out, described, checkpoints, resume=options.resume)
 
 
@@ -156,7 +156,7 @@ def train_model(
             stopped=lambda: bool(stopping),
         )
     if not done:
-        tell(f"stopped; the same command with --resume goes on from {checkpoints}")
+        tell(f"stopped; run the same command with --resume to continue from {checkpoints}")
         return 128 + stopping[0]
     tell(f"the weights are in {checkpoints / BEST}")
     history = Checkpoint.read(checkpoints / BEST).history
@@ -181,7 +181,7 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
         if initial.arch != arch or initial.units < units:
             raise ArgumentError(f"{options.init}: is {initial.arch} of {initial.units} units, not {arch} of {units}")
     if arch is None or units is None:
-        raise ArgumentError("which network? --arch and --units are needed, or --init")
+        raise ArgumentError("no network was chosen: give --arch and --units, or --init")
     chosen = {name: getattr(options, name) for name in _HELP}
     # The name alone: where a model is kept on one computer has no meaning on another.
     init = Path(options.init).resolve().name if options.init else None

@@ -61,8 +61,8 @@ def narrowed(architecture: Architecture, weights: dict[str, Tensor], units: int,
     sizes, axes = torch.linalg.eigh(power)
     root = sizes.clamp(min=_LEAST * sizes[-1]).sqrt()
     left, strength, right = torch.linalg.svd(columns @ (axes * root), full_matrices=False)
-    # Each new number gets a mean square of 1, but for directions that the decoder hardly takes in: those stay small, since
-    # to enlarge what is nearly nothing takes huge weights.
+    # Each new number gets a mean square of 1, except directions that the decoder hardly uses: those stay small, since
+    # enlarging a very small number takes huge weights.
     share = (strength[:units] / (_FAINT * strength[0])).clamp(max=1)
     kept = share[:, None] * right[:units] @ (axes / root).T  # (units, wide): the new bottleneck is kept @ z
 
@@ -73,7 +73,7 @@ def narrowed(architecture: Architecture, weights: dict[str, Tensor], units: int,
     ridge = _RIDGE * normal.diagonal().mean() * torch.eye(len(normal), dtype=normal.dtype)
     fit = torch.linalg.solve(normal + ridge, known.T @ target)
     matrix, constant = fit[:-1].T, fit[-1]
-    # An activation that bends would bend the new numbers elsewhere: they are moved to where it is straight.
+    # The activation would bend the new numbers at another place: they are moved to where it is straight.
     straight = bool((before < 0).any()) and torch.allclose(before, after)
     shift = torch.zeros(units, dtype=before.dtype) if straight else (-target.amin(dim=0)).clamp(min=0) + target.std(dim=0)
     new = dict(weights)

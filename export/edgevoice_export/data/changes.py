@@ -3,7 +3,7 @@
 An autoencoder that has only seen full-band speech rebuilds speech into a band that a telephone has emptied, so that its
 errors there describe the line and not the voice. A network that has been trained on such windows leaves the band empty.
 This is data augmentation, as denoising autoencoders have it (P. Vincent et al., "Extracting and composing robust features
-with denoising autoencoders", ICML 2008), but for one thing: the network is to rebuild the window as it was changed, since
+with denoising autoencoders", ICML 2008), with one difference: the network must rebuild the changed window, because
 a frame's errors compare the reconstruction with what was heard.
 
 Each change costs 0.3 to 0.5 ms per window, as much as its spectrogram; MP3, which encodes and decodes, costs 8 ms.
@@ -43,7 +43,7 @@ def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:
     Args:
         window: float32 or float64.
         rate: in hertz.
-        peak: what the level takes for full scale; the noise goes by it, so that silence gets noise too.
+        peak: the full scale of the level, to which the noise is relative, so that silence gets noise too.
         change: decides all.
 
     Returns:
@@ -58,7 +58,7 @@ def band_limited(window: Samples, rate: int, random: np.random.Generator) -> Sam
     high = np.exp(random.uniform(np.log(1500), np.log(7500)))
     order = random.integers(4, 13)
     response = 1 / np.sqrt(1 + (frequencies / high) ** (2 * order))
-    # Most narrow lines also change the sampling rate: nothing at all is left some way above the edge.
+    # Most narrow lines also change the sampling rate, which removes everything some way above the edge.
     response[frequencies > high * random.uniform(1.05, 1.5)] = 0
     if random.random() < 0.5:
         low = np.exp(random.uniform(np.log(50), np.log(500)))

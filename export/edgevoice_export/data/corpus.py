@@ -119,7 +119,7 @@ def read_corpus(
         with whole_folder(home, replace=False) as draft:
             _write_samples(draft, folder, speakers, rate, shortest, progress)
     if not (home / "index.json").is_file():
-        raise OutputError(f"{home}: is there already, and holds no decoded samples; remove it, or name another cache")
+        raise OutputError(f"{home}: already exists, and contains no decoded samples; remove it, or choose another cache")
     index = json.loads((home / "index.json").read_text(encoding="utf-8"))
     if not index["files"]:
         raise AudioFormatError(f"{folder}: none of {len(speakers)} files can be used, the first: {index['skipped'][0]}")
@@ -193,7 +193,7 @@ def _read_table(table: Path, folder: Path) -> tuple[dict[str, str], dict[str, st
             for row in rows:
                 name, speaker = _inside(folder, row["file"]), row["speaker"]
                 if name is None:
-                    raise ArgumentError(f"{table}, line {rows.line_num}: {row['file']!r} is no file inside {folder}")
+                    raise ArgumentError(f"{table}, line {rows.line_num}: {row['file']!r} is not a file inside {folder}")
                 if not speaker:
                     raise ArgumentError(f"{table}, line {rows.line_num}: {name} has no speaker")
                 if speakers.setdefault(name, speaker) != speaker:

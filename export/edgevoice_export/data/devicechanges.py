@@ -76,7 +76,7 @@ class Band(DeviceChange):
         response = torch.rsqrt(1 + (frequencies / self.high) ** (2 * self.order))
         response = torch.where(frequencies > self.high * self.cut, 0.0, response)
         high_pass = torch.rsqrt(1 + (self.low / frequencies.clamp(min=1.0)) ** (2 * self.steep))
-        # In float64: what float32 leaves in an emptied band would be heard there.
+        # In float64: the rounding of float32 would be audible in an empty band.
         spectrum = torch.fft.rfft(windows.double(), 2 * samples) * (response * high_pass)
         changed: Tensor = torch.fft.irfft(spectrum)[:, :samples].float() * 10 ** (self.louder / 20)
         return changed

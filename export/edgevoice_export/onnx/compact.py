@@ -93,9 +93,9 @@ def compact_model(
     """
     config = source.config
     if "compact" in config.origin:
-        raise ArgumentError(f"{source.path}: its weights have 8 bits already")
+        raise ArgumentError(f"{source.path}: its weights already have 8 bits")
     if out.resolve() == source.path.resolve():
-        raise ArgumentError(f"{out}: is the model itself; the new folder needs a place of its own")
+        raise ArgumentError(f"{out}: is the model itself; choose another folder for the new one")
     graphs = {file: onnx.load_from_string(source.read(file)) for file in NETWORKS}
     changed = {file: compact_graph(graph) for file, graph in graphs.items()}
     if not any(changed.values()):

@@ -17,7 +17,7 @@ from edgevoice_export.onnx.lstm import use_onnx_lstm
 from edgevoice_export.onnx.opset import OPSET
 from edgevoice_export.onnx.rewrites import rewrite
 
-_EXAMPLES = 2  # torch.export takes a size of 1 for a constant
+_EXAMPLES = 2  # torch.export treats a size of 1 as a constant
 
 
 class DecoderWithError(nn.Module):

@@ -78,7 +78,7 @@ def add_front_end(graph: Graph, preprocessing: Preprocessing, transform: Transfo
 def _stft(graph: Graph, samples: str, taper: NDArray[np.float64], step: int) -> str:
     """Power float32 (n, columns, bins) of samples (n, samples, 1)."""
     double = graph.add("Cast", samples, to=TensorProto.DOUBLE)
-    # frame_length must have no dimension: with one, ONNX Runtime takes it for an optional input that is not there.
+    # frame_length must have no dimension: with one, ONNX Runtime treats it as a missing optional input.
     spectrum = graph.add("STFT", double, np.int64(step), taper, np.int64(len(taper)), onesided=1)
     power = graph.add("ReduceSumSquare", spectrum, np.array([3]), keepdims=0)
     return graph.add("Cast", power, to=TensorProto.FLOAT)

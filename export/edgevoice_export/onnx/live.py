@@ -121,7 +121,7 @@ def _stream_graph(config: ModelConfig, transform: Transform, ir_version: int) ->
     if past:
         heard = graph.add("Concat", columns(graph, "state", 0, past), heard, axis=1)
         marks = graph.add("Concat", columns(graph, "state", past, at), marks, axis=1)
-    # Where a window's hops are counted no further than they are needed, a source may go on for ever.
+    # Hops are counted only as far as a window needs them, so that a source may go on for ever.
     count = graph.add("Min", graph.add("Add", count, np.float32(1)), np.float32(window // hop))
     full = graph.add("Equal", count, np.float32(window // hop))
     whole = graph.add("ReduceMin", marks, LAST, keepdims=1)

@@ -41,7 +41,7 @@ TOLERANCE = 1e-4
 """With the statistics of a single window, a batch norm magnifies the rounding of float32."""
 
 _FILE = re.compile(r"(?:^|/)replearning/(\d+_[A-Z]+\.pt)$")
-_FLOOR = 1e-30  # DisVoice takes the logarithm of whatever the spectrogram holds
+_FLOOR = 1e-30  # DisVoice takes the logarithm without a floor
 
 _NOTES = """## Notes
 

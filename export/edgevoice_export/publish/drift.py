@@ -80,7 +80,9 @@ def measure_drift(before: Extractor, after: Extractor, files: Iterable[Path]) ->
     """
     sizes = [(each.layout.bottleneck, each.layout.error) for each in (before, after)]
     if sizes[0] != sizes[1]:
-        raise ArgumentError(f"{before.config.name} has {sizes[0]} numbers, {after.config.name} {sizes[1]}: they cannot move")
+        raise ArgumentError(
+            f"{before.config.name} has {sizes[0]} numbers, {after.config.name} {sizes[1]}: they cannot be compared"
+        )
     pairs = []
     for file in files:
         try:

@@ -163,7 +163,7 @@ def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, un
     rows: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
     for recording in np.unique(draw.recordings).tolist():
         (places,) = np.nonzero(draw.recordings == recording)
-        images = windows.spectrograms(draw[slice(places[0], places[-1] + 1)])  # a grid goes from recording to recording
+        images = windows.spectrograms(draw[slice(places[0], places[-1] + 1)])  # the recordings are in order
         for graphs, found in zip((before, after), rows, strict=True):
             code = graphs.encode(images)
             found.append(np.concatenate([code, graphs.error(code, images)], axis=1))

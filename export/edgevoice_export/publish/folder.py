@@ -17,7 +17,7 @@ from edgevoice.modelfolder import CONFIG_FILE, ModelFolder
 def check_place(out: Path) -> None:
     """Raise OutputError where something other than a model folder would be overwritten."""
     if out.exists() and not (out / CONFIG_FILE).is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise OutputError(f"{out}: is there already, and is no model folder; name another place, or remove it")
+        raise OutputError(f"{out}: already exists, and is not a model folder; choose another place, or remove it")
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -44,5 +44,5 @@ def write_folder(out: Path, config: ModelConfig, files: Mapping[str, bytes]) -> 
         (draft / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
         folder = ModelFolder.open(draft)
         folder.verify()
-        Networks(folder, whole_batches=True)  # loaded as a user loads it
+        Networks(folder, whole_batches=True)  # loaded as users load it
     return ModelFolder.open(out)

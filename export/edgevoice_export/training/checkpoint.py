@@ -65,7 +65,7 @@ class Checkpoint:
         with whole_file(path) as file:
             torch.save(content, file)
             file.flush()
-            os.fsync(file.fileno())  # hours of work, which a power cut is not to take
+            os.fsync(file.fileno())  # hours of work, which a power failure must not destroy
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
@@ -83,7 +83,7 @@ class Checkpoint:
             return cls(**content)
         except (KeyError, TypeError, ModelConfigError) as error:
             raise ModelConfigError(
-                f"{path}: not a checkpoint of this version of edgevoice-export; use the version that wrote it, or train anew"
+                f"{path}: not a checkpoint of this version of edgevoice-export: use the one that wrote it, or train again"
             ) from error
 
 

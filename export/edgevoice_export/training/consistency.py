@@ -58,7 +58,7 @@ def code_distance(bottleneck: Tensor, pairs: Pairs) -> Tensor:
     if not len(pairs):
         return bottleneck.new_zeros(())
     squared = (bottleneck[pairs[:, 0]] - bottleneck[pairs[:, 1]]).square()
-    # The variance takes part in the gradient: a smaller code is no closer.
+    # The variance is part of the gradient, so that a smaller code is not closer.
     variance = bottleneck.var(dim=0, correction=0)
     relative = squared / (variance + _STILL * variance.mean())
     return (relative.mean(dim=1) + _STILL).sqrt().mean()

@@ -44,7 +44,7 @@ class Contrast(nn.Module):
             bottleneck: codes of a batch, (n, units).
             pairs: rows of the two windows of each pair, int64 (pairs, 2).
         """
-        # The variance takes part in the gradient: a smaller code is no closer.
+        # The variance is part of the gradient, so that a smaller code is not closer.
         variance, mean = torch.var_mean(bottleneck, dim=0, correction=0)
         standardised = (bottleneck - mean) / (variance + _STILL * variance.mean()).sqrt()
         projected = functional.normalize(self.projection(standardised), dim=1)

@@ -49,7 +49,7 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
         OutputError: they cannot be written.
     """
     table = io.StringIO(newline="")
-    rows = csv.DictWriter(table, list(history[-1].row()), restval="")  # epoch 0 has fewer figures
+    rows = csv.DictWriter(table, list(history[-1].row()), restval="")  # epoch 0 has fewer values
     rows.writeheader()
     rows.writerows(epoch.row() for epoch in history)
     with whole_file(folder / "history.csv") as file:

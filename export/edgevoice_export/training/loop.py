@@ -100,9 +100,9 @@ def train(
     held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
-    torch.backends.cudnn.benchmark = device == "cuda"  # all batches have one size: a search at the first one pays
+    torch.backends.cudnn.benchmark = device == "cuda"  # one search, since all batches have one size
     network = _new_network(settings, None if resume else initial, training)
-    # Channels last is twice as fast on CPUs with AVX-512, and what tensor cores want.
+    # Channels last is twice as fast on CPUs with AVX-512, and is the layout of tensor cores.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = _steps(network, settings, training, heard)
 
@@ -134,7 +134,7 @@ def train(
         epoch_ends = step % settings.epoch_steps == 0
 
         if epoch_ends:
-            means = steps.means()  # once all steps are done: what is validated are the weights after them
+            means = steps.means()  # after all steps: these weights are validated
             scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
             seconds = spent + time.monotonic() - began
             terms = (means.get("distance"), seconds, means.get("contrast"))
@@ -192,7 +192,7 @@ def _resumable(path: Path, settings: Settings, corpus: Corpus) -> Checkpoint:
         raise ArgumentError(f"{path}: there is no run to resume")
     begun = Checkpoint.read(path)
     if not begun.unfinished:
-        raise ArgumentError(f"{path}: holds the best weights of a run, not all that it takes to go on")
+        raise ArgumentError(f"{path}: contains the best weights of a run, but not the state that is needed to resume it")
     before, after = dataclasses.asdict(begun.settings), dataclasses.asdict(settings)
     changed = [f"{key} {before[key]} (now {value})" for key, value in after.items() if before[key] != value]
     if changed:

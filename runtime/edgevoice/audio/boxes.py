@@ -31,7 +31,7 @@ def check_boxes(view: View, name: str) -> None:
     elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot"):
         walk = _mp4
     if walk is not None and any(end > view.size for end in walk(reader)):
-        raise AudioFormatError(f"{name}: is cut short: its last part is not whole")
+        raise AudioFormatError(f"{name}: is cut short: its last part is incomplete")
 
 
 def _mp4(reader: Ahead) -> Iterator[int]:

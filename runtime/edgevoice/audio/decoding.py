@@ -56,7 +56,7 @@ class DecodedSource(AudioSource):
         self._view, self.name, self._closed = view, name, False
         check_boxes(view, name)
         decoding = self._decode()
-        # Rate and channels are certain only in what comes out: of AAC, the header says half the rate or fewer channels.
+        # Only decoded audio has the true rate and channels: AAC headers can state half the rate, or fewer channels.
         first = next(decoding, None)
         if first is None:
             raise AudioFormatError(f"{name}: has no samples")

@@ -64,7 +64,7 @@ def open_source(
 def _opened(audio: AudioInput, start: float | None, end: float | None) -> AudioSource:
     if isinstance(audio, AudioSource):
         if start is not None or end is not None:
-            raise ArgumentError(f"start and end: {audio.name} is open already; give them where it is opened")
+            raise ArgumentError(f"start and end: {audio.name} is already open; give start and end where it is opened")
         return _Lent(audio)
     if isinstance(audio, tuple):
         if len(audio) != 2:
@@ -93,14 +93,14 @@ def _check_channel(source: AudioSource, channel: int | None, given: bool) -> Non
 def _open_path(path: str | os.PathLike[str]) -> IO[bytes]:
     name = os.fspath(path)
     if not name:
-        raise AudioFileNotFoundError("'': no such file")  # Path takes it for the current folder
+        raise AudioFileNotFoundError("'': no such file")  # Path would treat it as the current folder
     if is_folder(Path(path)):
         raise AudioFormatError(f"{name}: is a folder, expected an audio file")
     try:
         file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - a name that Path refuses is an OSError or ValueError here
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         if not isinstance(error, ValueError) and os.path.islink(path):  # noqa: PTH114
-            raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(path)}, which is not there") from error  # noqa: PTH115
+            raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(path)}, which does not exist") from error  # noqa: PTH115
         raise AudioFileNotFoundError(f"{name}: no such file") from error
     except PermissionError as error:
         raise AudioFormatError(f"{name}: cannot be read (permission denied)") from error
@@ -170,7 +170,7 @@ def _decoded(view: View, name: str, start: float | None, end: float | None) -> A
             raise
         if not can_decode():
             raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
-        return DecodedSource(view, name, start, end)  # a container that is known, around something that is not
+        return DecodedSource(view, name, start, end)  # a known container with unknown content
 
 
 class _Lent(AudioSource):

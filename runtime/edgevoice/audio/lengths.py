@@ -26,7 +26,7 @@ def checked_length(view: View, kind: str, name: str) -> View | None:
         EdgeVoiceWarning: the header says that there are no samples, and there are.
 
     Raises:
-        AudioFormatError: the header promises more than there is.
+        AudioFormatError: the header states more than there is.
     """
     check = {"wav": _wav, "w64": _w64, "aiff": _aiff, "au": _au, "caf": _caf, "nist": _nist, "voc": _voc}.get(kind)
     return None if check is None else check(view, name)
@@ -49,7 +49,7 @@ def _wav(view: View, name: str) -> View | None:
                 return view.patched(long_at, struct.pack("<Q", there))
             if _is_placeholder(size, block):
                 if there > size:
-                    raise AudioFormatError(f"{name}: has {there} bytes of samples, more than a WAV header can tell")
+                    raise AudioFormatError(f"{name}: has {there} bytes of samples, more than a WAV header can state")
                 return view
             if size == 0 and there and not _are_chunks(view, at, order):
                 _warn(name)
@@ -215,11 +215,11 @@ def _is_placeholder(size: int, block: int = 1) -> bool:
 def _compare(view: View, name: str, promised: int, there: int) -> View:
     if promised > max(0, there):
         raise AudioFormatError(
-            f"{name}: is cut short: it has {max(0, there)} bytes of samples, fewer than the {promised} that its header says"
+            f"{name}: is cut short: it has {max(0, there)} bytes of samples, fewer than the {promised} in its header"
         )
     return view
 
 
 def _warn(name: str) -> None:
-    told = f"{name}: its header says that there are no samples, as that of a recording that broke off: read to the end"
+    told = f"{name}: its header states no samples, like that of an interrupted recording: read to the end"
     warnings.warn(told, EdgeVoiceWarning, stacklevel=2)

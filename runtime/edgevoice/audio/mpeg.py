@@ -120,10 +120,10 @@ def _part(view: View, recording: _Recording, name: str) -> Part:
         frames + 1 < promised or (frames + 1 == promised and recording.size is not None and recording.size > size)
     ):
         # Some encoders count the frame of the tag itself: one that is missing is decided by the number of bytes.
-        raise AudioFormatError(f"{name}: is cut short: it has {frames} frames of the {promised} that its header promises")
+        raise AudioFormatError(f"{name}: is cut short: it has {frames} frames of the {promised} that its header states")
     pieces: list[Piece] = [(begin, end) for begin, end in recording.ranges]
     if recording.trusted:
-        # libmpg123 believes what the tag says, and complains on standard error where it does not fit.
+        # libmpg123 relies on the tag, and prints an error where it is wrong.
         begin, end = recording.ranges[0]
         corrected: list[Piece] = []
         for place, number in zip(recording.places, (frames, size), strict=True):
@@ -138,7 +138,7 @@ def _part(view: View, recording: _Recording, name: str) -> Part:
         begin, end = recording.ranges[0]
         pieces[0] = (begin + recording.header.size, end)
         size -= recording.header.size
-    # libmpg123 cuts what it takes for the decoder's delay, wherever a tag tells the frames: it gets a silent frame for that.
+    # Where a tag states the frames, libmpg123 removes the decoder's delay: a silent frame is added for that.
     silent = _silent(recording.first)
     pieces[:0] = [_counted(recording.first, frames + 1, size + len(silent)), silent]
     return Part(view.spliced(pieces), samples, recording.header.samples - _DELAY)

@@ -19,7 +19,7 @@ from edgevoice.audio.source import BLOCK, AudioSource, cut
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, StreamError
 
-# libsndfile repairs the length of a file that is shorter than its header says, and tells so only in its log.
+# libsndfile repairs the length of a file that is shorter than its header says, and reports that only in its log.
 _REPAIRED = re.compile(r"^\s*(.*?)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 _HARMLESS = ("Bytes/sec", "Block Align", "RIFF", "RIFX", "RF64", "riff", "FORM", "Riff size")
 """Corrections in libsndfile's log that do not concern the number of samples: rates, and sizes of outer chunks."""
@@ -43,7 +43,7 @@ def sound_parts(view: View, kind: str, name: str) -> Sequence[Part]:
     """
     head = view.part(0, 2)
     if kind == "mpeg" or (not kind and len(head) == 2 and head[0] == 0xFF and head[1] >= 0xE0):
-        return mpeg_parts(view, name)  # libsndfile takes all that begins so for MP3, and finds frames in any bytes
+        return mpeg_parts(view, name)  # libsndfile treats all such files as MP3, and finds frames in any bytes
     if kind == "ogg":
         return ogg_parts(view, name)
     if kind == "flac":
@@ -109,7 +109,7 @@ class SoundFileSource(AudioSource):
             raise (UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError)(told) from error
         if not part.compared and _is_repaired(sound.extra_info):
             sound.close()
-            raise AudioFormatError(f"{self.name}: is cut short: it has fewer samples than its header says")
+            raise AudioFormatError(f"{self.name}: is cut short: it has fewer samples than its header states")
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False
         sound.view = view
@@ -138,7 +138,7 @@ class SoundFileSource(AudioSource):
         """All blocks of one recording. Where seeking is not exact, decoding begins at the start of the recording."""
         import soundfile
 
-        # The one that was opened to see rate and length serves the first reading.
+        # The first reading uses the handle that was opened to read rate and length.
         sound = self._sound if part is self._parts[0] and self._sound is not None else self._open(part)
         self._sound = None if sound is self._sound else self._sound
         at = 0
@@ -149,7 +149,7 @@ class SoundFileSource(AudioSource):
                 if skipped and length is not None and (sound.subtype.startswith(_EXACT) or sound.format == "FLAC"):
                     sound.seek(skipped)
                     at = skipped
-                    yield np.broadcast_to(np.float32(0), (skipped, self.channels))  # takes no memory, and no one looks at it
+                    yield np.broadcast_to(np.float32(0), (skipped, self.channels))  # takes no memory, and is not used
                 while length is None or at < length:
                     # A short segment is read only up to its end.
                     wanted = BLOCK if self._last is None else max(1, min(BLOCK, self._last - before - at))
@@ -166,9 +166,7 @@ class SoundFileSource(AudioSource):
                 ) from error
         sound.view.check(f"{self.name}: cannot be read after {before + at} samples")
         if length is not None and at < length:
-            raise AudioFormatError(
-                f"{self.name}: is cut short: {before + at} samples could be read of the {before + length} promised"
-            )
+            raise AudioFormatError(f"{self.name}: is cut short: {before + at} of {before + length} samples could be read")
 
     def close(self) -> None:
         """Close libsndfile's handle. The file stays open: its owner closes it."""
@@ -200,5 +198,5 @@ def _words(error: Exception) -> str:
     """The message of libsndfile, to be put in brackets."""
     words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
     if not words or "SF_INFO" in words or "internal" in words.lower():
-        return "damaged"  # it names a mistake of a program where a header makes no sense
+        return "damaged"  # libsndfile reports an internal error where a header makes no sense
     return f"{words[0].lower()}{words[1:]}"

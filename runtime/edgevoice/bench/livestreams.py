@@ -137,12 +137,12 @@ def _work(
             if place == len(streams):
                 turn, place = turn + 1, 0
             if time.perf_counter() - now > LATENESS / 4:
-                break  # frames must not wait for ever later chunks
+                break  # frames must not wait for more and more chunks
         for stream, _ in group.collect():
             if arrival[stream] >= begin + _SETTLE:
                 late.append(time.perf_counter() - arrival[stream])
         if now >= end:
-            # A thread that has fallen behind ends with chunks that it never saw.
+            # A thread that is too slow ends before it has seen all chunks.
             late.extend([now - due] * (len(streams) if now - due > LATENESS else 0))
             return
         time.sleep(max(0.0, min(max(due, now + _GATHER), end) - time.perf_counter()))

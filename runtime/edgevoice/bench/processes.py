@@ -20,7 +20,7 @@ sys.stdout.write("frame\\n")
 sys.stdout.flush()
 """
 
-# Memory is asked for in runs of their own: asking takes time.
+# Memory is measured in separate runs, because measuring takes time.
 _RESIDENT = """
 from edgevoice.bench.machine import resident
 print(resident() or 0)

@@ -14,7 +14,7 @@ COMMANDS = {
     "devices": "list the input devices",
     "bench": "measure latency, throughput and memory on this machine",
     "plot": "draw a recording and its features, or compare several",
-    "map": "draw a table: every row a point, near those that are alike",
+    "map": "draw the rows of a table as points: similar rows are near each other",
 }
 """Every subcommand, each the module of its name, and what it does."""
 

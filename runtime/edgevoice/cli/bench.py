@@ -19,8 +19,8 @@ examples:
   edgevoice bench --model cae-256 --threads 2 --json now.json --plot now.png
   edgevoice bench --compare before.json
 
-Checks the numbers before it times anything. Every round runs each stage once; ratios are of medians of the same run, so
-they can be compared between machines. Let nothing else run meanwhile.
+The numbers are compared with a reference before anything is timed. Every round runs each stage once. Ratios are those of
+medians of the same run, so they can be compared between machines. Run no other program meanwhile.
 """
 
 
@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
     add_model_options(parser)
     group = parser.add_argument_group("measurement")
     group.add_argument(
-        "--rounds", type=positive, default=1000, metavar="N", help="times taken of each stage (default: 1000)"
+        "--rounds", type=positive, default=1000, metavar="N", help="number of times that each stage is timed (default: 1000)"
     )
     group.add_argument("--starts", type=positive, default=9, metavar="N", help="processes to start and time (default: 9)")
     group.add_argument(
@@ -38,18 +38,18 @@ def add(commands: Commands) -> None:
         type=positive,
         default=0,
         metavar="N",
-        help="also find how many live streams N threads hold with every frame in time: about a minute",
+        help="also measure how many live streams N threads can serve; about a minute",
     )
     group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
     group.add_argument("--plot", metavar="FILE", help="save a picture: latency histogram and stages (.png, .svg, .pdf)")
     add_force(parser)
-    group.add_argument("--compare", metavar="OLD.json", help="tell what got slower since a measurement kept with --json")
+    group.add_argument("--compare", metavar="OLD.json", help="show what is slower than in a measurement that --json saved")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; print, write and compare."""
-    # Loaded here: other commands do without.
+    # Loaded here: other commands do not need it.
     from edgevoice.bench.benchmark import run_benchmark
     from edgevoice.bench.figure import draw_report
     from edgevoice.bench.report import Comparison, Report

@@ -75,5 +75,5 @@ def standard_output() -> IO[bytes]:
 
 def drop_output() -> None:
     """Drop standard output when nobody reads it: Python's flush at exit would print an error, or wait for ever."""
-    with suppress(OSError, AttributeError):  # closed already, or no file of the system
+    with suppress(OSError, AttributeError):  # already closed, or not a file of the operating system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

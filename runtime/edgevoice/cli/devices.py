@@ -17,8 +17,8 @@ examples:
   edgevoice devices
   edgevoice devices --json
 
-The star marks the default. Give --mic the number of a device, or a part of its name. The rates are those of the common ones
-that the device takes; EdgeVoice asks for the model's first, and resamples where that is refused.
+The star marks the default device. --mic takes the number of a device, or a part of its name. The rates are the common
+ones that the device supports. EdgeVoice tries the rate of the model first, and resamples if the device refuses it.
 """
 
 

@@ -47,16 +47,15 @@ examples:
   edgevoice extract recordings/ -o features/ --format npy
   edgevoice extract --index corpus.csv --static -o corpus.parquet/
 
-OUT with a suffix is one table of all inputs (.csv, .npy, .npz, .parquet, .jsonl, .ark), with what made it inside, or in a
-JSON file beside it. OUT without one is a folder, where each file has a table of its own, at its path below the root.
-Tables appear whole or not at all; none that is there is replaced without --force. OUT `NAME.parquet/` is a dataset: parts
-that are one table to pandas, DuckDB and Arrow. The same command goes on with it where it was stopped, and makes anew what
-has changed; --shard shares its parts between machines.
+OUT with a suffix is one table of all inputs (.csv, .npy, .npz, .parquet, .jsonl, .ark). Its recipe, the settings that
+made it, is stored in it, or in a JSON file beside it. OUT without a suffix is a folder with a table for each file, at the
+path of the file relative to the root. A table appears when it is complete; an existing one is replaced only with --force.
+OUT `NAME.parquet/` is a dataset: a folder of parts that pandas, DuckDB and Arrow read as one table. The same command
+resumes it, and recomputes what has changed; --shard divides the parts between machines.
 
-An index is a CSV with a column `file` and, where they are wanted, `start`, `end` (seconds; empty: the end) and `channel`;
-its other columns are kept. A segment has the features of `--start` and `--end`: its level begins with it, so that
-`running` and `utterance` give other numbers than the same frames of the whole file; `window` does not. Inputs that failed
-are named at the end.
+An index is a CSV with a column `file` and, if needed, `start`, `end` (seconds; empty: the end of the file) and `channel`;
+other columns are kept. The level begins at the start of a segment, as with `--start`: `running` and `utterance` then give
+other numbers than for the same frames of the whole file; `window` does not. Inputs that failed are listed at the end.
 """
 
 
@@ -72,23 +71,28 @@ def add(commands: Commands) -> None:
     kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
     parser.add_argument("--format", choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
     add_force(parser)
-    parser.add_argument("--pad", action="store_true", help="fill audio shorter than one window with zeros")
+    parser.add_argument("--pad", action="store_true", help="pad audio shorter than one window with zeros")
     parser.add_argument(
         "--jobs",
         type=positive,
         metavar="N",
-        help="how much is computed at the same time, over files and within them (default: all cores)",
+        help="how many computations run at the same time (default: all cores)",
     )
-    parser.add_argument("--failed", metavar="FILE", help="write what failed and why to this CSV, an index to try again")
+    parser.add_argument(
+        "--failed", metavar="FILE", help="write failed inputs and the reasons to this CSV, which can be used as an index"
+    )
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="make the parts of a dataset on the workers of a dask cluster, as tcp://host:8786; they see the same folders",
+        help="make the parts of a dataset on a dask cluster, as tcp://host:8786; it sees the same folders",
     )
-    parser.add_argument("--shard", type=_shard, metavar="I/N", help="of a dataset, make part I of every N (I from 1 to N)")
     parser.add_argument(
-        "--retry-failed", action="store_true", help="of a dataset, make the parts again in which rows failed"
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="make only every Nth part of a dataset, beginning with part I (I from 1 to N)",
     )
+    parser.add_argument("--retry-failed", action="store_true", help="make parts of a dataset again in which rows failed")
     add_window_options(parser, each=True)
     add_model_options(parser)
     parser.set_defaults(run=run, static=False)
@@ -110,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     find_level(arguments.level, config.level)
     index = read_inputs(arguments)
     if index.has_channel and arguments.channel is not None:
-        raise ArgumentError("--channel: the index has a column of that name; give the one or the other")
+        raise ArgumentError("--channel: the index has a column of that name; use one of them")
     columns = Columns.of_index(layout_of(config, arguments.descriptors), arguments.static, index, reading.channel == EACH)
 
     def recipe(folder: Path, own: Sequence[Row] = ()) -> Recipe:
@@ -127,8 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if index.unread:
         others = "1 other file was" if index.unread == 1 else f"{index.unread} other files were"
-        tell(f"{others} not read: no audio by their suffix")
-    with quiet_libraries():  # decoders print what they think of a file
+        tell(f"{others} not read: unknown suffix")
+    with quiet_libraries():  # decoders print messages about files
         if output.dataset:
             failures = _dataset(arguments, index, columns, recipe, reading)
         else:
@@ -181,12 +185,10 @@ def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, reci
                 outcome = dataset.run(parts, extractor, reading, jobs, progress.begin, progress.seconds, _counted(progress))
         except KeyboardInterrupt:
             left = len(dataset.missing(arguments.shard))
-            tell(
-                f"stopped; {len(dataset.parts)} parts in all, the same command goes on with those that are missing ({left})"
-            )
+            tell(f"stopped; {len(dataset.parts)} parts in all; run the same command to make those that are missing ({left})")
             raise
     if outcome.removed:
-        tell(f"removed {len(outcome.removed)} parts that the index no longer has: {', '.join(outcome.removed)}")
+        tell(f"removed {len(outcome.removed)} parts whose rows are no longer in the index: {', '.join(outcome.removed)}")
     _tell(index, outcome.failures)
     note = f"; {outcome.made} of {len(dataset.parts)} parts made" if parts else "; nothing to do"
     progress.close(len(index.errors), f"{note}, all are there" if outcome.complete else note)

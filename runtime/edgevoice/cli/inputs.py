@@ -14,10 +14,10 @@ from edgevoice.errors import ArgumentError, AudioFileNotFoundError
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add the arguments INPUT..., --index, --only, --root, --start and --end."""
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="an audio file, or a folder that is searched for them")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="an audio file, or a folder with audio files")
     parser.add_argument("--index", metavar="CSV", help="read what this CSV lists, or standard input (-)")
     parser.add_argument(
-        "--only", action="append", metavar="FILE", help="of an index, read the rows of this file alone; may be repeated"
+        "--only", action="append", metavar="FILE", help="read only the rows of this file from an index; may be repeated"
     )
     parser.add_argument(
         "--root",
@@ -25,8 +25,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         help="the folder that files of an index are in, and are named below (default: the folder given, that of the CSV, "
         "or the current one)",
     )
-    parser.add_argument("--start", type=float, metavar="S", help="begin after so many seconds of each input")
-    parser.add_argument("--end", type=float, metavar="S", help="stop after so many seconds of each input")
+    parser.add_argument("--start", type=float, metavar="S", help="start of what is read from each input, in seconds")
+    parser.add_argument("--end", type=float, metavar="S", help="end of what is read from each input, in seconds")
 
 
 def read_inputs(arguments: argparse.Namespace) -> Index:

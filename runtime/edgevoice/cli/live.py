@@ -23,7 +23,7 @@ _PATIENCE = 1.0
 def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
     """Stream a microphone until the seconds are over, it is lost, a signal comes or nobody reads any more.
 
-    Frames go to standard output, but for a terminal, which has nothing but the status; the summary to standard error.
+    Frames go to standard output, unless that is a terminal, which shows the status only; the summary goes to standard error.
     """
     with quiet_libraries(), _open(arguments, extractor) as microphone:
         session = _Session(microphone)

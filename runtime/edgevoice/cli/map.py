@@ -17,8 +17,8 @@ examples:
   edgevoice extract --index corpus.csv --static -o corpus.parquet
   edgevoice map corpus.parquet -o map.png --colour speaker
 
-Rows are near each other where their numbers are alike: the picture shows their first two principal components. Any column
-of the table can give the colours, the corpus's own as well as loudness or file. Tables that know their recipe hand it on to
+Rows with similar numbers are near each other: the picture shows the first two principal components. Any column of the
+table can give the colours, such as `file`, `loudness`, or a column of your corpus. The recipe of the table is stored in
 the picture's metadata.
 """
 

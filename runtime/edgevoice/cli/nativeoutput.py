@@ -31,5 +31,5 @@ def quiet_libraries() -> Iterator[None]:
     finally:
         sys.stderr = outer
         os.dup2(kept, number)
-        with suppress(OSError):  # it still held something, and its terminal is gone
+        with suppress(OSError):  # it still contained text, and its terminal is gone
             inner.close()

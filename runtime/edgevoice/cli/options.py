@@ -28,7 +28,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model", metavar="MODEL", default="cae-256", help="name or path of the model (default: %(default)s)"
     )
-    group.add_argument("--descriptors", choices=DESCRIPTORS, default="all", help="which numbers of a frame (default: all)")
+    group.add_argument("--descriptors", choices=DESCRIPTORS, default="all", help="which numbers a frame has (default: all)")
     group.add_argument("--device", default="cpu", metavar="DEVICE", help=f"{known_devices()} (default: cpu)")
     group.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads of one computation (default: 1)"
@@ -42,9 +42,9 @@ def add_window_options(parser: argparse.ArgumentParser, each: bool = False) -> N
         "--level",
         type=level,
         metavar="NAME|GAIN",
-        help=f"{', '.join(LEVELS)} or a fixed gain (default: what the model was trained with)",
+        help=f"{', '.join(LEVELS)} or a fixed gain (default: the model's own level)",
     )
-    group.add_argument("--hop", type=float, metavar="SECONDS", help="from one window to the next (default: the model's)")
+    group.add_argument("--hop", type=float, metavar="SECONDS", help="between windows (default: the model's)")
     if each:
         text = "use this channel, from 0 up, or each of them by itself (default: mean of all)"
         group.add_argument("--channel", type=_channel, metavar="N|each", help=text)

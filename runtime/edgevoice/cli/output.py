@@ -35,7 +35,7 @@ class Output:
         force: whether tables that are there may be replaced.
 
     Raises:
-        ArgumentError: there is no such format, it contradicts the suffix, or a table is there already.
+        ArgumentError: there is no such format, it contradicts the suffix, or a table already exists.
         MissingPackageError: a package that the format needs is not installed.
         OutputError: something else is where a folder should be.
     """
@@ -52,7 +52,7 @@ class Output:
         if path is None and self._kind != "csv":
             raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
         if path is not None and self.folder and Path(path).exists() and not Path(path).is_dir():
-            raise OutputError(f"{path}: cannot be written (is no folder, and has not the suffix of a table)")
+            raise OutputError(f"{path}: cannot be written (is not a folder, and its suffix is not that of a table)")
         if path is not None and not self.folder:
             self._kind = table_format(path.rstrip("/" + os.sep))
             if kind not in (None, self._kind):
@@ -68,7 +68,7 @@ class Output:
         """The rows in the order of writing: where each file has its own table, its rows come together.
 
         Raises:
-            ArgumentError: a table is there already, two files would have the same, or a file is not below the root.
+            ArgumentError: a table already exists, two files would have the same, or a file is not below the root.
         """
         if self.path is None or not self.folder:
             return rows
@@ -79,7 +79,7 @@ class Output:
             other = files.setdefault(str(place).casefold(), row.file)
             if other != row.file:
                 raise ArgumentError(
-                    f"{other} and {row.file} would both have the table {place}: write one table (-o NAME.csv), or rename one"
+                    f"{other} and {row.file} would both be written to {place}: write one table (-o NAME.csv), or rename one"
                 )
         self._refuse([self._table_of(file) for file in files.values()])
         order = {file: k for k, file in enumerate(files.values())}
@@ -111,7 +111,7 @@ class Output:
         place = Path(os.path.normpath(file))
         if place.is_absolute() or place.parts[:1] == ("..",):
             raise ArgumentError(
-                f"{file}: is not below the root, so its table has no place: name a folder above it by --root"
+                f"{file}: is not below the root, so its table has no place: give a folder above it with --root"
             )
         return Path(self.path or "", place.with_suffix("").with_name(f"{place.with_suffix('').name}.{self._kind}"))
 
@@ -121,7 +121,7 @@ class Output:
         there = [place for place in places if place.is_file() or Path(place.parent, beside_name(str(place))).is_file()]
         if there:
             others = f", and {len(there) - 1} more" if len(there) > 1 else ""
-            raise ArgumentError(f"{there[0]}: is there already{others}; name another, or replace it by --force")
+            raise ArgumentError(f"{there[0]}: already exists{others}; choose another name, or replace it with --force")
 
     def __enter__(self) -> Output:
         return self

@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         for word in self._words:
             if word == "--":
                 return
-            # Nothing that begins as an option does is the value of another: argparse itself takes it for the option.
+            # A word that begins like an option is never a value: argparse itself treats it as an option.
             option = next((name for name in (word, word.split("=")[0], word[:2]) if name in options), None)
             if option and options[option] in given:
                 self.error(f"{option}: given twice")

@@ -27,8 +27,9 @@ examples:
   edgevoice plot recordings/ -o compared.png
   edgevoice plot --index segments.csv -o compared.png
 
-One recording is drawn with its waveform, spectrogram, reconstruction, bottleneck and error. Several, at most {MOST}, are
-drawn under each other, with the same colours: bottleneck and error. What made the numbers is in the picture's metadata.
+One recording is drawn with waveform, spectrogram, reconstruction, bottleneck and error. Several recordings, at most {MOST},
+are drawn one below the other, with bottleneck and error in the same colours. The recipe, the settings that made the
+numbers, is stored in the picture's metadata.
 """
 
 

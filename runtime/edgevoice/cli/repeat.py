@@ -21,8 +21,9 @@ _EPILOG = """\
 example:
   edgevoice repeat features.csv -o again.csv
 
-TABLE says what made it, inside or in the JSON file beside it; paths are kept as seen from its folder. Another version of a
-package, or another processor, may give other numbers: how many differ, and by how much, is told. Exit code 1 if any does.
+The recipe of a table, in the table or in the JSON file beside it, has the command that made it, with paths relative to its
+folder. Another version of a package, or another processor, may give other numbers: the command prints how many differ, and
+by how much. The exit code is 1 if a number differs.
 """
 
 

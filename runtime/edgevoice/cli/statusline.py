@@ -23,7 +23,7 @@ class StatusLine:
         self._microphone = microphone
         self._visible = sys.stderr is not None and sys.stderr.isatty()
         self._latency: float | None = None
-        self._shown = 0  # characters of the line as it stands
+        self._shown = 0  # length of the present line
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +43,7 @@ class StatusLine:
     def _write(self, text: str) -> None:
         if self._visible:
             with suppress(OSError):  # the terminal is closed; SIGHUP ends the command
-                # Blanks over what was longer: consoles of Windows need not know the escape that erases.
+                # Blanks replace a longer line: not all consoles of Windows know the escape sequence for that.
                 sys.stderr.write(f"\r{text.ljust(self._shown)}\r{text}")
                 sys.stderr.flush()
                 self._shown = len(text)

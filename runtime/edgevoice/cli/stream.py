@@ -52,16 +52,16 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--mic", nargs="?", const="", metavar="DEVICE", help="a microphone, by name or number (default: the system's)"
     )
-    parser.add_argument("--seconds", type=float, metavar="S", help="stop after so much audio")
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much audio")
     parser.add_argument("--realtime", action="store_true", help="pace a file as a microphone would")
     raw = parser.add_argument_group("raw PCM on standard input")
     raw.add_argument("--rate", type=positive, metavar="R", help="sampling rate in hertz; for --mic, the one to ask for")
     raw.add_argument("--channels", type=positive, metavar="C", help="interleaved channels (default: 1)")
     raw.add_argument("--dtype", choices=DTYPES, help="of one sample, little-endian (default: int16)")
     live = parser.add_argument_group("microphone")
-    live.add_argument("--record", metavar="FILE.wav", help="keep what was captured")
+    live.add_argument("--record", metavar="FILE.wav", help="save the captured audio")
     add_force(parser)
-    live.add_argument("--reopen", action="store_true", help="wait for a device that was lost, and go on")
+    live.add_argument("--reopen", action="store_true", help="wait for a lost device to return, and continue")
     add_window_options(parser)
     add_model_options(parser)
     parser.set_defaults(run=run)
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         stream_blocks(load_extractor(arguments), *_pipe(arguments), arguments)
         return 0
     refuse(arguments, ("dtype",), "only raw PCM on standard input needs it; a file says its own")
-    with quiet_libraries(), open_source(arguments.source) as source:  # decoders print what they think of a file
+    with quiet_libraries(), open_source(arguments.source) as source:  # decoders print messages about files
         stream_blocks(load_extractor(arguments), *_file(source, arguments), arguments)
     return 0
 
@@ -101,7 +101,7 @@ def stream_blocks(
             for block in limit(blocks, arguments.seconds, rate):
                 lines.write(stream.push(block))
         except AudioError:
-            lines.write(stream.finish())  # what was heard before the source broke off
+            lines.write(stream.finish())  # frames of the audio before the error
             raise
         lines.write(stream.finish())
 
@@ -130,7 +130,7 @@ def pace(
         for at in range(0, len(block), step):
             part = block[at : at + step]
             position += len(part)
-            # From the beginning, not from the last block: what each is late by does not add up.
+            # Counted from the beginning, not from the last block, so that delays do not add up.
             ahead = began + position / rate - clock()
             if ahead > 0:
                 sleep(ahead)
@@ -148,7 +148,7 @@ def _file(source: AudioSource, arguments: argparse.Namespace) -> tuple[int, int,
 def _pipe(arguments: argparse.Namespace) -> tuple[int, int, Iterable[NDArray[Any]]]:
     refuse(arguments, ("realtime",), "a pipe has its own pace")
     if arguments.rate is None:
-        raise ArgumentError("raw PCM on standard input says no rate: give --rate")
+        raise ArgumentError("raw PCM on standard input does not state its rate: give --rate")
     if sys.stdin is None or sys.stdin.isatty():
         raise AudioFormatError("standard input: expected raw PCM from a pipe or a file")
     channels = arguments.channels or 1

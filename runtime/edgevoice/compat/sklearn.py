@@ -182,7 +182,7 @@ class _Store:
         if self._folder is not None:
             try:
                 return np.asarray(np.load(self._folder / f"{key}.npy"), np.float32)
-            except (OSError, ValueError):  # not there, or damaged: computed anew
+            except (OSError, ValueError):  # missing or damaged: computed again
                 return None
         return None
 

@@ -61,7 +61,7 @@ def run_on_cluster(
 ) -> Outcome:
     """Make parts as tasks of a dask cluster; remove those that the index no longer has once all of its own are there.
 
-    A part that is there is done, so whatever dies (a worker, this process, the scheduler), the same command goes on. A
+    A part that is there is done, so whatever ends (a worker, this process, the scheduler), the same command continues. A
     worker that dies has its tasks done by others. Where a part ends one worker after the other, its rows are tried one by
     one, those that do are recorded as failed, and the part is made without them.
 
@@ -70,7 +70,7 @@ def run_on_cluster(
         parts: those to make, from `Dataset.missing`; those among them that are there are made again.
         work: how.
         address: of the scheduler, as `tcp://host:8786`.
-        done: called with every row, how many frames came of it, and whether it failed.
+        done: called with every row, the number of its frames, and whether it failed.
 
     Raises:
         MissingPackageError: dask.distributed is not installed.
@@ -134,8 +134,8 @@ def _completed(client: Any, tasks: Any, address: str) -> Iterator[Any]:
         if task.status in ("finished", "error"):
             yield task
         elif task.status == "cancelled" or client.status != "running":
-            raise ClusterError(f"{address}: the scheduler is lost; the same command goes on once it is there again")
-        else:  # its worker died with what it had to tell, and another one makes it anew
+            raise ClusterError(f"{address}: the scheduler is lost; start it again, then run the same command to continue")
+        else:  # its worker ended before it could report, and another one makes the part again
             completed.add(task)
 
 
@@ -152,7 +152,7 @@ def _made_again(client: Any, work: Work, part: Part) -> Made:
             made: Made = task.result()
             return made
         task.release()
-    raise ClusterError(f"{part.name}: ended the workers that made it {_TRIES} times; the same command tries again")
+    raise ClusterError(f"{part.name}: ended the workers that made it {_TRIES} times; run the same command to try again")
 
 
 def _survives(client: Any, work: Work, part: Part, number: int) -> bool:
@@ -179,7 +179,7 @@ def make_part(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Made
         return _made(work, part, again, lost)
     except EdgeVoiceError as error:
         return Made(error=error)
-    except Exception as error:  # noqa: BLE001 - what is not foreseen is told too
+    except Exception as error:  # noqa: BLE001 - unexpected errors are reported too
         return Made(error=ClusterError(f"{part.name}: {type(error).__name__}: {error}"))
 
 

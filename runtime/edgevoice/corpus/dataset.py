@@ -70,9 +70,9 @@ class Outcome:
 class Dataset:
     """The parts of an index in a folder.
 
-    A part is named by a hash of its rows, with the size of each file, and of what decides the numbers. One that is there
-    is done, no matter which process made it: a process looks for a part again before it begins to make it, and renames it
-    to its name when it is complete. So the same command continues where another was stopped, and several share the work.
+    The name of a part is a hash of its rows, of the size of each file, and of the settings that decide the numbers. A part
+    that exists is complete, whichever process made it: a process looks for a part again before it makes it, and renames it
+    when it is complete. The same command therefore resumes after an interruption, and several processes can share the work.
 
     Args:
         folder: where the parts are; made by `run`.
@@ -96,8 +96,8 @@ class Dataset:
         """The parts that have to be made, in order.
 
         Args:
-            shard: of every so many parts, only the one with this number.
-            retry: those too that are there and in which a row failed.
+            shard: only this share of the parts.
+            retry: also existing parts in which a row failed.
         """
         parts = self.parts if shard is None else self.parts[shard.number - 1 :: shard.of]
         return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
@@ -126,10 +126,10 @@ class Dataset:
             parts: those to make, from `missing`.
             extractor: what computes.
             reading: how rows are read.
-            jobs: how much is computed at the same time.
-            begin: as `corpus.run.results` has it.
-            progress: likewise.
-            done: called with every row, how many frames came of it, and whether it failed.
+            jobs: how many computations run at the same time.
+            begin: as in `corpus.run.results`.
+            progress: as in `corpus.run.results`.
+            done: called with every row, the number of its frames, and whether it failed.
 
         Raises:
             OutputError: a part cannot be written; those that were written stay.
@@ -183,10 +183,10 @@ class Dataset:
         for name in sorted(names):
             match = _NAME.fullmatch(name)
             if not match:
-                raise ArgumentError(f"{self.folder}: holds {name}, which is no part of a dataset: name another folder")
+                raise ArgumentError(f"{self.folder}: holds {name}, which is not part of a dataset: choose another folder")
             if match[1] != mine:
                 raise ArgumentError(
-                    f"{self.folder}: holds a dataset of another recipe ({self._difference(name)}): name another folder"
+                    f"{self.folder}: holds a dataset of another recipe ({self._difference(name)}): choose another folder"
                 )
         return names
 
@@ -203,7 +203,9 @@ class Dataset:
         try:
             return dict(parquet.read_metadata(self.folder / name).metadata or {})
         except (ArrowException, OSError) as error:
-            raise OutputError(f"{self.folder / name}: is no Parquet file ({error}); remove it, and run again") from error
+            raise OutputError(
+                f"{self.folder / name}: is not a Parquet file ({error}): remove it, and run the command again"
+            ) from error
 
 
 def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Recipe) -> None:

@@ -124,7 +124,7 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
         path = Path(name)
         try:
             if not name:
-                raise AudioFileNotFoundError("'': no such file or folder")  # Path takes it for the current folder
+                raise AudioFileNotFoundError("'': no such file or folder")  # Path would treat it as the current folder
             if is_folder(path):
                 found = find_audio(path)
                 unread += found.others
@@ -146,7 +146,7 @@ class _Named:
 
     def __call__(self, file: str) -> str:
         place = absolute(Path(file))
-        # Windows takes C: and c: for one.
+        # For Windows, C: and c: are the same.
         below = os.path.normcase(place).startswith(os.path.normcase(self._root))
         return Path(place[len(self._root) :]).as_posix() if below else file
 
@@ -158,7 +158,7 @@ def _located(root: str | None) -> Callable[[str], tuple[str, str]]:
     def locate(file: str) -> tuple[str, str]:
         if os.path.isabs(file):  # noqa: PTH117
             return named(file), file
-        # What an index calls it is what its other tables call it.
+        # Other tables of a corpus use the same names as its index.
         return file, file if root is None else os.path.join(root, file)  # noqa: PTH118
 
     return locate
@@ -216,7 +216,7 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
     index = _assembled("the index", ["file", "start", "end"], {}, rows, root)
     if any(row.start is not None or row.end is not None for row in index.rows):
         return index
-    # Paths alone may be those of folders.
+    # Only plain paths may be folders.
     folders = [is_folder(Path(row.path)) for row in index.rows]
     if not any(folders):
         return index

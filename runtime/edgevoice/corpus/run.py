@@ -86,7 +86,7 @@ def results(
 
     def check(seconds: float) -> None:
         if stopped.is_set():
-            raise KeyboardInterrupt  # ends this thread's file; the main thread is on its way out
+            raise KeyboardInterrupt  # ends the file of this thread; the main thread is ending too
         progress(seconds)
 
     def workers(seconds: float | None) -> int:

@@ -109,7 +109,7 @@ def check_channel(index: Index, reading: Reading) -> None:
     if isinstance(reading.channel, str) and reading.channel != EACH:
         raise ArgumentError(f"channel {reading.channel!r}: expected a whole number, 0 or more, or '{EACH}'")
     if index.has_channel and reading.channel is not None:
-        raise ArgumentError("channel: the index has a column of that name; give the one or the other")
+        raise ArgumentError("channel: the index has a column of that name; use one of them")
 
 
 def _told(reasons: Sequence[object], index: Index) -> str:

@@ -57,10 +57,10 @@ class Draft:
         try:
             os.link(self.path, self._place)
         except FileExistsError:
-            raise OutputError(f"{self._place}: is there already") from None
-        except OSError:  # a file system without links
+            raise OutputError(f"{self._place}: already exists") from None
+        except OSError:  # a file system that has no links
             if self._place.exists():
-                raise OutputError(f"{self._place}: is there already") from None
+                raise OutputError(f"{self._place}: already exists") from None
             rename_over(self.path, self._place)
         else:
             self.path.unlink()

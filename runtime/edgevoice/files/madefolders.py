@@ -30,7 +30,7 @@ class MadeFolders:
         try:
             folder.mkdir()
         except FileExistsError as error:
-            if not folder.is_dir():  # else another process was faster, and it is that one's
+            if not folder.is_dir():  # otherwise another process made it
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
         else:
             self._made.append(folder)

@@ -16,7 +16,7 @@ from edgevoice.files.draft import Draft
 def whole_file(path: str | os.PathLike[str], replace: bool = True) -> Iterator[IO[bytes]]:
     """A binary file that gets its name when the block ends without an error, and is removed otherwise.
 
-    Until then it is a `Draft`. A file that is there already is replaced at the end, if that is allowed. Missing folders are
+    Until then it is a `Draft`. An existing file is replaced at the end, if that is allowed. Missing folders are
     made, and removed again with the draft.
 
     Raises:
@@ -35,7 +35,7 @@ def whole_file(path: str | os.PathLike[str], replace: bool = True) -> Iterator[I
 def refuse_existing(path: str | os.PathLike[str]) -> None:
     """Raise ArgumentError where a file exists at this path. Devices and pipes are no obstacle: they are written to."""
     if Path(path).is_file():
-        raise ArgumentError(f"{path}: is there already; name another, or replace it by --force")
+        raise ArgumentError(f"{path}: already exists; choose another name, or replace it with --force")
 
 
 @contextmanager

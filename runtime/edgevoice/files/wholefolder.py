@@ -32,7 +32,7 @@ def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
         draft = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
         stack.callback(shutil.rmtree, draft, ignore_errors=True)
         yield draft
-        draft.chmod(0o755)  # mkdtemp gives it to its owner alone
+        draft.chmod(0o755)  # mkdtemp lets only its owner read it
         if replace:
             _replace(place, draft)
         else:

@@ -49,7 +49,7 @@ class Hub:
         count = extractor.concurrency if threads is None else whole_number("threads", threads, 1, 1024)
         self._groups = [extractor.group() for _ in range(count)]
         self._workers: Workers | None = None
-        self._sources: weakref.WeakSet[Source] = weakref.WeakSet()  # one that its user forgot is gone
+        self._sources: weakref.WeakSet[Source] = weakref.WeakSet()  # a source that nobody holds any more is gone
         self._ended = False
 
     async def __aenter__(self) -> Self:
@@ -59,7 +59,7 @@ class Hub:
             StreamError: the hub was entered before.
         """
         if self._workers:
-            raise StreamError("a hub is entered once: make another one")
+            raise StreamError("a hub can be entered only once: make a new one")
         self._workers = Workers(self._groups, asyncio.get_running_loop())
         return self
 

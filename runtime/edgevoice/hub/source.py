@@ -35,12 +35,12 @@ class Source:
         self._channels, self._hop, self._backlog = channels, hop, backlog
         self._frames: deque[Frame] = deque()
         self._heard = asyncio.Event()
-        # What was asked for waits here until it completes a window, so that no thread is woken for each small chunk.
+        # Steps wait here until they complete a window, so that small chunks do not wake a thread.
         self._held: list[Step] = []
         self._pressing = False  # whether it cannot wait for a window
         self._pushed = self._taken = 0  # samples of the source, by the caller and by the stream
         self._due = stream.due  # samples that complete the next window
-        self._asked = False  # whether a worker has something of this source that it has not answered
+        self._asked = False  # whether a worker still has steps of this source
         self._finishing = False
         self._over: Exception | None = None
         self.ended = False
@@ -203,7 +203,7 @@ class Source:
             if behind > self._backlog:
                 raise StreamError(
                     f"{behind:.1f} s of audio would wait at this source, more than the backlog of {self._backlog:g} s: "
-                    "read its frames, push less at a time (drain() waits), or count what is left out with skip()"
+                    "read its frames, push less at a time (drain() waits), or report audio that is left out with skip()"
                 )
 
 

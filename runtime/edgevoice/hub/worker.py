@@ -59,11 +59,11 @@ class Workers:
     """Threads that compute the steps of sources, each with its own group of streams.
 
     Whichever thread is free takes what has waited longest. The frames of a source stay in order, because a source hands
-    over again only when it has heard what came of the last time.
+    over again only when it has received the last result.
 
     Args:
         groups: one for each thread.
-        loop: where sources hear what came of a round.
+        loop: the event loop in which sources receive results.
     """
 
     def __init__(self, groups: Sequence[StreamGroup], loop: asyncio.AbstractEventLoop) -> None:
@@ -136,5 +136,5 @@ class Workers:
             for told in news:
                 told.source.hear(told)
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody is left to hear it
+        with contextlib.suppress(RuntimeError):  # the event loop is closed, and nobody waits for the result
             self._loop.call_soon_threadsafe(tell)

@@ -97,7 +97,7 @@ class BlockQueue:
     def get(self, timeout: float | None) -> Block | Lost | Stopped | None:
         """The next item, `Stopped` after the last one; None when there is none in `timeout` seconds."""
         try:
-            # Once stopped, it may not wait: what woke it up before will not come again.
+            # After a stop it must not wait: the item that woke it up will not come again.
             item = self._items.get_nowait() if self.stopped or timeout == 0 else self._items.get(timeout=timeout)
         except queue.Empty:
             item = None
@@ -244,7 +244,7 @@ def _open(device: InputDevice, request: CaptureRequest, blocks: BlockQueue, open
                 raise MicrophoneOpenError(
                     f"{device.name}: cannot be opened; is it busy, or unplugged? ({_reason(error)})"
                 ) from error
-    raise MicrophoneOpenError(f"{device.name}: takes none of {_enumerate(forms)} in 16-bit samples")
+    raise MicrophoneOpenError(f"{device.name}: supports none of {_enumerate(forms)} in 16-bit samples")
 
 
 def _reason(error: Exception) -> str:

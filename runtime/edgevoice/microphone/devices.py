@@ -74,7 +74,9 @@ def find_input(device: int | str | None) -> InputDevice:
     if not chosen:
         raise MicrophoneNotFoundError(f"{wanted}; there are {_enumerate(devices)}")
     if len(chosen) > 1:
-        raise MicrophoneNotFoundError(f"device {device!r}: the name fits {_enumerate(chosen)}; give the index")
+        raise MicrophoneNotFoundError(
+            f"device {device!r}: several devices have this in their names: {_enumerate(chosen)}; give the index"
+        )
     return chosen[0]
 
 

@@ -66,8 +66,8 @@ class LiveStream:
         self._limit = None if seconds is None else round(seconds * stream.rate)
         self._timeline, self._tally = Timeline(stream.rate), Tally()
         self._position = 0  # samples taken, lost ones included
-        self._lost_windows = 0  # of the stream at hand
-        self._moved = 0  # samples at the model's rate before the stream at hand
+        self._lost_windows = 0  # of the present stream
+        self._moved = 0  # samples at the model's rate before the present stream
         self._first_index = self._next_index = 0
         self._waiting: collections.deque[tuple[Frame, float]] = collections.deque()
         self.state = State.OPEN
@@ -111,7 +111,7 @@ class LiveStream:
             elif self.state is State.AWAY:
                 self._fill_up()
         except BaseException as error:
-            # Interrupted or failed half-way, the stream is of no further use.
+            # A stream that was interrupted or has failed cannot be used any more.
             self.end(error if isinstance(error, Exception) else None)
             raise
 

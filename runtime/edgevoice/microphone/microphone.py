@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 class Microphone:
     """Frames from an input device, from the moment it is made until it is closed: an iterator and a context manager.
 
-    Capturing goes on by itself; computing happens in the thread that asks for frames. One thread at a time may ask.
+    Audio is captured in the background; frames are computed in the thread that reads them, one thread at a time.
 
-    **Lost audio** never moves what comes after it. It counts in positions, stands as zeros, and frames of windows that
-    touch it have `gap` set; windows wholly in it are counted, not computed. Audio is lost when the consumer is slower
-    than `backlog` allows (the oldest goes first), when PortAudio reports an overflow (how much is an estimate), when
-    the device was gone (an estimate), and without any report: then samples fall behind the clock, and when they are
-    over 100 ms late for 1 s, that much is taken as lost (an estimate, and in the time line only from then on).
+    **Lost audio** never shifts later audio. It counts in positions, and zeros replace it; frames of windows that contain
+    some of it have `gap` set, and windows that consist of it are counted, not computed. Audio is lost when the consumer
+    is slower than `backlog` allows (the oldest audio is dropped first), when PortAudio reports an overflow (the amount is
+    an estimate), while the device is unplugged (an estimate), and without any report: samples then fall behind the clock.
+    When they have been over 100 ms late for 1 s, that much counts as lost (an estimate, and only from then on).
 
-    **Latency** counts from the capture of a window's last sample to the delivery of its frame, by `time.monotonic()`.
-    PortAudio's thread reads that clock at every block; the least delayed block of the last ten seconds ties it to the
-    samples. That sees what the operating system, the queue, this thread and computing add, to about 1 ms. What lies
-    before PortAudio it only knows where PortAudio tells that samples are older than their hand-over: good to a few ms
-    with Core Audio, WASAPI and ALSA hardware; PulseAudio and PipeWire through ALSA tell nothing of use, and there the
-    server's and the hardware's own buffers (some 5 to 50 ms) are not counted. A `LiveFrame` tells the moment of capture
-    by that clock as `captured`, and by the wall clock as `time`, which is as right as the system's clock.
+    **Latency** is the time from the capture of a window's last sample to the delivery of its frame, by
+    `time.monotonic()`. PortAudio's thread reads that clock at every block; the least delayed block of the last ten
+    seconds relates it to the samples. The delays of the operating system, the queue, this thread and the computation are
+    therefore known to about 1 ms. Delays before PortAudio are known only where PortAudio reports the age of samples: to a
+    few ms with Core Audio, WASAPI and ALSA hardware. PulseAudio and PipeWire through ALSA report nothing useful, so the
+    buffers of server and hardware (5 to 50 ms) are not included. A `LiveFrame` has the time of capture by that clock as
+    `captured`, and by the wall clock as `time`, which is as accurate as the system's clock.
 
-    No code can remove: the window (a frame describes the past 0.5 s), the hop (an event waits up to 0.25 s for the
-    next frame), the block where a gap has moved windows off its ends (up to 50 ms, else nothing), and the resampler
-    where the device does not run at the model's rate (21 ms).
+    Some delays cannot be removed: the window (a frame describes the past 0.5 s), the hop (an event waits up to 0.25 s for
+    the next frame), the block after a gap has shifted the windows against the blocks (up to 50 ms), and the resampler if
+    the device does not run at the model's rate (21 ms).
 
     Args:
         extractor: a loaded model. It is warmed up before the device is opened.
@@ -61,15 +61,15 @@ class Microphone:
         level: `running`, `window` or a fixed gain; the model's own if None.
         hop: seconds between windows; the model's own if None.
         channel: the one to use, from 0 up; None captures one channel where the device allows, else the mean of all.
-        seconds: of audio after which it ends, lost audio included; None: never.
-        record: a WAV file for what was captured, as it was captured, lost samples as zeros. It takes its name when the
-            microphone has ended or is closed, by an error too; until then it grows beside its place, as
-            `.NAME.XXXXXXXX.part`, and a process that is killed leaves that. Where nothing was captured, no file appears.
-        reopen: whether a lost device is waited for; the time in between is a gap.
-        backlog: seconds of audio kept for a consumer that is slow, 1 to 600.
+        seconds: length of the audio, including lost audio, after which it ends; None: never.
+        record: a WAV file for the captured audio, with zeros for lost samples. It gets its name when the microphone has
+            ended or is closed, also after an error; until then it is named `.NAME.XXXXXXXX.part`, which a process that is
+            killed leaves behind. If nothing was captured, no file appears.
+        reopen: whether to wait for a lost device; the time in between is a gap.
+        backlog: seconds of audio kept for a slow consumer, 1 to 600.
         tap: called with each block as it was captured: its samples, int16 (samples, channels), read-only, and the moment by
-            `time.monotonic()` when the last of them was captured. It is called by the thread that asks for frames, in
-            `read`, where what it raises comes out, and ends the microphone. Lost samples are in no block.
+            `time.monotonic()` when the last of them was captured. It is called in `read`, by the thread that
+            reads frames; an error that it raises comes out of `read`, and ends the microphone. Lost samples are in no block.
 
     Raises:
         MicrophoneNotFoundError: there is no such device.
@@ -119,7 +119,7 @@ class Microphone:
         again = replace(request, form=(capture.rate, capture.channels))
         reopener = partial(open_capture, again, self._blocks) if reopen else None
         self._watchdog = Watchdog(capture, self._blocks, reopener)
-        # One that is forgotten closes its device. At the end of the process PortAudio does.
+        # A microphone that nobody holds any more closes its device. At the end of the process PortAudio does.
         weakref.finalize(self, self._watchdog.release).atexit = False
         self._live = LiveStream(stream, capture.device.name, capture.channels, seconds, recording, tap)
         self._lock = threading.Lock()
@@ -179,7 +179,7 @@ class Microphone:
     async def __anext__(self) -> LiveFrame:
         import asyncio
 
-        # A task that is cancelled here leaves its thread to end by itself; a frame that it computes is not lost.
+        # If the task is cancelled here, its thread ends by itself; a frame that it computes is not lost.
         while not self._live.settled:
             await asyncio.to_thread(self._advance, TICK)
         frame = self._live.deliver()
@@ -218,7 +218,7 @@ class Microphone:
         """Continue with another model without losing a sample: the next captured sample is its first one.
 
         Frames of the old model that wait are still delivered. Positions and times go on; the first frame of the new model
-        comes a window later, and its level begins anew. The model is warmed up before, in the calling thread.
+        comes a window later, and its level starts again. The model is warmed up before, in the calling thread.
 
         Args:
             extractor: a model of the same rate.
@@ -243,7 +243,7 @@ class Microphone:
         """Summarise what the microphone has done so far.
 
         Args:
-            recent: only what came to pass in so many last seconds, above 0 and up to 60; `waiting` is what waits now.
+            recent: only count the last seconds, above 0 and up to 60; `waiting` is always the present number.
 
         Raises:
             ArgumentError: `recent` is outside what is allowed.

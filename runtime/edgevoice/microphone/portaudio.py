@@ -101,7 +101,7 @@ def call(
         in_time = wait(answered, patience)
     finally:  # after Ctrl-C too
         if not in_time and not future.cancel() and late is not None:
-            # The call is under way, or came to its end just now: the next one, calls being in order, finds its result.
+            # The call is running, or has just ended. Calls run in order, so the next one finds its result.
             _caller.put(partial(_dispose, future, late))
     if not in_time:
         raise MicrophoneOpenError(f"PortAudio did not answer within {patience:g} s: the audio server hangs")
@@ -122,7 +122,7 @@ def _make(function: Callable[[], Result], future: Future[Result]) -> None:
 
 
 def _dispose(future: Future[Result], late: Callable[[Result], object]) -> None:
-    # Nobody is left to be told.
+    # Nobody waits for an error any more.
     with contextlib.suppress(BaseException):
         late(future.result())
 

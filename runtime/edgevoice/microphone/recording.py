@@ -60,7 +60,7 @@ class Recording:
         """
         self._room -= samples.nbytes
         if self._room < 0:
-            raise OutputError(f"{self._path}: a WAV file ends at 4 GiB")
+            raise OutputError(f"{self._path}: a WAV file cannot be larger than 4 GiB")
         try:
             self._file.write(samples)
         except (OSError, RuntimeError) as error:
@@ -91,7 +91,7 @@ def _finish(path: Path, file: Any, draft: Draft) -> None:
     except (OSError, RuntimeError) as error:
         raise _unwritable(path, error) from error
     finally:
-        # Even one that could not be finished has all that was captured.
+        # Even an unfinished file has all captured audio.
         if empty:
             draft.drop()
         else:
@@ -107,7 +107,7 @@ def _keep(path: Path, draft: Draft) -> None:
 
 def _unwritable(path: Path, error: Exception) -> OutputError:
     reason = str(getattr(error, "error_string", error)).rstrip(".")
-    if reason == "System error" and _is_full(path.parent):  # all that libsndfile says of it
+    if reason == "System error" and _is_full(path.parent):  # libsndfile gives no other reason
         reason = os.strerror(errno.ENOSPC)
     return OutputError(f"{path}: cannot be written ({reason})")
 

@@ -116,11 +116,11 @@ class Timeline:
             return 0
         raised = self._raised
         if raised is None or not -_CATCHING_UP <= offset - raised.first <= JUMP:
-            # Late for the first time, catching up, or later still: only what stays where it is has settled.
+            # Late for the first time, catching up, or even later: only a constant delay has settled.
             self._raised = _Raised(offset, offset, block.arrived, block.start)
             return 0
         raised.lowest = min(raised.lowest, offset)
-        # Both the clock and the audio must have gone on: a process that is stopped and continued sees the clock alone.
+        # Both the clock and the audio must have advanced: for a process that was stopped, only the clock has.
         heard = (block.start + block.length - raised.start) / self._rate
         if min(block.arrived - raised.since, heard) < SETTLED:
             return 0

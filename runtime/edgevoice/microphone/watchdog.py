@@ -55,7 +55,7 @@ class Watchdog:
             if reason is not None:
                 self._let_go.set()
                 self._blocks.put(Lost(reason, awaited=self._reopen is not None))
-            # A hanging server keeps the call; it is made as soon as the server goes on.
+            # If the server hangs, the call waits until the server continues.
             with contextlib.suppress(Exception):
                 portaudio.call(capture.close, patience=_CLOSING)
             capture = None if reason is None or self._reopen is None else self._open_again(self._reopen)

@@ -114,7 +114,7 @@ def _colour(figure: Figure, panel: Any, points: NDArray[np.float64], cells: Sequ
 def _palette(count: int) -> list[Any]:
     from matplotlib import colormaps
 
-    colours = [colormaps["tab20"](k) for k in range(20) if k not in (14, 15)]  # grey is that of all others
+    colours = [colormaps["tab20"](k) for k in range(20) if k not in (14, 15)]  # all others are grey
     strong, pale = colours[::2], colours[1::2]
     return [*strong, *pale, "black", "gold"][:count]
 

@@ -126,7 +126,7 @@ class _Drawn:
         chosen = find_level(level, config.level)
         if chosen.needs_whole:
             chosen = chosen.settled(mean, low, high)
-        # The hop does not change levels: windows one after another have those that they have in the features.
+        # Levels do not depend on the hop: these windows have the same levels as in the features.
         windower = Windower(config, chosen, size, batch)
         at = 0
         for block in blocks():

@@ -49,7 +49,7 @@ class NpzTable(Table):
             arrays[name] = _array([cell for part in blocks for cell in [part.row.others[k]] * len(part)], kind)
         if self._recipe is not None:
             arrays["recipe"] = np.array(self._recipe.to_json())
-        with zipfile.ZipFile(self._file, "w") as archive:  # numpy.savez takes no array of the name `file`
+        with zipfile.ZipFile(self._file, "w") as archive:  # numpy.savez cannot store an array with the name `file`
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, array, allow_pickle=False)

@@ -285,7 +285,7 @@ class TestScript:
             (["a.wav", "new.npy", "maybe", "false", "npy"], 2, "STATIC 'maybe': expected true or false"),
             (["a.wav", "new.npy", "true", "false", "xls"], 2, "FORMAT 'xls': expected one of csv"),
             (["gone.wav", "new.npy", "true", "false", "npy"], 1, "gone.wav"),
-            (["a.wav", "there.npy", "true", "false", "npy"], 1, "is there already"),
+            (["a.wav", "there.npy", "true", "false", "npy"], 1, "already exists"),
             (["a.wav", "new", "true", "false", "kaldi"], 2, "dynamic"),
             (["a.wav"], 2, "usage: "),
         ],

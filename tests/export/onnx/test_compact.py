@@ -167,7 +167,7 @@ def test_what_is_refused(
         return code, capsys.readouterr().err
 
     code, told = refused(made.path, tmp_path / "twice")
-    assert (code, "have 8 bits already" in told) == (2, True)
+    assert (code, "already have 8 bits" in told) == (2, True)
     code, told = refused(source.path, source.path)
     assert (code, "is the model itself" in told) == (2, True)
     code, told = refused(source.path, tmp_path, "--windows", "6")

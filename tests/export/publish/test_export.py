@@ -223,7 +223,7 @@ def test_only_a_model_folder_is_replaced(tiny_model: Path, tmp_path: Path):
     thesis = tmp_path / "thesis"
     thesis.mkdir()
     (thesis / "chapter").touch()
-    with pytest.raises(OutputError, match="no model folder"):
+    with pytest.raises(OutputError, match="is not a model folder"):
         write_folder(thesis, tiny.config, contents(tiny))
     assert (thesis / "chapter").exists()
 

@@ -56,7 +56,7 @@ def test_gives_the_same_weights(model: Path, audio_folder: Path, tmp_path: Path,
     made = (again / "model.json").stat().st_mtime_ns
     capsys.readouterr()
     assert main(words) == 0
-    assert capsys.readouterr().err.count("is there already") == 2
+    assert capsys.readouterr().err.count("already exists") == 2
     assert (again / "model.json").stat().st_mtime_ns == made
 
 
@@ -68,10 +68,10 @@ def test_goes_on_after_an_interruption(
     with monkeypatch.context() as patch:
         patch.setattr(train._Report, "__call__", lambda *_: signal.raise_signal(signal.SIGINT))
         assert main(words) == 130
-    assert "goes on from there" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
     assert not again.exists()
     assert main(words) == 0
-    assert "goes on from " in capsys.readouterr().err
+    assert "continues from " in capsys.readouterr().err
     assert same_weights(model, again)
 
 

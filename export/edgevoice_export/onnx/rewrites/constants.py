@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnxscript import optimizer
 
-_ANY_SIZE = 1 << 40  # the LSTM's weights come out of the exporter as slices of larger ones
+_ANY_SIZE = 1 << 40  # the exporter writes the weights of an LSTM as slices of larger arrays
 
 
 def fold_constants(model: ir.Model) -> None:

@@ -41,7 +41,7 @@ def _run(words: Sequence[str]) -> None:
         raise ArgumentError(f"FORMAT {fmt!r}: expected one of {', '.join(_FORMATS)}")
     for name in (f"{out}.ark", f"{out}.scp") if fmt == "kaldi" else (out,):
         if Path(name).exists():
-            raise OutputError(f"{name}: is there already; name another, or remove it")
+            raise OutputError(f"{name}: already exists; choose another name, or remove it")
     extractor = RepLearning(model)
     extract = extractor.extract_features_path if Path(audio).is_dir() else extractor.extract_features_file
     features = extract(audio, static=static, plots=plots, fmt=fmt, kaldi_file=out)
