@@ -34,9 +34,24 @@ MEDIA = {
     "mov": "-c:a pcm_s24le -f mov",
     "wma in wav": "-c:a wmav2 -f wav",
     "flv": "-c:a aac -ar 44100 -f flv",
+    "ac3": "-c:a ac3 -b:a 96k -f ac3",
+    "eac3": "-c:a eac3 -b:a 96k -f eac3",
+    "ac3 of 44.1 kHz": "-c:a ac3 -ar 44100 -b:a 96k -f ac3",
+    "avi": "-c:a libmp3lame -f avi",
+    "transport stream": "-c:a mp2 -f mpegts",
+    "program stream": "-c:a mp2 -f mpeg",
+    "real": "-c:a ac3 -f rm",
 }
-WHOLE = ("m4a", "mp4", "3gp", "aac", "webm", "mka", "wma")
-"""Those that say where they end."""
+WHOLE = {
+    **dict.fromkeys(("m4a", "mp4", "3gp", "webm", "mka", "wma", "avi"), 0),
+    "aac": 1,
+    "flv": 1,
+    "ac3": 384,
+    "eac3": 384,
+    "transport stream": 188,
+    "program stream": 2048,
+}
+"""Those that say where they end; or bytes of their parts, after each of which they may end: 1 for parts of many sizes."""
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +83,22 @@ def test_all_samples_are_read(voice: Path, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.usefixtures("media")
-def test_a_pipe_without_a_length(voice: Path, tmp_path: Path) -> None:
-    path = write("ffmpeg", tmp_path / "media", "-i", voice, "-c:a", "libopus", "-f", "webm", pipe=True)
+@pytest.mark.parametrize("how", ["-c:a libopus -f webm", "-c:a wmav2 -f asf", "-c:a libmp3lame -f avi"])
+def test_a_pipe_without_a_length(voice: Path, tmp_path: Path, how: str) -> None:
+    path = write("ffmpeg", tmp_path / "media", "-i", voice, *how.split(), pipe=True)
     with open_source(path) as source:
         assert source.seconds is None
         assert len(np.concatenate(list(source.blocks()))) == len(decoded(path, 2))
 
 
 @pytest.mark.usefixtures("media")
-@pytest.mark.parametrize("name", WHOLE)
-def test_media_that_is_cut_anywhere_is_an_error(voice: Path, tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+@pytest.mark.parametrize(("name", "size"), WHOLE.items())
+def test_media_that_is_cut_anywhere_is_an_error(
+    voice: Path, tmp_path_factory: pytest.TempPathFactory, name: str, size: int
+) -> None:
     path = write("ffmpeg", tmp_path_factory.mktemp("cut") / "media", "-i", voice, *MEDIA[name].split())
     content, whole = path.read_bytes(), len(_samples(path.read_bytes()))
-    frames = _adts_ends(content) if name == "aac" else set()
+    ends = set(range(0, len(content), size)) if size > 1 else _ENDS[name](content) if size else set()
 
     @given(at=st.integers(0, len(content) - 1))
     @settings(max_examples=20, deadline=None)
@@ -89,7 +107,7 @@ def test_media_that_is_cut_anywhere_is_an_error(voice: Path, tmp_path_factory: p
             samples = len(_samples(content[:at]))
         except AudioError:
             return
-        assert at in frames or samples == whole
+        assert at in ends or samples == whole
 
     check()
 
@@ -100,6 +118,17 @@ def _adts_ends(content: bytes) -> set[int]:
         at += (content[at + 3] & 3) << 11 | content[at + 4] << 3 | content[at + 5] >> 5
         ends.add(at)
     return ends
+
+
+def _flv_ends(content: bytes) -> set[int]:
+    ends, at = {13}, 13
+    while at < len(content):
+        at += 15 + int.from_bytes(content[at + 1 : at + 4], "big")
+        ends |= {at - 4, at}
+    return ends
+
+
+_ENDS = {"aac": _adts_ends, "flv": _flv_ends}
 
 
 def _samples(content: bytes) -> np.ndarray:

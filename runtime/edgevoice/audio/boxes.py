@@ -13,6 +13,11 @@ _AMR = {
     b"#!AMR\n": (12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0),
     b"#!AMR-WB\n": (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0),
 }
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_AC3_KBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+_TS_PACKET = 188
+_TS_SEARCHED = 4000
+"""Packets at the end of a transport stream that are searched for the last beginning of each elementary stream."""
 
 
 def check_boxes(view: View, name: str) -> None:
@@ -28,10 +33,29 @@ def check_boxes(view: View, name: str) -> None:
         walk = _amr
     elif head[:1] == b"\xff":
         walk = _adts
+    elif head[:2] == b"\x0b\x77":
+        walk = _ac3
+    elif head[:3] == b"FLV":
+        walk = _flv
+    elif head[:1] == b"\x47":
+        walk = _transport_stream
+    elif head[:4] == b"\0\0\1\xba":
+        walk = _program_stream
+    elif head[:4] == b"RIFF" and head[8:11] == b"AVI":
+        walk = _avi
+    elif head[:4] == b".RMF":
+        walk = _realmedia
     elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot"):
         walk = _mp4
     if walk is not None and any(end > view.size for end in walk(reader)):
         raise AudioFormatError(f"{name}: is cut short: its last part is incomplete")
+
+
+def states_length(view: View) -> bool:
+    """Whether the header can be relied on for the length: that of an ASF live stream cannot, where FFmpeg estimates it."""
+    head = view.part(0, 8192)
+    at = head.find(_ASF_PROPERTIES)
+    return not (head[:4] == b"\x30\x26\xb2\x75" and at >= 0 and (head[at + 88 : at + 89] or b"\0")[0] & 1)
 
 
 def _mp4(reader: Ahead) -> Iterator[int]:
@@ -85,8 +109,8 @@ def _asf(reader: Ahead) -> Iterator[int]:
     at = 0
     while at + 24 <= reader.size:
         (size,) = struct.unpack("<Q", reader.part(at + 16, 8))
-        if size < 24:
-            return  # of a live stream
+        if size < 24 or (size <= 50 and reader.part(at, 4) == b"\x36\x26\xb2\x75"):
+            return  # of a live stream: the packets follow their empty object
         at += size
         yield at
 
@@ -116,3 +140,96 @@ def _amr(reader: Ahead) -> Iterator[int]:
                     return  # the file cannot be read there, which the decoder finds
                 at += 1 + sizes[mode[0] >> 3 & 15]
                 yield at
+
+
+def _ac3(reader: Ahead) -> Iterator[int]:
+    """Ends of the frames of AC-3 and E-AC-3 (ETSI TS 102 366)."""
+    at = 0
+    while at < reader.size:
+        head = reader.part(at, 6)
+        if len(head) < 6 and head[:1] == b"\x0b":
+            yield at + 6
+            return
+        if head[:2] != b"\x0b\x77":
+            return  # a tag, or damage, which the decoder finds
+        if head[5] >> 3 > 10:  # E-AC-3
+            at += 2 * ((head[2] & 7) << 8 | head[3]) + 2
+        else:
+            code, rate = head[4] & 63, head[4] >> 6
+            if code >= 2 * len(_AC3_KBITS) or rate == 3:
+                return
+            kbits = _AC3_KBITS[code // 2]
+            at += 2 * (2 * kbits, 1_536_000 * kbits // (16 * 44_100) + (code & 1), 3 * kbits)[rate]
+        yield at
+
+
+def _flv(reader: Ahead) -> Iterator[int]:
+    """Ends of the tags; each is followed by its size."""
+    at = int.from_bytes(reader.part(5, 4), "big") + 4
+    while at < reader.size:
+        head = reader.part(at, 4)
+        at += 11 + int.from_bytes(head[1:], "big") + 4 if len(head) == 4 else 11
+        yield at
+
+
+def _transport_stream(reader: Ahead) -> Iterator[int]:
+    """The end of the last packet, and those of the last parts of the elementary streams (ISO/IEC 13818-1)."""
+    count, rest = divmod(reader.size, _TS_PACKET)
+    if rest:
+        yield reader.size - rest + _TS_PACKET
+    missing: dict[int, int] = {}  # bytes of the last part of each stream that have not come yet
+    for number in range(max(0, count - _TS_SEARCHED), count):
+        packet = reader.part(number * _TS_PACKET, _TS_PACKET)
+        if len(packet) < _TS_PACKET or packet[0] != 0x47:
+            return  # damage, which the decoder finds
+        stream = (packet[1] & 31) << 8 | packet[2]
+        payload = packet[4 + (1 + packet[4] if packet[3] & 32 else 0) :] if packet[3] & 16 else b""
+        if packet[1] & 64:
+            missing.pop(stream, None)
+            length = int.from_bytes(payload[4:6], "big")
+            if payload[:3] == b"\0\0\1" and length:  # of video, the length may be left out
+                missing[stream] = 6 + length
+        if stream in missing:
+            missing[stream] -= len(payload)
+    yield reader.size + max(0, *missing.values(), 0)
+
+
+def _program_stream(reader: Ahead) -> Iterator[int]:
+    """Ends of the packets, between which the headers of packs have no length of their own (ISO/IEC 13818-1)."""
+    at = 0
+    while at < reader.size:
+        head = reader.part(at, 14)
+        if head[:3] != b"\0\0\1"[: len(head)]:
+            return  # damage, which the decoder finds
+        if head[3:4] == b"\xb9":
+            return  # the end
+        if head[3:4] == b"\xba":
+            at += 14 + (head[13] & 7) if len(head) == 14 and head[4] & 64 else 12
+        else:
+            at += 6 + int.from_bytes(head[4:6], "big")
+        yield at
+
+
+def _avi(reader: Ahead) -> Iterator[int]:
+    """Ends of the outermost chunks, of which large files have several. One of unknown size is searched for those in it."""
+    at = 0
+    while at < reader.size:
+        head = reader.part(at, 8)
+        size = int.from_bytes(head[4:], "little")
+        if head[:4] in (b"RIFF", b"LIST") and size in (0, 0xFFFF_FFFF):
+            at += 12
+        else:
+            at += 8 + size + (size & 1)
+            yield at - (size & 1)
+
+
+def _realmedia(reader: Ahead) -> Iterator[int]:
+    """Ends of the chunks."""
+    at = 0
+    while at < reader.size:
+        head = reader.part(at, 8)
+        size = int.from_bytes(head[4:], "big")
+        if size < 8:
+            return  # of a live stream, or the end
+        at += size
+        yield at - 10 if head[:4] == b"DATA" else at  # FFmpeg writes 10 too many

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.boxes import check_boxes
+from edgevoice.audio.boxes import check_boxes, states_length
 from edgevoice.audio.samples import check_rate
 from edgevoice.audio.soundfiles import checked
 from edgevoice.audio.source import BLOCK, AudioSource, cut
@@ -129,7 +129,7 @@ class DecodedSource(AudioSource):
                     raise AudioFormatError(f"{self.name}: holds audio of a kind that FFmpeg does not know")
                 stream.codec_context.options = {"err_detect": "explode"}
                 delay = _opus_delay(stream.codec_context)
-                guessed = any(name in _GUESSED for name in container.format.name.split(","))
+                guessed = any(name in _GUESSED for name in container.format.name.split(",")) or not states_length(view)
                 if container.duration is not None and not guessed:
                     self._stated = container.duration / av.time_base
                 for packet in container.demux(stream):

@@ -11,8 +11,9 @@ from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
 _ALIASES = {".aif", ".aifc", ".mp2", ".oga", ".opus", ".snd", ".sph", ".wave"}
 """Suffixes of formats that soundfile lists under another name."""
 _MEDIA = {
-    *(".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".awb", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".mpc"),
-    *(".spx", ".tta", ".weba", ".webm", ".wma", ".wv"),
+    *(".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".asf", ".avi", ".awb", ".dts", ".eac3", ".flv", ".m4a", ".m4b"),
+    *(".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".mpeg", ".mpg", ".ra", ".rm", ".spx", ".tta", ".vob", ".weba"),
+    *(".webm", ".wma", ".wv"),
 }
 """Suffixes of files that PyAV reads. They are searched for where PyAV is missing too, so that no file is skipped
 silently.

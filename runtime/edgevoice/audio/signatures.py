@@ -80,8 +80,6 @@ def container(head: bytes) -> str | None:
     """Describe the file that a pipe contains, by its first bytes; None where they may be samples.
 
     Signatures of two bytes are not enough here, because samples can have any value.
-
-    Signatures of two bytes are not enough here: samples have every value.
     """
     if head[:4] in (b"RIFF", b"FORM"):
         return "a WAV, AVI or AIFF file"
