@@ -68,7 +68,13 @@ def test_every_format_and_rate_gives_frames(
     assert np.isfinite(features.values).all()
 
 
-@pytest.mark.parametrize(("kind", "subtype"), [*EXACT, ("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS")])
+STATED = [("AVR", "PCM_16"), ("MAT4", "FLOAT"), ("MAT5", "PCM_16"), ("MPC2K", "PCM_16"), ("SDS", "PCM_16"), ("WVE", "ALAW")]
+"""Further formats whose header states the length."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"), [*EXACT, *STATED, ("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS")]
+)
 def test_a_file_that_is_cut_short(tiny: Extractor, tmp_path: Path, kind: str, subtype: str) -> None:
     samples = np.random.default_rng(0).standard_normal(48_000) * 0.1
     path = write(tmp_path / "audio", samples, kind, subtype)

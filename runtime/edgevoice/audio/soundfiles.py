@@ -20,7 +20,15 @@ from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, StreamError
 
 # libsndfile repairs the length of a file that is shorter than its header says, and reports that only in its log.
-_REPAIRED = re.compile(r"^\s*(.*?)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+_REPAIRED = re.compile(r"^\s*(.*?)\s*:?\s*(\d+) \(?should be (\d+)", re.MULTILINE)
+_STATED = {
+    "AVR": re.compile(r"Frames +: (\d+)"),
+    "MPC2K": re.compile(r"Frames +: (\d+)"),
+    "MAT4": re.compile(r"Cols +: (\d+)"),
+    "MAT5": re.compile(r"Cols : (\d+)"),
+    "SDS": re.compile(r"Frames +: (\d+)"),
+}
+"""The number of samples in the header, where libsndfile only logs it: the last match in its log."""
 _HARMLESS = ("Bytes/sec", "Block Align", "RIFF", "RIFX", "RF64", "riff", "FORM", "Riff size")
 """Corrections in libsndfile's log that do not concern the number of samples: rates, and sizes of outer chunks."""
 _UNKNOWN_LENGTH = 1 << 62
@@ -107,7 +115,7 @@ class SoundFileSource(AudioSource):
             view.check(f"{self.name}: cannot be read")
             told = f"{self.name}: is not audio that can be read ({_words(error)})"
             raise (UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError)(told) from error
-        if not part.compared and _is_repaired(sound.extra_info):
+        if not part.compared and _is_short(sound):
             sound.close()
             raise AudioFormatError(f"{self.name}: is cut short: it has fewer samples than its header states")
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
@@ -184,8 +192,17 @@ def checked(block: NDArray[Any], name: str) -> NDArray[np.float32]:
         raise SamplesError(f"{name}: {error}") from error
 
 
-def _is_repaired(log: str) -> bool:
-    return any(label not in _HARMLESS and int(found) < int(told) for label, told, found in _REPAIRED.findall(log))
+def _is_short(sound: Any) -> bool:
+    """Whether a file has fewer samples than its header states."""
+    log = sound.extra_info
+    if any(label not in _HARMLESS and int(found) < int(stated) for label, stated, found in _REPAIRED.findall(log)):
+        return True
+    logged = _STATED[sound.format].findall(log) if sound.format in _STATED else ()
+    if not logged:
+        return False
+    # Of SDS, libsndfile gives the number in the header, and logs the one in the file.
+    number, frames = int(logged[-1]), int(sound.frames)
+    return number < frames if sound.format == "SDS" else number > frames
 
 
 def _length(sound: Any, part: Part) -> int | None:
