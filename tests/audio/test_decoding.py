@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from audio.programs import decoded, read, write
 from edgevoice import AudioFormatError
 from edgevoice.audio.files import open_source
-from edgevoice.errors import AudioError
+from edgevoice.errors import AudioError, EdgeVoiceWarning
 
 MEDIA = {
     "m4a": "-c:a aac -f ipod",
@@ -134,6 +134,24 @@ _ENDS = {"aac": _adts_ends, "flv": _flv_ends}
 def _samples(content: bytes) -> np.ndarray:
     with open_source(io.BytesIO(content)) as source:
         return np.concatenate(list(source.blocks()))
+
+
+@pytest.mark.usefixtures("media")
+@pytest.mark.parametrize("how", ["-c:a tta -f matroska", "-c:a wavpack -f wv", "-c:a ac3 -f ac3", "-c:a flac -f matroska"])
+def test_checksums_are_compared(voice: Path, tmp_path: Path, how: str) -> None:
+    path = write("ffmpeg", tmp_path / "media", "-i", voice, *how.split())
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    with pytest.raises(AudioFormatError, match="damaged|can be read"):
+        _samples(bytes(content))
+
+
+@pytest.mark.usefixtures("media")
+def test_audio_that_time_stamps_leave_out_is_reported(voice: Path, tmp_path: Path) -> None:
+    content = write("ffmpeg", tmp_path / "media", "-i", voice, *MEDIA["flv"].split()).read_bytes()
+    ends = sorted(_flv_ends(content))[::2]
+    with pytest.warns(EdgeVoiceWarning, match=r"time stamps leave out 0\.2 s in 1 place\(s\), the first at 0\.5 s"):
+        _samples(content[: ends[22]] + content[ends[32] :])
 
 
 @pytest.mark.usefixtures("media")

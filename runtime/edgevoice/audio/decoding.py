@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,12 @@ from edgevoice.audio.samples import check_rate
 from edgevoice.audio.soundfiles import checked
 from edgevoice.audio.source import BLOCK, AudioSource, cut
 from edgevoice.audio.views import View
-from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
+from edgevoice.errors import ArgumentError, AudioFormatError, EdgeVoiceWarning, StreamError
 
 _GUESSED = ("aac", "ac3", "eac3", "dts", "mpegts", "mpeg", "mp3", "wav", "avi", "flv", "amr", "rm", "caf")
 """Containers whose length FFmpeg estimates from the bit rate."""
+_JUMP = 0.1
+"""Seconds that may be missing between the time stamps of two frames: some containers round them to a frame."""
 _SLACK = 0.25
 """Largest difference between the stated and the decoded length of a complete file, in seconds."""
 
@@ -53,7 +56,7 @@ class DecodedSource(AudioSource):
             raise AudioFormatError(
                 f"{name}: is in a format that needs PyAV, which is not installed: pip install 'edgevoice[media]'"
             )
-        self._view, self.name, self._closed = view, name, False
+        self._view, self.name, self._closed, self._warned = view, name, False, False
         check_boxes(view, name)
         decoding = self._decode()
         # Only decoded audio has the true rate and channels: AAC headers can state half the rate, or fewer channels.
@@ -119,7 +122,7 @@ class DecodedSource(AudioSource):
         import av
 
         view = self._view.again()
-        at = 0
+        at, stamps = 0, _TimeStamps()
         try:
             with av.open(view, metadata_errors="ignore") as container:
                 stream = container.streams.best("audio")
@@ -127,7 +130,7 @@ class DecodedSource(AudioSource):
                     raise AudioFormatError(f"{self.name}: holds no audio")
                 if stream.codec_context is None:
                     raise AudioFormatError(f"{self.name}: holds audio of a kind that FFmpeg does not know")
-                stream.codec_context.options = {"err_detect": "explode"}
+                stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
                 delay = _opus_delay(stream.codec_context)
                 guessed = any(name in _GUESSED for name in container.format.name.split(",")) or not states_length(view)
                 if container.duration is not None and not guessed:
@@ -135,14 +138,12 @@ class DecodedSource(AudioSource):
                 for packet in container.demux(stream):
                     if packet.is_corrupt:
                         raise AudioFormatError(f"{self.name}: is damaged or cut short after {at} samples")
-                    frames = [(_samples(frame), frame.sample_rate) for frame in packet.decode()]
+                    frames = [(_samples(frame), frame.sample_rate) for frame in stamps.follow(packet.decode())]
                     if delay > 0 and frames and packet.size:
                         # Newer FFmpeg cuts too little where the header names the rate from before the coding.
                         whole = _opus_samples(bytes(packet))
                         late = min(delay, whole) - (whole - sum(len(samples) for samples, _ in frames))
-                        frames = [(samples[late:] if late > 0 else samples, rate) for samples, rate in frames[:1]] + frames[
-                            1:
-                        ]
+                        frames[0] = (frames[0][0][max(0, late) :], frames[0][1])
                         delay -= whole
                     for samples, rate in frames:
                         at += len(samples)
@@ -154,6 +155,9 @@ class DecodedSource(AudioSource):
             told = f"is damaged or cut short after {at} samples" if at else "is not audio that can be read"
             raise AudioFormatError(f"{self.name}: {told} ({_words(error)})") from error
         view.check(f"{self.name}: cannot be read after {at} samples")
+        if stamps.jumps and not self._warned:
+            self._warned = True
+            warnings.warn(f"{self.name}: {stamps}", EdgeVoiceWarning, stacklevel=2)
 
     def close(self) -> None:
         """Close the decoder. The file stays open: its owner closes it."""
@@ -161,6 +165,32 @@ class DecodedSource(AudioSource):
         if self._begun is not None:
             self._begun[1].close()
             self._begun = None
+
+
+class _TimeStamps:
+    """Follows the time stamps of frames, and notices where they leave out audio."""
+
+    def __init__(self) -> None:
+        self._due: float | None = None  # the time stamp of the next frame, in seconds
+        self.jumps: list[tuple[float, float]] = []
+        """Where audio is left out, and how much, in seconds."""
+
+    def follow(self, frames: list[Any]) -> list[Any]:
+        """Take the next frames, and return them."""
+        for frame in frames:
+            if frame.pts is not None and frame.time_base is not None:
+                now = float(frame.pts * frame.time_base)
+                if self._due is not None and now - self._due > _JUMP:
+                    self.jumps.append((self._due, now - self._due))
+                self._due = now + frame.samples / frame.sample_rate
+        return frames
+
+    def __str__(self) -> str:
+        missing = sum(jump for _, jump in self.jumps)
+        return (
+            f"its time stamps leave out {missing:.1f} s in {len(self.jumps)} place(s), the first at "
+            f"{self.jumps[0][0]:.1f} s: audio may be missing there"
+        )
 
 
 def _samples(frame: Any) -> NDArray[Any]:
