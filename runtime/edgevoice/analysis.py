@@ -93,8 +93,6 @@ class Filled:
 
     Features come later than from `Direct`, so it is for recordings: a GPU needs hardly longer for 64 windows than for
     16.
-
-    It gives features later than `Direct`, so it is for recordings: a device takes hardly longer for 64 windows than for 16.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:

@@ -251,7 +251,7 @@ class Extractor:
         """Compute the features of a whole recording, on the CPU with the same bits as a stream gives.
 
         Args:
-            audio: a path, an open binary file that can be sought, (samples, rate), or a source that is open already.
+            audio: a path, an open binary file that can be sought, (samples, rate), or an open source.
             level: `running`, `utterance`, `window` or a fixed gain; the model's own if None.
             hop: seconds between windows, a multiple of the level's step; the model's own if None.
             start: where to begin, in seconds. Positions of frames stay those of the whole recording; their `index` counts
@@ -329,17 +329,17 @@ class Extractor:
         a warning counts them, `attrs["failed"]` lists them with their reasons; `attrs["recipe"]` is what made the table.
 
         Args:
-            index: what is read: see `edgevoice.corpus.index.read_index`. Its other columns come last.
-            root: folder that relative files are in; `file` is written relative to it.
-            static: one row an index row, its functionals, in place of one row per frame.
+            index: the recordings to read, as for `edgevoice.corpus.index.read_index`. Its other columns come last.
+            root: the folder to which relative files and the column `file` are relative.
+            static: one row with functionals per row of the index, instead of one row per frame.
             level: as `extract`.
             hop: as `extract`.
             channel: as `extract`; `each` gives the rows of every channel, with a column `channel`.
             pad: as `extract`.
-            jobs: how much is computed at the same time, over files and within them: all usable cores if None.
+            jobs: how many computations run at the same time: one per usable core if None.
             progress: called with the number of rows of the index that are done.
-            dataset: a folder of Parquet parts, as `edgevoice extract -o NAME.parquet/` makes it. What is done stays there,
-                also after Ctrl-C, and the same call continues; the table is read from it. None keeps all in memory.
+            dataset: a folder of Parquet parts, as `edgevoice extract -o NAME.parquet/` makes it. Complete parts stay there,
+                also after Ctrl-C, and the same call resumes; the table is read from it. None keeps everything in memory.
 
         Raises:
             ArgumentError: an argument is outside what is allowed, or the index cannot be used.

@@ -208,7 +208,7 @@ class Features:
 
         Columns: `index`, `silent`, `gap`, `loudness`, then the descriptors; with `static` one row, whose times are those of
         what was read: `frames`, `silent` and `gap` (shares), `loudness` (mean), then the functionals. The numbers are
-        float32, with the bits of `values`. `attrs["recipe"]` is what made them.
+        float32, with the bits of `values`. `attrs["recipe"]` is the recipe.
 
         Raises:
             MissingPackageError: pandas is not installed.

@@ -207,7 +207,8 @@ if hasattr(os, "register_at_fork"):
 class Chain:
     """Front end, encoder and decoder on a device, bound to buffers there for batches of one size.
 
-    Samples go up, and what is asked for comes down. Only one thread may use it at a time; the sessions are shared.
+    Samples are copied to the device, and only requested outputs are copied back. Only one thread may use it at a
+    time; the sessions are shared.
     """
 
     def __init__(self, sessions: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], device: Device) -> None:

@@ -1,8 +1,8 @@
 """Workspaces: front end, encoder and decoder with the buffers of one thread.
 
-Windows are put into a workspace, at their level, and what is wanted of them is asked for. `HostWorkspace` makes spectrograms
-in NumPy. `DeviceWorkspace` sends samples to a device, and only what was asked for comes back: spectrograms, codes and
-errors stay there, in buffers that are bound to the networks once.
+Windows are put into a workspace at their level; its methods then return what is needed. `HostWorkspace` computes
+spectrograms in NumPy. `DeviceWorkspace` copies samples to a device, and only requested outputs back: spectrograms, codes
+and errors stay there, in buffers that are bound to the networks once.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def test_checksums_are_compared(voice: Path, tmp_path: Path, how: str) -> None:
     path = write("ffmpeg", tmp_path / "media", "-i", voice, *how.split())
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 16
-    with pytest.raises(AudioFormatError, match="damaged|can be read"):
+    with pytest.raises(AudioFormatError, match=r"damaged|can be read"):
         _samples(bytes(content))
 
 

@@ -56,8 +56,9 @@ def bottlenecks(architecture: Architecture, network: nn.Module, spectrograms: Te
 def bottleneck_sizes(architecture: Architecture, network: nn.Module, spectrograms: Tensor) -> Tensor:
     """The divisor of each number of the bottleneck, from windows (n, 1, bands, columns): (units,).
 
-    Its root mean square, which is what float32 rounding goes with: before the activation, the mean included. A number that
-    is a small difference of large ones is rounded as those are, so its size is at least a share of its weights'.
+    The size is the root mean square before the activation, including the mean, because the rounding of float32 is relative
+    to it. A number that is a small difference of large ones is rounded like those, so its size is at least a share of the
+    size of its weights.
     """
     before, _ = bottlenecks(architecture, network, spectrograms)
     rows = network.state_dict()[architecture.code_rows[0]]

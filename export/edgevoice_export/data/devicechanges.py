@@ -1,7 +1,8 @@
 """The changes of `changes` in PyTorch, for many windows at once, on the device of the windows.
 
-Each change is a class with two steps: `draw` takes what is random in it from PyTorch's generator of the device, and
-`apply` computes. So the same draws give what NumPy's functions give, up to float32 rounding, which a test holds.
+Each change is a class with two steps: `draw` draws its random values with PyTorch's generator of the device, and `apply`
+computes. For the same values, the results equal those of NumPy's functions up to the rounding of float32, which a test
+checks.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ class DeviceDraw:
 class Plan:
     """Which rows of every batch are changed, which rows are their unchanged twins, and which rows are partners.
 
-    The numbers are those of `WindowSampler.draw` and `with_twins` on average; they are fixed, for the shapes of a CUDA
-    graph are. Rows: changes that codes are to be consistent under, their twins, other changes, the rest.
+    The numbers are those of `WindowSampler.draw` and `with_twins` on average; they are fixed, because the shapes of a CUDA
+    graph are fixed. Rows: changes that codes are to be consistent under, their twins, other changes, the rest.
     """
 
     batch: int
@@ -102,9 +102,9 @@ class DeviceSampler:
 
     Args:
         recordings: int16 samples at the model's rate.
-        preprocessing: what happens to audio before a network sees it.
+        preprocessing: the preprocessing of the model.
         levels: the levels that windows are drawn at.
-        device: where all is kept and computed.
+        device: the device that stores and computes everything.
         coded: whether windows that went through MP3 are wanted: each recording is then kept twice.
         seed: decides how strongly each recording is coded.
     """
@@ -255,7 +255,8 @@ DEVICE_LEVELS: dict[str, type[DeviceLevel]] = {
 class DeviceFrontEnd:
     """`edgevoice.frontend.FrontEnd` in PyTorch: (n, window) at their level -> (n, 1, bands, columns).
 
-    As there, all is float64 up to the power of the FFT: in bands that a change has emptied, float32's rounding is heard.
+    As there, all is float64 up to the power of the FFT: float32 would leave rounding errors in bands that
+    a change has emptied.
     """
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:

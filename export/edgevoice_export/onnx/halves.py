@@ -1,8 +1,8 @@
 """Large matrices as float16 in a graph that computes in float32: the file halves, the numbers stay.
 
-Nothing is rounded here: a matrix is kept so only where float16 holds each of its numbers exactly, which
-`codes.rounding` sees to before a network is converted. The graph casts it to float32. ONNX Runtime computes the Cast once,
-at load, so that time, memory and results are those of the same weights in float32.
+Nothing is rounded here: a matrix is stored so only if float16 holds all its numbers exactly; `codes.rounding` rounds them
+before a network is converted. The graph casts it to float32. ONNX Runtime computes the Cast once, at load,
+so that time, memory and results are those of the same weights in float32.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Measures how far the features of one model are from those of another, relative to their spread.
 
-A classifier that was trained on the features of a model goes on working with those of an adapted one only while they moved
-little. The unit is the standard deviation of each number over what was heard: 0.1 is a tenth of what that number varies by.
+A classifier that was trained on the features of a model works with the features of an adapted model only if these have
+moved little. The unit is the standard deviation of each number over the recordings: 0.1 is a tenth of its usual variation.
 """
 
 from __future__ import annotations

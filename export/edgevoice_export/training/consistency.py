@@ -4,9 +4,9 @@ A training batch has some windows twice, once changed (see `changes`) and once a
 two codes is added to the reconstruction error, with a weight. After M. Sajjadi et al., "Regularization with stochastic
 transformations and perturbations for deep semi-supervised learning", NeurIPS 2016.
 
-It takes no time, for the twins take the places of other windows, which the network then does not see. It can cost
-information: codes that are consistent under noise alone keep all that probes find in them, codes that are consistent
-under every change lose some of it (figures are on the card of `cae-256`).
+It takes no extra time, because twins replace other windows, which the network then does not see. It can cost information:
+codes that are consistent under noise keep everything that probes find in them; codes that are consistent under every change
+lose some of it (figures are on the card of `cae-256`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Training of an autoencoder: one loop, read from top to bottom.
 
-The window positions, levels and gains of a step, and the state of the random generators, follow from the seed and the
-number of the step alone; the learning rate follows from the number of the step. So a run that was interrupted goes on
-from its checkpoint to the same weights.
+The window positions, levels and gains of a step, and the state of the random generators, depend on the seed and the number
+of the step only; the learning rate depends on the number of the step. A run that was interrupted therefore continues from
+its checkpoint to the same weights.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def train(
 
     With a contrast the last epoch is kept: what the contrast is for does not show in the reconstruction error.
 
-    A run that begins with given weights validates them first, as epoch 0: they are the best ones until others are better.
+    A run that begins with given weights validates them first, as epoch 0: they are the best ones until an epoch is better.
 
     Args:
         settings: what to train, and how.
@@ -81,7 +81,7 @@ def train(
         initial: weights to begin with, of the same architecture and of as many units or more.
         device: `cpu` or `cuda`.
         report: called every few steps and after each validation.
-        stopped: asked after each step; when it says yes, a checkpoint is written and the run ends.
+        stopped: called after each step; if it returns True, a checkpoint is written and the run ends.
         checkpoint_steps: steps between two checkpoints.
 
     Returns:

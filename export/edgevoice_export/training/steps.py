@@ -1,7 +1,7 @@
 """One step of training: a batch, its loss, and the update of the weights.
 
 `HostSteps` takes spectrograms that NumPy made in the background. `DeviceSteps` makes them where the network is, with
-PyTorch, and on CUDA replays the whole step as one graph: the processor then only says which step it is.
+PyTorch, and on CUDA replays the whole step as one graph: the processor then only sets the number of the step.
 """
 
 from __future__ import annotations

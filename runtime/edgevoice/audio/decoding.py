@@ -40,7 +40,7 @@ class DecodedSource(AudioSource):
 
     Args:
         view: the file.
-        name: what it is called in messages.
+        name: the name for messages.
         start: seconds at which reading begins.
         end: seconds at which it ends; None reads all.
 

@@ -31,15 +31,15 @@ def open_source(
 ) -> AudioSource:
     """Open audio once, cut to start..end seconds; use it as a context manager, or close it.
 
-    Closing lets go of what was opened here: an open file or source that was given stays open. A pipe is read to its end
-    into memory (a temporary file beyond 64 MiB), because most formats need to be sought.
+    Closing it closes what was opened here; a file or source that was already open stays open. A pipe is read to its end
+    into memory (a temporary file beyond 64 MiB), because most formats cannot be read in order only.
 
     Args:
-        audio: a path, which may be that of a pipe; an open binary file; (samples, rate); or an open source, which is then
-            read as it is and takes neither start nor end.
+        audio: a path, which may be that of a pipe; an open binary file; (samples, rate); or an open source, for which start
+            and end may not be given.
         start: where to begin, in seconds.
         end: where to stop, in seconds.
-        channel: one that there must be, from 0 up; None asks for none.
+        channel: a channel that the audio must have, counted from 0; None requires none.
 
     Raises:
         AudioFileNotFoundError: there is no such file.

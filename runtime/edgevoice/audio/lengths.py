@@ -23,7 +23,7 @@ def checked_length(view: View, kind: str, name: str) -> View | None:
     """Return the file with its length corrected, if its writer did not know it; None where none was found.
 
     Warns:
-        EdgeVoiceWarning: the header says that there are no samples, and there are.
+        EdgeVoiceWarning: the header states no samples, but the file has some.
 
     Raises:
         AudioFormatError: the header states more than there is.

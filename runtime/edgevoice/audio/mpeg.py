@@ -44,7 +44,7 @@ class _Recording:
 def mpeg_parts(view: View, name: str) -> list[Part]:
     """Return the recordings in an MP3 file; most files hold one.
 
-    Where there is no encoder's tag that says how many frames follow, one is put before them: libsndfile guesses otherwise.
+    A recording without an encoder's tag, which states the number of frames, gets one: otherwise libsndfile guesses it.
 
     Raises:
         AudioFormatError: the file is damaged or cut short, or has no frame.

@@ -22,7 +22,7 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
 
     Args:
         samples: (samples,) or (samples, channels), of any strides: int16, int32, uint8 with 128 as zero, float32, float64.
-        channels: how many there must be; None takes any.
+        channels: the required number of channels; None allows any.
 
     Raises:
         SamplesError: another dtype or shape, NaN, infinity, or a magnitude above 65 536.

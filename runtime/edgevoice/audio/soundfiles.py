@@ -67,8 +67,8 @@ class SoundFileSource(AudioSource):
     """Recordings, one after the other, read through libsndfile.
 
     Args:
-        parts: what is read.
-        name: what it is called in messages.
+        parts: the recordings.
+        name: the name for messages.
         start: seconds at which reading begins.
         end: seconds at which it ends; None reads all.
 

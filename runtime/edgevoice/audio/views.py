@@ -94,7 +94,7 @@ class View(io.RawIOBase):
         """Raise the error with which reading failed, if it failed.
 
         Args:
-            told: what the message begins with.
+            told: the beginning of the message.
 
         Raises:
             AudioFormatError: the file could not be read.

@@ -21,7 +21,7 @@ _EVERY = 10.0
 class Progress:
     """Shows on standard error how many files are done, or how many seconds of a single file.
 
-    Elsewhere it says a line every ten seconds. Several threads may report at once.
+    Otherwise it prints a line every ten seconds. Several threads may report at once.
 
     Args:
         files: what will be read, by name.
@@ -82,7 +82,7 @@ class Progress:
 
         Args:
             failed: number of failures that were not counted by `row`.
-            note: what is said beside it.
+            note: text to add.
         """
         if self._bar is not None:
             self._bar.close()

@@ -61,14 +61,14 @@ def run_on_cluster(
 ) -> Outcome:
     """Make parts as tasks of a dask cluster; remove those that the index no longer has once all of its own are there.
 
-    A part that is there is done, so whatever ends (a worker, this process, the scheduler), the same command continues. A
-    worker that dies has its tasks done by others. Where a part ends one worker after the other, its rows are tried one by
-    one, those that do are recorded as failed, and the part is made without them.
+    A part that exists is complete, so whatever ends (a worker, this process, the scheduler), the same command continues.
+    The tasks of a worker that dies are repeated by others. If a part ends one worker after the other, its rows are tried
+    one by one; rows that end a worker are recorded as failed, and the part is made without them.
 
     Args:
-        dataset: what is made.
-        parts: those to make, from `Dataset.missing`; those among them that are there are made again.
-        work: how.
+        dataset: the dataset.
+        parts: those to make, from `Dataset.missing`; existing ones among them are made again.
+        work: the settings of the computation.
         address: of the scheduler, as `tcp://host:8786`.
         done: called with every row, the number of its frames, and whether it failed.
 

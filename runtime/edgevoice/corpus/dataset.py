@@ -76,9 +76,9 @@ class Dataset:
 
     Args:
         folder: where the parts are; made by `run`.
-        recipe: what makes them, `static` included.
-        index: what is read.
-        columns: those of the table.
+        recipe: the settings that make them, including `static`.
+        index: the rows that are read.
+        columns: the columns of the table.
 
     Raises:
         ArgumentError: the folder holds parts of another recipe, or a Parquet file that is no part.

@@ -21,8 +21,8 @@ def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
 
     Args:
         place: where the folder is to be.
-        replace: whether a folder that is there by then gives way; if not, it stays, and the draft is dropped: whoever came
-            first has written the same.
+        replace: whether a folder that exists at the end is replaced; if not, it stays, and the draft is removed, because
+            another process has written the same.
 
     Raises:
         OutputError: it cannot be made, written or renamed.

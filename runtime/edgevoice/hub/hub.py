@@ -31,10 +31,10 @@ class Hub:
     the thread of the event loop alone.
 
     Args:
-        extractor: what computes; other hubs and streams may use it too.
-        threads: how many compute; `extractor.concurrency` if None.
-        backlog: seconds of a source's audio that may wait, before they are computed or as frames that nobody has read. A
-            push beyond that is refused with a `StreamError`, and nothing of it is taken.
+        extractor: a loaded model, which other hubs and streams may use too.
+        threads: number of threads that compute; `extractor.concurrency` if None.
+        backlog: how many seconds of a source may wait, as audio that is not computed or as frames that were not read. A
+            push that exceeds it raises a `StreamError`, and none of its samples are used.
 
     Raises:
         ArgumentError: the backlog is not above 0, or the threads are not from 1 to 1024.

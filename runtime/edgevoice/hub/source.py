@@ -24,8 +24,7 @@ class Source:
     """One live source of a hub. Made by `Hub.source`.
 
     Audio goes in by `push` and `skip`, frames come out by `async for`, the last one after `finish`. `async with source:`
-    closes it at the end, as a server does whose client may vanish. What goes wrong with a source is raised at that source,
-    by what is called next.
+    closes it at the end, even if a client vanishes. An error of a source is raised by the next call on that source.
     """
 
     def __init__(self, workers: Workers, stream: Stream, pcm: PcmBytes, channels: int, hop: float, backlog: float) -> None:

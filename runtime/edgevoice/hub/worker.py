@@ -58,7 +58,7 @@ class Listener(Protocol):
 class Workers:
     """Threads that compute the steps of sources, each with its own group of streams.
 
-    Whichever thread is free takes what has waited longest. The frames of a source stay in order, because a source hands
+    A free thread takes the sources that have waited longest. The frames of a source stay in order, because a source hands
     over again only when it has received the last result.
 
     Args:

@@ -20,9 +20,9 @@ def tick():
     window.after(50, tick)
 ```
 
-A program that has audio of its own needs no microphone, but a stream and its `push`. It takes blocks of any length and
+A program with its own audio needs no microphone, only a stream and its `push`, which accepts blocks of any length and
 strides, does not change them, and returns the frames that they complete. In a callback, as sounddevice's, PyAudio's or
-a game engine's, that is too much work for the thread that calls it: copy, and push elsewhere.
+a game engine's, that is too much work for the calling thread: copy the samples, and push them in another thread.
 
 ```python
 blocks = queue.SimpleQueue()
@@ -35,7 +35,7 @@ def idle(stream):
         show(frame)
 ```
 
-Elsewhere can be a thread:
+The other thread:
 
 ```python
 def work():
@@ -45,7 +45,7 @@ def work():
             show(frame)
 ```
 
-or an asyncio task, which lets another thread compute, so that the loop goes on:
+In asyncio, a task lets another thread compute, so that the event loop continues:
 
 ```python
 async def receive(connection):

@@ -35,8 +35,8 @@ def input_devices(*, refresh: bool = False) -> list[InputDevice]:
     Where the audio server hangs, this waits for 5 s before it raises: a graphical program calls it in a thread.
 
     Args:
-        refresh: whether to look for devices that were plugged in since they were first listed. That starts PortAudio
-            anew, so no microphone may be open, and indices may change.
+        refresh: whether to find devices that were plugged in after the first listing. That restarts PortAudio, so no
+            microphone may be open, and indices may change.
 
     Raises:
         MissingPackageError: sounddevice or PortAudio is not installed.
@@ -57,8 +57,8 @@ def supported_rates(device: InputDevice) -> list[int]:
 def find_input(device: int | str | None) -> InputDevice:
     """Find the input device with an index, or with a part of its name. PortAudio's thread calls this.
 
-    A name that fits several devices means the one that has exactly this name, else the only one among those of the
-    default device's audio system (Windows lists each device once a system).
+    If a name matches several devices, the one with exactly this name is used, otherwise the only one in the audio system of
+    the default device (Windows lists each device once per system).
 
     Raises:
         MicrophoneNotFoundError: there is none, or the name fits several.

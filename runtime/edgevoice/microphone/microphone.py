@@ -135,7 +135,8 @@ class Microphone:
     async def open_async(cls, extractor: Extractor, device: int | str | None = None, **options: Any) -> Self:
         """Open a microphone in a thread, so that the event loop goes on: opening takes seconds where the audio server hangs.
 
-        Arguments and errors are those of `Microphone`. One that is opened after its task was cancelled closes by itself.
+        Arguments and errors are those of `Microphone`. If the task is cancelled, the microphone is closed once
+        it has opened.
         """
         import asyncio
 
@@ -150,8 +151,8 @@ class Microphone:
     def read(self, timeout: float | None = None) -> LiveFrame | None:
         """The next frame; None when there is none within `timeout` seconds, or when the microphone has ended.
 
-        With `timeout=0` it computes what was captured, at most up to the next frame, and returns at once: for timers of
-        graphical programs. None waits for as long as it takes.
+        With `timeout=0` it computes the captured audio, at most up to the next frame, and returns at once: for timers of
+        graphical programs. None waits without a limit.
 
         Raises:
             MicrophoneLostError: the device was unplugged or stopped delivering; all that came before was delivered.

@@ -85,7 +85,7 @@ def call(
 
     Args:
         function: what to call.
-        patience: seconds of running time to wait for it. A call that has not begun by then is not made at all.
+        patience: seconds of running time to wait. A call that has not begun by then is never made.
         late: called with the result, by PortAudio's thread, when it comes after all.
 
     Raises:

@@ -48,10 +48,10 @@ class Losses:
 class Timeline:
     """Counts the samples of a source, lost ones included, and follows them with `time.monotonic()`.
 
-    A block's arrival, less its end in seconds of audio, is constant but for what delays the block. The smallest such
-    offset of the last ten seconds, which the least delayed block had, says when any sample was captured: jitter and
-    bursts do not disturb it, and it follows a device whose clock drifts. Where PortAudio tells that samples were
-    already old at their arrival, the smallest age of these seconds is taken off.
+    The arrival time of a block, minus its end in seconds of audio, is constant except for the delay of the block. The
+    smallest of these differences in the last ten seconds belongs to the least delayed block, and gives the capture time of
+    any sample: jitter and bursts do not disturb it, and it follows the drift of the device's clock. If PortAudio reports
+    that samples were already old on arrival, the smallest age of these seconds is subtracted.
     """
 
     def __init__(self, rate: int) -> None:

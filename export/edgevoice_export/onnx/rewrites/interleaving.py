@@ -1,7 +1,7 @@
 """DepthToSpace as two transpositions, which ONNX Runtime computes in half the time.
 
-Its DepthToSpace goes from value to value. Columns first and rows then, each transposition moves one axis only, for which
-there are faster ways: the second copies whole rows.
+Its DepthToSpace moves single values. If columns are interleaved first and rows second, each transposition moves one axis
+only, which is faster: the second one copies whole rows.
 """
 
 from __future__ import annotations
