@@ -42,13 +42,13 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
     return 0 if session.signal is None else 128 + session.signal
 
 
-_ALARMS = (signal.SIGALRM,) if hasattr(signal, "setitimer") else ()
+_ALARMS = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
 """Windows has no SIGALRM: there, nothing interrupts a write that waits."""
 
 
 def _set_alarm(seconds: float) -> None:
     """Let this process receive SIGALRM after some seconds; 0 cancels it."""
-    if _ALARMS:
+    if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 

@@ -85,7 +85,7 @@ def test_resume_refuses_other_settings_and_data(trained: Path, corpus: Corpus, t
     with pytest.raises(ArgumentError, match="no run to resume"):
         train(SETTINGS, corpus, tmp_path, resume=True)
     (tmp_path / CHECKPOINT).write_bytes((trained / BEST).read_bytes())
-    with pytest.raises(ArgumentError, match="not all that it takes"):
+    with pytest.raises(ArgumentError, match="not the state that is needed"):
         train(SETTINGS, corpus, tmp_path, resume=True)
 
 
