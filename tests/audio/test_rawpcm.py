@@ -9,6 +9,7 @@ from typing import IO
 
 import numpy as np
 import pytest
+import soundfile
 
 from audio.programs import write
 from edgevoice import ArgumentError, AudioFormatError
@@ -74,6 +75,11 @@ CONTAINERS = {
     "webm": ("ffmpeg", "-c:a libopus -f webm"),
     "wma": ("ffmpeg", "-c:a wmav2 -f asf"),
     "transport stream": ("ffmpeg", "-c:a aac -f mpegts"),
+    "program stream": ("ffmpeg", "-c:a mp2 -f mpeg"),
+    "ac3": ("ffmpeg", "-c:a ac3 -f ac3"),
+    "eac3": ("ffmpeg", "-c:a eac3 -f eac3"),
+    "avi": ("ffmpeg", "-c:a libmp3lame -f avi"),
+    "nut": ("ffmpeg", "-f nut"),
 }
 
 
@@ -85,6 +91,15 @@ def test_files_of_all_kinds_are_refused_as_they_arrive(speech: Path, tmp_path: P
     pipe: IO[bytes] = Trickle(path.read_bytes(), sizes)  # type: ignore[assignment]
     with pytest.raises(AudioFormatError, match=r"begins like .* file.*decode it first"):
         list(read_pcm(pipe, 1))
+
+
+@pytest.mark.parametrize("kind", ["AVR", "IRCAM", "MAT5", "PAF", "PVF", "WVE", "XI"])
+def test_rare_files_are_refused_too(speech: Path, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "file"
+    samples, rate = soundfile.read(speech)
+    soundfile.write(path, samples, rate, format=kind, subtype={"WVE": "ALAW", "XI": "DPCM_16"}.get(kind, "PCM_16"))
+    with pytest.raises(AudioFormatError, match=r"begins like an? .* file, expected raw PCM"):
+        list(read_pcm(io.BytesIO(path.read_bytes()), 1))
 
 
 @pytest.mark.parametrize("value", [0, 0x47, 0x77, 0xFF])

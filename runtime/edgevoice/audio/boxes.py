@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
+from edgevoice.audio.ac3frames import SYNC, frame_size
 from edgevoice.audio.views import Ahead, View
 from edgevoice.errors import AudioFormatError
 
@@ -14,7 +15,6 @@ _AMR = {
     b"#!AMR-WB\n": (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0),
 }
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_AC3_KBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 _TS_PACKET = 188
 _TS_SEARCHED = 4000
 """Packets at the end of a transport stream that are searched for the last beginning of each elementary stream."""
@@ -33,7 +33,7 @@ def check_boxes(view: View, name: str) -> None:
         walk = _amr
     elif head[:1] == b"\xff":
         walk = _adts
-    elif head[:2] == b"\x0b\x77":
+    elif head[:2] == SYNC:
         walk = _ac3
     elif head[:3] == b"FLV":
         walk = _flv
@@ -143,23 +143,17 @@ def _amr(reader: Ahead) -> Iterator[int]:
 
 
 def _ac3(reader: Ahead) -> Iterator[int]:
-    """Ends of the frames of AC-3 and E-AC-3 (ETSI TS 102 366)."""
+    """Ends of the frames."""
     at = 0
     while at < reader.size:
         head = reader.part(at, 6)
-        if len(head) < 6 and head[:1] == b"\x0b":
+        if len(head) < 6 and SYNC.startswith(head[:2]):
             yield at + 6
             return
-        if head[:2] != b"\x0b\x77":
+        size = frame_size(head)
+        if size is None:
             return  # a tag, or damage, which the decoder finds
-        if head[5] >> 3 > 10:  # E-AC-3
-            at += 2 * ((head[2] & 7) << 8 | head[3]) + 2
-        else:
-            code, rate = head[4] & 63, head[4] >> 6
-            if code >= 2 * len(_AC3_KBITS) or rate == 3:
-                return
-            kbits = _AC3_KBITS[code // 2]
-            at += 2 * (2 * kbits, 1_536_000 * kbits // (16 * 44_100) + (code & 1), 3 * kbits)[rate]
+        at += size
         yield at
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgevoice.audio.ac3frames import SYNC, frame_size
 from edgevoice.audio.mpegframes import frame_header
 
 Kind = str
@@ -12,7 +13,6 @@ none of them.
 HEAD = 4096
 """The number of bytes that are enough to recognise a kind."""
 
-_AC3 = b"\x0b\x77"
 _BEGINNINGS: dict[bytes, Kind] = {
     b"RIFX": "wav",
     b"riff\x2e\x91\xcf\x11": "w64",
@@ -36,7 +36,7 @@ _BEGINNINGS: dict[bytes, Kind] = {
     b"TTA1": "media",
     b"DSD ": "media",
     b"FRM8": "media",
-    _AC3: "media",
+    SYNC: "media",  # AC-3
     b"\x7f\xfe\x80\x01": "media",  # DTS
     b"\x00\x00\x01\xba": "media",  # MPEG program stream
 }
@@ -53,6 +53,22 @@ _WORDS = {
     "mpeg": "an MP3 file",
     "media": "a media file (MP4, WebM, WMA, AAC or another)",
 }
+_RARE = {
+    b"2BIT": "an AVR file",
+    b" paf": "a PAF file",
+    b"fap ": "a PAF file",
+    b"PVF1\n": "a PVF file",
+    b"MATLAB 5.0 MAT-file": "a MATLAB file",
+    b"ALawSoundFile**": "a Psion file",
+    b"Extended Instrument:": "an XI file",
+    b"\x64\xa3\x01\x00": "an IRCAM file",
+    b"\x64\xa3\x02\x00": "an IRCAM file",
+    b"\x64\xa3\x03\x00": "an IRCAM file",
+    b"\x00\x02\xa3\x64": "an IRCAM file",
+    b"nut/multimedia container": "a NUT file",
+    b"MThd\x00\x00\x00\x06": "a MIDI file",
+}
+"""Further files, for messages: libsndfile finds out by itself which of them it reads."""
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot")
 
 
@@ -83,8 +99,12 @@ def container(head: bytes) -> str | None:
     """
     if head[:4] in (b"RIFF", b"FORM"):
         return "a WAV, AVI or AIFF file"
-    kind = kind_of(head)
-    return None if head.startswith(_AC3) else _WORDS.get(kind)
+    for beginning, words in _RARE.items():
+        if head.startswith(beginning):
+            return words
+    if head.startswith(SYNC) and not _is_ac3(head):
+        return None
+    return _WORDS.get(kind_of(head))
 
 
 def _continues(head: bytes) -> bool:
@@ -102,3 +122,9 @@ def _is_adts(head: bytes) -> bool:
         return False
     size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
     return size > 7 and head[size : size + 2] == head[:2]
+
+
+def _is_ac3(head: bytes) -> bool:
+    """Whether these bytes are consecutive AC-3 or E-AC-3 frames."""
+    size = frame_size(head[:6])
+    return size is not None and head[size : size + 2] == SYNC
