@@ -93,7 +93,10 @@ def test_a_lost_device_is_a_failure_after_its_frames(
     assert errors.splitlines()[-1] == "edgevoice: Fake microphone: it was unplugged, or its audio server ended"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGALRM, 142)],  # an alarm of a parent's
+)
 def test_signals_end_it_after_what_was_captured(
     say: Callable[..., None], tiny_model: Path, capfd: pytest.CaptureFixture[str], number: int, code: int
 ) -> None:

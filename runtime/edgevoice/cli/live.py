@@ -90,12 +90,13 @@ class _Session:
             self._lines.write([frame])
         finally:
             self._writing = False
-            _set_alarm(0)
+            if self.signal is not None:  # an alarm before it is somebody else's
+                _set_alarm(0)
 
     def end(self, number: int, frame: object) -> None:  # noqa: ARG002
         """Handle a signal, or the alarm that a waiting write has set."""
-        if number in _ALARMS:
-            if self._writing and self.signal is not None:
+        if number in _ALARMS and self.signal is not None:
+            if self._writing:
                 raise Interrupted(self.signal)
             return
         again = self.signal is not None
