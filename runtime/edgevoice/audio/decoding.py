@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.boxes import check_boxes, states_length
+from edgevoice.audio.containers import check_complete, states_length
 from edgevoice.audio.samples import check_rate
 from edgevoice.audio.soundfiles import checked
 from edgevoice.audio.source import BLOCK, AudioSource, cut
@@ -57,7 +57,7 @@ class DecodedSource(AudioSource):
                 f"{name}: is in a format that needs PyAV, which is not installed: pip install 'edgevoice[media]'"
             )
         self._view, self.name, self._closed, self._warned = view, name, False, False
-        check_boxes(view, name)
+        check_complete(view, name)
         decoding = self._decode()
         # Only decoded audio has the true rate and channels: AAC headers can state half the rate, or fewer channels.
         first = next(decoding, None)

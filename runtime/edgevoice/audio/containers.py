@@ -20,8 +20,8 @@ _TS_SEARCHED = 4000
 """Packets at the end of a transport stream that are searched for the last beginning of each elementary stream."""
 
 
-def check_boxes(view: View, name: str) -> None:
-    """Raise AudioFormatError if the last box, page or frame ends after the end of the file."""
+def check_complete(view: View, name: str) -> None:
+    """Raise AudioFormatError if a box, packet or frame ends after the end of the file."""
     reader = Ahead(view)
     head = reader.part(0, 16)
     walk: Callable[[Ahead], Iterator[int]] | None = None
