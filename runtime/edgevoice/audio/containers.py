@@ -9,6 +9,7 @@ from edgevoice.audio.ac3frames import SYNC, frame_size
 from edgevoice.audio.views import Ahead, View
 from edgevoice.errors import AudioFormatError
 
+_MP4 = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot")
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 _AMR = {
     b"#!AMR\n": (12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0),
@@ -24,30 +25,8 @@ def check_complete(view: View, name: str) -> None:
     """Raise AudioFormatError if a box, packet or frame ends after the end of the file."""
     reader = Ahead(view)
     head = reader.part(0, 16)
-    walk: Callable[[Ahead], Iterator[int]] | None = None
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        walk = _matroska
-    elif head[:4] == b"\x30\x26\xb2\x75":
-        walk = _asf
-    elif head[:5] == b"#!AMR":
-        walk = _amr
-    elif head[:1] == b"\xff":
-        walk = _adts
-    elif head[:2] == SYNC:
-        walk = _ac3
-    elif head[:3] == b"FLV":
-        walk = _flv
-    elif head[:1] == b"\x47":
-        walk = _transport_stream
-    elif head[:4] == b"\0\0\1\xba":
-        walk = _program_stream
-    elif head[:4] == b"RIFF" and head[8:11] == b"AVI":
-        walk = _avi
-    elif head[:4] == b".RMF":
-        walk = _realmedia
-    elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot"):
-        walk = _mp4
-    if walk is not None and any(end > view.size for end in walk(reader)):
+    walks = [_mp4] if head[4:8] in _MP4 else [walk for beginning, walk in _WALKS.items() if head.startswith(beginning)]
+    if any(end > view.size for walk in walks for end in walk(reader)):
         raise AudioFormatError(f"{name}: is cut short: its last part is incomplete")
 
 
@@ -169,7 +148,7 @@ def _flv(reader: Ahead) -> Iterator[int]:
 def _transport_stream(reader: Ahead) -> Iterator[int]:
     """The end of the last packet, and those of the last parts of the elementary streams (ISO/IEC 13818-1)."""
     count, rest = divmod(reader.size, _TS_PACKET)
-    if rest:
+    if rest and reader.part(_TS_PACKET, 1) == b"\x47":
         yield reader.size - rest + _TS_PACKET
     missing: dict[int, int] = {}  # bytes of the last part of each stream that have not come yet
     for number in range(max(0, count - _TS_SEARCHED), count):
@@ -206,7 +185,7 @@ def _program_stream(reader: Ahead) -> Iterator[int]:
 
 def _avi(reader: Ahead) -> Iterator[int]:
     """Ends of the outermost chunks, of which large files have several. One of unknown size is searched for those in it."""
-    at = 0
+    at = 0 if reader.part(8, 3) == b"AVI" else reader.size  # another RIFF file
     while at < reader.size:
         head = reader.part(at, 8)
         size = int.from_bytes(head[4:], "little")
@@ -227,3 +206,18 @@ def _realmedia(reader: Ahead) -> Iterator[int]:
             return  # of a live stream, or the end
         at += size
         yield at - 10 if head[:4] == b"DATA" else at  # FFmpeg writes 10 too many
+
+
+_WALKS: dict[bytes, Callable[[Ahead], Iterator[int]]] = {
+    b"\x1a\x45\xdf\xa3": _matroska,
+    b"\x30\x26\xb2\x75": _asf,
+    b"#!AMR": _amr,
+    b"\xff": _adts,
+    SYNC: _ac3,
+    b"FLV": _flv,
+    b"\x47": _transport_stream,
+    b"\0\0\1\xba": _program_stream,
+    b"RIFF": _avi,
+    b".RMF": _realmedia,
+}
+"""What gives the ends of the parts of a file that begins with these bytes; MP4 is known by its second word."""
