@@ -1,4 +1,4 @@
-"""Tests of paths that never raise: a name that the operating system rejects is the name of no file."""
+"""Checks of paths: a name that the operating system rejects is the name of no file."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Resampler:
         return samples * self._target_period / self._source_period
 
     def origin(self, samples: int) -> int:
-        """The smallest number of source samples from which the output can have `position` samples."""
+        """The number of source samples that the output needs, at least, to have this many samples."""
         return samples * self._source_period // self._target_period
 
 
