@@ -130,7 +130,7 @@ class DecodedSource(AudioSource):
                     raise AudioFormatError(f"{self.name}: holds no audio")
                 if stream.codec_context is None:
                     raise AudioFormatError(f"{self.name}: holds audio of a kind that FFmpeg does not know")
-                stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
+                stream.codec_context.options = {"err_detect": "crccheck+explode"}
                 delay = _opus_delay(stream.codec_context)
                 guessed = any(name in _GUESSED for name in container.format.name.split(",")) or not states_length(view)
                 if container.duration is not None and not guessed:
