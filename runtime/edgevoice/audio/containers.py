@@ -9,7 +9,6 @@ from edgevoice.audio.ac3frames import SYNC, frame_size
 from edgevoice.audio.views import Ahead, View
 from edgevoice.errors import AudioFormatError
 
-_MP4 = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot")
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 _AMR = {
     b"#!AMR\n": (12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0),
@@ -21,20 +20,30 @@ _TS_SEARCHED = 4000
 """Packets at the end of a transport stream that are searched for the last beginning of each elementary stream."""
 
 
-def check_complete(view: View, name: str) -> None:
-    """Raise AudioFormatError if a box, packet or frame ends after the end of the file."""
-    reader = Ahead(view)
-    head = reader.part(0, 16)
-    walks = [_mp4] if head[4:8] in _MP4 else [walk for beginning, walk in _WALKS.items() if head.startswith(beginning)]
-    if any(end > view.size for walk in walks for end in walk(reader)):
-        raise AudioFormatError(f"{name}: is cut short: its last part is incomplete")
+def check_complete(view: View, kind: str, name: str) -> None:
+    """Check that no box, packet or frame ends after the end of the file.
+
+    Args:
+        view: the file.
+        kind: its kind, one of `signatures.MEDIA`; nothing is known about the parts of others.
+        name: the name for messages.
+
+    Raises:
+        AudioFormatError: the file is cut short, or cannot be read.
+    """
+    walk = _WALKS.get(kind)
+    if walk is not None:
+        short = any(end > view.size for end in walk(Ahead(view)))
+        view.check(f"{name}: cannot be read")  # what cannot be read looks like the end
+        if short:
+            raise AudioFormatError(f"{name}: is cut short: its last part is incomplete")
 
 
-def states_length(view: View) -> bool:
-    """Whether the header can be relied on for the length: that of an ASF live stream cannot, where FFmpeg estimates it."""
+def is_live_asf(view: View) -> bool:
+    """Whether an ASF file is a recorded live stream, for which FFmpeg estimates the length."""
     head = view.part(0, 8192)
     at = head.find(_ASF_PROPERTIES)
-    return not (head[:4] == b"\x30\x26\xb2\x75" and at >= 0 and (head[at + 88 : at + 89] or b"\0")[0] & 1)
+    return at >= 0 and bool((head[at + 88 : at + 89] or b"\0")[0] & 1)
 
 
 def _mp4(reader: Ahead) -> Iterator[int]:
@@ -148,7 +157,7 @@ def _flv(reader: Ahead) -> Iterator[int]:
 def _transport_stream(reader: Ahead) -> Iterator[int]:
     """The end of the last packet, and those of the last parts of the elementary streams (ISO/IEC 13818-1)."""
     count, rest = divmod(reader.size, _TS_PACKET)
-    if rest and reader.part(_TS_PACKET, 1) == b"\x47":
+    if rest:
         yield reader.size - rest + _TS_PACKET
     missing: dict[int, int] = {}  # bytes of the last part of each stream that have not come yet
     for number in range(max(0, count - _TS_SEARCHED), count):
@@ -185,7 +194,7 @@ def _program_stream(reader: Ahead) -> Iterator[int]:
 
 def _avi(reader: Ahead) -> Iterator[int]:
     """Ends of the outermost chunks, of which large files have several. One of unknown size is searched for those in it."""
-    at = 0 if reader.part(8, 3) == b"AVI" else reader.size  # another RIFF file
+    at = 0
     while at < reader.size:
         head = reader.part(at, 8)
         size = int.from_bytes(head[4:], "little")
@@ -208,16 +217,17 @@ def _realmedia(reader: Ahead) -> Iterator[int]:
         yield at - 10 if head[:4] == b"DATA" else at  # FFmpeg writes 10 too many
 
 
-_WALKS: dict[bytes, Callable[[Ahead], Iterator[int]]] = {
-    b"\x1a\x45\xdf\xa3": _matroska,
-    b"\x30\x26\xb2\x75": _asf,
-    b"#!AMR": _amr,
-    b"\xff": _adts,
-    SYNC: _ac3,
-    b"FLV": _flv,
-    b"\x47": _transport_stream,
-    b"\0\0\1\xba": _program_stream,
-    b"RIFF": _avi,
-    b".RMF": _realmedia,
+_WALKS: dict[str, Callable[[Ahead], Iterator[int]]] = {
+    "mp4": _mp4,
+    "matroska": _matroska,
+    "asf": _asf,
+    "adts": _adts,
+    "amr": _amr,
+    "ac3": _ac3,
+    "flv": _flv,
+    "avi": _avi,
+    "real": _realmedia,
+    "transport stream": _transport_stream,
+    "program stream": _program_stream,
 }
-"""What gives the ends of the parts of a file that begins with these bytes; MP4 is known by its second word."""
+"""A function for each kind of file that gives the positions at which its parts end."""

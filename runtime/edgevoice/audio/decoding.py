@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.containers import check_complete, states_length
+from edgevoice.audio.containers import check_complete, is_live_asf
 from edgevoice.audio.samples import check_rate
 from edgevoice.audio.soundfiles import checked
 from edgevoice.audio.source import BLOCK, AudioSource, cut
@@ -40,6 +40,7 @@ class DecodedSource(AudioSource):
 
     Args:
         view: the file.
+        kind: its kind, as `signatures.kind_of` gives it.
         name: the name for messages.
         start: seconds at which reading begins.
         end: seconds at which it ends; None reads all.
@@ -51,13 +52,14 @@ class DecodedSource(AudioSource):
     _stated: float | None = None
     """The length that the header states, in seconds; None where it states none."""
 
-    def __init__(self, view: View, name: str, start: float | None, end: float | None) -> None:
+    def __init__(self, view: View, kind: str, name: str, start: float | None, end: float | None) -> None:
         if not can_decode():
             raise AudioFormatError(
                 f"{name}: is in a format that needs PyAV, which is not installed: pip install 'edgevoice[media]'"
             )
         self._view, self.name, self._closed, self._warned = view, name, False, False
-        check_complete(view, name)
+        check_complete(view, kind, name)
+        self._estimated = kind == "asf" and is_live_asf(view)
         decoding = self._decode()
         # Only decoded audio has the true rate and channels: AAC headers can state half the rate, or fewer channels.
         first = next(decoding, None)
@@ -132,7 +134,7 @@ class DecodedSource(AudioSource):
                     raise AudioFormatError(f"{self.name}: holds audio of a kind that FFmpeg does not know")
                 stream.codec_context.options = {"err_detect": "crccheck+explode"}
                 delay = _opus_delay(stream.codec_context)
-                guessed = any(name in _GUESSED for name in container.format.name.split(",")) or not states_length(view)
+                guessed = self._estimated or any(name in _GUESSED for name in container.format.name.split(","))
                 if container.duration is not None and not guessed:
                     self._stated = container.duration / av.time_base
                 for packet in container.demux(stream):
@@ -155,9 +157,9 @@ class DecodedSource(AudioSource):
             told = f"is damaged or cut short after {at} samples" if at else "is not audio that can be read"
             raise AudioFormatError(f"{self.name}: {told} ({_words(error)})") from error
         view.check(f"{self.name}: cannot be read after {at} samples")
-        if stamps.jumps and not self._warned:
+        if stamps.count and not self._warned:
             self._warned = True
-            warnings.warn(f"{self.name}: {stamps}", EdgeVoiceWarning, stacklevel=2)
+            warnings.warn(f"{self.name}: {stamps.message()}", EdgeVoiceWarning, stacklevel=2)
 
     def close(self) -> None:
         """Close the decoder. The file stays open: its owner closes it."""
@@ -172,8 +174,9 @@ class _TimeStamps:
 
     def __init__(self) -> None:
         self._due: float | None = None  # the time stamp of the next frame, in seconds
-        self.jumps: list[tuple[float, float]] = []
-        """Where audio is left out, and how much, in seconds."""
+        self._first = self._missing = 0.0  # seconds
+        self.count = 0
+        """The number of places where audio is left out."""
 
     def follow(self, frames: list[Any]) -> list[Any]:
         """Take the next frames, and return them."""
@@ -181,15 +184,17 @@ class _TimeStamps:
             if frame.pts is not None and frame.time_base is not None:
                 now = float(frame.pts * frame.time_base)
                 if self._due is not None and now - self._due > _JUMP:
-                    self.jumps.append((self._due, now - self._due))
+                    self._first = self._first if self.count else self._due
+                    self._missing += now - self._due
+                    self.count += 1
                 self._due = now + frame.samples / frame.sample_rate
         return frames
 
-    def __str__(self) -> str:
-        missing = sum(jump for _, jump in self.jumps)
+    def message(self) -> str:
+        """Say how much audio is left out, and where."""
         return (
-            f"its time stamps leave out {missing:.1f} s in {len(self.jumps)} place(s), the first at "
-            f"{self.jumps[0][0]:.1f} s: audio may be missing there"
+            f"its time stamps leave out {self._missing:.1f} s in {self.count} place(s), the first at {self._first:.1f} s: "
+            "audio may be missing there"
         )
 
 

@@ -150,7 +150,7 @@ def _decoded(view: View, name: str, start: float | None, end: float | None) -> A
     """Choose the reader for this kind of file."""
     from edgevoice.audio.decoding import DecodedSource, can_decode
     from edgevoice.audio.mpeg import tag_size
-    from edgevoice.audio.signatures import HEAD, kind_of
+    from edgevoice.audio.signatures import HEAD, MEDIA, kind_of
     from edgevoice.audio.soundfiles import SoundFileSource, UnknownFormatError, sound_parts
 
     if not view.size:
@@ -160,8 +160,8 @@ def _decoded(view: View, name: str, start: float | None, end: float | None) -> A
     if tag and kind_of(view.part(tag, HEAD)) not in ("mpeg", ""):
         view = view.spliced([(tag, view.size)])  # other formats can begin with ID3 too
         kind = kind_of(view.part(0, HEAD))
-    if kind == "media":
-        return DecodedSource(view, name, start, end)
+    if kind in MEDIA:
+        return DecodedSource(view, kind, name, start, end)
     parts = sound_parts(view, kind, name)
     try:
         return SoundFileSource(parts, name, start, end)
@@ -170,7 +170,7 @@ def _decoded(view: View, name: str, start: float | None, end: float | None) -> A
             raise
         if not can_decode():
             raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
-        return DecodedSource(view, name, start, end)  # a known container with unknown content
+        return DecodedSource(view, kind, name, start, end)  # a known container with unknown content
 
 
 class _Lent(AudioSource):

@@ -6,9 +6,25 @@ from edgevoice.audio.ac3frames import SYNC, frame_size
 from edgevoice.audio.mpegframes import frame_header
 
 Kind = str
-"""`wav`, `w64`, `aiff`, `au`, `caf`, `nist`, `voc`, `flac`, `ogg`, `mpeg`; `media` for what FFmpeg reads; empty for
-none of them.
+"""A kind that libsndfile reads (`wav`, `w64`, `aiff`, `au`, `caf`, `nist`, `voc`, `flac`, `ogg`, `mpeg`), one of `MEDIA`,
+or empty for none of them.
 """
+
+MEDIA: dict[Kind, str] = {
+    "mp4": "an MP4 file",
+    "matroska": "a Matroska or WebM file",
+    "asf": "an ASF file, such as WMA",
+    "adts": "an AAC file",
+    "amr": "an AMR file",
+    "ac3": "an AC-3 file",
+    "flv": "an FLV file",
+    "avi": "an AVI file",
+    "real": "a RealMedia file",
+    "transport stream": "an MPEG transport stream file",
+    "program stream": "an MPEG program stream file",
+    "media": "a media file",
+}
+"""Kinds that FFmpeg reads, in words for messages; `media` is any other one."""
 
 HEAD = 4096
 """The number of bytes that are enough to recognise a kind."""
@@ -23,12 +39,12 @@ _BEGINNINGS: dict[bytes, Kind] = {
     b"Creative Voice File": "voc",
     b"fLaC": "flac",
     b"OggS": "ogg",
-    b"\x1a\x45\xdf\xa3": "media",  # Matroska, WebM
-    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "media",  # ASF: WMA
-    b"#!AMR": "media",
+    b"\x1a\x45\xdf\xa3": "matroska",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "asf",
+    b"#!AMR": "amr",
     b"ADIF": "media",
-    b"FLV\x01": "media",
-    b".RMF": "media",
+    b"FLV\x01": "flv",
+    b".RMF": "real",
     b"wvpk": "media",
     b"MAC ": "media",
     b"MPCK": "media",
@@ -36,9 +52,9 @@ _BEGINNINGS: dict[bytes, Kind] = {
     b"TTA1": "media",
     b"DSD ": "media",
     b"FRM8": "media",
-    SYNC: "media",  # AC-3
+    SYNC: "ac3",
     b"\x7f\xfe\x80\x01": "media",  # DTS
-    b"\x00\x00\x01\xba": "media",  # MPEG program stream
+    b"\x00\x00\x01\xba": "program stream",
 }
 _WORDS = {
     "wav": "a WAV file",
@@ -51,7 +67,7 @@ _WORDS = {
     "flac": "a FLAC file",
     "ogg": "an Ogg file",
     "mpeg": "an MP3 file",
-    "media": "a media file (MP4, WebM, WMA, AAC or another)",
+    **MEDIA,
 }
 _RARE = {
     b"2BIT": "an AVR file",
@@ -75,21 +91,21 @@ _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot")
 def kind_of(head: bytes) -> Kind:
     """The kind of a file that begins with these bytes; empty where it is unknown."""
     if head[:4] in (b"RIFF", b"RF64", b"BW64"):
-        return "wav" if head[8:12] == b"WAVE" else "media" if head[8:11] == b"AVI" else ""
+        return "wav" if head[8:12] == b"WAVE" else "avi" if head[8:11] == b"AVI" else ""
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff"
     for beginning, kind in _BEGINNINGS.items():
         if head.startswith(beginning):
             return kind
     if head[4:8] in _BOXES:
-        return "media"
+        return "mp4"
     if len(head) > 376 and head[0] == head[188] == head[376] == 0x47 and head.count(0x47) < len(head) // 8:
-        return "media"  # MPEG transport stream
+        return "transport stream"
     if head[:3] == b"ID3":
         return "mpeg"
     if frame_header(head):
         return "mpeg" if _continues(head) else ""
-    return "media" if _is_adts(head) else ""
+    return "adts" if _is_adts(head) else ""
 
 
 def container(head: bytes) -> str | None:

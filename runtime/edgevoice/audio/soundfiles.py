@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,17 @@ from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, Stre
 
 # libsndfile repairs the length of a file that is shorter than its header says, and reports that only in its log.
 _REPAIRED = re.compile(r"^\s*(.*?)\s*:?\s*(\d+) \(?should be (\d+)", re.MULTILINE)
-_STATED = {
-    "AVR": re.compile(r"Frames +: (\d+)"),
-    "MPC2K": re.compile(r"Frames +: (\d+)"),
-    "MAT4": re.compile(r"Cols +: (\d+)"),
-    "MAT5": re.compile(r"Cols : (\d+)"),
-    "SDS": re.compile(r"Frames +: (\d+)"),
+_LOGGED: dict[str, tuple[str, Callable[[int, int], bool]]] = {
+    "AVR": ("Frames", operator.gt),
+    "MPC2K": ("Frames", operator.gt),
+    "MAT4": ("Cols", operator.gt),
+    "MAT5": ("Cols", operator.gt),
+    "SDS": ("Frames", operator.lt),
 }
-"""The number of samples in the header, where libsndfile only logs it: the last match in its log."""
+"""Formats for which libsndfile only logs a second number of samples per channel: the label in the log, and how that number
+compares with the one that libsndfile gives where a file is cut short. For SDS, the log has the number in the file, for the
+others that in the header.
+"""
 _HARMLESS = ("Bytes/sec", "Block Align", "RIFF", "RIFX", "RF64", "riff", "FORM", "Riff size")
 """Corrections in libsndfile's log that do not concern the number of samples: rates, and sizes of outer chunks."""
 _UNKNOWN_LENGTH = 1 << 62
@@ -197,12 +201,11 @@ def _is_short(sound: Any) -> bool:
     log = sound.extra_info
     if any(label not in _HARMLESS and int(found) < int(stated) for label, stated, found in _REPAIRED.findall(log)):
         return True
-    logged = _STATED[sound.format].findall(log) if sound.format in _STATED else ()
-    if not logged:
+    if sound.format not in _LOGGED:
         return False
-    # Of SDS, libsndfile gives the number in the header, and logs the one in the file.
-    number, frames = int(logged[-1]), int(sound.frames)
-    return number < frames if sound.format == "SDS" else number > frames
+    label, is_short = _LOGGED[sound.format]
+    logged = re.findall(rf"\b{label} +: (\d+)", log)
+    return bool(logged) and is_short(int(logged[-1]), int(sound.frames))
 
 
 def _length(sound: Any, part: Part) -> int | None:

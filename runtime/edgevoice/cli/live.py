@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
 
 
 _ALARMS = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
-"""Windows has no SIGALRM: there, nothing interrupts a write that waits."""
+"""Windows has no SIGALRM: there, a write that waits is interrupted by a second signal only."""
 
 
 def _set_alarm(seconds: float) -> None:
@@ -58,9 +58,6 @@ class _Session:
     The first signal stops the microphone; frames of audio that was captured before are still written. If nobody reads
     them, this would last for ever, so a write that still waits after a second is interrupted. A second signal interrupts
     at once.
-
-    The first signal stops the microphone: what was captured is still written. Where a reader does not read, that would
-    last for ever: a write that is still waiting a second later is broken off. A second signal breaks off at once.
     """
 
     def __init__(self, microphone: Microphone) -> None:

@@ -118,9 +118,6 @@ def _fill_closed_streams() -> None:
 
     Otherwise the next opened file, perhaps a table, would get the number of standard error, and messages of libraries
     would be written into it.
-
-    The next file that is opened, a table perhaps, would get the number of standard error, and what libraries print would go
-    into it.
     """
     for number in range(3):
         try:
