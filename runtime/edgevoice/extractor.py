@@ -408,7 +408,7 @@ class Extractor:
         return Stream(windower, analysis, self._layout, rate, channels, channel)
 
     def _settled(self, level: Level, source: AudioSource, channel: int | None) -> Level:
-        """The level of a whole recording at the model's rate, including its tail."""
+        """Settle a level by all samples of a recording at the model's rate, including its tail."""
         count, total, low, high = 0, 0.0, np.inf, -np.inf
         for samples in resampled(source, self.config.audio.rate, channel):
             if len(samples):
@@ -425,7 +425,7 @@ class Extractor:
         return min(self.concurrency, _MOST_WORKERS) if asked is None else asked
 
     def _each(self, window: NDArray[Any], compute: Callable[[Workspace, int], Array]) -> Array:
-        """The function that computes the windows of a batch with a workspace."""
+        """Call `compute` for windows, batch by batch, with the workspace of this thread; join the results."""
         windows, local = self._windows(window), self._local
         if not hasattr(local, "workspace"):
             local.workspace = self._pipeline.workspace()

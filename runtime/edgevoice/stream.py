@@ -197,7 +197,7 @@ class StreamGroup:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        """The extractor that computes."""
+        """The computation, shared with the extractor."""
         self._workspace = pipeline.workspace()
         self._filled = 0  # windows in it that wait
         self._values: list[NDArray[np.float32]] = []  # of the windows computed before
@@ -278,7 +278,7 @@ class GroupAnalysis:
 
     @property
     def pipeline(self) -> Pipeline:
-        """The extractor of the group."""
+        """The computation that the group uses."""
         return self._group.pipeline
 
     def belong_to(self, stream: Stream) -> None:

@@ -131,8 +131,8 @@ def _flv_ends(content: bytes) -> set[int]:
 _ENDS = {"aac": _adts_ends, "flv": _flv_ends}
 
 
-def _samples(content: bytes) -> np.ndarray:
-    with open_source(io.BytesIO(content)) as source:
+def _samples(content: bytes | io.BytesIO) -> np.ndarray:
+    with open_source(io.BytesIO(content) if isinstance(content, bytes) else content) as source:
         return np.concatenate(list(source.blocks()))
 
 
@@ -144,6 +144,23 @@ def test_checksums_are_compared(voice: Path, tmp_path: Path, how: str) -> None:
     content[len(content) // 2] ^= 16
     with pytest.raises(AudioFormatError, match=r"damaged|can be read"):
         _samples(bytes(content))
+
+
+class Failing(io.BytesIO):
+    """A disk that fails after some bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() + (len(self.getvalue()) if size is None or size < 0 else size) > len(self.getvalue()) // 2:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+@pytest.mark.usefixtures("media")
+@pytest.mark.parametrize("name", ["flv", "ac3", "avi", "program stream", "transport stream", "mp4", "mka"])
+def test_a_disk_that_fails_is_no_file_that_is_cut_short(voice: Path, tmp_path: Path, name: str) -> None:
+    path = write("ffmpeg", tmp_path / "media", "-i", voice, *MEDIA[name].split())
+    with pytest.raises(AudioFormatError, match=r"cannot be read.*Input/output error"):
+        _samples(Failing(path.read_bytes()))
 
 
 @pytest.mark.usefixtures("media")

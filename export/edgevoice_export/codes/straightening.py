@@ -27,7 +27,7 @@ _MARGIN = 2.0
 
 @torch.no_grad()
 def straightened(architecture: Architecture, weights: dict[str, Tensor], spectrograms: Tensor) -> dict[str, Tensor]:
-    """Make the rare numbers of the bottleneck linear, where they can be moved.
+    """Make numbers of the bottleneck linear that are active in rare cases only, where they can be moved.
 
     Args:
         architecture: says which weights make the bottleneck, and which take it in.

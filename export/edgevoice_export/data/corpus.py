@@ -215,7 +215,7 @@ def _read_table(table: Path, folder: Path) -> tuple[dict[str, str], dict[str, st
 
 
 def _inside(folder: Path, name: str) -> str | None:
-    """The path of a table relative to the folder, normalised; None where it is outside the folder, or the folder itself."""
+    """A path from a table, relative to the folder; None where it is outside the folder, or the folder itself."""
     root = os.path.abspath(folder)  # noqa: PTH100 - Path.resolve would follow links out of the folder
     inner = Path(os.path.normpath(os.path.join(root, name)))  # noqa: PTH118 - as above
     if "\0" in name or not inner.is_relative_to(root) or inner == Path(root):

@@ -12,7 +12,7 @@ from edgevoice_export.publish.verify import Compute, Images, Outputs
 
 
 def network_reference(network: nn.Module) -> Compute:
-    """The outputs of a network in its present state, in float64."""
+    """A function that computes the outputs of a network in its present state, in float64."""
     network = copy.deepcopy(network).double()
     encoder, decoder = network.get_submodule("encoder"), DecoderWithError(network.get_submodule("decoder"))
 

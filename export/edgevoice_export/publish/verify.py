@@ -59,7 +59,7 @@ class Verification:
 
 
 def outputs_of(networks: Networks | Graphs) -> Compute:
-    """Compute the outputs of networks in ONNX Runtime; the decoder gets the bottleneck from the encoder."""
+    """A function that computes the outputs of networks; the decoder gets the bottleneck from the encoder."""
 
     def compute(spectrograms: Images) -> Outputs:
         bottleneck = networks.encode(spectrograms)

@@ -208,7 +208,7 @@ def _on_cpu(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _steps(network: nn.Module, settings: Settings, windows: WindowSampler, recordings: Sequence[NDArray[np.int16]]) -> Steps:
-    """The object that executes the steps, on the device that the settings name."""
+    """The object that executes the steps, with the sampler that the settings name."""
     architecture = ARCHITECTURES[settings.arch]
     if settings.sampler == "host":
         return HostSteps(network, settings, windows, architecture.levels)

@@ -189,7 +189,7 @@ class SoundFileSource(AudioSource):
 
 
 def checked(block: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Read the samples of a block; errors name the file."""
+    """Check the samples of a block; errors name the file."""
     try:
         return check_samples(block)
     except SamplesError as error:

@@ -131,7 +131,7 @@ class Smile:
 
     @property
     def num_channels(self) -> int:
-        """The channels that are used."""
+        """The number of channels that are used."""
         return len(self._channels)
 
     @_table

@@ -152,7 +152,7 @@ class _Named:
 
 
 def _located(root: str | None) -> Callable[[str], tuple[str, str]]:
-    """Convert a file of an index, relative to the root, to its name in tables and its path."""
+    """A function that converts a file of an index, relative to the root, to its name in tables and its path."""
     named = _Named(os.curdir if root is None else root)
 
     def locate(file: str) -> tuple[str, str]:

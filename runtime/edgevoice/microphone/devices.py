@@ -46,7 +46,7 @@ def input_devices(*, refresh: bool = False) -> list[InputDevice]:
 
 
 def supported_rates(device: InputDevice) -> list[int]:
-    """The sampling rates of the common ones, in hertz, that a device supports for 16-bit samples; none while it is busy.
+    """Common sampling rates, in hertz, that a device supports for 16-bit samples; none while it is busy.
 
     Raises:
         MicrophoneOpenError: the audio server hangs.

@@ -193,7 +193,7 @@ def _scaled(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:
-    """Label the axis of an image with `bands` bands by frequencies from `low` to `high`, in hertz."""
+    """Label the axis of an image with `count` bands by frequencies from `low` to `high`, in hertz."""
     from edgevoice.frontend import band_of
 
     marks = [hertz for hertz in (500, 1000, 2000, 4000, 8000) if low < hertz <= high]
