@@ -21,7 +21,7 @@ import edgevoice
 
 pytest.importorskip("websockets", reason="websockets is not installed")
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 
@@ -89,11 +89,17 @@ def test_what_is_wrong_is_said_to_the_client_that_did_it(
 ) -> None:
     async def wrong(messages: list[bytes | str], **query: object) -> str:
         async with connect(server.audio(**query)) as socket:
+            reading = asyncio.create_task(read_all(socket))  # the reason comes after the frames
             with contextlib.suppress(ConnectionClosed):
                 for message in messages:
                     await socket.send(message)
-            await asyncio.wait_for(socket.wait_closed(), 20)
+            await asyncio.wait_for(reading, 20)
             return socket.close_reason or ""
+
+    async def read_all(socket: ClientConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for _ in socket:
+                pass
 
     async def program() -> list[str]:
         pcm = (noise[:16_000] * 32767).astype("<i2").tobytes()
@@ -104,7 +110,7 @@ def test_what_is_wrong_is_said_to_the_client_that_did_it(
             await wrong([b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(40)]),
             await wrong(['{"lost": -1}']),
             await wrong(["nonsense"]),
-            await wrong([pcm * 20], rate=8000),  # 40 s at once, more than may wait
+            await wrong([pcm * 20] * 4, rate=8000),  # 40 s at a time, while 30 s may wait
         ]
         async with connect(server.audio()) as socket:
             await socket.send(pcm)  # and vanishes
