@@ -29,7 +29,7 @@ import soundfile
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.bench.machine import PACKAGES, Machine
-from edgevoice.cores import usable_cores
+from edgevoice.threads import usable_cores
 
 RESULTS = Path(__file__).parent / "results" / "corpus_speed.json"
 

@@ -40,7 +40,7 @@ def _edgevoice(model: str) -> Callable[[dict[str, str]], Run]:
         level = 1.0 if "fixed level" in options else None
         # What holds the libraries of the others to one thread holds EdgeVoice too.
         workers = 1 if os.environ.get("OMP_NUM_THREADS") == "1" else None
-        return lambda path: extractor.extract(path, level=level, workers=workers).values
+        return lambda path: extractor.extract(path, level=level, jobs=workers).values
 
     return load
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edgevoice.analysis import Concurrent, Pipeline
 from hypothesis import given
 from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import Extractor, Features
-from edgevoice.analysis import Concurrent, Pipeline
 from edgevoice.features import Layout
 from edgevoice.windows import Windows
 from fewerexamples import fewer_examples

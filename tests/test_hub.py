@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edgevoice.workspaces import HostWorkspace
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,6 @@ from edgevoice import (
     Source,
     StreamError,
 )
-from edgevoice.workspaces import HostWorkspace
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from edgevoice.workspaces import DeviceWorkspace, HostWorkspace
 
 import edgevoice
 from edgevoice.frontend import FrontEnd
 from edgevoice.providers import PROVIDERS
-from edgevoice.workspaces import DeviceWorkspace, HostWorkspace
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.frontend import front_end_graph
 

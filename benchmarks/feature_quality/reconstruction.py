@@ -70,7 +70,7 @@ class Speech:
 def network_error(folder: ModelFolder) -> Error:
     """The error of a model's networks; one call has the spectrograms of one recording."""
     networks = Networks(folder, whole_batches=folder.config.batch_statistics)
-    return lambda spectrograms: networks.error(networks.encode(spectrograms), spectrograms)
+    return lambda spectrograms: networks.decode("error", networks.encode(spectrograms), spectrograms)
 
 
 def linear_error(code: LinearCode) -> Error:

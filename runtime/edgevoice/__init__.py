@@ -10,6 +10,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # importing it from typing would cost more than this whole module
 if TYPE_CHECKING:
+    from edgevoice.batcher import Batcher
     from edgevoice.config import ModelConfig
     from edgevoice.errors import (
         ArgumentError,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from edgevoice.microphone.liveframe import LiveFrame
     from edgevoice.microphone.microphone import Microphone
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
-    from edgevoice.stream import Stream, StreamGroup
+    from edgevoice.stream import Stream
 
 __all__ = [
     "ArgumentError",
@@ -52,6 +53,7 @@ __all__ = [
     "AudioFileNotFoundError",
     "AudioFormatError",
     "AudioTooShortError",
+    "Batcher",
     "ClusterError",
     "DeviceError",
     "DeviceMemoryError",
@@ -82,7 +84,6 @@ __all__ = [
     "Source",
     "Stream",
     "StreamError",
-    "StreamGroup",
     "find_model",
     "functionals",
     "input_devices",
@@ -95,6 +96,7 @@ __version__ = "0.1.0"  # the only place: the package, the documentation and CITA
 # Every name is loaded on its first use: the command line is ready for Ctrl-C before NumPy is there, and a process without a
 # microphone does without its modules. Errors, whose names end so, are in `edgevoice.errors`.
 _MODULES = {
+    "Batcher": "batcher",
     "EdgeVoiceWarning": "errors",
     "Extractor": "extractor",
     "Features": "features",
@@ -107,7 +109,6 @@ _MODULES = {
     "ModelFolder": "modelfolder",
     "Source": "hub",
     "Stream": "stream",
-    "StreamGroup": "stream",
     "find_model": "modelfolder",
     "functionals": "features",
     "input_devices": "microphone.devices",

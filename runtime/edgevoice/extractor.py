@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.analysis import Analysis, Concurrent, Direct, Filled, Pipeline
-from edgevoice.audio.files import AudioInput, open_source
-from edgevoice.audio.resampling import resampled
+from edgevoice.audio.files import AudioInput, Incomplete, open_source
 from edgevoice.audio.samples import check_samples, is_number
-from edgevoice.audio.source import AudioSource
-from edgevoice.config import SILENCE, ModelConfig
-from edgevoice.cores import usable_cores
-from edgevoice.errors import ArgumentError, AudioTooShortError, EdgeVoiceWarning, ModelUseError, SamplesError
+from edgevoice.batcher import Batcher
+from edgevoice.config import ModelConfig
+from edgevoice.errors import ArgumentError, ModelUseError, SamplesError
+from edgevoice.extraction import Extraction, Reading
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Array, Networks
 from edgevoice.levels import Level, find_level
 from edgevoice.modelfolder import ModelFolder, find_model
+from edgevoice.pipeline import new_pipeline
 from edgevoice.providers import find_device
 from edgevoice.recipe import Recipe
 from edgevoice.sessions import SessionOptions
-from edgevoice.stream import Stream, StreamGroup
+from edgevoice.stream import Stream
+from edgevoice.threads import usable_cores
 from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import Windower
-from edgevoice.workspaces import Workspace
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
-
-    from edgevoice.corpus.index import IndexSource
 
 DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]
 
 _MOST = 1024
-_MOST_WORKERS = 8  # each takes 20 MB
+_MOST_JOBS = 8  # each takes 20 MB
 
 
 class Typical(NamedTuple):
@@ -91,13 +87,6 @@ def load(
     return Extractor(find_model(model), device, threads, descriptors, session_options)
 
 
-def layout_of(config: ModelConfig, descriptors: str = "all") -> Layout:
-    """The layout of the frames, known before the model is loaded; `descriptors` as in `load`."""
-    bottleneck = config.features.bottleneck if descriptors != "error" else 0
-    error = config.features.error if descriptors != "bottleneck" else 0
-    return Layout(bottleneck, error, config.audio.rate, config.audio.window)
-
-
 class Extractor:
     """A loaded model: immutable, shared between threads. Made by `edgevoice.load`.
 
@@ -105,7 +94,7 @@ class Extractor:
     `copy.deepcopy` give the extractor itself.
     """
 
-    __slots__ = ("__weakref__", "_folder", "_layout", "_loaded_as", "_local", "_networks", "_pipeline")
+    __slots__ = ("__weakref__", "_folder", "_layout", "_loaded_as", "_networks", "_pipeline")
 
     def __init__(
         self,
@@ -126,10 +115,9 @@ class Extractor:
         self._loaded_as = (folder, device, threads, descriptors, tuple(sorted((session_options or {}).items())))
         decoder = descriptors != "bottleneck"
         self._networks = Networks(folder, device, threads, decoder, options=session_options)
-        self._layout = layout_of(config, descriptors)
+        self._layout = Layout.of(config, descriptors)
         front_end = FrontEnd(config.spectrogram, config.audio)
-        self._pipeline = Pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
-        self._local = threading.local()
+        self._pipeline = new_pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
 
     def __repr__(self) -> str:
         return f"<Extractor {self.config.name} {self.config.version} on {self.device}>"
@@ -159,7 +147,7 @@ class Extractor:
         return self._loaded_as[1]
 
     @property
-    def concurrency(self) -> int:
+    def jobs(self) -> int:
         """How many computations can run at the same time without waiting for each other, 1 or more.
 
         On the CPU the cores that the process may use, divided by the threads of one computation; on devices where one
@@ -183,14 +171,14 @@ class Extractor:
         known, layout = self.config.typical, self._layout
         if known is None:
             return None
-        first = 0 if layout.bottleneck else self.config.features.bottleneck
-        columns = slice(first, first + layout.bottleneck + layout.error)
-        return Typical(np.array(known.mean[columns], np.float32), np.array(known.spread[columns], np.float32))
+        whole = Layout.of(self.config)
+        columns = [np.arange(whole.descriptors)[whole.columns(group.name)] for group in layout.groups if group.count]
+        return Typical(*(np.array(values, np.float32)[np.concatenate(columns)] for values in (known.mean, known.spread)))
 
     @property
     def batches(self) -> bool:
         """Whether several windows are computed in one run; False where the bits of a window would depend on its batch."""
-        return self._networks.runs_at_once(self._pipeline.batch)
+        return self._networks.runs_at_once(self._pipeline.size)
 
     def stream(
         self,
@@ -200,7 +188,7 @@ class Extractor:
         level: str | float | None = None,
         hop: float | None = None,
         channel: int | None = None,
-        group: StreamGroup | None = None,
+        batcher: Batcher | None = None,
     ) -> Stream:
         """Make a stream for one live source.
 
@@ -210,7 +198,8 @@ class Extractor:
             level: `running`, `window` or a fixed gain; the model's own if None.
             hop: seconds between windows, a multiple of the level's step; the model's own if None.
             channel: the one to use, from 0 up; their mean if None.
-            group: one of this extractor's groups, which computes the windows of its streams together.
+            batcher: one of this extractor's, which computes the windows of several streams together: `push`, `skip` and
+                `finish` then give no frames, `batcher.take` does.
 
         Raises:
             ModelUseError: the level `utterance` needs the whole audio at once.
@@ -222,18 +211,22 @@ class Extractor:
                 f"level {chosen.name!r} needs the whole audio before its first window: a stream accepts 'running', 'window' "
                 "or a fixed gain"
             )
-        if group is None:
-            return self._stream(Direct(self._pipeline), chosen, hop, rate, channels, channel)
-        if not isinstance(group, StreamGroup) or group.pipeline is not self._pipeline:
-            raise ArgumentError("group: expected one that this extractor made, extractor.group()")
-        member = group.member()
-        stream = self._stream(member, chosen, hop, rate, channels, channel)
-        member.belong_to(stream)
-        return stream
+        if batcher is None:
+            return self.open_stream(self.batcher(), chosen, hop, rate, channels, channel)
+        if not isinstance(batcher, Batcher) or batcher.pipeline is not self._pipeline:
+            raise ArgumentError("batcher: expected one that this extractor made, extractor.batcher()")
+        return self.open_stream(batcher, chosen, hop, rate, channels, channel, shared=True)
 
-    def group(self) -> StreamGroup:
-        """Make a group for many live sources in one thread, whose windows are computed together: see `stream(group=...)`."""
-        return StreamGroup(self._pipeline)
+    def batcher(self, threads: int = 0) -> Batcher:
+        """Make a batcher for many sources, whose windows are computed together: see `stream(batcher=...)`.
+
+        Args:
+            threads: how many compute; 0 computes in the calling thread.
+
+        Raises:
+            ArgumentError: the threads are not from 0 to 1024.
+        """
+        return Batcher(self._pipeline, whole_number("threads", threads, 0, _MOST))
 
     def extract(
         self,
@@ -245,7 +238,8 @@ class Extractor:
         end: float | None = None,
         channel: int | None = None,
         pad: bool = False,
-        workers: int | None = None,
+        incomplete: Incomplete = "error",
+        jobs: int | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> Features:
         """Compute the features of a whole recording, on the CPU with the same bits as a stream gives.
@@ -259,7 +253,8 @@ class Extractor:
             end: where to stop, in seconds.
             channel: the one to use, from 0 up; their mean if None.
             pad: whether audio shorter than one window is filled up with zeros.
-            workers: how many batches of windows are computed at the same time, each on the CPU threads that the model was
+            incomplete: `error` refuses a file that is damaged or cut short, `keep` reads what is there, with a warning.
+            jobs: how many batches of windows are computed at the same time, each on the CPU threads that the model was
                 loaded with: one for each usable core if None, 8 at most. 1 keeps all in the calling thread, as do devices
                 other than the CPU.
             progress: called with the seconds of audio read since its last call.
@@ -269,26 +264,21 @@ class Extractor:
             DeviceError: computing it failed.
             ArgumentError: an argument is outside what is allowed.
         """
-        chosen = find_level(level, self.config.level)
+        reading = Reading(level, hop, channel, pad, incomplete)
+        find_level(level, self.config.level)  # arguments are checked before files
         self._hop(hop)
-        workers = self._workers(workers)
-        with ExitStack() as stack:
-            source = stack.enter_context(open_source(audio, start, end, channel))
-            if chosen.needs_whole:
-                chosen = self._settled(chosen, source, channel)
-            several = stack.enter_context(Concurrent(self._pipeline, workers)) if workers > 1 else None
-            analysis = several or Filled(self._pipeline)
-            stream = self._stream(analysis, chosen, hop, source.rate, source.channels, channel)
-            peak = _Peak()
-            features = Features.join(_fed(stream, source, pad, progress, peak), self.layout)
-            if not len(features):
-                raise AudioTooShortError(f"{source.name}: {self._too_short(stream, source)}")
-            if channel is None and peak.value >= SILENCE and features.silent.all():
-                _warn_of_opposed_channels(source)
-            extent = (source.first / source.rate, (source.first + stream.position) / source.rate)
-            moved = round(source.first * self.config.audio.rate / source.rate)
-        recipe = self.recipe(level=level, hop=hop, channel=channel, pad=pad)
-        return replace(features, position=features.position + moved, source=source.name, extent=extent, recipe=recipe)
+        batcher = self.batcher(self._threads_for(jobs))
+        with closing(batcher), open_source(audio, start, end, channel, incomplete=incomplete) as source:
+            extraction = Extraction(self, source, reading, batcher)
+            for seconds in extraction.read():
+                for _, features in batcher.take(wait=False):
+                    extraction.add(features)
+                if progress:
+                    progress(seconds)
+            batcher.flush()
+            for _, features in batcher.take():
+                extraction.add(features)
+            return extraction.features()
 
     def recipe(
         self,
@@ -297,61 +287,14 @@ class Extractor:
         hop: float | None = None,
         channel: int | str | None = None,
         pad: bool = False,
+        incomplete: Incomplete = "error",
     ) -> Recipe:
         """The recipe of what `extract` gives with these arguments."""
-        return Recipe.of(
-            self.config,
-            device=self.device,
-            descriptors=self._loaded_as[3],
-            level=level,
-            hop=hop,
-            channel=channel,
-            pad=pad,
-        )
+        return self.recipe_of(Reading(level, hop, channel, pad, incomplete))
 
-    def table(
-        self,
-        index: IndexSource,
-        *,
-        root: str | os.PathLike[str] | None = None,
-        static: bool = False,
-        level: str | float | None = None,
-        hop: float | None = None,
-        channel: int | str | None = None,
-        pad: bool = False,
-        jobs: int | None = None,
-        progress: Callable[[int], object] | None = None,
-        dataset: str | os.PathLike[str] | None = None,
-    ) -> Any:
-        """Compute the features of a corpus as a `pandas.DataFrame` with an audformat index: `file`, `start` and `end`.
-
-        Rows have the numbers that `extract` gives for the same file, start, end and channel. Those that fail are left out:
-        a warning counts them, `attrs["failed"]` lists them with their reasons; `attrs["recipe"]` is what made the table.
-
-        Args:
-            index: the recordings to read, as for `edgevoice.corpus.index.read_index`. Its other columns come last.
-            root: the folder to which relative files and the column `file` are relative.
-            static: one row with functionals per row of the index, instead of one row per frame.
-            level: as `extract`.
-            hop: as `extract`.
-            channel: as `extract`; `each` gives the rows of every channel, with a column `channel`.
-            pad: as `extract`.
-            jobs: how many computations run at the same time: one per usable core if None.
-            progress: called with the number of rows of the index that are done.
-            dataset: a folder of Parquet parts, as `edgevoice extract -o NAME.parquet/` makes it. Complete parts stay there,
-                also after Ctrl-C, and the same call resumes; the table is read from it. None keeps everything in memory.
-
-        Raises:
-            ArgumentError: an argument is outside what is allowed, or the index cannot be used.
-            AudioFileNotFoundError: the folder, or the index, is not there.
-            DeviceError: computing failed.
-            MissingPackageError: pandas is not installed, or pyarrow, where there is a dataset.
-            OutputError: the dataset cannot be written.
-        """
-        from edgevoice.corpus.run import Reading
-        from edgevoice.corpus.table import corpus_frame
-
-        return corpus_frame(self, index, root, static, Reading(level, hop, channel, pad), jobs, progress, dataset)
+    def recipe_of(self, reading: Reading) -> Recipe:
+        """The recipe of features that are read in this way."""
+        return Recipe.of(self.config, device=self.device, descriptors=self._loaded_as[3], **dataclasses.asdict(reading))
 
     def encode(self, window: NDArray[Any]) -> Array:
         """Compute the bottleneck of windows that are at the model's level already: the shortest way through the encoder.
@@ -365,7 +308,7 @@ class Extractor:
         Raises:
             SamplesError: wrong dtype or shape, NaN or infinity.
         """
-        return self._each(window, lambda workspace, count: workspace.bottleneck(count))
+        return self._each(window, "bottleneck")
 
     def spectrogram(self, window: NDArray[Any]) -> Array:
         """Compute standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
@@ -373,7 +316,7 @@ class Extractor:
         Raises:
             SamplesError: as `encode`.
         """
-        return self._each(window, lambda workspace, count: workspace.spectrograms(count))
+        return self._each(window, "spectrogram")[:, 0]
 
     def reconstruct(self, window: NDArray[Any]) -> Array:
         """Decode the bottleneck of windows to standardised spectrograms: float32 (n, bands, columns).
@@ -382,9 +325,9 @@ class Extractor:
             SamplesError: as `encode`.
             ModelUseError: only the bottleneck was loaded.
         """
-        if not self.layout.error:
+        if self._loaded_as[3] == "bottleneck":
             raise ModelUseError("the decoder was not loaded: load(..., descriptors='all')")
-        return self._each(window, lambda workspace, count: workspace.reconstructions(count))
+        return self._each(window, "reconstruction")[:, 0]
 
     def describe(self, window: NDArray[Any]) -> Array:
         """Compute the descriptors of windows at the model's level: float32 (n, descriptors), like rows of `extract`.
@@ -392,49 +335,34 @@ class Extractor:
         Raises:
             SamplesError: as `encode`.
         """
-        return self._each(window, lambda workspace, count: workspace.descriptors(count))
+        return self._each(window)
 
-    def _stream(
+    def open_stream(
         self,
-        analysis: Analysis,
+        batcher: Batcher,
         level: Level,
         hop: float | None,
         rate: int | None,
         channels: int,
         channel: int | None,
+        *,
+        shared: bool = False,
     ) -> Stream:
-        windower = Windower(self.config, level, self._hop(hop), self._pipeline.batch)
+        """Make a stream with a level of its own, which may know the whole source. Users call `stream`."""
+        windower = Windower(self.config, level, self._hop(hop), self._pipeline.size)
         rate = self.config.audio.rate if rate is None else rate
-        return Stream(windower, analysis, self._layout, rate, channels, channel)
+        return Stream(windower, batcher, rate, channels, channel, shared=shared)
 
-    def _settled(self, level: Level, source: AudioSource, channel: int | None) -> Level:
-        """Settle a level by all samples of a recording at the model's rate, including its tail."""
-        count, total, low, high = 0, 0.0, np.inf, -np.inf
-        for samples in resampled(source, self.config.audio.rate, channel):
-            if len(samples):
-                count += len(samples)
-                total += float(np.add.reduce(samples.astype(np.float64)))
-                low, high = min(low, float(samples.min())), max(high, float(samples.max()))
-        return level.settled(total / count, low, high) if count else level
+    def _threads_for(self, jobs: int | None) -> int:
+        """The threads of the batcher with which `extract` computes so many batches at the same time."""
+        jobs = min(self.jobs, _MOST_JOBS) if jobs is None else whole_number("jobs", jobs, 1, _MOST)
+        return jobs if jobs > 1 and find_device(self.device).provider.concurrent else 0
 
-    def _workers(self, asked: int | None) -> int:
-        """The number of batches that `extract` computes at the same time."""
-        asked = None if asked is None else whole_number("workers", asked, 1, _MOST)
-        if not find_device(self.device).provider.concurrent:
-            return 1
-        return min(self.concurrency, _MOST_WORKERS) if asked is None else asked
-
-    def _each(self, window: NDArray[Any], compute: Callable[[Workspace, int], Array]) -> Array:
-        """Call `compute` for windows, batch by batch, with the workspace of this thread; join the results."""
-        windows, local = self._windows(window), self._local
-        if not hasattr(local, "workspace"):
-            local.workspace = self._pipeline.workspace()
-        workspace: Workspace = local.workspace
-        results = []
-        for first in range(0, len(windows), workspace.size):
-            batch = windows[first : first + workspace.size]
-            workspace.put(0, batch)
-            results.append(compute(workspace, len(batch)))
+    def _each(self, window: NDArray[Any], *wanted: str) -> Array:
+        """One output of windows, or their descriptors, computed batch by batch."""
+        windows, pipeline = self._windows(window), self._pipeline
+        batches = (windows[first : first + pipeline.size] for first in range(0, len(windows), pipeline.size))
+        results = [pipeline.run(batch, [*wanted])[0] if wanted else pipeline.describe(batch) for batch in batches]
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _windows(self, window: NDArray[Any]) -> Array:
@@ -447,15 +375,6 @@ class Extractor:
             raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
         return check_samples(window.reshape(-1)).reshape(-1, size)
 
-    def _too_short(self, stream: Stream, source: AudioSource) -> str:
-        audio = self.config.audio
-        if not stream.position:
-            return f"has no samples from {source.first / source.rate:g} s on" if source.first else "has no samples"
-        return (
-            f"has {stream.position / stream.rate:.3f} s, less than one window of {audio.window / audio.rate:g} s; pad fills "
-            "it up with zeros"
-        )
-
     def _hop(self, seconds: float | None) -> int:
         audio, step = self.config.audio, self.config.level.step
         if seconds is None:
@@ -466,15 +385,6 @@ class Extractor:
         if samples == 0 or samples % step or abs(samples - seconds * audio.rate) > 1e-6 * audio.rate:
             raise ArgumentError(f"hop {seconds}: expected a multiple of {step / audio.rate:g} s, the step of the level")
         return samples
-
-
-def _warn_of_opposed_channels(source: AudioSource) -> None:
-    warnings.warn(
-        f"{source.name}: the mean of its {source.channels} channels is silence, though they are not: one may be inverted; "
-        "choose one of them (channel=0, --channel 0)",
-        EdgeVoiceWarning,
-        stacklevel=3,  # where `extract` was called
-    )
 
 
 _loading = threading.Lock()
@@ -491,22 +401,3 @@ def _loaded(
     folder: ModelFolder, device: str, threads: int, descriptors: Descriptors, options: tuple[tuple[str, Any], ...]
 ) -> Extractor:
     return Extractor(folder, device, threads, descriptors, dict(options))
-
-
-class _Peak:
-    """The largest sample over all channels of a source that has several."""
-
-    value = 0.0
-
-
-def _fed(
-    stream: Stream, source: AudioSource, pad: bool, progress: Callable[[float], object] | None, peak: _Peak
-) -> Iterator[Features]:
-    """The features of a whole source, from a stream."""
-    for block in source.blocks():
-        if source.channels > 1 and len(block):
-            peak.value = max(peak.value, float(block.max()))
-        yield stream.push(block)
-        if progress:
-            progress(len(block) / source.rate)
-    yield stream.finish(pad=pad)

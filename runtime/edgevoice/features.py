@@ -8,16 +8,20 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from edgevoice.errors import ArgumentError
+from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.windows import FACTS, Facts
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+    from edgevoice.config import ModelConfig
     from edgevoice.recipe import Recipe
 
 FUNCTIONALS = ("mean", "std", "skewness", "kurtosis")
+DYNAMIC = ("index", "silent", "gap", "loudness")
+"""The facts that a table has of each frame."""
+STATIC = ("frames", "silent", "gap", "loudness")
+"""What a table has of a recording: the number of frames, the shares of silent frames and of gaps, the mean loudness."""
 
 _NUMBERS = 1 << 14
 """How many numbers are computed at a time, so that hours of frames do not exist several times in float64."""
@@ -29,57 +33,85 @@ _DEGENERATE = 1e-7
 """A float32 column counts as constant up to this standard deviation, relative to its mean."""
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Columns that belong together: the bottleneck, the errors."""
+
+    name: str
+    """An output of the networks, and an attribute of frames and features."""
+    count: int
+    """The number of columns; 0 where they were not asked for."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [f"{self.name}_{k}" for k in range(self.count)]
+
+
 class Layout(NamedTuple):
     """The columns of a feature matrix, and how positions become seconds."""
 
-    bottleneck: int
-    """Columns of the bottleneck, which come first; 0 where it was not asked for."""
-    error: int
-    """Columns of the errors, one per band; 0 where they were not asked for."""
+    groups: tuple[Group, ...]
+    """In the order of the columns."""
     rate: int
     """Sampling rate in which positions count, in hertz."""
     window: int
     """Samples of a window."""
 
+    @classmethod
+    def of(cls, config: ModelConfig, descriptors: str = "all") -> Layout:
+        """The layout of a model's frames, known before the model is loaded; `descriptors` as in `load`."""
+        counts = ((item.name, getattr(config.features, item.name)) for item in fields(config.features))
+        groups = tuple(Group(name, count if descriptors in ("all", name) else 0) for name, count in counts)
+        return cls(groups, config.audio.rate, config.audio.window)
+
+    @property
+    def bottleneck(self) -> int:
+        """The number of columns of the bottleneck."""
+        return len(range(self.descriptors)[self.columns("bottleneck")])
+
+    @property
+    def error(self) -> int:
+        """The number of columns of the errors."""
+        return len(range(self.descriptors)[self.columns("error")])
+
+    @property
+    def descriptors(self) -> int:
+        """The number of columns."""
+        return sum(group.count for group in self.groups)
+
     @property
     def names(self) -> list[str]:
         """Names of the columns: `bottleneck_0` ..., then `error_0` ..."""
-        return [*self._group("bottleneck"), *self._group("error")]
+        return [name for group in self.groups for name in group.names]
 
     @property
     def functional_names(self) -> list[str]:
         """Names of the static vector, in DisVoice's order: the four of the bottleneck, then the four of the errors."""
-        return [
-            f"{functional}_{name}"
-            for group in ("bottleneck", "error")
-            for functional in FUNCTIONALS
-            for name in self._group(group)
-        ]
+        return [f"{kind}_{name}" for group in self.groups for kind in FUNCTIONALS for name in group.names]
 
-    def _group(self, group: str) -> list[str]:
-        return [f"{group}_{k}" for k in range(getattr(self, group))]
+    def columns(self, name: str) -> slice:
+        """The columns of a group."""
+        start = 0
+        for group in self.groups:
+            if group.name == name:
+                return slice(start, start + group.count)
+            start += group.count
+        raise KeyError(name)
+
+    def split(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """The groups of (..., descriptors) by name, as views; those that were not asked for have no columns."""
+        return {group.name: values[..., self.columns(group.name)] for group in self.groups}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Frame:
+class Frame(Facts[int, bool, float]):
     """The descriptors of one window, with its place in time. The array is read-only."""
 
-    index: int
-    """Number of the window, counted from 0 where reading began; lost windows count too."""
     values: NDArray[np.float32]
     """(descriptors,): bottleneck, then errors."""
-    position: int
-    """Position of the first sample of the window, in samples at the model's rate, including lost samples."""
-    silent: bool
-    """Whether the window's peak, after its offset is subtracted, is below one step of 16-bit audio."""
-    gap: bool
-    """Whether some of the window's samples were lost; zeros replace them."""
-    loudness: float
-    """Root mean square of the window before any gain, in dB of full scale; -200 for digital silence."""
-    offset: float
-    """The offset that the level subtracted from the samples."""
-    gain: float
-    """The gain by which the level then multiplied them."""
+    facts: Any
+    """What is known of the window, a structured scalar; every field is also an attribute."""
     layout: Layout
 
     def __post_init__(self) -> None:
@@ -95,15 +127,19 @@ class Frame:
         flags = ", silent" * self.silent + ", gap" * self.gap
         return f"<{type(self).__name__} {self.index}: {len(self.values)} descriptors to {self.end:g} s{flags}>"
 
+    def fact(self, name: str) -> Any:
+        """One of the facts, as Python's own number."""
+        return self.facts[name].item()
+
     @property
     def bottleneck(self) -> NDArray[np.float32]:
         """(units,): a view."""
-        return self.values[: self.layout.bottleneck]
+        return self.values[self.layout.columns("bottleneck")]
 
     @property
     def error(self) -> NDArray[np.float32]:
         """(bands,): a view."""
-        return self.values[self.layout.bottleneck :]
+        return self.values[self.layout.columns("error")]
 
     @property
     def start(self) -> float:
@@ -117,7 +153,7 @@ class Frame:
 
     def to_dict(self) -> dict[str, Any]:
         """The frame as numbers and lists for JSON. `time` and `latency` are None here; live frames have them."""
-        return {**self.place(), "bottleneck": self.bottleneck.tolist(), "error": self.error.tolist()}
+        return {**self.place(), **{name: part.tolist() for name, part in self.layout.split(self.values).items()}}
 
     def place(self) -> dict[str, Any]:
         """Everything except the descriptors, for JSON."""
@@ -135,25 +171,13 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Features:
+class Features(Facts[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]):
     """Frames of one source in time order, as a matrix with names and times. `numpy.asarray` gives the matrix."""
 
     values: NDArray[np.float32]
     """(frames, descriptors): bottleneck, then errors."""
-    index: NDArray[np.int64]
-    """(frames,): numbers of the windows, counted from 0 where reading began; lost windows count too."""
-    position: NDArray[np.int64]
-    """(frames,): positions of the windows' first samples, in samples at the model's rate."""
-    silent: NDArray[np.bool_]
-    """(frames,): whether the peak, after the offset is subtracted, is below one step of 16-bit audio."""
-    gap: NDArray[np.bool_]
-    """(frames,): whether the window contains lost samples."""
-    loudness: NDArray[np.float64]
-    """(frames,): root mean square before any gain, in dB of full scale; -200 for digital silence."""
-    offset: NDArray[np.float64]
-    """(frames,): offsets that the level subtracted from the samples."""
-    gain: NDArray[np.float64]
-    """(frames,): gains by which the level then multiplied them."""
+    facts: NDArray[Any]
+    """What is known of the windows, structured (frames,); every field is also an attribute."""
     layout: Layout
     source: str = ""
     """Name of the file; empty for live frames."""
@@ -168,12 +192,12 @@ class Features:
     @property
     def bottleneck(self) -> NDArray[np.float32]:
         """(frames, units): a view."""
-        return self.values[:, : self.layout.bottleneck]
+        return self.values[:, self.layout.columns("bottleneck")]
 
     @property
     def error(self) -> NDArray[np.float32]:
         """(frames, bands): a view."""
-        return self.values[:, self.layout.bottleneck :]
+        return self.values[:, self.layout.columns("error")]
 
     @property
     def names(self) -> list[str]:
@@ -201,9 +225,13 @@ class Features:
         Raises:
             ArgumentError: there is no frame.
         """
-        return np.concatenate([functionals(self.bottleneck), functionals(self.error)])
+        return np.concatenate([functionals(part) for part in self.layout.split(self.values).values()])
 
-    def to_frame(self, *, static: bool = False) -> Any:
+    def summary(self) -> tuple[int, float, float, float]:
+        """What a static table says of a recording besides its functionals: see `STATIC`."""
+        return len(self), float(self.silent.mean()), float(self.gap.mean()), float(self.loudness.mean())
+
+    def to_pandas(self, *, static: bool = False) -> Any:
         """The features as a `pandas.DataFrame`, indexed by `file`, `start` and `end`, the times as durations.
 
         Columns: `index`, `silent`, `gap`, `loudness`, then the descriptors; with `static` one row, whose times are those of
@@ -214,27 +242,23 @@ class Features:
             MissingPackageError: pandas is not installed.
             ArgumentError: there is no frame, with `static`.
         """
-        from edgevoice.corpus.table import features_frame
-
-        return features_frame(self, static)
-
-    def plot(self) -> Figure:
-        """Bottleneck and error over time, as a matplotlib figure; a notebook shows it.
-
-        The bottleneck is drawn in standard deviations from the mean of these frames, the error as its logarithm.
-        `edgevoice plot` draws a recording with its waveform and its spectrograms.
-
-        Raises:
-            ArgumentError: there is no frame.
-            MissingPackageError: matplotlib is not installed.
-        """
-        from edgevoice.plotting.comparison import draw_comparison
-
-        return draw_comparison([(self.source, self)], self.recipe.model if self.recipe else "")
+        if static:
+            values, names = self.functionals()[None], self.functional_names
+            start, end = self.extent or (self.start[0], self.end[-1])
+            head: dict[str, Any] = dict(zip(STATIC, ([fact] for fact in self.summary()), strict=True))
+        else:
+            values, names, start, end = self.values, self.names, self.start, self.end
+            head = {name: np.ascontiguousarray(self.fact(name)) for name in DYNAMIC}
+        index = segment_index([self.source] * len(values), np.atleast_1d(start), np.atleast_1d(end))
+        pandas = _pandas()
+        table = pandas.concat([pandas.DataFrame(head), pandas.DataFrame(values, columns=names)], axis=1)
+        table.index = index
+        if self.recipe is not None:
+            table.attrs["recipe"] = replace(self.recipe, static=static).to_dict()
+        return table
 
     def _repr_html_(self) -> str:
         """HTML for notebooks: the number of frames, and the first of them."""
-        told = f"{len(self)} frames of {self.values.shape[1]} descriptors"
         numbers = self.names[:_SHOWN]
         titles = ["start, s", "end, s", "loudness, dB", "silent", "gap", *numbers]
         lines = []
@@ -244,7 +268,8 @@ class Features:
         head = "".join(f"<th>{title}</th>" for title in titles)
         body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines)
         name = f"{escape(self.source)}: " if self.source else ""
-        return f"<p>{name}{told}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        count = f"{len(self)} frames of {self.values.shape[1]} descriptors"
+        return f"<p>{name}{count}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def __len__(self) -> int:
         return len(self.values)
@@ -260,13 +285,12 @@ class Features:
 
     def __getitem__(self, chosen: Any) -> Frame | Features:
         """Select frames: one frame for a whole number; features for a slice, a list of numbers, or a mask (frames,)."""
-        if hasattr(chosen, "__index__") and np.ndim(chosen) == 0:
-            columns = {name: getattr(self, name)[chosen] for name in _COLUMN_NAMES}
-            values = columns.pop("values")
-            return Frame(values=values, **{name: value.item() for name, value in columns.items()}, layout=self.layout)
+        if hasattr(chosen, "__index__") and np.ndim(chosen) == 0 and not isinstance(chosen, bool):
+            # A scalar of its own: a view of the array would change with it.
+            return Frame(self.values[chosen], self.facts[chosen].copy(), self.layout)
         if not isinstance(chosen, slice):
             chosen = _selection(chosen, len(self))
-        return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMN_NAMES})
+        return replace(self, values=self.values[chosen], facts=self.facts[chosen])
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[k] for k in range(len(self)))
@@ -276,43 +300,92 @@ class Features:
         """Join blocks of frames in order. Each block is released once it is copied, so that nothing is held twice."""
         if isinstance(blocks, list) and len(blocks) == 1:
             return cast("Features", blocks[0])
-        # Columns are over-allocated and resized together: small arrays kept for each block would fragment the heap
-        # (0.5 GB in ten hours).
-        columns = _empty(layout)
-        count = 0
+        buffer = FeatureBuffer(layout)
         for block in blocks:
-            end, room = count + len(block), len(columns["values"])
-            if end > room:
-                _resize(columns, max(end, room * 3 // 2))
-            for name, column in columns.items():
-                column[count:end] = getattr(block, name)
-            count = end
-        _resize(columns, count)
-        return cls(**columns, layout=layout)  # type: ignore[arg-type]
+            buffer.add(block)
+        return cls(*buffer.arrays(), layout)
 
 
-_COLUMN_NAMES = [item.name for item in fields(Features) if item.name not in {"layout", "source", "extent", "recipe"}]
-_TYPES = {"index": np.int64, "position": np.int64, "silent": np.bool_, "gap": np.bool_}
+class FeatureBuffer:
+    """Collects blocks of frames of one layout.
+
+    Its two arrays are over-allocated and resized together: small ones kept for each block would fragment the heap (0.5 GB
+    in ten hours).
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._values, self._facts = np.empty((0, layout.descriptors), np.float32), np.empty(0, FACTS)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, block: Features) -> None:
+        """Copy the frames of a block."""
+        end = self._count + len(block)
+        if end > len(self._values):
+            self._resize(max(end, len(self._values) * 3 // 2))
+        self._values[self._count : end], self._facts[self._count : end] = block.values, block.facts
+        self._count = end
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        """Values and facts of all blocks; nothing is added afterwards."""
+        self._resize(self._count)
+        return self._values, self._facts
+
+    def _resize(self, length: int) -> None:
+        for array in (self._values, self._facts):
+            array.resize((length, *array.shape[1:]), refcheck=False)
 
 
-def functionals(values: NDArray[np.floating]) -> NDArray[np.float32]:
+def functionals(values: ArrayLike) -> NDArray[np.float32]:
     """Mean, standard deviation, skewness and kurtosis of each column: float32 (4 columns,), functional by functional.
 
     Population standard deviation, biased skewness m3 / m2^1.5, excess kurtosis m4 / m2^2 - 3, computed in float64. Where
     the variance is at most (1e-7 mean)^2, as with a single frame, skewness and kurtosis are 0.
 
     Args:
-        values: any matrix (frames, columns).
+        values: any matrix of numbers (frames, columns).
 
     Raises:
-        ArgumentError: there is no row.
+        ArgumentError: it is no such matrix, or there is no row.
     """
-    if not len(values):
+    try:
+        matrix = np.asarray(values)
+        numbers = matrix.ndim == 2 and matrix.dtype.kind in "fiu"
+    except ValueError:  # rows of different lengths
+        numbers = False
+    if not numbers:
+        raise ArgumentError(f"functionals of {_described(values)}: expected a matrix of numbers (frames, columns)")
+    if not len(matrix):
         raise ArgumentError("functionals of no frames: at least one is needed")
     # Few columns at a time would cost more for a short recording than its frames do; eight are the least.
-    width = max(8, _NUMBERS // len(values) // 8 * 8)
-    parts = [_moments(values[:, k : k + width].astype(np.float64)) for k in range(0, values.shape[1], width)]
-    return np.concatenate(parts, axis=1).ravel().astype(np.float32) if parts else np.empty(0, np.float32)
+    width = max(8, _NUMBERS // len(matrix) // 8 * 8)
+    with np.errstate(all="ignore"):
+        parts = [_moments(matrix[:, k : k + width].astype(np.float64)) for k in range(0, matrix.shape[1], width)]
+        return np.concatenate(parts, axis=1).ravel().astype(np.float32) if parts else np.empty(0, np.float32)
+
+
+def segment_index(files: Sequence[str], start: NDArray[np.float64], end: NDArray[np.float64]) -> Any:
+    """An index of pandas as audformat has it: `file`, and `start` and `end` from seconds to durations."""
+    pandas = _pandas()
+    durations = [pandas.to_timedelta(times, unit="s") for times in (start, end)]
+    return pandas.MultiIndex.from_arrays([pandas.Series(files, dtype="string"), *durations], names=["file", "start", "end"])
+
+
+def _pandas() -> Any:
+    try:
+        import pandas  # noqa: ICN001
+    except ModuleNotFoundError as error:
+        if error.name != "pandas":
+            raise
+        raise MissingPackageError("pandas is not installed: pip install 'edgevoice[tables]'") from error
+    return pandas
+
+
+def _described(values: object) -> str:
+    shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", None)
+    return type(values).__name__ if shape is None else f"{dtype} {shape}"
 
 
 def _selection(chosen: Any, count: int) -> NDArray[Any]:
@@ -327,16 +400,6 @@ def _selection(chosen: Any, count: int) -> NDArray[Any]:
             f"numbers, or a mask of {count}"
         )
     return array
-
-
-def _empty(layout: Layout) -> dict[str, NDArray[Any]]:
-    values = np.empty((0, layout.bottleneck + layout.error), np.float32)
-    return {"values": values, **{name: np.empty(0, _TYPES.get(name, np.float64)) for name in _COLUMN_NAMES[1:]}}
-
-
-def _resize(columns: dict[str, NDArray[Any]], length: int) -> None:
-    for column in columns.values():
-        column.resize((length, *column.shape[1:]), refcheck=False)
 
 
 def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:

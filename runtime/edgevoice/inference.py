@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import threading
@@ -71,11 +72,15 @@ class Networks:
         sessions = dict(zip(names, (_all_at_once if provider.concurrent else map)(opened, names), strict=True))
         self._encoder: Any = sessions["encoder.onnx"]
         self._decoder: Any = sessions.get("decoder.onnx")
-        code, error = (config.features.bottleneck,), (config.features.error,)
+        counts = dataclasses.asdict(config.features)
+        self._widths = {name: (count,) for name, count in counts.items()}
+        code = self._widths["bottleneck"]
         check_graph(self._encoder, "encoder.onnx", {"spectrogram": self._image}, {"bottleneck": code})
         if self._decoder:
             inputs = {"bottleneck": code, "spectrogram": self._image}
-            check_graph(self._decoder, "decoder.onnx", inputs, {"error": error, "reconstruction": self._image})
+            outputs = {**self._widths, "reconstruction": self._image}
+            del outputs["bottleneck"]
+            check_graph(self._decoder, "decoder.onnx", inputs, outputs)
         self.window = config.audio.window
         """Samples of a window."""
         # A forked child does not have the threads of ONNX Runtime, and a run would wait for them for ever.
@@ -86,7 +91,6 @@ class Networks:
         if provider.graph_front_end and FRONT_END in config.files:
             self._front_end = opened(FRONT_END)
             check_graph(self._front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self._image})
-        self._code, self._error = config.features.bottleneck, config.features.error
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
         self._trying = threading.Lock()
@@ -103,7 +107,7 @@ class Networks:
 
     @property
     def _outputs(self) -> list[str]:
-        return ["bottleneck", *(["error"] if self._decoder else [])]
+        return list(self._widths) if self._decoder else ["bottleneck"]
 
     def batch_size(self, count: int) -> int:
         """The size of the batch in which so many windows are computed."""
@@ -114,26 +118,29 @@ class Networks:
         shapes = {
             "samples": (size, self.window),
             "spectrogram": (size, *self._image),
-            "bottleneck": (size, self._code),
-            "error": (size, self._error),
+            **{name: (size, *width) for name, width in self._widths.items()},
             "reconstruction": (size, *self._image),
         }
         sessions = {"spectrogram": self._front_end, "bottleneck": self._encoder}
         if self._decoder:
-            sessions["error"] = self._decoder
+            sessions["decoder"] = self._decoder
         return Chain(sessions, shapes, self._device)
 
     def encode(self, spectrograms: Array) -> Array:
         """Encode spectrograms, float32 (n, 1, bands, columns), to the bottleneck, float32 (n, units)."""
         return self._run(self._encoder, "bottleneck", {"spectrogram": spectrograms})
 
+    def decode(self, output: str, bottleneck: Array, spectrograms: Array) -> Array:
+        """Decode the bottleneck: `error`, float32 (n, bands), or `reconstruction`, (n, 1, bands, columns), standardised."""
+        return self._run(self._decoder, output, {"bottleneck": bottleneck, "spectrogram": spectrograms})
+
     def error(self, bottleneck: Array, spectrograms: Array) -> Array:
-        """Decode the bottleneck to reconstruction errors, float32 (n, bands)."""
-        return self._run(self._decoder, "error", {"bottleneck": bottleneck, "spectrogram": spectrograms})
+        """`decode` to `error`."""
+        return self.decode("error", bottleneck, spectrograms)
 
     def reconstruct(self, bottleneck: Array, spectrograms: Array) -> Array:
-        """Decode the bottleneck to standardised spectrograms, float32 (n, 1, bands, columns)."""
-        return self._run(self._decoder, "reconstruction", {"bottleneck": bottleneck, "spectrogram": spectrograms})
+        """`decode` to `reconstruction`."""
+        return self.decode("reconstruction", bottleneck, spectrograms)
 
     def runs_at_once(self, count: int) -> bool:
         """Whether so many windows are computed in one run; False where that would change their bits."""
@@ -215,7 +222,7 @@ class Chain:
         """Make the buffers.
 
         Args:
-            sessions: by what they compute first: `spectrogram`, `bottleneck`, and `error` where there is a decoder.
+            sessions: those of `spectrogram` and `bottleneck`, and `decoder`, which computes the rest, where it is there.
             shapes: of `samples` and of all that is computed.
             device: which of them.
         """
@@ -223,8 +230,9 @@ class Chain:
         self._buffers: dict[str, Any] = {}
         self._bindings: dict[str, Any] = {}
         with _failures(device, shapes["samples"][0]):
-            for name in ("samples", *sessions):
-                self._buffer(name)
+            for name in shapes:
+                if name != "reconstruction":  # large, and hardly ever wanted
+                    self._buffer(name)
 
     def run(self, samples: Array, wanted: Iterable[str]) -> list[Array]:
         """Compute outputs for a batch of samples at the model's level, (n, window), as new arrays.
@@ -239,14 +247,14 @@ class Chain:
             self._compute("spectrogram", ["samples"])
             if wanted != ["spectrogram"]:
                 self._compute("bottleneck", ["spectrogram"])
-            for name in ("error", "reconstruction"):
-                if name in wanted:
+            for name in wanted:
+                if name not in ("spectrogram", "bottleneck"):
                     self._compute(name, ["bottleneck", "spectrogram"])
             # Copied: for main memory, ONNX Runtime gives a view of the buffer.
             return [np.array(self._buffers[name].numpy()) for name in wanted]
 
     def _compute(self, output: str, inputs: list[str]) -> None:
-        session = self._sessions["error" if output == "reconstruction" else output]
+        session = self._sessions.get(output) or self._sessions["decoder"]
         binding = self._bindings.get(output)
         if binding is None:
             binding = session.io_binding()

@@ -54,7 +54,7 @@ class Level(ABC):
     name: ClassVar[str]
     """The name of the level."""
     needs_whole: ClassVar[bool] = False
-    """Whether the whole source must be known before its first window: see `settled`."""
+    """Whether the whole source must be known before its first window: see `with_statistics`."""
 
     def __init__(self, config: LevelConfig) -> None:
         self._config = config
@@ -63,7 +63,7 @@ class Level(ABC):
     def reset(self) -> None:  # noqa: B027 - most levels have nothing to forget
         """Reset the level for a new source."""
 
-    def settled(self, mean: float, low: float, high: float) -> Level:  # noqa: ARG002
+    def with_statistics(self, mean: float, low: float, high: float) -> Level:  # noqa: ARG002
         """The level after mean, lowest and highest sample of the whole source are known; most levels return themselves."""
         return self
 
@@ -171,14 +171,14 @@ class Utterance(Level):
     name = "utterance"
     needs_whole = True
 
-    def settled(self, mean: float, low: float, high: float) -> Level:
+    def with_statistics(self, mean: float, low: float, high: float) -> Level:
         """One offset and gain for all windows."""
         return Fixed(self._config, mean, inverse_peak(mean, low, high, self._config))
 
     def track(self, samples: NDArray[np.float32]) -> Track:
         """Compute it from all samples of the recording."""
         mean = float(samples.mean(dtype=np.float64))
-        return self.settled(mean, float(samples.min()), float(samples.max())).track(samples)
+        return self.with_statistics(mean, float(samples.min()), float(samples.max())).track(samples)
 
 
 class Fixed(Level):

@@ -46,6 +46,8 @@ class Recipe:
     resampler: str
     descriptors: str
     """`all`, `bottleneck` or `error`."""
+    incomplete: str = "error"
+    """Whether a damaged file is an `error`, or what is there of it is read: `keep`."""
     static: bool | None = None
     """Whether a row is a recording, not a frame; None for features, which are not a table yet."""
     command: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class Recipe:
         hop: float | None = None,
         channel: int | str | None = None,
         pad: bool = False,
+        incomplete: str = "error",
     ) -> Recipe:
         """Make the recipe for an extractor with this model; arguments as in `load` and `extract`."""
         runtime = sys.modules.get("onnxruntime")
@@ -79,6 +82,7 @@ class Recipe:
             pad=bool(pad),
             resampler=_RESAMPLER,
             descriptors=descriptors,
+            incomplete=incomplete,
         )
 
     def deciding(self) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,33 +15,78 @@ from edgevoice.levels import Level, Steps
 QUIETEST = 1e-20
 """The floor of the mean square for loudness, -200 dB of full scale: digital silence has no logarithm."""
 
-Result = TypeVar("Result")
+FACTS = np.dtype(
+    [
+        ("index", np.int64),
+        ("position", np.int64),
+        ("silent", np.bool_),
+        ("gap", np.bool_),
+        ("loudness", np.float64),
+        ("offset", np.float64),
+        ("gain", np.float64),
+    ],
+    align=True,
+)
+"""What is known of a window besides its samples; `Facts` says what each of them means."""
+
+Whole = TypeVar("Whole")
+Flag = TypeVar("Flag")
+Number = TypeVar("Number")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Windows:
-    """Windows in time order. `samples` is a view that the next call of the windower overwrites."""
+class Facts(Generic[Whole, Flag, Number]):
+    """The facts of one window, or of many as arrays (windows,)."""
+
+    facts: Any
+    """Structured, of the dtype `FACTS`."""
+
+    def fact(self, name: str) -> Any:
+        """One of the facts."""
+        return self.facts[name]
+
+    @property
+    def index(self) -> Whole:
+        """Number of the window, counted from 0 where reading began; lost windows count too."""
+        return self.fact("index")  # type: ignore[no-any-return]
+
+    @property
+    def position(self) -> Whole:
+        """Position of the window's first sample, in samples at the model's rate, including lost samples."""
+        return self.fact("position")  # type: ignore[no-any-return]
+
+    @property
+    def silent(self) -> Flag:
+        """Whether the window's peak, after the offset is subtracted, is below one step of 16-bit audio, 2^-15."""
+        return self.fact("silent")  # type: ignore[no-any-return]
+
+    @property
+    def gap(self) -> Flag:
+        """Whether some of the window's samples were lost; zeros replace them."""
+        return self.fact("gap")  # type: ignore[no-any-return]
+
+    @property
+    def loudness(self) -> Number:
+        """Root mean square of the window before any gain, in dB of full scale; -200 for digital silence."""
+        return self.fact("loudness")  # type: ignore[no-any-return]
+
+    @property
+    def offset(self) -> Number:
+        """The offset that the level subtracted from the samples."""
+        return self.fact("offset")  # type: ignore[no-any-return]
+
+    @property
+    def gain(self) -> Number:
+        """The gain by which the level then multiplied them."""
+        return self.fact("gain")  # type: ignore[no-any-return]
+
+
+class Windows(NamedTuple):
+    """Windows in time order. The next call of the windower overwrites `samples`."""
 
     samples: NDArray[np.float32]
-    """(n, window)"""
-    index: NDArray[np.int64]
-    """(n,): numbers of the windows; lost windows count too."""
-    position: NDArray[np.int64]
-    """(n,): positions of the first samples, at the model's rate."""
-    offset: NDArray[np.float64]
-    """(n,)"""
-    gain: NDArray[np.float64]
-    """(n,)"""
-    silent: NDArray[np.bool_]
-    """(n,): whether the peak, after the offset is subtracted, is below 2^-15."""
-    gap: NDArray[np.bool_]
-    """(n,): whether the window contains lost samples."""
-    loudness: NDArray[np.float64]
-    """(n,): root mean square before any gain, dB of full scale."""
-
-    def part(self, chosen: slice | NDArray[np.bool_]) -> Windows:
-        """Select windows by a slice, or by one truth value for each, (n,)."""
-        return Windows(*(getattr(self, item.name)[chosen] for item in fields(self)))
+    """(n, window), a view."""
+    facts: NDArray[Any]
+    """(n,), of the dtype `FACTS`."""
 
 
 class Windower:
@@ -62,9 +107,10 @@ class Windower:
         self._batch = batch if hop <= self.window else 1
         capacity = self.window + (self._batch - 1) * hop
         self._buffer = np.zeros(capacity, np.float32)
-        self._table = np.zeros((6, capacity // self._step))
+        self._is_lost = np.zeros(capacity, np.bool_)
+        self._table = np.zeros((7, capacity // self._step))
         self._statistics = Steps(*self._table[:4])
-        self._offset, self._gain = self._table[4:]
+        self._offset, self._gain, self._lost_samples = self._table[4:]
         self.reset()
 
     def reset(self) -> None:
@@ -74,7 +120,7 @@ class Windower:
         self._filled = 0  # samples in the buffer
         self._measured = 0  # of which steps were measured
         self._next = 0  # position of the next window
-        self._gaps: list[list[int]] = []  # [start, end) of lost samples, in order, apart
+        self._gaps: deque[list[int]] = deque()  # [start, end) of lost samples that are still to come, in order, apart
         self.lost = 0
         """The number of windows that consist of lost samples only; they are not computed."""
 
@@ -84,49 +130,62 @@ class Windower:
         return self._start + self._filled
 
     @property
+    def windows(self) -> int:
+        """The number of windows given out so far."""
+        return self._next // self.hop - self.lost
+
+    @property
     def due(self) -> int:
         """The position up to which samples are needed before the next window is complete."""
         return self._next + self.window
 
-    def push(self, samples: NDArray[np.float32], run: Callable[[Windows], Result]) -> list[Result]:
-        """Take samples (samples,), call `run` with the windows that they complete, and return its results."""
-        results: list[Result] = []
+    def push(self, samples: NDArray[np.float32], put: Callable[[Windows], object]) -> None:
+        """Take samples (samples,), and call `put` with the windows that they complete."""
         taken = 0
         while taken < len(samples):
             count = min(len(samples) - taken, len(self._buffer) - self._filled)
-            self._buffer[self._filled : self._filled + count] = samples[taken : taken + count]
-            for low, high in self._gaps:
-                self._buffer[
-                    max(low - self._start, self._filled) : max(0, min(high - self._start, self._filled + count))
-                ] = 0
+            new = slice(self._filled, self._filled + count)
+            self._buffer[new] = samples[taken : taken + count]
+            self._mark(self._is_lost[new], self._buffer[new])
             self._filled += count
             taken += count
             windows = self._complete()
             if windows is not None:
                 if len(windows.samples):
-                    results.append(run(windows))
+                    put(windows)
                 self._discard()
             elif self._filled == len(self._buffer):
                 self._discard()
-        return results
 
     def mark_lost(self, start: int, end: int) -> None:
-        """Mark the samples start..end, counted from `position`, as lost: they are replaced by zeros."""
+        """Mark the samples start..end, counted from 0 and at or after `position`, as lost: zeros replace them."""
         if self._gaps and start <= self._gaps[-1][1]:
             self._gaps[-1][1] = max(end, self._gaps[-1][1])
         else:
             self._gaps.append([start, end])
 
-    def jump(self, count: int, run: Callable[[Windows], Result]) -> list[Result]:
+    def jump(self, count: int, put: Callable[[Windows], object]) -> None:
         """Take `count` samples that were marked as lost; everything else is as in `push`."""
         # Once one window of zeros is in the buffer, everything in it is part of the gap, and whole hops can be skipped.
         settle = min(count, self.window + self.hop)
-        results = self.push(np.zeros(settle, np.float32), run)
+        self.push(np.zeros(settle, np.float32), put)
         jumps = max(0, count - settle - self.window) // self.hop
         self._start += jumps * self.hop
         self._next += jumps * self.hop
         self.lost += jumps
-        return results + self.push(np.zeros(count - settle - jumps * self.hop, np.float32), run)
+        self.push(np.zeros(count - settle - jumps * self.hop, np.float32), put)
+
+    def _mark(self, is_lost: NDArray[np.bool_], samples: NDArray[np.float32]) -> None:
+        """Set which of the samples that follow `position` are lost, and replace these by zeros."""
+        is_lost[:] = False
+        end = self.position + len(samples)
+        while self._gaps and self._gaps[0][0] < end:
+            first, last = self._gaps[0]
+            inside = slice(max(0, first - self.position), last - self.position)
+            is_lost[inside], samples[inside] = True, 0
+            if last > end:
+                break
+            self._gaps.popleft()
 
     def _complete(self) -> Windows | None:
         """The windows that the buffer completes; None where there is none."""
@@ -142,21 +201,13 @@ class Windower:
         first, last = self._measured, self._filled // self._step
         if first == last:
             return
-        steps = Steps.measure(self._buffer[first * self._step : last * self._step], self._step)
-        lost = self._touching(self._start + np.arange(first, last) * self._step, self._step)
+        new = slice(first * self._step, last * self._step)
+        steps = Steps.measure(self._buffer[new], self._step)
+        lost = np.count_nonzero(self._is_lost[new].reshape(-1, self._step), axis=1)
         self._table[:4, first:last] = steps
-        self._table[4:, first:last] = self._level.follow(steps, lost)
+        self._table[4:6, first:last] = self._level.follow(steps, lost > 0)
+        self._lost_samples[first:last] = lost
         self._measured = last
-
-    def _touching(self, starts: NDArray[np.int64], length: int, wholly: bool = False) -> NDArray[np.bool_]:
-        """Which of the ranges [start, start + length) overlap a gap or, if `wholly`, are completely inside one."""
-        result = np.zeros(len(starts), np.bool_)
-        for low, high in self._gaps:
-            if wholly:
-                result |= (starts >= low) & (starts + length <= high)
-            else:
-                result |= (starts < high) & (starts + length > low)
-        return result
 
     def _cut(self, count: int) -> Windows:
         position = self._next + self.hop * np.arange(count)
@@ -166,29 +217,31 @@ class Windower:
             (count, self.window), np.float32, self._buffer, (self._next - self._start) * item, (self.hop * item, item)
         )
         first = (position - self._start) // self._step
-        steps = Steps(*(row[first[:, None] + np.arange(self.window // self._step)] for row in self._statistics))
-        last = first + self.window // self._step - 1
-        offset, gain = self._level.of_windows(steps, self._offset[last], self._gain[last])
-        silent = np.maximum(steps.high.max(axis=1) - offset, offset - steps.low.min(axis=1)) < SILENCE
+        own = first[:, None] + np.arange(self.window // self._step)
+        steps = Steps(*(row[own] for row in self._statistics))
+        last = own[:, -1]
+        facts = np.empty(count, FACTS)
+        facts["index"], facts["position"] = position // self.hop, position
+        facts["offset"], facts["gain"] = offset, _ = self._level.of_windows(steps, self._offset[last], self._gain[last])
+        facts["silent"] = np.maximum(steps.high.max(axis=1) - offset, offset - steps.low.min(axis=1)) < SILENCE
         # Row by row, as bits must not depend on how many windows are cut together.
         power = np.array([np.add.reduce(row) / len(row) for row in steps.power])
-        loudness = 10 * np.log10(np.maximum(power, QUIETEST))
-        gap = self._touching(position, self.window)
-        windows = Windows(samples, position // self.hop, position, offset, gain, silent, gap, loudness)
-        if not gap.any():
-            return windows
-        wholly = self._touching(position, self.window, wholly=True)
+        facts["loudness"] = 10 * np.log10(np.maximum(power, QUIETEST))
+        lost = self._lost_samples[own].sum(axis=1)
+        facts["gap"] = lost > 0
+        wholly = lost == self.window
+        if not wholly.any():
+            return Windows(samples, facts)
         self.lost += int(wholly.sum())
-        return windows.part(~wholly) if wholly.any() else windows
+        return Windows(samples[~wholly], facts[~wholly])
 
     def _discard(self) -> None:
         """Discard the measured steps before the next window."""
         steps = min((self._next - self._start) // self._step, self._measured)
         samples = steps * self._step
         self._buffer[: self._filled - samples] = self._buffer[samples : self._filled]
+        self._is_lost[: self._filled - samples] = self._is_lost[samples : self._filled]
         self._table[:, : self._measured - steps] = self._table[:, steps : self._measured]
         self._start += samples
         self._filled -= samples
         self._measured -= steps
-        while self._gaps and self._gaps[0][1] <= self._start:
-            del self._gaps[0]

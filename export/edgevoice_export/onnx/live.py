@@ -95,7 +95,7 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
         "step": config.level.step,
         "state": state_size(config),
         "level": config.level.default,
-        "names": Layout(features.bottleneck, features.error, config.audio.rate, config.audio.window).names,
+        "names": Layout.of(config).names,
         "typical": config.typical and {"mean": config.typical.mean, "spread": config.typical.spread},
         "digests": {name: config.files[name] for name in ("encoder.onnx", "decoder.onnx")},
     }

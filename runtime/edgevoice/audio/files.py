@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,16 @@ AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | Aud
 """What `extract` takes: a path, an open binary file, (samples, rate), or an open source."""
 
 
+Incomplete = Literal["error", "keep"]
+
+
 def open_source(
-    audio: AudioInput, start: float | None = None, end: float | None = None, channel: int | None = None
+    audio: AudioInput,
+    start: float | None = None,
+    end: float | None = None,
+    channel: int | None = None,
+    *,
+    incomplete: Incomplete = "error",  # noqa: ARG001
 ) -> AudioSource:
     """Open audio once, cut to start..end seconds; use it as a context manager, or close it.
 

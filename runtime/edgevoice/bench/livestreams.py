@@ -116,10 +116,10 @@ def _work(
     late: list[float],
 ) -> None:
     """Serve some of the streams between two times of the clock."""
-    rate, group = extractor.config.audio.rate, extractor.group()
+    rate, group = extractor.config.audio.rate, extractor.batcher()
     size = round(CHUNK * rate)
     chunks = [samples[at : at + size] for at in range(0, len(samples) - size + 1, size)]
-    streams = [extractor.stream(group=group) for _ in numbers]
+    streams = [extractor.stream(batcher=group) for _ in numbers]
     phases = [CHUNK * number / count for number in numbers]
     for stream, number in zip(streams, numbers, strict=True):
         for chunk in chunks[: number % _AHEAD]:
@@ -138,7 +138,8 @@ def _work(
                 turn, place = turn + 1, 0
             if time.perf_counter() - now > LATENESS / 4:
                 break  # frames must not wait for more and more chunks
-        for stream, _ in group.collect():
+        group.flush()
+        for stream, _ in group.take():
             if arrival[stream] >= begin + _SETTLE:
                 late.append(time.perf_counter() - arrival[stream])
         if now >= end:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgevoice import providers
-from edgevoice.cores import usable_cores
+from edgevoice.threads import usable_cores
 
 PACKAGES = ("edgevoice", "numpy", *providers.PACKAGES, "soundfile", "soxr")
 

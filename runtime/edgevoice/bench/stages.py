@@ -70,7 +70,7 @@ def batch_calls(extractor: Extractor, samples: NDArray[np.float32]) -> list[Call
         calls.append(Call(f"describe() of {size}", partial(extractor.describe, batch), windows=size))
 
     def extract() -> Features:
-        return extractor.extract((samples, config.audio.rate), level=level, workers=1)
+        return extractor.extract((samples, config.audio.rate), level=level, jobs=1)
 
     return [*calls, Call("extract()", extract, windows=len(extract()))]
 

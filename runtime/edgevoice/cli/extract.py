@@ -31,7 +31,7 @@ from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import EACH, Failure, Reading, results
 from edgevoice.errors import ArgumentError
-from edgevoice.extractor import layout_of
+from edgevoice.features import Layout
 from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     index = read_inputs(arguments)
     if index.has_channel and arguments.channel is not None:
         raise ArgumentError("--channel: the index has a column of that name; use one of them")
-    columns = Columns.of_index(layout_of(config, arguments.descriptors), arguments.static, index, reading.channel == EACH)
+    columns = Columns.of_index(Layout.of(config, arguments.descriptors), arguments.static, index, reading.channel == EACH)
 
     def recipe(folder: Path, own: Sequence[Row] = ()) -> Recipe:
         made_by = Recipe.of(
@@ -146,7 +146,7 @@ def _tables(
     """Write the tables; return the rows that failed."""
     rows = output.arrange(index.rows)
     extractor = load_extractor(arguments)
-    jobs = arguments.jobs or extractor.concurrency
+    jobs = arguments.jobs or extractor.jobs
     failures: list[Failure] = []
     with (
         _progress(arguments, rows) as progress,
@@ -181,7 +181,7 @@ def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, reci
             else:
                 # Where nothing is left to do, the model is not loaded.
                 extractor: Any = load_extractor(arguments) if parts else None
-                jobs = arguments.jobs or (extractor.concurrency if parts else 1)
+                jobs = arguments.jobs or (extractor.jobs if parts else 1)
                 outcome = dataset.run(parts, extractor, reading, jobs, progress.begin, progress.seconds, _counted(progress))
         except KeyboardInterrupt:
             left = len(dataset.missing(arguments.shard))

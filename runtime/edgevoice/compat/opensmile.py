@@ -165,7 +165,7 @@ class Smile:
         starts, ends, values = np.zeros(1), np.array([duration]), []
         for samples in signal:
             try:
-                features = self._extractor.extract((samples, sampling_rate), workers=self._workers)
+                features = self._extractor.extract((samples, sampling_rate), jobs=self._workers)
             except AudioTooShortError:
                 warnings.warn("Segment too short, filling with NaN.", UserWarning, stacklevel=2)
                 values.append(np.full((1, self.num_features), np.nan, np.float32))

@@ -144,7 +144,7 @@ def _result(
                         hop=reading.hop,
                         channel=number,
                         pad=reading.pad,
-                        workers=count,
+                        jobs=count,
                         progress=progress,
                     )
                     parts.append((row._replace(channel=number), features))

@@ -49,7 +49,7 @@ def corpus_frame(
     check_channel(index, reading)
     columns = Columns.of_index(extractor.layout, static, index, reading.channel == EACH)
     recipe = replace(whole_recipe(extractor, reading), static=static)
-    jobs = extractor.concurrency if jobs is None else jobs
+    jobs = extractor.jobs if jobs is None else jobs
     if dataset is not None:
         return _through_dataset(extractor, index, columns, recipe, reading, jobs, progress, Path(dataset))
     blocks: list[Block] = []

@@ -220,7 +220,11 @@ class LiveStream:
 
     def _placed(self, features: Features) -> Features:
         """Features with positions since the microphone was opened, not since its model was changed."""
-        index = features.index + self._first_index
-        if len(index):
-            self._next_index = int(index[-1]) + 1
-        return replace(features, index=index, position=features.position + self._moved) if self._moved else features
+        if len(features):
+            self._next_index = int(features.index[-1]) + self._first_index + 1
+        if not self._moved:
+            return features
+        facts = features.facts.copy()
+        facts["index"] += self._first_index
+        facts["position"] += self._moved
+        return replace(features, facts=facts)

@@ -125,7 +125,7 @@ class _Drawn:
         self.lowest, self.highest = np.full(places, np.inf), np.full(places, -np.inf)
         chosen = find_level(level, config.level)
         if chosen.needs_whole:
-            chosen = chosen.settled(mean, low, high)
+            chosen = chosen.with_statistics(mean, low, high)
         # Levels do not depend on the hop: these windows have the same levels as in the features.
         windower = Windower(config, chosen, size, batch)
         at = 0
@@ -137,7 +137,7 @@ class _Drawn:
             windower.push(block.astype(np.float32, copy=False), lambda windows: self._add(extractor, windows))
 
     def _add(self, extractor: Extractor, windows: Windows) -> None:
-        leveled = ((windows.samples - windows.offset[:, None]) * windows.gain[:, None]).astype(np.float32)
+        leveled = ((windows.samples - windows.facts["offset"][:, None]) * windows.facts["gain"][:, None]).astype(np.float32)
         self.spectrogram.add(np.concatenate(list(extractor.spectrogram(leveled)), axis=1))
         if extractor.layout.error:
             self.reconstruction.add(np.concatenate(list(extractor.reconstruct(leveled)), axis=1))

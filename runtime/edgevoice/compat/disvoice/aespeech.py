@@ -67,7 +67,7 @@ class AEspeech:
         self._networks = Networks(folder, whole_batches=config.batch_statistics)
         self.units = config.features.bottleneck
         """The size of the bottleneck."""
-        self.layout = Layout(self.units, config.features.error, config.audio.rate, config.audio.window)
+        self.layout = Layout.of(config)
         """Names of the descriptors."""
         self.min_scaler = -config.spectrogram.offset
         self.max_scaler = config.spectrogram.divisor - config.spectrogram.offset

@@ -1,0 +1,219 @@
+"""Computes windows of any number of owners in batches, and gives each owner its features, in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.errors import StreamError
+from edgevoice.features import Features
+from edgevoice.pipeline import Pipeline
+from edgevoice.threads import ThreadPool
+from edgevoice.windows import Windows
+
+_WAITING = 2
+"""Full batches per thread that may wait, so that no thread waits for audio and memory stays flat."""
+
+
+class Owner(Protocol):
+    """Whose windows they are: a stream."""
+
+    def fail(self, error: Exception) -> None:
+        """Learn that windows are lost, because computing them failed."""
+        ...
+
+
+class Batcher:
+    """Computes what `put` gave it: a batch when it is full, the rest at `flush`. Made by `Extractor.batcher`.
+
+        batcher = extractor.batcher()
+        streams = [extractor.stream(rate=8000, batcher=batcher) for _ in calls]
+        ...
+        for stream, chunk in arrived:
+            stream.push(chunk)
+        batcher.flush()
+        for stream, features in batcher.take():
+            ...
+
+    Networks that run on several windows at once read their weights once for all of them: the more falls due between two
+    flushes, the less a window costs. Features have the bits that each owner would get by itself. Windows belong to their
+    owner from the moment they are put: an exception anywhere, an interrupt too, loses some of them or none, and never gives
+    an owner those of another. A batcher and its streams belong to one thread at a time; any number may share an extractor.
+
+    Args:
+        pipeline: front end and networks.
+        threads: how many compute; 0 computes in the calling thread.
+    """
+
+    def __init__(self, pipeline: Pipeline, threads: int = 0) -> None:
+        self.pipeline = pipeline
+        self._pool = ThreadPool(threads, "edgevoice.Batcher") if threads else None
+        self._limit = _WAITING * threads
+        self._batches: deque[_Batch] = deque()  # in order; all are closed but the last one, which may be open
+        self._spare: list[NDArray[np.float32]] = []  # samples of batches that are computed, to be used again
+        self._busy = threading.Lock()
+
+    def put(self, owner: Owner, windows: Windows) -> None:
+        """Take windows of an owner; their samples are copied.
+
+        Raises:
+            StreamError: another thread uses the batcher at this moment.
+        """
+        with self._only_user():
+            first, count = 0, len(windows.facts)
+            while first < count:
+                batch = self._open()
+                part = slice(first, first + self.pipeline.size - batch.filled)
+                facts = windows.facts[part]
+                end = batch.filled + len(facts)
+                batch.samples[batch.filled : end] = windows.samples[part]
+                # The last step, and a single one: what an exception before it leaves behind is written over.
+                batch.entries.append(_Entry(owner, facts, end))
+                first += len(facts)
+                if end == self.pipeline.size:
+                    self._close(batch)
+
+    def flush(self) -> None:
+        """Compute the windows that wait, however few.
+
+        Raises:
+            StreamError: as `put`.
+        """
+        with self._only_user():
+            if self._batches and not self._batches[-1].closed:
+                self._close(self._batches[-1])
+
+    def take(self, wait: bool = True) -> Iterator[tuple[Any, Features]]:
+        """The features of full and of flushed batches, as (owner, features), in the order in which windows were put.
+
+        Args:
+            wait: whether to wait for batches that other threads still compute.
+
+        Raises:
+            DeviceError, ModelUseError, MemoryError: a batch could not be computed. Its owners have lost windows, and know
+                it: their streams take nothing more until `reset`. The next call goes on with the next batch.
+            StreamError: as `put`.
+        """
+        while True:
+            with self._only_user():
+                pair = self._next(wait)
+            if pair is None:
+                return
+            yield pair
+
+    def drop(self, owner: Owner) -> None:
+        """Forget the windows of an owner that wait."""
+        with self._only_user():
+            for batch in self._batches:
+                batch.entries[:] = [entry._replace(owner=None) if entry.owner is owner else entry for entry in batch.entries]
+
+    def close(self) -> None:
+        """End the threads after what they compute at this moment. What waits is computed by whoever takes it."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _next(self, wait: bool) -> tuple[Any, Features] | None:
+        """The next owner and its features; None where no batch is ready."""
+        while self._batches and self._batches[0].closed and (wait or self._batches[0].done):
+            batch = self._batches[0]
+            self._compute(batch)
+            if batch.failure:
+                for entry in batch.entries:
+                    if entry.owner is not None:
+                        entry.owner.fail(batch.failure)
+                self._batches.popleft()
+                raise batch.failure
+            while batch.given < len(batch.entries):
+                owner, facts, end = batch.entries[batch.given]
+                values = batch.values[end - len(facts) : end]
+                batch.given += 1
+                if owner is not None:
+                    return owner, Features(values, facts, self.pipeline.layout)
+            self._batches.popleft()
+        return None
+
+    def _open(self) -> _Batch:
+        """The batch that is not full yet."""
+        if self._batches and self._batches[-1].filled == self.pipeline.size:
+            self._close(self._batches[-1])  # again, where an exception came before it
+        if not self._batches or self._batches[-1].closed:
+            shape = (self.pipeline.size, self.pipeline.networks.window)
+            samples = self._spare.pop() if self._spare else np.empty(shape, np.float32)
+            self._batches.append(_Batch(samples))
+        return self._batches[-1]
+
+    def _close(self, batch: _Batch) -> None:
+        """Compute a batch, or let a thread do it; wait where too many wait already."""
+        batch.closed = True
+        if not self._pool:
+            self._compute(batch)
+            return
+        self._pool.submit(partial(self._compute, batch))
+        waiting = [earlier for earlier in self._batches if not earlier.done]
+        if len(waiting) > self._limit:
+            self._compute(waiting[0])
+
+    def _compute(self, batch: _Batch) -> None:
+        """Compute a batch, unless it is done; wait where another thread does it."""
+        with batch.lock:
+            if batch.done:
+                return
+            try:
+                facts = np.concatenate([entry.facts for entry in batch.entries])
+                batch.values = self.pipeline.describe(batch.samples[: len(facts)], facts["offset"], facts["gain"])
+            except Exception as error:  # noqa: BLE001 - `take` raises it
+                batch.failure = error
+            batch.done = True
+            self._spare.append(batch.samples)
+            del batch.samples
+
+    @contextmanager
+    def _only_user(self) -> Iterator[None]:
+        """Raise an error where two threads use a batcher at the same time, because frames would be mixed up."""
+        if not self._busy.acquire(blocking=False):
+            raise StreamError("a batcher and its streams belong to one thread at a time, and two use this one at once")
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+
+class _Entry(NamedTuple):
+    """Windows of one owner in a batch."""
+
+    owner: Owner | None
+    """None where they are not wanted any more."""
+    facts: NDArray[Any]
+    end: int
+    """The number of windows in the batch up to and including these."""
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """Windows that are computed together."""
+
+    samples: NDArray[np.float32]
+    """(size, window), until they are computed."""
+    entries: list[_Entry] = field(default_factory=list)
+    closed: bool = False
+    """Whether nothing more is added to it."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the thread that computes it."""
+    done: bool = False
+    values: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    failure: Exception | None = None
+    given: int = 0
+    """How many of the entries were taken."""
+
+    @property
+    def filled(self) -> int:
+        """The number of windows in it."""
+        return self.entries[-1].end if self.entries else 0
