@@ -33,7 +33,7 @@ for path in models:
     windows = 4 if extractor.config.audio.hop < extractor.config.audio.window else 1
     span = extractor.config.audio.window + (windows - 1) * extractor.config.audio.hop
     heard = samples[: span * rate // extractor.config.audio.rate + 400]  # the resampler's edge
-    frames[name] = offline = extractor.extract((heard, rate), workers=1).values
+    frames[name] = offline = extractor.extract((heard, rate), jobs=1).values
     stream, live, at = extractor.stream(rate), [], 0
     while at < len(heard):
         size = int(rng.integers(1, 9000))

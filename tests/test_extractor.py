@@ -264,13 +264,13 @@ def test_it_is_copied_as_itself_and_pickled_as_what_it_was_loaded_from(tiny: Ext
 
 
 def test_other_processes_take_it(tiny: Extractor, speech: Path) -> None:
-    expected = tiny.extract(speech, workers=1).values.tobytes()
+    expected = tiny.extract(speech, jobs=1).values.tobytes()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        assert [features.values.tobytes() for features in pool.map(partial(tiny.extract, workers=1), [speech] * 2)] == [
+        assert [features.values.tobytes() for features in pool.map(partial(tiny.extract, jobs=1), [speech] * 2)] == [
             expected
         ] * 2
     joblib = pytest.importorskip("joblib")
-    found = joblib.Parallel(n_jobs=2)(joblib.delayed(tiny.extract)(speech, workers=1) for _ in range(2))
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(tiny.extract)(speech, jobs=1) for _ in range(2))
     assert [features.values.tobytes() for features in found] == [expected] * 2
 
 
@@ -281,7 +281,7 @@ def test_the_workers_of_a_dask_cluster_take_it(tiny: Extractor, speech: Path) ->
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
-        found = client.gather(client.map(partial(tiny.extract, workers=1), [speech] * 2, pure=False))
+        found = client.gather(client.map(partial(tiny.extract, jobs=1), [speech] * 2, pure=False))
     assert [features.values.tobytes() for features in found] == [expected] * 2
 
 
@@ -295,7 +295,7 @@ class Recordings:
         return len(self.files)
 
     def __getitem__(self, k: int) -> np.ndarray:
-        return np.asarray(self.extractor.extract(self.files[k], workers=1))
+        return np.asarray(self.extractor.extract(self.files[k], jobs=1))
 
 
 def test_the_workers_of_a_data_loader_take_it(tiny: Extractor, speech: Path) -> None:
@@ -327,7 +327,7 @@ def test_models_are_loaded_from_folders_and_packages(
 @pytest.mark.parametrize("rate", [16000.0, np.int32(16000), np.float32(16000), Fraction(16000)])
 def test_whole_numbers_of_any_type(tiny: Extractor, noise: np.ndarray, rate: Any) -> None:
     expected = tiny.extract((noise, 16000)).values.tobytes()
-    assert tiny.extract((noise, rate), workers=np.int8(2), channel=np.uint8(0)).values.tobytes() == expected
+    assert tiny.extract((noise, rate), jobs=np.int8(2), channel=np.uint8(0)).values.tobytes() == expected
     assert tiny.stream(rate, np.float64(1)).rate == 16000
 
 

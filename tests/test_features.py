@@ -88,7 +88,7 @@ def same(one: Any, other: Any) -> bool:
     """Whether two values of the same class say the same."""
     pairs = [(getattr(one, item.name), getattr(other, item.name)) for item in dataclasses.fields(one)]
     return type(one) is type(other) and all(
-        np.array_equal(*pair) if pair[0] is not None else pair[1] is None for pair in pairs
+        np.array_equal(*pair) if isinstance(pair[0], np.ndarray) else pair[0] == pair[1] for pair in pairs
     )
 
 
@@ -100,7 +100,7 @@ def test_values_survive_pickle_and_copies(features: Features, again: Callable[[A
     assert not frame.values.flags.writeable
     fields = dataclasses.asdict(features)
     assert fields["values"].tobytes() == features.values.tobytes()
-    assert dataclasses.asdict(features[3])["position"] == 12_000
+    assert dataclasses.asdict(features[3])["facts"]["position"] == 12_000
 
 
 def test_loudness_is_the_root_mean_square_in_decibels(tiny: Extractor) -> None:
@@ -143,6 +143,18 @@ def test_constant_columns_have_no_shape() -> None:
         compute_functionals(np.empty((0, 3), np.float32))
 
 
+@pytest.mark.parametrize("wrong", [[[1, 2], [3]], np.ones(3), "ab", None, [["a"]], np.ones((2, 2), complex)])
+def test_what_is_no_matrix_is_an_argument_error(wrong: Any) -> None:
+    with pytest.raises(edgevoice.ArgumentError):
+        compute_functionals(wrong)
+
+
+def test_truth_values_are_no_places(features: Features) -> None:
+    for wrong in (True, np.True_, "a", 1.5):
+        with pytest.raises(edgevoice.ArgumentError):
+            features[wrong]  # type: ignore[call-overload]
+
+
 @given(
     arrays.arrays(
         np.float32,
@@ -162,14 +174,3 @@ def test_a_notebook_shows_the_first_frames(features: Features) -> None:
     assert "0 frames" in features[:0]._repr_html_()
     named = dataclasses.replace(features, source="<b>.wav")
     assert "&lt;b&gt;.wav" in named._repr_html_()
-
-
-def test_features_draw_themselves(features: Features) -> None:
-    pytest.importorskip("matplotlib", reason="the plot extra is not installed")
-    figure = features.plot()
-    bottleneck, error = (figure.axes[k].images[0].get_array() for k in (0, 1))
-    np.testing.assert_allclose(error, np.log10(features.error.T + 1e-9), rtol=1e-5)
-    assert np.abs(np.asarray(bottleneck).mean(axis=1)).max() < 1e-3
-    assert figure._repr_png_().startswith(b"\x89PNG")
-    with pytest.raises(edgevoice.ArgumentError, match="no frame"):
-        features[:0].plot()

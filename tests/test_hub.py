@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgevoice.workspaces import HostWorkspace
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from edgevoice import (
     Source,
     StreamError,
 )
+from edgevoice.pipeline import HostPipeline
 
 
 @pytest.fixture
@@ -206,15 +206,15 @@ def test_a_failure_of_the_device_is_raised_at_the_sources_that_it_hit(
     class BrokenError(DeviceError):
         pass
 
-    compute = HostWorkspace.descriptors
+    compute = HostPipeline.describe
     failing = False
 
-    def descriptors(workspace: HostWorkspace, count: int) -> Any:
+    def describe(pipeline: HostPipeline, *arguments: Any) -> Any:
         if failing:
             raise BrokenError("it broke")
-        return compute(workspace, count)
+        return compute(pipeline, *arguments)
 
-    monkeypatch.setattr(HostWorkspace, "descriptors", descriptors)
+    monkeypatch.setattr(HostPipeline, "describe", describe)
 
     async def program() -> None:
         nonlocal failing
@@ -314,3 +314,63 @@ def test_arguments_are_checked(extractor: Extractor) -> None:
                 hub.source(16000, level="utterance")
 
     run(program)
+
+
+def test_one_source_delays_no_other(extractor: Extractor, noise: np.ndarray) -> None:
+    """Hours of audio in one push, and single lost samples without end: the others get their frames meanwhile."""
+
+    async def program() -> tuple[int, bool]:
+        async with Hub(extractor, threads=1, backlog=10_000.0) as hub:
+            hour, crumbs, calm = hub.source(100), hub.source(16000), hub.source(16000)
+            hour.push(np.tile(noise, 3)[:360_000])
+            for k in range(3000):
+                crumbs.skip(1)
+                crumbs.push(noise[k : k + 1])
+            for piece in np.array_split(noise[:80_000], 10):
+                calm.push(piece)
+            calm.finish()
+            frames = len(await frames_of(calm))
+            return frames, hour.behind > 1000
+
+    assert run(program) == (19, True)
+
+
+def test_lost_samples_wait_for_nothing_and_a_push_has_a_limit(extractor: Extractor, noise: np.ndarray) -> None:
+    async def program() -> list[Frame]:
+        async with Hub(extractor, backlog=2.0) as hub:
+            source = hub.source(16000)
+            with pytest.raises(StreamError, match="backlog"):
+                source.push(noise[:32_001])
+            source.push(noise[:16_000])
+            source.skip(3600 * 16_000)
+            source.push(noise[:160])
+            source.push(noise[160:16_000])
+            for wrong in (-1, 1.5, 10**19, 10**400):
+                with pytest.raises(ArgumentError):
+                    source.skip(wrong)  # type: ignore[arg-type]
+            source.finish()
+            return await frames_of(source)
+
+    stream = extractor.stream()
+    expected = [stream.push(noise[:16_000]), stream.skip(3600 * 16_000), stream.push(noise[:16_000]), stream.finish()]
+    assert said(run(program)) == said([frame for block in expected for frame in block])
+
+
+def test_any_failure_of_a_round_reaches_its_sources_and_the_thread_goes_on(
+    extractor: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def program() -> int:
+        async with Hub(extractor, threads=1) as hub:
+            for place in ("take", "flush", "put"):
+                hit = hub.source(16000)
+                with monkeypatch.context() as patched:
+                    patched.setattr(edgevoice.Batcher, place, lambda *_: (_ for _ in ()).throw(MemoryError()).send(None))
+                    hit.push(noise[:9000])
+                    with pytest.raises(MemoryError):
+                        await anext(hit)
+            calm = hub.source(16000)
+            calm.push(noise[:9000])
+            calm.finish()
+            return len(await frames_of(calm))
+
+    assert run(program) == 1

@@ -176,7 +176,7 @@ class TestBits:
         live = [extractor.stream(), extractor.stream()]
         blocks = [live[0].push(noise), *(live[1].push(chunk) for chunk in np.array_split(noise, 300))]
         assert np.concatenate([block.values for block in blocks[1:]]).tobytes() == blocks[0].values.tobytes()
-        assert extractor.extract((noise, 16000), workers=3).values.tobytes() == blocks[0].values.tobytes()
+        assert extractor.extract((noise, 16000), jobs=3).values.tobytes() == blocks[0].values.tobytes()
 
     def test_each_size_is_tried_once_and_only_when_it_is_used(
         self, runtime: FakeRuntime, tiny_model: Path, noise: np.ndarray, windows: np.ndarray

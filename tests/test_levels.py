@@ -83,7 +83,7 @@ def test_the_level_of_a_window_is_its_own(noise: np.ndarray) -> None:
 def test_an_utterance_settles_once_it_is_known(noise: np.ndarray) -> None:
     level = find_level("utterance", CONFIG)
     assert level.needs_whole
-    settled = level.settled(float(noise.mean()), float(noise.min()), float(noise.max()))
+    settled = level.with_statistics(float(noise.mean()), float(noise.min()), float(noise.max()))
     assert not settled.needs_whole
     offset, gain = follow(settled, noise)
     assert np.abs((noise - offset[0]) * gain[0]).max() == pytest.approx(1)

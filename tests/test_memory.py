@@ -12,7 +12,7 @@ import soundfile
 
 CODE = """
 import resource, sys, edgevoice
-features = edgevoice.load(sys.argv[1]).extract(sys.argv[2], level=sys.argv[3], workers=int(sys.argv[4]) or None)
+features = edgevoice.load(sys.argv[1]).extract(sys.argv[2], level=sys.argv[3], jobs=int(sys.argv[4]) or None)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 print(len(features), features.values.nbytes, peak)
 """

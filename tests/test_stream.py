@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -323,29 +324,6 @@ def test_a_failed_computation_ends_the_stream(
     assert parts([stream.push(noise), stream.finish()]) == parts(extractor.extract((noise, 16000)))
 
 
-def test_a_group_gives_no_frame_the_values_of_another(
-    make_model: Callable[..., Path], noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    extractor = edgevoice.load(make_model())
-    group, encode = extractor.group(), extractor._networks.encode
-    first, second = extractor.stream(group=group), extractor.stream(group=group)
-
-    def fail(spectrograms: np.ndarray) -> np.ndarray:
-        raise edgevoice.ProviderError("out of order")
-
-    first.push(noise[:20_000])
-    monkeypatch.setattr(extractor._networks, "encode", fail)
-    with pytest.raises(edgevoice.ProviderError):
-        group.collect()
-    monkeypatch.setattr(extractor._networks, "encode", encode)
-    assert group.collect() == []
-    second.push(noise)
-    second.finish()
-    ((stream, features),) = group.collect()
-    assert stream is second
-    assert parts(features) == parts(extractor.extract((noise, 16000)))
-
-
 def test_a_stream_keeps_no_more_memory_the_longer_it_runs(tiny: Extractor, noise: np.ndarray) -> None:
     import tracemalloc
 
@@ -384,20 +362,32 @@ def test_no_frame_comes_before_it_is_due(
             assert len(frames) > 0, "without resampling it comes at once"
 
 
-def test_a_stream_goes_on_in_another_group(tiny: Extractor, noise: np.ndarray) -> None:
-    one, other = tiny.group(), tiny.group()
-    stream, alone = tiny.stream(group=one), tiny.stream()
-    found = []
-    for k, piece in enumerate(np.array_split(noise[:60_000], 6)):
-        stream.join((one, other)[k % 2])
-        stream.push(piece)
-        found += [features for group in (one, other) for _, features in group.collect()]
-    expected = alone.push(noise[:60_000])
-    assert b"".join(features.values.tobytes() for features in found) == expected.values.tobytes()
-    assert [index for features in found for index in features.index.tolist()] == expected.index.tolist()
+def test_lost_samples_take_the_time_of_a_step(tiny: Extractor, noise: np.ndarray) -> None:
+    """Gaps that are behind are not looked at again: their number does not grow."""
+    for rate in (16_000, 8000):
+        stream = tiny.stream(rate)
+        for k in range(2000):
+            stream.skip(1)
+            stream.push(noise[k : k + 1])
+            assert len(stream._windower._gaps) < 500
+        assert stream.position == 4000
+    stream = tiny.stream()
+    assert len(stream.skip(16_000 * 3600 * 24 * 365)) == 0
+    assert stream.lost == 4 * 3600 * 24 * 365 - 1
+    with pytest.raises(edgevoice.ArgumentError):
+        stream.skip(10**19)
+    assert stream.push(noise[:16_000])[-1].position == 16_000 * 3600 * 24 * 365 + 8000
 
 
-def test_a_stream_joins_groups_of_its_own_extractor_alone(tiny: Extractor, frequent: Extractor) -> None:
-    for stream, group in ((tiny.stream(group=tiny.group()), frequent.group()), (tiny.stream(), tiny.group())):
-        with pytest.raises(edgevoice.ArgumentError, match="same extractor"):
-            stream.join(group)
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_what_the_program_asks_of_numpys_warnings_changes_nothing(tiny: Extractor, speech: Path, rate: int) -> None:
+    samples = soundfile.read(speech, dtype="float64")[0] * 1e-3
+    expected = parts([tiny.stream(rate).push(samples)])
+    with np.errstate(all="raise"):
+        stream = tiny.stream(rate)
+        found = [stream.push(samples)]
+        stream.skip(100)
+        stream.finish()
+        tiny.extract((samples, rate), level="utterance").functionals()
+        tiny.describe(samples[:8000])
+    assert parts(found) == expected

@@ -59,7 +59,8 @@ class Batcher:
         self._limit = _WAITING * threads
         self._batches: deque[_Batch] = deque()  # in order; all are closed but the last one, which may be open
         self._spare: list[NDArray[np.float32]] = []  # samples of batches that are computed, to be used again
-        self._busy = threading.Lock()
+        # An interrupt may leave it taken: that thread can use the batcher again.
+        self._busy = threading.RLock()
 
     def put(self, owner: Owner, windows: Windows) -> None:
         """Take windows of an owner; their samples are copied.
@@ -88,7 +89,7 @@ class Batcher:
             StreamError: as `put`.
         """
         with self._only_user():
-            if self._batches and not self._batches[-1].closed:
+            if self._batches and not self._batches[-1].closed and self._batches[-1].filled:
                 self._close(self._batches[-1])
 
     def take(self, wait: bool = True) -> Iterator[tuple[Any, Features]]:
@@ -126,11 +127,13 @@ class Batcher:
             batch = self._batches[0]
             self._compute(batch)
             if batch.failure:
-                for entry in batch.entries:
-                    if entry.owner is not None:
-                        entry.owner.fail(batch.failure)
+                owners = [entry.owner for entry in batch.entries if entry.owner is not None]
+                for owner in owners:
+                    owner.fail(batch.failure)
                 self._batches.popleft()
-                raise batch.failure
+                if owners:
+                    raise batch.failure
+                continue
             while batch.given < len(batch.entries):
                 owner, facts, end = batch.entries[batch.given]
                 values = batch.values[end - len(facts) : end]
@@ -156,14 +159,16 @@ class Batcher:
         if not self._pool:
             self._compute(batch)
             return
-        self._pool.submit(partial(self._compute, batch))
+        self._pool.submit(partial(self._compute, batch, wait=False))
         waiting = [earlier for earlier in self._batches if not earlier.done]
         if len(waiting) > self._limit:
             self._compute(waiting[0])
 
-    def _compute(self, batch: _Batch) -> None:
-        """Compute a batch, unless it is done; wait where another thread does it."""
-        with batch.lock:
+    def _compute(self, batch: _Batch, wait: bool = True) -> None:
+        """Compute a batch, unless it is done; where another thread does it, wait or return."""
+        if not batch.lock.acquire(blocking=wait):
+            return
+        try:
             if batch.done:
                 return
             try:
@@ -173,7 +178,9 @@ class Batcher:
                 batch.failure = error
             batch.done = True
             self._spare.append(batch.samples)
-            del batch.samples
+            batch.samples = batch.samples[:0]
+        finally:
+            batch.lock.release()
 
     @contextmanager
     def _only_user(self) -> Iterator[None]:
@@ -205,7 +212,7 @@ class _Batch:
     entries: list[_Entry] = field(default_factory=list)
     closed: bool = False
     """Whether nothing more is added to it."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: Any = field(default_factory=threading.RLock)
     """Held by the thread that computes it."""
     done: bool = False
     values: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))

@@ -85,7 +85,7 @@ def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.
 
 def describe(folder: ModelFolder) -> dict[str, Any]:
     """What a program must know to use such a graph. The metadata of the graph contains it too, each value as JSON."""
-    config, features = folder.config, folder.config.features
+    config = folder.config
     return {
         "name": config.name,
         "version": config.version,

@@ -48,6 +48,7 @@ def open_source(
         start: where to begin, in seconds.
         end: where to stop, in seconds.
         channel: a channel that the audio must have, counted from 0; None requires none.
+        incomplete: `error` refuses a damaged file, `keep` reads what is there.
 
     Raises:
         AudioFileNotFoundError: there is no such file.

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from edgevoice.workspaces import DeviceWorkspace, HostWorkspace
 
 import edgevoice
 from edgevoice.frontend import FrontEnd
+from edgevoice.pipeline import DevicePipeline, HostPipeline
 from edgevoice.providers import PROVIDERS
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.frontend import front_end_graph
@@ -47,13 +47,13 @@ def as_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cpu_itself_uses_numpy(with_graph: Path) -> None:
-    assert isinstance(edgevoice.load(with_graph)._pipeline.workspace(), HostWorkspace)
+    assert isinstance(edgevoice.load(with_graph)._pipeline, HostPipeline)
 
 
 @pytest.mark.usefixtures("as_device")
 def test_a_device_without_the_graph_gets_numpys_spectrograms(tiny_model: Path, speech: Path) -> None:
     extractor = edgevoice.load(tiny_model)
-    assert isinstance(extractor._pipeline.workspace(), HostWorkspace)
+    assert isinstance(extractor._pipeline, HostPipeline)
     assert len(extractor.extract(speech)) > 0
 
 
@@ -65,7 +65,7 @@ def test_all_that_is_computed_is_the_same(
     expected = plain.extract(speech)
     request.getfixturevalue("as_device")
     extractor = edgevoice.load(with_graph, descriptors=descriptors)
-    assert isinstance(extractor._pipeline.workspace(), DeviceWorkspace)
+    assert isinstance(extractor._pipeline, DevicePipeline)
     features = extractor.extract(speech)
     np.testing.assert_allclose(features.values, expected.values, rtol=0, atol=1e-4)
     np.testing.assert_array_equal(features.position, expected.position)
@@ -82,16 +82,15 @@ def test_all_that_is_computed_is_the_same(
 @pytest.mark.parametrize("name", ["cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64"])
 def test_shipped_models_have_a_front_end_for_devices(name: str, speech: Path) -> None:
     extractor = edgevoice.load(name)
-    assert isinstance(extractor._pipeline.workspace(), DeviceWorkspace)
+    assert isinstance(extractor._pipeline, DevicePipeline)
     samples = soundfile.read(speech, dtype="float32")[0]
     loud = np.resize(samples, 5 * extractor.config.audio.window)
     windows = (loud / np.abs(loud).max()).reshape(5, -1)
     found = extractor.describe(windows)
-    host = HostWorkspace(
+    host = HostPipeline(
         extractor._networks, FrontEnd(extractor.config.spectrogram, extractor.config.audio), extractor.layout, 8
     )
-    host.put(0, windows)
-    np.testing.assert_allclose(found, host.descriptors(5), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found, host.describe(windows.astype(np.float32)), rtol=0, atol=1e-4)
     typical = extractor.config.typical
     assert typical is None or min(typical.spread) > 0
 
@@ -107,16 +106,20 @@ def test_what_is_returned_is_new(with_graph: Path) -> None:
 
 
 @pytest.mark.usefixtures("as_device")
-def test_a_stream_and_a_group_go_through_the_device(with_graph: Path, speech: Path) -> None:
+def test_a_stream_and_a_batcher_go_through_the_device(with_graph: Path, speech: Path) -> None:
     extractor = edgevoice.load(with_graph)
     samples = np.random.default_rng(2).uniform(-0.1, 0.1, 30_000).astype(np.float32)
-    stream, group = extractor.stream(), extractor.group()
+    stream, batcher = extractor.stream(), extractor.batcher()
     alone = stream.push(samples)
-    members = [extractor.stream(group=group) for _ in range(3)]
+    members = [extractor.stream(batcher=batcher) for _ in range(3)]
     for member in members:
         member.push(samples)
-    for _, features in group.collect():
-        np.testing.assert_allclose(features.values, alone.values, rtol=0, atol=1e-5)
+    batcher.flush()
+    taken: dict[object, list[np.ndarray]] = {member: [] for member in members}
+    for member, features in batcher.take():
+        taken[member].append(features.values)
+    for values in taken.values():
+        np.testing.assert_allclose(np.concatenate(values), alone.values, rtol=0, atol=1e-5)
 
 
 @pytest.mark.usefixtures("as_device")
@@ -152,8 +155,7 @@ def test_out_of_memory_is_an_error_of_its_own_and_the_next_call_works(
     extractor = edgevoice.load(with_graph)
     window = np.zeros(8000, np.float32)
     expected = extractor.describe(window)
-    workspace: Any = extractor._local.workspace
-    chain = workspace._chains[1]
+    chain: Any = extractor._pipeline._local.chains[1]
 
     def fail(*_: object) -> None:
         raise RuntimeError("Failed to allocate memory for requested buffer of size 1000000")
@@ -166,3 +168,18 @@ def test_out_of_memory_is_an_error_of_its_own_and_the_next_call_works(
         with pytest.raises(edgevoice.ProviderError, match="ONNX Runtime failed on cpu: illegal address"):
             extractor.describe(window)
     np.testing.assert_array_equal(extractor.describe(window), expected)
+
+
+def test_numbers_that_are_not_finite_are_an_error(
+    tiny_model: Path, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor = edgevoice.load(tiny_model)
+    stream = extractor.stream()
+    monkeypatch.setattr(extractor._networks, "encode", lambda images: np.full((len(images), 8), np.nan, np.float32))
+    for call in (
+        lambda: stream.push(noise),
+        lambda: extractor.encode(noise[:8000]),
+        lambda: extractor.extract((noise, 16000)),
+    ):
+        with pytest.raises(edgevoice.ModelUseError):
+            call()
