@@ -109,7 +109,7 @@ def test_any_jobs_give_the_bits_of_a_stream(
 
 
 def interrupted_at(line: int, call: Callable[[], object]) -> bool:
-    """Call something, with a KeyboardInterrupt at one of the lines that its batcher and stream run; False if there are fewer."""
+    """Call something, with a KeyboardInterrupt at a line of the batcher or the stream; False if there are fewer."""
     seen = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:

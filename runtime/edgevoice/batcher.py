@@ -128,8 +128,8 @@ class Batcher:
             self._compute(batch)
             if batch.failure:
                 owners = [entry.owner for entry in batch.entries if entry.owner is not None]
-                for owner in owners:
-                    owner.fail(batch.failure)
+                for failed in owners:
+                    failed.fail(batch.failure)
                 self._batches.popleft()
                 if owners:
                     raise batch.failure
