@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # importing it from typing would cost more than this whol
 if TYPE_CHECKING:
     from edgevoice.batcher import Batcher
     from edgevoice.config import ModelConfig
+    from edgevoice.corpus.table import table
     from edgevoice.errors import (
         ArgumentError,
         AudioError,
@@ -89,6 +90,7 @@ __all__ = [
     "input_devices",
     "list_models",
     "load",
+    "table",
 ]
 
 __version__ = "0.1.0"  # the only place: the package, the documentation and CITATION.cff are held to it
@@ -114,6 +116,7 @@ _MODULES = {
     "input_devices": "microphone.devices",
     "list_models": "modelfolder",
     "load": "extractor",
+    "table": "corpus.table",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgevoice.audio.paths import absolute
-from edgevoice.corpus.dataset import Dataset, Done, Outcome, Part, write_part
+from edgevoice.corpus.dataset import SECONDS, Dataset, Done, Outcome, Part, write_part
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import Failure, Reading, Result, results
-from edgevoice.errors import AudioError, ClusterError, EdgeVoiceError, MissingPackageError
+from edgevoice.errors import ClusterError, EdgeVoiceError, MissingPackageError
 from edgevoice.recipe import Recipe
 from edgevoice.tables.parquetfile import FAILED
 
@@ -46,20 +46,28 @@ class Work:
     columns: Columns
 
 
-class Made(NamedTuple):
-    """A worker's report about a part. Errors are reported as text, because not every exception can be sent."""
+class Report(NamedTuple):
+    """A worker's report about a part."""
 
     frames: tuple[int, ...] = ()
     """The number of frames of each row; a part that existed already counts as one row."""
-    failures: tuple[Failure, ...] = ()
+    seconds: float = 0.0
+    """The length of the audio that was read."""
+    failed: frozenset[int] = frozenset()
+    """Numbers of the rows that failed."""
     error: EdgeVoiceError | None = None
     """Why the part could not be made."""
 
 
 def run_on_cluster(
-    dataset: Dataset, parts: Sequence[Part], work: Work, address: str, done: Done = lambda _, __, ___: None
+    dataset: Dataset,
+    parts: Sequence[Part],
+    work: Work,
+    address: str,
+    done: Done = lambda _, __, ___: None,
+    progress: Callable[[float], object] = lambda _: None,
 ) -> Outcome:
-    """Make parts as tasks of a dask cluster; remove those that the index no longer has once all of its own are there.
+    """Make parts as tasks of a dask cluster; remove those that they replace once all of the index are there.
 
     A part that exists is complete, so whatever ends (a worker, this process, the scheduler), the same command continues.
     The tasks of a worker that dies are repeated by others. If a part ends one worker after the other, its rows are tried
@@ -71,6 +79,7 @@ def run_on_cluster(
         work: the settings of the computation.
         address: of the scheduler, as `tcp://host:8786`.
         done: called with every row, the number of its frames, and whether it failed.
+        progress: called with the seconds of audio that were read since its last call.
 
     Raises:
         MissingPackageError: dask.distributed is not installed.
@@ -83,14 +92,13 @@ def run_on_cluster(
         waiting = {_submit(client, work, part, part.name in there): part for part in map(_located, parts)}
         for task in _completed(client, waiting, address):
             part = waiting[task]
-            made = task.result() if task.status == "finished" else _made_again(client, work, part)
-            if made.error:
-                raise made.error
-            failed = {failure.row for failure in made.failures}
-            for row, frames in zip(part.rows, made.frames, strict=False):
-                done(row, frames, row in failed)
-            outcome.failures += made.failures
-            outcome.made += bool(made.frames)
+            report = task.result() if task.status == "finished" else _try_rows(client, work, part)
+            if report.error:
+                raise report.error
+            for number, (row, frames) in enumerate(zip(part.rows, report.frames, strict=False)):
+                done(row, frames, number in report.failed)
+            progress(report.seconds)
+            outcome.made += bool(report.frames)
             task.release()
     dataset.tidy(outcome)
     return outcome
@@ -139,7 +147,7 @@ def _completed(client: Any, tasks: Any, address: str) -> Iterator[Any]:
             completed.add(task)
 
 
-def _made_again(client: Any, work: Work, part: Part) -> Made:
+def _try_rows(client: Any, work: Work, part: Part) -> Report:
     """Make a part that ended several workers, without the rows that end a worker by themselves.
 
     A row is tried while no other part of it is, but workers die with all that waits for them: a part may be innocent.
@@ -149,8 +157,8 @@ def _made_again(client: Any, work: Work, part: Part) -> Made:
         task = _submit(client, work, part, True, lost)
         client.gather([task], errors="skip")
         if task.status == "finished":
-            made: Made = task.result()
-            return made
+            report: Report = task.result()
+            return report
         task.release()
     raise ClusterError(f"{part.name}: ended the workers that made it {_TRIES} times; run the same command to try again")
 
@@ -166,7 +174,7 @@ def _survives(client: Any, work: Work, part: Part, number: int) -> bool:
     return False
 
 
-def make_part(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Made:
+def make_part(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Report:
     """Make one part; run by a worker.
 
     Args:
@@ -176,17 +184,17 @@ def make_part(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Made
         lost: numbers of the rows that are recorded as failed, for they end the worker.
     """
     try:
-        return _made(work, part, again, lost)
+        return _report(work, part, again, lost)
     except EdgeVoiceError as error:
-        return Made(error=error)
+        return Report(error=error)
     except Exception as error:  # noqa: BLE001 - unexpected errors are reported too
-        return Made(error=ClusterError(f"{part.name}: {type(error).__name__}: {error}"))
+        return Report(error=ClusterError(f"{part.name}: {type(error).__name__}: {error}"))
 
 
-def _made(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Made:
+def _report(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Report:
     path = Path(work.folder, part.name)
     if path.exists() and not again:
-        return _made_before(path, part, work.columns)
+        return _report_of_existing(path, part, work.columns)
     found: list[Result] = []
     kept = ((number, row) for number, row in enumerate(part.rows) if number not in lost)
     with closing(results(_extractor(work), kept, work.reading, 1)) as computed:
@@ -197,27 +205,24 @@ def _made(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Made:
             else:
                 found.append(next(computed)[2])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_part(path, found, work.columns, work.recipe)
+    write_part(path, part.rows, found, work.columns, work.recipe)
     frames = tuple(sum(len(features) for _, features in result.parts) for result in found)
-    return Made(frames, tuple(result.failure for result in found if result.failure))
+    failed = frozenset(number for number, result in enumerate(found) if result.failure)
+    return Report(frames, sum(result.seconds for result in found), failed)
 
 
-def _made_before(path: Path, part: Part, columns: Columns) -> Made:
+def _report_of_existing(path: Path, part: Part, columns: Columns) -> Report:
     """The report about a part that exists: another process made it, or a worker that ended before it could report."""
     from pyarrow import parquet
 
     metadata = parquet.read_metadata(path)
-    failed = {
-        tuple(row[key] for key in _KEYS): row["reason"] for row in json.loads(metadata.metadata.get(FAILED.encode(), b"[]"))
-    }
-    reasons = [(row, failed.get(tuple(getattr(row, key) for key in _KEYS))) for row in part.rows]
+    noted = {key: json.loads(metadata.metadata.get(key.encode(), b"[]")) for key in (FAILED, SECONDS)}
+    failed = [tuple(row[key] for key in _KEYS) for row in noted[FAILED]]
     total = metadata.num_rows
     if columns.static:
         total = sum(parquet.read_table(path, columns=["frames"])["frames"].to_pylist())
-    frames = (total, *[0] * (len(part.rows) - 1))
-    return Made(
-        frames, tuple(Failure(row, AudioError(f"{row.path}: {reason}")) for row, reason in reasons if reason is not None)
-    )
+    numbers = frozenset(k for k, row in enumerate(part.rows) if tuple(getattr(row, key) for key in _KEYS) in failed)
+    return Report((total, *[0] * (len(part.rows) - 1)), sum(noted[SECONDS]), numbers)
 
 
 def try_row(work: Work, part: Part, number: int) -> None:

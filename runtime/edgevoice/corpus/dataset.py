@@ -7,10 +7,12 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,11 +20,10 @@ from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns, block
 from edgevoice.corpus.run import Failure, Reading, Result, results
 from edgevoice.corpus.table import failure_row
-from edgevoice.errors import ArgumentError, OutputError
-from edgevoice.files.wholefile import writing
+from edgevoice.errors import ArgumentError, AudioError, OutputError
+from edgevoice.files.wholefile import whole_file, writing
 from edgevoice.recipe import Recipe
 from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable
-from edgevoice.tables.table import open_table
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
@@ -32,8 +33,12 @@ _MODULUS = 128
 _MOST = 512
 """Largest number of rows in a part."""
 _NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
-_DRAFT = re.compile(r"\.part-[0-9a-f]{32}\.parquet\.[0-9a-f]+\.part")
-
+_LEFT = re.compile(r"(\.|_begun-).*\.part")
+"""Files that a run leaves when it is interrupted or killed."""
+_ROWS, SECONDS = "edgevoice.rows", "edgevoice.seconds"
+"""Keys of a part's metadata: hashes of its rows, and the length of the audio that was read for each; both are JSON."""
+_PIECE = 4096
+"""Bytes at the beginning, in the middle and at the end of a file that tell its content from another."""
 
 Done = Callable[[Row, int, bool], object]
 """Called with a row, the number of its frames, and whether it failed."""
@@ -44,6 +49,15 @@ class Part(NamedTuple):
 
     name: str
     rows: tuple[Row, ...]
+
+    @property
+    def begun(self) -> str:
+        """Beginning of the names of files with some of its rows."""
+        return f"_begun-{self.name.removeprefix('part-').removesuffix('.parquet')}-"
+
+    def left(self, folder: Path) -> list[Path]:
+        """The files in a folder with some of its rows."""
+        return sorted(folder.glob(f"{self.begun}*.part"))
 
 
 class Shard(NamedTuple):
@@ -61,8 +75,9 @@ class Outcome:
     made: int = 0
     """The number of parts that this run wrote."""
     failures: list[Failure] = field(default_factory=list)
+    """The rows that failed, in this run or in earlier ones, of all parts that exist."""
     removed: list[str] = field(default_factory=list)
-    """Names of parts that were removed, because their rows are no longer in the index, or have changed."""
+    """Names of parts that were removed, because others replace them, or because their rows are not in the index."""
     complete: bool = False
     """Whether all parts of the index exist."""
 
@@ -70,27 +85,34 @@ class Outcome:
 class Dataset:
     """The parts of an index in a folder.
 
-    The name of a part is a hash of its rows, of the size of each file, and of the settings that decide the numbers. A part
-    that exists is complete, whichever process made it: a process looks for a part again before it makes it, and renames it
-    when it is complete. The same command therefore resumes after an interruption, and several processes can share the work.
+    The name of a part is a hash of its rows, of the content of each file, and of the settings that decide the numbers. A
+    part that exists is complete, whichever process made it: a process looks for a part again before it makes it, and
+    renames it when it is complete. The same command therefore resumes after an interruption, and several processes can
+    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next.
 
     Args:
         folder: where the parts are; made by `run`.
         recipe: the settings that make them, including `static`.
         index: the rows that are read.
         columns: the columns of the table.
+        prune: whether parts with rows that are not in the index are removed, once all of the index are there.
 
     Raises:
-        ArgumentError: the folder holds parts of another recipe, or a Parquet file that is no part.
+        ArgumentError: the folder holds parts of another recipe, a Parquet file that is no part, or, without `prune`, parts
+            with rows that are not in the index.
         OutputError: it cannot be listed.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], recipe: Recipe, index: Index, columns: Columns) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], recipe: Recipe, index: Index, columns: Columns, prune: bool = False
+    ) -> None:
         self.folder = Path(folder)
         self.recipe, self.columns = recipe, columns
         self.parts = _cut(index, recipe, columns)
         """All parts of the index, in its order."""
         self._there = self._listed()
+        self._retry = False
+        self._replaced = self._others(index, prune)
 
     def missing(self, shard: Shard | None = None, retry: bool = False) -> list[Part]:
         """The parts that have to be made, in order.
@@ -99,15 +121,20 @@ class Dataset:
             shard: only this share of the parts.
             retry: also existing parts in which a row failed.
         """
+        self._there, self._retry = self._listed(), retry
         parts = self.parts if shard is None else self.parts[shard.number - 1 :: shard.of]
         return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
+
+    def left(self, parts: Sequence[Part]) -> list[Row]:
+        """The rows of parts, without those that an interrupted run has done."""
+        return [row for part in parts for row in part.rows[self._begun(part)[1] :]]
 
     def failed_rows(self, parts: Iterable[Part] | None = None) -> list[dict[str, Any]]:
         """The rows that failed in existing parts: `file`, `start`, `end`, `channel`, `reason`, and the user's columns."""
         found: list[dict[str, Any]] = []
         for part in self.parts if parts is None else parts:
-            if part.name in self._there:
-                found += json.loads(self._metadata(part.name).get(FAILED.encode(), b"[]"))
+            if part.name in self._there and _mentions(self.folder / part.name, FAILED):
+                found += self._noted(part.name, FAILED)
         return found
 
     def run(
@@ -141,35 +168,81 @@ class Dataset:
         # Two processes that run the same command begin at different places, so that both have something to do.
         first = secrets.randbelow(len(parts)) if parts else 0
         order = [*parts[first:], *parts[:first]]
-        rows = ((part, row) for part in order if part.name in again or not self._is_there(part) for row in part.rows)
-        waiting: list[tuple[Row, Result]] = []
-        with closing(results(extractor, rows, reading, jobs, begin, progress)) as found:
-            for part, row, result in found:
-                waiting.append((row, result))
-                done(row, sum(len(features) for _, features in result.parts), result.failure is not None)
-                if result.failure:
-                    outcome.failures.append(result.failure)
-                if len(waiting) == len(part.rows):
-                    write_part(self.folder / part.name, [result for _, result in waiting], self.columns, self.recipe)
-                    outcome.made += 1
-                    waiting = []
+        begun: dict[str, tuple[Path | None, int]] = {}
+
+        def rows() -> Iterator[tuple[Part, Row]]:
+            for part in order:
+                if part.name in again or not (self.folder / part.name).exists():
+                    begun[part.name] = self._begun(part)
+                    yield from ((part, row) for row in part.rows[begun[part.name][1] :])
+
+        waiting: list[Result] = []
+        part: Part | None = None
+        try:
+            with closing(results(extractor, rows(), reading, jobs, begin, progress)) as found:
+                for part, row, result in found:
+                    waiting.append(result)
+                    done(row, sum(len(features) for _, features in result.parts), result.failure is not None)
+                    if begun[part.name][1] + len(waiting) == len(part.rows):
+                        self._write(part, waiting, *begun[part.name])
+                        outcome.made += 1
+                        waiting = []
+        except BaseException:
+            if part is not None and waiting:
+                with suppress(Exception):  # what ended the run is raised
+                    self._write(part, waiting, *begun[part.name])
+            raise
         self.tidy(outcome)
         return outcome
 
     def tidy(self, outcome: Outcome) -> None:
-        """Check whether all parts exist; if so, remove drafts, and parts that are not in the index."""
+        """Check what failed, and whether all parts exist; if so, remove what others replace, and what was left begun."""
         there = self._there = self._listed()
-        own = {part.name for part in self.parts}
-        outcome.complete = own <= there
+        outcome.failures = [failure_of(row) for row in self.failed_rows()]
+        outcome.complete = {part.name for part in self.parts} <= there
         if outcome.complete:
-            outcome.removed = sorted(there - own)
-            drafts = [path.name for path in self.folder.iterdir() if _DRAFT.fullmatch(path.name)]
-            for name in (*outcome.removed, *drafts):
+            outcome.removed = sorted(self._replaced & there)
+            left = [path.name for path in self.folder.iterdir() if _LEFT.fullmatch(path.name)] if self.parts else []
+            for name in (*outcome.removed, *left):
                 with suppress(FileNotFoundError), writing(str(self.folder)):
                     (self.folder / name).unlink(missing_ok=True)
 
-    def _is_there(self, part: Part) -> bool:
-        return (self.folder / part.name).exists()
+    def _others(self, index: Index, prune: bool) -> set[str]:
+        """Names of existing parts that are not of this index, and may be removed when all of its own are there."""
+        others = self._there - {part.name for part in self.parts}
+        if not others:
+            return others
+        if not index.rows:
+            raise ArgumentError(f"{self.folder}: holds {len(others)} parts, and the index has no rows: nothing is removed")
+        known = {_identity(row) for row in index.rows}
+        unknown = {name: len(set(self._noted(name, _ROWS) or [""]) - known) for name in others}
+        rows, parts = sum(unknown.values()), sum(map(bool, unknown.values()))
+        if rows and not prune:
+            raise ArgumentError(
+                f"{self.folder}: {rows} rows in {parts} of its parts are not in the index: choose another folder, use the "
+                "whole index, or have these parts removed by --prune (in Python prune=True)"
+            )
+        return others
+
+    def _write(self, part: Part, results: Sequence[Result], begun: Path | None, count: int) -> None:
+        """Write a part, or what there is of it."""
+        rows = part.rows[: count + len(results)]
+        whole = len(rows) == len(part.rows)
+        path = self.folder / (part.name if whole else f"{part.begun}{secrets.token_hex(4)}.part")
+        write_part(path, rows, results, self.columns, self.recipe, begun)
+        for left in part.left(self.folder):
+            if whole or left == begun:
+                left.unlink(missing_ok=True)
+
+    def _begun(self, part: Part) -> tuple[Path | None, int]:
+        """The file with the most rows of a part that an interrupted run has done, and their number."""
+        best: tuple[Path | None, int] = None, 0
+        for path in part.left(self.folder):
+            with suppress(OutputError):
+                count = len(self._noted(path.name, _ROWS))
+                if count > best[1] and not (self._retry and self._noted(path.name, FAILED)):
+                    best = path, count
+        return best
 
     def _listed(self) -> set[str]:
         """Names of the existing parts."""
@@ -197,6 +270,13 @@ class Dataset:
             return "which cannot be read"
         return ", ".join(self.recipe.differences(other)) or "of another version"
 
+    def _noted(self, name: str, key: str) -> list[Any]:
+        """A list in the metadata of a part; empty where there is none."""
+        try:
+            return list(json.loads(self._metadata(name).get(key.encode(), b"[]")))
+        except (ValueError, TypeError) as error:
+            raise OutputError(f"{self.folder / name}: its metadata cannot be read ({error}): remove it") from error
+
     def _metadata(self, name: str) -> dict[bytes, bytes]:
         from pyarrow import ArrowException, parquet
 
@@ -208,21 +288,41 @@ class Dataset:
             ) from error
 
 
-def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Recipe) -> None:
+def write_part(
+    path: Path, rows: Sequence[Row], found: Sequence[Result], columns: Columns, recipe: Recipe, begun: Path | None = None
+) -> None:
     """Write the results of a part's rows as a complete file.
+
+    Args:
+        path: where.
+        rows: of the part, in order.
+        found: their results; where there is a file with the first rows, those of the others.
+        columns: of the table.
+        recipe: what made it.
+        begun: a file with the first rows.
 
     Raises:
         OutputError: it cannot be written.
     """
     names = [name for name, _ in columns.others]
+    failures = [failure_row(result.failure, names) for result in found if result.failure]
     try:
-        with open_table(path, columns, recipe) as table:
-            for result in found:
-                for row, features in result.parts:
-                    table.write(block(row, features, columns))
-            failures = [failure_row(result.failure, names) for result in found if result.failure]
-            if failures and isinstance(table, ParquetTable):
-                table.failed(failures)
+        with whole_file(path) as file:
+            table = ParquetTable(file, columns, recipe, str(path))
+            try:
+                if begun is not None:
+                    failures = [*table.append(begun), *failures]
+                for result in found:
+                    for row, features in result.parts:
+                        table.write(block(row, features, columns))
+                if failures:
+                    table.note(FAILED, failures)
+                table.note(_ROWS, [_identity(row) for row in rows])
+                table.note(SECONDS, [result.seconds for result in found])
+                table.finish()
+            except BaseException:
+                table.drop()
+                raise
     except OutputError as error:
         # The run that completed the dataset has removed the drafts that others were still writing.
         if not (isinstance(error.__cause__, FileNotFoundError) and path.exists()):
@@ -232,11 +332,11 @@ def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Re
 def _cut(index: Index, recipe: Recipe, columns: Columns) -> list[Part]:
     parts: list[Part] = []
     seen: Counter[str] = Counter()
-    head = [recipe.deciding(), [name for name, _ in columns.head]]
-    mark = recipe.digest()[:8]
+    mark, content = recipe.digest()[:8], lru_cache(maxsize=1 << 10)(_content)
+    head = json.dumps([recipe.deciding(), [name for name, _ in columns.head]], sort_keys=True)
     for rows, digests in _runs(index):
-        sizes = [_size(row.path) for row in rows]
-        key = json.dumps([*head, list(zip(digests, sizes, strict=True))], sort_keys=True)
+        files = [content(row.path) for row in rows]
+        key = hashlib.sha256(json.dumps([head, digests, files]).encode()).hexdigest()
         seen[key] += 1  # an index may list the same rows twice
         name = hashlib.sha256(f"{key} {seen[key]}".encode()).hexdigest()[:24]
         parts.append(Part(f"part-{mark}{name}.parquet", tuple(rows)))
@@ -249,8 +349,7 @@ def _runs(index: Index) -> Iterator[tuple[list[Row], list[str]]]:
     digests: list[str] = []
     names = [name for name, _ in index.columns]
     for row in index.rows:
-        content = [row.file, row.start, row.end, row.channel, dict(zip(names, row.others, strict=True))]
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        digest = _identity(row, dict(zip(names, row.others, strict=True)))
         rows.append(row)
         digests.append(digest)
         if int(digest, 16) % _MODULUS == 0 or len(rows) == _MOST:
@@ -260,8 +359,41 @@ def _runs(index: Index) -> Iterator[tuple[list[Row], list[str]]]:
         yield rows, digests
 
 
-def _size(path: str) -> int | None:
+def _identity(row: Row, others: dict[str, Any] | None = None) -> str:
+    """A hash of a row, without the user's columns if they are not given."""
+    content = json.dumps([row.file, row.start, row.end, row.channel, others], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _content(path: str) -> tuple[int, str] | None:
+    """Size of a file and a digest of some of its bytes, the same wherever it lies; None where it cannot be read."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+            return None
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            size = file.seek(0, os.SEEK_END)
+            digest = hashlib.sha256()
+            for at in sorted({0, max(0, (size - _PIECE) // 2), max(0, size - _PIECE)}):
+                file.seek(at)
+                digest.update(file.read(_PIECE))
     except (OSError, ValueError):
         return None
+    return size, digest.hexdigest()[:32]
+
+
+def _mentions(path: Path, key: str) -> bool:
+    """Whether a Parquet file has this key in its metadata, without parsing the description of 1543 columns."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-8, os.SEEK_END)
+            size = int.from_bytes(file.read(4), "little")
+            file.seek(-8 - size, os.SEEK_END)
+            return key.encode() in file.read(size)
+    except OSError:
+        return True  # reading it will say what is wrong
+
+
+def failure_of(row: dict[str, Any]) -> Failure:
+    """The failure that `failure_row` has written."""
+    place = Row(row["file"], row["file"], row["start"], row["end"], row["channel"])
+    return Failure(place, AudioError(f"{place.file}: {row['reason']}"))

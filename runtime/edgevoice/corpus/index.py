@@ -1,20 +1,21 @@
-"""The index of what is read: rows of (file, start, end) from folders, lists, CSV files and audformat indices."""
+"""The index of what is read: rows of (file, start, end) from folders, lists, data frames, CSV and Parquet files."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import stat
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from edgevoice.audio.folders import find_audio
 from edgevoice.audio.paths import absolute, is_folder
+from edgevoice.corpus.places import find_columns, read_channel, read_seconds
+from edgevoice.corpus.tabular import Tabular, of_arrow, of_file, of_pandas
 from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, AudioFormatError
 
 IndexSource = Any
@@ -23,20 +24,15 @@ IndexSource = Any
 Cell = str | int | float | bool | None
 """A cell of a user's column."""
 
-_KEYS = ("file", "start", "end", "channel")
-_OURS = re.compile(
-    r"file|start|end|channel|index|frames|silent|gap|loudness|((mean|std|skewness|kurtosis)_)?(bottleneck|error)_\d+"
-)
-"""Names of table columns that EdgeVoice writes; a user's column may not have one of them."""
-_DURATION = re.compile(r"(?:(\d+) days?,? ?)?(?:(\d+):(\d\d):(\d\d(?:\.\d+)?))?")
-_NOTHING = {"", "nat", "nan", "none", "null", "<na>"}
+_SUFFIXES = (".csv", ".tsv", ".parquet")
+"""Of the files that are an index, not audio."""
 
 
 class Row(NamedTuple):
     """One row: a file, or a part of it."""
 
     file: str
-    """The name in tables: the path relative to the root, or as it was given."""
+    """The name in tables: as it was given, or relative to the root."""
     path: str
     """The path that is opened."""
     start: float | None = None
@@ -47,6 +43,8 @@ class Row(NamedTuple):
     """The channel, counted from 0; None for the channel that is chosen for all rows."""
     others: tuple[Cell, ...] = ()
     """Cells of the user's columns."""
+    pipe: bool = False
+    """Whether it is the path of a pipe that a command names. A pipe in an index is refused when it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +58,26 @@ class Index:
     unread: int = 0
     """The number of files in the searched folders whose suffix is not that of audio."""
     errors: tuple[tuple[str, AudioError], ...] = ()
-    """Inputs that could not be searched, by their names, with the reason."""
+    """Inputs and folders below them that could not be searched, by their names, with the reason."""
 
 
-def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None) -> Index:
+def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None, keep: Sequence[str] = ()) -> Index:
     """Read an index.
 
     Args:
-        source: a folder, which is searched; the path of a CSV file, or one that is open; the path of an audio file; a
-            sequence of paths, or of (file, start, end) with seconds or durations; an audformat index or table,
-            or any `pandas.DataFrame` with `file`, `start`, `end` and `channel` as its index or among its columns. A CSV has
-            a line of names: `file` and, where they are wanted, `start` and `end` (seconds, or durations as pandas writes
-            them) and `channel`. No end, an empty one or NaT is the end of the file. Other columns are kept unchanged; from
-            a CSV they are text.
-        root: the folder that relative files are in, and that `file` is written relative to; if None, it is the folder
-            that was given, else that of the CSV file, else the current one.
+        source: a folder, which is searched; the path of a CSV or Parquet file, or one that is open; the path of an audio
+            file; a sequence of paths, or of (file, start, end) with seconds or durations; an audformat index or table; a
+            data frame of pandas or polars with `file`, `start`, `end` and `channel`; a series, or a data frame of one text
+            column, that holds paths. A CSV has a line of names: `file` and, where they are wanted, `start` and `end`
+            (seconds, or durations as pandas writes them) and `channel`. No end, an empty one or NaT is the end of the file.
+            Other columns are kept unchanged; from a CSV they are text.
+        root: the folder that relative files are in, and that `file` is written relative to; if None, files are in the
+            folder that was given, else in that of the CSV, else in the current one, and an index keeps its names.
+        keep: the user's own columns that look like places in a file, such as `onset`, which are refused otherwise.
 
     Raises:
-        ArgumentError: the source is none of these, a row cannot be understood, or a column has the name of one of ours.
-        AudioFileNotFoundError: the folder or the CSV file is not there, or no audio is in the folder.
+        ArgumentError: the source is none of these, or a row or a column cannot be understood.
+        AudioFileNotFoundError: the folder or the file is not there, or no audio is in the folder.
         AudioFormatError: it cannot be read.
     """
     root = None if root is None else os.fspath(root)
@@ -86,24 +85,24 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None) 
         raise AudioFileNotFoundError(f"{root}: no such folder, expected the root of the files")
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
-        if path.lower().endswith(".csv") and not is_folder(Path(path)):
-            return read_csv_file(path, root)
+        if path.lower().endswith(_SUFFIXES) and not is_folder(Path(path)):
+            return read_index_file(path, root, keep)
         index = index_of_inputs([path], root)
-        if index.errors:
+        if index.errors and not index.rows:
             raise index.errors[0][1]
         return index
     if hasattr(source, "read"):
-        return _of_csv(source, str(getattr(source, "name", "the index")), root)
+        return _of_open_file(source, str(getattr(source, "name", "the index")), root, "", keep)
     source = getattr(source, "df", source)  # an audformat table
-    if hasattr(source, "get_level_values") or (hasattr(source, "index") and hasattr(source, "to_frame")):
-        return _of_pandas(source, root)
-    if hasattr(source, "columns") and hasattr(source, "reset_index"):
-        return _of_pandas(source, root)
-    if isinstance(source, Iterable):
+    if hasattr(source, "get_level_values") or hasattr(source, "iloc"):
+        return _assembled(of_pandas(source), "the index", root, None, keep)
+    if hasattr(source, "__arrow_c_stream__") and (hasattr(source, "columns") or hasattr(source, "column_names")):
+        return _assembled(of_arrow(source), "the index", root, None, keep)
+    if isinstance(source, Iterable) and not isinstance(source, bytes | Mapping):
         return _of_rows(source, root)
     raise ArgumentError(
-        f"an index that is {type(source).__name__}: expected a folder, paths, (file, start, end) rows, a CSV file, or an "
-        "audformat index or table"
+        f"an index that is {type(source).__name__}: expected a folder, paths, (file, start, end) rows, a CSV or Parquet "
+        "file, a data frame, or an audformat index or table"
     )
 
 
@@ -115,27 +114,32 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
         root: see `read_index`.
     """
     if root is None:
-        root = names[0] if len(names) == 1 and is_folder(Path(names[0] or "/dev/null")) else os.curdir
+        root = names[0] if len(names) == 1 and is_folder(Path(names[0] or os.devnull)) else os.curdir
     named = _Named(root)
     rows: dict[str, Row] = {}
     errors: list[tuple[str, AudioError]] = []
     unread = 0
     for name in names:
-        path = Path(name)
         try:
             if not name:
                 raise AudioFileNotFoundError("'': no such file or folder")  # Path would treat it as the current folder
-            if is_folder(path):
-                found = find_audio(path)
+            files = [name]
+            if is_folder(Path(name)):
+                found = find_audio(Path(name))
                 unread += found.others
                 files = [str(file) for file in found.files]
-            else:
-                files = [name]
             for file in files:
-                rows.setdefault(absolute(Path(file)), Row(named(file), file))
+                rows.setdefault(absolute(Path(file)), Row(named(file), file, pipe=_is_pipe(name)))
         except AudioError as error:
             errors.append((name, error))
     return Index(tuple(rows.values()), unread=unread, errors=tuple(errors))
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)  # noqa: PTH116
+    except (OSError, ValueError):
+        return False
 
 
 class _Named:
@@ -143,84 +147,56 @@ class _Named:
 
     def __init__(self, root: str) -> None:
         self._root = os.path.join(absolute(Path(root)), "")  # noqa: PTH118
+        self._all = Path(self._root).parent == Path(self._root)  # to be below the root of the file system says nothing
 
     def __call__(self, file: str) -> str:
         place = absolute(Path(file))
         # For Windows, C: and c: are the same.
-        below = os.path.normcase(place).startswith(os.path.normcase(self._root))
-        return Path(place[len(self._root) :]).as_posix() if below else file
+        if self._all or not os.path.normcase(place).startswith(os.path.normcase(self._root)):
+            return file
+        return Path(place[len(self._root) :]).as_posix()
 
 
-def _located(root: str | None) -> Callable[[str], tuple[str, str]]:
-    """A function that converts a file of an index, relative to the root, to its name in tables and its path."""
-    named = _Named(os.curdir if root is None else root)
-
-    def locate(file: str) -> tuple[str, str]:
-        if os.path.isabs(file):  # noqa: PTH117
-            return named(file), file
-        # Other tables of a corpus use the same names as its index.
-        return file, file if root is None else os.path.join(root, file)  # noqa: PTH118
-
-    return locate
-
-
-def read_csv_file(path: str, root: str | None = None) -> Index:
-    """The rows of a CSV file: see `read_index`."""
+def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()) -> Index:
+    """The rows of a CSV or Parquet file: see `read_index`."""
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:  # noqa: PTH123
-            return _of_csv(file, path, os.path.dirname(path) or None if root is None else root)  # noqa: PTH120
+        with open(path, "rb") as file:  # noqa: PTH123
+            return _of_open_file(file, path, root, os.path.dirname(path), keep)  # noqa: PTH120
     except FileNotFoundError as error:
-        raise AudioFileNotFoundError(f"{path}: no such file, expected an index (CSV)") from error
-    except OSError as error:
-        raise AudioFormatError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+        raise AudioFileNotFoundError(f"{path}: no such file, expected an index (CSV or Parquet)") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, ArgumentError):
+            raise
+        raise AudioFormatError(f"{path}: cannot be read ({str(getattr(error, 'strerror', error)).lower()})") from error
 
 
-def _of_csv(file: IO[str] | IO[bytes], name: str, root: str | None) -> Index:
-    text: Any = file
-    if isinstance(file.read(0), bytes):
-        text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
+def _of_open_file(file: Any, name: str, root: str | None, folder: str, keep: Sequence[str]) -> Index:
     try:
-        lines = csv.reader(text)
-        names = next(lines, [])
-        if "file" not in names:
-            raise ArgumentError(
-                f"{name}: its first line has no column 'file'; expected file[,start,end,channel] and any others"
-            )
-        rows = []
-        for cells in lines:
-            if not cells:
-                continue
-            if len(cells) != len(names):
-                raise ArgumentError(f"{name}: line {lines.line_num} has {len(cells)} cells, expected {len(names)}")
-            rows.append(cells)
-    except csv.Error as error:
-        raise ArgumentError(f"{name}: line {lines.line_num} is not CSV ({error})") from error
-    finally:
-        if text is not file:
-            text.detach()
-    kinds = dict.fromkeys(names, "text")
-    if len(kinds) != len(names):
-        raise ArgumentError(f"{name}: two of its columns have the same name")
-    return _assembled(name, names, kinds, rows, root)
+        with of_file(file) as table:
+            return _assembled(table, name, root, folder, keep)
+    except ArgumentError as error:
+        raise ArgumentError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
 
 
 def _of_rows(source: Iterable[Any], root: str | None) -> Index:
-    rows: list[tuple[Any, ...]] = []
+    lines: list[tuple[None, tuple[Any, ...]]] = []
     for item in source:
         if isinstance(item, str | os.PathLike):
-            rows.append((os.fspath(item), None, None))
-        elif isinstance(item, Sequence) and len(item) == 3:
-            rows.append((os.fspath(item[0]), *item[1:]))
+            lines.append((None, (os.fsdecode(item), None, None)))
+        elif isinstance(item, Sequence | np.ndarray) and len(item) == 3 and isinstance(item[0], str | os.PathLike):
+            lines.append((None, (os.fsdecode(item[0]), *item[1:])))
         else:
-            raise ArgumentError(f"a row {item!r}: expected a path, or (file, start, end)")
-    index = _assembled("the index", ["file", "start", "end"], {}, rows, root)
+            raise ArgumentError(f"a row {str(item)[:80]!r}: expected a path, or (file, start, end)")
+    index = _assembled(Tabular(["file", "start", "end"], ["text"] * 3, iter(lines)), "the index", root, None)
     if any(row.start is not None or row.end is not None for row in index.rows):
         return index
     # Only plain paths may be folders.
     folders = [is_folder(Path(row.path)) for row in index.rows]
     if not any(folders):
         return index
-    named, expanded, unread = _Named(root or os.curdir), [], 0
+    named = _Named(root or (index.rows[0].path if len(folders) == 1 else os.curdir))
+    expanded: list[Row] = []
+    unread = 0
     for row, folder in zip(index.rows, folders, strict=True):
         if folder:
             found = find_audio(Path(row.path))
@@ -231,99 +207,57 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
     return Index(tuple(expanded), unread=unread)
 
 
-def _of_pandas(source: Any, root: str | None) -> Index:
-    if hasattr(source, "get_level_values"):  # an index
-        source = source.to_frame(index=False)
-    elif not hasattr(source, "columns"):  # a series
-        source = source.to_frame(source.name if source.name is not None else "value")
-    if any(name in _KEYS for name in source.index.names):
-        source = source.reset_index()
-    names = [str(name) for name in source.columns]
-    if "file" not in names:
-        raise ArgumentError("the index: has no level and no column 'file'; an audformat index has file, start and end")
-    kinds = {name: _kind(source.iloc[:, k].dtype) for k, name in enumerate(names)}
-    columns = [_cells(source.iloc[:, k], kinds[name], name) for k, name in enumerate(names)]
-    return _assembled("the index", names, kinds, list(zip(*columns, strict=True)), root)
+def _assembled(table: Tabular, name: str, root: str | None, folder: str | None, keep: Sequence[str] = ()) -> Index:
+    """The index in a table.
 
-
-def _kind(dtype: Any) -> str:
-    kind = getattr(dtype, "kind", "O")
-    return {"b": "flag", "i": "whole", "u": "whole", "f": "number"}.get(kind, "text")
-
-
-def _cells(column: Any, kind: str, name: str) -> Iterator[Any]:
-    cast: Callable[[Any], Any] = {"flag": bool, "whole": int, "number": float, "text": str}[kind]
-    missing = column.isna()
-    if name in ("start", "end") and kind == "text":
-        cast = lambda value: value  # noqa: E731 - durations, or what a person wrote
-    return (None if nothing else cast(value) for value, nothing in zip(column, missing, strict=True))
-
-
-def _assembled(
-    name: str, names: Sequence[str], kinds: dict[str, str], rows: Iterable[Sequence[Any]], root: str | None
-) -> Index:
-    own = [k for k, column in enumerate(names) if column not in _KEYS]
-    for k in own:
-        if _OURS.fullmatch(names[k]) or not names[k]:
-            raise ArgumentError(f"{name}: its column {names[k]!r} has the name of a column of EdgeVoice's own: rename it")
-    at = {column: names.index(column) for column in _KEYS if column in names}
-    locate = _located(root)
-    result = []
-    for number, cells in enumerate(rows, 1):
-        where = f"{name}: row {number}"
-        file = cells[at["file"]]
-        if not file:
-            raise ArgumentError(f"{where} has no file")
-        start, end = (_seconds(cells[at[key]], f"{where}: {key}") if key in at else None for key in ("start", "end"))
-        channel = _channel(cells[at["channel"]], where) if "channel" in at else None
-        if end is not None and end <= (start or 0):
-            raise ArgumentError(f"{where} ({file}): its end, {end}, is not after its start, {start or 0}")
-        result.append(Row(*locate(str(file)), start, end, channel, tuple(cells[k] for k in own)))
-    columns = tuple((names[k], kinds[names[k]]) for k in own)
-    return Index(tuple(result), columns, "channel" in at)
-
-
-def _seconds(value: Any, where: str) -> float | None:
-    """Convert a number, a text, or a duration of pandas, NumPy or Python to seconds; None for a missing value."""
-    seconds: float | None = None
-    if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
-        return None
-    if isinstance(value, str):
-        seconds = _parsed(value.strip())
-    elif hasattr(value, "to_numpy") or isinstance(value, np.timedelta64):
-        duration = value if isinstance(value, np.timedelta64) else value.to_numpy()
-        if np.isnat(duration):
-            return None
-        seconds = int(duration.astype("timedelta64[ns]").astype(np.int64)) / 1e9
-    elif hasattr(value, "total_seconds"):
-        seconds = value.total_seconds()
-    elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        seconds = float(value)
-        if np.isnan(seconds):
-            return None
-    if seconds is None or not 0 <= seconds < float("inf"):
-        raise ArgumentError(f"{where} is {value!r}: expected seconds from 0 on, a duration, or nothing")
-    return seconds
-
-
-def _parsed(text: str) -> float | None:
+    Args:
+        table: what was read.
+        name: of the index, for messages.
+        root: as in `read_index`.
+        folder: the one of the file with the table, which its files are in where there is no root; None for no file.
+        keep: as in `read_index`.
+    """
+    names, kinds = table.names, table.kinds
     try:
-        return float(text)
-    except ValueError:
-        found = _DURATION.fullmatch(text)
-    if not found or not text:
-        return None
-    days, hours, minutes, seconds = (part or "0" for part in found.groups())
-    return int(days) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        at, own = find_columns(names, keep)
+        if "file" not in at:
+            if at or [kinds[k] for k in own] != ["text"] or folder is not None:
+                raise ArgumentError(f"no column 'file' among {', '.join(map(repr, names[:9])) or 'none'}")
+            at, own = {"file": own[0]}, []  # one column of texts is the paths
+    except ArgumentError as error:
+        raise ArgumentError(f"{name}: {error}; expected file[,start,end,channel] and any others") from error
+    located = _located(root, folder)
+    readers = [
+        (key, at[key], read_channel if key == "channel" else read_seconds)
+        for key in ("start", "end", "channel")
+        if key in at
+    ]
+    rows = []
+    for number, (line, cells) in enumerate(table.rows, 1):
+        place: dict[str, Any] = {"others": tuple(cells[k] for k in own)}
+        key = "file"
+        try:
+            if not (file := cells[at["file"]]):
+                raise ArgumentError("is empty")
+            for key, k, read in readers:
+                place[key] = read(cells[k])
+        except ArgumentError as error:
+            where = f"row {number}" if line is None else f"row {number} (line {line})"
+            raise ArgumentError(f"{name}: {where}: {key} {error}") from error
+        rows.append(Row(*located(str(file)), **place))
+    return Index(tuple(rows), tuple((names[k], kinds[k]) for k in own), "channel" in at)
 
 
-def _channel(value: Any, where: str) -> int | None:
-    if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
-        return None
-    try:
-        number = float(value)
-        if number.is_integer() and number >= 0:
-            return int(number)
-    except (TypeError, ValueError):
-        pass
-    raise ArgumentError(f"{where}: channel is {value!r}: expected a whole number from 0 on, or nothing")
+def _located(root: str | None, folder: str | None) -> Any:
+    """A function that converts a file of an index to its name in tables and its path."""
+    named = None if root is None else _Named(root)
+    folder = root if root is not None else folder
+
+    @lru_cache(maxsize=1 << 12)
+    def locate(file: str) -> tuple[str, str]:
+        if os.path.isabs(file):  # noqa: PTH117
+            return named(file) if named else file, file
+        # Other tables of a corpus use the same names as its index.
+        return file, os.path.join(folder, file) if folder else file  # noqa: PTH118
+
+    return locate

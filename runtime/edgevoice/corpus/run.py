@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from edgevoice.audio.files import open_source
 from edgevoice.corpus.index import Row
-from edgevoice.errors import AudioError, ClusterError, DeviceMemoryError
+from edgevoice.errors import AudioError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.wholenumbers import whole_number
@@ -40,13 +40,14 @@ class Reading:
     channel: int | str | None = None
     """`each` reads all channels, one by one."""
     pad: bool = False
+    incomplete: str = "error"
 
 
 class Failure(NamedTuple):
     """A row that could not be computed."""
 
     row: Row
-    error: AudioError | DeviceMemoryError | ClusterError
+    error: EdgeVoiceError
 
 
 class Result(NamedTuple):
@@ -57,6 +58,12 @@ class Result(NamedTuple):
     pairs.
     """
     failure: Failure | None
+
+    @property
+    def seconds(self) -> float:
+        """The length of what was read."""
+        start, end = (self.parts[0][1].extent if self.parts else None) or (0.0, 0.0)
+        return end - start
 
 
 def results(

@@ -1,4 +1,4 @@
-"""Features and corpora as tables of pandas."""
+"""A corpus as a table of pandas."""
 
 from __future__ import annotations
 
@@ -8,96 +8,187 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.paths import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Block, Columns, block
 from edgevoice.corpus.run import EACH, Failure, Reading, results
-from edgevoice.errors import ArgumentError, EdgeVoiceWarning, MissingPackageError
-from edgevoice.extractor import Extractor
-from edgevoice.features import Features
+from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, MissingPackageError
+from edgevoice.extractor import Descriptors, Extractor
+from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
 
-_TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}
+_TYPES = {"text": "string", "whole": "Int64", "number": "float64", "flag": "boolean"}
+"""Of columns that may lack a cell, in pandas."""
 
 
-def features_frame(features: Features, static: bool) -> Any:
-    """The result of `Features.to_frame`."""
-    columns = Columns.of(features.layout, static)
-    row = Row(features.source, features.source)
-    recipe = None if features.recipe is None else replace(features.recipe, static=static)
-    blocks = [block(row, features, columns)] if static or len(features) else []
-    return _frame(blocks, columns, recipe, None)
-
-
-def corpus_frame(
+def table(
+    index: IndexSource,
     extractor: Extractor,
-    source: IndexSource,
-    root: str | os.PathLike[str] | None,
-    static: bool,
-    reading: Reading,
-    jobs: int | None,
-    progress: Callable[[int], object] | None,
-    dataset: str | os.PathLike[str] | None,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    static: bool = False,
+    level: str | float | None = None,
+    hop: float | None = None,
+    channel: int | str | None = None,
+    pad: bool = False,
+    incomplete: str = "error",
+    jobs: int | None = None,
+    progress: Callable[[int], object] | None = None,
+    dataset: str | os.PathLike[str] | None = None,
+    scheduler: str | None = None,
+    keep: Sequence[str] = (),
+    prune: bool = False,
 ) -> Any:
-    """The result of `Extractor.table`."""
+    """Compute the features of a corpus as a `pandas.DataFrame` with an audformat index: `file`, `start` and `end`.
+
+    Rows have the numbers that `extract` gives for the same file, start, end and channel. Those that fail are left out:
+    a warning counts them, `attrs["failed"]` lists them with their reasons; `attrs["recipe"]` is what made the table.
+
+    Args:
+        index: the recordings to read: a folder, paths, (file, start, end) rows, the path of a CSV or Parquet file, a data
+            frame, a series, or an audformat index. Its other columns come last.
+        extractor: what computes.
+        root: the folder that relative files are in, and that `file` is made relative to; without it, names stay as they are.
+        static: one row with functionals per row of the index, instead of one row per frame.
+        level: as `Extractor.extract`.
+        hop: as `Extractor.extract`.
+        channel: as `Extractor.extract`; `each` gives the rows of every channel, with a column `channel`.
+        pad: as `Extractor.extract`.
+        incomplete: as `Extractor.extract`.
+        jobs: how much is computed at the same time: one file or batch per usable core if None.
+        progress: called with the number of rows of the index that are done.
+        dataset: a folder of Parquet parts, as `edgevoice extract -o NAME.parquet/` makes it. Complete parts stay there,
+            also after Ctrl-C, and the same call resumes; the table is read from it. None keeps everything in memory.
+        scheduler: address of a dask scheduler, whose workers make the parts of the dataset.
+        keep: columns of the index that look like places in a file, such as `onset`, and are the user's own.
+        prune: whether parts of the dataset with rows that are not in the index are removed.
+
+    Raises:
+        ArgumentError: an argument is outside what is allowed, or the index cannot be used.
+        AudioFileNotFoundError: the folder, or the index, is not there.
+        DeviceError: computing failed.
+        MissingPackageError: pandas is not installed, or pyarrow, where there is a dataset.
+        OutputError: the dataset cannot be written.
+    """
     _pandas()
-    index = read_index(source, root)
-    check_channel(index, reading)
-    columns = Columns.of_index(extractor.layout, static, index, reading.channel == EACH)
+    rows = read_index(index, root, keep)
+    reading = Reading(level, hop, channel, pad, incomplete)
+    check_channel(rows, reading)
+    if scheduler is not None and (dataset is None or jobs is not None):
+        raise ArgumentError("scheduler: expected with dataset=, which it makes, and without jobs=, which its workers decide")
+    columns = Columns.of_index(extractor.layout, static, rows, reading.channel == EACH)
     recipe = replace(whole_recipe(extractor, reading), static=static)
-    jobs = extractor.jobs if jobs is None else jobs
-    if dataset is not None:
-        return _through_dataset(extractor, index, columns, recipe, reading, jobs, progress, Path(dataset))
-    blocks: list[Block] = []
-    failed: list[Failure] = []
-    with closing(results(extractor, ((None, row) for row in index.rows), reading, jobs)) as found:
-        for done, (_, _, result) in enumerate(found, 1):
-            blocks += [block(row, features, columns) for row, features in result.parts]
-            failed += [result.failure] if result.failure else []
-            if progress:
-                progress(done)
+    call = _Call(extractor, rows, columns, recipe, reading, progress or (lambda _: None))
+    if dataset is None:
+        made, failed = _in_memory(call, extractor.jobs if jobs is None else jobs)
+    else:
+        made, failed = _through_dataset(call, Path(dataset), prune, jobs, scheduler)
+    failed = [*(failure_dict(Failure(Row(name, name), error)) for name, error in rows.errors), *failed]
     if failed:
-        warnings.warn(_told([failure.error for failure in failed], index), EdgeVoiceWarning, stacklevel=3)
-    return _frame(blocks, columns, recipe, [failure_dict(failure) for failure in failed])
+        warnings.warn(
+            f"{len(failed)} of {len(rows.rows) + len(rows.errors)} rows failed, the first with {failed[0]['file']}: "
+            f"{failed[0]['reason']}; attrs['failed'] has all of them",
+            EdgeVoiceWarning,
+            stacklevel=2,
+        )
+    return _frame(*made, columns, recipe, failed)
+
+
+class _Call(NamedTuple):
+    """What a table is made of."""
+
+    extractor: Extractor
+    rows: Index
+    columns: Columns
+    recipe: Recipe
+    reading: Reading
+    progress: Callable[[int], object]
+
+
+_Cells = tuple[dict[str, Any], NDArray[np.float32]]
+"""The cells of each column that is no descriptor, and the matrix of the descriptors."""
+_Failed = list[dict[str, Any]]
+
+
+def _in_memory(call: _Call, jobs: int) -> tuple[_Cells, _Failed]:
+    blocks: list[Block] = []
+    failed: _Failed = []
+    rows = ((None, row) for row in call.rows.rows)
+    with closing(results(call.extractor, rows, call.reading, jobs)) as found:
+        for done, (_, _, result) in enumerate(found, 1):
+            blocks += [block(row, features, call.columns) for row, features in result.parts]
+            failed += [failure_dict(result.failure)] if result.failure else []
+            call.progress(done)
+    return _joined(blocks, call.columns), failed
+
+
+def _joined(blocks: Sequence[Block], columns: Columns) -> _Cells:
+    cells: dict[str, Any] = {
+        name: [cell for part in blocks for cell in part.column(k)] for k, (name, _) in enumerate(columns.head)
+    }
+    for k, (name, _) in enumerate(columns.others):
+        cells[name] = [cell for part in blocks for cell in [part.row.others[k]] * len(part)]
+    return cells, np.concatenate([np.empty((0, len(columns.values)), np.float32), *(part.values for part in blocks)])
 
 
 def _through_dataset(
-    extractor: Extractor,
-    index: Index,
-    columns: Columns,
-    recipe: Recipe,
-    reading: Reading,
-    jobs: int,
-    progress: Callable[[int], object] | None,
-    folder: Path,
-) -> Any:
-    """Make the missing parts of a dataset, and read it as a table."""
+    call: _Call, folder: Path, prune: bool, jobs: int | None, scheduler: str | None
+) -> tuple[_Cells, _Failed]:
+    """Make the missing parts of a dataset, and read it."""
     from edgevoice.corpus.dataset import Dataset
 
-    made = Dataset(folder, recipe, index, columns)
+    extractor, index, columns, recipe, reading, progress = call
+    made = Dataset(folder, recipe, index, columns, prune)
     missing = made.missing()
-    done = len(index.rows) - sum(len(part.rows) for part in missing)
+    done = len(index.rows) - len(made.left(missing))
 
     def count(*_: object) -> None:
         nonlocal done
         done += 1
-        if progress:
-            progress(done)
+        progress(done)
 
-    made.run(missing, extractor, reading, jobs, done=count)
-    failed = made.failed_rows()
-    if failed:
-        warnings.warn(_told([row["reason"] for row in failed], index), EdgeVoiceWarning, stacklevel=4)
-    return _stored_frame([folder / part.name for part in made.parts], columns, recipe, failed)
+    if scheduler is None:
+        made.run(missing, extractor, reading, extractor.jobs if jobs is None else jobs, done=count)
+    elif missing:
+        from edgevoice.corpus.cluster import Work, run_on_cluster
+
+        name, path = extractor.config.name, extractor.folder.path
+        model = name if _is_known(name, path) else absolute(path)
+        work = Work(
+            absolute(folder), model, extractor.device, 1, cast("Descriptors", recipe.descriptors), reading, recipe, columns
+        )
+        run_on_cluster(made, missing, work, scheduler, count)
+    return _stored([folder / part.name for part in made.parts], columns), made.failed_rows()
+
+
+def _is_known(name: str, path: Path) -> bool:
+    """Whether this name finds this model folder, so that it may find it elsewhere too."""
+    try:
+        return find_model(name).path == path
+    except EdgeVoiceError:
+        return False
+
+
+def _stored(parts: Sequence[Path], columns: Columns) -> _Cells:
+    """The cells of a dataset's parts, in this order."""
+    import pyarrow  # noqa: ICN001
+    from pyarrow import parquet
+
+    if not parts:
+        return _joined([], columns)
+    stored = pyarrow.concat_tables([parquet.ParquetFile(part).read() for part in parts])
+    cells = {name: stored.column(name).to_pylist() for name, _ in (*columns.head, *columns.others)}
+    return cells, np.stack([stored.column(name).to_numpy() for name in columns.values], axis=1)
 
 
 def whole_recipe(extractor: Extractor, reading: Reading) -> Recipe:
     """The recipe of features that are read in this way."""
-    return extractor.recipe(level=reading.level, hop=reading.hop, channel=reading.channel, pad=reading.pad)
+    return extractor.recipe_of(reading)
 
 
 def check_channel(index: Index, reading: Reading) -> None:
@@ -112,86 +203,29 @@ def check_channel(index: Index, reading: Reading) -> None:
         raise ArgumentError("channel: the index has a column of that name; use one of them")
 
 
-def _told(reasons: Sequence[object], index: Index) -> str:
-    return f"{len(reasons)} of {len(index.rows)} rows failed, the first with {reasons[0]}; attrs['failed'] has all of them"
-
-
 def _pandas() -> Any:
     try:
         import pandas  # noqa: ICN001
     except ModuleNotFoundError as error:
         if error.name != "pandas":
             raise
-        raise MissingPackageError("pandas is not installed: pip install 'edgevoice[tables]'") from error
+        raise MissingPackageError("pandas is not installed: pip install pandas") from error
     return pandas
 
 
-def _frame(blocks: Sequence[Block], columns: Columns, recipe: Recipe | None, failed: Sequence[dict[str, Any]] | None) -> Any:
-    """The data frame of blocks in memory."""
-    counts = [len(part) for part in blocks]
-
-    def head(k: int) -> NDArray[Any] | list[Any]:
-        if columns.head[k][1] == "text" or columns.head[k][0] == "channel":
-            return [cell for part in blocks for cell in part.column(k)]
-        return np.concatenate([np.empty(0), *(np.asarray(part.column(k)) for part in blocks)])
-
-    def other(k: int) -> list[Any]:
-        return [part.row.others[k] for part, count in zip(blocks, counts, strict=True) for _ in range(count)]
-
-    values = np.concatenate([np.empty((0, len(columns.values)), np.float32), *(part.values for part in blocks)])
-    return _assembled(head, values, other, columns, recipe, failed)
-
-
-def _stored_frame(parts: Sequence[Path], columns: Columns, recipe: Recipe, failed: Sequence[dict[str, Any]]) -> Any:
-    """The data frame of a dataset's parts, in this order."""
-    import pyarrow  # noqa: ICN001
-    from pyarrow import parquet
-
-    if not parts:
-        return _frame([], columns, recipe, failed)
-    table = pyarrow.concat_tables([parquet.ParquetFile(part).read() for part in parts])
-
-    def head(k: int) -> NDArray[Any] | list[Any]:
-        name, kind = columns.head[k]
-        cells: Any = table.column(name)
-        found: NDArray[Any] | list[Any] = cells.to_pylist() if kind == "text" or name == "channel" else cells.to_numpy()
-        return found
-
-    values = np.stack([table.column(name).to_numpy() for name in columns.values], axis=1)
-    return _assembled(head, values, lambda k: table.column(columns.others[k][0]).to_pylist(), columns, recipe, failed)
-
-
-def _assembled(
-    head: Callable[[int], NDArray[Any] | list[Any]],
-    values: NDArray[np.float32],
-    other: Callable[[int], list[Any]],
-    columns: Columns,
-    recipe: Recipe | None,
-    failed: Sequence[dict[str, Any]] | None,
-) -> Any:
+def _frame(cells: dict[str, Any], values: NDArray[np.float32], columns: Columns, recipe: Recipe, failed: _Failed) -> Any:
     pandas = _pandas()
-
-    def typed(k: int) -> Any:
-        name, kind = columns.head[k]
-        if kind == "text" or name == "channel":
-            return pandas.Series(head(k), dtype="string" if kind == "text" else "Int64")  # as audformat
-        return np.asarray(head(k)).astype(_TYPES[kind])
-
-    first = {name: typed(k) for k, (name, _) in enumerate(columns.head)}
-    durations = [pandas.to_timedelta(first.pop(key), unit="s") for key in ("start", "end")]
-    place = pandas.MultiIndex.from_arrays([first.pop("file"), *durations], names=["file", "start", "end"])
-    others = {
-        name: pandas.Series(other(k), dtype={"whole": "Int64", "flag": "boolean"}.get(kind, _TYPES[kind]))
-        for k, (name, kind) in enumerate(columns.others)
-    }
-    parts = [pandas.DataFrame(first), pandas.DataFrame(values, columns=list(columns.values)), pandas.DataFrame(others)]
+    kinds = {name: _TYPES[kind] for name, kind in columns.others} | {"file": "string", "channel": "Int64"}  # as audformat
+    kinds = {**{name: {"whole": "int64", "flag": "bool"}.get(kind, kind) for name, kind in columns.head}, **kinds}
+    typed = {name: pandas.Series(found, dtype=kinds[name].replace("number", "float64")) for name, found in cells.items()}
+    durations = [pandas.to_timedelta(typed.pop(key), unit="s").dt.as_unit("ns") for key in ("start", "end")]
+    place = pandas.MultiIndex.from_arrays([typed.pop("file"), *durations], names=["file", "start", "end"])
+    others = {name: typed.pop(name) for name, _ in columns.others}
+    parts = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=list(columns.values)), pandas.DataFrame(others)]
     frame = pandas.concat([part for part in parts if part.shape[1]], axis=1)
     frame.index = place
-    if recipe is not None:
-        frame.attrs["recipe"] = recipe.to_dict()
-    if failed is not None:
-        names = ("file", "start", "end", "channel", "reason")
-        frame.attrs["failed"] = [{name: row[name] for name in names} for row in failed]
+    frame.attrs["recipe"] = recipe.to_dict()
+    frame.attrs["failed"] = [{name: row[name] for name in ("file", "start", "end", "channel", "reason")} for row in failed]
     return frame
 
 

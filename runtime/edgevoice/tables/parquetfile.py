@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -63,9 +64,19 @@ class ParquetTable(Table):
         if self._count >= _GROUP:
             self._flush()
 
-    def failed(self, failures: Sequence[Mapping[str, Any]]) -> None:
-        """Keep the failed rows in the metadata of the table."""
-        self._writer.add_key_value_metadata({FAILED: json.dumps(list(failures))})
+    def note(self, key: str, value: Any) -> None:
+        """Keep a value in the metadata of the table, as JSON."""
+        self._writer.add_key_value_metadata({key: json.dumps(value)})
+
+    def append(self, path: Path) -> list[Any]:
+        """Add the rows of another table of these columns; return those that failed there."""
+        from pyarrow import parquet
+
+        self._flush()
+        with parquet.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                self._writer.write_table(file.read_row_group(group).cast(self._schema))
+            return list(json.loads((file.metadata.metadata or {}).get(FAILED.encode(), b"[]")))
 
     def finish(self) -> None:
         """Complete the table; the file stays open."""
