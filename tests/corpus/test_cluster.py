@@ -132,7 +132,7 @@ def parts(out: Path) -> list[str]:
 def check(out: Path, corpus: Path, tiny: edgevoice.Extractor) -> None:
     """All recordings are there, once, with the bits that they have in one process."""
     found = pd.read_parquet(out).sort_values("file")
-    expected = tiny.table(corpus, static=True)
+    expected = edgevoice.table(corpus, tiny, static=True)
     assert found["file"].tolist() == expected.index.get_level_values("file").tolist()
     columns = tiny.layout.functional_names
     assert found[columns].to_numpy().tobytes() == expected[columns].to_numpy().tobytes()

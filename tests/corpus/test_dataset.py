@@ -75,7 +75,7 @@ def test_a_dataset_is_the_table_of_its_index(tiny: edgevoice.Extractor, corpus: 
     assert outcome.complete
     assert outcome.made == len(names(out)) > 3
     found = table(out)
-    expected = tiny.table(corpus, static=static)
+    expected = edgevoice.table(corpus, tiny, static=static)
     columns = tiny.layout.functional_names if static else tiny.layout.names
     assert found[columns].to_numpy().tobytes() == expected[columns].to_numpy().tobytes()
     assert found["file"].tolist() == expected.index.get_level_values("file").tolist()
@@ -302,7 +302,7 @@ def test_a_run_that_is_killed_goes_on(
     assert "all are there" in told
     assert kept <= set(names(out))
     found = table(out)
-    expected = tiny.table(corpus, static=True)
+    expected = edgevoice.table(corpus, tiny, static=True)
     assert found["file"].tolist() == expected.index.get_level_values("file").tolist()
     columns = tiny.layout.functional_names
     assert found[columns].to_numpy().tobytes() == expected[columns].to_numpy().tobytes()
@@ -345,9 +345,9 @@ def test_a_table_through_a_dataset_is_the_table(
     rows = pandas.DataFrame({"file": sorted(path.name for path in corpus.iterdir()), "speaker": "anna", "age": 7})
     options: dict[str, Any] = {"root": corpus, "static": static, "channel": "each"}
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 25 rows failed"):
-        expected = tiny.table(rows, **options)
+        expected = edgevoice.table(rows, tiny, **options)
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 25 rows failed"):
-        found = tiny.table(rows, dataset=tmp_path / "d.parquet", **options)
+        found = edgevoice.table(rows, tiny, dataset=tmp_path / "d.parquet", **options)
     pandas.testing.assert_frame_equal(found, expected)
     assert found.attrs == expected.attrs
 
@@ -363,14 +363,14 @@ def test_a_table_that_was_interrupted_goes_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tiny.table(corpus, static=True, dataset=out, jobs=1, progress=interrupt)
+        edgevoice.table(corpus, tiny, static=True, dataset=out, jobs=1, progress=interrupt)
     kept = names(out)
     assert kept
     told.clear()
-    table = tiny.table(corpus, static=True, dataset=out, jobs=1, progress=told.append)
+    table = edgevoice.table(corpus, tiny, static=True, dataset=out, jobs=1, progress=told.append)
     assert told == list(range(told[0], 25))
     assert told[0] > 1
     assert set(kept) < set(names(out))
-    pandas.testing.assert_frame_equal(table, tiny.table(corpus, static=True))
+    pandas.testing.assert_frame_equal(table, edgevoice.table(corpus, tiny, static=True))
     monkeypatch.setattr(edgevoice.Extractor, "extract", None)
-    pandas.testing.assert_frame_equal(tiny.table(corpus, static=True, dataset=out), table)  # nothing is computed
+    pandas.testing.assert_frame_equal(edgevoice.table(corpus, tiny, static=True, dataset=out), table)  # nothing is computed

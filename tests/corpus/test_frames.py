@@ -65,12 +65,12 @@ def test_what_decides_a_recipe(tiny: edgevoice.Extractor) -> None:
 
 def test_a_corpus_has_the_rows_of_extract(tiny: edgevoice.Extractor, corpus: Path) -> None:
     done: list[int] = []
-    table = tiny.table(corpus, jobs=3, progress=done.append)
+    table = edgevoice.table(corpus, tiny, jobs=3, progress=done.append)
     expected = [tiny.extract(corpus / name) for name in ("anna/one.wav", "two.flac")]
     assert table[tiny.layout.names].to_numpy().tobytes() == b"".join(part.values.tobytes() for part in expected)
     assert table.index.get_level_values("file").unique().tolist() == ["anna/one.wav", "two.flac"]
     assert done == [1, 2]
-    static = tiny.table(corpus, static=True)
+    static = edgevoice.table(corpus, tiny, static=True)
     np.testing.assert_array_equal(static[tiny.layout.functional_names].to_numpy(), [part.functionals() for part in expected])
     assert static.attrs["recipe"]["static"] is True
 
@@ -81,7 +81,7 @@ def test_a_table_joins_what_it_was_made_from(tiny: edgevoice.Extractor, corpus: 
         {"label": ["x", "y"], "age": [20, 30]},
         index=audformat.segmented_index(["anna/one.wav", "two.flac"], [0.5, 0.25], [1.5, 1.0]),
     )
-    table = tiny.table(labels, root=corpus, static=True)
+    table = edgevoice.table(labels, tiny, root=corpus, static=True)
     pandas.testing.assert_index_equal(table.index, labels.index, exact=True)
     assert table.columns.tolist()[-2:] == ["label", "age"]
     assert table["age"].tolist() == [20, 30]
@@ -91,7 +91,7 @@ def test_a_table_joins_what_it_was_made_from(tiny: edgevoice.Extractor, corpus: 
 
 
 def test_each_channel(tiny: edgevoice.Extractor, corpus: Path) -> None:
-    table = tiny.table(corpus, channel="each", static=True)
+    table = edgevoice.table(corpus, tiny, channel="each", static=True)
     assert [(file, channel) for (file, _, _), channel in table["channel"].items()] == [
         ("anna/one.wav", 0),
         ("two.flac", 0),
@@ -100,23 +100,23 @@ def test_each_channel(tiny: edgevoice.Extractor, corpus: Path) -> None:
     expected = tiny.extract(corpus / "two.flac", channel=1).functionals()
     np.testing.assert_array_equal(table.iloc[2][tiny.layout.functional_names].astype(np.float32), expected)
     frame = pandas.DataFrame({"file": ["two.flac", "two.flac"], "channel": [1, None]})
-    table = tiny.table(frame, root=corpus, static=True)
+    table = edgevoice.table(frame, tiny, root=corpus, static=True)
     np.testing.assert_array_equal(table.iloc[0][tiny.layout.functional_names].astype(np.float32), expected)
     assert table["channel"].isna().tolist() == [False, True]
     with pytest.raises(edgevoice.ArgumentError, match="the index has a column"):
-        tiny.table(frame, root=corpus, channel=0)
+        edgevoice.table(frame, tiny, root=corpus, channel=0)
     with pytest.raises(edgevoice.ArgumentError, match="'each'"):
-        tiny.table(corpus, channel="all")
+        edgevoice.table(corpus, tiny, channel="all")
 
 
 def test_failures_are_reported_and_the_rest_is_done(tiny: edgevoice.Extractor, corpus: Path) -> None:
     (corpus / "bad.wav").write_text("not audio")
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 3 rows failed, the first with .*bad.wav: is not audio"):
-        table = tiny.table(corpus, static=True)
+        table = edgevoice.table(corpus, tiny, static=True)
     assert len(table) == 2
     assert table.attrs["failed"][0]["file"] == "bad.wav"
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 1"):
-        nothing = tiny.table(["bad.wav"], root=corpus)
+        nothing = edgevoice.table(["bad.wav"], tiny, root=corpus)
     assert (len(nothing), nothing.columns.tolist()) == (0, table_columns(tiny))
 
 

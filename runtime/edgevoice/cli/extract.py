@@ -29,8 +29,9 @@ from edgevoice.cli.output import FORMATS, Output
 from edgevoice.cli.progress import Progress
 from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, Failure, Reading, results
+from edgevoice.corpus.run import EACH, Failure, results
 from edgevoice.errors import ArgumentError
+from edgevoice.extraction import Reading
 from edgevoice.features import Layout
 from edgevoice.files.wholefile import refuse_existing, whole_file
 from edgevoice.levels import find_level

@@ -62,7 +62,7 @@ def _read_csv(arguments: argparse.Namespace) -> Index:
         if sys.stdin is None:
             raise ArgumentError("standard input: is closed")
         return read_index(sys.stdin.buffer, arguments.root)
-    # Whatever its name ends with, it is a CSV file.
-    from edgevoice.corpus.index import read_csv_file
+    # Whatever its name ends with, it is an index.
+    from edgevoice.corpus.index import read_index_file
 
-    return read_csv_file(arguments.index, arguments.root)
+    return read_index_file(arguments.index, arguments.root)

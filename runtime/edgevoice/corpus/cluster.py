@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgevoice.audio.paths import absolute
 from edgevoice.corpus.dataset import SECONDS, Dataset, Done, Outcome, Part, write_part
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import Failure, Reading, Result, results
+from edgevoice.corpus.run import Failure, Result, results
 from edgevoice.errors import ClusterError, EdgeVoiceError, MissingPackageError
+from edgevoice.extraction import Reading
 from edgevoice.recipe import Recipe
 from edgevoice.tables.parquetfile import FAILED
 

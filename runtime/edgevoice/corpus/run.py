@@ -1,46 +1,39 @@
-"""Computes the rows of an index: several at the same time, with the results in order."""
+"""Computes the rows of an index: files are read once, their windows are computed together, the results are in order."""
 
 from __future__ import annotations
 
+import math
+import os
+import stat
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from itertools import chain, islice
-from threading import Event, Lock
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Generic, NamedTuple, TypeVar, cast
 
-from edgevoice.audio.files import open_source
+from edgevoice.audio.files import Incomplete, open_source
+from edgevoice.audio.samples import check_channel
+from edgevoice.audio.source import AudioSource
+from edgevoice.batcher import Batcher
 from edgevoice.corpus.index import Row
-from edgevoice.errors import AudioError, DeviceMemoryError, EdgeVoiceError
+from edgevoice.corpus.recording import SharedRecording
+from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
+from edgevoice.extraction import Extraction, Reading
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
+from edgevoice.levels import find_level
+from edgevoice.stream import Stream
 from edgevoice.wholenumbers import whole_number
 
 EACH = "each"
 """The value of `channel` with which all channels are read, one after the other."""
 
-_AHEAD = 4
-"""Rows per job that may be computed ahead of the first one."""
-_LONG = 60.0
-"""Length in seconds from which the batches of one recording are computed in parallel too."""
+_TOGETHER = 1024
+"""Largest number of rows that are looked through for those of one file."""
 _MOST = 1024
 
 Tag = TypeVar("Tag")
 Progress = Callable[[float], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How rows are read: the arguments of `Extractor.extract`. A channel that a row names has precedence."""
-
-    level: str | float | None = None
-    hop: float | None = None
-    channel: int | str | None = None
-    """`each` reads all channels, one by one."""
-    pad: bool = False
-    incomplete: str = "error"
 
 
 class Failure(NamedTuple):
@@ -54,9 +47,7 @@ class Result(NamedTuple):
     """The result of one row."""
 
     parts: list[tuple[Row, Features]]
-    """The features and their row; one pair per channel where channels are read separately. For a failed row, the complete
-    pairs.
-    """
+    """The features and their row; one pair per channel where channels are read separately; none for a failed row."""
     failure: Failure | None
 
     @property
@@ -74,89 +65,196 @@ def results(
     begin: Callable[[float | None], object] = lambda _: None,
     progress: Progress = lambda _: None,
 ) -> Generator[tuple[Tag, Row, Result], None, None]:
-    """Compute rows in parallel, and give the results in order.
+    """Compute rows, and give the results in order.
 
-    Short recordings are computed several at a time; a long one, and the last ones, by several threads each. The bits are
-    the same.
+    Rows of one file are read together, in one pass. Windows of all rows are computed in common batches, with the bits that
+    each row has by itself. Whatever goes wrong with a row is that row's failure.
 
     Args:
         extractor: what computes.
         rows: each with a tag, which comes back with its result.
-        reading: how they are read.
-        jobs: how much is computed at the same time, over rows and within them.
-        begin: called with the seconds of a recording when it is open; None where they are not known.
-        progress: called with the seconds of audio read since its last call, by several threads.
+        reading: how they are read. A channel that a row names has precedence.
+        jobs: how many batches are computed at the same time.
+        begin: called with the seconds of a row when it is open; None where they are not known.
+        progress: called with the seconds of audio read since its last call.
+
+    Raises:
+        ArgumentError: an argument is outside what is allowed.
+        DeviceError: the device is lost.
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
-    stopped, share = Event(), 0
-    long: AbstractContextManager[object] = Lock()  # one long recording at a time
+    _check(extractor, reading)
+    with closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher:
+        run: _Run[Tag] = _Run(extractor, reading, batcher, begin, progress)
+        for together in _groups(rows):
+            yield from run.read(together)
+        yield from run.finish()
 
-    def check(seconds: float) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt  # ends the file of this thread; the main thread is ending too
-        progress(seconds)
 
-    def workers(seconds: float | None) -> int:
-        return share or (jobs if seconds is None or seconds > _LONG else 1)
+def _check(extractor: Extractor, reading: Reading) -> None:
+    """Check the arguments that are those of all rows, so that they are not the failure of each."""
+    find_level(reading.level, extractor.config.level)
+    extractor.stream(level=1.0, hop=reading.hop)
+    if reading.channel != EACH:
+        check_channel(cast("int | None", reading.channel), None)
+    if reading.incomplete not in ("error", "keep"):
+        raise ArgumentError(f"incomplete {reading.incomplete!r}: expected 'error' or 'keep'")
 
-    if jobs == 1:
-        for tag, row in rows:
-            yield tag, row, _result(extractor, row, reading, lambda _: 1, begin, progress, long)
-        return
-    waiting: deque[tuple[Tag, Row, Future[Result]]] = deque()
-    rows = iter(rows)
-    first = list(islice(rows, jobs))
-    if len(first) < jobs:  # fewer than can be computed at the same time: the threads are divided between them
-        share, long = -(-jobs // max(1, len(first))), nullcontext()
-    with ThreadPoolExecutor(jobs, "edgevoice rows") as pool:
+
+def _groups(rows: Iterable[tuple[Tag, Row]]) -> Iterator[list[tuple[Tag, Row]]]:
+    """Rows that are read together: many, if they have one tag, or are of files that are among them already."""
+    together: list[tuple[Tag, Row]] = []
+    paths: set[str] = set()
+    for tag, row in rows:
+        if together and (len(together) == _TOGETHER or (tag is not together[-1][0] and row.path not in paths)):
+            yield together
+            together, paths = [], set()
+        together.append((tag, row))
+        paths.add(row.path)
+    if together:
+        yield together
+
+
+@dataclass(slots=True, eq=False)
+class _Work(Generic[Tag]):
+    """A row on its way."""
+
+    tag: Tag
+    row: Row
+    extractions: list[tuple[Row, Extraction]] = field(default_factory=list)
+    """One, or one for each channel."""
+    read: bool = False
+    result: Result | None = None
+
+
+class _Run(Generic[Tag]):
+    def __init__(
+        self,
+        extractor: Extractor,
+        reading: Reading,
+        batcher: Batcher,
+        begin: Callable[[float | None], object],
+        progress: Progress,
+    ) -> None:
+        self._extractor, self._reading, self._batcher = extractor, reading, batcher
+        self._begin, self._progress = begin, progress
+        self._order: deque[_Work[Tag]] = deque()
+        self._owners: dict[Stream, tuple[_Work[Tag], Extraction]] = {}
+
+    def read(self, together: Sequence[tuple[Tag, Row]]) -> Iterator[tuple[Tag, Row, Result]]:
+        """Read rows, file by file; give the results that are ready, in order."""
+        works = [_Work(tag, row) for tag, row in together]
+        self._order += works
+        files: dict[str, list[_Work[Tag]]] = {}
+        for work in works:
+            files.setdefault(work.row.path, []).append(work)
+        for group in files.values():
+            shared = None
+            if len(group) > 1:
+                group.sort(key=lambda work: (work.row.start or 0.0, work.row.end or math.inf))
+                shared = SharedRecording(self._opener([work.row for work in group]))
+            try:
+                for work in group:
+                    for seconds in self._read(work, shared):
+                        self._take(wait=False)
+                        self._progress(seconds)
+                        if work.result:  # its batch could not be computed
+                            break
+                    self._settle(work)
+                    yield from self._ready()
+            finally:
+                if shared:
+                    shared.close()
+
+    def finish(self) -> Iterator[tuple[Tag, Row, Result]]:
+        """Compute what waits, and give the remaining results."""
+        self._batcher.flush()
+        self._take(wait=True)
+        return self._ready()
+
+    def _opener(self, rows: Sequence[Row]) -> Callable[[float | None], AudioSource]:
+        ends = [row.end for row in rows]
+        end = None if None in ends else max(cast("list[float]", ends))
+        path, incomplete = rows[0].path, cast("Incomplete", self._reading.incomplete)
+        return lambda start: open_source(path, start, end, incomplete=incomplete)
+
+    def _read(self, work: _Work[Tag], shared: SharedRecording | None) -> Iterator[float]:
+        """Read a row to its end; give the seconds of each block. What its audio causes is its failure."""
+        row = work.row
+        channel = self._reading.channel if row.channel is None else row.channel
         try:
-            for tag, row in chain(first, rows):
-                waiting.append((tag, row, pool.submit(_result, extractor, row, reading, workers, begin, check, long)))
-                if len(waiting) > _AHEAD * jobs:
-                    yield _oldest(waiting)
-            while waiting:
-                yield _oldest(waiting)
-        finally:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
+            _check_file(row)
+            with self._opened(row, shared, None if channel == EACH else cast("int | None", channel)) as source:
+                self._begin(source.seconds)
+                for number in range(source.channels) if channel == EACH else (cast("int | None", channel),):
+                    reading = replace(self._reading, channel=number)
+                    extraction = Extraction(self._extractor, source, reading, self._batcher)
+                    self._owners[extraction.stream] = work, extraction
+                    work.extractions.append((row._replace(channel=number), extraction))
+                    yield from extraction.read()
+            work.read = True
+        except Exception as error:  # noqa: BLE001 - decoders raise all kinds
+            self._fail(work, error)
+
+    def _opened(self, row: Row, shared: SharedRecording | None, channel: int | None) -> AudioSource:
+        start, end = row.start, row.end
+        if shared and 0 <= (start or 0) < (math.inf if end is None else end):
+            return open_source(shared.segment(start, end), channel=channel)
+        return open_source(row.path, start, end, channel, incomplete=cast("Incomplete", self._reading.incomplete))
+
+    def _take(self, wait: bool) -> None:
+        """Give computed features to their rows."""
+        while True:
+            try:
+                for stream, features in self._batcher.take(wait):
+                    if stream in self._owners:
+                        work, extraction = self._owners[stream]
+                        extraction.add(features)
+                        self._settle(work)
+                return
+            except MemoryError as error:
+                lost = [work for stream, (work, _) in self._owners.items() if stream.failure]
+                for work in dict.fromkeys(lost):
+                    self._fail(work, DeviceMemoryError(str(error)))
+                    if len(lost) > 1:  # perhaps only one of them was too much
+                        with closing(results(self._extractor, [(None, work.row)], self._reading, 1)) as alone:
+                            work.result = next(alone)[2]
+
+    def _settle(self, work: _Work[Tag]) -> None:
+        """Make the result of a row that is complete."""
+        if work.result is None and work.read and all(extraction.complete for _, extraction in work.extractions):
+            try:
+                parts = [(row, extraction.features()) for row, extraction in work.extractions]
+            except AudioError as error:
+                self._fail(work, error)
+            else:
+                self._end(work, Result(parts, None))
+
+    def _fail(self, work: _Work[Tag], error: Exception) -> None:
+        path = work.row.path
+        if not isinstance(error, EdgeVoiceError):
+            error = AudioFormatError(f"{path}: cannot be read ({type(error).__name__}: {error})")
+        elif not str(error).startswith(path):
+            error = type(error)(f"{path}: {error}")
+        self._end(work, Result([], Failure(work.row, error)))
+
+    def _end(self, work: _Work[Tag], result: Result) -> None:
+        work.result = result
+        for _, extraction in work.extractions:
+            self._owners.pop(extraction.stream, None)
+        work.extractions.clear()
+
+    def _ready(self) -> Iterator[tuple[Tag, Row, Result]]:
+        while self._order and self._order[0].result:
+            work = self._order.popleft()
+            yield work.tag, work.row, cast("Result", work.result)
 
 
-def _oldest(waiting: deque[tuple[Tag, Row, Future[Result]]]) -> tuple[Tag, Row, Result]:
-    tag, row, future = waiting.popleft()
-    return tag, row, future.result()
-
-
-def _result(
-    extractor: Extractor,
-    row: Row,
-    reading: Reading,
-    workers: Callable[[float | None], int],
-    begin: Callable[[float | None], object],
-    progress: Progress,
-    long: AbstractContextManager[object],
-) -> Result:
-    channel = reading.channel if row.channel is None else row.channel
-    asked = None if isinstance(channel, str) else channel
-    parts: list[tuple[Row, Features]] = []
+def _check_file(row: Row) -> None:
+    """Refuse what is no file: opening a pipe would wait for a writer, and a device may do anything."""
     try:
-        with open_source(row.path, row.start, row.end, asked) as source:
-            begin(source.seconds)
-            count = workers(source.seconds)
-            channels: Sequence[int | None] = range(source.channels) if channel == EACH else (asked,)
-            with long if count > 1 else nullcontext():
-                for number in channels:
-                    features = extractor.extract(
-                        source,
-                        level=reading.level,
-                        hop=reading.hop,
-                        channel=number,
-                        pad=reading.pad,
-                        jobs=count,
-                        progress=progress,
-                    )
-                    parts.append((row._replace(channel=number), features))
-    except AudioError as error:
-        return Result(parts, Failure(row, error))
-    except DeviceMemoryError as error:
-        return Result(parts, Failure(row, DeviceMemoryError(f"{row.path}: {error}")))
-    return Result(parts, None)
+        mode = os.stat(row.path).st_mode  # noqa: PTH116
+    except (OSError, ValueError):
+        return  # opening it says what is wrong
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (row.pipe and stat.S_ISFIFO(mode))):
+        raise AudioFormatError(f"{row.path}: is a pipe, a device or a socket, expected an audio file")

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from edgevoice.audio.paths import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Block, Columns, block
-from edgevoice.corpus.run import EACH, Failure, Reading, results
+from edgevoice.corpus.run import EACH, Failure, results
 from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, MissingPackageError
+from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
