@@ -163,11 +163,14 @@ class Dataset:
             OutputError: a part cannot be written; those that were written stay.
         """
         outcome = Outcome()
+        if not parts:  # then there may be no extractor either
+            self.tidy(outcome)
+            return outcome
         with writing(str(self.folder)):
             self.folder.mkdir(parents=True, exist_ok=True)
         again = {part.name for part in parts if part.name in self._there}
         # Two processes that run the same command begin at different places, so that both have something to do.
-        first = secrets.randbelow(len(parts)) if parts else 0
+        first = secrets.randbelow(len(parts))
         order = [*parts[first:], *parts[:first]]
         begun: dict[str, tuple[Path | None, int]] = {}
 
@@ -188,8 +191,8 @@ class Dataset:
                         self._write(part, waiting, *begun[part.name])
                         outcome.made += 1
                         waiting = []
-        except BaseException:
-            if part is not None and waiting:
+        except BaseException as error:
+            if part is not None and waiting and not isinstance(error, OutputError):
                 with suppress(Exception):  # what ended the run is raised
                     self._write(part, waiting, *begun[part.name])
             raise

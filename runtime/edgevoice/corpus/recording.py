@@ -41,13 +41,13 @@ class SharedRecording:
         if self._source is None or first < (self._kept[0][0] if self._kept else self._at):
             self._opened(start)
         at = first
-        for position, block in [*self._kept]:
-            if position + len(block) > at and (last is None or at < last):
-                yield block[at - position : None if last is None else last - position]
-                at = position + len(block)
+        for position, kept in [*self._kept]:
+            if position + len(kept) > at and (last is None or at < last):
+                yield kept[at - position : None if last is None else last - position]
+                at = position + len(kept)
         while last is None or at < last:
             try:
-                block = next(self._blocks, None)
+                block: Block | None = next(self._blocks, None)
             except BaseException:
                 self.close()  # what comes after damage is read anew, or fails again
                 raise
