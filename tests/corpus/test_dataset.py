@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,12 @@ import pytest
 import soundfile
 
 import edgevoice
+from edgevoice.corpus import run
 from edgevoice.corpus.dataset import Dataset, Outcome, Shard
 from edgevoice.corpus.index import Index, Row, read_index
 from edgevoice.corpus.rows import Block, Columns
-from edgevoice.corpus.run import Reading
-from edgevoice.features import Layout
+from edgevoice.extraction import Reading
+from edgevoice.features import Group, Layout
 from edgevoice.tables.table import open_table
 
 pandas = pytest.importorskip("pandas")
@@ -46,15 +48,17 @@ def corpus(tmp_path: Path, noise: np.ndarray) -> Path:
 
 def dataset(extractor: edgevoice.Extractor, out: Path, source: Any, root: Path | None = None, **reading: Any) -> Dataset:
     index = source if isinstance(source, Index) else read_index(source, root)
-    static = reading.pop("static", True)
+    static, prune = reading.pop("static", True), reading.pop("prune", False)
     recipe = replace(extractor.recipe(**reading), static=static)
-    return Dataset(out, recipe, index, Columns.of_index(extractor.layout, static, index, reading.get("channel") == "each"))
+    columns = Columns.of_index(extractor.layout, static, index, reading.get("channel") == "each")
+    return Dataset(out, recipe, index, columns, prune)
 
 
 def make(extractor: edgevoice.Extractor, out: Path, source: Any, root: Path | None = None, **reading: Any) -> Outcome:
     shard, retry = reading.pop("shard", None), reading.pop("retry", False)
     made = dataset(extractor, out, source, root, **reading)
-    reading.pop("static", None)
+    for option in ("static", "prune"):
+        reading.pop(option, None)
     return made.run(made.missing(shard, retry), extractor, Reading(**reading), 2)
 
 
@@ -103,15 +107,19 @@ def test_a_corpus_that_changes_makes_only_what_changed(tiny: edgevoice.Extractor
     rows = read_index(corpus)
     # One file less, in the middle, and one more.
     (corpus / "u11.wav").unlink()
-    outcome = make(tiny, out, corpus)
+    with pytest.raises(edgevoice.ArgumentError, match="1 rows in 1 of its parts are not in the index"):
+        make(tiny, out, corpus)
+    assert set(names(out)) == before
+    outcome = make(tiny, out, corpus, prune=True)
     assert 1 <= outcome.made <= 2
-    assert len(outcome.removed) <= 2
+    assert len(outcome.removed) <= 3
     assert len(before - set(names(out))) == len(outcome.removed)
     soundfile.write(corpus / "u11b.wav", np.ones(9000) / 3, 16000)
     assert 1 <= make(tiny, out, corpus).made <= 2
     assert table(out)["file"].tolist() == sorted(path.name for path in corpus.iterdir())
-    # A file that has another size.
-    soundfile.write(corpus / "u03.wav", np.ones(10000) / 3, 16000)
+    # A file that was replaced by one of the same size.
+    samples, rate = soundfile.read(corpus / "u03.wav", dtype="int16")
+    soundfile.write(corpus / "u03.wav", samples[::-1] // 2, rate)
     outcome = make(tiny, out, corpus)
     assert (outcome.made, len(outcome.removed)) == (1, 1)
     expected = tiny.extract(corpus / "u03.wav").functionals()
@@ -172,21 +180,100 @@ def test_another_recipe_is_refused(tiny: edgevoice.Extractor, corpus: Path, tmp_
         make(tiny, tmp_path / "other.parquet", corpus)
 
 
-def test_what_failed_is_kept_and_tried_again_when_asked(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
-    good = (corpus / "u05.wav").read_bytes()
-    (corpus / "u05.wav").write_bytes(b"x" * len(good))  # its size counts
+def test_copies_of_a_corpus_are_the_same(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    make(tiny, tmp_path / "a.parquet", corpus)
+    shutil.copytree(corpus, tmp_path / "copy", copy_function=shutil.copyfile)  # with other times
+    make(tiny, tmp_path / "b.parquet", tmp_path / "copy")
+    assert names(tmp_path / "a.parquet") == names(tmp_path / "b.parquet")
+
+
+def test_another_index_removes_nothing(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "d.parquet"
-    outcome = make(tiny, out, corpus)
+    files = sorted(corpus.iterdir())
+    make(tiny, out, files[:12])
+    there = names(out)
+    for other in (files[12:], files[3:20], []):
+        with pytest.raises(edgevoice.ArgumentError):
+            make(tiny, out, other)
+    with pytest.raises(edgevoice.ArgumentError, match="no rows"):
+        make(tiny, out, [], prune=True)
+    assert names(out) == there
+    outcome = make(tiny, out, files)  # the same rows, and others
+    assert outcome.complete
+    assert set(there) - set(names(out)) == set(outcome.removed)
+    assert make(tiny, out, files[12:], prune=True).complete
+    assert table(out)["file"].tolist() == [str(path) for path in files[12:]]
+
+
+def test_what_failed_is_counted_again_and_tried_again_when_asked(
+    tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "d.parquet"
+    with monkeypatch.context() as context:  # a failure that is not one of the file
+        opened = run.open_source
+
+        def fail(path: str, *more: Any, **options: Any) -> Any:
+            if path.endswith("u05.wav"):
+                raise edgevoice.AudioFormatError(f"{path}: cannot be read (input/output error)")
+            return opened(path, *more, **options)
+
+        context.setattr(run, "open_source", fail)
+        outcome = make(tiny, out, corpus)
     assert [failure.row.file for failure in outcome.failures] == ["u05.wav"]
     [failed] = dataset(tiny, out, corpus).failed_rows()
-    assert failed == {"file": "u05.wav", "start": None, "end": None, "channel": None, "reason": failed["reason"]}
-    assert failed["reason"].startswith("is not audio")
-    (corpus / "u05.wav").write_bytes(good)
-    assert make(tiny, out, corpus).made == 0
+    reason = "cannot be read (input/output error)"
+    assert failed == {"file": "u05.wav", "start": None, "end": None, "channel": None, "reason": reason}
+    outcome = make(tiny, out, corpus)
+    assert (outcome.made, str(outcome.failures[0].error)) == (0, f"u05.wav: {reason}")
     assert len(table(out)) == 23
-    assert make(tiny, out, corpus, retry=True).made == 1
+    outcome = make(tiny, out, corpus, retry=True)
+    assert (outcome.made, outcome.failures) == (1, [])
     assert len(table(out)) == 24
-    assert dataset(tiny, out, corpus).failed_rows() == []
+
+
+def test_a_file_that_was_mended_is_read(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    good = (corpus / "u05.wav").read_bytes()
+    (corpus / "u05.wav").write_bytes(b"x" * len(good))
+    assert len(make(tiny, tmp_path / "d.parquet", corpus).failures) == 1
+    (corpus / "u05.wav").write_bytes(good)
+    outcome = make(tiny, tmp_path / "d.parquet", corpus)
+    assert (outcome.made, outcome.failures) == (1, [])
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_a_begun_part_has_is_not_made_again(
+    tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, static: bool
+) -> None:
+    monkeypatch.setattr("edgevoice.corpus.dataset._MODULUS", 1 << 62)
+    monkeypatch.setattr("edgevoice.corpus.dataset._MOST", 100)  # one part
+    (corpus / "u03.wav").write_bytes(b"no audio")
+    out, counts = tmp_path / "d.parquet", []
+    expected_out = tmp_path / "expected.parquet"
+    make(tiny, expected_out, corpus, static=static)
+    for stop in (5, 9):
+        made = dataset(tiny, out, corpus, static=static)
+        parts = made.missing()
+        counts.append(len(made.left(parts)))
+        rows: list[str] = []
+
+        def interrupt(row: Row, _: int, __: bool, stop: int = stop, rows: list[str] = rows) -> None:
+            rows.append(row.file)
+            if len(rows) == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            made.run(parts, tiny, Reading(), jobs, done=interrupt)
+        assert rows[0] == f"u{24 - counts[-1]:02}.wav"
+        assert all(name.startswith("_begun-") for name in names(out))
+        assert len(pandas.read_parquet(expected_out)) > 0
+    assert counts == [24, 19]
+    assert len(dataset(tiny, out, corpus, static=static).left(made.parts)) == 10
+    (out / f"{made.parts[0].begun}0000.part").write_bytes(b"damaged")
+    outcome = make(tiny, out, corpus, static=static)
+    assert [failure.row.file for failure in outcome.failures] == ["u03.wav"]
+    assert names(out) == names(expected_out)
+    pandas.testing.assert_frame_equal(pandas.read_parquet(out), pandas.read_parquet(expected_out))
 
 
 def test_no_path_of_the_machine_is_written(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
@@ -237,7 +324,7 @@ def test_what_was_left_half_written_is_removed_in_the_end(tiny: edgevoice.Extrac
 
 def test_parts_take_hardly_more_room_than_one_file(tmp_path: Path) -> None:
     """What Parquet tells of each of 1543 columns weighs more in a part of 128 rows than in a file of 1536."""
-    layout = Layout(256, 128, 16000, 8000)
+    layout = Layout((Group("bottleneck", 256), Group("error", 128)), 16000, 8000)
     columns = Columns.of(layout, static=True)
     rng = np.random.default_rng(0)
     values = (rng.standard_normal((12 * 128, 1536)) * rng.uniform(0.5, 2, 1536)).astype(np.float32)
@@ -334,7 +421,7 @@ def test_ctrl_c_says_how_it_goes_on(start: Callable[..., subprocess.Popen[bytes]
     code, told = ended(process)
     assert code == 130, told
     assert "run the same command" in told
-    assert all(name.startswith("part-") for name in names(out))
+    assert all(name.startswith(("part-", "_begun-")) for name in names(out))
 
 
 @pytest.mark.parametrize("static", [True, False])
@@ -364,13 +451,12 @@ def test_a_table_that_was_interrupted_goes_on(
 
     with pytest.raises(KeyboardInterrupt):
         edgevoice.table(corpus, tiny, static=True, dataset=out, jobs=1, progress=interrupt)
-    kept = names(out)
+    kept = [name for name in names(out) if name.startswith("part-")]
     assert kept
     told.clear()
     table = edgevoice.table(corpus, tiny, static=True, dataset=out, jobs=1, progress=told.append)
-    assert told == list(range(told[0], 25))
-    assert told[0] > 1
+    assert told == list(range(16, 25))
     assert set(kept) < set(names(out))
     pandas.testing.assert_frame_equal(table, edgevoice.table(corpus, tiny, static=True))
-    monkeypatch.setattr(edgevoice.Extractor, "extract", None)
+    monkeypatch.setattr("edgevoice.corpus.run.Extraction", None)
     pandas.testing.assert_frame_equal(edgevoice.table(corpus, tiny, static=True, dataset=out), table)  # nothing is computed

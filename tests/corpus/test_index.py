@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgevoice
-from edgevoice.corpus.index import Row, index_of_inputs, read_index
+from edgevoice.corpus.index import Index, Row, index_of_inputs, read_index
 
 
 @pytest.fixture
@@ -99,14 +100,17 @@ def test_durations_are_read_to_the_nanosecond(start: int, length: int) -> None:
         ("name,start\na,1\n", "no column 'file'"),
         ("", "no column 'file'"),
         ("file,label\na.wav\n", "line 2 has 1 cells, expected 2"),
-        ("file,loudness\na.wav,1\n", "'loudness' has the name of a column of EdgeVoice's own"),
-        ("file,mean_error_0\na.wav,1\n", "'mean_error_0' has the name"),
-        ("file,a,a\na.wav,1,2\n", "the same name"),
-        ("file,end\na.wav,soon\n", "end is 'soon': expected seconds"),
-        ("file,end\na.wav,-1\n", "expected seconds from 0 on"),
-        ("file,start,end\na.wav,2,1\n", r"its end, 1.0, is not after its start, 2.0"),
+        ("file,a,A\na.wav,1,2\n", "the same name"),
+        ("file,start,Start\na.wav,1,2\n", "the same name"),
+        ('file,label,end\nb.wav,"x\ny",1\na.wav,,soon\n', r"row 2 \(line 4\): end is 'soon': expected seconds"),
+        (f"file,end\na.wav,{'9' * 400} days\n", "expected seconds"),
+        (f"file,end\na.wav,{'9' * 5000} days\n", "expected seconds"),
+        ("file,end\na.wav,1e999\n", "expected seconds"),
+        ('file;end\na.wav;"1,5"\n', "expected seconds"),
         ("file,channel\na.wav,-1\n", "channel is '-1'"),
-        ("file,label\n,x\n", "row 1 has no file"),
+        ("file,channel\na.wav,1e999\n", "channel is '1e999'"),
+        ("file,label\n,x\n", "row 1 .*: file is empty"),
+        ("path\na.wav\n", "no column 'file'"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(text: str, message: str) -> None:
@@ -114,7 +118,84 @@ def test_what_cannot_be_understood_is_refused(text: str, message: str) -> None:
         read_index(io.StringIO(text))
 
 
-@pytest.mark.parametrize("source", [3, [("a.wav", 1)], [4]])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file, start, end\na.wav, 0.5, 1.5\n",
+        "File,START,End\na.wav,0.5,1.5\n",
+        " file ,start,\xa0end\u200b\na.wav,0.5,1.5\n",
+        ",file,start,end\n0,a.wav,0.5,1.5\n",
+        "Unnamed: 0,file,start,end\n0,a.wav,0.5,1.5\n",
+        "file;start;end\na.wav;0.5;1.5\n",
+        "file\tstart\tend\r\na.wav\t0.5\t1.5\r\n",
+        "sep=;\nfile;start;end\na.wav;0.5;1.5\n",
+        '"file";"start";"end"\n"a.wav";"0.5";"1.5"\n',
+        "file,start,end\ra.wav,0.5,1.5\r",
+        "file,start,end,\na.wav,0 days 00:00:00.5,0:00:01.5,\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_whatever_writes_a_csv(text: str, encoding: str) -> None:
+    file = io.BytesIO(text.encode(encoding))
+    index = read_index(file)
+    assert index == Index((Row("a.wav", "a.wav", 0.5, 1.5),))
+    assert not file.closed
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("onset",),
+        ("begin", "finish"),
+        ("Begin Time (s)", "End Time (s)"),
+        ("start_time", "end_time"),
+        ("segment_start",),
+        ("tmin", "tmax"),
+        ("start", "stop"),
+        ("start", "duration"),
+        ("start", "offset"),
+        ("onset", "duration"),
+        ("offset", "duration"),
+        ("start_ms", "end_ms"),
+        ("end", "begin"),
+    ],
+)
+def test_columns_that_look_like_places_are_refused_or_the_users(names: tuple[str, ...]) -> None:
+    pandas = pytest.importorskip("pandas")
+    text = f"file,{','.join(names)}\na.wav{',1' * len(names)}\n"
+    frame = pandas.read_csv(io.StringIO(text))
+    own = [name for name in names if name not in ("start", "end")]
+    for source in (io.StringIO(text), frame):
+        with pytest.raises(edgevoice.ArgumentError, match="looks like a place"):
+            read_index(source)
+    for source in (io.StringIO(text), frame):
+        index = read_index(source, keep=[name.upper() for name in own])
+        assert [name for name, _ in index.columns] == own
+    with pytest.raises(edgevoice.ArgumentError, match="no column nonsense"):
+        read_index(frame, keep=["nonsense"])
+
+
+@pytest.mark.parametrize(
+    "names", ["duration", "offset", "start,end,onset,duration", "start,end,stop", "endpoint,starter,min,max", "tone,topic"]
+)
+def test_columns_that_are_no_places_are_kept(names: str) -> None:
+    index = read_index(io.StringIO(f"file,{names}\na.wav{',1' * len(names.split(','))}\n"))
+    assert [name for name, _ in index.columns] == [name for name in names.split(",") if name not in ("start", "end")]
+
+
+def test_times_out_of_range_are_left_to_their_rows() -> None:
+    rows = read_index(io.StringIO("file,start,end\na.wav,2,1\nb.wav,-1,\nc.wav,1e10,\n")).rows
+    assert [(row.start, row.end) for row in rows] == [(2.0, 1.0), (-1.0, None), (1e10, None)]
+
+
+@given(st.binary(max_size=300))
+def test_no_file_gives_anything_but_an_index_or_one_error(data: bytes) -> None:
+    for head in (b"", b"file,start\n", b"PAR1", b"\xff\xfe"):
+        with suppress(edgevoice.ArgumentError):
+            read_index(io.BytesIO(head + data))
+
+
+@pytest.mark.parametrize("source", [3, [("a.wav", 1)], [4], [(1, 2, 3)], b"a.wav", {"file": ["a.wav"]}, [None]])
 def test_what_is_no_index_is_refused(source: object) -> None:
     with pytest.raises(edgevoice.ArgumentError, match="expected"):
         read_index(source)
@@ -136,6 +217,66 @@ def test_audformat(place: Path) -> None:
     assert index.columns == (("speaker", "text"), ("age", "whole"))
     assert read_index(table["age"], "x").columns == (("age", "whole"),)
     assert read_index(table.reset_index(), "x").rows == index.rows
+
+
+def test_tables_of_all_kinds_are_the_same_index(place: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
+    cells = {"file": ["a.wav", "b.wav"], "start": [0.0, 0.5], "end": [1.5, None], "age": [3, 4], "label": ["x", None]}
+    rows = (Row("a.wav", "a.wav", 0.0, 1.5, None, (3, "x")), Row("b.wav", "b.wav", 0.5, None, None, (4, None)))
+    frame = pandas.DataFrame(cells)
+    durations = frame.assign(
+        start=pandas.to_timedelta(frame["start"], unit="s"), end=pandas.to_timedelta(frame["end"], unit="s")
+    )
+    durations.to_parquet("durations.parquet")
+    durations.set_index(["file", "start", "end"]).to_parquet("index.PARQUET")
+    polars.DataFrame(cells).write_parquet("polars.parquet")
+    sources = [frame, durations, polars.DataFrame(cells), "durations.parquet", "index.PARQUET", "polars.parquet"]
+    for source in (*sources, polars.from_pandas(durations), io.BytesIO(Path("polars.parquet").read_bytes())):
+        assert read_index(source) == Index(rows, (("age", "whole"), ("label", "text")))
+    Path("broken.parquet").write_bytes(Path("polars.parquet").read_bytes()[:-9])
+    with pytest.raises(edgevoice.ArgumentError, match="is not a Parquet file"):
+        read_index("broken.parquet")
+
+
+def test_tables_of_audformat_are_an_index(place: Path) -> None:
+    audformat, pandas = pytest.importorskip("audformat"), pytest.importorskip("pandas")
+    database = audformat.Database("corpus")
+    segments = audformat.segmented_index(["a.wav", "a.wav"], [0, 1.25], [1.25, pandas.NaT])
+    for name, index in (("segments", segments), ("files", audformat.filewise_index(["a.wav", "b.wav"]))):
+        database[name] = audformat.Table(index)
+        database[name]["speaker"] = audformat.Column()
+        database[name]["speaker"].set(["s", "t"])
+    for storage in ("csv", "parquet"):
+        database.save(str(place / storage), storage_format=storage)
+        found = read_index(f"{storage}/db.segments.{storage}", "x")
+        rows = (Row("a.wav", "x/a.wav", 0.0, 1.25, None, ("s",)), Row("a.wav", "x/a.wav", 1.25, None, None, ("t",)))
+        assert found.rows == rows
+        assert [row.file for row in read_index(f"{storage}/db.files.{storage}").rows] == ["a.wav", "b.wav"]
+
+
+def test_one_column_of_texts_is_paths(place: Path) -> None:
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    paths = ["x/a.wav", "y/a.wav"]
+    expected = Index(tuple(Row(path, path) for path in paths))
+    for name in ("path", None, "file", "wav"):
+        assert read_index(pandas.Series(paths, name=name)) == expected
+        assert read_index(pandas.Series(paths, index=["p", "q"], name=name)) == expected
+    for source in (pandas.DataFrame({"wav": paths}), polars.DataFrame({"wav": paths}), polars.Series(paths)):
+        assert read_index(source) == expected
+    for source in (pandas.Series([1, 2]), pandas.DataFrame({"wav": paths, "label": paths})):
+        with pytest.raises(edgevoice.ArgumentError, match="no column 'file'"):
+            read_index(source)
+
+
+def test_names_stay_as_they_are_without_a_root(place: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    names = [str(place / "x" / "a.wav"), "./x/../y/a.wav", "x/b.WAV"]
+    for source in (names, pandas.DataFrame({"file": names}), pandas.Series(names)):
+        assert places(read_index(source)) == list(zip(names, names, strict=True))
+        assert places(read_index(source, "/")) == [(names[0], names[0]), *((name, f"/{name}") for name in names[1:])]
+    assert places(read_index([str(place / "x")]))[0] == ("a.wav", str(place / "x" / "a.wav"))
 
 
 def test_paths_and_folders(place: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -197,13 +196,11 @@ def test_memory_that_does_not_suffice_for_one_row_costs_no_other(
     assert isinstance(found[3].failure and found[3].failure.error, edgevoice.DeviceMemoryError)
 
 
-def test_a_lost_device_ends_the_run(
-    tiny_model: Path, speech: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[..., Any] = edgevoice.ProviderError
-) -> None:
+def test_a_lost_device_ends_the_run(tiny_model: Path, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     extractor = edgevoice.load(tiny_model)
 
     def lost(*_: Any) -> Any:
-        raise error("gone")
+        raise edgevoice.ProviderError("gone")
 
     monkeypatch.setattr(extractor.batcher().pipeline, "describe", lost)
     with pytest.raises(edgevoice.ProviderError):
