@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 import edgevoice
+from edgevoice.corpus.index import read_index
 from edgevoice.recipe import Recipe
 
 pandas = pytest.importorskip("pandas")
@@ -22,23 +24,6 @@ def corpus(tmp_path: Path, noise: np.ndarray) -> Path:
     soundfile.write(folder / "anna" / "one.wav", noise[:40000], 16000)
     soundfile.write(folder / "two.flac", np.stack([noise[:30000], noise[40000:70000]], 1), 16000)
     return folder
-
-
-def test_features_to_frame(tiny: edgevoice.Extractor, speech: Path) -> None:
-    features = tiny.extract(speech, start=1.0)
-    frame = features.to_frame()
-    assert frame.index.names == ["file", "start", "end"]
-    assert frame.index[0] == (str(speech), pandas.Timedelta("1s"), pandas.Timedelta("1.5s"))
-    assert frame.columns.tolist() == ["index", "silent", "gap", "loudness", *features.names]
-    assert [str(kind) for kind in frame.dtypes.iloc[:5]] == ["int64", "bool", "bool", "float64", "float32"]
-    assert frame[features.names].to_numpy().tobytes() == features.values.tobytes()
-    assert frame.attrs["recipe"] == {**features.recipe.to_dict(), "static": False}
-    static = features.to_frame(static=True)
-    assert static.columns.tolist() == ["frames", "silent", "gap", "loudness", *features.functional_names]
-    assert static.index[0][1].total_seconds() == 1.0
-    assert static.index[0][2].total_seconds() == pytest.approx(features.extent[1])
-    np.testing.assert_array_equal(static[features.functional_names].to_numpy()[0], features.functionals())
-    assert len(features[:0].to_frame()) == 0
 
 
 def test_a_recipe_travels(tiny: edgevoice.Extractor, speech: Path) -> None:
@@ -58,8 +43,6 @@ def test_what_decides_a_recipe(tiny: edgevoice.Extractor) -> None:
         other = tiny.recipe(**change)
         assert other.digest() != recipe.digest()
         assert [text.split(" ")[0] for text in recipe.differences(other)] == list(change)
-    from dataclasses import replace
-
     assert replace(recipe, edgevoice="9", onnxruntime="9", device="cuda", command=("x",)).digest() == recipe.digest()
 
 
@@ -109,7 +92,33 @@ def test_each_channel(tiny: edgevoice.Extractor, corpus: Path) -> None:
         edgevoice.table(corpus, tiny, channel="all")
 
 
-def test_failures_are_reported_and_the_rest_is_done(tiny: edgevoice.Extractor, corpus: Path) -> None:
+@pytest.mark.parametrize("name", ["Loudness", "mean_error_0", "bottleneck_1", "frames"])
+def test_a_column_that_would_be_there_twice_is_refused(tiny: edgevoice.Extractor, corpus: Path, name: str) -> None:
+    frame = pandas.DataFrame({"file": ["two.flac"], name: [1]})
+    with pytest.raises(edgevoice.ArgumentError, match="has the name of a column"):
+        edgevoice.table(frame, tiny, root=corpus)
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.parametrize("static", [True, False])
+def test_labels_join_by_the_names_that_they_have(
+    tiny: edgevoice.Extractor, corpus: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool, static: bool
+) -> None:
+    monkeypatch.chdir(corpus)
+    audformat = pytest.importorskip("audformat")
+    names = [str(corpus / name) if absolute else name for name in ("anna/one.wav", "two.flac")]
+    labels = pandas.Series(["x", "y"], audformat.filewise_index(names), name="label")
+    for index in (names, labels.index, labels, labels.reset_index()[["file"]]):
+        table = edgevoice.table(index, tiny, static=static)
+        audformat.Table(table.index)  # both times have one unit
+        joined = table[["silent"]].join(labels.rename("joined"), on="file")
+        assert joined["joined"].notna().all()
+        assert set(joined["joined"]) == {"x", "y"}
+
+
+def test_failures_are_reported_and_the_rest_is_done(
+    tiny: edgevoice.Extractor, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (corpus / "bad.wav").write_text("not audio")
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 3 rows failed, the first with .*bad.wav: is not audio"):
         table = edgevoice.table(corpus, tiny, static=True)
@@ -117,6 +126,11 @@ def test_failures_are_reported_and_the_rest_is_done(tiny: edgevoice.Extractor, c
     assert table.attrs["failed"][0]["file"] == "bad.wav"
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 1"):
         nothing = edgevoice.table(["bad.wav"], tiny, root=corpus)
+    error = edgevoice.AudioFormatError("x: cannot be listed")
+    index = replace(read_index(corpus), errors=(("x", error),))
+    monkeypatch.setattr("edgevoice.corpus.table.read_index", lambda *_: index)
+    with pytest.warns(edgevoice.EdgeVoiceWarning, match="2 of 4 rows failed, the first with x: cannot be listed"):
+        edgevoice.table(corpus, tiny, static=True)
     assert (len(nothing), nothing.columns.tolist()) == (0, table_columns(tiny))
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgevoice
+from edgevoice.audio.folders import find_audio
 from edgevoice.corpus.index import Index, Row, index_of_inputs, read_index
 
 
@@ -60,6 +61,15 @@ def test_a_folder_without_audio_is_an_error_and_the_others_are_found(place: Path
         read_index("z")
     with pytest.raises(edgevoice.AudioFileNotFoundError, match="expected the root"):
         read_index(["a.wav"], root="nowhere")
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure_by_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = edgevoice.AudioFormatError("x/deep: cannot be listed (permission denied)")
+    found = find_audio(Path("x"))._replace(errors=((Path("x/deep"), error),))
+    monkeypatch.setattr("edgevoice.corpus.index.find_audio", lambda _: found)
+    for index in (read_index("x"), read_index(["x"]), index_of_inputs(["x"])):
+        assert index.errors == (("deep", error),)
+        assert len(index.rows) == len(found.files)
 
 
 def test_a_csv_keeps_its_other_columns_as_they_are(place: Path) -> None:

@@ -27,6 +27,8 @@ class Found(NamedTuple):
     """Audio files, sorted."""
     others: int
     """The number of files whose suffix is not that of audio; hidden files are not counted."""
+    errors: tuple[tuple[Path, AudioFormatError], ...] = ()
+    """Folders below it that cannot be listed."""
 
 
 def audio_suffixes() -> set[str]:

@@ -127,6 +127,7 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
             if is_folder(Path(name)):
                 found = find_audio(Path(name))
                 unread += found.others
+                errors += [(named(str(folder)), error) for folder, error in found.errors]
                 files = [str(file) for file in found.files]
             for file in files:
                 rows.setdefault(absolute(Path(file)), Row(named(file), file, pipe=_is_pipe(name)))
@@ -196,15 +197,17 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
         return index
     named = _Named(root or (index.rows[0].path if len(folders) == 1 else os.curdir))
     expanded: list[Row] = []
+    errors: list[tuple[str, AudioError]] = []
     unread = 0
     for row, folder in zip(index.rows, folders, strict=True):
         if folder:
             found = find_audio(Path(row.path))
             unread += found.others
+            errors += [(named(str(place)), error) for place, error in found.errors]
             expanded += [Row(named(str(file)), str(file)) for file in found.files]
         else:
             expanded.append(row)
-    return Index(tuple(expanded), unread=unread)
+    return Index(tuple(expanded), unread=unread, errors=tuple(errors))
 
 
 def _assembled(table: Tabular, name: str, root: str | None, folder: str | None, keep: Sequence[str] = ()) -> Index:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.corpus.index import Index, Row
+from edgevoice.errors import ArgumentError
 from edgevoice.features import Features, Layout
 
 _KINDS = {"file": "text", "channel": "whole", "index": "whole", "frames": "whole"}
@@ -42,7 +43,15 @@ class Columns:
 
     @classmethod
     def of_index(cls, layout: Layout, static: bool, index: Index, each: bool) -> Columns:
-        """The columns of the table of an index; with `each`, every channel has its own rows."""
+        """The columns of the table of an index; with `each`, every channel has its own rows.
+
+        Raises:
+            ArgumentError: a column of the index has the name of one of ours.
+        """
+        ours = {*cls.of(layout, static, channel=True).names, *cls.of(layout, not static).names}
+        for name, _ in index.columns:
+            if name.casefold() in ours:
+                raise ArgumentError(f"the index: its column {name!r} has the name of a column of EdgeVoice's own: rename it")
         return cls.of(layout, static, index.has_channel or each, index.columns)
 
     @property
