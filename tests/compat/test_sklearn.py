@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import soundfile
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -21,8 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 import edgevoice
-from edgevoice.compat import sklearn as module
 from edgevoice.compat.sklearn import SpeechFeatures
+from edgevoice.extraction import Extraction
 
 
 @pytest.fixture
@@ -40,21 +40,21 @@ def corpus(tmp_path: Path) -> tuple[list[str], np.ndarray]:
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known from another test."""
-    module._memory.clear()
+    SpeechFeatures.forget()
 
 
 @pytest.fixture
 def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that are computed in this process."""
     seen: list[str] = []
-    extract = edgevoice.Extractor.extract
+    features = Extraction.features
 
-    def counted(extractor: edgevoice.Extractor, audio: Any, **given: Any) -> edgevoice.Features:
-        features = extract(extractor, audio, **given)
-        seen.append(features.source)
-        return features
+    def counted(extraction: Extraction) -> edgevoice.Features:
+        found = features(extraction)
+        seen.append(found.source)
+        return found
 
-    monkeypatch.setattr(edgevoice.Extractor, "extract", counted)
+    monkeypatch.setattr(Extraction, "features", counted)
     return seen
 
 
@@ -84,6 +84,44 @@ def test_tables_of_pandas_go_in_and_come_out(corpus: tuple[list[str], np.ndarray
     assert list(found.columns) == transformer.get_feature_names_out().tolist()
     plain = SpeechFeatures(tiny_model).transform([str(Path(paths[0]).parent / name) for name in table["file"]])
     np.testing.assert_array_equal(found.to_numpy(), plain)
+
+
+def test_frames_and_series_of_all_kinds(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
+    pd, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    audformat = pytest.importorskip("audformat")
+    paths = corpus[0][:4]
+    transformer = SpeechFeatures(tiny_model)
+    expected = transformer.transform(paths)
+    shuffled = [3, 1, 0, 2]
+    for samples in (
+        pd.Series(paths, name="path"),
+        pd.Series(paths, index=shuffled),
+        pd.DataFrame({"wav": paths}, index=shuffled),
+        pd.DataFrame({"label": [0, 1, 0, 1]}, index=audformat.filewise_index(paths)),
+        audformat.filewise_index(paths),
+        polars.DataFrame({"file": paths, "label": [0, 1, 0, 1]}),
+        polars.DataFrame({"wav": paths}),
+        polars.Series(paths),
+    ):
+        assert transformer.fit_transform(samples).tobytes() == expected.tobytes()
+    columns = ColumnTransformer([("speech", transformer, ["wav"]), ("rest", "passthrough", ["age"])])
+    found = columns.fit_transform(pd.DataFrame({"wav": paths, "age": 7}))
+    np.testing.assert_array_equal(found[:, :-1], expected)
+
+
+def test_two_segments_of_a_recording_are_two_vectors(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    path, extractor = corpus[0][0], edgevoice.load(tiny_model)
+    expected = [extractor.extract(path, start=start, end=start + 0.6).functionals() for start in (0.0, 0.1)]
+    for names in (("file", "start", "end"), (" file", "Start", "end\xa0"), ("FILE", "START", "END")):
+        frame = pd.DataFrame([(path, 0.0, 0.6), (path, 0.1, 0.7)], columns=names)
+        assert SpeechFeatures(tiny_model).transform(frame).tobytes() == np.array(expected).tobytes()
+    with pytest.raises(edgevoice.ArgumentError, match="looks like a place"):
+        SpeechFeatures(tiny_model).transform(frame.rename(columns={"START": "onset"}))
+    with pytest.raises(edgevoice.ArgumentError, match="a folder is no sample"):
+        SpeechFeatures(tiny_model).transform([str(Path(path).parent)])
+    with pytest.raises(edgevoice.ArgumentError, match="'each'"):
+        SpeechFeatures(tiny_model, channel="each").transform([path])
 
 
 def test_a_search_computes_each_recording_once(

@@ -35,11 +35,11 @@ PRELOAD = """
 import os, time
 from edgevoice.audio.files import open_source
 from edgevoice.corpus import run
-def slow(path, *more):
+def slow(path, *more, **options):
     if os.path.basename(path) == "poison.wav":
         os._exit(9)
     time.sleep(0.02)
-    return open_source(path, *more)
+    return open_source(path, *more, **options)
 run.open_source = slow
 """
 
@@ -189,6 +189,26 @@ def test_a_file_that_kills_its_worker_is_named_and_the_rest_is_done(
     assert sorted(table["file"]) == sorted(names - {"poison.wav", "u07.wav"})
     assert sorted(pd.read_csv(failed)["file"]) == ["poison.wav", "u07.wav"]
     assert "2 failures" in told
+
+
+def test_a_table_is_made_by_a_cluster(
+    cluster: Cluster, corpus: Path, tiny: edgevoice.Extractor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (corpus / "u07.wav").write_bytes(b"no audio")
+    counted: list[int] = []
+    options: dict[str, Any] = {"dataset": tmp_path / "t.parquet", "scheduler": cluster.address}
+    with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 60 rows failed, the first with u07.wav: is not audio"):
+        found = edgevoice.table(corpus, tiny, static=True, progress=counted.append, **options)
+    with pytest.warns(edgevoice.EdgeVoiceWarning):
+        expected = edgevoice.table(corpus, tiny, static=True)
+    pd.testing.assert_frame_equal(found, expected)
+    assert counted == list(range(1, 61))
+    with pytest.raises(edgevoice.ArgumentError, match="scheduler"):
+        edgevoice.table(corpus, tiny, scheduler=cluster.address)
+    words = ["-o", f"{tmp_path / 'd.parquet'}/", "--scheduler", cluster.address, "--model", str(tiny.folder.path)]
+    assert main(["extract", str(corpus), *words]) == 1
+    seconds = sum(soundfile.info(path).duration for path in corpus.iterdir() if path.name != "u07.wav")
+    assert f" {seconds:.1f} s of audio, 1 failures" in capsys.readouterr().err
 
 
 def test_wrong_uses_are_one_line(tmp_path: Path, speech: Path, capsys: pytest.CaptureFixture[str]) -> None:

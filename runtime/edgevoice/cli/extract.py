@@ -214,7 +214,7 @@ def _on_cluster(
         dataset.recipe,
         dataset.columns,
     )
-    return run_on_cluster(dataset, parts, work, arguments.scheduler, _counted(progress))
+    return run_on_cluster(dataset, parts, work, arguments.scheduler, _counted(progress), progress.seconds)
 
 
 def _tell(index: Index, failures: Sequence[Failure]) -> None:

@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.corpus.index import Index, Row, read_index
-from edgevoice.corpus.run import Reading, results
+from edgevoice.corpus.run import results
 from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor, load
 from edgevoice.files.wholefile import whole_file
 
@@ -45,10 +46,12 @@ _KEPT = 20_000
 class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Functionals of recordings, or of segments of them: a transformer without a state of its own.
 
-    A sample is a path, or a row (file, start, end) in seconds; X is a sequence or an array of either, a data frame with the
-    columns `file`, `start`, `end` and `channel`, or an audformat index. A recording that cannot be read is an error, for
-    every sample needs its row. Features are computed once: they are kept in memory, and in a folder where one is named, so
-    that a search over the parameters of a classifier does not compute them again, even in several processes.
+    A sample is a path, or a row (file, start, end) in seconds; X is a sequence or an array of either, a series or a data
+    frame of one text column with paths, a data frame of pandas or polars with the columns `file`, `start`, `end` and
+    `channel`, or an audformat index. A recording that cannot be read is an error, for every sample needs its row. Features
+    are computed once: the process keeps up to 20 000 vectors in memory (120 MB; `forget` releases them), and a folder keeps
+    all where one is named, so that a search over the parameters of a classifier does not compute them again, even in
+    several processes.
 
     Args:
         model: as `edgevoice.load`.
@@ -105,14 +108,17 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ModelError, ArgumentError: as `fit`.
         """
         extractor, index = self._extractor(), self._index(X)
+        if isinstance(self.channel, str):
+            raise ArgumentError(f"channel {self.channel!r}: a sample is one vector; expected a number, or None")
         reading = Reading(self.level, self.hop, self.channel, self.pad)
         store = _Store(self.cache)
-        made_by = json.dumps(extractor.recipe(level=self.level, hop=self.hop, channel=self.channel, pad=self.pad).deciding())
+        made_by = json.dumps(extractor.recipe_of(reading).deciding())
         keys = [_key(made_by, row) for row in index.rows]
         found = {key: store.get(key) for key in dict.fromkeys(keys)}
         missing = {key: row for key, row in zip(keys, index.rows, strict=True) if found[key] is None}
-        with closing(results(extractor, missing.items(), reading, self.jobs)) as computed:
-            for key, _, result in computed:
+        rows = ((None, row) for row in missing.values())
+        with closing(results(extractor, rows, reading, self.jobs)) as computed:
+            for key, (_, _, result) in zip(missing, computed, strict=True):
                 if result.failure:
                     raise result.failure.error
                 ((_, features),) = result.parts
@@ -125,6 +131,12 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Names of the columns: `mean_bottleneck_0` and so on."""
         return np.array(self._extractor().layout.functional_names, object)
 
+    @staticmethod
+    def forget() -> None:
+        """Release the vectors that this process keeps in memory."""
+        with _lock:
+            _memory.clear()
+
     def _extractor(self) -> Extractor:
         return _loaded(os.fspath(self.model), self.descriptors)
 
@@ -136,6 +148,8 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(samples, np.ndarray):
             samples = [cells[0] if len(cells) == 1 else tuple(cells) for cells in samples.reshape(len(samples), -1).tolist()]
         index = read_index(samples, self.root)
+        if hasattr(samples, "__len__") and len(samples) != len(index.rows):
+            raise ArgumentError(f"X has {len(samples)} samples and {len(index.rows)} recordings: a folder is no sample")
         return replace(index, rows=tuple(row._replace(others=()) for row in index.rows))
 
     def __sklearn_tags__(self) -> Any:
