@@ -208,7 +208,7 @@ def test_a_table_is_made_by_a_cluster(
     words = ["-o", f"{tmp_path / 'd.parquet'}/", "--scheduler", cluster.address, "--model", str(tiny.folder.path)]
     assert main(["extract", str(corpus), *words]) == 1
     seconds = sum(soundfile.info(path).duration for path in corpus.iterdir() if path.name != "u07.wav")
-    assert f" {seconds:.1f} s of audio, 1 failures" in capsys.readouterr().err
+    assert f" {seconds:.1f} s of audio, 1 failure" in capsys.readouterr().err
 
 
 def test_wrong_uses_are_one_line(tmp_path: Path, speech: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -235,9 +235,10 @@ def _assembled(table: Tabular, name: str, root: str | None, folder: str | None, 
         for key in ("start", "end", "channel")
         if key in at
     ]
+    shared = lru_cache(maxsize=1 << 12)(lambda cells: cells)  # labels are repeated: once in memory
     rows = []
     for number, (line, cells) in enumerate(table.rows, 1):
-        place: dict[str, Any] = {"others": tuple(cells[k] for k in own)}
+        place: dict[str, Any] = {"others": shared(tuple(cells[k] for k in own))}
         key = "file"
         try:
             if not (file := cells[at["file"]]):
