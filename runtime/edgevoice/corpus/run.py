@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar, cast
 
 from edgevoice.audio.files import Incomplete, open_source
@@ -16,6 +17,7 @@ from edgevoice.audio.samples import check_channel
 from edgevoice.audio.source import AudioSource
 from edgevoice.batcher import Batcher
 from edgevoice.corpus.index import Row
+from edgevoice.corpus.readahead import ReadAhead
 from edgevoice.corpus.recording import SharedRecording
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extraction import Extraction, Reading
@@ -23,6 +25,7 @@ from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.levels import find_level
 from edgevoice.stream import Stream
+from edgevoice.threads import ThreadPool
 from edgevoice.wholenumbers import whole_number
 
 EACH = "each"
@@ -31,6 +34,8 @@ EACH = "each"
 _TOGETHER = 1024
 """Largest number of rows that are looked through for those of one file."""
 _MOST = 1024
+_ALONE = 3
+"""Up to how many jobs the thread that collects the results decodes alone."""
 
 Tag = TypeVar("Tag")
 Progress = Callable[[float], object]
@@ -84,8 +89,11 @@ def results(
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
     _check(extractor, reading)
-    with closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher:
-        run: _Run[Tag] = _Run(extractor, reading, batcher, begin, progress)
+    readers = jobs // 2 if jobs > _ALONE else 0
+    with (
+        closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher,
+        closing(_Run[Tag](extractor, reading, batcher, readers, begin, progress)) as run,
+    ):
         for together in _groups(rows):
             yield from run.read(together)
         yield from run.finish()
@@ -133,10 +141,14 @@ class _Run(Generic[Tag]):
         extractor: Extractor,
         reading: Reading,
         batcher: Batcher,
+        readers: int,
         begin: Callable[[float | None], object],
         progress: Progress,
     ) -> None:
         self._extractor, self._reading, self._batcher = extractor, reading, batcher
+        self._once = not find_level(reading.level, extractor.config.level).needs_whole and reading.channel != EACH
+        self._readers, self._pool = readers, ThreadPool(readers, "edgevoice.corpus")
+        self._ahead: dict[_Work[Tag], ReadAhead] = {}
         self._begin, self._progress = begin, progress
         self._order: deque[_Work[Tag]] = deque()
         self._owners: dict[Stream, tuple[_Work[Tag], Extraction]] = {}
@@ -148,7 +160,9 @@ class _Run(Generic[Tag]):
         files: dict[str, list[_Work[Tag]]] = {}
         for work in works:
             files.setdefault(work.row.path, []).append(work)
-        for group in files.values():
+        groups = [*files.values()]
+        for number, group in enumerate(groups):
+            self._read_ahead(groups[number : number + self._readers + 1])
             shared = None
             if len(group) > 1:
                 group.sort(key=lambda work: (work.row.start or 0.0, work.row.end or math.inf))
@@ -172,6 +186,18 @@ class _Run(Generic[Tag]):
         self._take(wait=True)
         return self._ready()
 
+    def close(self) -> None:
+        """End what is read ahead."""
+        for source in self._ahead.values():
+            source.close()
+        self._pool.close()
+
+    def _read_ahead(self, groups: Sequence[list[_Work[Tag]]]) -> None:
+        """Let threads decode the files that come next, where one row reads a file once."""
+        for work, *others in groups if self._pool and self._once else ():
+            if not others and work not in self._ahead:
+                self._ahead[work] = ReadAhead(partial(self._opened, work.row, None), self._pool)
+
     def _opener(self, rows: Sequence[Row]) -> Callable[[float | None], AudioSource]:
         ends = [row.end for row in rows]
         end = None if None in ends else max(cast("list[float]", ends))
@@ -183,8 +209,9 @@ class _Run(Generic[Tag]):
         row = work.row
         channel = self._reading.channel if row.channel is None else row.channel
         try:
-            _check_file(row)
-            with self._opened(row, shared, None if channel == EACH else cast("int | None", channel)) as source:
+            with self._ahead.pop(work, None) or self._opened(row, shared) as source:
+                if isinstance(source, ReadAhead):
+                    source.wait()
                 self._begin(source.seconds)
                 for number in range(source.channels) if channel == EACH else (cast("int | None", channel),):
                     reading = replace(self._reading, channel=number)
@@ -196,11 +223,14 @@ class _Run(Generic[Tag]):
         except Exception as error:  # noqa: BLE001 - decoders raise all kinds
             self._fail(work, error)
 
-    def _opened(self, row: Row, shared: SharedRecording | None, channel: int | None) -> AudioSource:
+    def _opened(self, row: Row, shared: SharedRecording | None) -> AudioSource:
+        _check_file(row)
         start, end = row.start, row.end
+        channel = self._reading.channel if row.channel is None else row.channel
+        asked = None if isinstance(channel, str) else channel
         if shared and 0 <= (start or 0) < (math.inf if end is None else end):
-            return open_source(shared.segment(start, end), channel=channel)
-        return open_source(row.path, start, end, channel, incomplete=cast("Incomplete", self._reading.incomplete))
+            return open_source(shared.segment(start, end), channel=asked)
+        return open_source(row.path, start, end, asked, incomplete=cast("Incomplete", self._reading.incomplete))
 
     def _take(self, wait: bool) -> None:
         """Give computed features to their rows."""
