@@ -239,7 +239,7 @@ def _write_failed(
     """Write the CSV of rows that failed, which can be used as an index."""
     if not arguments.failed:
         return
-    from edgevoice.corpus.table import failure_row
+    from edgevoice.corpus.run import failure_row
 
     own = [name for name, _ in index.columns if name != "reason"]
     inputs = [failure_row(Failure(Row(name, name), error), own) for name, error in index.errors]

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns, block
-from edgevoice.corpus.run import Failure, Result, results
-from edgevoice.corpus.table import failure_row
+from edgevoice.corpus.run import Failure, Result, failure_row, results
 from edgevoice.errors import ArgumentError, AudioError, OutputError
 from edgevoice.extraction import Reading
 from edgevoice.files.wholefile import whole_file, writing

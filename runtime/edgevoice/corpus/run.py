@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from edgevoice.audio.files import Incomplete, open_source
 from edgevoice.audio.samples import check_channel
@@ -46,6 +46,20 @@ class Failure(NamedTuple):
 
     row: Row
     error: EdgeVoiceError
+
+
+def failure_dict(failure: Failure) -> dict[str, Any]:
+    """A failed row and its reason, as a dictionary for JSON."""
+    row = failure.row
+    # An absolute path of this machine is of no use on another one.
+    reason = str(failure.error).removeprefix(f"{row.path}: ").replace(row.path, row.file)
+    return {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
+
+
+def failure_row(failure: Failure, names: Sequence[str]) -> dict[str, Any]:
+    """A failed row and its reason, with the user's columns, for JSON and CSV."""
+    others = dict(zip(names, failure.row.others, strict=False))
+    return {**others, **failure_dict(failure)}
 
 
 class Result(NamedTuple):

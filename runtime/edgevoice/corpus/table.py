@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgevoice.audio.paths import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Block, Columns, block
-from edgevoice.corpus.run import EACH, Failure, results
+from edgevoice.corpus.run import EACH, Failure, failure_dict, results
 from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, MissingPackageError
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor
@@ -83,7 +83,7 @@ def table(
     if scheduler is not None and (dataset is None or jobs is not None):
         raise ArgumentError("scheduler: expected with dataset=, which it makes, and without jobs=, which its workers decide")
     columns = Columns.of_index(extractor.layout, static, rows, reading.channel == EACH)
-    recipe = replace(whole_recipe(extractor, reading), static=static)
+    recipe = replace(extractor.recipe_of(reading), static=static)
     call = _Call(extractor, rows, columns, recipe, reading, progress or (lambda _: None))
     if dataset is None:
         made, failed = _in_memory(call, extractor.jobs if jobs is None else jobs)
@@ -187,11 +187,6 @@ def _stored(parts: Sequence[Path], columns: Columns) -> _Cells:
     return cells, np.stack([stored.column(name).to_numpy() for name in columns.values], axis=1)
 
 
-def whole_recipe(extractor: Extractor, reading: Reading) -> Recipe:
-    """The recipe of features that are read in this way."""
-    return extractor.recipe_of(reading)
-
-
 def check_channel(index: Index, reading: Reading) -> None:
     """Reject a channel for all rows where the index has a channel per row.
 
@@ -228,17 +223,3 @@ def _frame(cells: dict[str, Any], values: NDArray[np.float32], columns: Columns,
     frame.attrs["recipe"] = recipe.to_dict()
     frame.attrs["failed"] = [{name: row[name] for name in ("file", "start", "end", "channel", "reason")} for row in failed]
     return frame
-
-
-def failure_dict(failure: Failure) -> dict[str, Any]:
-    """A failed row and its reason, as a dictionary for JSON."""
-    row = failure.row
-    # An absolute path of this machine is of no use on another one.
-    reason = str(failure.error).removeprefix(f"{row.path}: ").replace(row.path, row.file)
-    return {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
-
-
-def failure_row(failure: Failure, names: Sequence[str]) -> dict[str, Any]:
-    """A failed row and its reason, with the user's columns, for JSON and CSV."""
-    others = dict(zip(names, failure.row.others, strict=False))
-    return {**others, **failure_dict(failure)}
