@@ -39,7 +39,7 @@ def test_a_recipe_travels(tiny: edgevoice.Extractor, speech: Path) -> None:
 def test_what_decides_a_recipe(tiny: edgevoice.Extractor) -> None:
     recipe = tiny.recipe()
     assert tiny.recipe(level="running", hop=0.25).digest() == recipe.digest()
-    for change in ({"level": 2.0}, {"hop": 0.1}, {"channel": 0}, {"channel": "each"}, {"pad": True}):
+    for change in ({"level": 2.0}, {"hop": 0.1}, {"channel": 0}, {"channel": "each"}, {"pad": True}, {"incomplete": "keep"}):
         other = tiny.recipe(**change)
         assert other.digest() != recipe.digest()
         assert [text.split(" ")[0] for text in recipe.differences(other)] == list(change)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgevoice.audio.paths import absolute
-from edgevoice.corpus.dataset import SECONDS, Dataset, Done, Outcome, Part, write_part
+from edgevoice.corpus.dataset import SECONDS, Dataset, Outcome, Part, RowCallback, write_part
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import Failure, Result, results
 from edgevoice.errors import ClusterError, EdgeVoiceError, MissingPackageError
@@ -65,7 +65,7 @@ def run_on_cluster(
     parts: Sequence[Part],
     work: Work,
     address: str,
-    done: Done = lambda _, __, ___: None,
+    done: RowCallback = lambda _, __, ___: None,
     progress: Callable[[float], object] = lambda _: None,
 ) -> Outcome:
     """Make parts as tasks of a dask cluster; remove those that they replace once all of the index are there.

@@ -33,14 +33,14 @@ _MODULUS = 128
 _MOST = 512
 """Largest number of rows in a part."""
 _NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
-_LEFT = re.compile(r"(\.|_begun-).*\.part")
+_LEFTOVER = re.compile(r"(\.|_begun-).*\.part")
 """Files that a run leaves when it is interrupted or killed."""
 _ROWS, SECONDS = "edgevoice.rows", "edgevoice.seconds"
 """Keys of a part's metadata: hashes of its rows, and the length of the audio that was read for each; both are JSON."""
 _PIECE = 4096
 """Bytes at the beginning, in the middle and at the end of a file that tell its content from another."""
 
-Done = Callable[[Row, int, bool], object]
+RowCallback = Callable[[Row, int, bool], object]
 """Called with a row, the number of its frames, and whether it failed."""
 
 
@@ -145,7 +145,7 @@ class Dataset:
         jobs: int,
         begin: Callable[[float | None], object] = lambda _: None,
         progress: Callable[[float], object] = lambda _: None,
-        done: Done = lambda _, __, ___: None,
+        done: RowCallback = lambda _, __, ___: None,
     ) -> Outcome:
         """Make parts in this process; remove those that the index no longer has once all of its own are there.
 
@@ -205,7 +205,7 @@ class Dataset:
         outcome.complete = {part.name for part in self.parts} <= there
         if outcome.complete:
             outcome.removed = sorted(self._replaced & there)
-            left = [path.name for path in self.folder.iterdir() if _LEFT.fullmatch(path.name)] if self.parts else []
+            left = [path.name for path in self.folder.iterdir() if _LEFTOVER.fullmatch(path.name)] if self.parts else []
             for name in (*outcome.removed, *left):
                 with suppress(FileNotFoundError), writing(str(self.folder)):
                     (self.folder / name).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from edgevoice.audio.samples import check_channel
 from edgevoice.audio.source import AudioSource
 from edgevoice.batcher import Batcher
 from edgevoice.corpus.index import Row
-from edgevoice.corpus.readahead import ReadAhead
+from edgevoice.corpus.prefetch import PrefetchSource
 from edgevoice.corpus.recording import SharedRecording
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extraction import Extraction, Reading
@@ -31,11 +31,11 @@ from edgevoice.wholenumbers import whole_number
 EACH = "each"
 """The value of `channel` with which all channels are read, one after the other."""
 
-_TOGETHER = 1024
+_LOOKAHEAD = 1024
 """Largest number of rows that are looked through for those of one file."""
 _MOST = 1024
-_ALONE = 3
-"""Up to how many jobs the thread that collects the results decodes alone."""
+_FEW = 3
+"""Up to this many jobs, the thread that collects the results decodes all files itself."""
 
 Tag = TypeVar("Tag")
 Progress = Callable[[float], object]
@@ -103,13 +103,13 @@ def results(
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
     _check(extractor, reading)
-    readers = jobs // 2 if jobs > _ALONE else 0
+    readers = jobs // 2 if jobs > _FEW else 0
     with (
         closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher,
         closing(_Run[Tag](extractor, reading, batcher, readers, begin, progress)) as run,
     ):
-        for together in _groups(rows):
-            yield from run.read(together)
+        for chunk in _chunks(rows):
+            yield from run.read(chunk)
         yield from run.finish()
 
 
@@ -123,18 +123,18 @@ def _check(extractor: Extractor, reading: Reading) -> None:
         raise ArgumentError(f"incomplete {reading.incomplete!r}: expected 'error' or 'keep'")
 
 
-def _groups(rows: Iterable[tuple[Tag, Row]]) -> Iterator[list[tuple[Tag, Row]]]:
+def _chunks(rows: Iterable[tuple[Tag, Row]]) -> Iterator[list[tuple[Tag, Row]]]:
     """Rows that are read together: many, if they have one tag, or are of files that are among them already."""
-    together: list[tuple[Tag, Row]] = []
+    chunk: list[tuple[Tag, Row]] = []
     paths: set[str] = set()
     for tag, row in rows:
-        if together and (len(together) == _TOGETHER or (tag is not together[-1][0] and row.path not in paths)):
-            yield together
-            together, paths = [], set()
-        together.append((tag, row))
+        if chunk and (len(chunk) == _LOOKAHEAD or (tag is not chunk[-1][0] and row.path not in paths)):
+            yield chunk
+            chunk, paths = [], set()
+        chunk.append((tag, row))
         paths.add(row.path)
-    if together:
-        yield together
+    if chunk:
+        yield chunk
 
 
 @dataclass(slots=True, eq=False)
@@ -162,21 +162,21 @@ class _Run(Generic[Tag]):
         self._extractor, self._reading, self._batcher = extractor, reading, batcher
         self._once = not find_level(reading.level, extractor.config.level).needs_whole and reading.channel != EACH
         self._readers, self._pool = readers, ThreadPool(readers, "edgevoice.corpus")
-        self._ahead: dict[_Work[Tag], ReadAhead] = {}
+        self._prefetched: dict[_Work[Tag], PrefetchSource] = {}
         self._begin, self._progress = begin, progress
         self._order: deque[_Work[Tag]] = deque()
         self._owners: dict[Stream, tuple[_Work[Tag], Extraction]] = {}
 
-    def read(self, together: Sequence[tuple[Tag, Row]]) -> Iterator[tuple[Tag, Row, Result]]:
+    def read(self, chunk: Sequence[tuple[Tag, Row]]) -> Iterator[tuple[Tag, Row, Result]]:
         """Read rows, file by file; give the results that are ready, in order."""
-        works = [_Work(tag, row) for tag, row in together]
+        works = [_Work(tag, row) for tag, row in chunk]
         self._order += works
         files: dict[str, list[_Work[Tag]]] = {}
         for work in works:
             files.setdefault(work.row.path, []).append(work)
         groups = [*files.values()]
         for number, group in enumerate(groups):
-            self._read_ahead(groups[number : number + self._readers + 1])
+            self._prefetch(groups[number : number + self._readers + 1])
             shared = None
             if len(group) > 1:
                 group.sort(key=lambda work: (work.row.start or 0.0, work.row.end or math.inf))
@@ -202,15 +202,15 @@ class _Run(Generic[Tag]):
 
     def close(self) -> None:
         """End what is read ahead."""
-        for source in self._ahead.values():
+        for source in self._prefetched.values():
             source.close()
         self._pool.close()
 
-    def _read_ahead(self, groups: Sequence[list[_Work[Tag]]]) -> None:
+    def _prefetch(self, groups: Sequence[list[_Work[Tag]]]) -> None:
         """Let threads decode the files that come next, where one row reads a file once."""
         for work, *others in groups if self._pool and self._once else ():
-            if not others and work not in self._ahead:
-                self._ahead[work] = ReadAhead(partial(self._opened, work.row, None), self._pool)
+            if not others and work not in self._prefetched:
+                self._prefetched[work] = PrefetchSource(partial(self._opened, work.row, None), self._pool)
 
     def _opener(self, rows: Sequence[Row]) -> Callable[[float | None], AudioSource]:
         ends = [row.end for row in rows]
@@ -223,8 +223,8 @@ class _Run(Generic[Tag]):
         row = work.row
         channel = self._reading.channel if row.channel is None else row.channel
         try:
-            with self._ahead.pop(work, None) or self._opened(row, shared) as source:
-                if isinstance(source, ReadAhead):
+            with self._prefetched.pop(work, None) or self._opened(row, shared) as source:
+                if isinstance(source, PrefetchSource):
                     source.wait()
                 self._begin(source.seconds)
                 for number in range(source.channels) if channel == EACH else (cast("int | None", channel),):
@@ -261,8 +261,8 @@ class _Run(Generic[Tag]):
                 for work in dict.fromkeys(lost):
                     self._fail(work, DeviceMemoryError(str(error)))
                     if len(lost) > 1:  # perhaps only one of them was too much
-                        with closing(results(self._extractor, [(None, work.row)], self._reading, 1)) as alone:
-                            work.result = next(alone)[2]
+                        with closing(results(self._extractor, [(None, work.row)], self._reading, 1)) as single:
+                            work.result = next(single)[2]
 
     def _settle(self, work: _Work[Tag]) -> None:
         """Make the result of a row that is complete."""

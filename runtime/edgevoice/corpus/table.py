@@ -146,7 +146,7 @@ def _through_dataset(
     extractor, index, columns, recipe, reading, progress = call
     made = Dataset(folder, recipe, index, columns, prune)
     missing = made.missing()
-    done = len(index.rows) - len(made.left(missing))
+    done = len(index.rows) - len(made.left(missing) if scheduler is None else [row for part in missing for row in part.rows])
 
     def count(*_: object) -> None:
         nonlocal done

@@ -67,10 +67,10 @@ def _of_text(text: IO[str]) -> Tabular:
         first = text.readline()
     except UnicodeError as error:
         raise ArgumentError(f"is not text in a known encoding ({error})") from error
-    told = first[4:5] if first.lower().startswith("sep=") else ""  # as Excel does
-    before = 1 if told else 0
-    first = text.readline() if told else first
-    split = {mark: next(csv.reader([first], delimiter=mark), []) for mark in told or ",;\t"}
+    stated = first[4:5] if first.lower().startswith("sep=") else ""  # as Excel does
+    before = 1 if stated else 0
+    first = text.readline() if stated else first
+    split = {mark: next(csv.reader([first], delimiter=mark), []) for mark in stated or ",;\t"}
     mark = next((mark for mark, names in split.items() if "file" in map(_plain, names)), ",")
     blank = any(name[:1] == " " for name in split.get(mark, [])[1:])
     lines = csv.reader(chain([first], text), delimiter=mark, skipinitialspace=blank)

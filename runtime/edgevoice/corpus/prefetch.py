@@ -16,7 +16,7 @@ _BLOCKS = 8
 """Blocks that may wait, 256 KB per channel each."""
 
 
-class ReadAhead(AudioSource):
+class PrefetchSource(AudioSource):
     """A source that is opened and decoded in a thread of a pool. `wait` must come first, and its blocks come once.
 
     Args:
