@@ -17,7 +17,7 @@ import edgevoice
 
 def main(folder: Path, out: Path) -> int:
     """Write the table; return 1 where a recording failed."""
-    table = edgevoice.load("cae-256").table(folder, static=True)
+    table = edgevoice.table(folder, edgevoice.load("cae-256"), static=True)
     for failure in table.attrs["failed"]:
         print(failure["reason"], file=sys.stderr)
     table.to_parquet(out)

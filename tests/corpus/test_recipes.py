@@ -24,7 +24,7 @@ extractor = edgevoice.load(model)
 def features(row):
     with open(calls, "a") as file:
         file.write(".")
-    return {"features": extractor.extract(row["file"], workers=1).functionals()}
+    return {"features": extractor.extract(row["file"], jobs=1).functionals()}
 
 recordings = Dataset.from_csv(table).map(features).with_format("numpy")
 print(recordings["features"][:].tobytes().hex()[:64], recordings["speaker"][0])
@@ -69,7 +69,7 @@ def test_a_loader_with_workers_gives_the_same_bits(table: Path, tiny: edgevoice.
             return len(paths)
 
         def __getitem__(self, k: int) -> np.ndarray:
-            return tiny.extract(paths[k], workers=1).functionals()
+            return tiny.extract(paths[k], jobs=1).functionals()
 
     loader = data.DataLoader(Recordings(), batch_size=3, num_workers=2, multiprocessing_context="fork")
     (batch,) = loader
