@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 import edgevoice
+from edgevoice.extraction import Extraction
 from edgevoice.tables.table import FORMATS
 
 
@@ -139,13 +140,13 @@ def test_nothing_is_replaced_without_force(run: Callable, corpus: Path, name: st
 def test_a_table_that_appeared_meanwhile_is_not_replaced(
     run: Callable, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract = edgevoice.Extractor.extract
+    features = Extraction.features
 
-    def slow(*arguments: object, **options: object) -> edgevoice.Features:
+    def slow(extraction: Extraction) -> edgevoice.Features:
         Path("t.csv").write_text("somebody else's")
-        return extract(*arguments, **options)
+        return features(extraction)
 
-    monkeypatch.setattr(edgevoice.Extractor, "extract", slow)
+    monkeypatch.setattr(Extraction, "features", slow)
     outcome = run("extract", "corpus/both.wav", "-o", "t.csv")
     assert (outcome.code, "already exists" in outcome.err) == (1, True)
     assert Path("t.csv").read_text() == "somebody else's"

@@ -101,7 +101,7 @@ def run_on_cluster(
             progress(report.seconds)
             outcome.made += bool(report.frames)
             task.release()
-    dataset.tidy(outcome)
+    dataset.tidy(outcome, parts)
     return outcome
 
 

@@ -75,7 +75,7 @@ class Outcome:
     made: int = 0
     """The number of parts that this run wrote."""
     failures: list[Failure] = field(default_factory=list)
-    """The rows that failed, in this run or in earlier ones, of all parts that exist."""
+    """The rows that failed in the parts that this run was to make; `failed_rows` has those of earlier runs too."""
     removed: list[str] = field(default_factory=list)
     """Names of parts that were removed, because others replace them, or because their rows are not in the index."""
     complete: bool = False
@@ -163,7 +163,7 @@ class Dataset:
         """
         outcome = Outcome()
         if not parts:  # then there may be no extractor either
-            self.tidy(outcome)
+            self.tidy(outcome, parts)
             return outcome
         with writing(str(self.folder)):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -195,13 +195,13 @@ class Dataset:
                 with suppress(Exception):  # what ended the run is raised
                     self._write(part, waiting, *begun[part.name])
             raise
-        self.tidy(outcome)
+        self.tidy(outcome, parts)
         return outcome
 
-    def tidy(self, outcome: Outcome) -> None:
-        """Check what failed, and whether all parts exist; if so, remove what others replace, and what was left begun."""
+    def tidy(self, outcome: Outcome, parts: Sequence[Part]) -> None:
+        """Check what failed in the parts that were made, and whether all exist; if so, remove what is not needed."""
         there = self._there = self._listed()
-        outcome.failures = [failure_of(row) for row in self.failed_rows()]
+        outcome.failures = [failure_of(row) for row in self.failed_rows(parts)]
         outcome.complete = {part.name for part in self.parts} <= there
         if outcome.complete:
             outcome.removed = sorted(self._replaced & there)
