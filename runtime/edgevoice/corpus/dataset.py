@@ -55,10 +55,6 @@ class Part(NamedTuple):
         """Beginning of the names of files with some of its rows."""
         return f"_begun-{self.name.removeprefix('part-').removesuffix('.parquet')}-"
 
-    def left(self, folder: Path) -> list[Path]:
-        """The files in a folder with some of its rows."""
-        return sorted(folder.glob(f"{self.begun}*.part"))
-
 
 class Shard(NamedTuple):
     """One of several runs that share a dataset's parts."""
@@ -205,7 +201,7 @@ class Dataset:
         outcome.complete = {part.name for part in self.parts} <= there
         if outcome.complete:
             outcome.removed = sorted(self._replaced & there)
-            left = [path.name for path in self.folder.iterdir() if _LEFTOVER.fullmatch(path.name)] if self.parts else []
+            left = [path.name for path in self._left] if self.parts else []
             for name in (*outcome.removed, *left):
                 with suppress(FileNotFoundError), writing(str(self.folder)):
                     (self.folder / name).unlink(missing_ok=True)
@@ -233,14 +229,16 @@ class Dataset:
         whole = len(rows) == len(part.rows)
         path = self.folder / (part.name if whole else f"{part.begun}{secrets.token_hex(4)}.part")
         write_part(path, rows, results, self.columns, self.recipe, begun)
-        for left in part.left(self.folder):
-            if whole or left == begun:
+        for left in self._left:
+            if left.name.startswith(part.begun) and (whole or left == begun):
                 left.unlink(missing_ok=True)
 
     def _begun(self, part: Part) -> tuple[Path | None, int]:
         """The file with the most rows of a part that an interrupted run has done, and their number."""
         best: tuple[Path | None, int] = None, 0
-        for path in part.left(self.folder):
+        for path in self._left:
+            if not path.name.startswith(part.begun):
+                continue
             with suppress(OutputError):
                 count = len(self._noted(path.name, _ROWS))
                 if count > best[1] and not (self._retry and self._noted(path.name, FAILED)):
@@ -248,13 +246,16 @@ class Dataset:
         return best
 
     def _listed(self) -> set[str]:
-        """Names of the existing parts."""
+        """Names of the existing parts. What interrupted runs have left is noted too."""
+        self._left: list[Path] = []
         try:
-            names = {path.name for path in self.folder.iterdir() if path.suffix == ".parquet" and path.name[0] != "."}
+            paths = list(self.folder.iterdir())
         except FileNotFoundError:
             return set()
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be listed ({error.strerror or error})") from error
+        self._left = [path for path in paths if _LEFTOVER.fullmatch(path.name)]
+        names = {path.name for path in paths if path.suffix == ".parquet" and path.name[0] != "."}
         mine = self.recipe.digest()[:8]
         for name in sorted(names):
             match = _NAME.fullmatch(name)
