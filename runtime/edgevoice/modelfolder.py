@@ -52,7 +52,7 @@ class ModelFolder:
         """
         path, wanted = self.path / name, {**self.config.files, **self.config.training}.get(name)
         if not is_file(path):  # a pipe would be waited for
-            raise ModelFilesError(f"{path}: is {'no regular file' if path.exists() else 'missing'}")
+            raise ModelFilesError(f"{path}: cannot be read ({'no regular file' if path.exists() else 'it is missing'})")
         try:
             with path.open("rb") as file:
                 # Mapped, not read: a copy of the weights would stay in the process's memory.
