@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edgevoice import files
 from edgevoice.errors import OutputError
-from edgevoice.files import renaming
-from edgevoice.files.wholefile import whole_file
-from edgevoice.files.wholefolder import whole_folder
+from edgevoice.files import whole_file, whole_folder
 
 
 class Windows:
@@ -18,8 +17,8 @@ class Windows:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, refusals: int) -> None:
         self.refusals, self.now, self.slept = refusals, 100.0, 0
         self._replace = Path.replace
-        monkeypatch.setattr(renaming, "WINDOWS", True)
-        monkeypatch.setattr(renaming, "time", self)
+        monkeypatch.setattr(files, "WINDOWS", True)
+        monkeypatch.setattr(files, "time", self)
         monkeypatch.setattr(Path, "replace", lambda path, target: self.replace(path, target))  # noqa: PLW0108 - binds path
 
     def monotonic(self) -> float:
@@ -70,7 +69,7 @@ def test_a_folder_is_replaced_as_well(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_elsewhere_a_refusal_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system = Windows(monkeypatch, refusals=1)
-    monkeypatch.setattr(renaming, "WINDOWS", False)
+    monkeypatch.setattr(files, "WINDOWS", False)
     with pytest.raises(OutputError, match="Access is denied"):
         write(tmp_path / "out.csv")
     assert system.slept == 0

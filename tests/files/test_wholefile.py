@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgevoice.errors import OutputError, StreamError
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files import whole_file
 
 
 def write(path: Path, error: BaseException | None = None) -> None:

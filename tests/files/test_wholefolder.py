@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgevoice import OutputError
-from edgevoice.files.wholefolder import whole_folder
+from edgevoice.files import whole_folder
 
 
 def names(folder: Path) -> list[str]:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice.corpus.index import Row
-from edgevoice.corpus.rows import Block, Columns, block
+from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.features import Features, Layout
 from edgevoice.recipe import Recipe
 from edgevoice.tables.csvfile import CsvTable
+from edgevoice.tables.reading import read_content, read_recipe
 from edgevoice.tables.table import FORMATS, open_table, table_format
 
 LAYOUT = Layout(bottleneck=2, error=3, rate=16000, window=8000)
@@ -41,8 +42,8 @@ def random_features(count: int, seed: int = 0) -> Features:
     return features(np.random.default_rng(seed).standard_normal((count, 5)))
 
 
-def rows_of(name: str, source: Features, columns: Columns = DYNAMIC) -> Block:
-    return block(Row(name, name), source, columns)
+def rows_of(name: str, source: Features, columns: Columns = DYNAMIC) -> TableRows:
+    return TableRows(Row(name, name), source, columns)
 
 
 def exactly(pandas: Any) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np
     if kind == ".npz":
         with np.load(path) as arrays:
             cells = {name: arrays[name].tolist() for name in arrays if name not in ("values", "names", "recipe")}
-            assert arrays["names"].tolist() == list(columns.values)
+            assert arrays["names"].tolist() == columns.values
             return cells, arrays["values"], json.loads(str(arrays["recipe"]))
     if kind == ".parquet":
         parquet = pytest.importorskip("pyarrow.parquet")
@@ -105,9 +106,8 @@ def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np
         assert frame.attrs["recipe"] == RECIPE.to_dict()
         assert frame[list(columns.values)].dtypes.unique().tolist() == [np.float32]
         recipe = json.loads(parquet.read_metadata(path).metadata[b"edgevoice.recipe"])
-        cells = {name: frame[name].tolist() for name, _ in (*columns.head, *columns.others)}
         assert frame.columns.tolist() == columns.names
-        return cells, frame[list(columns.values)].to_numpy(), recipe
+        return frame[list(columns.kinds)].to_dict("list"), frame[list(columns.values)].to_numpy(), recipe
     recipe = json.loads(path.with_name(f"{path.name}.json").read_text())
     if kind in (".npy", ".ark"):
         assert recipe["columns"] == list(columns.values)
@@ -122,10 +122,12 @@ def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np
     if kind == ".csv":
         frame = pandas.read_csv(path, dtype={"label": str}, **exactly(pandas))
     else:
-        frame = pandas.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+        frame = pandas.read_json(path, lines=True, dtype={"label": str}, precise_float=True)
+        assert frame.columns.tolist() == [*dict(columns.head), *dict(columns.groups), *dict(columns.others)]
+        values = [[cell for group, _ in columns.groups for cell in row[group]] for _, row in frame.iterrows()]
+        return frame[list(columns.kinds)].to_dict("list"), np.array(values), recipe["recipe"]
     assert frame.columns.tolist() == columns.names
-    cells = {name: frame[name].tolist() for name, _ in (*columns.head, *columns.others)}
-    return cells, frame[list(columns.values)].to_numpy().astype(np.float32), recipe["recipe"]
+    return frame[list(columns.kinds)].to_dict("list"), frame[columns.values].to_numpy(), recipe["recipe"]
 
 
 @pytest.mark.parametrize("static", [False, True])
@@ -140,23 +142,21 @@ def test_every_format_keeps_every_bit(
     sources[0].values[0] = numbers if not static else 0
     path = tmp_path / f"{len(list(tmp_path.iterdir()))}.{name}"
     blocks = [
-        block(Row(f"d/{k} x.wav", "", 0.25, 3.0, k, (f"0{k}", k, k == 1)), source, columns)
+        TableRows(Row(f"d/{k} x.wav", "", 0.25, 3.0, k, (f"0{k}", k, k == 1)), source, columns)
         for k, source in enumerate(sources)
     ]
     with open_table(path, columns, RECIPE) as table:
         for part in blocks:
             table.write(part)
     cells, values, recipe = read_back(path, columns)
+    content = read_content(path)
     expected = np.concatenate([source.functionals()[None] if static else source.values for source in sources])
-    assert values.astype(np.float32).tobytes() == expected.tobytes()
-    assert recipe == RECIPE.to_dict()
-    for k, (column, _) in enumerate(columns.head):
-        if column in cells:
-            assert cells[column] == [cell for part in blocks for cell in part.column(k)], column
-    assert cells["label"] == [f"0{k}" for k, part in enumerate(blocks) for _ in range(len(part))]
-    if "age" in cells:
-        assert cells["age"] == [k for k, part in enumerate(blocks) for _ in range(len(part))]
-        assert cells["ok"] == [k == 1 for k, part in enumerate(blocks) for _ in range(len(part))]
+    assert values.astype(np.float32).tobytes() == content.values.tobytes() == expected.tobytes()
+    assert recipe == RECIPE.to_dict() == read_recipe(path).to_dict()
+    _, there = joined(blocks, columns)
+    for column, own in cells.items():
+        assert own == list(there[column]), column
+        assert name in ("csv", "npy", "ark") or content.columns[column] == own
 
 
 def test_utterances_are_named_after_files_and_times(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_utterances_are_named_after_files_and_times(tmp_path: Path) -> None:
     ]
     with open_table(tmp_path / "out.ark", DYNAMIC, RECIPE) as table:
         for k, row in enumerate(rows):
-            table.write(block(row, random_features(k + 1, k), DYNAMIC))
+            table.write(TableRows(row, random_features(k + 1, k), DYNAMIC))
     found = kaldiio.load_scp(str(tmp_path / "out.scp"))
     assert list(found) == ["anna-one", "anna-one-2", "a-b-0000000-0000100", "caf\\xe9-0000000-0000125"]
     for k, values in enumerate(found.values()):
@@ -189,7 +189,7 @@ def test_missing_cells_stay_missing(tmp_path: Path) -> None:
     columns = Columns.of(LAYOUT, True, others=(("age", "whole"), ("label", "text")))
     for name in ("parquet", "jsonl", "csv", "npz"):
         with open_table(tmp_path / f"out.{name}", columns, RECIPE) as table:
-            table.write(block(Row("a", "", others=(None, None)), random_features(1), columns))
+            table.write(TableRows(Row("a", "", others=(None, None)), random_features(1), columns))
     assert pandas.read_parquet(tmp_path / "out.parquet")[["age", "label"]].isna().all(axis=None)
     assert pandas.read_csv(tmp_path / "out.csv")[["age", "label"]].isna().all(axis=None)
     assert json.loads((tmp_path / "out.jsonl").read_text())["age"] is None

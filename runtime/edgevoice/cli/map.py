@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgevoice.cli.options import Commands, add_force, parser_of
 from edgevoice.errors import ArgumentError
-from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.files import refuse_existing, whole_file
 from edgevoice.plotting.corpusmap import draw_map
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.tables.reading import find_recipe, read_content

@@ -16,7 +16,7 @@ from edgevoice.corpus.index import Index, Row
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.files import refuse_existing, whole_file
 from edgevoice.plotting.comparison import MOST, draw_comparison
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.plotting.overview import draw_overview

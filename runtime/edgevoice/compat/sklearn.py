@@ -27,7 +27,7 @@ from edgevoice.corpus.index import Index, Row, read_index
 from edgevoice.corpus.run import Reading, results
 from edgevoice.errors import ArgumentError, MissingPackageError
 from edgevoice.extractor import Descriptors, Extractor, load
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files import whole_file
 
 try:
     from sklearn.base import BaseEstimator, TransformerMixin

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgevoice.corpus.index import Index, Row
-from edgevoice.corpus.rows import Columns, block
+from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.corpus.run import Failure, Reading, Result, results
 from edgevoice.corpus.table import failure_row
 from edgevoice.errors import ArgumentError, OutputError
-from edgevoice.files.wholefile import writing
+from edgevoice.files import writing
 from edgevoice.recipe import Recipe
-from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable
+from edgevoice.tables.parquetfile import FAILED, RECIPE
 from edgevoice.tables.table import open_table
 
 if TYPE_CHECKING:
@@ -219,10 +219,10 @@ def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Re
         with open_table(path, columns, recipe) as table:
             for result in found:
                 for row, features in result.parts:
-                    table.write(block(row, features, columns))
+                    table.write(TableRows(row, features, columns))
             failures = [failure_row(result.failure, names) for result in found if result.failure]
-            if failures and isinstance(table, ParquetTable):
-                table.failed(failures)
+            if failures:
+                table.note(FAILED, failures)
     except OutputError as error:
         # The run that completed the dataset has removed the drafts that others were still writing.
         if not (isinstance(error.__cause__, FileNotFoundError) and path.exists()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
-from edgevoice.corpus.rows import Block, Columns, block
+from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import EACH, Failure, Reading, results
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, MissingPackageError
 from edgevoice.extractor import Extractor
@@ -29,7 +29,7 @@ def features_frame(features: Features, static: bool) -> Any:
     columns = Columns.of(features.layout, static)
     row = Row(features.source, features.source)
     recipe = None if features.recipe is None else replace(features.recipe, static=static)
-    blocks = [block(row, features, columns)] if static or len(features) else []
+    blocks = [TableRows(row, features, columns)] if static or len(features) else []
     return _frame(blocks, columns, recipe, None)
 
 
@@ -52,11 +52,11 @@ def corpus_frame(
     jobs = extractor.jobs if jobs is None else jobs
     if dataset is not None:
         return _through_dataset(extractor, index, columns, recipe, reading, jobs, progress, Path(dataset))
-    blocks: list[Block] = []
+    blocks: list[TableRows] = []
     failed: list[Failure] = []
     with closing(results(extractor, ((None, row) for row in index.rows), reading, jobs)) as found:
         for done, (_, _, result) in enumerate(found, 1):
-            blocks += [block(row, features, columns) for row, features in result.parts]
+            blocks += [TableRows(row, features, columns) for row, features in result.parts]
             failed += [result.failure] if result.failure else []
             if progress:
                 progress(done)
@@ -126,20 +126,11 @@ def _pandas() -> Any:
     return pandas
 
 
-def _frame(blocks: Sequence[Block], columns: Columns, recipe: Recipe | None, failed: Sequence[dict[str, Any]] | None) -> Any:
+def _frame(
+    blocks: Sequence[TableRows], columns: Columns, recipe: Recipe | None, failed: Sequence[dict[str, Any]] | None
+) -> Any:
     """The data frame of blocks in memory."""
-    counts = [len(part) for part in blocks]
-
-    def head(k: int) -> NDArray[Any] | list[Any]:
-        if columns.head[k][1] == "text" or columns.head[k][0] == "channel":
-            return [cell for part in blocks for cell in part.column(k)]
-        return np.concatenate([np.empty(0), *(np.asarray(part.column(k)) for part in blocks)])
-
-    def other(k: int) -> list[Any]:
-        return [part.row.others[k] for part, count in zip(blocks, counts, strict=True) for _ in range(count)]
-
-    values = np.concatenate([np.empty((0, len(columns.values)), np.float32), *(part.values for part in blocks)])
-    return _assembled(head, values, other, columns, recipe, failed)
+    return _assembled(*joined(blocks, columns), columns, recipe, failed)
 
 
 def _stored_frame(parts: Sequence[Path], columns: Columns, recipe: Recipe, failed: Sequence[dict[str, Any]]) -> Any:
@@ -150,41 +141,30 @@ def _stored_frame(parts: Sequence[Path], columns: Columns, recipe: Recipe, faile
     if not parts:
         return _frame([], columns, recipe, failed)
     table = pyarrow.concat_tables([parquet.ParquetFile(part).read() for part in parts])
-
-    def head(k: int) -> NDArray[Any] | list[Any]:
-        name, kind = columns.head[k]
-        cells: Any = table.column(name)
-        found: NDArray[Any] | list[Any] = cells.to_pylist() if kind == "text" or name == "channel" else cells.to_numpy()
-        return found
-
     values = np.stack([table.column(name).to_numpy() for name in columns.values], axis=1)
-    return _assembled(head, values, lambda k: table.column(columns.others[k][0]).to_pylist(), columns, recipe, failed)
+    return _assembled(values, {name: table.column(name).to_pylist() for name in columns.kinds}, columns, recipe, failed)
 
 
 def _assembled(
-    head: Callable[[int], NDArray[Any] | list[Any]],
     values: NDArray[np.float32],
-    other: Callable[[int], list[Any]],
+    cells: Mapping[str, Any],
     columns: Columns,
     recipe: Recipe | None,
     failed: Sequence[dict[str, Any]] | None,
 ) -> Any:
     pandas = _pandas()
-
-    def typed(k: int) -> Any:
-        name, kind = columns.head[k]
-        if kind == "text" or name == "channel":
-            return pandas.Series(head(k), dtype="string" if kind == "text" else "Int64")  # as audformat
-        return np.asarray(head(k)).astype(_TYPES[kind])
-
-    first = {name: typed(k) for k, (name, _) in enumerate(columns.head)}
-    durations = [pandas.to_timedelta(first.pop(key), unit="s") for key in ("start", "end")]
-    place = pandas.MultiIndex.from_arrays([first.pop("file"), *durations], names=["file", "start", "end"])
-    others = {
-        name: pandas.Series(other(k), dtype={"whole": "Int64", "flag": "boolean"}.get(kind, _TYPES[kind]))
-        for k, (name, kind) in enumerate(columns.others)
+    missing = {"whole": "Int64", "flag": "boolean"}  # in columns where a cell may be missing, as audformat has them
+    own = ("channel", *dict(columns.others))
+    seconds = [np.asarray(cells[key], np.float64) for key in ("start", "end")]
+    typed = {
+        name: pandas.Series(cells[name], dtype=missing.get(kind, _TYPES[kind]) if name in own else _TYPES[kind])
+        for name, kind in columns.kinds.items()
+        if name not in ("start", "end")
     }
-    parts = [pandas.DataFrame(first), pandas.DataFrame(values, columns=list(columns.values)), pandas.DataFrame(others)]
+    durations = [np.rint(1e9 * column).astype("timedelta64[ns]") for column in seconds]  # audformat's unit
+    place = pandas.MultiIndex.from_arrays([typed.pop("file"), *durations], names=["file", "start", "end"])
+    others = {name: typed.pop(name) for name, _ in columns.others}
+    parts = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=columns.values), pandas.DataFrame(others)]
     frame = pandas.concat([part for part in parts if part.shape[1]], axis=1)
     frame.index = place
     if recipe is not None:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError, OutputError
-from edgevoice.files.draft import Draft
-from edgevoice.files.wholefile import writing
+from edgevoice.files import Draft, writing
 
 _LARGEST = (1 << 32) - 4096
 """The largest size of the samples in a WAV file, in bytes."""

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import IO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgevoice.corpus.rows import Block, Columns
-from edgevoice.recipe import Recipe
-from edgevoice.tables.beside import Beside
-from edgevoice.tables.table import Table
+from edgevoice.corpus.rows import TableRows
+from edgevoice.tables.table import Content, Table
 
 
 class NpyTable(Table):
     """The plain matrix, float32, for `numpy.load`: (frames, descriptors), or static (sources, functionals).
 
     Rows of several sources follow each other in the order in which they were written. The file names neither rows nor
-    columns: the JSON file beside it does.
+    columns: the sidecar does.
     """
 
-    def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
-        self._file, self._beside = file, Beside(columns, recipe, path, names=True)
-        self._columns, self._rows = len(columns.values), 0
+    def begin(self) -> None:
+        """Write the header."""
+        self._count = 0
         self._write_header()
 
-    def write(self, block: Block) -> None:
+    def write(self, rows: TableRows) -> None:
         """Add the rows that one row of the index gives."""
-        self._file.write(np.ascontiguousarray(block.values, "<f4").data)
-        self._rows += len(block)
-        self._beside.write(block)
+        self._file.write(np.ascontiguousarray(rows.values, "<f4").data)
+        self._count += len(rows)
+        self.keep_names(rows)
 
     def finish(self) -> None:
         """Complete the table; the file stays open."""
@@ -37,10 +36,22 @@ class NpyTable(Table):
         self._file.seek(0)
         self._write_header()
 
-    def beside(self) -> Mapping[str, bytes]:
-        """A file with the recipe and the names of rows and columns."""
-        return self._beside.files()
-
     def _write_header(self) -> None:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, self._columns)}
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self._count, len(self._columns.values))}
         np.lib.format.write_array_header_1_0(self._file, header)
+
+    @classmethod
+    def read(cls, path: Path, others: bool) -> Content:  # noqa: ARG003
+        """Read the matrix."""
+        return Content(matrix(np.load(path, mmap_mode="r")), {})  # mapping refuses a header that says more than there is
+
+
+def matrix(array: NDArray[Any]) -> NDArray[np.float32]:
+    """The array as a matrix of numbers.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
+        raise ValueError(f"{array.dtype} {array.shape}, expected float32 (rows, columns)")
+    return array.astype(np.float32)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgevoice.compat.disvoice.aespeech import AEspeech, files_of, frame, tensor
 from edgevoice.errors import ArgumentError, MissingPackageError
 from edgevoice.features import FUNCTIONALS
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files import whole_file
 
 FORMATS = ("npy", "txt", "dataframe", "csv", "torch", "kaldi")
 

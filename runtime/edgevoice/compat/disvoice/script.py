@@ -11,7 +11,7 @@ import numpy as np
 from edgevoice.compat.disvoice.aespeech import MODELS
 from edgevoice.compat.disvoice.replearning import RepLearning
 from edgevoice.errors import ArgumentError, EdgeVoiceError, OutputError
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files import whole_file
 
 USAGE = (
     "usage: python -m edgevoice.compat.disvoice FILE_OR_FOLDER FEATURES STATIC (true or false) PLOTS (true or false) "
