@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgevoice.corpus.rows import Cells, TableRows, joined
 from edgevoice.errors import ArgumentError
-from edgevoice.tables.npyfile import matrix
+from edgevoice.tables.npyfile import matrix, read_array
 from edgevoice.tables.table import Content, Table
 
 _OWN = ("values", "names", "recipe")
@@ -54,10 +55,8 @@ class NpzTable(Table):
     @classmethod
     def read(cls, path: Path, others: bool) -> Content:
         """Read the arrays."""
-        with _opened(path) as arrays:
-            values = matrix(arrays["values"])
-            names = [name for name in arrays if others and name not in _OWN]
-            columns = {name: arrays[name] for name in names}
+        arrays = _read(path, lambda name: name == "values" or (others and name not in _OWN))
+        values, columns = matrix(arrays.pop("values")), arrays
         if any(column.shape != (len(values),) for column in columns.values()):
             raise ValueError("its columns have different lengths")
         return Content(values, {name: column.tolist() for name, column in columns.items()})
@@ -65,21 +64,17 @@ class NpzTable(Table):
     @classmethod
     def read_recipe(cls, path: Path) -> str | None:
         """Read the recipe in the table."""
-        with _opened(path) as arrays:
-            return str(arrays["recipe"]) if "recipe" in arrays else None
+        return next(map(str, _read(path, lambda name: name == "recipe").values()), None)
 
 
-def _opened(path: Path) -> Any:
-    """The arrays by name, each of which is read when it is asked for.
-
-    Raises:
-        ValueError: they are compressed, or more than the file.
-    """
+def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, NDArray[Any]]:
+    """Some of the arrays by name; ValueError where they are compressed or more than the file."""
     with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-    if any(member.compress_type for member in members) or sum(member.file_size for member in members) > path.stat().st_size:
-        raise ValueError("its arrays are compressed or larger than the file, as those of EdgeVoice are not")
-    return np.load(path)
+        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        size = sum(member.file_size for member in members.values())
+        if size > path.stat().st_size or any(member.compress_type for member in members.values()):
+            raise ValueError("its arrays are compressed or larger than the file, as those of EdgeVoice are not")
+        return {name: read_array(archive.open(it), it.file_size) for name, it in members.items() if wanted(name)}
 
 
 def _array(cells: Cells, kind: str) -> NDArray[Any]:

@@ -76,8 +76,6 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except EdgeVoiceError:
         raise
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # zipfile, NumPy, csv, json and pyarrow raise anything
-        reason = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
-        raise OutputError(f"{path}: is malformed, or no table of EdgeVoice ({reason})") from error
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:_LONGEST] or type(error).__name__
+        raise OutputError(f"{path}: cannot be read: malformed, or no table of EdgeVoice ({reason})") from error

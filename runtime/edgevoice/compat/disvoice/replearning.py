@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.compat.disvoice.aespeech import AEspeech, files_of, frame, tensor
-from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.errors import ArgumentError
 from edgevoice.features import FUNCTIONALS
-from edgevoice.files import whole_file
+from edgevoice.files import whole_files
+from edgevoice.tables.arkfile import ark_entry
 
 FORMATS = ("npy", "txt", "dataframe", "csv", "torch", "kaldi")
 
@@ -65,7 +66,7 @@ class RepLearning:
             plots: whether to show the spectrograms and their reconstructions; needs matplotlib.
             fmt: `npy` or `txt`: an array; `dataframe` or `csv`: a pandas DataFrame; `torch`: a tensor of PyTorch; `kaldi`:
                 nothing, the dynamic features are written to `kaldi_file`.
-            kaldi_file: `NAME` for `NAME.ark` and `NAME.scp`, by kaldiio and without a Kaldi; the utterance has the name of
+            kaldi_file: `NAME` for `NAME.ark` and `NAME.scp`, without a Kaldi; the utterance has the name of
                 the file. Files that are there are not replaced.
 
         Returns:
@@ -75,7 +76,7 @@ class RepLearning:
             AudioError: the file is missing, damaged, shorter than one window, or digital silence throughout.
             ArgumentError: another format, or static features in `kaldi`.
             DeviceMemoryError: the recording does not fit into memory.
-            MissingPackageError: SciPy, pandas, matplotlib, PyTorch or kaldiio is needed and not installed.
+            MissingPackageError: SciPy, pandas, matplotlib or PyTorch is needed and not installed.
             OutputError: `kaldi_file` cannot be written, or is there.
         """
         _check_format(fmt, static, kaldi_file)
@@ -135,13 +136,9 @@ def _check_format(fmt: str, static: bool, kaldi_file: str) -> None:
 
 
 def _write_kaldi(name: str, matrices: Mapping[str, NDArray[np.float32]]) -> None:
-    try:
-        import kaldiio
-    except ImportError as error:
-        raise MissingPackageError("Kaldi's files need kaldiio, which is not installed: pip install kaldiio") from error
     lines = []
-    with whole_file(f"{name}.scp", replace=False) as scp, whole_file(f"{name}.ark", replace=False) as ark:
+    with whole_files({f"{name}.scp": False, f"{name}.ark": False}) as (scp, ark):
         for utterance, values in matrices.items():
             lines.append(f"{utterance} {name}.ark:{ark.tell() + len(utterance.encode()) + 1}\n")
-            kaldiio.save_ark(ark, {utterance: values})
+            ark.write(ark_entry(utterance, values))
         scp.write("".join(lines).encode())
