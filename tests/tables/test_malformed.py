@@ -26,28 +26,12 @@ from edgevoice.tables.reading import find_recipe, read_content
 from edgevoice.tables.table import FORMATS, open_table
 from tables.test_tables import LAYOUT, RECIPE, random_features
 
-PARTS = [
-    b"",
-    b"0",
-    b"-",
-    b"nan",
-    b"1e999",
-    b"9" * 40,
-    b"\0",
-    b"\xff" * 4,
-    b",",
-    b'"',
-    b"\n",
-    b"[",
-    b"{}",
-    b"null",
-    b" \0BFM \4",
-]
+PARTS = [b"", b"0", b"-", b"nan", b"1e999", b"9" * 40, b"\0", b"\xff" * 4, b",", b'"', b"\n", b"[", b"{}", b" \0BFM \4"]
 
 
 def mutated(data: bytes, seed: int) -> bytes:
     """The bytes with a few of them changed, removed, repeated or put elsewhere, or cut."""
-    rng, found = random.Random(seed), bytearray(data)  # noqa: S311
+    rng, found = random.Random(seed), bytearray(data)
     for _ in range(rng.choice([1, 1, 2, 5, 30])):
         # The first and the last bytes say most.
         where = rng.choice([rng.randrange(len(found) + 1), rng.randrange(64), len(found) - rng.randrange(200)])
@@ -83,7 +67,8 @@ def test_any_bytes_are_a_table_or_an_output_error(originals: dict[str, Path], na
         try:
             found = read(path)
         except edgevoice.OutputError as error:
-            assert "\n" not in str(error)
+            if "\n" in str(error):
+                raise
         else:
             if read is read_content:
                 assert found.values.ndim == 2
@@ -204,14 +189,8 @@ def test_what_lies_beside_a_table_is_only_searched_for_a_recipe(tmp_path: Path) 
     path = tmp_path / "t.csv"
     path.write_text("file,error_0\n")
     beside = tmp_path / "t.csv.json"
-    for text in (
-        "[]",
-        '{"recipe": []}',
-        '{"recipe": {',
-        '{"recipe":' + "[" * 100_000,
-        '{"x": 1}',
-        json.dumps({"recipe": {"a": 1}}),
-    ):
+    texts = ["[]", '{"recipe": []}', '{"recipe": {', '{"recipe":' + "[" * 100_000, '{"x": 1}', '{"recipe": {"a": 1}}']
+    for text in texts:
         beside.write_text(text)
         assert find_recipe(path) is None
     beside.write_text(json.dumps({"recipe": RECIPE.to_dict()}) + "[" * (1 << 20))

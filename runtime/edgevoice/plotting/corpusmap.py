@@ -95,7 +95,8 @@ def _colour(figure: Figure, panel: Any, points: NDArray[np.float64], cells: Sequ
         unit = f" ({_UNITS[name]})" if name in _UNITS else ""
         figure.colorbar(drawn, ax=panel, label=f"{name}{unit}")
         return
-    groups = ["" if cell is None else str(cell) for cell in cells]
+    # A name of a file may have bytes that are not Unicode, which matplotlib refuses.
+    groups = ["" if cell is None else str(cell).encode(errors="replace").decode() for cell in cells]
     counts = Counter(groups)
     named = sorted(counts, key=lambda group: (-counts[group], group))[:_NAMED]
     rest = np.array([group not in named for group in groups])
