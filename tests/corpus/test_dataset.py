@@ -20,8 +20,9 @@ from edgevoice.corpus.dataset import Dataset, Outcome, Shard
 from edgevoice.corpus.index import Index, Row, read_index
 from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.corpus.run import Reading
-from edgevoice.features import Features, Layout
+from edgevoice.features import Features, Group, Layout
 from edgevoice.tables.table import open_table
+from edgevoice.windows import FACTS
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -237,12 +238,11 @@ def test_what_was_left_half_written_is_removed_in_the_end(tiny: edgevoice.Extrac
 
 def test_parts_take_hardly_more_room_than_one_file(tmp_path: Path) -> None:
     """What Parquet tells of each of 1543 columns weighs more in a part of 128 rows than in a file of 1536."""
-    layout = Layout(256, 128, 16000, 8000)
+    layout = Layout((Group("bottleneck", 256), Group("error", 128)), 16000, 8000)
     columns = Columns.of(layout, static=True)
     rng = np.random.default_rng(0)
     values = (rng.standard_normal((12 * 128, 1536)) * rng.uniform(0.5, 2, 1536)).astype(np.float32)
-    nothing = np.zeros((2, 384), np.float32)
-    features = Features(nothing, *np.zeros((7, 2)), layout, extent=(0.0, 4.0))
+    features = Features(np.zeros((2, 384), np.float32), np.zeros(2, FACTS), layout, extent=(0.0, 4.0))
     blocks = [TableRows(Row("corpus/speaker/recording.wav", ""), features, columns) for _ in values]
     for block, row in zip(blocks, values, strict=True):
         block.values = row[None]

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 import edgevoice
 from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import Columns, TableRows, joined
-from edgevoice.features import Features, Layout
+from edgevoice.features import Features, Group, Layout
 from edgevoice.recipe import Recipe
 from edgevoice.tables.csvfile import CsvTable
 from edgevoice.tables.reading import read_content, read_recipe
 from edgevoice.tables.table import FORMATS, open_table, table_format
+from edgevoice.windows import FACTS
 
-LAYOUT = Layout(bottleneck=2, error=3, rate=16000, window=8000)
+LAYOUT = Layout((Group("bottleneck", 2), Group("error", 3)), 16000, 8000)
 DYNAMIC, STATIC = Columns.of(LAYOUT), Columns.of(LAYOUT, static=True)
 RECIPE = Recipe(
     "1", None, "m", "1", {"encoder.onnx": "sha256:0"}, "sha256:1", "cpu", "running", 0.25, None, False, "r", "all"
@@ -35,7 +36,11 @@ def features(values: np.ndarray) -> Features:
     index = np.arange(count)
     flags = index % 2 == 1
     numbers = np.linspace(-30.0, -10.0, count)
-    return Features(values.astype(np.float32), index, 4000 * index, flags, ~flags, numbers, numbers, -numbers, LAYOUT)
+    facts = np.zeros(count, FACTS)
+    columns = (index, 4000 * index, flags, ~flags, numbers, numbers, -numbers)
+    for name, column in zip(FACTS.names or (), columns, strict=True):
+        facts[name] = column
+    return Features(values.astype(np.float32), facts, LAYOUT)
 
 
 def random_features(count: int, seed: int = 0) -> Features:
@@ -123,8 +128,9 @@ def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np
         frame = pandas.read_csv(path, dtype={"label": str}, **exactly(pandas))
     else:
         frame = pandas.read_json(path, lines=True, dtype={"label": str}, precise_float=True)
-        assert frame.columns.tolist() == [*dict(columns.head), *dict(columns.groups), *dict(columns.others)]
-        values = [[cell for group, _ in columns.groups for cell in row[group]] for _, row in frame.iterrows()]
+        groups = [group.name for group in columns.groups]
+        assert frame.columns.tolist() == [*dict(columns.head), *groups, *dict(columns.others)]
+        values = [[cell for name in groups for cell in row[name]] for _, row in frame.iterrows()]
         return frame[list(columns.kinds)].to_dict("list"), np.array(values), recipe["recipe"]
     assert frame.columns.tolist() == columns.names
     return frame[list(columns.kinds)].to_dict("list"), frame[columns.values].to_numpy(), recipe["recipe"]

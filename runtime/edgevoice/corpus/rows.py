@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.features import FUNCTIONALS, Features, Layout
+from edgevoice.features import DYNAMIC, FUNCTIONALS, STATIC, Features, Group, Layout
+from edgevoice.windows import FACTS
 
 if TYPE_CHECKING:
     from edgevoice.corpus.index import Index, Row
@@ -19,14 +20,10 @@ Column = tuple[str, str]
 """Name and kind of a column: `text`, `whole`, `number` (float64) or `flag`."""
 Cells = NDArray[Any] | list[Any]
 
+_KINDS = {"i": "whole", "b": "flag", "f": "number"}
 _PLACE: tuple[Column, ...] = (("file", "text"), ("start", "number"), ("end", "number"))
-_FACTS: tuple[Column, ...] = (("index", "whole"), ("silent", "flag"), ("gap", "flag"), ("loudness", "number"))
-_MEANS: tuple[Column, ...] = tuple((name, "number") for name, _ in _FACTS[1:])
-
-
-def groups_of(layout: Layout) -> tuple[tuple[str, int], ...]:
-    """Names of the groups of descriptors, in order, and how many each has."""
-    return ("bottleneck", layout.bottleneck), ("error", layout.error)
+_DYNAMIC: tuple[Column, ...] = tuple((name, _KINDS[FACTS[name].kind]) for name in DYNAMIC)
+_STATIC: tuple[Column, ...] = tuple((name, "whole" if name == "frames" else "number") for name in STATIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,8 @@ class Columns:
     """The columns of a table: the plain ones before the numbers, the numbers, and the user's columns, in this order."""
 
     head: tuple[Column, ...]
-    groups: tuple[tuple[str, int], ...]
-    """The numbers, float32: names of groups of descriptors or functionals, and how many columns each has."""
+    groups: tuple[Group, ...]
+    """The numbers, float32: groups of descriptors or functionals."""
     others: tuple[Column, ...] = ()
     """The user's columns."""
     static: bool = False
@@ -44,11 +41,10 @@ class Columns:
     @classmethod
     def of(cls, layout: Layout, static: bool = False, channel: bool = False, others: tuple[Column, ...] = ()) -> Columns:
         """The columns of a table with this layout; with `channel`, there is a column of that name."""
-        groups, facts = groups_of(layout), _FACTS
+        groups = layout.groups
         if static:
-            facts = (("frames", "whole"), *_MEANS)
-            groups = tuple((f"{name}_{group}", count) for group, count in groups for name in FUNCTIONALS)
-        return cls((*_PLACE, *[("channel", "whole")] * channel, *facts), groups, others, static)
+            groups = tuple(Group(f"{name}_{group.name}", group.count) for group in groups for name in FUNCTIONALS)
+        return cls((*_PLACE, *[("channel", "whole")] * channel, *(_STATIC if static else _DYNAMIC)), groups, others, static)
 
     @classmethod
     def of_index(cls, layout: Layout, static: bool, index: Index, each: bool) -> Columns:
@@ -58,7 +54,7 @@ class Columns:
     @property
     def values(self) -> list[str]:
         """Names of the numbers."""
-        return [f"{group}_{k}" for group, count in self.groups for k in range(count)]
+        return [name for group in self.groups for name in group.names]
 
     @property
     def names(self) -> list[str]:
@@ -88,10 +84,10 @@ class TableRows:
         cells: dict[str, Any] = {"file": row.file, "start": self.start, "end": self.end, "channel": row.channel}
         if columns.static:
             self.values = features.functionals()[None]
-            cells |= {"frames": len(features)} | {name: float(getattr(features, name).mean()) for name, _ in _MEANS}
+            cells |= zip(STATIC, features.summary(), strict=True)
         else:
             self.values = features.values
-            cells |= {name: getattr(features, name) for name in ("start", "end", *dict(_FACTS))}
+            cells |= {"start": features.start, "end": features.end, **{name: features.fact(name) for name in DYNAMIC}}
         self._head = {name: cells[name] for name, _ in columns.head}
         self.others = dict(zip(dict(columns.others), row.others, strict=True))
         """The user's cells."""

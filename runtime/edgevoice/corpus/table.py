@@ -18,7 +18,7 @@ from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import EACH, Failure, Reading, results
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, MissingPackageError
 from edgevoice.extractor import Extractor
-from edgevoice.features import Features
+from edgevoice.features import Features, segment_index
 from edgevoice.recipe import Recipe
 
 _TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}
@@ -155,18 +155,16 @@ def _assembled(
     pandas = _pandas()
     missing = {"whole": "Int64", "flag": "boolean"}  # in columns where a cell may be missing, as audformat has them
     own = ("channel", *dict(columns.others))
-    seconds = [np.asarray(cells[key], np.float64) for key in ("start", "end")]
+    start, end = (np.asarray(cells[key], np.float64) for key in ("start", "end"))
     typed = {
         name: pandas.Series(cells[name], dtype=missing.get(kind, _TYPES[kind]) if name in own else _TYPES[kind])
         for name, kind in columns.kinds.items()
-        if name not in ("start", "end")
+        if name not in ("file", "start", "end")
     }
-    durations = [np.rint(1e9 * column).astype("timedelta64[ns]") for column in seconds]  # audformat's unit
-    place = pandas.MultiIndex.from_arrays([typed.pop("file"), *durations], names=["file", "start", "end"])
     others = {name: typed.pop(name) for name, _ in columns.others}
     parts = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=columns.values), pandas.DataFrame(others)]
     frame = pandas.concat([part for part in parts if part.shape[1]], axis=1)
-    frame.index = place
+    frame.index = segment_index(list(cells["file"]), start, end)
     if recipe is not None:
         frame.attrs["recipe"] = recipe.to_dict()
     if failed is not None:

@@ -10,8 +10,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.rows import TableRows, groups_of
-from edgevoice.features import Frame
+from edgevoice.corpus.rows import TableRows
+from edgevoice.features import Frame, Group
 from edgevoice.tables.table import Content, Table
 
 _LONGEST = 1 << 22
@@ -38,7 +38,7 @@ class JsonLines:
 
 def frame_json(frame: Frame) -> str:
     """A frame as one line of JSON; its numbers read back as float32 give the same bits."""
-    return _line(frame.place(), groups_of(frame.layout), frame.values, {})
+    return _line(frame.place(), frame.layout.groups, frame.values, {})
 
 
 class JsonlTable(Table):
@@ -73,10 +73,10 @@ class JsonlTable(Table):
         return Content(np.array(values, np.float32).reshape(len(values), len(values[0]) if values else 0), columns)
 
 
-def _line(head: dict[str, Any], groups: Sequence[tuple[str, int]], values: NDArray[np.float32], tail: dict[str, Any]) -> str:
+def _line(head: dict[str, Any], groups: Sequence[Group], values: NDArray[np.float32], tail: dict[str, Any]) -> str:
     cells, first = [json.dumps(head, allow_nan=False)[1:-1]], 0
-    for name, count in groups:
+    for group in groups:
         # str of a NumPy float32 is the shortest decimal that reads back as the same bits; json.dumps would write a double.
-        cells.append(f"{json.dumps(name)}: [{', '.join(map(str, values[first : first + count]))}]")
-        first += count
+        cells.append(f"{json.dumps(group.name)}: [{', '.join(map(str, values[first : first + group.count]))}]")
+        first += group.count
     return f"{{{', '.join([*cells, *([json.dumps(tail)[1:-1]] if tail else [])])}}}"
