@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import stat
-import tempfile
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -175,10 +174,10 @@ def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
     """
     with writing(str(place)), ExitStack() as stack:
         stack.callback(_remove_empty, _make_folders(place.parent))
-        draft = Path(tempfile.mkdtemp(prefix=_beside(place, "").name, dir=place.parent))
+        draft = _beside(place, "part")
+        draft.mkdir()
         stack.callback(shutil.rmtree, draft, ignore_errors=True)
         yield draft
-        draft.chmod(0o755)  # mkdtemp lets only its owner read it
         if not replace:
             try:
                 rename_over(draft, place)
@@ -239,8 +238,11 @@ def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike 
     seen: dict[object, PathLike] = {}
     for path in outputs:
         key = None if path is None else _identity(path)
-        if key is not None and path is not None and seen.setdefault(key, path) is not path:
+        if path is None or key is None:
+            continue
+        if key in seen:
             raise ArgumentError(f"{path} would be written twice, also as {seen[key]}: choose another name")
+        seen[key] = path
     if not any(isinstance(key, tuple) for key in seen):
         return  # an input that is there is none of them
     for path in inputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,8 @@ def read_content(path: Path, others: bool = True) -> Content:
         OutputError: it cannot be read, or is malformed.
     """
     kind = table_kind(table_format(path))
-    with _reading(path), np.errstate(over="ignore"):
+    with _reading(path), np.errstate(over="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of a header that it can nearly read
         content = kind.read(path, others)
         if not np.isfinite(content.values).all():
             raise ValueError("some of its numbers are not finite")
