@@ -236,18 +236,15 @@ def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike 
         ArgumentError: two outputs are one file, or one is an input.
     """
     seen: dict[object, PathLike] = {}
-    for path in outputs:
-        key = None if path is None else _identity(path)
-        if path is None or key is None:
-            continue
+    for path in (path for path in outputs if path is not None):
+        key = _identity(path)
         if key in seen:
             raise ArgumentError(f"{path} would be written twice, also as {seen[key]}: choose another name")
-        seen[key] = path
-    if not any(isinstance(key, tuple) for key in seen):
-        return  # an input that is there is none of them
-    for path in inputs:
-        key = None if path is None else _identity(path)
-        if isinstance(key, tuple) and key in seen:
+        if key is not None:
+            seen[key] = path
+    there = any(isinstance(key, tuple) for key in seen)  # otherwise no input is one of them
+    for path in (path for path in inputs if there and path is not None):
+        if (key := _identity(path)) in seen:
             raise ArgumentError(f"{seen[key]} is also an input ({path}): choose another name")
 
 

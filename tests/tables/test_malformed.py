@@ -174,14 +174,18 @@ def test_only_files_are_read(tmp_path: Path, name: str) -> None:
     assert find_recipe(tmp_path / "u.npy") is None
 
 
-def test_a_word_of_a_parquet_table_is_in_memory_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["string", "large_string", "dictionary"])
+def test_a_word_of_a_parquet_table_is_in_memory_once(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "t.parquet"
     arrow = pytest.importorskip("pyarrow")
-    words = arrow.DictionaryArray.from_arrays(np.zeros(1 << 16, np.int32), ["x" * 100_000])
-    path.write_bytes(parquet(label=words, error_0=np.zeros(1 << 16, np.float32)))
+    words = arrow.DictionaryArray.from_arrays(np.zeros(1 << 13, np.int32), ["x" * 10_000])
+    words = words if kind == "dictionary" else words.cast(kind)
+    path.write_bytes(parquet(label=words, error_0=np.zeros(1 << 13, np.float32)))
+    before = arrow.total_allocated_bytes()
     tracemalloc.start()
-    assert len(read_content(path).columns["label"]) == 1 << 16
-    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    assert read_content(path).columns["label"] == ["x" * 10_000] * (1 << 13)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    assert arrow.total_allocated_bytes() - before < 1 << 22
     tracemalloc.stop()
 
 

@@ -18,9 +18,11 @@ from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.features import Features, Group, Layout
 from edgevoice.recipe import Recipe
+from edgevoice.tables.arkfile import ark_entry
 from edgevoice.tables.csvfile import CsvTable
+from edgevoice.tables.jsonlines import frame_json
 from edgevoice.tables.reading import read_content, read_recipe
-from edgevoice.tables.table import FORMATS, open_table, table_format
+from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table, table_format
 from edgevoice.windows import FACTS
 
 LAYOUT = Layout((Group("bottleneck", 2), Group("error", 3)), 16000, 8000)
@@ -256,3 +258,108 @@ def test_a_table_that_breaks_off_leaves_nothing(tmp_path: Path, name: str) -> No
     with pytest.raises(KeyboardInterrupt):
         write()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_table_and_its_sidecars_appear_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def write(place: Path, replace: bool = True) -> None:
+        with open_table(place, DYNAMIC, RECIPE, replace=replace) as table:
+            table.write(rows_of("a.wav", random_features(3)))
+
+    table, *sidecars = files_of(tmp_path / "t" / f"t.{name}")
+    assert [path.name for path in sidecars] == {"npz": [], "parquet": [], "ark": ["t.ark.json", "t.scp"]}.get(
+        name, [f"t.{name}.json"]
+    )
+    for k, full in enumerate([table, *sidecars]):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        (folder / full.name).symlink_to("/dev/full")
+        with pytest.raises(edgevoice.OutputError, match="No space left"):
+            write(folder / table.name)
+        assert [path.name for path in folder.iterdir()] == [full.name]
+    write(table, replace=False)
+    assert sorted(table.parent.iterdir()) == sorted([table, *sidecars])
+    before = {path: path.read_bytes() for path in (table, *sidecars)}
+    assert obstacle(table) == table
+    with pytest.raises(edgevoice.OutputError, match="already exists"):
+        write(table, replace=False)
+    assert {path: path.read_bytes() for path in table.parent.iterdir()} == before
+    write(table)
+    table.unlink()
+    scp = table.with_suffix(".scp")
+    assert obstacle(table) == (scp if name == "ark" else None)  # a recipe of ours is not in the way
+    if name == "ark":
+        scp.unlink()
+    write(table, replace=False)
+    for sidecar in sidecars:
+        table.unlink(missing_ok=True)
+        sidecar.write_text('{"mine": 1}')
+        assert obstacle(table) in sidecars
+        with pytest.raises(edgevoice.OutputError, match="already exists"):
+            write(table, replace=False)
+        assert sidecar.read_text() == '{"mine": 1}'
+        assert not table.exists()
+    write(table)
+    assert read_recipe(table) == RECIPE
+
+
+def test_a_name_of_255_bytes_has_a_table_and_one_that_is_too_long_an_error(tmp_path: Path) -> None:
+    with open_table(tmp_path / f"{'n' * 246}.csv", DYNAMIC, RECIPE) as table:
+        table.write(rows_of("a.wav", random_features(3)))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(edgevoice.OutputError, match="too long"), open_table(tmp_path / f"{'n' * 247}.csv", DYNAMIC, RECIPE):
+        pass
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_frames_and_rows_are_spelled_alike_in_json(tmp_path: Path) -> None:
+    source = random_features(2)
+    with open_table(tmp_path / "t.jsonl", DYNAMIC, RECIPE) as table:
+        table.write(rows_of("a.wav", source))
+    for line, frame in zip((tmp_path / "t.jsonl").read_text().splitlines(), source, strict=True):
+        own = json.loads(frame_json(frame))
+        assert json.loads(line) == {
+            "file": "a.wav",
+            **{key: own[key] for key in own.keys() - {"position", "time", "latency"}},
+        }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kaldis_files_are_what_kaldiio_writes_and_reads(tmp_path: Path, dtype: type) -> None:
+    kaldiio = pytest.importorskip("kaldiio")
+    arrays = {name: np.random.default_rng(0).standard_normal((rows, 5)).astype(dtype) for name, rows in (("a", 3), ("b", 1))}
+    kaldiio.save_ark(str(tmp_path / "t.ark"), arrays)
+    content = read_content(tmp_path / "t.ark")
+    assert content.values.tobytes() == np.concatenate(list(arrays.values())).astype(np.float32).tobytes()
+    assert content.columns == {"file": ["a"] * 3 + ["b"]}
+    if dtype == np.float32:
+        assert (tmp_path / "t.ark").read_bytes() == b"".join(ark_entry(name, array) for name, array in arrays.items())
+    kaldiio.save_ark(str(tmp_path / "t.ark"), {"v": arrays["a"][0]})
+    assert read_content(tmp_path / "t.ark").values.shape == (1, 5)
+    kaldiio.save_ark(str(tmp_path / "t.ark"), arrays, compression_method=2)
+    with pytest.raises(edgevoice.OutputError):
+        read_content(tmp_path / "t.ark")
+
+
+def test_tables_of_others_are_read(tmp_path: Path) -> None:
+    """A data frame's Parquet, and audformat's, which has no numbers of ours."""
+    pandas, audformat = pytest.importorskip("pandas"), pytest.importorskip("audformat")
+    pytest.importorskip("pyarrow")
+    frame = random_features(3).to_pandas()
+    frame.to_parquet(tmp_path / "t.parquet")
+    content = read_content(tmp_path / "t.parquet")
+    assert content.values.tobytes() == random_features(3).values.tobytes()
+    assert content.columns["start"] == frame.index.get_level_values("start").tolist()
+    database = audformat.Database("db")
+    database.schemes["age"] = audformat.Scheme("int")
+    database["t"] = audformat.Table(audformat.segmented_index(["a.wav"] * 2, ["0.5s", "1s"], ["1s", pandas.NaT]))
+    database["t"]["age"] = audformat.Column(scheme_id="age")
+    database["t"]["age"].set([20, 30])
+    database["t"].save(str(tmp_path / "db.t"), storage_format="parquet")
+    content = read_content(tmp_path / "db.t.parquet")
+    assert content.columns["file"] == ["a.wav"] * 2
+    assert content.columns["start"] == [pandas.Timedelta("0.5s"), pandas.Timedelta("1s")]
+    assert content.columns["end"][1] is None or content.columns["end"][1] is pandas.NaT
+    assert content.columns["age"] == [20, 30]

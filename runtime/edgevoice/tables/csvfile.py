@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,8 @@ class CsvTable(Table):
 
     def begin(self) -> None:
         """Write the names of the columns."""
-        self._rows = csv.writer(_Utf8(self._file), lineterminator="\n")
+        # Names of files may have bytes that are not UTF-8; these are written unchanged.
+        self._rows = csv.writer(codecs.getwriter("utf-8")(self._file, "surrogateescape"), lineterminator="\n")
         self._rows.writerow(self._columns.names)
 
     def write(self, rows: TableRows) -> None:
@@ -50,16 +52,6 @@ class CsvTable(Table):
         plain = [*names[: numbers.start], *names[numbers.stop :]] if others else []
         columns = {name: [line[k] for line in cells] for k, name in enumerate(plain)}
         return Content(np.array(values, np.float32).reshape(len(values), len(names[numbers])), columns)
-
-
-class _Utf8:
-    """Writes text to a binary file. Names of files may contain bytes that are not UTF-8; these are written unchanged."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        return self._file.write(text.encode("utf-8", "surrogateescape"))
 
 
 def _cell(value: Any) -> Any:

@@ -30,6 +30,7 @@ class ParquetTable(Table):
     """
 
     beside = ()
+    package = "pyarrow"
 
     def begin(self) -> None:
         """Begin the file."""
@@ -123,7 +124,7 @@ def _read(part: Path, others: bool) -> tuple[NDArray[np.float32], dict[str, list
     schema = parquet.read_schema(part)
     numbers = [field.name for field in schema if field.type == pyarrow.float32()]
     plain = [name for name in schema.names if others and name not in numbers]
-    texts = [field.name for field in schema if field.type == pyarrow.string()]
+    texts = [field.name for field in schema if field.type in (pyarrow.string(), pyarrow.large_string())]
     # A text that is repeated is in memory once, as in the file.
     with parquet.ParquetFile(part, read_dictionary=texts) as file:
         count = file.metadata.num_rows

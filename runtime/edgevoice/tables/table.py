@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +33,7 @@ class Content(NamedTuple):
     """All other columns by name; in CSV all cells are text. Formats without columns have none; ark has `file`."""
 
 
-class Table(ABC):
+class Table:
     """A table in one format: an object writes one, row by row; the class reads them.
 
     The recipe is in the table, or in a sidecar, a JSON file beside it: an object with `recipe` and, where the format names
@@ -50,6 +49,8 @@ class Table(ABC):
 
     beside: ClassVar[tuple[str, ...]] = ("{path}.json",)
     """The names of its sidecars, by its `path`, or that without the suffix, `stem`."""
+    package: ClassVar[str] = ""
+    """What has to be installed."""
 
     def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
         self._file, self._columns, self._recipe, self._path = file, columns, recipe, path
@@ -58,23 +59,19 @@ class Table(ABC):
 
     def begin(self) -> None:
         """Write what comes before the first row."""
-        return
 
-    @abstractmethod
     def write(self, rows: TableRows) -> None:
         """Add the rows that one row of the index gives."""
+        raise NotImplementedError
 
-    def note(self, key: str, value: Any) -> None:  # noqa: ARG002
+    def note(self, key: str, value: Any) -> None:
         """Keep a value for JSON in the metadata of the table; formats without such a place do nothing."""
-        return
 
     def finish(self) -> None:
         """Complete the table; the file stays open."""
-        return
 
     def drop(self) -> None:
         """Discard a table that is not complete, while its file is still open."""
-        return
 
     def sidecars(self) -> list[bytes]:
         """The content of each sidecar, when the table is complete."""
@@ -90,9 +87,9 @@ class Table(ABC):
         self._names = names
 
     @classmethod
-    @abstractmethod
     def read(cls, path: Path, others: bool) -> Content:
         """Read the numbers and, with `others`, the other columns. A malformed table may raise any exception."""
+        raise NotImplementedError
 
     @classmethod
     def read_recipe(cls, path: Path) -> str | None:
@@ -101,12 +98,12 @@ class Table(ABC):
 
 
 _MODULES = {
-    "csv": ("edgevoice.tables.csvfile", "CsvTable", ""),
-    "npy": ("edgevoice.tables.npyfile", "NpyTable", ""),
-    "npz": ("edgevoice.tables.npzfile", "NpzTable", ""),
-    "parquet": ("edgevoice.tables.parquetfile", "ParquetTable", "pyarrow"),
-    "jsonl": ("edgevoice.tables.jsonlines", "JsonlTable", ""),
-    "ark": ("edgevoice.tables.arkfile", "ArkTable", ""),
+    "csv": ("csvfile", "CsvTable"),
+    "npy": ("npyfile", "NpyTable"),
+    "npz": ("npzfile", "NpzTable"),
+    "parquet": ("parquetfile", "ParquetTable"),
+    "jsonl": ("jsonlines", "JsonlTable"),
+    "ark": ("arkfile", "ArkTable"),
 }
 FORMATS = tuple(_MODULES)
 """The names of the formats, which are their suffixes too."""
@@ -131,15 +128,11 @@ def table_kind(name: str) -> type[Table]:
     Raises:
         MissingPackageError: a package that it needs is not installed.
     """
-    module, kind, package = _MODULES[name]
-    if package:
-        try:
-            importlib.import_module(package)
-        except ModuleNotFoundError as error:
-            if error.name != package:
-                raise
-            raise MissingPackageError(f"{package} is not installed: pip install {package}") from error
-    return cast("type[Table]", getattr(importlib.import_module(module), kind))
+    module, kind = _MODULES[name]
+    found = cast("type[Table]", getattr(importlib.import_module(f"edgevoice.tables.{module}"), kind))
+    if found.package and importlib.util.find_spec(found.package) is None:
+        raise MissingPackageError(f"{found.package} is not installed: pip install {found.package}")
+    return found
 
 
 def files_of(path: str | os.PathLike[str]) -> list[Path]:
