@@ -117,29 +117,24 @@ class Draft:
             OutputError: something is there that may not be replaced, even if it came there a moment ago.
             OSError: it cannot be renamed; it is still where it was.
         """
-        if not self._own or self._kept:
+        if not self._own:
             return
+        there = self._place.exists()
+        if replace and there:
+            self._old = _beside(self._place, "old")
+            with suppress(OSError):  # a file system that has no links
+                os.link(self._place, self._old)
         if replace:
-            if self._place.exists():
-                self._old = _beside(self._place, "old")
-                with suppress(OSError):  # a file system that has no links
-                    os.link(self._place, self._old)
             rename_over(self.path, self._place)
         else:
-            self._settle()
+            try:
+                os.link(self.path, self._place)  # not over another, as renaming does
+                self.path.unlink()
+            except OSError as error:
+                if there or isinstance(error, FileExistsError):
+                    raise OutputError(f"{self._place}: already exists") from None
+                rename_over(self.path, self._place)
         self._kept = True
-
-    def _settle(self) -> None:
-        try:
-            os.link(self.path, self._place)
-        except FileExistsError:
-            raise OutputError(f"{self._place}: already exists") from None
-        except OSError:  # a file system that has no links
-            if self._place.exists():
-                raise OutputError(f"{self._place}: already exists") from None
-            rename_over(self.path, self._place)
-        else:
-            self.path.unlink()
 
     def withdraw(self) -> None:
         """Undo `keep`: the file is removed, and what it replaced comes back, where the file system has links."""

@@ -97,7 +97,7 @@ class Table:
         return _sidecar_recipe(f"{path}.json")
 
 
-_MODULES = {
+FORMATS = {
     "csv": ("csvfile", "CsvTable"),
     "npy": ("npyfile", "NpyTable"),
     "npz": ("npzfile", "NpzTable"),
@@ -105,8 +105,7 @@ _MODULES = {
     "jsonl": ("jsonlines", "JsonlTable"),
     "ark": ("arkfile", "ArkTable"),
 }
-FORMATS = tuple(_MODULES)
-"""The names of the formats, which are their suffixes too."""
+"""The names of the formats, which are their suffixes too, with module and class."""
 
 
 def table_format(path: str | os.PathLike[str]) -> str:
@@ -128,7 +127,7 @@ def table_kind(name: str) -> type[Table]:
     Raises:
         MissingPackageError: a package that it needs is not installed.
     """
-    module, kind = _MODULES[name]
+    module, kind = FORMATS[name]
     found = cast("type[Table]", getattr(importlib.import_module(f"edgevoice.tables.{module}"), kind))
     if found.package and importlib.util.find_spec(found.package) is None:
         raise MissingPackageError(f"{found.package} is not installed: pip install {found.package}")
