@@ -197,5 +197,7 @@ def test_what_lies_beside_a_table_is_only_searched_for_a_recipe(tmp_path: Path) 
     for text in texts:
         beside.write_text(text)
         assert find_recipe(path) is None
+    beside.write_text(json.dumps({"recipe": {**RECIPE.to_dict(), "hop": float("nan")}}))
+    assert find_recipe(path) is None
     beside.write_text(json.dumps({"recipe": RECIPE.to_dict()}) + "[" * (1 << 20))
     assert find_recipe(path) == RECIPE

@@ -37,8 +37,9 @@ def find_recipe(path: Path) -> Recipe | None:
     with _reading(path):
         text = kind.read_recipe(path)
     try:
-        return None if text is None else Recipe.from_json(text)
-    except (ArgumentError, RecursionError):
+        recipe = None if text is None else Recipe.from_json(text)
+        return recipe if recipe and recipe.to_json() else None  # which NaN cannot be written to
+    except (ValueError, RecursionError):
         return None
 
 
