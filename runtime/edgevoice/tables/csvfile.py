@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,20 +39,22 @@ class CsvTable(Table):
     @classmethod
     def read(cls, path: Path, others: bool) -> Content:
         """Read the table line by line."""
-        values, cells = [], []
+        values, count = array("f"), 0
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             lines = csv.reader(file)
             names = next(lines, [])
             numbers = _numbers(names)
+            width, plain = len(names[numbers]), [*names[: numbers.start], *names[numbers.stop :]] if others else []
+            columns: list[list[str]] = [[] for _ in plain]
             for line in lines:
+                count += 1
                 if len(line) != len(names):
                     raise ValueError(f"line {lines.line_num} has {len(line)} cells, not {len(names)}")
-                values.append(np.array(line[numbers], np.float64).astype(np.float32))
-                if others:
-                    cells.append([*line[: numbers.start], *line[numbers.stop :]])
-        plain = [*names[: numbers.start], *names[numbers.stop :]] if others else []
-        columns = {name: [line[k] for line in cells] for k, name in enumerate(plain)}
-        return Content(np.array(values, np.float32).reshape(len(values), len(names[numbers])), columns)
+                values.extend(map(float, line[numbers]))
+                del line[numbers]
+                for column, cell in zip(columns, line, strict=False):
+                    column.append(cell)
+        return Content(np.array(values, np.float32).reshape(count, width), dict(zip(plain, columns, strict=True)))
 
 
 def _cell(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -56,21 +57,22 @@ class JsonlTable(Table):
     @classmethod
     def read(cls, path: Path, others: bool) -> Content:
         """Read the table line by line; what is an array is numbers."""
-        values: list[NDArray[np.float32]] = []
+        values, count, width = array("f"), 0, 0
         columns: dict[str, list[Any]] = {}
         with path.open("rb") as file:
             while line := file.readline(_LONGEST):
                 row = json.loads(line)
-                numbers = [cell for cells in row.values() if isinstance(cells, list) for cell in cells]
-                values.append(np.array([cell * 1.0 for cell in numbers], np.float64).astype(np.float32))
+                numbers = [cell * 1.0 for cells in row.values() if isinstance(cells, list) for cell in cells]
+                values.extend(numbers)
+                count, width = count + 1, width or len(numbers)
                 for name, cell in row.items() if others else ():
-                    if isinstance(cell, dict):
-                        raise TypeError(f"its {name} is an object")
                     if not isinstance(cell, list):
                         columns.setdefault(name, []).append(cell)
-        if any(len(cells) != len(values) for cells in columns.values()):
+                if width != len(numbers) or any(isinstance(cell, dict) for cell in row.values()):
+                    raise ValueError(f"line {count} has other numbers than those before, or an object")
+        if any(len(cells) != count for cells in columns.values()):
             raise ValueError("its lines have different keys")
-        return Content(np.array(values, np.float32).reshape(len(values), len(values[0]) if values else 0), columns)
+        return Content(np.array(values, np.float32).reshape(count, width), columns)
 
 
 def _line(head: dict[str, Any], groups: Sequence[Group], values: NDArray[np.float32], tail: dict[str, Any]) -> str:
