@@ -47,12 +47,12 @@ def whole_file(path: PathLike, replace: bool = True) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: it cannot be made, written or renamed, or a file is there that may not be replaced.
     """
-    with whole_files({path: replace}) as (file,):
+    with whole_files({Path(path): replace}) as (file,):
         yield file
 
 
 @contextmanager
-def whole_files(places: Mapping[PathLike, bool]) -> Iterator[Sequence[IO[bytes]]]:
+def whole_files(places: Mapping[Path, bool]) -> Iterator[Sequence[IO[bytes]]]:
     """Files as `whole_file`, which appear together or not at all.
 
     Args:

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple, cast
@@ -172,9 +172,7 @@ def open_table(
     """
     kind = table_kind(table_format(path))
     # The table comes last: where it is, all of it is.
-    places: Mapping[str | os.PathLike[str], bool] = {
-        file: replace or replaced for file, replaced in reversed(_replaced(path).items())
-    }
+    places = {file: replace or replaced for file, replaced in reversed(_replaced(path).items())}
     with whole_files(places) as (*sidecars, file):
         table = kind(file, columns, recipe, os.fspath(path))
         try:
@@ -189,13 +187,13 @@ def open_table(
 
 def _sidecar_recipe(path: str) -> str | None:
     """The recipe in a sidecar, JSON; None where there is none. It comes first: the rest may be long."""
-    if not os.path.isfile(path):  # noqa: PTH113
+    if not os.path.isfile(path):  # noqa: PTH113 - a pipe would keep it waiting
         return None
-    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-        text = file.read(_LARGEST)
-    begins = _BEGINNING.match(text)
     try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            text = file.read(_LARGEST)
+        begins = _BEGINNING.match(text)
         recipe = json.JSONDecoder().raw_decode(text, begins.end())[0] if begins else None
-    except (ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return json.dumps(recipe) if isinstance(recipe, dict) else None
+    return json.dumps(recipe) if isinstance(recipe, dict) and "edgevoice" in recipe else None

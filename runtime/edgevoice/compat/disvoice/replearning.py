@@ -137,7 +137,7 @@ def _check_format(fmt: str, static: bool, kaldi_file: str) -> None:
 
 def _write_kaldi(name: str, matrices: Mapping[str, NDArray[np.float32]]) -> None:
     lines = []
-    with whole_files({f"{name}.scp": False, f"{name}.ark": False}) as (scp, ark):
+    with whole_files({Path(f"{name}.scp"): False, Path(f"{name}.ark"): False}) as (scp, ark):
         for utterance, values in matrices.items():
             lines.append(f"{utterance} {name}.ark:{ark.tell() + len(utterance.encode()) + 1}\n")
             ark.write(ark_entry(utterance, values))
