@@ -24,7 +24,7 @@ from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.tables.arkfile import ark_entry
 from edgevoice.tables.reading import find_recipe, read_content
 from edgevoice.tables.table import FORMATS, open_table
-from tables.test_tables import LAYOUT, RECIPE, random_features
+from randomfeatures import LAYOUT, RECIPE, random_features
 
 PARTS = [b"", b"0", b"-", b"nan", b"1e999", b"9" * 40, b"\0", b"\xff" * 4, b",", b'"', b"\n", b"[", b"{}", b" \0BFM \4"]
 

@@ -16,37 +16,16 @@ from hypothesis import strategies as st
 import edgevoice
 from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import Columns, TableRows, joined
-from edgevoice.features import Features, Group, Layout
-from edgevoice.recipe import Recipe
+from edgevoice.features import Features
 from edgevoice.tables.arkfile import ark_entry
 from edgevoice.tables.csvfile import CsvTable
 from edgevoice.tables.jsonlines import frame_json
 from edgevoice.tables.reading import read_content, read_recipe
 from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table, table_format
-from edgevoice.windows import FACTS
+from randomfeatures import LAYOUT, RECIPE, random_features
 
-LAYOUT = Layout((Group("bottleneck", 2), Group("error", 3)), 16000, 8000)
 DYNAMIC, STATIC = Columns.of(LAYOUT), Columns.of(LAYOUT, static=True)
-RECIPE = Recipe(
-    "1", None, "m", "1", {"encoder.onnx": "sha256:0"}, "sha256:1", "cpu", "running", 0.25, None, False, "r", "all"
-)
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
-
-
-def features(values: np.ndarray) -> Features:
-    count = len(values)
-    index = np.arange(count)
-    flags = index % 2 == 1
-    numbers = np.linspace(-30.0, -10.0, count)
-    facts = np.zeros(count, FACTS)
-    columns = (index, 4000 * index, flags, ~flags, numbers, numbers, -numbers)
-    for name, column in zip(FACTS.names or (), columns, strict=True):
-        facts[name] = column
-    return Features(values.astype(np.float32), facts, LAYOUT)
-
-
-def random_features(count: int, seed: int = 0) -> Features:
-    return features(np.random.default_rng(seed).standard_normal((count, 5)))
 
 
 def rows_of(name: str, source: Features, columns: Columns = DYNAMIC) -> TableRows:
