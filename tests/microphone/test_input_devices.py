@@ -55,6 +55,13 @@ def test_an_unknown_device_is_an_error_that_lists_those_there_are(fake: FakeSoun
         find_input(device)
 
 
+def test_a_device_whose_name_is_not_utf_8_is_left_out(fake: FakeSoundDevice) -> None:
+    fake.add(b"m_\xff\xfe")
+    fake.add("Headset")
+    assert [(device.index, device.name) for device in input_devices()] == [(0, "Fake microphone"), (2, "Headset")]
+    assert find_input("headset").index == 2
+
+
 def test_no_device_at_all_makes_portaudio_look_again(fake: FakeSoundDevice) -> None:
     fake.devices.clear()
     with pytest.raises(MicrophoneNotFoundError, match="audio server"):

@@ -8,23 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevoice.microphone.capture import Block
+from edgevoice.microphone.capture import AudioBlock
 from edgevoice.microphone.timeline import Losses, Timeline
 
 RATE, SIZE = 16000, 800
 PERIOD = SIZE / RATE
 
 
-def block(number: int, arrived: float, **changes: object) -> Block:
-    told = {"captured": 0.0, "told": 0.0, "overflow": False, "filled": False, "opening": 0, **changes}
-    return Block(data=b"", length=SIZE, start=number * SIZE, arrived=arrived, **told)
+def block(number: int, arrived: float, **changes: object) -> AudioBlock:
+    given = {"captured": 0.0, "stream_time": 0.0, "overflow": False, "filled": False, "opening": 0, **changes}
+    return AudioBlock(data=b"", length=SIZE, start=number * SIZE, arrived=arrived, **given)
 
 
-def place(timeline: Timeline, blocks: Iterable[Block]) -> Losses:
+def place(timeline: Timeline, blocks: Iterable[AudioBlock]) -> Losses:
     return sum((timeline.place(entry) for entry in blocks), Losses())
 
 
-def regular(first: int, count: int, late: float = 0.0, **changes: object) -> Iterable[Block]:
+def regular(first: int, count: int, late: float = 0.0, **changes: object) -> Iterable[AudioBlock]:
     """Blocks that arrive at their end, counted from 100 s, or later."""
     return (block(k, 100 + (k + 1) * PERIOD + late, **changes) for k in range(first, first + count))
 
@@ -104,9 +104,9 @@ def test_what_is_caught_up_in_part_is_lost_in_part() -> None:
 def test_an_overflow_loses_what_portaudio_and_the_clock_agree_on() -> None:
     timeline = Timeline(RATE)
     place(timeline, regular(0, 40, captured=1.0))
-    first = block(39, 102.0, captured=50.0, told=50.0 + PERIOD)
+    first = block(39, 102.0, captured=50.0, stream_time=50.0 + PERIOD)
     timeline.place(first._replace(start=40 * SIZE, arrived=100 + 41 * PERIOD))
-    late = block(41, 100 + 42 * PERIOD + 0.2, captured=50.0 + PERIOD + 0.2, told=0.0, overflow=True)
+    late = block(41, 100 + 42 * PERIOD + 0.2, captured=50.0 + PERIOD + 0.2, stream_time=0.0, overflow=True)
     lost = timeline.place(late)
     assert lost.total == lost.device == pytest.approx(0.2 * RATE, abs=1)
 
@@ -115,7 +115,9 @@ def test_a_wall_clock_that_jumps_in_an_overflow_loses_one_sample() -> None:
     """PortAudio's clock is the wall clock on some systems: set forward by an hour, it must not lose an hour."""
     timeline = Timeline(RATE)
     place(timeline, (entry._replace(captured=10 + k * PERIOD) for k, entry in enumerate(regular(0, 40))))
-    assert timeline.place(block(40, 100 + 41 * PERIOD, captured=3612.0, told=3612.0, overflow=True)) == Losses(device=1)
+    assert timeline.place(block(40, 100 + 41 * PERIOD, captured=3612.0, stream_time=3612.0, overflow=True)) == Losses(
+        device=1
+    )
 
 
 def test_an_overflow_without_portaudios_clock_loses_what_the_block_is_late_by() -> None:
@@ -138,13 +140,13 @@ def test_samples_that_portaudio_calls_old_were_captured_earlier() -> None:
     timeline = Timeline(RATE)
     ages = (0.030, 0.021, 0.020, 0.025)
     for k, entry in enumerate(regular(0, 4)):
-        timeline.place(entry._replace(captured=50.0, told=50.0 + PERIOD + ages[k]))
+        timeline.place(entry._replace(captured=50.0, stream_time=50.0 + PERIOD + ages[k]))
     assert timeline.captured(0.1) == pytest.approx(100.1 - 0.020)
 
 
 def test_samples_that_portaudio_dates_into_the_future_were_captured_at_their_arrival() -> None:
     timeline = Timeline(RATE)
-    place(timeline, regular(0, 4, captured=50.0, told=50.0 + PERIOD - 0.01))
+    place(timeline, regular(0, 4, captured=50.0, stream_time=50.0 + PERIOD - 0.01))
     assert timeline.captured(0.1) == pytest.approx(100.1)
 
 
