@@ -128,6 +128,12 @@ def test_silence_throughout_is_an_error(extractor: RepLearning, tmp_path: Path, 
         extractor.extract_features_file(write(tmp_path / "silence.wav", samples))
 
 
+def test_a_programs_own_floating_point_errors_change_nothing(extractor: RepLearning, folder: Path) -> None:
+    plain = extractor.extract_features_file(folder / "b.wav")
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(extractor.extract_features_file(folder / "b.wav"), plain)
+
+
 def test_functionals_of_one_window_are_finite(extractor: RepLearning, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8000)
     static = extractor.extract_features_file(write(tmp_path / "one.wav", noise))
@@ -163,7 +169,7 @@ def test_other_formats_are_refused(extractor: RepLearning, folder: Path) -> None
         (extractor.extract_features_file, folder / "a.wav"),
         (extractor.extract_features_path, folder),
     ):
-        with pytest.raises(edgevoice.ArgumentError, match="'xlsx': is not supported; expected one of npy, txt, dataframe"):
+        with pytest.raises(edgevoice.ArgumentError, match="xlsx"):
             extract(path, static=False, fmt="xlsx")
         with pytest.raises(edgevoice.ArgumentError, match="dynamic"):
             extract(path, static=True, fmt="kaldi", kaldi_file="out")
@@ -182,7 +188,7 @@ def test_tensors(extractor: RepLearning, folder: Path) -> None:
             assert torch.equal(found, torch.from_numpy(extract(path, static=static)))
 
 
-def test_kaldis_files_are_read_by_kaldiio_and_never_replaced(extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
+def test_kaldis_files_are_read_by_kaldiio_and_replaced(extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
     kaldiio = pytest.importorskip("kaldiio")
     out = tmp_path.parent / f"{tmp_path.name}-kaldi" / "features"
     assert extractor.extract_features_path(folder, static=False, fmt="kaldi", kaldi_file=str(out)) is None
@@ -191,16 +197,14 @@ def test_kaldis_files_are_read_by_kaldiio_and_never_replaced(extractor: RepLearn
     for name in found:
         np.testing.assert_array_equal(found[name], extractor.extract_features_file(folder / name, static=False))
     assert [name for name, _ in kaldiio.load_ark(f"{out}.ark")] == ["a.wav", "b.wav"]
-    before = Path(f"{out}.ark").read_bytes()
-    with pytest.raises(edgevoice.OutputError, match="features"):
-        extractor.extract_features_file(folder / "a.wav", static=False, fmt="kaldi", kaldi_file=str(out))
-    assert Path(f"{out}.ark").read_bytes() == before
+    extractor.extract_features_file(folder / "a.wav", static=False, fmt="kaldi", kaldi_file=str(out))
+    assert list(kaldiio.load_scp(f"{out}.scp")) == ["a.wav"]
 
 
 class TestAEspeech:
     def test_what_goes_in_and_what_comes_out(self, extractor: RepLearning, folder: Path) -> None:
         speech, path = extractor.AEspeech, str(folder / "b.wav")
-        spectrograms = speech.compute_spectrograms(path)
+        spectrograms = np.asarray(speech.compute_spectrograms(path))
         assert spectrograms.shape == (3, 1, BANDS, 126)
         assert spectrograms.std() > 0.5, "logarithms of power, not standardised"
         standard = speech.standard(spectrograms)
@@ -218,8 +222,13 @@ class TestAEspeech:
         speech, path = extractor.AEspeech, folder / "a.wav"
         for compute in (speech.compute_bottleneck_features, speech.compute_rec_error_features):
             assert torch.equal(compute(path, return_numpy=False), torch.from_numpy(compute(path)))
-        spectrograms = torch.from_numpy(speech.compute_spectrograms(path))
-        assert speech.standard(spectrograms).dtype == torch.float32
+        spectrograms = speech.compute_spectrograms(path)
+        assert (spectrograms.size(), spectrograms.dtype) == ((2, 1, BANDS, 126), torch.float32)
+        rebuilt, bottleneck = speech.AE.eval().forward(speech.standard(spectrograms))
+        expected, _ = speech.compute_rec_spectrogram(path, return_numpy=False)
+        torch.testing.assert_close(speech.destandard(rebuilt), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(bottleneck, speech.compute_bottleneck_features(path, return_numpy=False))
+        assert torch.equal(speech.AE(speech.standard(spectrograms).requires_grad_())[1], bottleneck)
         assert all(isinstance(found, torch.Tensor) for found in speech.compute_rec_spectrogram(path, return_numpy=False))
 
     def test_a_folder(self, extractor: RepLearning, folder: Path) -> None:
@@ -276,6 +285,7 @@ class TestScript:
         assert list(kaldiio.load_scp(str(out / "kaldi.scp"))) == ["a.wav", "b.wav"]
 
     def test_one_recording(self, extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "one.npy").write_bytes(b"of an earlier run")
         assert self.run(str(folder / "a.wav"), str(tmp_path / "one.npy"), "true", "false", "npy") == 0
         np.testing.assert_array_equal(np.load(tmp_path / "one.npy"), extractor.extract_features_file(folder / "a.wav"))
 
@@ -285,7 +295,6 @@ class TestScript:
             (["a.wav", "new.npy", "maybe", "false", "npy"], 2, "STATIC 'maybe': expected true or false"),
             (["a.wav", "new.npy", "true", "false", "xls"], 2, "FORMAT 'xls': expected one of csv"),
             (["gone.wav", "new.npy", "true", "false", "npy"], 1, "gone.wav"),
-            (["a.wav", "there.npy", "true", "false", "npy"], 1, "already exists"),
             (["a.wav", "new", "true", "false", "kaldi"], 2, "dynamic"),
             (["a.wav"], 2, "usage: "),
         ],
@@ -301,12 +310,10 @@ class TestScript:
         message: str,
     ) -> None:
         monkeypatch.chdir(folder)
-        Path("there.npy").write_bytes(b"mine")
         assert self.run(*words) == code
         errors = capsys.readouterr().err
         assert errors.count("\n") == 1
         assert message in errors
-        assert Path("there.npy").read_bytes() == b"mine"
         assert not Path("new.npy").exists()
 
 

@@ -19,7 +19,9 @@ FORMATS = ("npy", "txt", "dataframe", "csv", "torch", "kaldi")
 
 
 class RepLearning:
-    """DisVoice's `RepLearning`: the same calls, names and dtypes, and the same numbers, within 1e-4, absolute or relative.
+    """DisVoice's `RepLearning`: the same calls, names and dtypes, and the same numbers.
+
+    Frames agree within 1e-4, absolute or relative; so do functionals, but for skewness and kurtosis of few windows (1e-3).
 
     As in DisVoice the samples of a recording are normalised by its mean and peak, resampled by its spectrum where they are
     not at 16 kHz, and windows of digital silence are dropped. Unlike DisVoice it takes any file that soundfile reads, and
@@ -65,8 +67,8 @@ class RepLearning:
             plots: whether to show the spectrograms and their reconstructions; needs matplotlib.
             fmt: `npy` or `txt`: an array; `dataframe` or `csv`: a pandas DataFrame; `torch`: a tensor of PyTorch; `kaldi`:
                 nothing, the dynamic features are written to `kaldi_file`.
-            kaldi_file: `NAME` for `NAME.ark` and `NAME.scp`, by kaldiio and without a Kaldi; the utterance has the name of
-                the file. Files that are there are not replaced.
+            kaldi_file: `NAME` for `NAME.ark` and `NAME.scp`, which are replaced where they exist; the utterance has the name
+                of the file.
 
         Returns:
             float32 (1, 1536), or (windows, 384) with `static=False`: bottleneck, then errors.
@@ -76,7 +78,7 @@ class RepLearning:
             ArgumentError: another format, or static features in `kaldi`.
             DeviceMemoryError: the recording does not fit into memory.
             MissingPackageError: SciPy, pandas, matplotlib, PyTorch or kaldiio is needed and not installed.
-            OutputError: `kaldi_file` cannot be written, or is there.
+            OutputError: `kaldi_file` cannot be written.
         """
         _check_format(fmt, static, kaldi_file)
         values = self._features(audio, static, plots)
@@ -140,7 +142,7 @@ def _write_kaldi(name: str, matrices: Mapping[str, NDArray[np.float32]]) -> None
     except ImportError as error:
         raise MissingPackageError("Kaldi's files need kaldiio, which is not installed: pip install kaldiio") from error
     lines = []
-    with whole_file(f"{name}.scp", replace=False) as scp, whole_file(f"{name}.ark", replace=False) as ark:
+    with whole_file(f"{name}.scp") as scp, whole_file(f"{name}.ark") as ark:
         for utterance, values in matrices.items():
             lines.append(f"{utterance} {name}.ark:{ark.tell() + len(utterance.encode()) + 1}\n")
             kaldiio.save_ark(ark, {utterance: values})

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgevoice.compat.disvoice.aespeech import MODELS
 from edgevoice.compat.disvoice.replearning import RepLearning
-from edgevoice.errors import ArgumentError, EdgeVoiceError, OutputError
+from edgevoice.errors import ArgumentError, EdgeVoiceError
 from edgevoice.files.wholefile import whole_file
 
 USAGE = (
@@ -39,15 +39,12 @@ def _run(words: Sequence[str]) -> None:
     static, plots = (_truth(name, word) for name, word in (("STATIC", words[2]), ("PLOTS", words[3])))
     if fmt not in _FORMATS:
         raise ArgumentError(f"FORMAT {fmt!r}: expected one of {', '.join(_FORMATS)}")
-    for name in (f"{out}.ark", f"{out}.scp") if fmt == "kaldi" else (out,):
-        if Path(name).exists():
-            raise OutputError(f"{name}: already exists; choose another name, or remove it")
     extractor = RepLearning(model)
     extract = extractor.extract_features_path if Path(audio).is_dir() else extractor.extract_features_file
     features = extract(audio, static=static, plots=plots, fmt=fmt, kaldi_file=out)
     if fmt == "kaldi":
         return
-    with whole_file(out, replace=False) as file:
+    with whole_file(out) as file:
         if fmt == "csv":
             features.to_csv(file, index=False)
         elif fmt == "txt":
