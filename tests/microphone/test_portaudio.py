@@ -62,7 +62,7 @@ def _import_raising(error: Exception) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("error", "expected", "words"),
     [
-        (ImportError("no module"), MissingPackageError, r"pip install 'edgevoice\[mic\]'"),
+        (ImportError("no module"), MissingPackageError, "pip install sounddevice"),
         (OSError("PortAudio library not found"), MissingPackageError, "apt install libportaudio2"),
         (PortAudioError("Error initializing PortAudio"), MicrophoneOpenError, "does not start"),
     ],

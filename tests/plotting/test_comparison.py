@@ -68,7 +68,7 @@ def test_what_cannot_be_read_is_named_and_the_others_are_drawn(
 
 def test_too_many_are_refused(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
     features = tiny.extract((noise, 16_000))
-    with pytest.raises(edgevoice.ArgumentError, match="25 recordings: expected 1 to 24"):
+    with pytest.raises(edgevoice.ArgumentError):
         draw_comparison([("a", features)] * 25)
 
 

@@ -132,7 +132,7 @@ def load() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise MissingPackageError("sounddevice is not installed: pip install 'edgevoice[mic]'") from error
+        raise MissingPackageError("sounddevice is not installed: pip install sounddevice") from error
     except OSError as error:
         raise MissingPackageError(
             "PortAudio is not installed: apt install libportaudio2 (Debian, Ubuntu), dnf install portaudio (Fedora), "

@@ -48,14 +48,14 @@ def plot(
     """
     options = PictureOptions(title, dpi, size, style)
     several = [what] if isinstance(what, Features) else what
-    if isinstance(several, list | tuple) and several and isinstance(several[0], Features):
+    if isinstance(several, list):
         recipe = several[0].recipe
         named = [(one.source, one) for one in several]
         given = title if title is not None else recipe.model if recipe else ""
         typical, bands = (extractor.typical, extractor.config.spectrogram.bands) if extractor else (None, None)
         return draw_comparison(named, given, typical, bands, options=options)
     extractor = extractor or load()
-    with open_source(what) as source:
+    with open_source(several) as source:
         features = extractor.extract(source)
         name = title if title is not None else " · ".join(filter(None, [Path(source.name).name, extractor.config.name]))
         rate = extractor.config.audio.rate

@@ -114,7 +114,7 @@ def draw_image(
 def draw_code(axis: TimeAxis, panel: Any, code: NDArray[Any], mean: NDArray[Any], spread: NDArray[Any]) -> Any:
     """Draw a bottleneck (frames, units) in standard deviations from a mean, (units,) both."""
     panel.set_yticks([0, code.shape[1]])
-    return axis.draw_image(panel, code, lambda some: np.clip((some - mean) / (spread + 1e-9), -3, 3), (-3, 3), "RdBu_r")
+    return axis.draw_image(panel, code, lambda some: (some - mean) / (spread + 1e-9), (-3, 3), "RdBu_r")
 
 
 def in_decibels(config: SpectrogramConfig) -> tuple[float, float, str]:

@@ -265,9 +265,7 @@ def frame(values: Floats, names: list[str]) -> Any:
     try:
         import pandas as pd
     except ImportError as error:
-        raise MissingPackageError(
-            "a DataFrame needs pandas, which is not installed: pip install 'edgevoice[disvoice]'"
-        ) from error
+        raise MissingPackageError("a DataFrame needs pandas, which is not installed: pip install pandas") from error
     return pd.DataFrame(values, columns=names)
 
 

@@ -80,5 +80,5 @@ def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise MissingPackageError("plots need matplotlib, which is not installed: pip install 'edgevoice[plot]'") from error
+        raise MissingPackageError("plots need matplotlib, which is not installed: pip install matplotlib") from error
     return plt
