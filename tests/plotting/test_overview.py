@@ -152,6 +152,18 @@ def test_the_command(tiny_model: Path, speech: Path, tmp_path: Path, suffix: str
     assert b"/Type3" not in content, "fonts of a PDF are of Type 42"
 
 
+def test_the_commands_options(tiny_model: Path, speech: Path, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    words = ["plot", str(speech), "-o", str(tmp_path / "out.png"), "--model", str(tiny_model), "--end", "1"]
+    assert main([*words, "--size", "5x4", "--dpi", "60", "--style", "dark", "--title", "mine"]) == 0
+    with image.open(tmp_path / "out.png") as picture:
+        assert (picture.size, picture.getpixel((0, 0))[:3]) == ((300, 240), (0, 0, 0))
+    for wrong in (["--dpi", "5"], ["--size", "0x3"]):
+        assert main([*words, "--force", *wrong]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, "--force", "--size", "5"])
+
+
 def test_the_command_refuses_other_formats(tiny_model: Path, speech: Path, tmp_path: Path) -> None:
     assert main(["plot", str(speech), "-o", str(tmp_path / "out.docx"), "--model", str(tiny_model)]) == 2
     assert main(["plot", "nowhere.wav", "-o", str(tmp_path / "out.png"), "--model", str(tiny_model)]) == 1
