@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice.compat.disvoice import RepLearning, script
+from edgevoice.compat.disvoice import RepLearning
+from edgevoice.compat.disvoice.__main__ import main
 
 UNITS, BANDS = 8, 128
 
@@ -256,19 +257,17 @@ class TestAEspeech:
         extractor.AEspeech.show_spectrograms(extractor.AEspeech.compute_spectrograms(folder / "b.wav"))
         assert len(plt.get_fignums()) == 3
         (panel,) = plt.figure(plt.get_fignums()[0]).axes
-        assert panel.get_ylabel() == "Frequency (Hz)"
         labels = [label.get_text() for label in panel.get_yticklabels()]
         places = dict(zip(labels, panel.get_yticks(), strict=True))
-        assert places["0"] == 0
-        assert places["8000"] == BANDS
+        assert places["8 kHz"] == BANDS
         # Slaney's scale: 15 Mel at 1 kHz, 45.25 at 8 kHz.
-        assert places["1000"] == pytest.approx(BANDS * 15 / 45.2456, rel=1e-3)
+        assert places["1 kHz"] == pytest.approx(BANDS * 15 / 45.2456, rel=1e-3)
         plt.close("all")
 
 
 class TestScript:
     def run(self, *words: str) -> int:
-        return script.main([*words, "CAE"])
+        return main([*words, "CAE"])
 
     def test_each_format(self, extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
         pd, torch, kaldiio = (pytest.importorskip(name) for name in ("pandas", "torch", "kaldiio"))
