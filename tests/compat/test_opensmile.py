@@ -152,8 +152,9 @@ def test_sets_are_the_shipped_models_and_opensmiles_own_are_refused(tiny_model: 
             Smile(tiny_model, level)  # type: ignore[arg-type]
     with pytest.raises(edgevoice.ModelNotFoundError):
         Smile("invalid.conf")
-    with pytest.raises(edgevoice.ArgumentError):
-        Smile(tiny_model, options={"frameModeFunctionalsConf": "x"})
+    for wrong in ({"feature_set": 5}, {"hop": "x"}, {"options": {"frameModeFunctionalsConf": "x"}}):
+        with pytest.raises(edgevoice.ArgumentError):
+            Smile(**{"feature_set": tiny_model, **wrong})
     assert not hasattr(FeatureSet, "other")
 
 

@@ -45,7 +45,7 @@ def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tin
 def test_a_device_that_falls_silent_is_lost(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
     with Microphone(tiny) as microphone:
         fake.stream.give(voice[:800])
-        with pytest.raises(MicrophoneLostError, match=r"nothing for 1\.5 s"):
+        with pytest.raises(MicrophoneLostError):
             next(microphone)
 
 

@@ -309,6 +309,10 @@ def test_an_error_in_computing_closes_the_device(
         {"level": "loud"},
         {"hop": 0.01},
         {"record": "captured.mp3"},
+        {"record": 5},
+        {"record": "a\0.wav"},
+        {"tap": 5},
+        {"device": b"x"},
     ],
 )
 def test_impossible_arguments(fake: FakeSoundDevice, tiny: Extractor, options: dict[str, object]) -> None:

@@ -24,7 +24,7 @@ def test_percentiles_are_those_of_numpy(durations: list[float]) -> None:
 def test_a_tally_looks_back() -> None:
     tally = Tally()
     for second in range(200):
-        tally.add(second, Event(Losses(queue=second), samples=100, busy=0.5, computing=[0.01], latency=0.001 * second))
+        tally.add(second, Event(Losses(queue=second), samples=100, busy=0.5, frames=1, latency=0.001 * second))
     everything = tally.summary("m", 100, 1, 3)
     assert (everything.frames, everything.waiting) == (200, 3)
     assert everything.lost_queue == sum(range(200)) / 100

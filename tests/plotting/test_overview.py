@@ -136,11 +136,25 @@ def test_a_recording_is_drawn_by_its_path(tiny: edgevoice.Extractor, speech: Pat
 
 @pytest.mark.parametrize(
     "options",
-    [{"dpi": 0}, {"dpi": "120"}, {"size": (0, 5)}, {"size": (5,)}, {"size": (90, 90), "dpi": 1000}, {"style": "light"}],
+    [
+        {"dpi": 0},
+        {"dpi": "120"},
+        {"size": (0, 5)},
+        {"size": (5,)},
+        {"size": (90, 90), "dpi": 1000},
+        {"style": "light"},
+        {"size": 5},
+    ],
 )
 def test_impossible_options(options: dict[str, Any]) -> None:
     with pytest.raises(edgevoice.ArgumentError):
         PictureOptions(**options)
+
+
+@pytest.mark.parametrize("wrong", [[], [1], 5])
+def test_what_is_neither_features_nor_audio(tiny: edgevoice.Extractor, wrong: Any) -> None:
+    with pytest.raises(edgevoice.ArgumentError):
+        edgevoice.plot(wrong, tiny)
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])

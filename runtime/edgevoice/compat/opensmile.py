@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.samples import is_number
 from edgevoice.errors import ArgumentError, AudioTooShortError, MissingPackageError
 from edgevoice.extractor import load
 
@@ -161,6 +162,8 @@ class Smile(Feature, _Object):  # type: ignore[misc]
         """
         if options:
             raise ArgumentError(f"options {sorted(options)}: EdgeVoice's models have none")
+        if hop is not None and not is_number(hop):
+            raise ArgumentError(f"hop {hop!r}: expected seconds")
         self.feature_level = _level(feature_level)
         self.feature_set = _model(feature_set)
         self.options: dict[str, Any] = {}
@@ -283,7 +286,10 @@ def _model(given: Any) -> FeatureSet | str:
     """A model, from a member of `FeatureSet`, its name, the name of a model, or a path."""
     if isinstance(given, FeatureSet):
         return given
-    name = given.name if isinstance(given, enum.Enum) else os.fspath(given)
+    name = given.name if isinstance(given, enum.Enum) else given
+    if not isinstance(name, str | os.PathLike):
+        raise ArgumentError(f"feature_set {given!r}: expected a member of FeatureSet, or the name or path of a model")
+    name = os.fspath(name)
     if _OPENSMILE_SETS.fullmatch(name):
         raise _OpenSmileSetError(name)
     known = {**FeatureSet.__members__, **{model.value: model for model in FeatureSet}}

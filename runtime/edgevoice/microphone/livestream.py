@@ -140,7 +140,7 @@ class LiveStream:
         now = time.monotonic()
         captured = min(captured, now)
         latency = now - captured
-        self._tally.add(now, Event(latency=latency, gap=frame.gap))
+        self._tally.add(now, Event(frames=1, latency=latency, gap_frames=int(frame.gap)))
         return LiveFrame.of(frame, time=time.time() - latency, captured=captured, latency=latency)
 
     def summary(self, recent: float | None = None) -> Summary:
@@ -193,9 +193,9 @@ class LiveStream:
         spent = time.perf_counter() - started
         self._busy += spent
         frames = [frame for features in blocks for frame in features]
-        computing: list[float] = []
+        computing = self._busy / len(frames) if frames else 0.0
         if frames:
-            computing, self._busy = [self._busy / len(frames)] * len(frames), 0.0
+            self._busy = 0.0
         self._waiting.extend((frame, self._timeline.captured(frame.end)) for frame in frames)
         lost_windows, self._lost_windows = self._stream.lost - self._lost_windows, self._stream.lost
-        self._tally.add(time.monotonic(), Event(losses, samples, lost_windows, spent, computing))
+        self._tally.add(time.monotonic(), Event(losses, samples, lost_windows, spent, len(frames), computing))

@@ -100,6 +100,8 @@ class Microphone:
         channel = check_channel(channel, None)
         if record is not None:
             check_recording(record)
+        if tap is not None and not callable(tap):
+            raise ArgumentError(f"tap {tap!r}: expected a function")
         config = extractor.config
         _warm_up(extractor, level, hop)
         request = CaptureRequest(

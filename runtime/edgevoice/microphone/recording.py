@@ -23,8 +23,8 @@ _CHUNK = 1 << 16
 
 def check_recording(path: str | os.PathLike[str]) -> None:
     """Raise ArgumentError unless the name ends in `.wav` and nothing is there: a recording never replaces anything."""
-    if Path(path).suffix.lower() != ".wav":
-        raise ArgumentError(f"record {path}: expected a name that ends in .wav")
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path) or Path(path).suffix.lower() != ".wav":
+        raise ArgumentError(f"record {path!r}: expected a path that ends in .wav")
     if os.path.lexists(path):
         raise ArgumentError(f"record {path}: already exists; choose another name")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from edgevoice.microphone.timeline import Losses
@@ -98,7 +98,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that a summary counts."""
+    """An event that a summary counts, or several as one."""
 
     losses: Losses = _NOTHING
     """Lost samples."""
@@ -107,49 +107,41 @@ class Event:
     lost_windows: int = 0
     busy: float = 0.0
     """Computing time in seconds."""
-    computing: Sequence[float] = ()
-    """Computing time of each frame that was computed."""
-    latency: float | None = None
-    """Latency of the frame that was delivered."""
-    gap: bool = False
-    """Whether that frame contains lost audio."""
-
-
-@dataclass(slots=True)
-class _Sums:
-    """Sums over events, and the largest durations."""
-
-    losses: Losses = field(default_factory=Losses)
-    samples: int = 0
-    lost_windows: int = 0
-    busy: float = 0.0
-    frames: int = 0
-    gap_frames: int = 0
-    latency: float = 0.0
+    computed: int = 0
+    """Frames that were computed."""
     computing: float = 0.0
+    """Computing time of each of them; of several events, the longest."""
+    frames: int = 0
+    """Frames that were delivered."""
+    latency: float = 0.0
+    """Latency of a delivered frame; of several events, the longest."""
+    gap_frames: int = 0
+    """Delivered frames that contain lost audio."""
 
-    def add(self, event: Event) -> None:
-        self.losses += event.losses
-        self.samples += event.samples
-        self.lost_windows += event.lost_windows
-        self.busy += event.busy
-        self.computing = max(self.computing, *event.computing, 0.0)
-        if event.latency is not None:
-            self.frames += 1
-            self.gap_frames += event.gap
-            self.latency = max(self.latency, event.latency)
+    def __add__(self, other: Event) -> Event:
+        return Event(
+            self.losses + other.losses,
+            self.samples + other.samples,
+            self.lost_windows + other.lost_windows,
+            self.busy + other.busy,
+            self.computed + other.computed,
+            max(self.computing, other.computing),
+            self.frames + other.frames,
+            max(self.latency, other.latency),
+            self.gap_frames + other.gap_frames,
+        )
 
 
 class Tally:
     """The sums over all events, and the events of the last minute. The memory is constant."""
 
     def __init__(self) -> None:
-        self._all = _Sums()
+        self._all = Event()
         self._recent: collections.deque[tuple[float, Event]] = collections.deque()
 
     def add(self, moment: float, event: Event) -> None:
         """Count an event; times, in seconds, never decrease."""
-        self._all.add(event)
+        self._all += event
         self._recent.append((moment, event))
         while self._recent[0][0] < moment - KEPT:
             self._recent.popleft()
@@ -157,11 +149,7 @@ class Tally:
     def summary(self, device: str, rate: int, channels: int, waiting: int, since: float | None = None) -> Summary:
         """Summarise all events, or those since a time."""
         events = [event for moment, event in list(self._recent) if since is None or moment >= since]  # others may add
-        sums = self._all
-        if since is not None:
-            sums = _Sums()
-            for event in events:
-                sums.add(event)
+        sums = self._all if since is None else sum(events, Event())
         losses, position = sums.losses, sums.samples + sums.losses.total
         return Summary(
             device=device,
@@ -176,7 +164,7 @@ class Tally:
             lost_device=losses.device / rate,
             lost_clock=losses.clock / rate,
             lost_reopening=losses.reopening / rate,
-            latency=Percentiles.of((e.latency for e in events if e.latency is not None), sums.latency),
-            computing=Percentiles.of((seconds for e in events for seconds in e.computing), sums.computing),
+            latency=Percentiles.of((event.latency for event in events if event.frames), sums.latency),
+            computing=Percentiles.of((event.computing for event in events for _ in range(event.computed)), sums.computing),
             load=sums.busy * rate / position if position else 0.0,
         )

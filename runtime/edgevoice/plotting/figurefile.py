@@ -48,9 +48,8 @@ class PictureOptions:
     def __post_init__(self) -> None:
         if not (is_number(self.dpi) and 20 <= self.dpi <= 1200):
             raise ArgumentError(f"dpi {self.dpi!r}: expected pixels per inch, from 20 to 1200")
-        if self.size is not None and not (
-            len(self.size) == 2 and all(is_number(side) and 1 <= side <= 100 for side in self.size)
-        ):
+        sides: Any = self.size if isinstance(self.size, list | tuple) else [self.size]
+        if self.size is not None and not (len(sides) == 2 and all(is_number(side) and 1 <= side <= 100 for side in sides)):
             raise ArgumentError(f"size {self.size!r}: expected width and height in inches, from 1 to 100 each")
         if self.size is not None and math.prod(self.size) * self.dpi**2 > _MOST_PIXELS:
             raise ArgumentError(f"size {self.size!r} at {self.dpi:g} dpi: more than 200 million pixels")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgevoice.audio.files import AudioInput, open_source
 from edgevoice.audio.resampling import resampled
+from edgevoice.errors import ArgumentError
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Features
 from edgevoice.plotting.comparison import draw_comparison
@@ -49,6 +50,8 @@ def plot(
     options = PictureOptions(title, dpi, size, style)
     several = [what] if isinstance(what, Features) else what
     if isinstance(several, list):
+        if not several or not all(isinstance(one, Features) for one in several):
+            raise ArgumentError("plot: expected features, a list of features, or audio")
         recipe = several[0].recipe
         named = [(one.source, one) for one in several]
         given = title if title is not None else recipe.model if recipe else ""
