@@ -99,14 +99,19 @@ def new_figure(width: float, height: float) -> Figure:
         MissingPackageError: matplotlib is not installed.
     """
     try:
+        import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(_MISSING) from error
 
     class Picture(Figure):
-        """A figure that keeps its style, and that notebooks show even where pyplot is not imported."""
+        """A figure that keeps its style, with fonts of Type 42; notebooks show it even where pyplot is not imported."""
 
         style = "paper"
+
+        def savefig(self, *arguments: Any, **named: Any) -> None:
+            with mpl.rc_context({"pdf.fonttype": 42}):
+                super().savefig(*arguments, **named)
 
         def draw(self, renderer: Any) -> None:
             with _style(self.style):  # ticks are made when they are drawn
@@ -121,7 +126,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | None = None) -> None:
-    """Write a figure in one of the `FORMATS`, a PDF with fonts of Type 42.
+    """Write a figure in one of the `FORMATS`.
 
     Args:
         figure: what is written.
@@ -130,12 +135,9 @@ def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | No
         recipe: what made its numbers; kept as JSON in the picture's metadata: `edgevoice.recipe` of a PNG, the description
             of an SVG, the subject of a PDF.
     """
-    import matplotlib as mpl
-
     key = {"png": "edgevoice.recipe", "svg": "Description", "pdf": "Subject"}[kind]
     metadata = None if recipe is None else {key: recipe.to_json()}
-    with mpl.rc_context({"pdf.fonttype": 42}):
-        figure.savefig(file, format=kind, dpi=figure.dpi, metadata=metadata)
+    figure.savefig(file, format=kind, dpi=figure.dpi, metadata=metadata)
 
 
 @contextmanager
