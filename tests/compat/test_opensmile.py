@@ -144,6 +144,8 @@ def test_sets_are_the_shipped_models_and_opensmiles_own_are_refused(tiny_model: 
     for member in opensmile.FeatureSet.__members__:
         with pytest.raises(edgevoice.ArgumentError, match="CAE_256"):
             getattr(FeatureSet, member)
+        with pytest.raises(edgevoice.ArgumentError):
+            FeatureSet[member]
         for given in (member, opensmile.FeatureSet[member]):
             with pytest.raises(edgevoice.ArgumentError):
                 Smile(given)

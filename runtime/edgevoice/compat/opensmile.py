@@ -67,6 +67,9 @@ class _FeatureSets(enum.EnumType):
     def __getattr__(cls, name: str) -> Any:
         raise _OpenSmileSetError(name) if _OPENSMILE_SETS.fullmatch(name) else AttributeError(name)
 
+    def __getitem__(cls, name: str) -> Any:
+        return super().__getitem__(name) if name in cls.__members__ else getattr(cls, name)
+
 
 class FeatureSet(enum.Enum, metaclass=_FeatureSets):
     """EdgeVoice's models, by name."""
