@@ -19,7 +19,6 @@ from edgevoice import (
     Microphone,
     ModelUseError,
 )
-from edgevoice.microphone.liveframe import LiveFrame
 from microphone.fakeclock import FakeClock
 from microphone.fakesounddevice import FakeSoundDevice
 from microphone.frames import assert_equal, take
@@ -179,17 +178,6 @@ def test_losses_beyond_the_seconds_asked_for_are_not_counted(
     assert sum(frame.gap for frame in frames) == summary.gap_frames == 1
 
 
-def test_a_filled_block_beyond_the_seconds_asked_for_is_not_counted(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray
-) -> None:
-    with Microphone(tiny, seconds=1.02) as microphone:
-        fake.stream.give(voice[:16_000])
-        fake.stream.give(voice[16_000:24_000], input_underflow=True)
-        take(microphone)
-        summary = microphone.summary()
-    assert (summary.seconds, summary.lost_device, summary.lost) == (1.02, 0.02, 0.02)
-
-
 def test_stop_delivers_what_was_captured(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
     with Microphone(tiny) as microphone:
         fake.stream.give(voice)
@@ -215,29 +203,11 @@ def test_read_waits_for_a_frame_and_no_longer_than_asked(
         assert frame.end == 0.5
 
 
-def test_closing_forgets_what_was_not_computed(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
-    with Microphone(tiny) as microphone:
-        fake.stream.give(voice)
-        assert microphone.read() is not None
-    assert microphone.ended
-    assert microphone.read() is None
-    assert microphone.summary().seconds == 0.5
-
-
 def test_closing_from_another_thread_ends_the_iteration(fake: FakeSoundDevice, tiny: Extractor) -> None:
     microphone = Microphone(tiny)
     threading.Timer(0.2, microphone.close).start()
     assert list(microphone) == []
     microphone.close()
-
-
-def test_async_iteration(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
-    async def listen() -> list[LiveFrame]:
-        with Microphone(tiny, seconds=1.0) as microphone:
-            asyncio.get_running_loop().call_later(0.1, fake.stream.give, voice)
-            return [frame async for frame in microphone]
-
-    assert [frame.index for frame in asyncio.run(listen())] == [0, 1, 2]
 
 
 def test_a_cancelled_task_loses_no_frame(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
@@ -250,25 +220,6 @@ def test_a_cancelled_task_loses_no_frame(fake: FakeSoundDevice, tiny: Extractor,
             return [frame.index async for frame in microphone]
 
     assert asyncio.run(listen()) == [0, 1, 2, 3, 4, 5, 6]
-
-
-def test_two_microphones_share_an_extractor(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
-    fake.add("Second")
-    with Microphone(tiny) as first, Microphone(tiny, "second") as second:
-        for k in range(0, 160_000, 16_000):
-            fake.streams[0].give(voice[k : k + 16_000])
-            fake.streams[1].give(voice[::-1][k : k + 16_000])
-        results: list[list[LiveFrame]] = [[], []]
-        threads = [
-            threading.Thread(target=lambda row, one: row.extend(take(one)), args=pair)
-            for pair in zip(results, (first, second), strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert_equal(results[0], tiny.extract((voice, 16000)))
-    assert_equal(results[1], tiny.extract((voice[::-1], 16000)))
 
 
 def test_a_microphone_that_is_forgotten_closes_its_device(fake: FakeSoundDevice, tiny: Extractor) -> None:
@@ -321,11 +272,11 @@ def test_impossible_arguments(fake: FakeSoundDevice, tiny: Extractor, options: d
     assert all("close" in stream.calls for stream in fake.streams)
 
 
-def test_what_is_refused_is_refused_before_the_device_opens(fake: FakeSoundDevice, tiny: Extractor) -> None:
+def test_a_level_that_needs_the_whole_audio_is_refused_before_the_device_opens(
+    fake: FakeSoundDevice, tiny: Extractor
+) -> None:
     with pytest.raises(ModelUseError):
         Microphone(tiny, level="utterance")
-    with pytest.raises(ArgumentError):
-        Microphone(tiny, record="captured.mp3")
     assert fake.streams == []
 
 

@@ -23,10 +23,6 @@ def test_calls_return_and_raise_what_the_function_does() -> None:
         portaudio.call(lambda: 1 // 0)
 
 
-def test_all_calls_are_made_by_one_thread() -> None:
-    assert portaudio.call(threading.get_ident) == portaudio.call(threading.get_ident) != threading.get_ident()
-
-
 def test_a_call_that_hangs_is_given_up_and_its_late_result_disposed_of() -> None:
     goes_on, disposed = threading.Event(), threading.Event()
     with pytest.raises(MicrophoneOpenError):

@@ -45,32 +45,19 @@ def test_a_recording_takes_its_name_at_the_end(
     np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
 
 
-def test_a_recording_that_is_interrupted_is_kept(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
+@pytest.mark.parametrize("close", [lambda _: None, lambda microphone: microphone.__exit__(KeyboardInterrupt, None, None)])
+def test_a_recording_that_is_interrupted_or_forgotten_is_kept(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path, close: Callable[[Microphone], None]
 ) -> None:
     path = tmp_path / "captured.wav"
-
-    def interrupt() -> None:
-        with Microphone(tiny, record=path) as microphone:
-            fake.stream.give(voice)
-            take(microphone)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupt()
-    np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_recording_that_nobody_closes_is_kept(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
-) -> None:
-    microphone = Microphone(tiny, record=tmp_path / "captured.wav")
+    microphone = Microphone(tiny, record=path)
     fake.stream.give(voice)
     take(microphone)
+    close(microphone)
     del microphone
     gc.collect()
-    np.testing.assert_array_equal(soundfile.read(tmp_path / "captured.wav", dtype="int16")[0], voice)
+    np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_recording_of_nothing_leaves_nothing(fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path) -> None:

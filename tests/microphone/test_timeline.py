@@ -29,18 +29,12 @@ def regular(first: int, count: int, late: float = 0.0, **changes: object) -> Ite
     return (block(k, 100 + (k + 1) * PERIOD + late, **changes) for k in range(first, first + count))
 
 
-def test_regular_blocks_lose_nothing_and_tell_when_samples_were_captured() -> None:
+def test_regular_blocks_lose_nothing_and_jitter_does_not_move_the_time_of_capture() -> None:
     timeline = Timeline(RATE)
     assert not timeline.running
-    assert place(timeline, regular(0, 100)) == Losses()
+    assert place(timeline, (block(k, 100 + (k + 1) * PERIOD + (k % 7) * 0.005) for k in range(100))) == Losses()
     assert timeline.running
     assert timeline.position == 100 * SIZE
-    assert timeline.captured(2.0) == pytest.approx(102.0)
-
-
-def test_jitter_does_not_move_the_time_of_capture() -> None:
-    timeline = Timeline(RATE)
-    place(timeline, (block(k, 100 + (k + 1) * PERIOD + (k % 7) * 0.005) for k in range(100)))
     assert timeline.captured(3.0) == pytest.approx(103.0, abs=1e-6)
 
 
@@ -59,21 +53,15 @@ def test_what_the_queue_dropped_is_lost_exactly() -> None:
     assert timeline.captured(0.7) == pytest.approx(100.7)
 
 
-def test_a_burst_after_a_pause_is_no_loss() -> None:
+@pytest.mark.parametrize("first", [[], [(40, 105.0)]], ids=["once", "interrupted again"])
+def test_a_burst_after_a_pause_is_no_loss(first: list[tuple[int, float]]) -> None:
     """A stopped process: eight seconds arrive at once."""
     timeline = Timeline(RATE)
     place(timeline, regular(0, 40))
-    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(40, 200))) == Losses()
+    assert place(timeline, (block(k, arrived) for k, arrived in first)) == Losses()
+    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(40 + len(first), 200))) == Losses()
     assert place(timeline, regular(200, 100)) == Losses()
     assert timeline.captured(11) == pytest.approx(111)
-
-
-def test_a_burst_that_is_interrupted_again_is_no_loss() -> None:
-    timeline = Timeline(RATE)
-    place(timeline, regular(0, 40))
-    assert place(timeline, [block(40, 105.0)]) == Losses()
-    assert place(timeline, (block(k, 110 + k * 1e-4) for k in range(41, 200))) == Losses()
-    assert place(timeline, regular(200, 100)) == Losses()
 
 
 def test_samples_that_stay_behind_the_clock_for_a_second_are_lost() -> None:

@@ -242,24 +242,6 @@ def test_a_lost_device_is_waited_for(virtual_microphone: Make, tiny_model: Path,
     assert offsets[-1] == pytest.approx(offsets[0], abs=0.1)
 
 
-def test_a_reader_that_sleeps_loses_the_oldest_audio(virtual_microphone: Make, tiny_model: Path) -> None:
-    """Null sink: a program of its own that does not ask for frames for 4 s, with a backlog of 1 s."""
-    program = (
-        "import sys, time, edgevoice\n"
-        "from edgevoice import Microphone\n"
-        "with Microphone(edgevoice.load(sys.argv[1]), backlog=1.0) as microphone:\n"
-        "    next(microphone); began = time.monotonic(); time.sleep(4); slept = time.monotonic() - began\n"
-        "    frames = [next(microphone) for _ in range(10)]\n"
-        "    summary = microphone.summary()\n"
-        "    assert summary.lost == summary.lost_queue, summary\n"
-        "    assert summary.frames + summary.lost_windows == frames[-1].index + 1\n"
-        "    assert any(frame.gap for frame in frames) and not frames[-1].gap\n"
-        "    print(summary.lost_queue - (slept - 1.0))\n"
-    )
-    done = _run(virtual_microphone("sink"), program, str(tiny_model))
-    assert float(done) == pytest.approx(0, abs=0.5)
-
-
 def test_two_microphones_and_a_file_share_one_extractor(virtual_microphone: Make, tiny_model: Path, speech: Path) -> None:
     """Null sinks: two devices in one process, each with its own audio; one is closed, the other goes on."""
     microphone = virtual_microphone("sink")
