@@ -157,6 +157,11 @@ def test_what_is_neither_features_nor_audio(tiny: edgevoice.Extractor, wrong: An
         edgevoice.plot(wrong, tiny)
 
 
+def test_features_of_another_model(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
+    with pytest.raises(edgevoice.ArgumentError):
+        edgevoice.plot(edgevoice.load("cae-64").extract((noise, 16000)), tiny)
+
+
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_the_command(tiny_model: Path, speech: Path, tmp_path: Path, suffix: str, magic: bytes) -> None:
     path = tmp_path / f"out.{suffix}"

@@ -52,6 +52,10 @@ def plot(
     if isinstance(several, list):
         if not several or not all(isinstance(one, Features) for one in several):
             raise ArgumentError("plot: expected features, a list of features, or audio")
+        if extractor and extractor.layout.names != several[0].names:
+            raise ArgumentError(
+                f"plot: the features are not those of {extractor.config.name}, expected its extractor or none"
+            )
         recipe = several[0].recipe
         named = [(one.source, one) for one in several]
         given = title if title is not None else recipe.model if recipe else ""
