@@ -54,7 +54,7 @@ def plot(
             raise ArgumentError("plot: expected features, a list of features, or audio")
         if extractor and extractor.layout.names != several[0].names:
             raise ArgumentError(
-                f"plot: the features are not those of {extractor.config.name}, expected its extractor or none"
+                f"plot: the features are not of {extractor.config.name}: expected their own extractor, or none"
             )
         recipe = several[0].recipe
         named = [(one.source, one) for one in several]
