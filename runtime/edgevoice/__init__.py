@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from edgevoice.microphone.liveframe import LiveFrame
     from edgevoice.microphone.microphone import Microphone
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
+    from edgevoice.plotting.plot import plot
     from edgevoice.stream import Stream
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "input_devices",
     "list_models",
     "load",
+    "plot",
 ]
 
 __version__ = "0.1.0"  # the only place: the package, the documentation and CITATION.cff are held to it
@@ -114,6 +116,7 @@ _MODULES = {
     "input_devices": "microphone.devices",
     "list_models": "modelfolder",
     "load": "extractor",
+    "plot": "plotting.plot",
 }
 
 

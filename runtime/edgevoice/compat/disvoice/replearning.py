@@ -20,7 +20,9 @@ FORMATS = ("npy", "txt", "dataframe", "csv", "torch", "kaldi")
 
 
 class RepLearning:
-    """DisVoice's `RepLearning`: the same calls, names and dtypes, and the same numbers, within 1e-4, absolute or relative.
+    """DisVoice's `RepLearning`: the same calls, names and dtypes, and the same numbers.
+
+    Frames agree within 1e-4, absolute or relative; so do functionals, but for skewness and kurtosis of few windows (1e-3).
 
     As in DisVoice the samples of a recording are normalised by its mean and peak, resampled by its spectrum where they are
     not at 16 kHz, and windows of digital silence are dropped. Unlike DisVoice it takes any file that soundfile reads, and
@@ -66,8 +68,8 @@ class RepLearning:
             plots: whether to show the spectrograms and their reconstructions; needs matplotlib.
             fmt: `npy` or `txt`: an array; `dataframe` or `csv`: a pandas DataFrame; `torch`: a tensor of PyTorch; `kaldi`:
                 nothing, the dynamic features are written to `kaldi_file`.
-            kaldi_file: `NAME` for `NAME.ark` and `NAME.scp`, without a Kaldi; the utterance has the name of
-                the file. Files that are there are not replaced.
+            kaldi_file: `NAME` for `NAME.ark` and `NAME.scp`, which are replaced where they exist; the utterance has the name
+                of the file.
 
         Returns:
             float32 (1, 1536), or (windows, 384) with `static=False`: bottleneck, then errors.
@@ -77,7 +79,7 @@ class RepLearning:
             ArgumentError: another format, or static features in `kaldi`.
             DeviceMemoryError: the recording does not fit into memory.
             MissingPackageError: SciPy, pandas, matplotlib or PyTorch is needed and not installed.
-            OutputError: `kaldi_file` cannot be written, or is there.
+            OutputError: `kaldi_file` cannot be written.
         """
         _check_format(fmt, static, kaldi_file)
         values = self._features(audio, static, plots)
@@ -137,7 +139,7 @@ def _check_format(fmt: str, static: bool, kaldi_file: str) -> None:
 
 def _write_kaldi(name: str, matrices: Mapping[str, NDArray[np.float32]]) -> None:
     lines = []
-    with whole_files({Path(f"{name}.scp"): False, Path(f"{name}.ark"): False}) as (scp, ark):
+    with whole_files({Path(f"{name}.scp"): True, Path(f"{name}.ark"): True}) as (scp, ark):
         for utterance, values in matrices.items():
             lines.append(f"{utterance} {name}.ark:{ark.tell() + len(utterance.encode()) + 1}\n")
             ark.write(ark_entry(utterance, values))
