@@ -14,7 +14,7 @@ import edgevoice
 
 async def listen(seconds: float) -> None:
     """Print a line for each frame. Opening and computing happen in threads; the event loop goes on."""
-    microphone = await edgevoice.Microphone.open_async(edgevoice.load("cae-256"), seconds=seconds)
+    microphone = await asyncio.to_thread(edgevoice.Microphone, edgevoice.load("cae-256"), seconds=seconds)
     with microphone:
         async for frame in microphone:
             print(f"{frame.end:.2f} s  {frame.loudness:.1f} dB", flush=True)

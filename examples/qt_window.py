@@ -146,7 +146,10 @@ class Window(QtWidgets.QWidget):
             return
         path = None
         if self.record.isChecked():
-            path, _ = QtWidgets.QFileDialog.getSaveFileName(self, "Record to", "recording.wav", "WAV (*.wav)")
+            unasked = QtWidgets.QFileDialog.Option.DontConfirmOverwrite  # a recording never replaces a file
+            path, _ = QtWidgets.QFileDialog.getSaveFileName(
+                self, "Record to", "recording.wav", "WAV (*.wav)", options=unasked
+            )
         self._listen(path or None)
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import edgevoice
-from edgevoice import ModelFilesError, ModelNotFoundError
+from edgevoice import ModelConfig, ModelFilesError, ModelNotFoundError, config
 from edgevoice.modelfolder import search_path, shipped_models, user_models
 
 
@@ -166,3 +168,61 @@ def test_warnings_at_load_are_none(tiny_model: Path, noise: np.ndarray) -> None:
     code = f"import edgevoice; edgevoice.load({str(tiny_model)!r})"
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert result.stderr == ""
+
+
+def _varint(number: int) -> bytes:
+    return bytes([number & 127 | 128]) + _varint(number >> 7) if number > 127 else bytes([number])
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+@pytest.mark.parametrize("way", ["initializer", "attribute", "subgraph", "sparse", "function", "second graph"])
+def test_weights_in_another_file_are_found_wherever_a_tensor_can_be(way: str, broken: Path) -> None:
+    # The value before its key, which is as good in protobuf.
+    tensor = _field(13, _field(2, b"weights.bin") + _field(1, b"location")) + b"\x70\x01"
+    node = _field(1, _field(5, _field(5, tensor)))
+    added = {
+        "initializer": _field(7, _field(5, tensor)),
+        "attribute": _field(7, node),
+        "subgraph": _field(7, _field(1, _field(5, _field(6, node)))),
+        "sparse": _field(7, _field(15, _field(1, tensor))),
+        "function": _field(25, _field(7, _field(5, _field(5, tensor)))),
+        "second graph": _field(7, b"") + _field(7, _field(5, b"\x70\x01")),
+    }
+    put(broken, "encoder.onnx", (broken / "encoder.onnx").read_bytes() + added[way])
+    with pytest.raises(ModelFilesError, match="must contain its own"):
+        edgevoice.load(broken)
+
+
+@pytest.mark.parametrize("end", [b"\x3a", b"\x3a\xff\xff\xff\xff\x0f", b"\x80" * 11, b"\x3b"])
+def test_what_is_no_onnx_file_is_refused(end: bytes, broken: Path) -> None:
+    put(broken, "encoder.onnx", (broken / "encoder.onnx").read_bytes() + end)
+    with pytest.raises(ModelFilesError, match="is no ONNX file"):
+        edgevoice.load(broken)
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "model.json"])
+def test_a_pipe_in_a_model_folder_is_not_waited_for(name: str, broken: Path) -> None:
+    (broken / name).unlink()
+    os.mkfifo(broken / name)
+    with pytest.raises(edgevoice.ModelError):
+        edgevoice.load(broken)
+
+
+def test_a_model_in_a_zip_file_is_unpacked(broken: Path, tmp_path: Path, noise: np.ndarray) -> None:
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        for path in broken.iterdir():
+            archive.write(path, f"tiny/{path.name}")
+    for place in ("tiny", "tiny/"):
+        assert edgevoice.load(zipfile.Path(tmp_path / "m.zip", place)).encode(noise[:8000]).shape == (1, 8)
+
+
+def test_many_keys_are_read_in_linear_time() -> None:
+    many = ", ".join(f'"k{k}": 1' for k in range(100_000))
+    with pytest.raises(edgevoice.ModelConfigError):
+        ModelConfig.from_dict(json.loads("{" + many + "}"))
+    pairs = [(f"k{k}", 1) for k in range(200_000)]
+    with pytest.raises(edgevoice.ModelConfigError, match="twice"):
+        config._unique([*pairs, ("k199999", 2)])

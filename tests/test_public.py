@@ -37,6 +37,7 @@ LAYERS = (
     ("recipe",),
     ("audio", "files"),
     ("levels", "frontend", "providers"),
+    ("onnxfile",),
     ("modelfolder", "windows"),
     ("sessions", "features"),
     ("inference",),

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from microphone.virtualmicrophone import VirtualMicrophone
@@ -18,7 +17,7 @@ pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed")
 
 pytestmark = pytest.mark.timeout(120)
 
-# What a user does: looks at it, starts, listens, plugs another microphone in, refreshes, stops; the window never waits.
+# What a user does: looks at it, starts, listens, plugs another microphone in, refreshes, stops.
 PROGRAM = """
 import json, sys, time
 import numpy as np
@@ -30,15 +29,14 @@ import edgevoice
 application = QtWidgets.QApplication([])
 window = qt_window.Window(edgevoice.load("cae-64"))
 window.show()
-longest = turn = 0.0
+loudest = -60  # speech has pauses, in which the meter shows none
 
 def until(wanted, seconds=20):
-    global longest, turn
+    global loudest
     end = time.monotonic() + seconds
     while not wanted() and time.monotonic() < end:
-        turn = time.monotonic()
         application.processEvents()
-        longest = max(longest, time.monotonic() - turn)
+        loudest = max(loudest, window.meter.value())
         time.sleep(0.005)
     return bool(wanted())
 
@@ -47,7 +45,6 @@ window.start.click()
 told["drawn"] = until(lambda: np.count_nonzero(window._maps["error"].any(axis=1)) >= 12)
 told["status"] = window.status.text()
 told["images"] = [window._images[name].image is not None for name in ("spectrogram", "reconstruction")]
-told["meter"] = window.meter.value()
 if len(sys.argv) > 2:
     until(lambda: np.count_nonzero(window._maps["error"].any(axis=1)) >= 78, 30)
     window.grab().save(sys.argv[2])
@@ -62,7 +59,7 @@ else:
 window.start.click()
 window.close()
 until(lambda: False, 0.2)
-print(json.dumps({**told, "longest": longest}))
+print(json.dumps({**told, "loudest": loudest}))
 """
 
 
@@ -93,8 +90,7 @@ def test_a_window_shows_frames_and_finds_a_new_microphone(
     assert told["listed"]
     assert told["drawn"]
     assert told["images"] == [True, True]
-    assert told["meter"] > -60
+    assert told["loudest"] > -60
     assert "latency" in told["status"]
     assert told["found"], "a microphone that was plugged in is found by Refresh"
     assert told["goes on"], "and listening goes on"
-    assert np.isfinite(told["longest"])

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from edgevoice.microphone.liveframe import LiveFrame
     from edgevoice.microphone.microphone import Microphone
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
+    from edgevoice.plotting.plot import plot
     from edgevoice.stream import Stream
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "input_devices",
     "list_models",
     "load",
+    "plot",
     "table",
 ]
 
@@ -116,6 +118,7 @@ _MODULES = {
     "input_devices": "microphone.devices",
     "list_models": "modelfolder",
     "load": "extractor",
+    "plot": "plotting.plot",
     "table": "corpus.table",
 }
 

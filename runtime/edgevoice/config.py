@@ -23,7 +23,7 @@ SILENCE = 2.0**-15
 """Peak below which a window is silent, and the smallest peak that a level divides by: one step of 16-bit audio."""
 
 _NETWORK_FILES = {"encoder.onnx", "decoder.onnx"}
-_LARGEST = {"rate": 768_000, "window": 1 << 22, "fft": 1 << 16, "image": 1 << 22, "units": 1 << 16}
+_LARGEST = {"rate": 768_000, "window": 1 << 22, "fft": 1 << 16, "image": 1 << 22, "units": 1 << 16, "file": 1 << 24}
 
 Section = TypeVar("Section")
 
@@ -256,6 +256,8 @@ class ModelConfig:
             ModelConfigError: it is not JSON, or not what the format allows.
         """
         try:
+            if Path(path).stat().st_size > _LARGEST["file"]:
+                raise ModelConfigError(f"{path}: is larger than {_LARGEST['file'] >> 20} MiB")
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
@@ -310,11 +312,10 @@ def is_model_name(name: str) -> bool:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ModelConfigError(f"{repeated}: appears twice")
+    data: dict[str, Any] = {}
+    for key, value in pairs:
+        _require(key not in data, key, "appears twice")
+        data[key] = value
     return data
 
 
@@ -344,8 +345,9 @@ def _read(section: type[Section], data: Any, path: str) -> Section:
     prefix = f"{path}." if path else ""
     kinds = typing.get_type_hints(section)
     fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
+    known = ", ".join(fields)
     for key in data:
-        _require(key in fields, f"{prefix}{key}", f"is unknown; known are {', '.join(fields)}")
+        _require(key in fields, f"{prefix}{key}", f"is unknown; known are {known}")
     for key, item in fields.items():
         _require(key in data or _default(item) is not dataclasses.MISSING, f"{prefix}{key}", "is missing")
     return section(**{key: _value(kinds[key], value, f"{prefix}{key}") for key, value in data.items()})

@@ -369,7 +369,7 @@ def functionals(values: ArrayLike) -> NDArray[np.float32]:
 def segment_index(files: Sequence[str], start: NDArray[np.float64], end: NDArray[np.float64]) -> Any:
     """An index of pandas as audformat has it: `file`, and `start` and `end` from seconds to durations."""
     pandas = _pandas()
-    durations = [pandas.to_timedelta(times, unit="s").as_unit("ns") for times in (start, end)]
+    durations = [np.rint(1e9 * times).astype("timedelta64[ns]") for times in (start, end)]
     return pandas.MultiIndex.from_arrays([pandas.Series(files, dtype="string"), *durations], names=["file", "start", "end"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import importlib.resources
 import mmap
 import os
 import sys
@@ -15,14 +16,12 @@ from typing import TYPE_CHECKING
 from edgevoice.audio.paths import is_file
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelError, ModelFilesError, ModelNotFoundError
+from edgevoice.onnxfile import has_external_data
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 CONFIG_FILE = "model.json"
-
-# Key "location" of a TensorProto's external_data, as protobuf writes a string field of eight letters.
-_EXTERNAL_DATA = b"\x0a\x08location\x12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +50,21 @@ class ModelFolder:
         Raises:
             ModelFilesError: the file is missing, unreadable or altered, or keeps weights in another file.
         """
-        path = self.path / name
+        path, wanted = self.path / name, {**self.config.files, **self.config.training}.get(name)
+        if not is_file(path):  # a pipe would be waited for
+            raise ModelFilesError(f"{path}: cannot be read ({'no regular file' if path.exists() else 'it is missing'})")
         try:
             with path.open("rb") as file:
                 # Mapped, not read: a copy of the weights would stay in the process's memory.
                 size = os.fstat(file.fileno()).st_size
                 with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else memoryview(b"") as data:
                     digest = "sha256:" + hashlib.sha256(data).hexdigest()
-                    external = isinstance(data, mmap.mmap) and data.find(_EXTERNAL_DATA) >= 0
+                    external = name.endswith(".onnx") and digest == wanted and has_external_data(data)
+        except ModelFilesError as error:
+            raise ModelFilesError(f"{path}: {error}") from None
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
-        if digest != {**self.config.files, **self.config.training}.get(name):
+        if digest != wanted:
             raise ModelFilesError(
                 f"{path}: is not the file that {CONFIG_FILE} lists (its {digest} differs): download the model again, or run "
                 "`git lfs pull` where the repository keeps large files that way"
@@ -149,6 +152,9 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
     for place in places:
         if is_file(place / CONFIG_FILE):
             return ModelFolder.open(place)
+    packaged = importlib.resources.files(__package__) / "models" / name
+    if isinstance(model, str) and not isinstance(packaged, Path) and (packaged / CONFIG_FILE).is_file():
+        return ModelFolder.open(_unpacked(packaged))  # the package is in a zip file
     known = ", ".join(sorted({folder.path.name for folder in list_models()})) or "none"
     searched = ", ".join(map(str, search_path()))
     raise ModelNotFoundError(f"no model {name!r}, by name or path; known models: {known}; searched: {searched}")
@@ -162,6 +168,8 @@ def _unpacked(resource: Traversable) -> Path:
 
     if not hasattr(resource, "iterdir"):
         raise ArgumentError(f"model {resource!r}: expected a name, a path, a ModelFolder or a resource of a package")
+    if not resource.is_dir() and hasattr(resource, "parent"):
+        resource = resource.parent / resource.name  # in a zip file, a folder that is named without its slash
     if not resource.is_dir():
         raise ModelNotFoundError(f"{resource}: no model folder")
     folder = Path(tempfile.mkdtemp(prefix="edgevoice-"))

@@ -20,10 +20,11 @@ import edgevoice
 from edgevoice.corpus import run
 from edgevoice.corpus.dataset import Dataset, Outcome, Shard
 from edgevoice.corpus.index import Index, Row, read_index
-from edgevoice.corpus.rows import Block, Columns
+from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.extraction import Reading
-from edgevoice.features import Group, Layout
+from edgevoice.features import Features, Group, Layout
 from edgevoice.tables.table import open_table
+from edgevoice.windows import FACTS
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -329,8 +330,10 @@ def test_parts_take_hardly_more_room_than_one_file(tmp_path: Path) -> None:
     columns = Columns.of(layout, static=True)
     rng = np.random.default_rng(0)
     values = (rng.standard_normal((12 * 128, 1536)) * rng.uniform(0.5, 2, 1536)).astype(np.float32)
-    head = ("corpus/speaker/recording.wav", 0.0, 4.0, 15, 0.0, 0.0, -25.0)
-    blocks = [Block(Row("", ""), 0.0, 4.0, head, row[None]) for row in values]
+    features = Features(np.zeros((2, 384), np.float32), np.zeros(2, FACTS), layout, extent=(0.0, 4.0))
+    blocks = [TableRows(Row("corpus/speaker/recording.wav", ""), features, columns) for _ in values]
+    for block, row in zip(blocks, values, strict=True):
+        block.values = row[None]
     for name, first, last in [("one", 0, 12 * 128), *((f"part-{k}", 128 * k, 128 * (k + 1)) for k in range(12))]:
         with open_table(tmp_path / f"{name}.parquet", columns) as table:
             for block in blocks[first:last]:

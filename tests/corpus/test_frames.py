@@ -26,6 +26,24 @@ def corpus(tmp_path: Path, noise: np.ndarray) -> Path:
     return folder
 
 
+def test_features_to_pandas(tiny: edgevoice.Extractor, speech: Path) -> None:
+    features = tiny.extract(speech, start=1.0)
+    frame = features.to_pandas()
+    assert frame.index.names == ["file", "start", "end"]
+    assert [str(kind) for kind in frame.index.dtypes] == ["string", "timedelta64[ns]", "timedelta64[ns]"]
+    assert frame.index[0] == (str(speech), pandas.Timedelta("1s"), pandas.Timedelta("1.5s"))
+    assert frame.columns.tolist() == ["index", "silent", "gap", "loudness", *features.names]
+    assert [str(kind) for kind in frame.dtypes.iloc[:5]] == ["int64", "bool", "bool", "float64", "float32"]
+    assert frame[features.names].to_numpy().tobytes() == features.values.tobytes()
+    assert frame.attrs["recipe"] == {**features.recipe.to_dict(), "static": False}
+    static = features.to_pandas(static=True)
+    assert static.columns.tolist() == ["frames", "silent", "gap", "loudness", *features.functional_names]
+    assert static.index[0][1].total_seconds() == 1.0
+    assert static.index[0][2].total_seconds() == pytest.approx(features.extent[1])
+    np.testing.assert_array_equal(static[features.functional_names].to_numpy()[0], features.functionals())
+    assert len(features[:0].to_pandas()) == 0
+
+
 def test_a_recipe_travels(tiny: edgevoice.Extractor, speech: Path) -> None:
     recipe = tiny.extract(speech, level="window", hop=0.1, channel=0).recipe
     assert (recipe.level, recipe.hop, recipe.channel, recipe.model) == ("window", 0.1, 0, "tiny")

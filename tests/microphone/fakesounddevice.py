@@ -78,8 +78,8 @@ class RawInputStream:
         samples = samples.reshape(-1, self.channels)
         for start in range(0, len(samples) - self.size + 1, self.size):
             block = samples[start : start + self.size]
-            told = 1000 + self.position / self.rate if adc is None else adc
-            times = SimpleNamespace(inputBufferAdcTime=told, currentTime=told + self.size / self.rate)
+            captured = 1000 + self.position / self.rate if adc is None else adc
+            times = SimpleNamespace(inputBufferAdcTime=captured, currentTime=captured + self.size / self.rate)
             self.callback(memoryview(block.tobytes()), len(block), times, Flags(**flags))
             flags, adc = {}, None
             self.position += len(block)
@@ -111,7 +111,7 @@ class FakeSoundDevice:
         self.block_in_abort: Callable[[], object] = lambda: None
         self.add("Fake microphone", channels=2, rate=48000)
 
-    def add(self, name: str, *, channels: int = 1, rate: int = 16000, host: int = 0) -> None:
+    def add(self, name: str | bytes, *, channels: int = 1, rate: int = 16000, host: int = 0) -> None:
         self.devices.append(
             {"name": name, "hostapi": host, "max_input_channels": channels, "default_samplerate": float(rate)}
         )
@@ -121,9 +121,13 @@ class FakeSoundDevice:
         """The one opened last."""
         return self.streams[-1]
 
-    def query_devices(self, kind: str | None = None) -> Any:
-        if kind is None:
-            return self.devices
+    def query_devices(self, device: int | None = None, kind: str | None = None) -> Any:  # noqa: ARG002
+        if device is not None:
+            if device >= len(self.devices):
+                raise PortAudioError(f"Error querying device {device}")
+            if isinstance(self.devices[device]["name"], bytes):
+                self.devices[device]["name"].decode()
+            return self.devices[device]
         if self.default is None or self.default >= len(self.devices):
             raise PortAudioError("Error querying device -1", -9996)
         return {**self.devices[self.default], "index": self.default}

@@ -31,7 +31,7 @@ class Session:
         )
         self.frames: list[dict[str, Any]] = []
         self._arrived: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self.told: list[tuple[float, str]] = []
+        self.errors: list[tuple[float, str]] = []
         """Lines of standard error, each with the time it came."""
         self._readers = [threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)]
         for reader in self._readers:
@@ -46,7 +46,7 @@ class Session:
     def _read_errors(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            self.told.append((time.monotonic(), line))
+            self.errors.append((time.monotonic(), line))
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +61,7 @@ class Session:
         deadline = time.monotonic() + PATIENCE
         while len(self.frames) < count:
             frame = self._arrived.get(timeout=max(0.1, deadline - time.monotonic()))
-            assert frame is not None, f"ended after {len(self.frames)} frames: {self.told}"
+            assert frame is not None, f"ended after {len(self.frames)} frames: {self.errors}"
             self.frames.append(frame)
 
     def listen(self, seconds: float) -> None:
@@ -83,7 +83,7 @@ class Session:
             self.process.send_signal(number)
         code = self.process.wait(timeout=PATIENCE)
         self._join()
-        errors = "".join(line for _, line in self.told)
+        errors = "".join(line for _, line in self.errors)
         while (frame := self._arrived.get(timeout=PATIENCE)) is not None:
             self.frames.append(frame)
         assert "Traceback" not in errors, errors

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from edgevoice.microphone.capture import Block, BlockQueue, Lost, Stopped
+from edgevoice.microphone.capture import AudioBlock, BlockQueue, Lost, Stopped
 
 
-def block(number: int) -> Block:
-    return Block(b"", 800, 800 * number, 0, 0.0, 0.0, 0.0, overflow=False, filled=False)
+def block(number: int) -> AudioBlock:
+    return AudioBlock(b"", 800, 800 * number, 0, 0.0, 0.0, 0.0, overflow=False, filled=False)
 
 
 def filled(count: int, capacity: int = 100) -> BlockQueue:

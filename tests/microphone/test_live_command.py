@@ -20,7 +20,7 @@ from edgevoice import Extractor, Frame
 from edgevoice.cli import main
 from edgevoice.cli.statusline import meter
 from edgevoice.tables.jsonlines import JsonLines
-from microphone.fakesounddevice import FakeSoundDevice, PortAudioError, RawInputStream
+from microphone.fakesounddevice import FakeSoundDevice, RawInputStream
 from microphone.session import Session
 from microphone.virtualmicrophone import VirtualMicrophone
 
@@ -73,24 +73,6 @@ def test_an_unknown_device_is_wrong_usage(
     assert output == ""
     assert words in errors
     assert len(errors.splitlines()) == 1
-
-
-def test_a_busy_device_is_one_line(fake: FakeSoundDevice, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Fake: the server shares its devices, and none is ever busy."""
-    fake.failure = PortAudioError("Error opening RawInputStream: Device unavailable", -9985)
-    assert main(["stream", "--mic", "--model", str(tiny_model)]) == 2
-    assert "is it busy" in capfd.readouterr().err
-
-
-def test_a_lost_device_is_a_failure_after_its_frames(
-    fake: FakeSoundDevice, say: Callable[..., None], tiny_model: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Fake."""
-    say(then=RawInputStream.end)
-    assert main(["stream", "--mic", "--model", str(tiny_model)]) == 1
-    output, errors = capfd.readouterr()
-    assert len(output.splitlines()) == 39
-    assert errors.splitlines()[-1] == "edgevoice: Fake microphone: it was unplugged, or its audio server ended"
 
 
 @pytest.mark.parametrize(
@@ -247,15 +229,6 @@ def test_devices_are_listed(fake: FakeSoundDevice, capsys: pytest.CaptureFixture
         "default": True,
         "rates": [16000, 44100, 48000],
     }
-
-
-def test_no_devices(fake: FakeSoundDevice, capsys: pytest.CaptureFixture[str]) -> None:
-    """Fake."""
-    fake.devices.clear()
-    assert main(["devices"]) == 0
-    assert "No input devices" in capsys.readouterr().out
-    assert main(["devices", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
 
 
 def test_real_devices_are_listed(virtual_microphone: Make) -> None:

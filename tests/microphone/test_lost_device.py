@@ -42,13 +42,6 @@ def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tin
     assert fake.stream.calls == ["start", "abort", "close"]
 
 
-def test_a_device_that_falls_silent_is_lost(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
-    with Microphone(tiny) as microphone:
-        fake.stream.give(voice[:800])
-        with pytest.raises(MicrophoneLostError, match=r"nothing for 1\.5 s"):
-            next(microphone)
-
-
 def test_closing_does_not_wait_for_a_device_that_hangs(fake: FakeSoundDevice, tiny: Extractor) -> None:
     goes_on = threading.Event()
     fake.block_in_abort = lambda: goes_on.wait(20)

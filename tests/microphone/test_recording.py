@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-import shutil
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 
 from edgevoice import (
+    ArgumentError,
     Extractor,
     Microphone,
     OutputError,
@@ -23,7 +25,7 @@ from microphone.frames import take
 
 def test_a_recording_that_cannot_be_written(fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"captured\.wav: cannot be written \(Not a directory\)"):
+    with pytest.raises(OutputError, match="Not a directory"):
         Microphone(tiny, record=tmp_path / "file" / "captured.wav")
     assert "close" in fake.stream.calls
 
@@ -43,56 +45,58 @@ def test_a_recording_takes_its_name_at_the_end(
     np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
 
 
-def test_a_recording_that_is_interrupted_is_kept(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
-) -> None:
-    path = tmp_path / "captured.wav"
-    path.write_bytes(b"old")
-
-    def interrupt() -> None:
-        with Microphone(tiny, record=path) as microphone:
-            fake.stream.give(voice)
-            take(microphone)
-            assert path.read_bytes() == b"old"
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupt()
-    np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_recording_that_nobody_closes_is_kept(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
-) -> None:
-    microphone = Microphone(tiny, record=tmp_path / "captured.wav")
-    fake.stream.give(voice)
-    take(microphone)
-    del microphone
-    gc.collect()
-    np.testing.assert_array_equal(soundfile.read(tmp_path / "captured.wav", dtype="int16")[0], voice)
-
-
-def test_a_recording_of_nothing_leaves_what_was_there(fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path) -> None:
-    path = tmp_path / "captured.wav"
-    path.write_bytes(b"old")
-    Microphone(tiny, record=path).close()
-    Microphone(tiny, record=tmp_path / "new" / "captured.wav").close()
-    assert list(tmp_path.iterdir()) == [path]
-    assert path.read_bytes() == b"old"
-
-
-def test_a_recording_whose_place_is_taken_says_where_it_is(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
+@pytest.mark.parametrize("close", [lambda _: None, lambda microphone: microphone.__exit__(KeyboardInterrupt, None, None)])
+def test_a_recording_that_is_interrupted_or_forgotten_is_kept(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path, close: Callable[[Microphone], None]
 ) -> None:
     path = tmp_path / "captured.wav"
     microphone = Microphone(tiny, record=path)
     fake.stream.give(voice)
     take(microphone)
-    path.mkdir()
+    close(microphone)
+    del microphone
+    gc.collect()
+    np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_recording_of_nothing_leaves_nothing(fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path) -> None:
+    Microphone(tiny, record=tmp_path / "new" / "captured.wav").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "dangling link"])
+def test_what_is_there_is_refused_before_the_device_opens(
+    fake: FakeSoundDevice, tiny: Extractor, tmp_path: Path, kind: str
+) -> None:
+    path, other = tmp_path / "captured.wav", tmp_path / "other"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "file":
+        path.write_bytes(b"old")
+    else:
+        path.symlink_to(other)
+        if kind == "link":
+            other.write_bytes(b"old")
+    with pytest.raises(ArgumentError):
+        Microphone(tiny, record=path)
+    assert not fake.streams
+    assert kind != "file" or path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_what_appears_meanwhile_stays_and_the_draft_is_named(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "captured.wav"
+    microphone = Microphone(tiny, record=path)
+    fake.stream.give(voice)
+    take(microphone)
+    make(path)
     (draft,) = set(tmp_path.iterdir()) - {path}
-    with pytest.raises(OutputError, match=f"what was captured is in .*{draft.name}"):
+    with pytest.raises(OutputError, match=draft.name):
         microphone.close()
+    assert path.is_dir() or path.read_bytes() == b""
     np.testing.assert_array_equal(soundfile.read(draft, dtype="int16")[0], voice)
 
 
@@ -104,7 +108,7 @@ def test_a_full_disk(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, 
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         try:
             fake.stream.give(voice)
-            with pytest.raises(OutputError, match=r"captured\.wav: cannot be written"):
+            with pytest.raises(OutputError, match="File too large"):
                 take(microphone)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -115,26 +119,19 @@ def test_a_full_disk(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, 
     np.testing.assert_array_equal(kept, voice[: len(kept)])
 
 
-def test_a_recording_ends_at_what_a_wav_file_can_hold(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recording, "_LARGEST", 100_000)
-    with Microphone(tiny, record=tmp_path / "captured.wav") as microphone:
-        fake.stream.give(voice)
-        with pytest.raises(OutputError, match="4 GiB"):
-            take(microphone)
-
-
-def test_a_full_disk_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = recording.Recording(tmp_path / "a.wav", 16000, 1)
-
-    def fail(_: object) -> None:
-        raise RuntimeError("System error.")
-
-    full = shutil._ntuple_diskusage(10, 10, 0)  # type: ignore[attr-defined]
-    monkeypatch.setattr(kept._file, "write", fail)
-    monkeypatch.setattr("shutil.disk_usage", lambda _: full)
-    with pytest.raises(OutputError, match=r"a\.wav: cannot be written \(No space left on device\)"):
-        kept.write(np.zeros((10, 1), np.int16))
-    monkeypatch.undo()
-    kept.close()
+def test_a_recording_goes_on_beyond_4_gib(tmp_path: Path) -> None:
+    """The file has a hole, which takes no room on the disk."""
+    voice = np.arange(2000, dtype=np.int16).reshape(-1, 2)
+    for size, kind in ((1 << 20, "WAV"), ((1 << 32) - 80, "WAV"), ((1 << 32) - 72, "RF64"), ((1 << 32) + 4000, "RF64")):
+        path = tmp_path / f"{size}.wav"
+        kept = recording.Recording(path, 16000, 2)
+        kept.write(voice)
+        (draft,) = tmp_path.glob(".*.part")
+        os.truncate(draft, recording._HEADER + size)
+        with soundfile.SoundFile(draft) as unfinished:
+            assert unfinished.frames == min(size, (1 << 32) - 1) // 4, "what a process that is killed leaves can be read"
+        kept.close()
+        with soundfile.SoundFile(path) as file:
+            assert (file.format, file.subtype, file.frames, file.samplerate) == (kind, "PCM_16", size // 4, 16000)
+            np.testing.assert_array_equal(file.read(1000, dtype="int16"), voice)
+        path.unlink()

@@ -12,15 +12,17 @@ import soundfile
 
 import edgevoice
 from edgevoice.cli import main
+from edgevoice.plotting.figurefile import PictureOptions
 from edgevoice.plotting.overview import draw_overview
 
 
-@pytest.mark.parametrize(("descriptors", "panels"), [("all", 5), ("bottleneck", 3), ("error", 4)])
+@pytest.mark.parametrize(("descriptors", "panels"), [("all", 6), ("bottleneck", 3), ("error", 5)])
 def test_one_panel_for_each_part(tiny_model: Path, speech: Path, descriptors: Any, panels: int) -> None:
     extractor = edgevoice.load(tiny_model, descriptors=descriptors)
     samples, rate = soundfile.read(speech, dtype="float32")
     figure = draw_overview(extractor, samples, extractor.extract((samples, rate)), "title")
-    assert len(figure.axes) == panels + panels - 1  # each image has a bar
+    images = panels - 1 - (descriptors != "bottleneck")  # samples and error are curves
+    assert len(figure.axes) == panels + images  # each image has a bar
     assert figure.axes[0].get_title(loc="left") == "title"
     assert figure.axes[panels - 1].get_xlabel() == "seconds"
     assert all(bar.get_ylabel() for bar in figure.axes[panels:])
@@ -32,8 +34,15 @@ def test_one_panel_for_each_part(tiny_model: Path, speech: Path, descriptors: An
 def test_the_picture_shows_the_numbers(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
     features = tiny.extract((noise, 16000))
     figure = draw_overview(tiny, noise, features)
-    shown = figure.axes[4].images[0].get_array()
-    np.testing.assert_allclose(shown, np.log10(features.error.T + 1e-9), rtol=1e-6)
+    taken, rebuilt, difference, code = (axes.images[0] for axes in figure.axes[1:5])
+    np.testing.assert_allclose(difference.get_array(), rebuilt.get_array() - taken.get_array(), atol=1e-9)
+    typical = (features.bottleneck - features.bottleneck.mean(axis=0)) / (features.bottleneck.std(axis=0) + 1e-9)
+    np.testing.assert_allclose(code.get_array(), typical.T, rtol=1e-4, atol=1e-4)
+    assert code.get_clim() == (-3, 3)
+    (curve,) = figure.axes[5].lines
+    decibels = tiny.config.spectrogram.divisor * 10 / np.log(10)
+    np.testing.assert_allclose(curve.get_ydata(), decibels * np.sqrt(features.error.mean(axis=1)), rtol=1e-5)
+    assert curve.get_xdata() == pytest.approx((features.start + features.end) / 2), "a frame is at its window's middle"
 
 
 @pytest.mark.parametrize("level", [None, "utterance", "window", 0.5])
@@ -44,7 +53,8 @@ def test_the_spectrograms_are_those_of_the_windows_at_their_own_level(
     features = tiny.extract((samples, 16000), level=level)
     figure = draw_overview(tiny, samples, features, level=level)
     taken, rebuilt = (np.split(axes.images[0].get_array(), len(samples) // 8000, axis=1) for axes in figure.axes[1:3])
-    error = [np.mean((one - other) ** 2, axis=1) for one, other in zip(taken, rebuilt, strict=True)]
+    decibels = tiny.config.spectrogram.divisor * 10 / np.log(10)
+    error = [np.mean((one - other) ** 2, axis=1) / decibels**2 for one, other in zip(taken, rebuilt, strict=True)]
     # The level is applied in float32 here.
     np.testing.assert_allclose(error, features.error[features.position % 8000 == 0], rtol=1e-3)
 
@@ -55,7 +65,7 @@ def test_time_is_that_of_the_whole_recording(tiny: edgevoice.Extractor, noise: n
     assert figure.axes[0].get_xlim() == (1.0, 2.5)
     assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).x0 == pytest.approx(1.0, abs=1e-3)
     assert figure.axes[1].images[0].get_extent()[:2] == [1.0, 2.5]
-    assert figure.axes[4].images[0].get_extent()[:2] == [1.25, 2.5]
+    assert figure.axes[4].images[0].get_extent()[:2] == [1.125, 2.375]
 
 
 def test_blocks_give_the_picture_of_the_whole(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
@@ -83,8 +93,9 @@ def test_a_long_recording_is_drawn_in_the_memory_of_a_short_one(tiny: edgevoice.
     assert peaks[1] < 1.1 * peaks[0]
 
 
-def test_a_name_with_a_dollar_sign_can_be_drawn(speech: Path, tiny_model: Path, tmp_path: Path) -> None:
-    path, out = tmp_path / "5$ and $x_{.wav", tmp_path / "out.png"
+@pytest.mark.parametrize("name", ["5$ and $x_{", r"x$\foo$", "測試 عربي \U00013000 \x07", "a\nb"])
+def test_a_name_of_any_letters_can_be_drawn(speech: Path, tiny_model: Path, tmp_path: Path, name: str) -> None:
+    path, out = tmp_path / f"{name}.wav", tmp_path / "out.png"
     path.write_bytes(speech.read_bytes())
     assert main(["plot", str(path), "-o", str(out), "--end", "2", "--model", str(tiny_model)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
@@ -92,14 +103,84 @@ def test_a_name_with_a_dollar_sign_can_be_drawn(speech: Path, tiny_model: Path, 
 
 def test_silence_and_one_frame_can_be_drawn(tiny: edgevoice.Extractor) -> None:
     samples = np.zeros(8000, np.float32)
-    draw_overview(tiny, samples, tiny.extract((samples, 16000))).draw_without_rendering()
+    figure = draw_overview(tiny, samples, tiny.extract((samples, 16000)))
+    figure.draw_without_rendering()
+    assert [text.get_text() for text in figure.axes[5].get_legend().get_texts()] == ["silent"]
+
+
+def test_lost_windows_leave_room_and_gaps_are_marked(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
+    stream = tiny.stream()
+    stream.push(noise[:16_000])
+    stream.skip(24_000)
+    features = stream.push(noise[16_000:32_000])
+    features = features[features.position > 0]
+    axes = edgevoice.plot(features).axes[0]
+    assert features.gap.any()
+    assert axes.images[0].get_array().shape[1] == features.index[-1] - features.index[0] + 1
+    (marked,) = axes.collections
+    edges = np.concatenate([path.vertices[[0, 2], 0] for path in marked.get_paths()])
+    middle = ((features.start + features.end) / 2)[features.gap]
+    assert edges.min() == pytest.approx(middle.min() - 0.125)
+    assert edges.max() == pytest.approx(middle.max() + 0.125)
+
+
+def test_a_recording_is_drawn_by_its_path(tiny: edgevoice.Extractor, speech: Path) -> None:
+    with np.errstate(all="raise"):  # a program's own
+        figure = edgevoice.plot(speech, tiny, style="dark", size=(4, 3), dpi=50, title="")
+        content = figure._repr_png_()
+    assert content.startswith(b"\x89PNG")
+    assert figure.axes[0].get_title(loc="left") == ""
+    assert figure.get_facecolor() == (0, 0, 0, 1)
+    assert figure.axes[5].xaxis.get_ticklabels()[0].get_color() == "white", "ticks are made late, in the same style"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dpi": 0},
+        {"dpi": "120"},
+        {"size": (0, 5)},
+        {"size": (5,)},
+        {"size": (90, 90), "dpi": 1000},
+        {"style": "light"},
+        {"size": 5},
+    ],
+)
+def test_impossible_options(options: dict[str, Any]) -> None:
+    with pytest.raises(edgevoice.ArgumentError):
+        PictureOptions(**options)
+
+
+@pytest.mark.parametrize("wrong", [[], [1], 5])
+def test_what_is_neither_features_nor_audio(tiny: edgevoice.Extractor, wrong: Any) -> None:
+    with pytest.raises(edgevoice.ArgumentError):
+        edgevoice.plot(wrong, tiny)
+
+
+def test_features_of_another_model(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
+    with pytest.raises(edgevoice.ArgumentError):
+        edgevoice.plot(edgevoice.load("cae-64").extract((noise, 16000)), tiny)
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_the_command(tiny_model: Path, speech: Path, tmp_path: Path, suffix: str, magic: bytes) -> None:
     path = tmp_path / f"out.{suffix}"
     assert main(["plot", str(speech), "-o", str(path), "--model", str(tiny_model), "--start", "1", "--end", "3"]) == 0
-    assert path.read_bytes().startswith(magic)
+    content = path.read_bytes()
+    assert content.startswith(magic)
+    assert b"/Type3" not in content, "fonts of a PDF are of Type 42"
+
+
+def test_the_commands_options(tiny_model: Path, speech: Path, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    words = ["plot", str(speech), "-o", str(tmp_path / "out.png"), "--model", str(tiny_model), "--end", "1"]
+    assert main([*words, "--size", "5x4", "--dpi", "60", "--style", "dark", "--title", "mine"]) == 0
+    with image.open(tmp_path / "out.png") as picture:
+        assert (picture.size, picture.getpixel((0, 0))[:3]) == ((300, 240), (0, 0, 0))
+    for wrong in (["--dpi", "5"], ["--size", "0x3"]):
+        assert main([*words, "--force", *wrong]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, "--force", "--size", "5"])
 
 
 def test_the_command_refuses_other_formats(tiny_model: Path, speech: Path, tmp_path: Path) -> None:
@@ -110,5 +191,5 @@ def test_the_command_refuses_other_formats(tiny_model: Path, speech: Path, tmp_p
 
 def test_without_matplotlib(tiny: edgevoice.Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(edgevoice.MissingPackageError, match=r"edgevoice\[plot\]"):
+    with pytest.raises(edgevoice.MissingPackageError, match="pip install matplotlib"):
         draw_overview(tiny, noise, tiny.extract((noise, 16000)))

@@ -9,15 +9,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevoice.features import Frame, Layout
+from edgevoice.features import Frame, Group, Layout
 from edgevoice.tables.jsonlines import JsonLines, frame_json
+from edgevoice.windows import FACTS
 
-LAYOUT = Layout(bottleneck=2, error=3, rate=16000, window=8000)
+LAYOUT = Layout((Group("bottleneck", 2), Group("error", 3)), 16000, 8000)
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
-def frame(values: list[float], **changes: float) -> Frame:
-    return Frame(3, np.array(values, np.float32), 12000, False, True, -20.5, 0.0, 1.0, layout=LAYOUT, **changes)
+def frame(values: list[float]) -> Frame:
+    facts = np.array([(3, 12000, False, True, -20.5, 0.0, 1.0)], FACTS)[0]
+    return Frame(np.array(values, np.float32), facts, LAYOUT)
 
 
 def test_a_line_is_a_frame() -> None:

@@ -15,34 +15,21 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice.corpus.index import Row
-from edgevoice.corpus.rows import Block, Columns, block
-from edgevoice.features import Features, Layout
-from edgevoice.recipe import Recipe
+from edgevoice.corpus.rows import Columns, TableRows, joined
+from edgevoice.features import Features
+from edgevoice.tables.arkfile import ark_entry
 from edgevoice.tables.csvfile import CsvTable
-from edgevoice.tables.table import FORMATS, open_table, table_format
+from edgevoice.tables.jsonlines import frame_json
+from edgevoice.tables.reading import read_content, read_recipe
+from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table, table_format
+from randomfeatures import LAYOUT, RECIPE, random_features
 
-LAYOUT = Layout(bottleneck=2, error=3, rate=16000, window=8000)
 DYNAMIC, STATIC = Columns.of(LAYOUT), Columns.of(LAYOUT, static=True)
-RECIPE = Recipe(
-    "1", None, "m", "1", {"encoder.onnx": "sha256:0"}, "sha256:1", "cpu", "running", 0.25, None, False, "r", "all"
-)
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
-def features(values: np.ndarray) -> Features:
-    count = len(values)
-    index = np.arange(count)
-    flags = index % 2 == 1
-    numbers = np.linspace(-30.0, -10.0, count)
-    return Features(values.astype(np.float32), index, 4000 * index, flags, ~flags, numbers, numbers, -numbers, LAYOUT)
-
-
-def random_features(count: int, seed: int = 0) -> Features:
-    return features(np.random.default_rng(seed).standard_normal((count, 5)))
-
-
-def rows_of(name: str, source: Features, columns: Columns = DYNAMIC) -> Block:
-    return block(Row(name, name), source, columns)
+def rows_of(name: str, source: Features, columns: Columns = DYNAMIC) -> TableRows:
+    return TableRows(Row(name, name), source, columns)
 
 
 def exactly(pandas: Any) -> dict[str, Any]:
@@ -50,44 +37,16 @@ def exactly(pandas: Any) -> dict[str, Any]:
     return {} if int(pandas.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}
 
 
-def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
-    with path.open(newline="") as file:
-        head, *rows = csv.reader(file)
-    return head, rows
-
-
-def test_a_csv_row_is_a_frame_with_its_place(tmp_path: Path) -> None:
-    one, two = random_features(3), random_features(2, seed=1)
-    with open_table(tmp_path / "out.csv", DYNAMIC) as table:
-        table.write(rows_of("a.wav", one))
-        table.write(rows_of('b, "c".wav', two))
-    head, rows = read_csv(tmp_path / "out.csv")
+def test_a_csv_row_is_a_frame_or_a_recording_with_its_place(tmp_path: Path) -> None:
+    for name, columns in (("d.csv", DYNAMIC), ("s.csv", STATIC)):
+        with open_table(tmp_path / name, columns) as table:
+            table.write(rows_of('b, "c".wav', random_features(4), columns))
+    head, _, row, *_ = csv.reader((tmp_path / "d.csv").read_text().splitlines())
     assert head == ["file", "start", "end", "index", "silent", "gap", "loudness", *LAYOUT.names]
-    assert [row[0] for row in rows] == ["a.wav"] * 3 + ['b, "c".wav'] * 2
-    assert rows[1][1:7] == ["0.25", "0.75", "1", "true", "false", "-20.0"]
-    values = np.array([row[7:] for row in rows]).astype(np.float32)
-    np.testing.assert_array_equal(values, np.concatenate([one.values, two.values]))
-
-
-def test_pandas_reads_a_csv_table(tmp_path: Path) -> None:
-    pandas = pytest.importorskip("pandas")
-    with open_table(tmp_path / "out.csv", DYNAMIC) as table:
-        table.write(rows_of("a.wav", random_features(3)))
-    frame = pandas.read_csv(tmp_path / "out.csv", **exactly(pandas))
-    assert frame["silent"].tolist() == [False, True, False]
-    assert frame["silent"].dtype == bool
-    np.testing.assert_array_equal(frame[LAYOUT.names].to_numpy(np.float32), random_features(3).values)
-
-
-def test_a_static_csv_has_a_row_a_source(tmp_path: Path) -> None:
-    sources = [random_features(4, seed) for seed in range(3)]
-    with open_table(tmp_path / "out.csv", STATIC) as table:
-        for k, source in enumerate(sources):
-            table.write(rows_of(f"{k}.wav", source, STATIC))
-    head, rows = read_csv(tmp_path / "out.csv")
+    assert row[:6] == ['b, "c".wav', "0.25", "0.75", "1", "true", "false"]
+    head, row = csv.reader((tmp_path / "s.csv").read_text().splitlines())
     assert head == ["file", "start", "end", "frames", "silent", "gap", "loudness", *LAYOUT.functional_names]
-    assert [row[0] for row in rows] == ["0.wav", "1.wav", "2.wav"]
-    assert rows[0][1:7] == ["0.0", "1.25", "4", "0.5", "0.5", "-20.0"]
+    assert row[:7] == ['b, "c".wav', "0.0", "1.25", "4", "0.5", "0.5", "-20.0"]
 
 
 def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np.ndarray, dict[str, object]]:
@@ -97,7 +56,7 @@ def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np
     if kind == ".npz":
         with np.load(path) as arrays:
             cells = {name: arrays[name].tolist() for name in arrays if name not in ("values", "names", "recipe")}
-            assert arrays["names"].tolist() == list(columns.values)
+            assert arrays["names"].tolist() == columns.values
             return cells, arrays["values"], json.loads(str(arrays["recipe"]))
     if kind == ".parquet":
         parquet = pytest.importorskip("pyarrow.parquet")
@@ -105,9 +64,8 @@ def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np
         assert frame.attrs["recipe"] == RECIPE.to_dict()
         assert frame[list(columns.values)].dtypes.unique().tolist() == [np.float32]
         recipe = json.loads(parquet.read_metadata(path).metadata[b"edgevoice.recipe"])
-        cells = {name: frame[name].tolist() for name, _ in (*columns.head, *columns.others)}
         assert frame.columns.tolist() == columns.names
-        return cells, frame[list(columns.values)].to_numpy(), recipe
+        return frame[list(columns.kinds)].to_dict("list"), frame[list(columns.values)].to_numpy(), recipe
     recipe = json.loads(path.with_name(f"{path.name}.json").read_text())
     if kind in (".npy", ".ark"):
         assert recipe["columns"] == list(columns.values)
@@ -122,10 +80,13 @@ def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np
     if kind == ".csv":
         frame = pandas.read_csv(path, dtype={"label": str}, **exactly(pandas))
     else:
-        frame = pandas.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+        frame = pandas.read_json(path, lines=True, dtype={"label": str}, precise_float=True)
+        groups = [group.name for group in columns.groups]
+        assert frame.columns.tolist() == [*dict(columns.head), *groups, *dict(columns.others)]
+        values = [[cell for name in groups for cell in row[name]] for _, row in frame.iterrows()]
+        return frame[list(columns.kinds)].to_dict("list"), np.array(values), recipe["recipe"]
     assert frame.columns.tolist() == columns.names
-    cells = {name: frame[name].tolist() for name, _ in (*columns.head, *columns.others)}
-    return cells, frame[list(columns.values)].to_numpy().astype(np.float32), recipe["recipe"]
+    return frame[list(columns.kinds)].to_dict("list"), frame[columns.values].to_numpy(), recipe["recipe"]
 
 
 @pytest.mark.parametrize("static", [False, True])
@@ -140,23 +101,21 @@ def test_every_format_keeps_every_bit(
     sources[0].values[0] = numbers if not static else 0
     path = tmp_path / f"{len(list(tmp_path.iterdir()))}.{name}"
     blocks = [
-        block(Row(f"d/{k} x.wav", "", 0.25, 3.0, k, (f"0{k}", k, k == 1)), source, columns)
+        TableRows(Row(f"d/{k} x.wav", "", 0.25, 3.0, k, (f"0{k}", k, k == 1)), source, columns)
         for k, source in enumerate(sources)
     ]
     with open_table(path, columns, RECIPE) as table:
         for part in blocks:
             table.write(part)
     cells, values, recipe = read_back(path, columns)
+    content = read_content(path)
     expected = np.concatenate([source.functionals()[None] if static else source.values for source in sources])
-    assert values.astype(np.float32).tobytes() == expected.tobytes()
-    assert recipe == RECIPE.to_dict()
-    for k, (column, _) in enumerate(columns.head):
-        if column in cells:
-            assert cells[column] == [cell for part in blocks for cell in part.column(k)], column
-    assert cells["label"] == [f"0{k}" for k, part in enumerate(blocks) for _ in range(len(part))]
-    if "age" in cells:
-        assert cells["age"] == [k for k, part in enumerate(blocks) for _ in range(len(part))]
-        assert cells["ok"] == [k == 1 for k, part in enumerate(blocks) for _ in range(len(part))]
+    assert values.astype(np.float32).tobytes() == content.values.tobytes() == expected.tobytes()
+    assert recipe == RECIPE.to_dict() == read_recipe(path).to_dict()
+    _, there = joined(blocks, columns)
+    for column, own in cells.items():
+        assert own == list(there[column]), column
+        assert name in ("csv", "npy", "ark") or content.columns[column] == own
 
 
 def test_utterances_are_named_after_files_and_times(tmp_path: Path) -> None:
@@ -169,7 +128,7 @@ def test_utterances_are_named_after_files_and_times(tmp_path: Path) -> None:
     ]
     with open_table(tmp_path / "out.ark", DYNAMIC, RECIPE) as table:
         for k, row in enumerate(rows):
-            table.write(block(row, random_features(k + 1, k), DYNAMIC))
+            table.write(TableRows(row, random_features(k + 1, k), DYNAMIC))
     found = kaldiio.load_scp(str(tmp_path / "out.scp"))
     assert list(found) == ["anna-one", "anna-one-2", "a-b-0000000-0000100", "caf\\xe9-0000000-0000125"]
     for k, values in enumerate(found.values()):
@@ -189,7 +148,7 @@ def test_missing_cells_stay_missing(tmp_path: Path) -> None:
     columns = Columns.of(LAYOUT, True, others=(("age", "whole"), ("label", "text")))
     for name in ("parquet", "jsonl", "csv", "npz"):
         with open_table(tmp_path / f"out.{name}", columns, RECIPE) as table:
-            table.write(block(Row("a", "", others=(None, None)), random_features(1), columns))
+            table.write(TableRows(Row("a", "", others=(None, None)), random_features(1), columns))
     assert pandas.read_parquet(tmp_path / "out.parquet")[["age", "label"]].isna().all(axis=None)
     assert pandas.read_csv(tmp_path / "out.csv")[["age", "label"]].isna().all(axis=None)
     assert json.loads((tmp_path / "out.jsonl").read_text())["age"] is None
@@ -217,16 +176,6 @@ def test_npy_is_the_matrix_of_all_frames(tmp_path: Path, counts: list[int]) -> N
     np.testing.assert_array_equal(found, np.concatenate([np.empty((0, 5)), *[source.values for source in sources]]))
 
 
-@given(st.lists(FLOATS, min_size=5, max_size=5))
-def test_csv_numbers_read_back_to_the_last_bit(numbers: list[float]) -> None:
-    file = io.BytesIO()
-    CsvTable(file, DYNAMIC, None, "").write(rows_of("a", features(np.array([numbers]))))
-    row = file.getvalue().decode().splitlines()[1].split(",")[7:]
-    # By way of a double, as most readers go.
-    found = np.array([float(number) for number in row]).astype(np.float32)
-    assert found.tobytes() == np.array(numbers, np.float32).tobytes()
-
-
 def test_names_that_are_not_unicode_come_out_as_they_are() -> None:
     file = io.BytesIO()
     CsvTable(file, STATIC, None, "").write(rows_of("caf\udce9.wav", random_features(1), STATIC))
@@ -250,3 +199,108 @@ def test_a_table_that_breaks_off_leaves_nothing(tmp_path: Path, name: str) -> No
     with pytest.raises(KeyboardInterrupt):
         write()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_table_and_its_sidecars_appear_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def write(place: Path, replace: bool = True) -> None:
+        with open_table(place, DYNAMIC, RECIPE, replace=replace) as table:
+            table.write(rows_of("a.wav", random_features(3)))
+
+    table, *sidecars = files_of(tmp_path / "t" / f"t.{name}")
+    assert [path.name for path in sidecars] == {"npz": [], "parquet": [], "ark": ["t.ark.json", "t.scp"]}.get(
+        name, [f"t.{name}.json"]
+    )
+    for k, full in enumerate([table, *sidecars]):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        (folder / full.name).symlink_to("/dev/full")
+        with pytest.raises(edgevoice.OutputError, match="No space left"):
+            write(folder / table.name)
+        assert [path.name for path in folder.iterdir()] == [full.name]
+    write(table, replace=False)
+    assert sorted(table.parent.iterdir()) == sorted([table, *sidecars])
+    before = {path: path.read_bytes() for path in (table, *sidecars)}
+    assert obstacle(table) == table
+    with pytest.raises(edgevoice.OutputError, match="already exists"):
+        write(table, replace=False)
+    assert {path: path.read_bytes() for path in table.parent.iterdir()} == before
+    write(table)
+    table.unlink()
+    scp = table.with_suffix(".scp")
+    assert obstacle(table) == (scp if name == "ark" else None)  # a recipe of ours is not in the way
+    if name == "ark":
+        scp.unlink()
+    write(table, replace=False)
+    for sidecar in sidecars:
+        table.unlink(missing_ok=True)
+        sidecar.write_text('{"recipe": {"eggs": 2}}')
+        assert obstacle(table) in sidecars
+        with pytest.raises(edgevoice.OutputError, match="already exists"):
+            write(table, replace=False)
+        assert "eggs" in sidecar.read_text()
+        assert not table.exists()
+    write(table)
+    assert read_recipe(table) == RECIPE
+
+
+def test_a_name_of_255_bytes_has_a_table_and_one_that_is_too_long_an_error(tmp_path: Path) -> None:
+    with open_table(tmp_path / f"{'n' * 246}.csv", DYNAMIC, RECIPE) as table:
+        table.write(rows_of("a.wav", random_features(3)))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(edgevoice.OutputError, match="too long"), open_table(tmp_path / f"{'n' * 247}.csv", DYNAMIC, RECIPE):
+        pass
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_frames_and_rows_are_spelled_alike_in_json(tmp_path: Path) -> None:
+    source = random_features(2)
+    with open_table(tmp_path / "t.jsonl", DYNAMIC, RECIPE) as table:
+        table.write(rows_of("a.wav", source))
+    for line, frame in zip((tmp_path / "t.jsonl").read_text().splitlines(), source, strict=True):
+        own = json.loads(frame_json(frame))
+        assert json.loads(line) == {
+            "file": "a.wav",
+            **{key: own[key] for key in own.keys() - {"position", "time", "latency"}},
+        }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kaldis_files_are_what_kaldiio_writes_and_reads(tmp_path: Path, dtype: type) -> None:
+    kaldiio = pytest.importorskip("kaldiio")
+    arrays = {name: np.random.default_rng(0).standard_normal((rows, 5)).astype(dtype) for name, rows in (("a", 3), ("b", 1))}
+    kaldiio.save_ark(str(tmp_path / "t.ark"), arrays)
+    content = read_content(tmp_path / "t.ark")
+    assert content.values.tobytes() == np.concatenate(list(arrays.values())).astype(np.float32).tobytes()
+    assert content.columns == {"file": ["a"] * 3 + ["b"]}
+    if dtype == np.float32:
+        assert (tmp_path / "t.ark").read_bytes() == b"".join(ark_entry(name, array) for name, array in arrays.items())
+    kaldiio.save_ark(str(tmp_path / "t.ark"), {"v": arrays["a"][0]})
+    assert read_content(tmp_path / "t.ark").values.shape == (1, 5)
+    kaldiio.save_ark(str(tmp_path / "t.ark"), arrays, compression_method=2)
+    with pytest.raises(edgevoice.OutputError):
+        read_content(tmp_path / "t.ark")
+
+
+def test_tables_of_others_are_read(tmp_path: Path) -> None:
+    """A data frame's Parquet, and audformat's, which has no numbers of ours."""
+    pandas, audformat = pytest.importorskip("pandas"), pytest.importorskip("audformat")
+    pytest.importorskip("pyarrow")
+    frame = random_features(3).to_pandas()
+    frame.to_parquet(tmp_path / "t.parquet")
+    content = read_content(tmp_path / "t.parquet")
+    assert content.values.tobytes() == random_features(3).values.tobytes()
+    assert content.columns["start"] == frame.index.get_level_values("start").tolist()
+    database = audformat.Database("db")
+    database.schemes["age"] = audformat.Scheme("int")
+    database["t"] = audformat.Table(audformat.segmented_index(["a.wav"] * 2, ["0.5s", "1s"], ["1s", pandas.NaT]))
+    database["t"]["age"] = audformat.Column(scheme_id="age")
+    database["t"]["age"].set([20, 30])
+    database["t"].save(str(tmp_path / "db.t"), storage_format="parquet")
+    content = read_content(tmp_path / "db.t.parquet")
+    assert content.columns["file"] == ["a.wav"] * 2
+    assert content.columns["start"] == [pandas.Timedelta("0.5s"), pandas.Timedelta("1s")]
+    assert content.columns["end"][1] is None or content.columns["end"][1] is pandas.NaT
+    assert content.columns["age"] == [20, 30]

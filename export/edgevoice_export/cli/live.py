@@ -14,7 +14,7 @@ import numpy as np
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands
 from edgevoice.extractor import load
-from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.files import refuse_existing, whole_file
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.cli.graphoptions import graph_parser
 from edgevoice_export.onnx.live import convert_to_live, describe

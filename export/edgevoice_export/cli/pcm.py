@@ -10,7 +10,7 @@ import numpy as np
 
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands
-from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.files import refuse_existing, whole_file
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.graphoptions import graph_parser
 from edgevoice_export.onnx.pcm import compare_with_runtime, convert_to_pcm

@@ -24,7 +24,7 @@ from edgevoice.errors import (
     AudioTooShortError,
     OutputError,
 )
-from edgevoice.files.wholefolder import whole_folder
+from edgevoice.files import whole_folder
 from edgevoice_export.data.recording import SCALE
 
 _LAYOUT = "1"  # of the cache; goes into its key

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgevoice.config import ModelConfig
 from edgevoice.errors import OutputError
-from edgevoice.files.wholefolder import whole_folder
+from edgevoice.files import whole_folder
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files import whole_file
 from edgevoice_export.training.history import Epoch
 from edgevoice_export.training.lineage import Lineage, Run
 from edgevoice_export.training.settings import Settings

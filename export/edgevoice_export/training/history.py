@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files import whole_file
 from edgevoice_export.publish.plots import plot_history
 
 

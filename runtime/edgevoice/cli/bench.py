@@ -10,7 +10,7 @@ from typing import Any
 
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, add_force, add_model_options, load_extractor, parser_of, positive
-from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.files import refuse_existing, whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
 _EPILOG = """\

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import IO
 
 from edgevoice.errors import OutputError
-from edgevoice.files.wholefile import writing
+from edgevoice.files import writing
 
 
 def tell(message: object, program: str = "edgevoice") -> None:

@@ -33,7 +33,7 @@ from edgevoice.corpus.run import EACH, Failure, results
 from edgevoice.errors import ArgumentError
 from edgevoice.extraction import Reading
 from edgevoice.features import Layout
-from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.files import refuse_existing, whole_file
 from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe

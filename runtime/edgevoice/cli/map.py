@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from edgevoice.cli.options import Commands, add_force, parser_of
+from edgevoice.cli.pictures import add_picture_options, picture_options
 from edgevoice.errors import ArgumentError
-from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.files import refuse_existing, whole_file
 from edgevoice.plotting.corpusmap import draw_map
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.tables.reading import find_recipe, read_content
@@ -30,12 +31,13 @@ def add(commands: Commands) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .png, .pdf or .svg file")
     parser.add_argument("--colour", "--color", metavar="COLUMN", help="the column that gives each point its colour")
     add_force(parser)
+    add_picture_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the picture."""
-    kind = figure_format(arguments.output)
+    kind, options = figure_format(arguments.output), picture_options(arguments)
     if not arguments.force:
         refuse_existing(arguments.output)
     content = read_content(arguments.table, others=arguments.colour is not None)
@@ -47,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
             known = ", ".join(content.columns) or "none: its format keeps numbers alone"
             raise ArgumentError(f"--colour {arguments.colour}: {arguments.table} has no such column; it has {known}")
         cells = content.columns[arguments.colour]
-    figure = draw_map(content.values, cells, arguments.colour or "", arguments.table.name)
+    title = arguments.table.name if options.title is None else options.title
+    figure = draw_map(content.values, cells, arguments.colour or "", title, options=options)
     with whole_file(arguments.output, arguments.force) as file:
         write_figure(figure, file, kind, find_recipe(arguments.table))
     return 0

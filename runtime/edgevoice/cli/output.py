@@ -10,14 +10,13 @@ from types import TracebackType
 
 from edgevoice.cli.console import standard_output
 from edgevoice.corpus.index import Row
-from edgevoice.corpus.rows import Columns, block
+from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.features import Features
-from edgevoice.files.wholefile import writing
+from edgevoice.files import writing
 from edgevoice.recipe import Recipe
-from edgevoice.tables.beside import beside_name
 from edgevoice.tables.csvfile import CsvTable
-from edgevoice.tables.table import FORMATS, Table, open_table, table_format, table_kind
+from edgevoice.tables.table import FORMATS, Table, obstacle, open_table, table_format, table_kind
 
 MakeRecipe = Callable[[Path, Sequence[Row]], Recipe]
 """Makes the recipe of a table from its folder and its row; without a row, the recipe is that of all inputs."""
@@ -98,7 +97,7 @@ class Output:
             self._stack.close()
             self._stack, self._place = ExitStack(), place
             self._table = self._begin(place, columns, recipe, [row] if self.folder else [])
-        self._table.write(block(row, features, columns))
+        self._table.write(TableRows(row, features, columns))
 
     def _begin(self, place: Path | None, columns: Columns, recipe: MakeRecipe, rows: Sequence[Row]) -> Table:
         if place is not None:
@@ -118,7 +117,7 @@ class Output:
     def _refuse(self, places: Sequence[Path]) -> None:
         if self._force:
             return
-        there = [place for place in places if place.is_file() or Path(place.parent, beside_name(str(place))).is_file()]
+        there = [found for place in places if (found := obstacle(place))]
         if there:
             others = f", and {len(there) - 1} more" if len(there) > 1 else ""
             raise ArgumentError(f"{there[0]}: already exists{others}; choose another name, or replace it with --force")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from edgevoice.cli.console import tell
 from edgevoice.cli.inputs import add_inputs, read_inputs
 from edgevoice.cli.nativeoutput import quiet_libraries
 from edgevoice.cli.options import Commands, add_force, add_model_options, add_window_options, load_extractor, parser_of
+from edgevoice.cli.pictures import add_picture_options, picture_options
 from edgevoice.corpus.index import Index, Row
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.files.wholefile import refuse_existing, whole_file
+from edgevoice.files import refuse_existing, whole_file
 from edgevoice.plotting.comparison import MOST, draw_comparison
-from edgevoice.plotting.figurefile import figure_format, write_figure
+from edgevoice.plotting.figurefile import PictureOptions, figure_format, write_figure
 from edgevoice.plotting.overview import draw_overview
 
 _EPILOG = f"""\
@@ -27,9 +29,9 @@ examples:
   edgevoice plot recordings/ -o compared.png
   edgevoice plot --index segments.csv -o compared.png
 
-One recording is drawn with waveform, spectrogram, reconstruction, bottleneck and error. Several recordings, at most {MOST},
-are drawn one below the other, with bottleneck and error in the same colours. The recipe, the settings that made the
-numbers, is stored in the picture's metadata.
+One recording is drawn with waveform, spectrogram, reconstruction, difference, bottleneck and error. Several recordings, at
+most {MOST}, are drawn one below the other, with bottleneck and error in the same colours. The recipe, the settings that
+made the numbers, is stored in the picture's metadata.
 """
 
 
@@ -41,12 +43,13 @@ def add(commands: Commands) -> None:
     add_force(parser)
     add_model_options(parser)
     add_window_options(parser)
+    add_picture_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the figure; return 1 if one of several recordings could not be read."""
-    kind = figure_format(arguments.output)
+    kind, options = figure_format(arguments.output), picture_options(arguments)
     if not arguments.force:
         refuse_existing(arguments.output)
     index = read_inputs(arguments)
@@ -66,11 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
             recordings = _read(arguments, extractor, index, failures)
             if not recordings:
                 raise failures[0]
-            figure = draw_comparison(
-                recordings, extractor.config.name, extractor.typical, extractor.config.spectrogram.bands
-            )
+            title = extractor.config.name if options.title is None else options.title
+            bands = extractor.config.spectrogram.bands
+            figure = draw_comparison(recordings, title, extractor.typical, bands, options=options)
         else:
-            figure = _overview(arguments, extractor, index.rows[0])
+            figure = _overview(arguments, extractor, index.rows[0], options)
     made_by = extractor.recipe(level=arguments.level, hop=arguments.hop, channel=arguments.channel)
     with whole_file(arguments.output, arguments.force) as file:
         write_figure(figure, file, kind, made_by)
@@ -79,12 +82,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _overview(arguments: argparse.Namespace, extractor: Extractor, row: Row) -> Any:
+def _overview(arguments: argparse.Namespace, extractor: Extractor, row: Row, options: PictureOptions) -> Any:
     rate, channel = extractor.config.audio.rate, arguments.channel if row.channel is None else row.channel
     with open_source(row.path, row.start, row.end, channel) as source:
         features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=channel)
-        title = f"{Path(row.path).name} · {extractor.config.name}"
-        return draw_overview(extractor, lambda: resampled(source, rate, channel), features, title, arguments.level)
+        title = f"{Path(row.path).name} · {extractor.config.name}" if options.title is None else options.title
+        blocks = partial(resampled, source, rate, channel)
+        return draw_overview(extractor, blocks, features, title, arguments.level, options=options)
 
 
 def _read(

@@ -31,7 +31,6 @@ _EXTRAS = {
     "matplotlib": "plot",
     "pandas": "tables",
     "pyarrow": "tables",
-    "kaldiio": "tables",
 }
 """Packages that an extra installs, for modules that do not name the extra themselves."""
 

@@ -28,7 +28,7 @@ from edgevoice.cli.options import (
 )
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
 from edgevoice.extractor import Extractor
-from edgevoice.files.wholefile import refuse_existing, writing
+from edgevoice.files import refuse_existing, writing
 from edgevoice.tables.jsonlines import JsonLines
 
 PACE = 0.02

@@ -1,59 +1,131 @@
 """openSMILE's Python interface, with EdgeVoice's models as feature sets.
 
-    from edgevoice.compat.opensmile import Smile   # in place of: from opensmile import Smile
+    import edgevoice.compat.opensmile as opensmile   # in place of: import opensmile
 
-    Smile(feature_set="cae-256", feature_level="functionals").process_files(paths)
+    opensmile.Smile(opensmile.FeatureSet.CAE_256, opensmile.FeatureLevel.Functionals).process_files(paths)
 
-Tables have the index, the column type (float32) and the order of rows of opensmile 2.6's. This differs:
+`Smile` is an `audinterface.Feature`, with all its methods. Tables have the index, the column type (float32) and the order of
+rows of opensmile 2.6's. This differs:
 
-- `feature_set` is the name of a model or the path of a model folder.
-- "lld" gives one row for each window of the model, not for each frame of 10 ms. As with opensmile, the first row starts and
-  the last row ends where the segment does.
-- A segment shorter than one window gives one row of NaN and a `UserWarning`, at both levels.
+- Feature sets are EdgeVoice's models; openSMILE's own are refused.
+- "lld" gives one row for each window of the model, not for each frame of 10 ms; there are no deltas. As with opensmile, the
+  first row starts and the last row ends where the segment does.
+- A segment shorter than one window gives one row of NaN and a `UserWarning`, at both levels, unless `pad` is set.
 - Samples are not rounded to 16 bits first, and audio of any rate is resampled to the model's.
 - A segment is computed by itself, as if it were a whole recording.
 """
 
 from __future__ import annotations
 
+import enum
+import hashlib
+import json
 import os
+import re
 import warnings
 from collections.abc import Callable, Sequence
-from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.samples import is_number
 from edgevoice.errors import ArgumentError, AudioTooShortError, MissingPackageError
 from edgevoice.extractor import load
 
-LEVELS = ("functionals", "lld")
+try:
+    import pandas as pd
+    from audinterface import Feature
+except ImportError as error:
+    raise MissingPackageError("openSMILE's interface needs audinterface: pip install audinterface pandas") from error
 
 
-def _table(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method with the name and arguments of one of audinterface's `Process`, which makes a table of the result."""
+class FeatureLevel(enum.Enum):
+    """openSMILE's levels."""
 
-    @wraps(method)
-    def call(self: Smile, *args: Any, **options: Any) -> Any:
-        return self._frame(getattr(self.process, method.__name__)(*args, **options))
+    LowLevelDescriptors = "lld"
+    """One row per window."""
+    LowLevelDescriptors_Deltas = "lld_de"
+    """Refused: EdgeVoice has no deltas."""
+    Functionals = "func"
+    """One row per segment: mean, standard deviation, skewness and kurtosis of each descriptor."""
 
-    return call
+
+_OPENSMILE_SETS = re.compile(r"e?GeMAPS(v0.*)?|ComParE_2016|emobase|IS(09|1[0-3])")
 
 
-class Smile:
+class _OpenSmileSetError(ArgumentError, AttributeError):
+    """A feature set of openSMILE's own."""
+
+    def __init__(self, name: str) -> None:
+        known = ", ".join(FeatureSet.__members__)
+        super().__init__(f"{name}: is a feature set of openSMILE, expected one of EdgeVoice's: FeatureSet.{known}")
+
+
+class _FeatureSets(enum.EnumType):
+    def __getattr__(cls, name: str) -> Any:
+        raise _OpenSmileSetError(name) if _OPENSMILE_SETS.fullmatch(name) else AttributeError(name)
+
+    def __getitem__(cls, name: str) -> Any:
+        return super().__getitem__(name) if name in cls.__members__ else getattr(cls, name)
+
+
+class FeatureSet(enum.Enum, metaclass=_FeatureSets):
+    """EdgeVoice's models, by name."""
+
+    CAE_256 = "cae-256"
+    CAE_64 = "cae-64"
+    RAE_256 = "rae-256"
+    RAE_64 = "rae-64"
+    LAMPROU_64 = "lamprou-64"
+
+
+_Object: Any = object
+_init: Callable[[Any], Any] = lambda init: init  # noqa: E731
+try:  # what is written as YAML
+    import audobject
+except ImportError:
+    pass
+else:
+
+    class _Words(audobject.resolver.Base):  # type: ignore[misc]
+        """Feature sets and levels as words."""
+
+        def decode(self, value: str) -> str:
+            return value
+
+        def encode(self, value: Any) -> str:
+            return str(value.value if isinstance(value, enum.Enum) else value)
+
+        def encode_type(self) -> type:
+            return str
+
+    _Object = audobject.Object
+    _init = audobject.init_decorator(
+        borrow=dict.fromkeys(("sampling_rate", "channels", "mixdown", "resample"), "process"),
+        hide=["keep_nat", "logfile", "loglevel", "num_workers", "multiprocessing", "segment", "verbose"],
+        resolvers={"feature_set": _Words, "feature_level": _Words},
+    )
+
+
+class Smile(Feature, _Object):  # type: ignore[misc]
     """Features of files, folders, signals and indices as pandas tables.
 
     Rows are segments, or the windows of segments at the level "lld"; columns are `feature_names`. The index has the levels
     `file`, `start` and `end`, or `start` and `end` for a signal without a file. Several channels give columns of
-    (channel, name). Arguments of the `process_` methods are those of opensmile 2.6.
+    (channel, name). Methods, arguments and attributes are those of opensmile 2.6 and of `audinterface.Feature`.
     """
 
+    @_init
     def __init__(
         self,
-        feature_set: str | os.PathLike[str] = "cae-256",
-        feature_level: str = "functionals",
+        feature_set: str | os.PathLike[str] | FeatureSet = FeatureSet.CAE_256,
+        feature_level: str | FeatureLevel = FeatureLevel.Functionals,
         *,
+        options: dict[str, Any] | None = None,
+        loglevel: int = 2,
+        logfile: str | None = None,
         sampling_rate: int | None = None,
         channels: int | Sequence[int] = 0,
         mixdown: bool = False,
@@ -63,41 +135,57 @@ class Smile:
         num_workers: int | None = 1,
         multiprocessing: bool = False,
         verbose: bool = False,
+        pad: bool = False,
+        hop: float | None = None,
     ) -> None:
         """Load the model.
 
         Args:
-            feature_set: name of a model, or path of a model folder.
-            feature_level: "functionals" for one row a segment, "lld" for one row per window.
+            feature_set: a model: a member of `FeatureSet`, a name, or the path of a model folder.
+            feature_level: `Functionals` ("func") for one row a segment, `LowLevelDescriptors` ("lld") for one row per
+                window; openSMILE's own enumeration will do.
+            options: none are known.
+            loglevel: has no effect, for nothing is logged.
+            logfile: as `loglevel`.
             sampling_rate: rate that audio must have, in hertz, or is resampled to with `resample`; any if None.
             channels: the channels to use, from 0 up.
             mixdown: whether their mean is used.
             resample: whether audinterface resamples audio to `sampling_rate`.
             segment: an `audinterface.Segment` that cuts audio into segments first.
             keep_nat: whether an end that is not given stays NaT in the index.
-            num_workers: segments computed at the same time; one for each core if None.
+            num_workers: segments computed at the same time; as audinterface chooses if None.
             multiprocessing: whether these are processes; threads otherwise.
             verbose: whether progress is shown.
+            pad: whether segments shorter than one window are padded with zeros.
+            hop: seconds between windows; the model's own if None.
 
         Raises:
-            ArgumentError: there is no such level.
-            MissingPackageError: audinterface is not installed.
+            ArgumentError: there is no such level, or the set is one of openSMILE's.
             ModelNotFoundError, ModelConfigError, ModelFilesError: there is no such model, or it is broken.
         """
-        if feature_level not in LEVELS:
-            raise ArgumentError(f"feature_level {feature_level!r}: expected one of {', '.join(LEVELS)}")
-        try:
-            import audinterface
-        except ImportError as error:
-            raise MissingPackageError("audinterface is not installed: pip install 'edgevoice[opensmile]'") from error
-        self.feature_set = feature_set
-        self.feature_level = feature_level
-        self._extractor = load(feature_set)
-        self._channels = [channels] if mixdown or isinstance(channels, int) else list(channels)
+        if options:
+            raise ArgumentError(f"options {sorted(options)}: EdgeVoice's models have none")
+        if hop is not None and not is_number(hop):
+            raise ArgumentError(f"hop {hop!r}: expected seconds")
+        self.feature_level = _level(feature_level)
+        self.feature_set = _model(feature_set)
+        self.options: dict[str, Any] = {}
+        self.loglevel, self.logfile, self.pad, self.hop = loglevel, logfile, pad, hop
+        name = self.feature_set
+        self._extractor = load(name.value if isinstance(name, FeatureSet) else name)
         # Cores are used either for several segments or within one.
-        self._workers = None if num_workers == 1 else 1
-        self.process = audinterface.Process(
+        self._jobs = None if num_workers == 1 else 1
+        config, layout = self._extractor.config, self._extractor.layout
+        self._recipe = self._extractor.recipe(hop=hop, pad=pad)
+        static = self.feature_level is FeatureLevel.Functionals
+        super().__init__(
+            layout.functional_names if static else layout.names,
+            name=config.name,
+            params={"version": config.version, "feature_level": self.feature_level.value, "hop": hop, "pad": pad},
             process_func=self._extract,
+            process_func_applies_sliding_window=not static,
+            win_dur=None if static else config.audio.window / config.audio.rate,
+            hop_dur=None if static else self._recipe.hop,
             sampling_rate=sampling_rate,
             resample=resample,
             channels=channels,
@@ -109,50 +197,44 @@ class Smile:
             verbose=verbose,
         )
 
-    @property
-    def feature_names(self) -> list[str]:
-        """Names of the features of one channel."""
-        layout = self._extractor.layout
-        return layout.functional_names if self.feature_level == "functionals" else layout.names
+    def process_index(
+        self,
+        index: Any,
+        *,
+        preserve_index: bool = False,
+        root: str | None = None,
+        cache_root: str | None = None,
+        process_func_args: dict[str, Any] | None = None,
+    ) -> Any:
+        """Table of an audformat index.
 
-    @property
-    def column_names(self) -> Any:
-        """The columns of tables: names, or pairs of a channel and a name where there are several channels."""
-        import pandas as pd
+        Args:
+            index: filewise or segmented.
+            preserve_index: whether a filewise index stays one; not at the level "lld", where rows are windows.
+            root: the folder of its files.
+            cache_root: a folder for tables that are computed once for each index, model and setting. With `segment` nothing
+                is kept there.
+            process_func_args: none are known.
 
-        if self.num_channels == 1:
-            return pd.Index(self.feature_names)
-        return pd.MultiIndex.from_product([self._channels, self.feature_names])
-
-    @property
-    def num_features(self) -> int:
-        """Features of one channel."""
-        return len(self.feature_names)
-
-    @property
-    def num_channels(self) -> int:
-        """The number of channels that are used."""
-        return len(self._channels)
-
-    @_table
-    def process_file(self, file: str, **options: Any) -> Any:
-        """Table of one file; `start` and `end` in seconds choose a segment; `root` is the folder of the file."""
-
-    @_table
-    def process_files(self, files: Sequence[str], **options: Any) -> Any:
-        """Table of several files; `starts`, `ends` and `root` as in `process_file`."""
-
-    @_table
-    def process_folder(self, root: str, **options: Any) -> Any:
-        """Table of a folder's files with the extension `filetype` ("wav"), without those in folders below it."""
-
-    @_table
-    def process_signal(self, signal: NDArray[Any], sampling_rate: int, **options: Any) -> Any:
-        """Table of samples, (samples,) or (channels, samples); `file`, `start` and `end` go into the index."""
-
-    @_table
-    def process_index(self, index: Any, **options: Any) -> Any:
-        """Table of an audformat index; `root` is the folder of its files, `preserve_index` keeps a filewise index."""
+        Raises:
+            ArgumentError: `preserve_index` at the level "lld".
+        """
+        if preserve_index and self.feature_level is not FeatureLevel.Functionals:
+            raise ArgumentError("preserve_index: expected the level 'func'; rows of 'lld' are windows, which have times")
+        process = self.process
+        if cache_root is not None:
+            recipe = self._recipe.to_dict()
+            settings = [self.feature_level.value, str(process.channels), process.mixdown, process.sampling_rate]
+            settings += [process.resample, process.keep_nat, str(root), recipe["model"], recipe["version"]]
+            key = hashlib.sha256(json.dumps([settings, self._recipe.digest()]).encode()).hexdigest()
+            cache_root = str(Path(cache_root, key[:16]))
+        return super().process_index(
+            index,
+            preserve_index=preserve_index,
+            root=root,
+            cache_root=cache_root if process.segment is None else None,
+            process_func_args=process_func_args,
+        )
 
     def __call__(self, signal: NDArray[Any], sampling_rate: int) -> NDArray[np.float32]:
         """(channels, features, rows) of samples, (samples,) or (channels, samples), float32."""
@@ -165,32 +247,53 @@ class Smile:
         starts, ends, values = np.zeros(1), np.array([duration]), []
         for samples in signal:
             try:
-                features = self._extractor.extract((samples, sampling_rate), jobs=self._workers)
+                features = self._extractor.extract((samples, sampling_rate), hop=self.hop, pad=self.pad, jobs=self._jobs)
             except AudioTooShortError:
                 warnings.warn("Segment too short, filling with NaN.", UserWarning, stacklevel=2)
                 values.append(np.full((1, self.num_features), np.nan, np.float32))
                 continue
-            if self.feature_level == "functionals":
+            if self.feature_level is FeatureLevel.Functionals:
                 values.append(features.functionals()[np.newaxis])
             else:
                 starts, ends = features.start, features.end
                 values.append(features.values)
         return starts, ends, np.concatenate(values, axis=1)
 
-    def _frame(self, series: Any) -> Any:
-        import pandas as pd
-
-        if series.empty:
-            return pd.DataFrame(index=series.index, columns=self.column_names, dtype=object)
-        places: list[list[Any]] = [[] for _ in series.index.names]
-        for place, (starts, ends, _) in series.items():
-            *file, start, end = place if isinstance(place, tuple) else (place, pd.Timedelta(0), pd.NaT)
+    def _series_to_frame(self, y: Any) -> Any:
+        if y.empty:
+            return pd.DataFrame(index=y.index, columns=self.column_names, dtype=object)
+        places: list[list[Any]] = [[] for _ in y.index.names]
+        for (*file, start, end), (starts, ends, _) in y.items():
             first, last = [start + pd.to_timedelta(times, "s") for times in (starts, ends)]
             for column, value in zip(places, file, strict=False):
                 column.extend([value] * len(first))
             places[-2].extend([start, *first[1:]])
             places[-1].extend([*last[:-1], end])
-        index = pd.MultiIndex.from_arrays(
-            [*places[:-2], *(pd.to_timedelta(times).as_unit("ns") for times in places[-2:])], names=series.index.names
-        )
-        return pd.DataFrame(np.concatenate([values for _, _, values in series]), index, self.column_names)
+        times = (pd.to_timedelta(column).as_unit("ns") for column in places[-2:])
+        index = pd.MultiIndex.from_arrays([*places[:-2], *times], names=y.index.names)
+        return pd.DataFrame(np.concatenate([values for _, _, values in y]), index, self.column_names)
+
+
+def _level(given: object) -> FeatureLevel:
+    """A level, from a member of either enumeration, its name or its value."""
+    word = given.value if isinstance(given, enum.Enum) else given
+    known = {"functionals": FeatureLevel.Functionals, **FeatureLevel.__members__}
+    known.update({level.value: level for level in FeatureLevel})
+    level = known.get(word) if isinstance(word, str) else None
+    if level in (None, FeatureLevel.LowLevelDescriptors_Deltas):
+        raise ArgumentError(f"feature_level {word!r}: expected 'func' or 'lld'; EdgeVoice has no deltas")
+    return level
+
+
+def _model(given: Any) -> FeatureSet | str:
+    """A model, from a member of `FeatureSet`, its name, the name of a model, or a path."""
+    if isinstance(given, FeatureSet):
+        return given
+    name = given.name if isinstance(given, enum.Enum) else given
+    if not isinstance(name, str | os.PathLike):
+        raise ArgumentError(f"feature_set {given!r}: expected a member of FeatureSet, or the name or path of a model")
+    name = os.fspath(name)
+    if _OPENSMILE_SETS.fullmatch(name):
+        raise _OpenSmileSetError(name)
+    known = {**FeatureSet.__members__, **{model.value: model for model in FeatureSet}}
+    return known.get(name, name)

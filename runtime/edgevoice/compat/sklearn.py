@@ -28,7 +28,7 @@ from edgevoice.corpus.run import results
 from edgevoice.errors import ArgumentError, MissingPackageError
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor, load
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files import whole_file
 
 try:
     from sklearn.base import BaseEstimator, TransformerMixin

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgevoice.corpus.index import Index, Row
-from edgevoice.corpus.rows import Columns, block
+from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.corpus.run import Failure, Result, failure_row, results
 from edgevoice.errors import ArgumentError, AudioError, OutputError
 from edgevoice.extraction import Reading
-from edgevoice.files.wholefile import whole_file, writing
+from edgevoice.files import whole_file, writing
 from edgevoice.recipe import Recipe
 from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable
 
@@ -318,7 +318,7 @@ def write_part(
                     failures = [*table.append(begun), *failures]
                 for result in found:
                     for row, features in result.parts:
-                        table.write(block(row, features, columns))
+                        table.write(TableRows(row, features, columns))
                 if failures:
                     table.note(FAILED, failures)
                 table.note(_ROWS, [_identity(row) for row in rows])

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.index import Index, Row
 from edgevoice.errors import ArgumentError
-from edgevoice.features import Features, Layout
+from edgevoice.features import DYNAMIC, FUNCTIONALS, STATIC, Features, Group, Layout
+from edgevoice.windows import FACTS
 
-_KINDS = {"file": "text", "channel": "whole", "index": "whole", "frames": "whole"}
-_DYNAMIC = ("index", "silent", "gap", "loudness")
-_STATIC = ("frames", "silent", "gap", "loudness")
+if TYPE_CHECKING:
+    from edgevoice.corpus.index import Index, Row
+
+Column = tuple[str, str]
+"""Name and kind of a column: `text`, `whole`, `number` (float64) or `flag`."""
+Cells = NDArray[Any] | list[Any]
+
+_KINDS = {"i": "whole", "b": "flag", "f": "number"}
+_PLACE: tuple[Column, ...] = (("file", "text"), ("start", "number"), ("end", "number"))
+_DYNAMIC: tuple[Column, ...] = tuple((name, _KINDS[FACTS[name].kind]) for name in DYNAMIC)
+_STATIC: tuple[Column, ...] = tuple((name, "whole" if name == "frames" else "number") for name in STATIC)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a table: those before the numbers, the numbers, and the user's columns, in this order."""
+    """The columns of a table: the plain ones before the numbers, the numbers, and the user's columns, in this order."""
 
-    head: tuple[tuple[str, str], ...]
-    """Name and kind of each column before the numbers: `text`, `whole`, `number` (float64) or `flag`."""
-    values: tuple[str, ...]
-    """Names of the numeric columns, float32: descriptors or functionals."""
-    others: tuple[tuple[str, str], ...] = ()
-    """Name and kind of each of the user's columns."""
+    head: tuple[Column, ...]
+    groups: tuple[Group, ...]
+    """The numbers, float32: groups of descriptors or functionals."""
+    others: tuple[Column, ...] = ()
+    """The user's columns."""
     static: bool = False
     """Whether a row is a recording, not a frame."""
 
     @classmethod
-    def of(
-        cls, layout: Layout, static: bool = False, channel: bool = False, others: tuple[tuple[str, str], ...] = ()
-    ) -> Columns:
+    def of(cls, layout: Layout, static: bool = False, channel: bool = False, others: tuple[Column, ...] = ()) -> Columns:
         """The columns of a table with this layout; with `channel`, there is a column of that name."""
-        names = ("file", "start", "end", *["channel"] * channel, *(_STATIC if static else _DYNAMIC))
-        kinds = _KINDS if static else {**_KINDS, "silent": "flag", "gap": "flag"}
-        head = tuple((name, kinds.get(name, "number")) for name in names)
-        return cls(head, tuple(layout.functional_names if static else layout.names), others, static)
+        groups = layout.groups
+        if static:
+            groups = tuple(Group(f"{name}_{group.name}", group.count) for group in groups for name in FUNCTIONALS)
+        return cls((*_PLACE, *[("channel", "whole")] * channel, *(_STATIC if static else _DYNAMIC)), groups, others, static)
 
     @classmethod
     def of_index(cls, layout: Layout, static: bool, index: Index, each: bool) -> Columns:
@@ -55,51 +61,67 @@ class Columns:
         return cls.of(layout, static, index.has_channel or each, index.columns)
 
     @property
+    def values(self) -> list[str]:
+        """Names of the numbers."""
+        return [name for group in self.groups for name in group.names]
+
+    @property
     def names(self) -> list[str]:
         """Names of all columns."""
-        return [*(name for name, _ in self.head), *self.values, *(name for name, _ in self.others)]
+        return [*dict(self.head), *self.values, *dict(self.others)]
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Name and kind of all columns but the numbers."""
+        return dict((*self.head, *self.others))
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The rows of a table that one row of the index gives: one per frame, or a single one."""
+class TableRows:
+    """The rows of a table that one row of the index gives: one per frame, or a single one.
 
-    row: Row
-    start: float
-    """Start of what was read, in seconds."""
-    end: float
-    """End of what was read, in seconds."""
-    head: tuple[Any, ...]
-    """For each column before the numbers, an array, or one value for all rows."""
-    values: NDArray[np.float32]
-    """The numbers (rows, columns)."""
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def column(self, k: int) -> list[Any]:
-        """The cells of a column before the numbers, as Python numbers and strings."""
-        cells = self.head[k]
-        return cells.tolist() if isinstance(cells, np.ndarray) else [cells] * len(self)
-
-    def heads(self) -> Iterator[tuple[Any, ...]]:
-        """The cells before the numbers, row by row."""
-        return zip(*(self.column(k) for k in range(len(self.head))), strict=True)
-
-
-def block(row: Row, features: Features, columns: Columns) -> Block:
-    """Make the rows of a table from a row of the index and its features.
+    `start` and `end` are those of what was read, in seconds; `values` are the numbers (rows, columns).
 
     Raises:
         ArgumentError: there is no frame, in a static table.
     """
-    start, end = features.extent or (0.0, 0.0)
-    if features.extent is None and len(features):
-        start, end = float(features.start[0]), float(features.end[-1])
-    channel = (row.channel,) if any(name == "channel" for name, _ in columns.head) else ()
-    if not columns.static:
-        flags = (features.index, features.silent, features.gap, features.loudness)
-        return Block(row, start, end, (row.file, features.start, features.end, *channel, *flags), features.values)
-    values = features.functionals()[None]
-    means = (float(features.silent.mean()), float(features.gap.mean()), float(features.loudness.mean()))
-    return Block(row, start, end, (row.file, start, end, *channel, len(features), *means), values)
+
+    def __init__(self, row: Row, features: Features, columns: Columns) -> None:
+        self.row = row
+        self.start, self.end = features.extent or (0.0, 0.0)
+        if features.extent is None and len(features):
+            self.start, self.end = float(features.start[0]), float(features.end[-1])
+        cells: dict[str, Any] = {"file": row.file, "start": self.start, "end": self.end, "channel": row.channel}
+        if columns.static:
+            self.values = features.functionals()[None]
+            cells |= zip(STATIC, features.summary(), strict=True)
+        else:
+            self.values = features.values
+            cells |= {"start": features.start, "end": features.end, **{name: features.fact(name) for name in DYNAMIC}}
+        self._head = {name: cells[name] for name, _ in columns.head}
+        self.others = dict(zip(dict(columns.others), row.others, strict=True))
+        """The user's cells."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def columns(self) -> dict[str, Cells]:
+        """All columns but the numbers, in order: an array, or a list where all cells are the same."""
+        cells = {**self._head, **self.others}
+        return {name: cell if isinstance(cell, np.ndarray) else [cell] * len(self) for name, cell in cells.items()}
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Any], NDArray[np.float32], dict[str, Any]]]:
+        """Row by row: the cells before the numbers, the numbers, and the user's cells, as Python's strings and numbers."""
+        columns = [column if isinstance(column, list) else column.tolist() for column in self.columns().values()]
+        for *cells, values in zip(*columns, self.values, strict=True):
+            yield dict(zip(self._head, cells, strict=False)), values, self.others
+
+
+def joined(blocks: Sequence[TableRows], columns: Columns) -> tuple[NDArray[np.float32], dict[str, Cells]]:
+    """The numbers of blocks one after the other, and their other columns."""
+    parts = [block.columns() for block in blocks]
+    found: dict[str, Cells] = {}
+    for name in columns.kinds:
+        cells = [part[name] for part in parts]
+        arrays = [column for column in cells if isinstance(column, np.ndarray)]
+        found[name] = np.concatenate(arrays) if arrays else list(chain.from_iterable(cells))
+    return np.concatenate([np.empty((0, len(columns.values)), np.float32), *(block.values for block in blocks)]), found

@@ -15,16 +15,18 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.paths import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
-from edgevoice.corpus.rows import Block, Columns, block
+from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import EACH, Failure, failure_dict, results
 from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, MissingPackageError
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor
+from edgevoice.features import segment_index
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
 
-_TYPES = {"text": "string", "whole": "Int64", "number": "float64", "flag": "boolean"}
-"""Of columns that may lack a cell, in pandas."""
+_TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}
+_MISSING = {**_TYPES, "whole": "Int64", "flag": "boolean"}
+"""Types of columns in which a cell may be missing, as audformat has them."""
 
 
 def table(
@@ -111,30 +113,21 @@ class _Call(NamedTuple):
     progress: Callable[[int], object]
 
 
-_Cells = tuple[dict[str, Any], NDArray[np.float32]]
-"""The cells of each column that is no descriptor, and the matrix of the descriptors."""
+_Cells = tuple[NDArray[np.float32], dict[str, Any]]
+"""The matrix of the descriptors, and the cells of each other column."""
 _Failed = list[dict[str, Any]]
 
 
 def _in_memory(call: _Call, jobs: int) -> tuple[_Cells, _Failed]:
-    blocks: list[Block] = []
+    blocks: list[TableRows] = []
     failed: _Failed = []
     rows = ((None, row) for row in call.rows.rows)
     with closing(results(call.extractor, rows, call.reading, jobs)) as found:
         for done, (_, _, result) in enumerate(found, 1):
-            blocks += [block(row, features, call.columns) for row, features in result.parts]
+            blocks += [TableRows(row, features, call.columns) for row, features in result.parts]
             failed += [failure_dict(result.failure)] if result.failure else []
             call.progress(done)
-    return _joined(blocks, call.columns), failed
-
-
-def _joined(blocks: Sequence[Block], columns: Columns) -> _Cells:
-    cells: dict[str, Any] = {
-        name: [cell for part in blocks for cell in part.column(k)] for k, (name, _) in enumerate(columns.head)
-    }
-    for k, (name, _) in enumerate(columns.others):
-        cells[name] = [cell for part in blocks for cell in [part.row.others[k]] * len(part)]
-    return cells, np.concatenate([np.empty((0, len(columns.values)), np.float32), *(part.values for part in blocks)])
+    return joined(blocks, call.columns), failed
 
 
 def _through_dataset(
@@ -181,10 +174,10 @@ def _stored(parts: Sequence[Path], columns: Columns) -> _Cells:
     from pyarrow import parquet
 
     if not parts:
-        return _joined([], columns)
+        return joined([], columns)
     stored = pyarrow.concat_tables([parquet.ParquetFile(part).read() for part in parts])
-    cells = {name: stored.column(name).to_pylist() for name, _ in (*columns.head, *columns.others)}
-    return cells, np.stack([stored.column(name).to_numpy() for name in columns.values], axis=1)
+    values = np.stack([stored.column(name).to_numpy() for name in columns.values], axis=1)
+    return values, {name: stored.column(name).to_pylist() for name in columns.kinds}
 
 
 def check_channel(index: Index, reading: Reading) -> None:
@@ -209,17 +202,19 @@ def _pandas() -> Any:
     return pandas
 
 
-def _frame(cells: dict[str, Any], values: NDArray[np.float32], columns: Columns, recipe: Recipe, failed: _Failed) -> Any:
+def _frame(values: NDArray[np.float32], cells: dict[str, Any], columns: Columns, recipe: Recipe, failed: _Failed) -> Any:
     pandas = _pandas()
-    kinds = {name: _TYPES[kind] for name, kind in columns.others} | {"file": "string", "channel": "Int64"}  # as audformat
-    kinds = {**{name: {"whole": "int64", "flag": "bool"}.get(kind, kind) for name, kind in columns.head}, **kinds}
-    typed = {name: pandas.Series(found, dtype=kinds[name].replace("number", "float64")) for name, found in cells.items()}
-    durations = [pandas.to_timedelta(typed.pop(key), unit="s").dt.as_unit("ns") for key in ("start", "end")]
-    place = pandas.MultiIndex.from_arrays([typed.pop("file"), *durations], names=["file", "start", "end"])
+    own = ("channel", *dict(columns.others))
+    typed = {
+        name: pandas.Series(cells[name], dtype=(_MISSING if name in own else _TYPES)[kind])
+        for name, kind in columns.kinds.items()
+        if name not in ("file", "start", "end")
+    }
     others = {name: typed.pop(name) for name, _ in columns.others}
-    parts = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=list(columns.values)), pandas.DataFrame(others)]
+    parts = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=columns.values), pandas.DataFrame(others)]
     frame = pandas.concat([part for part in parts if part.shape[1]], axis=1)
-    frame.index = place
+    start, end = (np.asarray(cells[key], np.float64) for key in ("start", "end"))
+    frame.index = segment_index(list(cells["file"]), start, end)
     frame.attrs["recipe"] = recipe.to_dict()
     frame.attrs["failed"] = [{name: row[name] for name in ("file", "start", "end", "channel", "reason")} for row in failed]
     return frame

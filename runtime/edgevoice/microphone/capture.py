@@ -6,7 +6,7 @@ import contextlib
 import math
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ _REFUSED = (-9994, -9997, -9998)
 _LONGEST = 0.1
 
 
-class Block(NamedTuple):
+class AudioBlock(NamedTuple):
     """Consecutive samples from the device."""
 
     data: bytes
@@ -37,7 +37,7 @@ class Block(NamedTuple):
     """`time.monotonic()` when PortAudio delivered the block."""
     captured: float
     """The time of the first sample by PortAudio's clock; 0 where PortAudio does not report it."""
-    told: float
+    stream_time: float
     """PortAudio's clock when it delivered the block."""
     overflow: bool
     """Whether PortAudio reports that samples before this block were lost."""
@@ -72,14 +72,14 @@ class BlockQueue:
         self.stopped = False
         """Whether the queue accepts nothing more."""
         # Written in C, without a lock that a signal handler or PortAudio's thread could find taken.
-        self._items: queue.SimpleQueue[Block | Lost | None] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[AudioBlock | Lost | None] = queue.SimpleQueue()
 
-    def put(self, item: Block | Lost) -> None:
+    def put(self, item: AudioBlock | Lost) -> None:
         """Add an item; never waits."""
         if self.stopped:
             return
         self._items.put(item)
-        if isinstance(item, Block) and self._items.qsize() > self._capacity:
+        if isinstance(item, AudioBlock) and self._items.qsize() > self._capacity:
             self._drop()
 
     def stop(self) -> None:
@@ -94,7 +94,7 @@ class BlockQueue:
             self._drop()
         self.stop()
 
-    def get(self, timeout: float | None) -> Block | Lost | Stopped | None:
+    def get(self, timeout: float | None) -> AudioBlock | Lost | Stopped | None:
         """The next item, `Stopped` after the last one; None when there is none in `timeout` seconds."""
         try:
             # After a stop it must not wait: the item that woke it up will not come again.
@@ -166,7 +166,7 @@ class Capture:
         self.device, self.rate, self.channels = device, rate, channels
         self.delivered = 0
         """The number of samples delivered so far."""
-        self.ended: Callable[[], object] = _nothing
+        self.ended: Callable[[], object] = lambda: None
         """Called when the device stops delivering and will not resume."""
         self.has_ended = False
         self._blocks, self._opening = blocks, opening
@@ -189,18 +189,17 @@ class Capture:
 
     def _take(self, samples: Any, count: int, times: Any, status: Any) -> None:
         arrived = time.monotonic()
-        overflow, filled = (status.input_overflow, status.input_underflow) if status else (False, False)
         self._blocks.put(
-            Block(
-                bytes(samples),
-                count,
-                self.delivered,
-                self._opening,
-                arrived,
-                times.inputBufferAdcTime,
-                times.currentTime,
-                overflow,
-                filled,
+            AudioBlock(
+                data=bytes(samples),
+                length=count,
+                start=self.delivered,
+                opening=self._opening,
+                arrived=arrived,
+                captured=times.inputBufferAdcTime,
+                stream_time=times.currentTime,
+                overflow=bool(status) and status.input_overflow,
+                filled=bool(status) and status.input_underflow,
             )
         )
         self.delivered += count
@@ -210,7 +209,7 @@ class Capture:
         self.ended()
 
     def close(self) -> None:
-        """Close the device, with `abort`: `stop` would wait for ever for a device that hangs."""
+        """Close the device, with `abort`: `stop` would never return from a device that hangs."""
         portaudio.open_streams.discard(self)
         self._stream.abort()
         self._stream.close()
@@ -225,16 +224,11 @@ def open_capture(request: CaptureRequest, blocks: BlockQueue, opening: int = 0) 
         MissingPackageError: sounddevice or PortAudio is not installed.
         ArgumentError: it has fewer channels than are needed.
     """
-
-    def open_first() -> Capture:
-        device = find_input(request.device)
-        return _open(device, request, blocks, opening)
-
-    return portaudio.call(open_first, late=Capture.close)
+    return portaudio.call(lambda: _open(request, blocks, opening), late=Capture.close)
 
 
-def _open(device: InputDevice, request: CaptureRequest, blocks: BlockQueue, opening: int) -> Capture:
-    sounddevice = portaudio.load()
+def _open(request: CaptureRequest, blocks: BlockQueue, opening: int) -> Capture:
+    device, sounddevice = find_input(request.device), portaudio.load()
     forms = request.forms(device)
     for rate, channels in forms:
         try:
@@ -244,18 +238,11 @@ def _open(device: InputDevice, request: CaptureRequest, blocks: BlockQueue, open
                 raise MicrophoneOpenError(
                     f"{device.name}: cannot be opened; is it busy, or unplugged? ({_reason(error)})"
                 ) from error
-    raise MicrophoneOpenError(f"{device.name}: supports none of {_enumerate(forms)} in 16-bit samples")
+    tried = ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in forms)
+    raise MicrophoneOpenError(f"{device.name}: supports none of {tried} in 16-bit samples")
 
 
 def _reason(error: Exception) -> str:
     """The messages of PortAudio and of the audio system below it, from errors (message, number, (.., .., message))."""
     words, *more = error.args
     return f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else str(words)
-
-
-def _enumerate(forms: Sequence[tuple[int, int]]) -> str:
-    return ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in forms)
-
-
-def _nothing() -> None:
-    return None

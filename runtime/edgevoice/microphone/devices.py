@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +92,6 @@ def _chosen(devices: list[InputDevice], device: int | str | None) -> tuple[list[
 
 
 def _list(sounddevice: Any) -> list[InputDevice]:
-    devices = list(sounddevice.query_devices())
     hosts = [entry["name"] for entry in sounddevice.query_hostapis()]
     try:
         default = sounddevice.query_devices(kind="input")["index"]
@@ -105,9 +106,20 @@ def _list(sounddevice: Any) -> list[InputDevice]:
             rate=round(entry["default_samplerate"]),
             default=index == default,
         )
-        for index, entry in enumerate(devices)
+        for index, entry in _entries(sounddevice)
         if entry["max_input_channels"] > 0
     ]
+
+
+def _entries(sounddevice: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What sounddevice says of each device. It can neither list nor open one whose name is not UTF-8: that is left out."""
+    for index in itertools.count():
+        try:
+            yield index, sounddevice.query_devices(index)
+        except UnicodeDecodeError:
+            continue
+        except (sounddevice.PortAudioError, ValueError):
+            return
 
 
 def _takes(device: InputDevice, rate: int) -> bool:

@@ -6,14 +6,13 @@ import collections
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import MicrophoneLostError, StreamError
-from edgevoice.microphone.capture import Block, Lost, Stopped
+from edgevoice.errors import MicrophoneLostError
+from edgevoice.microphone.capture import AudioBlock, Lost, Stopped
 from edgevoice.microphone.liveframe import LiveFrame
 from edgevoice.microphone.recording import Recording
 from edgevoice.microphone.summary import Event, Summary, Tally
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from edgevoice.features import Features, Frame
     from edgevoice.stream import Stream
 
+
+_NOTHING = Losses()
 
 Tap = Callable[[NDArray[np.int16], float], object]
 """Called with the samples of a block, int16 (samples, channels), read-only, and the capture time of the last of them."""
@@ -66,9 +67,7 @@ class LiveStream:
         self._limit = None if seconds is None else round(seconds * stream.rate)
         self._timeline, self._tally = Timeline(stream.rate), Tally()
         self._position = 0  # samples taken, lost ones included
-        self._lost_windows = 0  # of the present stream
-        self._moved = 0  # samples at the model's rate before the present stream
-        self._first_index = self._next_index = 0
+        self._lost_windows = 0
         self._waiting: collections.deque[tuple[Frame, float]] = collections.deque()
         self.state = State.OPEN
         self._reason = ""
@@ -78,8 +77,8 @@ class LiveStream:
         self._busy = 0.0  # since the last frame
 
     @property
-    def settled(self) -> bool:
-        """Whether `deliver` can answer now, so that nothing has to be taken first."""
+    def can_deliver(self) -> bool:
+        """Whether `deliver` has a frame or an end to report, without taking anything first."""
         return bool(self._waiting) or self.state is State.ENDED
 
     @property
@@ -92,16 +91,16 @@ class LiveStream:
         """Why the device is lost, while it is to be opened again; None otherwise."""
         return self._reason if self.state is State.AWAY else None
 
-    def take(self, item: Block | Lost | Stopped | None) -> None:
+    def take(self, item: AudioBlock | Lost | Stopped | None) -> None:
         """Process a block or an event from the device; None means that nothing came for a while.
 
         Raises:
             DeviceError, OutputError: computing or recording failed; it has ended.
         """
         try:
-            if isinstance(item, Block):
+            if isinstance(item, AudioBlock):
                 self.state = State.OPEN
-                self._hear(item)
+                self._add(item)
             elif isinstance(item, Stopped):
                 self._finish()
             elif isinstance(item, Lost) and item.awaited:
@@ -141,33 +140,15 @@ class LiveStream:
         now = time.monotonic()
         captured = min(captured, now)
         latency = now - captured
-        self._tally.add(now, Event(latency=latency, gap=frame.gap))
+        self._tally.add(now, Event(frames=1, latency=latency, gap_frames=int(frame.gap)))
         return LiveFrame.of(frame, time=time.time() - latency, captured=captured, latency=latency)
-
-    def use(self, stream: Stream) -> None:
-        """Continue with a stream of another model that has the same rate: the next sample is its first one.
-
-        Raises:
-            StreamError: it has ended.
-            DeviceError: computing what the old stream still held failed; it has ended.
-        """
-        if self.state is State.ENDED:
-            raise StreamError("the microphone has ended: no other model can go on from it")
-        try:
-            self._advance([self._stream.finish], Losses(), 0)
-        except BaseException as error:
-            self.end(error if isinstance(error, Exception) else None)
-            raise
-        self._moved = round(self._position * stream.model_rate / stream.rate)
-        self._first_index = self._next_index
-        self._stream, self._lost_windows = stream, 0
 
     def summary(self, recent: float | None = None) -> Summary:
         """Summarise what happened to the audio, in total or in the last seconds."""
-        counts = self._tally.counts(None if recent is None else time.monotonic() - recent)
-        return counts.summary(self._device, self._stream.rate, self._channels, len(self._waiting))
+        since = None if recent is None else time.monotonic() - recent
+        return self._tally.summary(self._device, self._stream.rate, self._channels, len(self._waiting), since)
 
-    def _hear(self, block: Block) -> None:
+    def _add(self, block: AudioBlock) -> None:
         lost, samples = self._timeline.place(block), block.samples(self._channels)
         if block.filled:
             lost, samples = lost + Losses(device=block.length), samples[:0]
@@ -184,7 +165,7 @@ class LiveStream:
 
     def _finish(self, failure: Exception | None = None) -> None:
         """Compute what the resampler still held back, and end."""
-        self._advance([self._stream.finish], Losses(), 0)
+        self._count(time.perf_counter(), [self._stream.finish()])
         self.end(failure)
 
     def _compute(self, losses: Losses, samples: NDArray[np.int16]) -> None:
@@ -195,7 +176,10 @@ class LiveStream:
             samples = samples[: left - losses.total]
         lost, stream = losses.total, self._stream
         self._position += lost + len(samples)
-        self._advance([*([lambda: stream.skip(lost)] if lost else []), lambda: stream.push(samples)], losses, len(samples))
+        started = time.perf_counter()
+        blocks = [stream.skip(lost)] if lost else []
+        blocks.append(stream.push(samples))
+        self._count(started, blocks, losses, len(samples))
         if self._recording is not None:
             self._recording.skip(lost)
             self._recording.write(samples)
@@ -204,27 +188,14 @@ class LiveStream:
         if self._position == self._limit:
             self._finish()
 
-    def _advance(self, steps: list[Callable[[], Features]], losses: Losses, count: int) -> None:
-        """Execute steps of the stream, queue the frames, and count everything."""
-        started = time.perf_counter()
-        blocks = [step() for step in steps]
+    def _count(self, started: float, blocks: list[Features], losses: Losses = _NOTHING, samples: int = 0) -> None:
+        """Queue the frames of blocks whose computing began at `started`, by `time.perf_counter`, and count everything."""
         spent = time.perf_counter() - started
         self._busy += spent
-        frames = [frame for features in blocks for frame in self._placed(features)]
-        computing: list[float] = []
+        frames = [frame for features in blocks for frame in features]
+        computing = self._busy / len(frames) if frames else 0.0
         if frames:
-            computing, self._busy = [self._busy / len(frames)] * len(frames), 0.0
+            self._busy = 0.0
         self._waiting.extend((frame, self._timeline.captured(frame.end)) for frame in frames)
         lost_windows, self._lost_windows = self._stream.lost - self._lost_windows, self._stream.lost
-        self._tally.add(time.monotonic(), Event(losses, count, lost_windows, spent, computing))
-
-    def _placed(self, features: Features) -> Features:
-        """Features with positions since the microphone was opened, not since its model was changed."""
-        if len(features):
-            self._next_index = int(features.index[-1]) + self._first_index + 1
-        if not self._moved:
-            return features
-        facts = features.facts.copy()
-        facts["index"] += self._first_index
-        facts["position"] += self._moved
-        return replace(features, facts=facts)
+        self._tally.add(time.monotonic(), Event(losses, samples, lost_windows, spent, len(frames), computing))

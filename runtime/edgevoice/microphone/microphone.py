@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from edgevoice.microphone.portaudio import TICK
 from edgevoice.microphone.recording import Recording, check_recording
 from edgevoice.microphone.summary import KEPT, Summary
 from edgevoice.microphone.watchdog import Watchdog
+from edgevoice.wholenumbers import whole_number
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
@@ -62,9 +63,9 @@ class Microphone:
         hop: seconds between windows; the model's own if None.
         channel: the one to use, from 0 up; None captures one channel where the device allows, else the mean of all.
         seconds: length of the audio, including lost audio, after which it ends; None: never.
-        record: a WAV file for the captured audio, with zeros for lost samples. It gets its name when the microphone has
-            ended or is closed, also after an error; until then it is named `.NAME.XXXXXXXX.part`, which a process that is
-            killed leaves behind. If nothing was captured, no file appears.
+        record: a new WAV file for the captured audio, with zeros for lost samples; RF64 beyond 4 GiB. It gets its name when
+            the microphone has ended or is closed, also after an error; until then, and where something has come to its place
+            meanwhile, it is named `.NAME.XXXXXXXX.part`. If nothing was captured, no file appears.
         reopen: whether to wait for a lost device; the time in between is a gap.
         backlog: seconds of audio kept for a slow consumer, 1 to 600.
         tap: called with each block as it was captured: its samples, int16 (samples, channels), read-only, and the moment by
@@ -77,7 +78,7 @@ class Microphone:
         MissingPackageError: sounddevice or PortAudio is not installed.
         ModelUseError: the model, or the level `utterance`, needs the whole audio at once.
         OutputError: the recording cannot be written.
-        ArgumentError: an argument is outside what is allowed.
+        ArgumentError: an argument is outside what is allowed, or `record` exists.
     """
 
     def __init__(
@@ -95,10 +96,12 @@ class Microphone:
         backlog: float = 10.0,
         tap: Tap | None = None,
     ) -> None:
-        _check(device, seconds, backlog)
-        self._channel = channel = check_channel(channel, None)
+        device = _check(device, seconds, backlog)
+        channel = check_channel(channel, None)
         if record is not None:
             check_recording(record)
+        if tap is not None and not callable(tap):
+            raise ArgumentError(f"tap {tap!r}: expected a function")
         config = extractor.config
         _warm_up(extractor, level, hop)
         request = CaptureRequest(
@@ -123,24 +126,12 @@ class Microphone:
         weakref.finalize(self, self._watchdog.release).atexit = False
         self._live = LiveStream(stream, capture.device.name, capture.channels, seconds, recording, tap)
         self._lock = threading.Lock()
-        self._model_rate = config.audio.rate
         self.device: InputDevice = capture.device
         """The device that was opened."""
         self.rate: int = capture.rate
         """Sampling rate of the device, in hertz."""
         self.channels: int = capture.channels
         """Channels captured."""
-
-    @classmethod
-    async def open_async(cls, extractor: Extractor, device: int | str | None = None, **options: Any) -> Self:
-        """Open a microphone in a thread, so that the event loop goes on: opening takes seconds where the audio server hangs.
-
-        Arguments and errors are those of `Microphone`. If the task is cancelled, the microphone is closed once
-        it has opened.
-        """
-        import asyncio
-
-        return await asyncio.to_thread(cls, extractor, device, **options)
 
     def __enter__(self) -> Self:
         return self
@@ -159,7 +150,7 @@ class Microphone:
             OutputError: the recording cannot be written.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        while not self._live.settled:
+        while not self._live.can_deliver:
             left = None if until is None else max(0.0, until - time.monotonic())
             if not self._advance(left) and left == 0:
                 return None
@@ -181,7 +172,7 @@ class Microphone:
         import asyncio
 
         # If the task is cancelled here, its thread ends by itself; a frame that it computes is not lost.
-        while not self._live.settled:
+        while not self._live.can_deliver:
             await asyncio.to_thread(self._advance, TICK)
         frame = self._live.deliver()
         if frame is None:
@@ -215,31 +206,6 @@ class Microphone:
         """Largest magnitude of the last block, 0..1."""
         return self._live.peak
 
-    def use(self, extractor: Extractor, *, level: str | float | None = None, hop: float | None = None) -> None:
-        """Continue with another model without losing a sample: the next captured sample is its first one.
-
-        Frames of the old model that wait are still delivered. Positions and times go on; the first frame of the new model
-        comes a window later, and its level starts again. The model is warmed up before, in the calling thread.
-
-        Args:
-            extractor: a model of the same rate.
-            level: as the microphone takes it.
-            hop: as the microphone takes it.
-
-        Raises:
-            ArgumentError: the model has another rate, or an argument is outside what is allowed.
-            ModelUseError: the model, or the level `utterance`, needs the whole audio at once.
-            StreamError: the microphone has ended.
-            DeviceError: computing failed.
-        """
-        rate = extractor.config.audio.rate
-        if rate != self._model_rate:
-            raise ArgumentError(f"{extractor.config.name} takes {rate} Hz, expected {self._model_rate} as the model in use")
-        _warm_up(extractor, level, hop)
-        stream = extractor.stream(self.rate, self.channels, level=level, hop=hop, channel=self._channel)
-        with self._lock:
-            self._live.use(stream)
-
     def summary(self, recent: float | None = None) -> Summary:
         """Summarise what the microphone has done so far.
 
@@ -256,7 +222,7 @@ class Microphone:
     def _advance(self, timeout: float | None) -> bool:
         """Process the next event from the device; return whether there was one."""
         with self._lock:
-            if self._live.settled:
+            if self._live.can_deliver:
                 return True
             if self._live.state is State.AWAY:
                 # Time goes on without blocks.
@@ -275,10 +241,15 @@ def _warm_up(extractor: Extractor, level: str | float | None, hop: float | None)
     extractor.stream(level=level, hop=hop).push(np.zeros(extractor.config.audio.window, np.float32))
 
 
-def _check(device: object, seconds: float | None, backlog: float) -> None:
-    if device is not None and (isinstance(device, bool) or not isinstance(device, int | str)):
-        raise ArgumentError(f"device {device!r}: expected an index, a part of the name, or None")
+def _check(device: object, seconds: float | None, backlog: float) -> int | str | None:
+    """Check arguments; return the device, its index as `int`."""
     if seconds is not None and not (is_number(seconds) and 0 < seconds < 1e9):
         raise ArgumentError(f"seconds {seconds!r}: expected a number above 0")
     if not (is_number(backlog) and 1 <= backlog <= 600):
         raise ArgumentError(f"backlog {backlog!r}: expected 1 to 600 seconds")
+    if device is None or isinstance(device, str):
+        return device
+    try:
+        return whole_number("device", device, -(1 << 31))
+    except ArgumentError:
+        raise ArgumentError(f"device {device!r}: expected an index, a part of the name, or None") from None

@@ -1,4 +1,4 @@
-"""The one way to PortAudio, through sounddevice: one thread makes all calls, in order, and nobody waits for it for ever.
+"""The one way to PortAudio, through sounddevice: one thread makes all calls, in order, and every wait for it ends.
 
 PortAudio's functions are not safe to call from several threads, and they hang while the audio server does: opening,
 closing and even listing devices.
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 
 def wait(event: threading.Event, seconds: float) -> bool:
-    """Wait for an event, at most so many seconds of this process's own running time; return whether it came.
+    """Wait for an event, at most `seconds` of this process's own running time; return whether it came.
 
     A process that was stopped (SIGSTOP, a debugger, a suspended machine) wakes up to time-outs that expired while
     nothing could happen. Ticks do not expire: however long one took by the clock, it counts as one.
@@ -37,30 +37,24 @@ def wait(event: threading.Event, seconds: float) -> bool:
     return any(event.wait(TICK) for _ in range(math.ceil(seconds / TICK)))
 
 
-class _Caller:
-    """The thread that makes the calls: a daemon, for a call that hangs must not keep the process alive."""
-
-    def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def put(self, call: Callable[[], object]) -> None:
-        """Let the thread call a function that does not raise."""
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._calls = queue.SimpleQueue()
-                self._thread = threading.Thread(target=self._run, args=(self._calls,), name="PortAudio", daemon=True)
-                self._thread.start()
-        self._calls.put(call)
-
-    @staticmethod
-    def _run(calls: queue.SimpleQueue[Callable[[], object]]) -> None:
-        while True:
-            calls.get()()
+_calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+_starting = threading.Lock()
+_threads: list[threading.Thread] = []
+"""The one thread that makes the calls: a daemon, because a call that hangs must not keep the process alive."""
 
 
-_caller = _Caller()
+def _put(function: Callable[[], object]) -> None:
+    """Let the thread call a function that does not raise."""
+    with _starting:
+        if not _threads:
+            _threads.append(threading.Thread(target=_make_calls, name="PortAudio", daemon=True))
+            _threads[0].start()
+    _calls.put(function)
+
+
+def _make_calls() -> None:
+    while True:
+        _calls.get()()
 
 
 _process: list[int] = []
@@ -74,7 +68,7 @@ def _refuse_in_child() -> None:
     if _process != [os.getpid()]:
         raise MicrophoneOpenError(
             "PortAudio was in use when this process was forked, and does not work in the child: start processes with "
-            "multiprocessing's 'spawn', or use microphones in the child alone"
+            "multiprocessing's 'spawn', or use microphones only in the child"
         )
 
 
@@ -95,14 +89,14 @@ def call(
     future: Future[Result] = Future()
     answered = threading.Event()
     future.add_done_callback(lambda _: answered.set())
-    _caller.put(partial(_make, function, future))
+    _put(partial(_make, function, future))
     in_time = False
     try:
         in_time = wait(answered, patience)
     finally:  # after Ctrl-C too
         if not in_time and not future.cancel() and late is not None:
             # The call is running, or has just ended. Calls run in order, so the next one finds its result.
-            _caller.put(partial(_dispose, future, late))
+            _put(partial(_dispose, future, late))
     if not in_time:
         raise MicrophoneOpenError(f"PortAudio did not answer within {patience:g} s: the audio server hangs")
     try:
@@ -138,7 +132,7 @@ def load() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise MissingPackageError("sounddevice is not installed: pip install 'edgevoice[mic]'") from error
+        raise MissingPackageError("sounddevice is not installed: pip install sounddevice") from error
     except OSError as error:
         raise MissingPackageError(
             "PortAudio is not installed: apt install libportaudio2 (Debian, Ubuntu), dnf install portaudio (Fedora), "
@@ -163,7 +157,7 @@ def restart() -> Any:
     """
     if open_streams:
         raise MicrophoneOpenError(
-            "PortAudio looks for new devices at its start alone, and a new start would end the microphone that is open: "
+            "PortAudio looks for new devices only when it starts, and a new start would end the microphone that is open: "
             "close it first"
         )
     module = load()
@@ -173,7 +167,7 @@ def restart() -> Any:
 
 
 def _leave() -> None:
-    """Terminate PortAudio as sounddevice does at exit, without waiting for ever if the audio server hangs."""
+    """Terminate PortAudio as sounddevice does at exit, without hanging where the audio server does."""
     leave = getattr(sys.modules.get("sounddevice"), "_exit_handler", None)
     if leave is not None:
         atexit.unregister(leave)

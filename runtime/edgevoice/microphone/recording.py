@@ -1,70 +1,66 @@
-"""The recording of a microphone as a WAV file."""
+"""The recording of a microphone as a WAV file, which goes on as RF64 beyond 4 GiB."""
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
+import struct
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError, OutputError
-from edgevoice.files.draft import Draft
-from edgevoice.files.wholefile import writing
+from edgevoice.files import Draft, writing
 
-_LARGEST = (1 << 32) - 4096
-"""The largest size of the samples in a WAV file, in bytes."""
+_UNKNOWN = (1 << 32) - 1
+"""The size that stands for an unknown one in WAV, and for one that `ds64` states in RF64."""
+_HEADER = 80
 _CHUNK = 1 << 16
 
 
 def check_recording(path: str | os.PathLike[str]) -> None:
-    """Raise ArgumentError unless the name ends in `.wav`."""
-    if Path(path).suffix.lower() != ".wav":
-        raise ArgumentError(f"record {path}: expected a name that ends in .wav")
+    """Raise ArgumentError unless the name ends in `.wav` and nothing is there: a recording never replaces anything."""
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path) or Path(path).suffix.lower() != ".wav":
+        raise ArgumentError(f"record {path!r}: expected a path that ends in .wav")
+    if os.path.lexists(path):
+        raise ArgumentError(f"record {path}: already exists; choose another name")
 
 
 class Recording:
     """A WAV file, PCM_16, written while samples arrive: a draft until it is closed, in whatever way that happens.
 
     It is closed with its last reference too, and when the process ends. A process that is killed leaves the draft, which
-    can be read: `.NAME.XXXXXXXX.part` beside its place. Where nothing was captured, there is no file.
+    can be read: `.NAME.XXXXXXXX.part` beside its place. Where nothing was captured, there is no file. What has come to its
+    place meanwhile stays, and so does the draft.
 
     Raises:
         OutputError: the file cannot be made.
     """
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
-        import soundfile
-
-        self._path, self._channels, self._room = path, channels, _LARGEST
+        self._path, self._form = path, (rate, channels)
         with writing(str(path)):
             draft = Draft(path)
-        try:
-            self._file: Any = soundfile.SoundFile(
-                draft.path, "w", samplerate=rate, channels=channels, format="WAV", subtype="PCM_16"
-            )
-        except (OSError, RuntimeError) as error:
-            draft.drop()
-            raise _unwritable(path, error) from error
-        self._finish = weakref.finalize(self, _finish, path, self._file, draft)
+            try:
+                self._file = draft.path.open("r+b", buffering=0)
+                self._file.write(_header(None, *self._form))
+            except BaseException:
+                draft.drop()
+                raise
+        self._finish = weakref.finalize(self, _finish, path, self._file, draft, *self._form)
 
     def write(self, samples: NDArray[np.int16]) -> None:
         """Add samples (samples, channels).
 
         Raises:
-            OutputError: the disk is full, or the file as long as a WAV file can be (4 GiB).
+            OutputError: the disk is full.
         """
-        self._room -= samples.nbytes
-        if self._room < 0:
-            raise OutputError(f"{self._path}: a WAV file cannot be larger than 4 GiB")
-        try:
-            self._file.write(samples)
-        except (OSError, RuntimeError) as error:
-            raise _unwritable(self._path, error) from error
+        left = memoryview(samples.astype("<i2", copy=False).tobytes())
+        with writing(str(self._path)):
+            while left:  # an unbuffered file takes what there is room for
+                left = left[self._file.write(left) :]
 
     def skip(self, count: int) -> None:
         """Add zeros for samples that were lost.
@@ -73,48 +69,51 @@ class Recording:
             OutputError: as `write`.
         """
         for start in range(0, count, _CHUNK):
-            self.write(np.zeros((min(_CHUNK, count - start), self._channels), np.int16))
+            self.write(np.zeros((min(_CHUNK, count - start), self._form[1]), np.int16))
 
     def close(self) -> None:
         """Finish the file, and put it in its place.
 
         Raises:
-            OutputError: it cannot be finished, or renamed.
+            OutputError: it cannot be finished or renamed, or something is at its place.
         """
         self._finish()
 
 
-def _finish(path: Path, file: Any, draft: Draft) -> None:
-    empty = not file.frames
+def _header(size: int | None, rate: int, channels: int) -> bytes:
+    """The bytes before `size` bytes of samples; None where that is not known yet.
+
+    A chunk that readers skip has room for RF64's sizes (EBU Tech 3306, 2009).
+    """
+    width = 2 * channels
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * width, width, 16)
+    total = _UNKNOWN if size is None else size + _HEADER - 8
+    if size is None or total < _UNKNOWN:
+        room = struct.pack("<4sI28x", b"JUNK", 28)
+        return struct.pack("<4sI4s", b"RIFF", total, b"WAVE") + room + form + struct.pack("<4sI", b"data", size or total)
+    room = struct.pack("<4sIQQQI", b"ds64", 28, total, size, size // width, 0)
+    return struct.pack("<4sI4s", b"RF64", _UNKNOWN, b"WAVE") + room + form + struct.pack("<4sI", b"data", _UNKNOWN)
+
+
+def _finish(path: Path, file: IO[bytes], draft: Draft, rate: int, channels: int) -> None:
+    size = 0
     try:
-        file.close()
-    except (OSError, RuntimeError) as error:
-        raise _unwritable(path, error) from error
+        with writing(str(path)), file:
+            size = (os.fstat(file.fileno()).st_size - _HEADER) // (2 * channels) * 2 * channels
+            if size > 0:
+                file.truncate(_HEADER + size)  # a full disk may have cut the last sample
+                file.seek(0)
+                file.write(_header(size, rate, channels))
     finally:
-        # Even an unfinished file has all captured audio.
-        if empty:
-            draft.drop()
-        else:
+        if size > 0:  # even an unfinished file has all captured audio
             _keep(path, draft)
+        else:
+            draft.drop()
 
 
 def _keep(path: Path, draft: Draft) -> None:
     try:
-        draft.keep()
+        draft.keep(replace=False)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); what was captured is in {draft.path}") from error
-
-
-def _unwritable(path: Path, error: Exception) -> OutputError:
-    reason = str(getattr(error, "error_string", error)).rstrip(".")
-    if reason == "System error" and _is_full(path.parent):  # libsndfile gives no other reason
-        reason = os.strerror(errno.ENOSPC)
-    return OutputError(f"{path}: cannot be written ({reason})")
-
-
-def _is_full(folder: Path) -> bool:
-    """Whether the disk has no room for another block of samples."""
-    try:
-        return shutil.disk_usage(folder).free < _CHUNK
-    except OSError:
-        return False
+        reason = error.strerror or f"{path.name} has appeared there"
+        raise OutputError(f"{path}: cannot be written ({reason}); what was captured is in {draft.path}") from error

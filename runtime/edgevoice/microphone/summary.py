@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import collections
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
+from typing import Any, Self
 
 from edgevoice.microphone.timeline import Losses
 
@@ -16,7 +13,6 @@ KEPT = 60.0
 """How many seconds a tally remembers."""
 
 _NOTHING = Losses()
-_SMALLEST, _LARGEST, _STEP = 1e-6, 1e4, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,45 +21,19 @@ class Percentiles:
 
     p50: float
     p99: float
-    p999: float
     max: float
 
-    def __str__(self) -> str:
-        values = (self.p50, self.p99, self.p999, self.max)
-        return "p50 {:.1f}, p99 {:.1f}, p99.9 {:.1f}, max {:.1f} ms".format(*(1e3 * value for value in values))
-
-
-class Histogram:
-    """Counts durations in bins that are 1 % wide, from 1 us to 10 000 s; the largest is exact. The memory is constant."""
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(self._bin(_LARGEST) + 1, np.int64)
-        self.largest = 0.0
-        """The largest duration, in seconds."""
-        self.count = 0
-
-    @staticmethod
-    def _bin(seconds: float) -> int:
-        return round(math.log(min(max(seconds, _SMALLEST), _LARGEST) / _SMALLEST) / _STEP)
-
-    def add(self, seconds: float) -> None:
-        """Count one duration, in seconds."""
-        self._counts[self._bin(seconds)] += 1
-        self.count += 1
-        self.largest = max(self.largest, seconds)
-
-    def percentile(self, percent: float) -> float:
-        """The duration in seconds, to 1 %, that `percent` percent do not exceed. There must be at least one duration."""
-        rank = math.ceil(self.count * percent / 100)
-        bin_ = int(np.searchsorted(np.cumsum(self._counts), max(rank, 1)))
-        return min(_SMALLEST * math.exp(bin_ * _STEP), self.largest)
-
-    def percentiles(self) -> Percentiles | None:
-        """The percentiles that a summary has; None where there is no duration."""
-        if not self.count:
+    @classmethod
+    def of(cls, durations: Iterable[float], largest: float = 0.0) -> Self | None:
+        """Percentiles of durations, by nearest rank, and their largest or `largest`; None where there is none."""
+        ordered = sorted(durations)
+        if not ordered:
             return None
-        p50, p99, p999 = (self.percentile(percent) for percent in (50, 99, 99.9))
-        return Percentiles(p50, p99, p999, self.largest)
+        p50, p99 = (ordered[-(-len(ordered) * percent // 100) - 1] for percent in (50, 99))
+        return cls(p50, p99, max(ordered[-1], largest))
+
+    def __str__(self) -> str:
+        return "p50 {:.1f}, p99 {:.1f}, max {:.1f} ms".format(*(1e3 * value for value in (self.p50, self.p99, self.max)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +64,10 @@ class Summary:
     lost_reopening: float
     """The time between the loss of the device and its return, in seconds: an estimate."""
     latency: Percentiles | None
-    """The time from the capture of a window's last sample to the delivery of its frame; None before the first frame."""
+    """The time from the capture of a window's last sample to the delivery of its frame, over the last minute at most; `max`
+    is over all frames. None where no frame was delivered."""
     computing: Percentiles | None
-    """Computing time per frame; None before the first frame."""
+    """Computing time per frame, over the same frames."""
     load: float
     """The ratio of computing time to the length of the audio."""
 
@@ -127,7 +98,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that a summary counts."""
+    """An event that a summary counts, or several as one."""
 
     losses: Losses = _NOTHING
     """Lost samples."""
@@ -136,55 +107,28 @@ class Event:
     lost_windows: int = 0
     busy: float = 0.0
     """Computing time in seconds."""
-    computing: Sequence[float] = ()
-    """Computing time of each frame that was computed."""
-    latency: float | None = None
-    """Latency of the frame that was delivered."""
-    gap: bool = False
-    """Whether that frame contains lost audio."""
+    computed: int = 0
+    """Frames that were computed."""
+    computing: float = 0.0
+    """Computing time of each of them; of several events, the longest."""
+    frames: int = 0
+    """Frames that were delivered."""
+    latency: float = 0.0
+    """Latency of a delivered frame; of several events, the longest."""
+    gap_frames: int = 0
+    """Delivered frames that contain lost audio."""
 
-
-class Counts:
-    """Sums over events."""
-
-    def __init__(self) -> None:
-        self._losses = Losses()
-        self._samples = self._lost_windows = self._frames = self._gap_frames = 0
-        self._busy = 0.0
-        self._latency, self._computing = Histogram(), Histogram()
-
-    def add(self, event: Event) -> None:
-        """Add an event."""
-        self._losses += event.losses
-        self._samples += event.samples
-        self._lost_windows += event.lost_windows
-        self._busy += event.busy
-        for seconds in event.computing:
-            self._computing.add(seconds)
-        if event.latency is not None:
-            self._latency.add(event.latency)
-            self._frames += 1
-            self._gap_frames += event.gap
-
-    def summary(self, device: str, rate: int, channels: int, waiting: int) -> Summary:
-        """Make a summary."""
-        losses, position = self._losses, self._samples + self._losses.total
-        return Summary(
-            device=device,
-            rate=rate,
-            channels=channels,
-            seconds=position / rate,
-            frames=self._frames,
-            waiting=waiting,
-            gap_frames=self._gap_frames,
-            lost_windows=self._lost_windows,
-            lost_queue=losses.queue / rate,
-            lost_device=losses.device / rate,
-            lost_clock=losses.clock / rate,
-            lost_reopening=losses.reopening / rate,
-            latency=self._latency.percentiles(),
-            computing=self._computing.percentiles(),
-            load=self._busy * rate / position if position else 0.0,
+    def __add__(self, other: Event) -> Event:
+        return Event(
+            self.losses + other.losses,
+            self.samples + other.samples,
+            self.lost_windows + other.lost_windows,
+            self.busy + other.busy,
+            self.computed + other.computed,
+            max(self.computing, other.computing),
+            self.frames + other.frames,
+            max(self.latency, other.latency),
+            self.gap_frames + other.gap_frames,
         )
 
 
@@ -192,22 +136,35 @@ class Tally:
     """The sums over all events, and the events of the last minute. The memory is constant."""
 
     def __init__(self) -> None:
-        self._all = Counts()
+        self._all = Event()
         self._recent: collections.deque[tuple[float, Event]] = collections.deque()
 
     def add(self, moment: float, event: Event) -> None:
         """Count an event; times, in seconds, never decrease."""
-        self._all.add(event)
+        self._all += event
         self._recent.append((moment, event))
         while self._recent[0][0] < moment - KEPT:
             self._recent.popleft()
 
-    def counts(self, since: float | None = None) -> Counts:
-        """The sums of all events, or of those since a time."""
-        if since is None:
-            return self._all
-        counts = Counts()
-        for moment, event in list(self._recent):  # another thread may ask
-            if moment >= since:
-                counts.add(event)
-        return counts
+    def summary(self, device: str, rate: int, channels: int, waiting: int, since: float | None = None) -> Summary:
+        """Summarise all events, or those since a time."""
+        events = [event for moment, event in list(self._recent) if since is None or moment >= since]  # others may add
+        sums = self._all if since is None else sum(events, Event())
+        losses, position = sums.losses, sums.samples + sums.losses.total
+        return Summary(
+            device=device,
+            rate=rate,
+            channels=channels,
+            seconds=position / rate,
+            frames=sums.frames,
+            waiting=waiting,
+            gap_frames=sums.gap_frames,
+            lost_windows=sums.lost_windows,
+            lost_queue=losses.queue / rate,
+            lost_device=losses.device / rate,
+            lost_clock=losses.clock / rate,
+            lost_reopening=losses.reopening / rate,
+            latency=Percentiles.of((event.latency for event in events if event.frames), sums.latency),
+            computing=Percentiles.of((event.computing for event in events for _ in range(event.computed)), sums.computing),
+            load=sums.busy * rate / position if position else 0.0,
+        )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import collections
 from dataclasses import dataclass, fields
 
-from edgevoice.microphone.capture import Block
+from edgevoice.microphone.capture import AudioBlock
 
 JUMP = 0.1
 """How far samples must fall behind the clock, in seconds, before some of them count as lost ..."""
-SETTLED = 1.0
+LASTING = 1.0
 """... and for how many seconds: blocks that are only late catch up."""
 _CATCHING_UP = 0.02
 _LARGEST_AGE = 1.0
@@ -61,7 +61,7 @@ class Timeline:
         self._opening: int | None = None
         self._given = 0
         self._offset, self._age = _Lowest(), _Lowest()
-        self._previous: Block | None = None
+        self._previous: AudioBlock | None = None
         self._raised: _Raised | None = None
 
     @property
@@ -73,10 +73,10 @@ class Timeline:
         """The time, by `time.monotonic()`, at which the sample at `seconds` of the source was captured."""
         return self._offset.value + seconds - self._age.value
 
-    def place(self, block: Block) -> Losses:
+    def place(self, block: AudioBlock) -> Losses:
         """Add the next block; return what was lost before it."""
         lost = self._before(block)
-        age = block.told - block.captured - block.length / self._rate if block.captured else 0.0
+        age = block.stream_time - block.captured - block.length / self._rate if block.captured else 0.0
         if block.opening != self._opening:
             self._opening = block.opening
             self._offset, self._age, self._raised = _Lowest(), _Lowest(), None
@@ -91,7 +91,7 @@ class Timeline:
         self._previous = block
         return lost + Losses(clock=jump)
 
-    def _before(self, block: Block) -> Losses:
+    def _before(self, block: AudioBlock) -> Losses:
         if self._previous is None:
             return Losses()
         if block.opening != self._opening:
@@ -101,7 +101,7 @@ class Timeline:
         flagged = self._overflow(block, self._previous, dropped) if block.overflow else 0
         return Losses(queue=dropped, device=flagged)
 
-    def _overflow(self, block: Block, previous: Block, dropped: int) -> int:
+    def _overflow(self, block: AudioBlock, previous: AudioBlock, dropped: int) -> int:
         """Samples lost in an overflow: as PortAudio's clock says, at most the delay of the block, at least one."""
         late = block.arrived - (self.position + dropped + block.length) / self._rate - self._offset.value
         if block.captured and previous.captured:
@@ -109,20 +109,20 @@ class Timeline:
             late = min(late, between)
         return max(1, round(late * self._rate))
 
-    def _jump(self, offset: float, block: Block) -> int:
+    def _jump(self, offset: float, block: AudioBlock) -> int:
         rise = offset - self._offset.value
         if rise <= JUMP:
             self._raised = None
             return 0
         raised = self._raised
         if raised is None or not -_CATCHING_UP <= offset - raised.first <= JUMP:
-            # Late for the first time, catching up, or even later: only a constant delay has settled.
+            # Late for the first time, catching up, or even later: only a constant delay stays.
             self._raised = _Raised(offset, offset, block.arrived, block.start)
             return 0
         raised.lowest = min(raised.lowest, offset)
         # Both the clock and the audio must have advanced: for a process that was stopped, only the clock has.
         heard = (block.start + block.length - raised.start) / self._rate
-        if min(block.arrived - raised.since, heard) < SETTLED:
+        if min(block.arrived - raised.since, heard) < LASTING:
             return 0
         lost = round((raised.lowest - self._offset.value) * self._rate)
         self._raised = None

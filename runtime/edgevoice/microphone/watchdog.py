@@ -33,9 +33,7 @@ class Watchdog:
     def __init__(self, capture: Capture, blocks: BlockQueue, reopen: Callable[[int], Capture] | None) -> None:
         self._blocks, self._reopen = blocks, reopen
         self._openings = 1
-        self._closing, self._wake = threading.Event(), threading.Event()
-        self._let_go = threading.Event()
-        """Whether the device is closed, or lost so that closing it may take for ever."""
+        self._closing, self._wake, self._let_go = threading.Event(), threading.Event(), threading.Event()
         threading.Thread(target=self._run, args=(capture,), name="microphone watchdog", daemon=True).start()
 
     def close(self) -> None:
@@ -50,7 +48,7 @@ class Watchdog:
 
     def _run(self, capture: Capture | None) -> None:
         while capture is not None:
-            self._let_go.clear()
+            self._let_go.clear()  # set once it is closed, or lost so that closing it may never end
             reason = self._watch(capture)
             if reason is not None:
                 self._let_go.set()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError
-from edgevoice.plotting.figurefile import new_figure
+from edgevoice.plotting.figurefile import new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,9 +19,13 @@ _MOST = 20_000
 """Largest number of points; from more rows, this many are taken evenly."""
 _NAMED = 20
 """Number of groups with their own colour: the largest ones."""
+_ENCLOSED = 8
+"""Largest number of groups that get an ellipse."""
+_SHAPES = "os^D"
 _UNITS = {"start": "s", "end": "s", "loudness": "dB of full scale"}
 
 
+@styled
 def draw_map(values: NDArray[np.floating], cells: Sequence[Any] | None = None, name: str = "", title: str = "") -> Figure:
     """Draw the rows of a table in two dimensions: rows with similar numbers are near each other.
 
@@ -30,10 +34,11 @@ def draw_map(values: NDArray[np.floating], cells: Sequence[Any] | None = None, n
 
     Args:
         values: numbers of each row, (rows, numbers), at least two rows.
-        cells: what each row is coloured by: text, or numbers. Numbers of more than 20 values get a colour bar, all else a
-            legend of the 20 most frequent values.
+        cells: what each row is coloured by: text, or numbers. Numbers of more than 20 values get a colour bar, all else
+            colours and shapes, a legend of the 20 most frequent values, and ellipses that hold about two thirds of a group.
         name: what the cells are called.
         title: written above.
+        options: style, size and dpi, a `PictureOptions`.
 
     Raises:
         ArgumentError: there are fewer than two rows, or their numbers are all the same.
@@ -45,12 +50,14 @@ def draw_map(values: NDArray[np.floating], cells: Sequence[Any] | None = None, n
     chosen = np.unique(np.linspace(0, len(values) - 1, min(_MOST, len(values))).astype(np.int64))
     points, shares = principal_components(values[chosen], 2)
     panel = figure.subplots()
+    size = float(np.clip(40_000 / len(chosen), 10, 70))
     if cells is None:
-        panel.scatter(points[:, 0], points[:, 1], s=14, linewidths=0, color="C0")
+        panel.scatter(points[:, 0], points[:, 1], s=size, linewidths=0, color="C0", alpha=0.8)
     else:
-        _colour(figure, panel, points, [cells[k] for k in chosen.tolist()], name)
-    told = f"{len(chosen)} of {len(values)} rows" if len(chosen) < len(values) else f"{len(values)} rows"
-    panel.set_title(f"{title}  ·  {told}" if title else told, loc="left", parse_math=False)
+        _colour(figure, panel, points, [cells[k] for k in chosen.tolist()], name, size)
+    rows = f"{len(chosen)} of {len(values)} rows" if len(chosen) < len(values) else f"{len(values)} rows"
+    parts = [title, rows, *["ellipses: 68 % of a normal distribution"] * bool(panel.lines)]
+    panel.set_title("  ·  ".join(filter(None, parts)), loc="left")
     panel.set_xlabel(f"first principal component, {100 * shares[0]:.0f} % of the variance")
     panel.set_ylabel(f"second principal component, {100 * shares[1]:.0f} % of the variance")
     return figure
@@ -86,37 +93,39 @@ def principal_components(values: NDArray[np.floating], count: int) -> tuple[NDAr
     return points, shares
 
 
-def _colour(figure: Figure, panel: Any, points: NDArray[np.float64], cells: Sequence[Any], name: str) -> None:
+def _colour(figure: Figure, panel: Any, points: NDArray[np.float64], cells: Sequence[Any], name: str, size: float) -> None:
     numbers = _numbers(cells)
     if numbers is not None:
         known = np.isfinite(numbers)
-        panel.scatter(*points[~known].T, s=14, linewidths=0, color="0.8")
-        drawn = panel.scatter(*points[known].T, s=14, linewidths=0, c=numbers[known], cmap="viridis")
+        panel.scatter(*points[~known].T, s=size, linewidths=0, color="0.8")
+        drawn = panel.scatter(*points[known].T, s=size, linewidths=0, c=numbers[known], cmap="viridis")
         unit = f" ({_UNITS[name]})" if name in _UNITS else ""
         figure.colorbar(drawn, ax=panel, label=f"{name}{unit}")
         return
-    groups = ["" if cell is None else str(cell) for cell in cells]
+    # A name of a file may have bytes that are not Unicode, which matplotlib refuses.
+    groups = ["" if cell is None else str(cell).encode(errors="replace").decode() for cell in cells]
     counts = Counter(groups)
     named = sorted(counts, key=lambda group: (-counts[group], group))[:_NAMED]
     rest = np.array([group not in named for group in groups])
     if rest.any():
         label = f"{len(counts) - len(named)} others ({int(rest.sum())})"
-        panel.scatter(*points[rest].T, s=14, linewidths=0, color="0.8", label=label)
-    colours = _palette(len(named))
-    for group, colour in zip(sorted(named), colours, strict=True):
-        own = np.array([other == group for other in groups])
-        panel.scatter(*points[own].T, s=14, linewidths=0, color=colour, label=f"{group or 'none'} ({counts[group]})")
-    legend = figure.legend(loc="outside right upper", title=name, fontsize="small")
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+        panel.scatter(*points[rest].T, s=size, linewidths=0, color="0.5", alpha=0.4, label=label)
+    for k, group in enumerate(sorted(named)):
+        own, look = np.array([other == group for other in groups]), {"color": f"C{k % 10}", "linewidths": 0, "alpha": 0.8}
+        label = f"{group or 'none'} ({counts[group]})"
+        panel.scatter(*points[own].T, s=size, marker=_SHAPES[k // 10 + k % 3], label=label, **look)
+        if len(named) <= _ENCLOSED and counts[group] > 2:
+            panel.plot(*_ellipse(points[own]), color=f"C{k % 10}", linewidth=1.2)
+    figure.legend(loc="outside right upper", title=name, fontsize="small")
 
 
-def _palette(count: int) -> list[Any]:
-    from matplotlib import colormaps
-
-    colours = [colormaps["tab20"](k) for k in range(20) if k not in (14, 15)]  # all others are grey
-    strong, pale = colours[::2], colours[1::2]
-    return [*strong, *pale, "black", "gold"][:count]
+def _ellipse(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The outline, (2, 100), that holds 68 % of a normal distribution with the mean and covariance of points (n, 2)."""
+    turn = np.linspace(0, 2 * np.pi, 100)
+    variances, axes = np.linalg.eigh(np.cov(points.T))
+    radii = np.sqrt(-2 * np.log(1 - 0.68) * np.maximum(0, variances))
+    outline: NDArray[np.float64] = points.mean(axis=0)[:, None] + axes @ (radii[:, None] * [np.cos(turn), np.sin(turn)])
+    return outline
 
 
 def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:

@@ -1,13 +1,21 @@
-"""Writes figures to files."""
+"""Makes figures in a style, and writes them to files."""
 
 from __future__ import annotations
 
+import functools
 import io
+import math
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
+import numpy as np
+
+from edgevoice.audio.samples import is_number
 from edgevoice.errors import ArgumentError, MissingPackageError
 from edgevoice.recipe import Recipe
 
@@ -15,7 +23,41 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf", "svg")
-_MISSING = "figures need matplotlib, which is not installed: pip install 'edgevoice[plot]'"
+STYLES = ("paper", "dark")
+_MISSING = "figures need matplotlib, which is not installed: pip install matplotlib"
+_MOST_PIXELS = 2e8
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOptions:
+    """What a user may choose about a picture.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+    """
+
+    title: str | None = None
+    """Written above; None is the picture's own title, an empty one is none."""
+    dpi: float = 120
+    """Pixels per inch, 20 to 1200."""
+    size: tuple[float, float] | None = None
+    """Width and height in inches, 1 to 100 each; None is the picture's own."""
+    style: str = "paper"
+    """`paper`, on white, or `dark`."""
+
+    def __post_init__(self) -> None:
+        if not (is_number(self.dpi) and 20 <= self.dpi <= 1200):
+            raise ArgumentError(f"dpi {self.dpi!r}: expected pixels per inch, from 20 to 1200")
+        sides: Any = self.size if isinstance(self.size, list | tuple) else [self.size]
+        if self.size is not None and not (len(sides) == 2 and all(is_number(side) and 1 <= side <= 100 for side in sides)):
+            raise ArgumentError(f"size {self.size!r}: expected width and height in inches, from 1 to 100 each")
+        if self.size is not None and math.prod(self.size) * self.dpi**2 > _MOST_PIXELS:
+            raise ArgumentError(f"size {self.size!r} at {self.dpi:g} dpi: more than 200 million pixels")
+        if self.style not in STYLES:
+            raise ArgumentError(f"style {self.style!r}: expected {' or '.join(STYLES)}")
+
+
+_DEFAULT = PictureOptions()
 
 
 def figure_format(path: str | os.PathLike[str]) -> str:
@@ -33,6 +75,23 @@ def figure_format(path: str | os.PathLike[str]) -> str:
     return name
 
 
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Let a function that draws take `options`, a `PictureOptions`: style, size and dpi of what it draws."""
+
+    @functools.wraps(draw)
+    def call(*arguments: Any, options: PictureOptions = _DEFAULT, **named: Any) -> Figure:
+        with _style(options.style):
+            figure = cast("Any", draw(*arguments, **named))
+        figure.style = options.style
+        figure.set_dpi(options.dpi)
+        if options.size is not None:
+            figure.set_size_inches(options.size)
+        _make_readable(figure)
+        return cast("Figure", figure)
+
+    return call
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure with a size in inches, without a window.
 
@@ -40,19 +99,30 @@ def new_figure(width: float, height: float) -> Figure:
         MissingPackageError: matplotlib is not installed.
     """
     try:
+        import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(_MISSING) from error
 
-    class Shown(Figure):
-        """A figure that notebooks show even where pyplot is not imported."""
+    class Picture(Figure):
+        """A figure that keeps its style, with fonts of Type 42; notebooks show it even where pyplot is not imported."""
+
+        style = "paper"
+
+        def savefig(self, *arguments: Any, **named: Any) -> None:
+            with mpl.rc_context({"pdf.fonttype": 42}):
+                super().savefig(*arguments, **named)
+
+        def draw(self, renderer: Any) -> None:
+            with _style(self.style):  # ticks are made when they are drawn
+                super().draw(renderer)
 
         def _repr_png_(self) -> bytes:
             file = io.BytesIO()
             self.savefig(file, format="png", dpi=80)
             return file.getvalue()
 
-    return Shown(figsize=(width, height), layout="constrained")
+    return Picture(figsize=(width, height), layout="constrained")
 
 
 def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | None = None) -> None:
@@ -66,4 +136,58 @@ def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | No
             of an SVG, the subject of a PDF.
     """
     key = {"png": "edgevoice.recipe", "svg": "Description", "pdf": "Subject"}[kind]
-    figure.savefig(file, format=kind, dpi=120, metadata=None if recipe is None else {key: recipe.to_json()})
+    metadata = None if recipe is None else {key: recipe.to_json()}
+    figure.savefig(file, format=kind, dpi=figure.dpi, metadata=metadata)
+
+
+@contextmanager
+def _style(name: str) -> Iterator[None]:
+    """Matplotlib's settings for a style; a program's own settings of NumPy's errors do not matter inside."""
+    try:
+        from matplotlib import style
+    except ImportError as error:
+        raise MissingPackageError(_MISSING) from error
+    with style.context("dark_background" if name == "dark" else {}), np.errstate(under="ignore"):
+        yield
+
+
+def _make_readable(figure: Any) -> None:
+    """Show every text as it is: no mathematics in it, and its characters from any font of this machine that has them."""
+    from matplotlib import font_manager, rcParams
+    from matplotlib.text import Text
+
+    texts = figure.findobj(Text)
+    for text in texts:
+        text.set_parse_math(False)
+    missing = {letter for text in texts for letter in text.get_text() if letter.isprintable() and ord(letter) > 0x2FF}
+    families = [*rcParams["font.family"]]
+    fonts = [font_manager.findfont(font_manager.FontProperties(family=families)), *_other_fonts() * bool(missing)]
+    for path in fonts:
+        if missing and (found := missing & _letters(path)):
+            missing -= found
+            if path != fonts[0]:
+                families.append(font_manager.get_font(path).family_name)
+    for text in texts:
+        # What no font has, and control characters, would be boxes and warnings.
+        letters = [c if c == "\n" or (c.isprintable() and c not in missing) else "\ufffd" for c in text.get_text()]
+        text.set_text("".join(letters))
+        if len(families) > 1:
+            text.set_fontfamily(families)
+
+
+def _other_fonts() -> list[str]:
+    from matplotlib import font_manager
+
+    listed = {entry.fname for entry in font_manager.fontManager.ttflist if entry.style == "normal"}
+    return sorted(path for path in listed if "LastResort" not in path)  # a font of boxes
+
+
+@functools.cache
+def _letters(path: str) -> frozenset[str]:
+    """The characters of a font."""
+    from matplotlib import font_manager
+
+    try:
+        return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
+    except (OSError, RuntimeError):  # broken
+        return frozenset()

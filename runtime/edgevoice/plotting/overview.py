@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.levels import find_level
-from edgevoice.plotting.figurefile import new_figure
+from edgevoice.plotting.figurefile import new_figure, styled
+from edgevoice.plotting.timeaxis import WIDTH, Average, TimeAxis, draw_code, draw_image, in_decibels, label_hertz
 from edgevoice.windows import Windower, Windows
 
 Blocks = Callable[[], Iterator[NDArray[Any]]]
-
-_WIDTH = 1200
-"""Width of the images in columns: about the pixels of the picture."""
-_STANDARDISED = "log power, scaled"
-"""The unit of spectrograms: the logarithm of the power in each band, standardised as the networks expect it."""
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +22,7 @@ if TYPE_CHECKING:
     from edgevoice.features import Features
 
 
+@styled
 def draw_overview(
     extractor: Extractor,
     samples: NDArray[Any] | Blocks,
@@ -33,10 +30,11 @@ def draw_overview(
     title: str = "",
     level: str | float | None = None,
 ) -> Figure:
-    """Draw waveform, spectrogram, reconstruction, bottleneck and error over time.
+    """Draw waveform, spectrogram, reconstruction, their difference, bottleneck and error over time.
 
-    The two spectrograms show windows side by side, each at its own level: what the networks took, and made of it. All is
-    averaged to the width of the picture while it is computed, so that three hours take no more memory than a minute.
+    The spectrograms show windows side by side, each at its own level: what the networks took, and made of it. A frame is
+    drawn at the middle of its window, as wide as the hop. All is averaged to the width of the picture while it is computed,
+    so that three hours take no more memory than a minute.
 
     Args:
         extractor: what made the features.
@@ -45,6 +43,7 @@ def draw_overview(
         features: of that recording; it begins with the first of their windows.
         title: written above.
         level: that of the features, as in `Extractor.extract`.
+        options: style, size and dpi, a `PictureOptions`.
 
     Returns:
         A matplotlib figure that no window shows; `figure.savefig(path)` writes it.
@@ -52,76 +51,87 @@ def draw_overview(
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    figure = new_figure(10, 1.6 * (2 + 2 * bool(features.layout.error) + bool(features.layout.bottleneck)))
-    audio, bands = extractor.config.audio, extractor.config.spectrogram.bands
+    audio, spectrogram = extractor.config.audio, extractor.config.spectrogram
     blocks: Blocks = samples if callable(samples) else lambda: iter([np.asarray(samples)])
-    recording = _Drawn(extractor, blocks, level)
-    hop = features.end[1] - features.end[0] if len(features) > 1 else audio.window / audio.rate
+    with_error, with_code = bool(features.error.shape[1]), bool(features.bottleneck.shape[1])
+    recording = _Drawn(extractor, blocks, level, with_error)
     first = float(features.start[0])
-    # A frame is drawn over the hop that it ends.
-    framed, whole = (features.end[0] - hop, features.end[-1]), (first, first + recording.windows * audio.window / audio.rate)
-    hertz = (bands.low, bands.high)
-    rows = [_Row("input", recording.spectrogram.image, whole, hertz, _STANDARDISED, shared=True)]
-    if features.layout.error:
-        rows.append(_Row("rebuilt", recording.reconstruction.image, whole, hertz, _STANDARDISED, shared=True))
-    if features.layout.bottleneck:
-        rows.append(
-            _Row(
-                f"bottleneck\n{features.layout.bottleneck} numbers", _scaled(features.bottleneck), framed, None, "deviations"
-            )
-        )
-    if features.layout.error:
-        rows.append(_Row("error", narrowed(features.error, lambda error: np.log10(error + 1e-9)), framed, hertz, "log10"))
-    grid = figure.add_gridspec(len(rows) + 1, 2, width_ratios=(80, 1))
-    panels: list[Any] = []
-    for k in range(len(rows) + 1):
-        panels.append(figure.add_subplot(grid[k, 0], sharex=panels[0] if panels else None))
-        panels[-1].tick_params(labelbottom=k == len(rows))
-    panels[0].set_title(title, loc="left", parse_math=False)  # a name may have a dollar sign
-    seconds = first + (np.arange(len(recording.lowest)) + 0.5) * recording.count / max(1, len(recording.lowest)) / audio.rate
-    panels[0].fill_between(seconds, recording.lowest, recording.highest, linewidth=0.4, color="0.25")
-    panels[0].set(ylabel="samples", ylim=(-1, 1), xlim=(first, max(whole[1], framed[1])))
-    panels[-1].set_xlabel("seconds")
-    low, high = rows[0].image.min(), rows[0].image.max()
-    for panel, row in zip(panels[1:], rows, strict=True):
-        scale = {"vmin": low, "vmax": high} if row.shared else {}
-        edges = [*row.seconds, 0, len(row.image)]
-        style = {"interpolation": "nearest", "cmap": "magma", **scale}
-        drawn = panel.imshow(row.image, origin="lower", aspect="auto", extent=edges, **style)
-        bar = figure.colorbar(drawn, cax=figure.add_subplot(grid[panels.index(panel), 1]))
-        bar.set_label(row.unit, fontsize="x-small")
-        bar.ax.tick_params(labelsize="x-small")
-        panel.set_ylabel(row.label)
-        panel.set_yticks([])
-        if row.hertz:
-            label_hertz(panel, *row.hertz, len(row.image), bands.scale == "bins")
+    whole = (first, first + recording.windows * audio.window / audio.rate)
+    scale, offset, unit = in_decibels(spectrogram)
+    taken, rebuilt = recording.spectrogram.image, recording.reconstruction.image
+    names = ["samples", "input", *["rebuilt", "difference"] * with_error, *["bottleneck"] * with_code]
+    names += ["error"] * with_error
+    figure = new_figure(10, 1.5 * len(names))
+    grid = figure.add_gridspec(len(names), 2, width_ratios=(80, 1))
+    panels: dict[str, Any] = {}
+    for k, name in enumerate(names):
+        panels[name] = panel = figure.add_subplot(grid[k, 0], sharex=panels.get("samples"))
+        panel.tick_params(labelbottom=k == len(names) - 1)
+        panel.set_ylabel(name)
+    _draw_samples(panels["samples"], recording, first, audio.rate)
+    panels["samples"].set_title(title, loc="left")
+    panels["samples"].set_xlim(first, max(whole[1], features.end[-1]))
+    panel.set_xlabel("seconds")
+
+    limits = (scale * taken.min() + offset, scale * taken.max() + offset)
+    images = {"input": (scale * taken + offset, limits, "magma")}
+    if with_error:
+        largest = scale * max(0.02, float(np.quantile(np.abs(rebuilt - taken), 0.99)))
+        images["rebuilt"] = (scale * rebuilt + offset, limits, "magma")
+        images["difference"] = (scale * (rebuilt - taken), (-largest, largest), "PuOr_r")
+    for name, (image, ends, colours) in images.items():
+        drawn = draw_image(panels[name], image, whole, ends, colours)
+        label_hertz(panels[name], spectrogram.bands)
+        _add_bar(figure, drawn, grid[names.index(name), 1], unit)
+    axis = TimeAxis(features)
+    if with_code:
+        known = extractor.typical
+        code, units = features.bottleneck, features.bottleneck.shape[1]
+        mean, spread = (known.mean, known.spread) if known else (code.mean(axis=0), code.std(axis=0))
+        drawn = draw_code(axis, panels["bottleneck"], code, mean[:units], spread[:units])
+        _add_bar(figure, drawn, grid[names.index("bottleneck"), 1], "deviations")
+    if with_error:
+        _draw_error(panels["error"], axis, features.error, scale, unit)
+    axis.mark(panels[names[-1]], features)
     return figure
 
 
-class _Row(NamedTuple):
-    label: str
-    image: NDArray[np.floating]
-    """(rows, columns)"""
-    seconds: tuple[float, float]
-    hertz: tuple[float, float] | None
-    unit: str
-    """The label of the colour bar."""
-    shared: bool = False
-    """Whether it has the colours of the input."""
+def _add_bar(figure: Figure, drawn: Any, place: Any, unit: str) -> None:
+    bar = figure.colorbar(drawn, cax=figure.add_subplot(place))
+    bar.set_label(unit, fontsize="x-small")
+    bar.ax.tick_params(labelsize="x-small")
+
+
+def _draw_samples(panel: Any, recording: _Drawn, first: float, rate: int) -> None:
+    seconds = first + (np.arange(len(recording.lowest)) + 0.5) * recording.count / max(1, len(recording.lowest)) / rate
+    peak = max(0.01, -recording.lowest.min(), recording.highest.max())
+    panel.fill_between(seconds, recording.lowest, recording.highest, linewidth=0.4, color="0.5")
+    panel.set_ylim(-1.05 * peak, 1.05 * peak)
+
+
+def _draw_error(panel: Any, axis: TimeAxis, error: NDArray[np.float32], scale: float, unit: str) -> None:
+    """The root mean square over the bands of each frame, and where the middle 80 % of the bands are."""
+    bands = scale * np.sqrt(axis.spread(error))
+    low, high = np.quantile(bands, (0.1, 0.9), axis=1)
+    middle = axis.left + (np.arange(axis.count) + 0.5) * axis.hop
+    panel.fill_between(middle, low, high, color="C0", alpha=0.25, linewidth=0)
+    panel.plot(middle, np.sqrt(np.square(bands).mean(axis=1)), color="C0", marker="." if axis.count == 1 else "")
+    panel.set_ylim(bottom=0)
+    panel.set_ylabel(f"error, {unit}")
 
 
 class _Drawn:
     """The images of a recording, computed window by window."""
 
-    def __init__(self, extractor: Extractor, blocks: Blocks, level: str | float | None) -> None:
-        config, batch = extractor.config, 64
+    def __init__(self, extractor: Extractor, blocks: Blocks, level: str | float | None, with_error: bool) -> None:
+        config, batch, self._with_error = extractor.config, 64, with_error
         mean, low, high, self.count = _statistics(blocks)
         size = config.audio.window
         self.windows = self.count // size
         columns = self.windows * config.columns
-        self.spectrogram = _Average(config.spectrogram.bands.count, columns)
-        self.reconstruction = _Average(config.spectrogram.bands.count, columns)
-        places = min(self.count, 4 * _WIDTH)
+        self.spectrogram = Average(config.spectrogram.bands.count, columns)
+        self.reconstruction = Average(config.spectrogram.bands.count, columns)
+        places = min(self.count, 4 * WIDTH)
         self.lowest, self.highest = np.full(places, np.inf), np.full(places, -np.inf)
         chosen = find_level(level, config.level)
         if chosen.needs_whole:
@@ -139,31 +149,8 @@ class _Drawn:
     def _add(self, extractor: Extractor, windows: Windows) -> None:
         leveled = ((windows.samples - windows.facts["offset"][:, None]) * windows.facts["gain"][:, None]).astype(np.float32)
         self.spectrogram.add(np.concatenate(list(extractor.spectrogram(leveled)), axis=1))
-        if extractor.layout.error:
+        if self._with_error:
             self.reconstruction.add(np.concatenate(list(extractor.reconstruct(leveled)), axis=1))
-
-
-class _Average:
-    """An image that is built column by column, and averaged to the width of the picture."""
-
-    def __init__(self, rows: int, columns: int) -> None:
-        self._columns, self._given = max(1, columns), 0
-        width = min(self._columns, _WIDTH)
-        self._sum, self._counts = np.zeros((rows, width)), np.zeros(width)
-
-    def add(self, columns: NDArray[np.floating]) -> None:
-        """Add the next columns, (rows, n)."""
-        width = len(self._counts)
-        places = (self._given + np.arange(columns.shape[1])) * width // self._columns
-        self._given += columns.shape[1]
-        found, starts = np.unique(np.minimum(places, width - 1), return_index=True)
-        self._sum[:, found] += np.add.reduceat(columns, starts, axis=1)
-        self._counts[found] += np.diff(starts, append=columns.shape[1])
-
-    @property
-    def image(self) -> NDArray[np.float64]:
-        """The mean of the values in each column: (rows, width)."""
-        return self._sum / np.maximum(self._counts, 1)
 
 
 def _statistics(blocks: Blocks) -> tuple[float, float, float, int]:
@@ -174,28 +161,3 @@ def _statistics(blocks: Blocks) -> tuple[float, float, float, int]:
             total += float(block.sum(dtype=np.float64))
             low, high, count = min(low, float(block.min())), max(high, float(block.max())), count + len(block)
     return total / max(1, count), low, high, count
-
-
-def narrowed(
-    values: NDArray[np.float32], change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-) -> NDArray[np.float64]:
-    """Turn values (frames, numbers) into an image (numbers, width): transformed first, then averaged."""
-    average = _Average(values.shape[1], len(values))
-    for first in range(0, len(values), _WIDTH):
-        average.add(change(values[first : first + _WIDTH]).T)
-    return average.image
-
-
-def _scaled(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Standardise each number by its own mean and spread: some units are a hundred times larger than others."""
-    mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
-    return narrowed(values, lambda some: np.clip((some - mean) / spread, -3, 3))
-
-
-def label_hertz(panel: Any, low: float, high: float, count: int, linear: bool) -> None:
-    """Label the axis of an image with `count` bands by frequencies from `low` to `high`, in hertz."""
-    from edgevoice.frontend import band_of
-
-    marks = [hertz for hertz in (500, 1000, 2000, 4000, 8000) if low < hertz <= high]
-    places = [count * (hertz - low) / (high - low) if linear else band_of(hertz, low, high, count) for hertz in marks]
-    panel.set_yticks(places, [f"{hertz / 1000:g} kHz" for hertz in marks])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import struct
 from pathlib import Path
-from typing import IO
 
-from edgevoice.corpus.index import Row
-from edgevoice.corpus.rows import Block, Columns
-from edgevoice.recipe import Recipe
-from edgevoice.tables.beside import Beside
-from edgevoice.tables.table import Table
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.corpus.rows import TableRows
+from edgevoice.tables.table import Content, Table
+
+_ENTRY = re.compile(rb"(\S+) \0B([FD])(?:V |M \x04(.{4}))\x04(.{4})", re.DOTALL)
+"""A name, what one number is, and the size of a vector, or the two of a matrix."""
 
 
 class ArkTable(Table):
@@ -23,40 +25,59 @@ class ArkTable(Table):
     same name, the later one has a number added.
     """
 
-    def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
-        self._file, self._static, self._path = file, columns.static, path
-        self._channel = any(name == "channel" for name, _ in columns.head)
-        self._beside = Beside(columns, recipe, path, names=True)
+    beside = (*Table.beside, "{stem}.scp")
+
+    def begin(self) -> None:
+        """Begin the list of positions."""
         self._offsets: dict[str, int] = {}
 
-    def write(self, block: Block) -> None:
+    def write(self, rows: TableRows) -> None:
         """Add the utterance of one row of the index."""
-        import kaldiio
-
-        stem = name = utterance(block.row, block.start, block.end, self._channel)
+        stem = name = _utterance(rows)
         number = 2
         while name in self._offsets:
             name, number = f"{stem}-{number}", number + 1
         self._offsets[name] = self._file.tell() + len(name.encode()) + 1
-        kaldiio.save_ark(self._file, {name: block.values[0] if self._static else block.values})
-        self._beside.write(block)
+        self._file.write(ark_entry(name, rows.values[0] if self._columns.static else rows.values))
+        self.keep_names(rows)
 
-    def finish(self) -> None:
-        """Do nothing: every utterance is complete."""
-
-    def beside(self) -> Mapping[str, bytes]:
-        """The scp, and a file with the recipe and the names of rows and columns."""
+    def sidecars(self) -> list[bytes]:
+        """The recipe with the names of rows and columns, and the scp."""
         lines = "".join(f"{name} {self._path}:{offset}\n" for name, offset in self._offsets.items())
-        scp = Path(self._path).with_suffix(".scp").name
-        return {scp: lines.encode("utf-8", "surrogateescape"), **self._beside.files()}
+        return [*super().sidecars(), lines.encode("utf-8", "surrogateescape")]
+
+    @classmethod
+    def read(cls, path: Path, others: bool) -> Content:
+        """Read binary matrices and vectors, float32 or float64; all else is refused. The column `file` has their names."""
+        data, values, names = path.read_bytes(), bytearray(), []
+        position, width = 0, 0
+        while position < len(data):
+            entry = _ENTRY.match(data, position)
+            if entry is None:
+                raise ValueError(f"at byte {position} is no binary matrix or vector")
+            rows, columns = (1 if size is None else int.from_bytes(size, "little") for size in entry.group(3, 4))
+            if not columns or columns != (width or columns):
+                raise ValueError(f"{entry[1]!r} has {columns} columns, those before it {width}")
+            numbers = np.frombuffer(data, "<f4" if entry[2] == b"F" else "<f8", rows * columns, entry.end())
+            values += numbers.astype("<f4").data
+            names += [entry[1].decode("utf-8", "surrogateescape")] * rows if others else []
+            position, width = entry.end() + numbers.nbytes, columns
+        return Content(np.frombuffer(values, "<f4").reshape(-1, width or 1), {"file": names} if others else {})
 
 
-def utterance(row: Row, start: float, end: float, channel: bool) -> str:
-    """The name of an utterance."""
+def ark_entry(name: str, values: NDArray[np.float32]) -> bytes:
+    """An utterance of an ark: its name, and a binary matrix (rows, columns), or a vector (columns,)."""
+    kind = b"V" if values.ndim == 1 else b"M"
+    sizes = b"".join(struct.pack("<bi", 4, size) for size in values.shape)
+    return name.encode() + b" \0BF" + kind + b" " + sizes + np.ascontiguousarray(values, "<f4").tobytes()
+
+
+def _utterance(rows: TableRows) -> str:
+    row, columns = rows.row, rows.columns()
     name = re.sub(r"[\s/\\]+", "-", os.path.splitext(row.file)[0].strip("/"))  # noqa: PTH122
     name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    if channel and row.channel is not None:
+    if "channel" in columns and row.channel is not None:
         name += f"-{row.channel}"
     if row.start is not None or row.end is not None:
-        name += f"-{round(100 * start):07d}-{round(100 * end):07d}"
+        name += f"-{round(100 * rows.start):07d}-{round(100 * rows.end):07d}"
     return name

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-from collections.abc import Mapping
-from typing import IO, Any
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from edgevoice.corpus.rows import Block, Columns
-from edgevoice.recipe import Recipe
-from edgevoice.tables.beside import Beside
-from edgevoice.tables.table import Table
+import numpy as np
+
+from edgevoice.corpus.rows import TableRows
+from edgevoice.tables.table import Content, Table
 
 
 class CsvTable(Table):
@@ -21,36 +24,50 @@ class CsvTable(Table):
     the functionals. The user's own columns come last.
     """
 
-    def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
-        self._beside = Beside(columns, recipe, path, names=False)
-        self._rows = csv.writer(_Utf8(file), lineterminator="\n")
-        self._rows.writerow(columns.names)
+    def begin(self) -> None:
+        """Write the names of the columns."""
+        # Names of files may have bytes that are not UTF-8; these are written unchanged.
+        self._rows = csv.writer(codecs.getwriter("utf-8")(self._file, "surrogateescape"), lineterminator="\n")
+        self._rows.writerow(self._columns.names)
 
-    def write(self, block: Block) -> None:
+    def write(self, rows: TableRows) -> None:
         """Add the rows that one row of the index gives."""
-        others = [_cell(cell) for cell in block.row.others]
-        for head, values in zip(block.heads(), block.values, strict=True):
+        for head, values, others in rows:
             # str of a NumPy float32 is the shortest decimal that reads back as the same float32.
-            self._rows.writerow([*map(_cell, head), *map(str, values), *others])
+            self._rows.writerow([*map(_cell, head.values()), *map(str, values), *map(_cell, others.values())])
 
-    def finish(self) -> None:
-        """Do nothing: every row is complete."""
-
-    def beside(self) -> Mapping[str, bytes]:
-        """A file with the recipe."""
-        return self._beside.files()
-
-
-class _Utf8:
-    """Writes text to a binary file. Names of files may contain bytes that are not UTF-8; these are written unchanged."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        return self._file.write(text.encode("utf-8", "surrogateescape"))
+    @classmethod
+    def read(cls, path: Path, others: bool) -> Content:
+        """Read the table line by line."""
+        values, count = array("f"), 0
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            lines = csv.reader(file)
+            names = next(lines, [])
+            numbers = _numbers(names)
+            width, plain = len(names[numbers]), [*names[: numbers.start], *names[numbers.stop :]] if others else []
+            columns: list[list[str]] = [[] for _ in plain]
+            for line in lines:
+                count += 1
+                if len(line) != len(names):
+                    raise ValueError(f"line {lines.line_num} has {len(line)} cells, not {len(names)}")
+                values.extend(map(float, line[numbers]))
+                del line[numbers]
+                for column, cell in zip(columns, line, strict=False):
+                    column.append(cell)
+        return Content(np.array(values, np.float32).reshape(count, width), dict(zip(plain, columns, strict=True)))
 
 
 def _cell(value: Any) -> Any:
     """Write truth values as `true` and `false`, and None as nothing."""
     return ("true" if value else "false") if isinstance(value, bool) else value
+
+
+def _numbers(names: Sequence[str]) -> slice:
+    """The place of the numbers: runs of columns that are counted from 0, as `bottleneck_0`, `bottleneck_1`, `error_0`."""
+    first = last = next((k for k, name in enumerate(names) if name.endswith("_0")), len(names))
+    while last < len(names):
+        group, _, number = names[last - 1].rpartition("_")
+        if not names[last].endswith("_0") and not (number.isdecimal() and names[last] == f"{group}_{int(number) + 1}"):
+            break
+        last += 1
+    return slice(first, last)

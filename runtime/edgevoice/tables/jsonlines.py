@@ -1,15 +1,22 @@
-"""Frames as JSON Lines."""
+"""Frames and tables as JSON Lines."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import IO
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.features import Frame
+from edgevoice.corpus.rows import TableRows
+from edgevoice.features import Frame, Group
+from edgevoice.tables.table import Content, Table
+
+_LONGEST = 1 << 22
+"""Characters of a line that is read: JSON takes up to thirty times as much memory."""
 
 
 class JsonLines:
@@ -32,10 +39,46 @@ class JsonLines:
 
 def frame_json(frame: Frame) -> str:
     """A frame as one line of JSON; its numbers read back as float32 give the same bits."""
-    head = json.dumps(frame.place(), allow_nan=False).removesuffix("}")
-    return f'{head}, "bottleneck": {_array(frame.bottleneck)}, "error": {_array(frame.error)}}}'
+    return _line(frame.place(), frame.layout.groups, frame.values, {})
 
 
-def _array(values: NDArray[np.float32]) -> str:
-    # str of a NumPy float32 is the shortest decimal that reads back as the same float32; json.dumps would write a double.
-    return f"[{', '.join(map(str, values))}]"
+class JsonlTable(Table):
+    """One object per row: the columns of a CSV table, but the numbers as arrays, as in a frame's JSON.
+
+    Dynamic: `bottleneck` and `error`; static: `mean_bottleneck`, `std_bottleneck`, and so on. Numbers read back as float32
+    have the same bits.
+    """
+
+    def write(self, rows: TableRows) -> None:
+        """Add the rows that one row of the index gives."""
+        for head, values, others in rows:
+            self._file.write(f"{_line(head, self._columns.groups, values, others)}\n".encode())
+
+    @classmethod
+    def read(cls, path: Path, others: bool) -> Content:
+        """Read the table line by line; what is an array is numbers."""
+        values, count, width = array("f"), 0, 0
+        columns: dict[str, list[Any]] = {}
+        with path.open("rb") as file:
+            while line := file.readline(_LONGEST):
+                row = json.loads(line)
+                numbers = [cell * 1.0 for cells in row.values() if isinstance(cells, list) for cell in cells]
+                values.extend(numbers)
+                count, width = count + 1, width or len(numbers)
+                for name, cell in row.items() if others else ():
+                    if not isinstance(cell, list):
+                        columns.setdefault(name, []).append(cell)
+                if width != len(numbers) or any(isinstance(cell, dict) for cell in row.values()):
+                    raise ValueError(f"line {count} has other numbers than those before, or an object")
+        if any(len(cells) != count for cells in columns.values()):
+            raise ValueError("its lines have different keys")
+        return Content(np.array(values, np.float32).reshape(count, width), columns)
+
+
+def _line(head: dict[str, Any], groups: Sequence[Group], values: NDArray[np.float32], tail: dict[str, Any]) -> str:
+    cells, first = [json.dumps(head, allow_nan=False)[1:-1]], 0
+    for group in groups:
+        # str of a NumPy float32 is the shortest decimal that reads back as the same bits; json.dumps would write a double.
+        cells.append(f"{json.dumps(group.name)}: [{', '.join(map(str, values[first : first + group.count]))}]")
+        first += group.count
+    return f"{{{', '.join([*cells, *([json.dumps(tail)[1:-1]] if tail else [])])}}}"

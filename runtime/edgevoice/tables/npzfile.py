@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
-from typing import IO, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.rows import Block, Columns
+from edgevoice.corpus.rows import Cells, TableRows, joined
 from edgevoice.errors import ArgumentError
-from edgevoice.recipe import Recipe
-from edgevoice.tables.table import Table
+from edgevoice.tables.npyfile import matrix, read_array
+from edgevoice.tables.table import Content, Table
 
 _OWN = ("values", "names", "recipe")
-_TYPES = {"text": np.str_, "whole": np.int64, "number": np.float64, "flag": np.bool_}
 
 
 class NpzTable(Table):
@@ -25,28 +25,26 @@ class NpzTable(Table):
     in memory until the table is finished.
     """
 
-    def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
-        for name, _ in columns.others:
+    beside = ()
+
+    def begin(self) -> None:
+        """Refuse columns that have the name of an array of the format."""
+        self._blocks: list[TableRows] = []
+        for name, _ in self._columns.others:
             if name in _OWN:
                 raise ArgumentError(
-                    f"{path}: the index has a column {name!r}, as npz files have; rename it, or choose parquet"
+                    f"{self._path}: the index has a column {name!r}, as npz files have; rename it, or choose parquet"
                 )
-        self._file, self._columns, self._recipe = file, columns, recipe
-        self._blocks: list[Block] = []
 
-    def write(self, block: Block) -> None:
+    def write(self, rows: TableRows) -> None:
         """Add the rows that one row of the index gives."""
-        self._blocks.append(block)
+        self._blocks.append(rows)
 
     def finish(self) -> None:
         """Write the table; the file stays open."""
-        blocks, columns = self._blocks, self._columns
-        values = np.concatenate([np.empty((0, len(columns.values)), np.float32), *(part.values for part in blocks)])
-        arrays: dict[str, NDArray[Any]] = {"values": values, "names": np.array(columns.values)}
-        for k, (name, kind) in enumerate(columns.head):
-            arrays[name] = _array([cell for part in blocks for cell in part.column(k)], kind)
-        for k, (name, kind) in enumerate(columns.others):
-            arrays[name] = _array([cell for part in blocks for cell in [part.row.others[k]] * len(part)], kind)
+        values, columns = joined(self._blocks, self._columns)
+        arrays: dict[str, NDArray[Any]] = {"values": values, "names": np.array(self._columns.values)}
+        arrays |= {name: _array(columns[name], kind) for name, kind in self._columns.kinds.items()}
         if self._recipe is not None:
             arrays["recipe"] = np.array(self._recipe.to_json())
         with zipfile.ZipFile(self._file, "w") as archive:  # numpy.savez cannot store an array with the name `file`
@@ -54,15 +52,35 @@ class NpzTable(Table):
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, array, allow_pickle=False)
 
-    def beside(self) -> Mapping[str, bytes]:
-        """No other files: the recipe is in the table."""
-        return {}
+    @classmethod
+    def read(cls, path: Path, others: bool) -> Content:
+        """Read the arrays."""
+        arrays = _read(path, lambda name: name == "values" or (others and name not in _OWN))
+        values, columns = matrix(arrays.pop("values")), arrays
+        if any(column.shape != (len(values),) for column in columns.values()):
+            raise ValueError("its columns have different lengths")
+        return Content(values, {name: column.tolist() for name, column in columns.items()})
+
+    @classmethod
+    def read_recipe(cls, path: Path) -> str | None:
+        """Read the recipe in the table."""
+        return next(map(str, _read(path, lambda name: name == "recipe").values()), None)
 
 
-def _array(cells: list[Any], kind: str) -> NDArray[Any]:
+def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, NDArray[Any]]:
+    """Some of the arrays by name; ValueError where they are compressed or more than the file."""
+    with zipfile.ZipFile(path) as archive:
+        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        size = sum(member.file_size for member in members.values())
+        if size > path.stat().st_size or any(member.compress_type for member in members.values()):
+            raise ValueError("its arrays are compressed or larger than the file, as those of EdgeVoice are not")
+        return {name: read_array(archive.open(it), it.file_size) for name, it in members.items() if wanted(name)}
+
+
+def _array(cells: Cells, kind: str) -> NDArray[Any]:
     """The cells of a column as an array: a missing text is empty, a missing number NaN."""
     if kind == "text":
         return np.array(["" if cell is None else cell for cell in cells], np.str_)
-    if any(cell is None for cell in cells):
-        return np.array([np.nan if cell is None else float(cell) for cell in cells], np.float64)
-    return np.array(cells, _TYPES[kind])
+    if isinstance(cells, list) and None in cells:
+        return np.array(cells, np.float64)
+    return np.asarray(cells, {"whole": np.int64, "number": np.float64, "flag": np.bool_}[kind])

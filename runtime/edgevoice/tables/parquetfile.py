@@ -3,64 +3,65 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgevoice.corpus.rows import Block, Columns
-from edgevoice.recipe import Recipe
-from edgevoice.tables.table import Table
+from edgevoice.corpus.rows import TableRows, joined
+from edgevoice.tables.table import Content, Table
 
 RECIPE, FAILED = "edgevoice.recipe", "edgevoice.failed"
 """Keys of the file's metadata, for the recipe and for failed rows; both values are JSON."""
 
 _GROUP = 1 << 21
 """Numbers per row group, 8 MB: this much is kept in memory until it is written."""
+_ROOM = 1 << 28
+"""Bytes that the numbers of any table may take; others may be 64 times as large as their file."""
 
 
 class ParquetTable(Table):
     """Apache Parquet, for pandas, DuckDB, Arrow and others; the recipe is in its metadata, and in `attrs` in pandas.
 
-    Flags are booleans, seconds float64, descriptors and functionals float32.
+    Flags are booleans, seconds float64, descriptors and functionals float32. A folder of such files is read as one table.
     """
 
-    def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:  # noqa: ARG002
+    beside = ()
+    package = "pyarrow"
+
+    def begin(self) -> None:
+        """Begin the file."""
         import pyarrow  # noqa: ICN001
         from pyarrow import parquet
 
-        self._arrow, self._columns = pyarrow, columns
-        self._blocks: list[Block] = []
+        self._blocks: list[TableRows] = []
         self._count = 0
+        columns, kinds = self._columns, self._columns.kinds
         types = {"text": pyarrow.string(), "whole": pyarrow.int64(), "number": pyarrow.float64(), "flag": pyarrow.bool_()}
-        plain = [*columns.head, *columns.others]
-        fields = [
-            *((name, types[kind]) for name, kind in columns.head),
-            *((name, pyarrow.float32()) for name in columns.values),
-            *((name, types[kind]) for name, kind in columns.others),
-        ]
-        self._schema = pyarrow.schema(fields)
+        numbers = pyarrow.float32()
+        self._schema = pyarrow.schema([(name, types[kinds[name]] if name in kinds else numbers) for name in columns.names])
         self._writer = parquet.ParquetWriter(
-            file,
+            self._file,
             self._schema,
             compression="zstd",
             # Statistics of each column would take as much space as the numbers of a small part.
-            use_dictionary=[name for name, kind in plain if kind == "text"],
-            write_statistics=[name for name, _ in plain],
+            use_dictionary=[name for name, kind in kinds.items() if kind == "text"],
+            write_statistics=list(kinds),
             column_encoding=dict.fromkeys(columns.values, "BYTE_STREAM_SPLIT"),
             store_schema=False,
             data_page_version="2.0",
         )
-        if recipe is not None:
-            attributes = json.dumps({"recipe": recipe.to_dict()})
-            self._writer.add_key_value_metadata({RECIPE: recipe.to_json(), "PANDAS_ATTRS": attributes})
+        if self._recipe is not None:
+            self.note(RECIPE, self._recipe.to_dict())
+            self.note("PANDAS_ATTRS", {"recipe": self._recipe.to_dict()})
 
-    def write(self, block: Block) -> None:
+    def write(self, rows: TableRows) -> None:
         """Add the rows that one row of the index gives."""
-        self._blocks.append(block)
-        self._count += block.values.size
+        self._blocks.append(rows)
+        self._count += rows.values.size
         if self._count >= _GROUP:
             self._flush()
 
@@ -88,33 +89,68 @@ class ParquetTable(Table):
         with suppress(OSError, ValueError):
             self._writer.close()
 
-    def beside(self) -> Mapping[str, bytes]:
-        """No other files: the recipe is in the table."""
-        return {}
-
     def _flush(self) -> None:
-        blocks, columns = self._blocks, self._columns
-        if not blocks:
+        import pyarrow  # noqa: ICN001
+
+        if not self._blocks:
             return
-        values = np.concatenate([part.values for part in blocks])
-        kinds = dict([*columns.head, *columns.others])
-        cells: list[list[Any]] = [[cell for part in blocks for cell in part.column(k)] for k in range(len(columns.head))]
-        others: list[list[Any]] = [
-            [cell for part in blocks for cell in [part.row.others[k]] * len(part)] for k in range(len(columns.others))
-        ]
-        arrays = [
-            *(self._array(column, kinds[name]) for column, (name, _) in zip(cells, columns.head, strict=True)),
-            *(self._arrow.array(np.ascontiguousarray(column)) for column in values.T),
-            *(self._array(column, kinds[name]) for column, (name, _) in zip(others, columns.others, strict=True)),
-        ]
-        self._writer.write_table(self._arrow.table(arrays, schema=self._schema), row_group_size=len(values))
+        columns = self._columns
+        values, cells = joined(self._blocks, columns)
+        for name, kind in columns.kinds.items():
+            if kind == "text":
+                cells[name] = [None if cell is None else _unicode(cell) for cell in cells[name]]
+        cells |= dict(zip(columns.values, map(np.ascontiguousarray, values.T), strict=True))
+        table = pyarrow.table([cells[name] for name in columns.names], schema=self._schema)
+        self._writer.write_table(table, row_group_size=len(values))
         self._blocks, self._count = [], 0
 
-    def _array(self, cells: list[Any], kind: str) -> Any:
-        if kind == "text":
-            cells = [None if cell is None else _unicode(cell) for cell in cells]
-        types = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool_"}
-        return self._arrow.array(cells, getattr(self._arrow, types[kind])())
+    @classmethod
+    def read(cls, path: Path, others: bool) -> Content:
+        """Read a file, or all parts of a folder in the order of their names; what is float32 is a number."""
+        parts = [_read(part, others) for part in _parts(path)]
+        columns = {name: [cell for _, cells in parts for cell in cells[name]] for name in (parts[0][1] if parts else ())}
+        return Content(np.concatenate([values for values, _ in parts] or [np.empty((0, 0), np.float32)]), columns)
+
+    @classmethod
+    def read_recipe(cls, path: Path) -> str | None:
+        """Read the recipe in the metadata of the table, or of its first part."""
+        from pyarrow import parquet
+
+        for part in _parts(path)[:1]:
+            recipe: bytes | None = (parquet.read_metadata(part).metadata or {}).get(RECIPE.encode())
+            return None if recipe is None else recipe.decode()
+        return None
+
+
+def _parts(path: Path) -> Sequence[Path]:
+    return sorted(part for part in path.glob("part-*.parquet") if part.is_file()) if path.is_dir() else [path]
+
+
+def _read(part: Path, others: bool) -> tuple[NDArray[np.float32], dict[str, list[Any]]]:
+    """The numbers and the other columns of a file."""
+    import pyarrow  # noqa: ICN001
+    from pyarrow import parquet
+
+    schema = parquet.read_schema(part)
+    numbers = [field.name for field in schema if field.type == pyarrow.float32()]
+    plain = [name for name in schema.names if others and name not in numbers]
+    texts = [field.name for field in schema if field.type in (pyarrow.string(), pyarrow.large_string())]
+    # A text that is repeated is in memory once, as in the file.
+    with parquet.ParquetFile(part, read_dictionary=texts) as file:
+        count = file.metadata.num_rows
+        if 4 * count * len(schema) > max(_ROOM, 64 * part.stat().st_size):
+            raise ValueError(f"{count} rows of {len(schema)} columns would be much larger than the file")
+        table = file.read([*numbers, *plain])
+    values = np.empty((len(table), len(numbers)), np.float32)
+    for k, name in enumerate(numbers):
+        values[:, k] = table.column(name)
+    return values, {name: [cell for chunk in table.column(name).chunks for cell in _cells(chunk)] for name in plain}
+
+
+def _cells(chunk: Any) -> list[Any]:
+    words = chunk.dictionary.to_pylist() if hasattr(chunk, "dictionary") else None
+    cells: list[Any] = chunk.to_pylist() if words is None else chunk.indices.to_pylist()
+    return cells if words is None else [None if k is None else words[k] for k in cells]
 
 
 def _unicode(text: str) -> str:

@@ -1,61 +1,111 @@
-"""The interface of table formats, and the list of formats."""
+"""The interface of table formats, the list of formats, and how a table is written."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, Any, ClassVar, NamedTuple, cast
 
-from edgevoice.corpus.rows import Block, Columns
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.errors import ArgumentError, MissingPackageError
-from edgevoice.files.wholefile import whole_file
+from edgevoice.files import whole_files
 from edgevoice.recipe import Recipe
 
+_LARGEST = 1 << 22
+"""Characters of a sidecar among which its recipe is: nothing more of it is read."""
+_BEGINNING = re.compile(r'\s*\{\s*"recipe"\s*:\s*')
 
-class Table(Protocol):
-    """A table that is written in one format, row by row."""
+
+class Content(NamedTuple):
+    """The content of a table."""
+
+    values: NDArray[np.float32]
+    """Descriptors or functionals, (rows, numbers)."""
+    columns: dict[str, list[Any]]
+    """All other columns by name; in CSV all cells are text. Formats without columns have none; ark has `file`."""
+
+
+class Table:
+    """A table in one format: an object writes one, row by row; the class reads them.
+
+    The recipe is in the table, or in a sidecar, a JSON file beside it: an object with `recipe` and, where the format names
+    neither rows nor columns, `columns`, the names of the numbers, and `sources`: for each index row its `file`, the `start`
+    and `end` of what was read (seconds), its `channel` where there are several, its number of `rows`, and the user's cells.
+
+    Args:
+        file: where it is written, open in binary; it stays open.
+        columns: what its columns are.
+        recipe: what made it, which is kept in it or in the sidecar.
+        path: its final path, as the user wrote it.
+    """
+
+    beside: ClassVar[tuple[str, ...]] = ("{path}.json",)
+    """The names of its sidecars, by its `path`, or that without the suffix, `stem`."""
+    package: ClassVar[str] = ""
+    """What has to be installed."""
 
     def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None, path: str) -> None:
-        """Begin a table in an open binary file.
+        self._file, self._columns, self._recipe, self._path = file, columns, recipe, path
+        self._names: dict[str, Any] = {}
+        self.begin()
 
-        Args:
-            file: where it is written; it stays open.
-            columns: what its columns are.
-            recipe: what made it, which is kept in it, or beside it.
-            path: its final path, as the user wrote it.
-        """
-        ...
+    def begin(self) -> None:
+        """Write what comes before the first row."""
 
-    def write(self, block: Block) -> None:
+    def write(self, rows: TableRows) -> None:
         """Add the rows that one row of the index gives."""
-        ...
+        raise NotImplementedError
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep a value for JSON in the metadata of the table; formats without such a place do nothing."""
 
     def finish(self) -> None:
         """Complete the table; the file stays open."""
-        ...
 
     def drop(self) -> None:
         """Discard a table that is not complete, while its file is still open."""
-        return
 
-    def beside(self) -> Mapping[str, bytes]:
-        """Files to write beside the complete table: names and bytes."""
-        ...
+    def sidecars(self) -> list[bytes]:
+        """The content of each sidecar, when the table is complete."""
+        content = {"recipe": None if self._recipe is None else self._recipe.to_dict(), **self._names}
+        return [f"{json.dumps(content, indent=1)}\n".encode()]
+
+    def keep_names(self, rows: TableRows) -> None:
+        """Keep the names of rows and columns for the sidecar."""
+        names = self._names or {"columns": self._columns.values, "sources": []}
+        channel = {"channel": rows.row.channel} if "channel" in self._columns.kinds else {}
+        place = {"file": rows.row.file, "start": rows.start, "end": rows.end}
+        names["sources"].append({**place, **channel, "rows": len(rows), **rows.others})
+        self._names = names
+
+    @classmethod
+    def read(cls, path: Path, others: bool) -> Content:
+        """Read the numbers and, with `others`, the other columns. A malformed table may raise any exception."""
+        raise NotImplementedError
+
+    @classmethod
+    def read_recipe(cls, path: Path) -> str | None:
+        """Read the recipe, JSON; None where there is none."""
+        return _sidecar_recipe(f"{path}.json")
 
 
-_MODULES = {
-    "csv": ("edgevoice.tables.csvfile", "CsvTable", ""),
-    "npy": ("edgevoice.tables.npyfile", "NpyTable", ""),
-    "npz": ("edgevoice.tables.npzfile", "NpzTable", ""),
-    "parquet": ("edgevoice.tables.parquetfile", "ParquetTable", "pyarrow"),
-    "jsonl": ("edgevoice.tables.jsonltable", "JsonlTable", ""),
-    "ark": ("edgevoice.tables.arkfile", "ArkTable", "kaldiio"),
+FORMATS = {
+    "csv": ("csvfile", "CsvTable"),
+    "npy": ("npyfile", "NpyTable"),
+    "npz": ("npzfile", "NpzTable"),
+    "parquet": ("parquetfile", "ParquetTable"),
+    "jsonl": ("jsonlines", "JsonlTable"),
+    "ark": ("arkfile", "ArkTable"),
 }
-FORMATS = tuple(_MODULES)
-"""The names of the formats, which are their suffixes too."""
+"""The names of the formats, which are their suffixes too, with module and class."""
 
 
 def table_format(path: str | os.PathLike[str]) -> str:
@@ -66,40 +116,54 @@ def table_format(path: str | os.PathLike[str]) -> str:
     """
     name = Path(path).suffix.lower().removeprefix(".")
     if name not in FORMATS:
-        raise ArgumentError(f"{path}: no table format has the suffix '.{name}'; known are {_known()}")
+        known = ", ".join(f".{name}" for name in FORMATS)
+        raise ArgumentError(f"{path}: no table format has the suffix '.{name}'; known are {known}")
     return name
 
 
 def table_kind(name: str) -> type[Table]:
-    """The class that writes a format.
+    """The class of a format.
 
     Raises:
         MissingPackageError: a package that it needs is not installed.
     """
-    module, kind, package = _MODULES[name]
-    if package:
-        try:
-            importlib.import_module(package)
-        except ModuleNotFoundError as error:
-            if error.name != package:
-                raise
-            raise MissingPackageError(f"{package} is not installed: pip install 'edgevoice[tables]'") from error
-    return cast("type[Table]", getattr(importlib.import_module(module), kind))
+    module, kind = FORMATS[name]
+    found = cast("type[Table]", getattr(importlib.import_module(f"edgevoice.tables.{module}"), kind))
+    if found.package and importlib.util.find_spec(found.package) is None:
+        raise MissingPackageError(f"{found.package} is not installed: pip install {found.package}")
+    return found
+
+
+def files_of(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that a table of this path is: itself, then its sidecars."""
+    stem = os.path.splitext(path)[0]  # noqa: PTH122
+    beside = table_kind(table_format(path)).beside
+    return [Path(path), *(Path(name.format(path=os.fspath(path), stem=stem)) for name in beside)]
+
+
+def obstacle(path: str | os.PathLike[str]) -> Path | None:
+    """The first file that a table of this path would replace; a recipe of ours is none where its table is gone."""
+    return next((file for file, replaced in _replaced(path).items() if os.path.isfile(file) and not replaced), None)  # noqa: PTH113
+
+
+def _replaced(path: str | os.PathLike[str]) -> dict[Path, bool]:
+    """The files of a table, and whether each may be replaced without being asked for."""
+    table, *sidecars = files_of(path)
+    gone = not os.path.lexists(table)
+    return {table: False, **{file: gone and _sidecar_recipe(str(file)) is not None for file in sidecars}}
 
 
 @contextmanager
 def open_table(
     path: str | os.PathLike[str], columns: Columns, recipe: Recipe | None = None, *, replace: bool = True
 ) -> Iterator[Table]:
-    """A table in a file, in the format of its suffix. The file appears when it is complete, or not at all.
-
-    The recipe is in the table, or in a file beside it.
+    """A table in a file, in the format of its suffix. It appears with its sidecars when it is complete, or not at all.
 
     Args:
         path: where; missing folders are made.
         columns: what the columns are.
         recipe: what made the table.
-        replace: whether a file that is there by then is replaced.
+        replace: whether files that are there by then are replaced. A recipe of ours whose table is gone always is.
 
     Raises:
         ArgumentError: the suffix names no known format.
@@ -107,18 +171,29 @@ def open_table(
         OutputError: it cannot be written.
     """
     kind = table_kind(table_format(path))
-    with whole_file(path, replace=replace) as file:
+    # The table comes last: where it is, all of it is.
+    places = {file: replace or replaced for file, replaced in reversed(_replaced(path).items())}
+    with whole_files(places) as (*sidecars, file):
         table = kind(file, columns, recipe, os.fspath(path))
         try:
             yield table
             table.finish()
+            for sidecar, content in zip(reversed(sidecars), table.sidecars(), strict=False):
+                sidecar.write(content)
         except BaseException:
             table.drop()
             raise
-    for name, content in table.beside().items():
-        with whole_file(Path(path).with_name(name)) as file:
-            file.write(content)
 
 
-def _known() -> str:
-    return ", ".join(f".{name}" for name in FORMATS)
+def _sidecar_recipe(path: str) -> str | None:
+    """The recipe in a sidecar, JSON; None where there is none. It comes first: the rest may be long."""
+    if not os.path.isfile(path):  # noqa: PTH113 - a pipe would keep it waiting
+        return None
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            text = file.read(_LARGEST)
+        begins = _BEGINNING.match(text)
+        recipe = json.JSONDecoder().raw_decode(text, begins.end())[0] if begins else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return json.dumps(recipe) if isinstance(recipe, dict) and "edgevoice" in recipe else None

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice.compat.disvoice import RepLearning, script
+from edgevoice.compat.disvoice import RepLearning
+from edgevoice.compat.disvoice.__main__ import main
 
 UNITS, BANDS = 8, 128
 
@@ -115,24 +116,23 @@ def _filled(samples: np.ndarray) -> np.ndarray:
     return result
 
 
-@pytest.mark.parametrize(
-    ("samples", "message"),
-    [
-        (np.zeros(16000), "every sample has the same value"),
-        (np.full(16000, 0.25), "every sample has the same value"),
-        (np.append(np.zeros(24000), [0.5, -0.5]), "every window holds digital silence"),
-    ],
-)
-def test_silence_throughout_is_an_error(extractor: RepLearning, tmp_path: Path, samples: np.ndarray, message: str) -> None:
-    with pytest.raises(edgevoice.SamplesError, match=message):
+@pytest.mark.parametrize("samples", [np.zeros(16000), np.full(16000, 0.25), np.append(np.zeros(24000), [0.5, -0.5])])
+def test_silence_throughout_is_an_error(extractor: RepLearning, tmp_path: Path, samples: np.ndarray) -> None:
+    with pytest.raises(edgevoice.SamplesError):
         extractor.extract_features_file(write(tmp_path / "silence.wav", samples))
+
+
+def test_a_programs_own_floating_point_errors_change_nothing(extractor: RepLearning, folder: Path) -> None:
+    plain = extractor.extract_features_file(folder / "b.wav")
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(extractor.extract_features_file(folder / "b.wav"), plain)
 
 
 def test_functionals_of_one_window_are_finite(extractor: RepLearning, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8000)
     static = extractor.extract_features_file(write(tmp_path / "one.wav", noise))
     assert np.isfinite(static).all()
-    with pytest.raises(edgevoice.AudioTooShortError, match="less than one window"):
+    with pytest.raises(edgevoice.AudioTooShortError):
         extractor.extract_features_file(write(tmp_path / "short.wav", noise[:7999]))
 
 
@@ -147,7 +147,7 @@ def test_functionals_of_one_window_are_finite(extractor: RepLearning, tmp_path: 
 )
 def test_bad_files(extractor: RepLearning, tmp_path: Path, make: Callable, error: type[Exception]) -> None:
     make(tmp_path / "bad.wav")
-    with pytest.raises(error, match=r"bad\.wav"):
+    with pytest.raises(error):
         extractor.extract_features_file(tmp_path / "bad.wav")
 
 
@@ -163,11 +163,11 @@ def test_other_formats_are_refused(extractor: RepLearning, folder: Path) -> None
         (extractor.extract_features_file, folder / "a.wav"),
         (extractor.extract_features_path, folder),
     ):
-        with pytest.raises(edgevoice.ArgumentError, match="'xlsx': is not supported; expected one of npy, txt, dataframe"):
+        with pytest.raises(edgevoice.ArgumentError):
             extract(path, static=False, fmt="xlsx")
-        with pytest.raises(edgevoice.ArgumentError, match="dynamic"):
+        with pytest.raises(edgevoice.ArgumentError):
             extract(path, static=True, fmt="kaldi", kaldi_file="out")
-        with pytest.raises(edgevoice.ArgumentError, match="kaldi_file"):
+        with pytest.raises(edgevoice.ArgumentError):
             extract(path, static=False, fmt="kaldi")
 
 
@@ -182,7 +182,7 @@ def test_tensors(extractor: RepLearning, folder: Path) -> None:
             assert torch.equal(found, torch.from_numpy(extract(path, static=static)))
 
 
-def test_kaldis_files_are_read_by_kaldiio_and_never_replaced(extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
+def test_kaldis_files_are_read_by_kaldiio_and_replaced(extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
     kaldiio = pytest.importorskip("kaldiio")
     out = tmp_path.parent / f"{tmp_path.name}-kaldi" / "features"
     assert extractor.extract_features_path(folder, static=False, fmt="kaldi", kaldi_file=str(out)) is None
@@ -191,16 +191,14 @@ def test_kaldis_files_are_read_by_kaldiio_and_never_replaced(extractor: RepLearn
     for name in found:
         np.testing.assert_array_equal(found[name], extractor.extract_features_file(folder / name, static=False))
     assert [name for name, _ in kaldiio.load_ark(f"{out}.ark")] == ["a.wav", "b.wav"]
-    before = Path(f"{out}.ark").read_bytes()
-    with pytest.raises(edgevoice.OutputError, match="features"):
-        extractor.extract_features_file(folder / "a.wav", static=False, fmt="kaldi", kaldi_file=str(out))
-    assert Path(f"{out}.ark").read_bytes() == before
+    extractor.extract_features_file(folder / "a.wav", static=False, fmt="kaldi", kaldi_file=str(out))
+    assert list(kaldiio.load_scp(f"{out}.scp")) == ["a.wav"]
 
 
 class TestAEspeech:
     def test_what_goes_in_and_what_comes_out(self, extractor: RepLearning, folder: Path) -> None:
         speech, path = extractor.AEspeech, str(folder / "b.wav")
-        spectrograms = speech.compute_spectrograms(path)
+        spectrograms = np.asarray(speech.compute_spectrograms(path))
         assert spectrograms.shape == (3, 1, BANDS, 126)
         assert spectrograms.std() > 0.5, "logarithms of power, not standardised"
         standard = speech.standard(spectrograms)
@@ -218,8 +216,13 @@ class TestAEspeech:
         speech, path = extractor.AEspeech, folder / "a.wav"
         for compute in (speech.compute_bottleneck_features, speech.compute_rec_error_features):
             assert torch.equal(compute(path, return_numpy=False), torch.from_numpy(compute(path)))
-        spectrograms = torch.from_numpy(speech.compute_spectrograms(path))
-        assert speech.standard(spectrograms).dtype == torch.float32
+        spectrograms = speech.compute_spectrograms(path)
+        assert (spectrograms.size(), spectrograms.dtype) == ((2, 1, BANDS, 126), torch.float32)
+        rebuilt, bottleneck = speech.AE.eval().forward(speech.standard(spectrograms))
+        expected, _ = speech.compute_rec_spectrogram(path, return_numpy=False)
+        torch.testing.assert_close(speech.destandard(rebuilt), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(bottleneck, speech.compute_bottleneck_features(path, return_numpy=False))
+        assert torch.equal(speech.AE(speech.standard(spectrograms).requires_grad_())[1], bottleneck)
         assert all(isinstance(found, torch.Tensor) for found in speech.compute_rec_spectrogram(path, return_numpy=False))
 
     def test_a_folder(self, extractor: RepLearning, folder: Path) -> None:
@@ -247,19 +250,17 @@ class TestAEspeech:
         extractor.AEspeech.show_spectrograms(extractor.AEspeech.compute_spectrograms(folder / "b.wav"))
         assert len(plt.get_fignums()) == 3
         (panel,) = plt.figure(plt.get_fignums()[0]).axes
-        assert panel.get_ylabel() == "Frequency (Hz)"
         labels = [label.get_text() for label in panel.get_yticklabels()]
         places = dict(zip(labels, panel.get_yticks(), strict=True))
-        assert places["0"] == 0
-        assert places["8000"] == BANDS
+        assert places["8 kHz"] == BANDS
         # Slaney's scale: 15 Mel at 1 kHz, 45.25 at 8 kHz.
-        assert places["1000"] == pytest.approx(BANDS * 15 / 45.2456, rel=1e-3)
+        assert places["1 kHz"] == pytest.approx(BANDS * 15 / 45.2456, rel=1e-3)
         plt.close("all")
 
 
 class TestScript:
     def run(self, *words: str) -> int:
-        return script.main([*words, "CAE"])
+        return main([*words, "CAE"])
 
     def test_each_format(self, extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
         pd, torch, kaldiio = (pytest.importorskip(name) for name in ("pandas", "torch", "kaldiio"))
@@ -276,6 +277,7 @@ class TestScript:
         assert list(kaldiio.load_scp(str(out / "kaldi.scp"))) == ["a.wav", "b.wav"]
 
     def test_one_recording(self, extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "one.npy").write_bytes(b"of an earlier run")
         assert self.run(str(folder / "a.wav"), str(tmp_path / "one.npy"), "true", "false", "npy") == 0
         np.testing.assert_array_equal(np.load(tmp_path / "one.npy"), extractor.extract_features_file(folder / "a.wav"))
 
@@ -285,7 +287,6 @@ class TestScript:
             (["a.wav", "new.npy", "maybe", "false", "npy"], 2, "STATIC 'maybe': expected true or false"),
             (["a.wav", "new.npy", "true", "false", "xls"], 2, "FORMAT 'xls': expected one of csv"),
             (["gone.wav", "new.npy", "true", "false", "npy"], 1, "gone.wav"),
-            (["a.wav", "there.npy", "true", "false", "npy"], 1, "already exists"),
             (["a.wav", "new", "true", "false", "kaldi"], 2, "dynamic"),
             (["a.wav"], 2, "usage: "),
         ],
@@ -301,19 +302,17 @@ class TestScript:
         message: str,
     ) -> None:
         monkeypatch.chdir(folder)
-        Path("there.npy").write_bytes(b"mine")
         assert self.run(*words) == code
         errors = capsys.readouterr().err
         assert errors.count("\n") == 1
         assert message in errors
-        assert Path("there.npy").read_bytes() == b"mine"
         assert not Path("new.npy").exists()
 
 
 def test_unknown_and_missing_models(monkeypatch: pytest.MonkeyPatch, models: Path) -> None:
     monkeypatch.setenv("EDGEVOICE_MODELS", str(models))
     monkeypatch.setattr("edgevoice.modelfolder.user_models", lambda: models / "none")
-    with pytest.raises(edgevoice.ArgumentError, match="expected CAE or RAE"):
+    with pytest.raises(edgevoice.ArgumentError):
         RepLearning("cae")
     with pytest.raises(edgevoice.ModelNotFoundError, match="edgevoice-export import-disvoice"):
         RepLearning("RAE")
@@ -325,11 +324,11 @@ def test_missing_packages(extractor: RepLearning, tmp_path: Path, monkeypatch: p
     soundfile.write(tmp_path / "8.wav", noise, 8000)
     for name in ("pandas", "scipy.signal", "matplotlib.pyplot"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
-    with pytest.raises(edgevoice.MissingPackageError, match=r"edgevoice\[disvoice\]"):
+    with pytest.raises(edgevoice.MissingPackageError):
         extractor.extract_features_file(tmp_path / "16.wav", fmt="dataframe")
-    with pytest.raises(edgevoice.MissingPackageError, match=r"edgevoice\[disvoice\]"):
+    with pytest.raises(edgevoice.MissingPackageError):
         extractor.extract_features_file(tmp_path / "8.wav")
-    with pytest.raises(edgevoice.MissingPackageError, match=r"edgevoice\[plot\]"):
+    with pytest.raises(edgevoice.MissingPackageError):
         extractor.extract_features_file(tmp_path / "16.wav", plots=True)
 
 

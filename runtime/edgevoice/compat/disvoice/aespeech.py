@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ _BATCH = 64
 class AEspeech:
     """DisVoice's `AEspeech`: the same methods, names and numbers, within 1e-4, absolute or relative.
 
-    Arrays take the place of tensors unless `return_numpy=False` asks for tensors, which needs PyTorch. The batch norms of
-    the CAE use the statistics of all windows of a recording, which are in memory together: 1.3 MB per window.
+    Tensors are given where DisVoice gives them, which needs PyTorch. The batch norms of the CAE use the statistics of all
+    windows of a recording, which are in memory together: 1.3 MB per window.
 
     Args:
         model: `CAE`, convolutional, or `RAE`, recurrent.
@@ -65,6 +66,8 @@ class AEspeech:
     def _use(self, folder: ModelFolder) -> None:
         config = self.config = folder.config
         self._networks = Networks(folder, whole_batches=config.batch_statistics)
+        self.AE = Autoencoder(self._networks)
+        """The network, for tensors."""
         self.units = config.features.bottleneck
         """The size of the bottleneck."""
         self.layout = Layout.of(config)
@@ -73,14 +76,17 @@ class AEspeech:
         self.max_scaler = config.spectrogram.divisor - config.spectrogram.offset
         self.feat_names_bottle_all, self.feat_names_error_all = self.get_feature_names()
 
-    def compute_spectrograms(self, wav_file: str | os.PathLike[str]) -> Floats:
+    def compute_spectrograms(self, wav_file: str | os.PathLike[str]) -> Any:
         """Natural logarithm of the Mel power of each window that DisVoice keeps: float32 (windows, 1, 128, 126).
+
+        A tensor, or an array where PyTorch is not installed.
 
         Raises:
             AudioError: the file is missing, damaged, shorter than one window, or digital silence throughout.
             MissingPackageError: it must be resampled, and SciPy is not installed.
         """
-        return np.asarray(self.destandard(self._spectrograms(wav_file)), np.float32)
+        values = np.asarray(self.destandard(self._spectrograms(wav_file)), np.float32)
+        return _given(values, return_numpy=find_spec("torch") is None)
 
     def show_spectrograms(self, spectrograms: Any) -> None:
         """Show a figure for each spectrogram (n, 128, 126), or (n, 1, 128, 126); needs matplotlib."""
@@ -196,7 +202,8 @@ class AEspeech:
         return np.concatenate([functionals(values[:, : self.units]), functionals(values[:, self.units :])])
 
     def _spectrograms(self, wav_file: str | os.PathLike[str]) -> Floats:
-        return disvoice_spectrograms(os.fspath(wav_file), self.config)
+        with np.errstate(under="ignore"):  # whatever the program around it has set
+            return disvoice_spectrograms(os.fspath(wav_file), self.config)
 
     def _rebuilt(self, spectrograms: Floats) -> Floats:
         networks, batches = self._networks, self._batches(spectrograms)
@@ -209,6 +216,29 @@ class AEspeech:
     def _batches(self, spectrograms: Floats) -> list[Floats]:
         size = len(spectrograms) if self.config.batch_statistics else _BATCH
         return [spectrograms[at : at + size] for at in range(0, len(spectrograms), size)]
+
+
+class Autoencoder:
+    """DisVoice's network on standardised spectrograms, tensors (windows, 1, 128, 126); without gradients."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def forward(self, spectrograms: Any) -> tuple[Any, Any]:
+        """Reconstructions (windows, 1, 128, 126) and bottleneck (windows, units).
+
+        Raises:
+            MissingPackageError: PyTorch is not installed.
+        """
+        images = np.asarray(spectrograms.detach().cpu() if hasattr(spectrograms, "detach") else spectrograms, np.float32)
+        bottleneck = self._networks.encode(images)
+        return tensor(self._networks.reconstruct(bottleneck, images)), tensor(bottleneck)
+
+    __call__ = forward
+
+    def eval(self) -> Autoencoder:
+        """Itself: as in DisVoice, the statistics are those of the windows given, which leaves nothing to switch."""
+        return self
 
 
 def files_of(folder: str | os.PathLike[str]) -> list[str]:
@@ -235,9 +265,7 @@ def frame(values: Floats, names: list[str]) -> Any:
     try:
         import pandas as pd
     except ImportError as error:
-        raise MissingPackageError(
-            "a DataFrame needs pandas, which is not installed: pip install 'edgevoice[disvoice]'"
-        ) from error
+        raise MissingPackageError("a DataFrame needs pandas, which is not installed: pip install pandas") from error
     return pd.DataFrame(values, columns=names)
 
 

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
 from edgevoice.errors import MissingPackageError
-from edgevoice.frontend import band_of, mel_corners
-
-_MARKS = (0, 500, 1000, 2000, 4000, 8000)
-"""Frequencies that are marked on the axes, in hertz."""
+from edgevoice.frontend import mel_corners
+from edgevoice.plotting.timeaxis import draw_image, label_hertz
 
 Images = NDArray[np.float32]
 
@@ -24,10 +22,9 @@ def show_windows(spectrograms: Images, config: ModelConfig) -> None:
         MissingPackageError: matplotlib is not installed.
     """
     plt = _pyplot()
-    milliseconds = 1000 * config.audio.window / config.audio.rate
     for image in spectrograms:
         _, panel = plt.subplots(figsize=(5, 5), layout="constrained")
-        _draw(panel, image, milliseconds, config)
+        _draw(panel, image, 1000 * config.audio.window / config.audio.rate, config)
         panel.set_xlabel("Time (ms)")
     plt.show()
 
@@ -68,17 +65,13 @@ def show_recording(spectrograms: Images, rebuilt: Images, config: ModelConfig) -
 
 
 def _draw(panel: Any, image: Images, length: float, config: ModelConfig) -> None:
-    """Draw an image over time, with its bands marked by the frequencies of the model's filters."""
-    bands = config.spectrogram.bands
-    panel.imshow(image, origin="lower", aspect="auto", extent=(0.0, length, 0.0, float(bands.count)))
-    marks = [hertz for hertz in _MARKS if bands.low <= hertz <= bands.high]
-    panel.set_yticks([band_of(hertz, bands.low, bands.high, bands.count) for hertz in marks], map(str, marks))
-    panel.set_ylabel("Frequency (Hz)")
+    draw_image(panel, image, (0, length), (image.min(), image.max()), "viridis")
+    label_hertz(panel, config.spectrogram.bands)
 
 
 def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise MissingPackageError("plots need matplotlib, which is not installed: pip install 'edgevoice[plot]'") from error
+        raise MissingPackageError("plots need matplotlib, which is not installed: pip install matplotlib") from error
     return plt

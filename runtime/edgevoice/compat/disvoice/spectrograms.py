@@ -118,6 +118,6 @@ def _resample(samples: NDArray[np.number], length: int) -> NDArray[np.floating]:
     try:
         from scipy.signal import resample
     except ImportError as error:
-        raise MissingPackageError("DisVoice's resampling needs SciPy: pip install 'edgevoice[disvoice]'") from error
+        raise MissingPackageError("DisVoice's resampling needs SciPy, which is not installed: pip install scipy") from error
     result: NDArray[np.floating] = resample(samples, length) if length else np.empty(0)
     return result

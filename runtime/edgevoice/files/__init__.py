@@ -1,1 +1,0 @@
-"""Complete files and folders: written under a temporary name, and renamed when they are complete."""

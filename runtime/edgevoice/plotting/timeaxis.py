@@ -1,0 +1,136 @@
+"""Where frames are drawn over time, and in which units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from edgevoice.config import BandsConfig, SpectrogramConfig
+    from edgevoice.features import Features
+
+WIDTH = 1200
+"""Width of the images in columns: about the pixels of the picture."""
+_MARKS = (("silent", "0.5"), ("gap", "tab:red"))
+
+
+class TimeAxis:
+    """Places frames: each at the middle of its window, as wide as the hop. Lost windows leave columns free."""
+
+    def __init__(self, features: Features) -> None:
+        position, layout = features.position, features.layout
+        hop = int(np.diff(position).min()) if len(position) > 1 else layout.window
+        self._columns = (position - position[0]) // hop
+        self.count = int(self._columns[-1]) + 1
+        """The number of columns."""
+        self.hop = hop / layout.rate
+        """Width of a column in seconds."""
+        self.left = (int(position[0]) + (layout.window - hop) / 2) / layout.rate
+        """Where the first column begins, in seconds."""
+
+    @property
+    def right(self) -> float:
+        """Where the last column ends, in seconds."""
+        return self.left + self.count * self.hop
+
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of frames (frames, numbers) as (columns, numbers), NaN in free columns."""
+        if self.count == len(values):
+            return values
+        spread = np.full((self.count, values.shape[1]), np.nan, np.float32)
+        spread[self._columns] = values
+        return spread
+
+    def draw_image(
+        self,
+        panel: Any,
+        values: NDArray[np.float32],
+        change: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        limits: tuple[float, float],
+        colours: str,
+    ) -> Any:
+        """Draw values (frames, numbers), changed first and then averaged to the width of a picture."""
+        spread = self.spread(values)
+        average = Average(spread.shape[1], len(spread))
+        for first in range(0, len(spread), WIDTH):
+            average.add(change(spread[first : first + WIDTH]).T)
+        return draw_image(panel, average.image, (self.left, self.right), limits, colours)
+
+    def mark(self, panel: Any, features: Features) -> None:
+        """Mark silence and gaps by strips above a panel, with a legend where there is one of them."""
+        for name, colour in _MARKS:
+            flags = np.concatenate([[0], self.spread(getattr(features, name)[:, None])[:, 0] == 1, [0]]).astype(np.int8)
+            first, end = (np.flatnonzero(np.diff(flags) == sign) for sign in (1, -1))
+            if len(first):
+                runs = list(zip(self.left + first * self.hop, (end - first) * self.hop, strict=True))
+                place = {"transform": panel.get_xaxis_transform(), "clip_on": False}
+                panel.broken_barh(runs, (1.01, 0.06), color=colour, linewidth=0, label=name, **place)
+        if panel.get_legend_handles_labels()[0]:
+            panel.legend(loc="lower right", bbox_to_anchor=(1, 1.03), ncols=2, fontsize="x-small", frameon=False)
+
+
+class Average:
+    """An image that is built column by column, and averaged to the width of the picture."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self._columns, self._given = max(1, columns), 0
+        width = min(self._columns, WIDTH)
+        self._sum, self._counts = np.zeros((rows, width)), np.zeros(width)
+
+    def add(self, columns: NDArray[np.floating]) -> None:
+        """Add the next columns, (rows, n)."""
+        width = len(self._counts)
+        places = (self._given + np.arange(columns.shape[1])) * width // self._columns
+        self._given += columns.shape[1]
+        found, starts = np.unique(np.minimum(places, width - 1), return_index=True)
+        self._sum[:, found] += np.add.reduceat(columns, starts, axis=1)
+        self._counts[found] += np.diff(starts, append=columns.shape[1])
+
+    @property
+    def image(self) -> NDArray[np.float64]:
+        """The mean of the values in each column: (rows, width)."""
+        return self._sum / np.maximum(self._counts, 1)
+
+
+def draw_image(
+    panel: Any, image: NDArray[Any], seconds: tuple[float, float], limits: tuple[float, float], colours: str
+) -> Any:
+    """Draw an image (rows, columns) over a time in seconds, with the colours of the limits at its ends."""
+    return panel.imshow(
+        image,
+        origin="lower",
+        aspect="auto",
+        extent=[*seconds, 0, len(image)],
+        interpolation="nearest",
+        cmap=colours,
+        vmin=limits[0],
+        vmax=limits[1],
+    )
+
+
+def draw_code(axis: TimeAxis, panel: Any, code: NDArray[Any], mean: NDArray[Any], spread: NDArray[Any]) -> Any:
+    """Draw a bottleneck (frames, units) in standard deviations from a mean, (units,) both."""
+    panel.set_yticks([0, code.shape[1]])
+    return axis.draw_image(panel, code, lambda some: (some - mean) / (spread + 1e-9), (-3, 3), "RdBu_r")
+
+
+def in_decibels(config: SpectrogramConfig) -> tuple[float, float, str]:
+    """Factor and summand that turn a standardised spectrogram into decibels, and the unit: of magnitudes it stays."""
+    if config.logarithm is None:
+        return 1.0, 0.0, "scaled"
+    bel = (10 if config.spectrum == "power" else 20) / np.log(10)
+    return config.divisor * bel, -config.offset * bel, "dB"
+
+
+def label_hertz(panel: Any, bands: BandsConfig) -> None:
+    """Label the axis of an image of bands by frequencies."""
+    from edgevoice.frontend import band_of
+
+    count, low, high = bands.count, bands.low, bands.high
+    marks = [hertz for hertz in (500, 1000, 2000, 4000, 8000) if low < hertz <= high]
+    linear = bands.scale == "bins"
+    places = [count * (hertz - low) / (high - low) if linear else band_of(hertz, low, high, count) for hertz in marks]
+    panel.set_yticks(places, [f"{hertz / 1000:g} kHz" for hertz in marks])
