@@ -278,7 +278,7 @@ class Dataset:
         """A list in the metadata of a part; empty where there is none."""
         try:
             return list(json.loads(self._metadata(name).get(key.encode(), b"[]")))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise OutputError(f"{self.folder / name}: its metadata cannot be read ({error}): remove it") from error
 
     def _metadata(self, name: str) -> dict[bytes, bytes]:

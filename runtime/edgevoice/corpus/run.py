@@ -183,11 +183,12 @@ class _Run(Generic[Tag]):
                 shared = SharedRecording(self._opener([work.row for work in group]))
             try:
                 for work in group:
-                    for seconds in self._read(work, shared):
-                        self._take(wait=False)
-                        self._progress(seconds)
-                        if work.result:  # its batch could not be computed
-                            break
+                    with closing(self._read(work, shared)) as read:
+                        for seconds in read:
+                            self._take(wait=False)
+                            self._progress(seconds)
+                            if work.result:  # its batch could not be computed
+                                break
                     self._settle(work)
                     yield from self._ready()
             finally:
@@ -218,7 +219,7 @@ class _Run(Generic[Tag]):
         path, incomplete = rows[0].path, cast("Incomplete", self._reading.incomplete)
         return lambda start: open_source(path, start, end, incomplete=incomplete)
 
-    def _read(self, work: _Work[Tag], shared: SharedRecording | None) -> Iterator[float]:
+    def _read(self, work: _Work[Tag], shared: SharedRecording | None) -> Generator[float, None, None]:
         """Read a row to its end; give the seconds of each block. What its audio causes is its failure."""
         row = work.row
         channel = self._reading.channel if row.channel is None else row.channel
