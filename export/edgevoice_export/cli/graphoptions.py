@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edgevoice.cli.options import Commands, add_force, parser_of
-from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.onnx.graph import TRANSFORMS
 
 
 def graph_parser(commands: Commands, name: str) -> argparse.ArgumentParser:

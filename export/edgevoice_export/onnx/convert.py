@@ -13,8 +13,8 @@ import onnx_ir as ir
 import torch
 from torch import Tensor, nn
 
+from edgevoice_export.onnx.graph import OPSET, name_nodes
 from edgevoice_export.onnx.lstm import use_onnx_lstm
-from edgevoice_export.onnx.opset import OPSET
 from edgevoice_export.onnx.rewrites import rewrite
 
 _EXAMPLES = 2  # torch.export treats a size of 1 as a constant
@@ -73,6 +73,7 @@ def _export(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) ->
     _forget_sources(model)
     model.producer_name, model.producer_version = "edgevoice-export", ""
     proto = ir.to_proto(model)
+    name_nodes(proto)
     onnx.checker.check_model(proto, full_check=True)
     return proto
 
