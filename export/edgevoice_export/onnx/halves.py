@@ -14,8 +14,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgevoice_export.onnx.graph import name_nodes
-
 HALF = ".float16"
 """Appended to the name of a matrix that a graph stores as float16; the output of the Cast has the original name."""
 
@@ -40,8 +38,8 @@ def store_halves(model: onnx.ModelProto) -> list[str]:
         names.append(constant.name)
         graph.initializer.remove(constant)
         graph.initializer.append(numpy_helper.from_array(half, constant.name + HALF))
-        graph.node.insert(0, helper.make_node("Cast", [constant.name + HALF], [constant.name], to=TensorProto.FLOAT))
-    name_nodes(model)
+        stored = constant.name + HALF
+        graph.node.insert(0, helper.make_node("Cast", [stored], [constant.name], f"Cast:{stored}", to=TensorProto.FLOAT))
     return names
 
 
