@@ -10,7 +10,7 @@ from edgevoice.cli.options import Commands, parser_of
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.common import add_window_options, print_verification, windows
-from edgevoice_export.publish.reference import network_reference
+from edgevoice_export.onnx.convert import network_reference
 from edgevoice_export.publish.verify import TOLERANCE, default_tolerance, outputs_of, verify
 from edgevoice_export.training.weights import read_weights, unpack_weights
 

@@ -37,9 +37,8 @@ from edgevoice_export.onnx.blockcodes import BLOCK, BlockCodes
 from edgevoice_export.onnx.halves import store_halves, widen_halves
 from edgevoice_export.publish.card import compact_card
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.graphs import Graphs
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.verify import Images, Verification, VerificationError, outputs_of, verify
+from edgevoice_export.publish.verify import Graphs, Images, Verification, VerificationError, outputs_of, verify
 from edgevoice_export.training.weights import CODES, NETWORK_FILE, SCALES
 
 NETWORKS = ("encoder.onnx", "decoder.onnx")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgevoice_export.onnx.graph import OPSET, name_nodes
@@ -31,6 +33,21 @@ class DecoderWithError(nn.Module):
         """Return error (n, bands), the mean over columns of the squared difference, and reconstruction."""
         reconstruction = self.decoder(bottleneck)
         return (spectrogram - reconstruction).square().mean(dim=3).squeeze(1), reconstruction
+
+
+def network_reference(network: nn.Module) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.floating]]]:
+    """A function that computes the outputs of a network in its present state, in float64."""
+    network = copy.deepcopy(network).double()
+    encoder, decoder = network.get_submodule("encoder"), DecoderWithError(network.get_submodule("decoder"))
+
+    @torch.inference_mode()
+    def reference(spectrograms: NDArray[np.float32]) -> dict[str, NDArray[np.floating]]:
+        x = torch.from_numpy(spectrograms).double()
+        bottleneck = encoder(x)
+        error, reconstruction = decoder(bottleneck, x)
+        return {"bottleneck": bottleneck.numpy(), "error": error.numpy(), "reconstruction": reconstruction.numpy()}
+
+    return reference
 
 
 def convert(network: nn.Module, shape: tuple[int, int], units: int) -> dict[str, onnx.ModelProto]:

@@ -23,17 +23,15 @@ from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.onnx.convert import convert
+from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.onnx.frontend import front_end_graph
 from edgevoice_export.onnx.halves import store_halves
 from edgevoice_export.publish.card import Training, trained_card
 from edgevoice_export.publish.drift import Drift
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.graphs import Graphs
 from edgevoice_export.publish.heldout import HeldOut, Unheard, measure
 from edgevoice_export.publish.plots import plot_example, plot_history
-from edgevoice_export.publish.reference import network_reference
-from edgevoice_export.publish.verify import TOLERANCE, Verification, outputs_of, verify
+from edgevoice_export.publish.verify import TOLERANCE, Graphs, Verification, outputs_of, verify
 from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgevoice.config import TypicalConfig
 from edgevoice.inference import Networks
 from edgevoice_export.data.sampler import Draw, WindowSampler
-from edgevoice_export.publish.graphs import Graphs
+from edgevoice_export.publish.verify import Graphs
 
 _BATCH = 16
 

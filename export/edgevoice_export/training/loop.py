@@ -172,6 +172,10 @@ def _new_network(settings: Settings, initial: Weights | None, windows: WindowSam
         raise ArgumentError(f"fixed-norms {settings.fixed_norms:g}: {settings.arch} has no batch norms")
     if initial is None:
         return network
+    if initial.recovered and settings.fixed_norms < 1 and any(True for _ in batch_norms(network)):
+        raise ArgumentError(
+            f"{settings.init}: its weights come from its graphs, which lack batch norms' statistics: give --fixed-norms 1"
+        )
     tensors = initial.tensors
     if initial.units != settings.units:
         random = np.random.default_rng([settings.seed, 4])

@@ -18,7 +18,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.disvoice import Published, find_published, import_published
-from edgevoice_export.publish.probe import synthetic_spectrograms
+from edgevoice_export.publish.verify import synthetic_spectrograms
 
 
 def random_network(arch: str) -> nn.Module:

@@ -21,13 +21,19 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.codes.rounding import rounded
 from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.data.preprocessing import Preprocessing
+from edgevoice_export.onnx.convert import network_reference
 from edgevoice_export.publish import export as module
 from edgevoice_export.publish.export import Description, export_checkpoint
 from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.metadata import metadata, spdx
-from edgevoice_export.publish.probe import recorded_spectrograms, synthetic_spectrograms
-from edgevoice_export.publish.reference import network_reference
-from edgevoice_export.publish.verify import TOLERANCE, VerificationError, outputs_of, verify
+from edgevoice_export.publish.verify import (
+    TOLERANCE,
+    VerificationError,
+    outputs_of,
+    recorded_spectrograms,
+    synthetic_spectrograms,
+    verify,
+)
 from edgevoice_export.training.lineage import Run, model_lineage
 from edgevoice_export.training.loop import BEST
 from edgevoice_export.training.weights import pack_weights, read_weights

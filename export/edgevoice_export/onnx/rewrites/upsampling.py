@@ -37,6 +37,14 @@ def low_resolution_kernel(kernel: NDArray[np.floating]) -> NDArray[np.float64]:
     return cases.reshape(-1, kernel.shape[0], 2, 2)
 
 
+def full_kernel(low: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The kernel (inputs, outputs, 3, 3) from which `low_resolution_kernel` made (4 outputs, inputs, 2, 2)."""
+    cases = low.reshape(-1, 2, 2, low.shape[1], 2, 2)
+    inverse = np.linalg.pinv(_TAPS.reshape(4, 3)).reshape(3, 2, 2)
+    flipped = np.einsum("dra,ecb,orciab->iode", inverse, inverse, cases.astype(np.float64))
+    return np.ascontiguousarray(flipped[:, :, ::-1, ::-1], np.float32)
+
+
 def _replace(model: ir.Model, node: ir.Node) -> None:
     resize = only_producer(operand(node, 0), "Resize")
     kernel, bias = constant(operand(node, 1)), constant(operand(node, 2))
