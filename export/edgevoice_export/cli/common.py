@@ -58,7 +58,7 @@ def add_description_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--out", type=Path, required=True, metavar="MODELFOLDER", help="the model folder to write")
     group.add_argument("--name", help="name of the model (default: that of the folder)")
     group.add_argument("--model-version", default="1.0.0", metavar="VERSION")
-    group.add_argument("--licence", default="MIT", help="of the weights (default: MIT)")
+    group.add_argument("--licence", default=Description.licence, help="of the weights (default: not stated)")
     group.add_argument("--data-name", default=Description.data, metavar="TEXT", help="what the data is, for the card")
     group.add_argument("--data-licence", default=Description.data_licence, metavar="TEXT")
     group.add_argument("--notes", type=Path, metavar="FILE", help="Markdown that ends the card: limits, reasons")

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgevoice.config import ModelConfig
-from edgevoice_export.publish.drift import Drift
-from edgevoice_export.publish.heldout import HeldOut, Unheard
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.metadata import metadata, spdx
+from edgevoice_export.publish.measures import Drift, HeldOut, Unheard
+from edgevoice_export.publish.metadata import NOT_STATED, metadata, spdx
 from edgevoice_export.publish.verify import Verification
 from edgevoice_export.training.history import Epoch
 from edgevoice_export.training.lineage import Lineage
@@ -128,8 +127,9 @@ def compact_card(
 
 def _licences(config: ModelConfig, data: str = "") -> str:
     """The licences as SPDX identifiers, where these are known."""
-    stated = f", data `{spdx(data)}`" if data else ""
-    return f"Licences: weights `{spdx(config.licence)}`{stated}; the code that runs them, EdgeVoice, `MIT`."
+    weights, trained_on = (name if name == NOT_STATED else f"`{spdx(name)}`" for name in (config.licence, data))
+    stated = f", data {trained_on}" if data else ""
+    return f"Licences: weights {weights}{stated}; the code that runs them, EdgeVoice, `MIT`."
 
 
 def _usage(config: ModelConfig) -> str:
@@ -218,7 +218,9 @@ def _drift(drift: Drift, settings: Settings) -> str:
     return (
         f"## Drift\n\nFrom the features of `{settings.init}`, with which the run began, over {drift.windows} windows of "
         f"{drift.recordings} validation recordings: root mean square difference of a number, in standard deviations of it. "
-        f"Train classifiers on the features of the model that they will be used with.\n\n{drift.table()}"
+        f"Train classifiers on the features of the model that they will be used with.\n\n{drift.table()}\n\n"
+        f"The reconstruction against that of `{settings.init}`, on the validation speakers, by whom the epoch was chosen: "
+        f"{drift.verdict}."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -27,9 +27,9 @@ from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.onnx.frontend import front_end_graph
 from edgevoice_export.onnx.halves import store_halves
 from edgevoice_export.publish.card import Training, trained_card
-from edgevoice_export.publish.drift import Drift
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.heldout import HeldOut, Unheard, measure
+from edgevoice_export.publish.measures import Drift, HeldOut, Unheard, measure
+from edgevoice_export.publish.metadata import NOT_STATED
 from edgevoice_export.publish.plots import plot_example, plot_history
 from edgevoice_export.publish.verify import TOLERANCE, Graphs, Verification, outputs_of, verify
 from edgevoice_export.training.checkpoint import Checkpoint
@@ -45,9 +45,9 @@ class Description:
 
     name: str
     version: str = "1.0.0"
-    licence: str = "MIT"
+    licence: str = NOT_STATED
     data: str = "audio that its makers keep"
-    data_licence: str = "not stated"
+    data_licence: str = NOT_STATED
     notes: str = ""
 
 
@@ -104,7 +104,8 @@ def export_checkpoint(
     drift = None
     if initial is not None and initial.units == settings.units:
         began = Graphs({name: graph.SerializeToString() for name, graph in _converted(initial).items()})
-        drift = _drift(began, computed, windows, architecture.levels[0], settings.units)
+        speakers = [corpus.speakers[utterance] for utterance in split[1].tolist()]
+        drift = _drift(began, computed, windows, architecture.levels[0], settings.units, speakers)
 
     others = {name: _measured(computed, found, preprocessing, architecture.levels[0]) for name, found in unheard.items()}
     training = _training(trained, corpus, split, held_out, others, description, drift)
@@ -155,7 +156,7 @@ def _measured(networks: Graphs, corpus: Corpus, preprocessing: Preprocessing, le
     return Unheard(len(corpus), len(set(corpus.speakers)), measure(networks, windows, windows.grid(level)))
 
 
-def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, units: int) -> Drift:
+def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, units: int, speakers: Sequence[str]) -> Drift:
     """Measure how far the features of the validation recordings have moved."""
     draw = windows.grid(level)
     rows: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
@@ -165,7 +166,7 @@ def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, un
         for graphs, found in zip((before, after), rows, strict=True):
             code = graphs.encode(images)
             found.append(np.concatenate([code, graphs.error(code, images)], axis=1))
-    return Drift.between(*rows, units)
+    return Drift.between(*rows, units, [speakers[recording] for recording in np.unique(draw.recordings).tolist()])
 
 
 def _training(
