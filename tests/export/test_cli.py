@@ -14,9 +14,8 @@ import pytest
 import edgevoice
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.cli import COMMANDS, main
-from edgevoice_export.training.checkpoint import Checkpoint
-from edgevoice_export.training.lineage import model_lineage
 from edgevoice_export.training.loop import BEST, CHECKPOINT
+from edgevoice_export.training.runs import Checkpoint, model_lineage
 
 TINY = ["--arch=cae", "--units=64", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from edgevoice.cli.options import Commands, index, parser_of, positive
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.errors import ArgumentError
 from edgevoice_export.cli.common import (
-    add_data_options,
+    Audio,
+    add_audio_options,
     add_description_options,
     add_machine_options,
-    corpus,
     description,
     print_verification,
     tell,
@@ -27,9 +28,9 @@ from edgevoice_export.cli.common import (
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.export import Description, export_checkpoint
 from edgevoice_export.publish.folder import check_place
-from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.training.optimisers import OPTIMISERS
+from edgevoice_export.training.runs import Checkpoint
 from edgevoice_export.training.settings import Settings
 from edgevoice_export.training.weights import Weights, read_weights
 
@@ -66,7 +67,7 @@ def add(commands: Commands) -> None:
     parser = parser_of(commands, "train")
     parser.add_argument("--arch", choices=ARCHITECTURES, help="which network (default: that of --init)")
     parser.add_argument("--units", type=positive, help="numbers in the bottleneck (default: those of --init)")
-    add_data_options(parser)
+    add_audio_options(parser)
     add_description_options(parser)
     group = parser.add_argument_group("training")
     fields = {field.name: field for field in dataclasses.fields(Settings)}
@@ -109,67 +110,71 @@ def run(options: argparse.Namespace) -> int:
     check_place(options.out)
     if not options.resume and (checkpoints / CHECKPOINT).exists():
         raise ArgumentError(f"{checkpoints}: already contains a run; resume it with --resume, or remove it")
-    return train_model(settings, initial, options, options.out, described, checkpoints, resume=options.resume)
+    job = Job(
+        settings, Audio.of(options), options.out, described, checkpoints, options.device, options.threads, options.keep
+    )
+    return job.run(initial, resume=options.resume)
 
 
-def train_model(
-    settings: Settings,
-    initial: Weights | None,
-    options: argparse.Namespace,
-    out: Path,
-    described: Description,
-    checkpoints: Path,
-    *,
-    resume: bool,
-) -> int:
-    """Train and export one model; return the exit code.
+@dataclass(frozen=True)
+class Job:
+    """A model to train and export."""
 
-    Args:
-        settings: what to train, and how.
-        initial: weights to begin with.
-        options: of `add_data_options` and `add_machine_options`.
-        out: the model folder to write.
-        described: what goes into `model.json` and the card.
-        checkpoints: folder of the run.
-        resume: go on from its checkpoint.
-    """
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    data = corpus(options, ARCHITECTURES[settings.arch])
+    settings: Settings
+    audio: Audio
+    out: Path
+    """The model folder to write."""
+    described: Description
+    """What goes into `model.json` and the card."""
+    checkpoints: Path
+    """Folder of the run."""
+    device: str
+    threads: int | None
+    keep: bool
+    """Whether a model is exported that is no better than the one that the run began with."""
 
-    stopping: list[int] = []
+    def run(self, initial: Weights | None, *, resume: bool) -> int:
+        """Train, from initial weights or from the run's checkpoint on, and export; return the exit code."""
+        settings, checkpoints = self.settings, self.checkpoints
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        corpus = self.audio.read(ARCHITECTURES[settings.arch])
+        stopping: list[int] = []
 
-    def stop(number: int, _frame: object) -> None:
-        if stopping:  # asked twice: at once
-            raise Interrupted(number)
-        stopping.append(number)
+        def stop(number: int, _frame: object) -> None:
+            if stopping:  # asked twice: at once
+                raise Interrupted(number)
+            stopping.append(number)
 
-    with taken_by(stop), tqdm(total=settings.steps * settings.batch, unit=" windows", disable=None, smoothing=0.05) as bar:
-        done = train(
-            settings,
-            data,
-            checkpoints,
-            resume=resume,
-            initial=initial,
-            device=options.device,
-            report=_Report(bar, settings),
-            stopped=lambda: bool(stopping),
-        )
-    if not done:
-        tell(f"stopped; run the same command with --resume to continue from {checkpoints}")
-        return 128 + stopping[0]
-    tell(f"the weights are in {checkpoints / BEST}")
-    history = Checkpoint.read(checkpoints / BEST).history
-    if history[-1].epoch == 0 and not options.keep:
-        tell(
-            f"no epoch was better than {settings.init}, with which the run began ({history[0].score:.3e}): nothing is "
-            "exported. Try a lower --rate, more recordings, or more windows; --keep exports it all the same"
-        )
-        return 1
-    written, verification = export_checkpoint(checkpoints / BEST, data, out, described, initial=initial)
-    print_verification(verification)
-    show(f"{written.path}: {written.config.name} {written.config.version}")
-    return 0
+        with (
+            taken_by(stop),
+            tqdm(total=settings.steps * settings.batch, unit=" windows", disable=None, smoothing=0.05) as bar,
+        ):
+            done = train(
+                settings,
+                corpus,
+                checkpoints,
+                resume=resume,
+                initial=initial,
+                device=self.device,
+                report=_Report(bar, settings),
+                stopped=lambda: bool(stopping),
+            )
+        if not done:
+            tell(f"stopped; run the same command with --resume to continue from {checkpoints}")
+            return 128 + stopping[0]
+        tell(f"the weights are in {checkpoints / BEST}")
+        history = Checkpoint.read(checkpoints / BEST).history
+        if history[-1].epoch == 0 and not self.keep:
+            tell(
+                f"no epoch was better than {settings.init}, with which the run began ({history[0].score:.3e}): nothing is "
+                "exported. Try a lower --rate, more recordings, or more windows; --keep exports it all the same"
+            )
+            return 1
+        written, verification = export_checkpoint(checkpoints / BEST, corpus, self.out, self.described, initial=initial)
+        print_verification(verification)
+        show(f"{written.path}: {written.config.name} {written.config.version}")
+        return 0
 
 
 def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:

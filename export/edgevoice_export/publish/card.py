@@ -11,11 +11,10 @@ import numpy as np
 
 from edgevoice.config import ModelConfig
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.measures import Drift, HeldOut, Unheard
+from edgevoice_export.publish.measures import Drift, HeldOut
 from edgevoice_export.publish.metadata import NOT_STATED, metadata, spdx
 from edgevoice_export.publish.verify import Verification
-from edgevoice_export.training.history import Epoch
-from edgevoice_export.training.lineage import Lineage
+from edgevoice_export.training.runs import Epoch, Lineage
 from edgevoice_export.training.settings import Settings
 
 _GROUPS = 8  # rows of the table by band
@@ -42,8 +41,6 @@ class Training:
     history: Sequence[Epoch]
     held_out: Mapping[str, HeldOut]
     """The errors on the speakers for validation, by level."""
-    unheard: Mapping[str, Unheard]
-    """The errors on other recordings at the default level, by name."""
     drift: Drift | None
     """How far the features have moved from those of the initial model."""
     notes: str
@@ -64,7 +61,6 @@ def trained_card(config: ModelConfig, training: Training, verification: Verifica
                 _settings(training),
                 _history(training),
                 _held_out(config, training),
-                *([_unheard(config, training.unheard)] if training.unheard else []),
                 *([_drift(training.drift, training.settings)] if training.drift else []),
                 _level(config),
                 _exactness(verification),
@@ -201,17 +197,6 @@ def _held_out(config: ModelConfig, training: Training) -> str:
 
 def _kept(settings: Settings) -> str:
     return "the last one, whatever they say" if settings.keeps_last else "the one that is best on them"
-
-
-def _unheard(config: ModelConfig, unheard: Mapping[str, Unheard]) -> str:
-    rows = [
-        [name, str(found.speakers), str(found.recordings), str(found.error.windows), f"{found.error.mean:.3e}"]
-        for name, found in unheard.items()
-    ]
-    return (
-        f"## Unheard\n\nThe same at level {config.level.default}, on recordings that neither training nor the choice of an "
-        "epoch touched:\n\n" + table(["recordings of", "speakers", "files", "windows", "error"], rows, "lrrrr")
-    )
 
 
 def _drift(drift: Drift, settings: Settings) -> str:

@@ -28,7 +28,7 @@ from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.publish.card import imported_card
 from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.verify import Graphs, Verification, outputs_of, synthetic_spectrograms, verify
-from edgevoice_export.training.lineage import Run
+from edgevoice_export.training.runs import Run
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, fitting, pack_weights
 
 _VERIFIED = 32

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from edgevoice.inference import FRONT_END
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.codes.rounding import rounded
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert, network_reference
@@ -28,11 +26,11 @@ from edgevoice_export.onnx.frontend import front_end_graph
 from edgevoice_export.onnx.halves import store_halves
 from edgevoice_export.publish.card import Training, trained_card
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.measures import Drift, HeldOut, Unheard, measure
+from edgevoice_export.publish.measures import Drift, HeldOut, measure
 from edgevoice_export.publish.metadata import NOT_STATED
-from edgevoice_export.publish.plots import plot_example, plot_history
+from edgevoice_export.publish.plots import plot_example
 from edgevoice_export.publish.verify import TOLERANCE, Graphs, Verification, outputs_of, verify
-from edgevoice_export.training.checkpoint import Checkpoint
+from edgevoice_export.training.runs import Checkpoint, history_picture
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
 
 _VERIFIED = 32
@@ -59,7 +57,6 @@ def export_checkpoint(
     tolerance: float = TOLERANCE,
     *,
     initial: Weights | None = None,
-    unheard: Mapping[str, Corpus] = MappingProxyType({}),
 ) -> tuple[ModelFolder, Verification]:
     """Convert a checkpoint, verify it on the validation speakers, and write the model folder with its card.
 
@@ -70,10 +67,9 @@ def export_checkpoint(
         description: what goes into `model.json` and the card.
         tolerance: largest difference allowed between PyTorch and ONNX Runtime.
         initial: the weights that it began with, for the card to say how far the features moved from theirs.
-        unheard: by name, recordings that neither training nor validation touched, to measure the error on.
 
     Raises:
-        ArgumentError: the corpus is not the one that it was trained on, or a recording in it is called unheard.
+        ArgumentError: the corpus is not the one that it was trained on.
         VerificationError: the difference is larger; nothing is written then.
         ModelError, OutputError: the checkpoint cannot be used, or the folder not written.
     """
@@ -98,7 +94,6 @@ def export_checkpoint(
     examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
     verification = verify(outputs_of(computed), network_reference(network), examples)
     verification.require(description.name, tolerance)
-    _require_unheard(corpus, unheard)
     held_out = {level: measure(computed, windows, windows.grid(level)) for level in architecture.levels}
 
     drift = None
@@ -107,8 +102,7 @@ def export_checkpoint(
         speakers = [corpus.speakers[utterance] for utterance in split[1].tolist()]
         drift = _drift(began, computed, windows, architecture.levels[0], settings.units, speakers)
 
-    others = {name: _measured(computed, found, preprocessing, architecture.levels[0]) for name, found in unheard.items()}
-    training = _training(trained, corpus, split, held_out, others, description, drift)
+    training = _training(trained, corpus, split, held_out, description, drift)
     config = ModelConfig(
         name=description.name,
         version=description.version,
@@ -129,31 +123,13 @@ def export_checkpoint(
     beside = {
         "README.md": trained_card(config, training, verification).encode(),
         "example.png": plot_example(shown[:, 0], reconstructions[:, 0], milliseconds),
-        "history.png": plot_history(trained.history),
+        "history.png": history_picture(trained.history),
     }
     return write_folder(out, config, {**networks, **packed, **beside}), verification
 
 
 def _converted(weights: Weights) -> dict[str, onnx.ModelProto]:
     return convert(weights.network(), ARCHITECTURES[weights.arch].preprocessing.shape, weights.units)
-
-
-def _require_unheard(corpus: Corpus, unheard: Mapping[str, Corpus]) -> None:
-    """Reject recordings that are in the corpus too, whatever the names of their files are."""
-    heard = {_digest(samples) for samples in corpus.recordings(range(len(corpus)))}
-    for name, other in unheard.items():
-        for utterance, samples in enumerate(other.recordings(range(len(other)))):
-            if _digest(samples) in heard:
-                raise ArgumentError(f"{name}: {other.files[utterance]} is among the recordings of the training")
-
-
-def _digest(samples: NDArray[np.int16]) -> bytes:
-    return hashlib.sha256(samples.tobytes()).digest()
-
-
-def _measured(networks: Graphs, corpus: Corpus, preprocessing: Preprocessing, level: str) -> Unheard:
-    windows = WindowSampler(corpus.recordings(range(len(corpus))), preprocessing)
-    return Unheard(len(corpus), len(set(corpus.speakers)), measure(networks, windows, windows.grid(level)))
 
 
 def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, units: int, speakers: Sequence[str]) -> Drift:
@@ -174,7 +150,6 @@ def _training(
     corpus: Corpus,
     split: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]],
     held_out: dict[str, HeldOut],
-    unheard: dict[str, Unheard],
     description: Description,
     drift: Drift | None,
 ) -> Training:
@@ -192,7 +167,6 @@ def _training(
         skipped=len(corpus.skipped),
         history=trained.history,
         held_out=held_out,
-        unheard=unheard,
         drift=drift,
         notes=description.notes,
     )
@@ -214,14 +188,5 @@ def _origin(training: Training, corpus: Corpus, checkpoint: bytes) -> dict[str, 
             "speakers": training.speakers[1],
             "windows": {level: found.windows for level, found in training.held_out.items()},
             "mean_squared_error": {level: round(found.mean, 9) for level, found in training.held_out.items()},
-        },
-        "unheard": {
-            name: {
-                "speakers": found.speakers,
-                "recordings": found.recordings,
-                "windows": found.error.windows,
-                "mean_squared_error": round(found.error.mean, 9),
-            }
-            for name, found in training.unheard.items()
         },
     }

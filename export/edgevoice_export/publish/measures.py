@@ -45,15 +45,6 @@ class HeldOut:
         return float(self.by_band.mean())
 
 
-@dataclass(frozen=True)
-class Unheard:
-    """The error on recordings that were used neither for training nor for the choice of an epoch."""
-
-    recordings: int
-    speakers: int
-    error: HeldOut
-
-
 def measure(networks: Networks | Graphs, windows: WindowSampler, draw: Draw) -> HeldOut:
     """The error over drawn windows, computed as the runtime computes it."""
     if not len(draw):

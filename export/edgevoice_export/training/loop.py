@@ -27,11 +27,10 @@ from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.devicesampler import MP3, DeviceSampler
 from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training.checkpoint import Checkpoint
-from edgevoice_export.training.history import Epoch, write_history
-from edgevoice_export.training.lineage import Run
+from edgevoice_export.training.runs import Checkpoint, Epoch, Run, write_history
 from edgevoice_export.training.settings import Settings, listed
-from edgevoice_export.training.steps import DeviceSteps, HostSteps, Steps, batch_norms, reconstruction_loss
+from edgevoice_export.training.steps import DeviceSteps, HostSteps, Steps, batch_norms
+from edgevoice_export.training.terms import reconstruction_loss
 from edgevoice_export.training.weights import Weights, load_weights
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"

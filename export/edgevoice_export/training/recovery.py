@@ -23,7 +23,7 @@ from edgevoice_export.onnx.convert import network_reference
 from edgevoice_export.onnx.lstm import pytorch_order
 from edgevoice_export.onnx.rewrites.upsampling import full_kernel
 from edgevoice_export.publish.verify import default_tolerance, outputs_of, synthetic_spectrograms, verify
-from edgevoice_export.training.lineage import model_lineage
+from edgevoice_export.training.runs import model_lineage
 
 Arrays = dict[str, NDArray[Any]]
 

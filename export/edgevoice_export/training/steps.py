@@ -9,23 +9,55 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from edgevoice_export.data.devicesampler import DeviceSampler, Plan
 from edgevoice_export.data.sampler import WindowSampler
-from edgevoice_export.training.batches import batches
-from edgevoice_export.training.consistency import Pairs, code_distance
-from edgevoice_export.training.contrast import Contrast
 from edgevoice_export.training.optimisers import optimiser
 from edgevoice_export.training.settings import Settings, listed
+from edgevoice_export.training.terms import Contrast, Pairs, code_distance, reconstruction_loss, with_twins
 
-_NEAR_ZERO = 1e-7
 _WARM_UP = 3  # runs before a capture, in which libraries choose their kernels
+
+
+class Batch(NamedTuple):
+    """The input of one step."""
+
+    spectrograms: Tensor
+    """(n, 1, bands, columns)"""
+    twins: Pairs
+    """Rows of changed windows and of their twins, (pairs, 2)."""
+    partners: Pairs
+    """Rows of pairs of windows of one recording, (pairs, 2)."""
+
+
+def batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings, first: int) -> Iterator[Batch]:
+    """The batches from step `first` to the last one; each depends on the seed and the number of the step only."""
+
+    def make(step: int) -> Batch:
+        random = np.random.default_rng([settings.seed, 2, step])
+        draw = windows.draw(settings.batch, levels, settings.jitter_db, random, settings.augment, listed(settings.changes))
+        twins: NDArray[np.int64] = np.empty((0, 2), np.int64)
+        partners = twins
+        if settings.contrast:
+            draw, partners = windows.with_partners(draw, random)
+        if settings.consistency:
+            draw, twins = with_twins(draw, listed(settings.consistent_under))
+            partners = partners[~np.isin(partners, twins[:, 1]).any(axis=1)]
+        return Batch(torch.from_numpy(windows.spectrograms(draw)), twins, partners)
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(make, first)
+        for later in range(first + 1, settings.steps + 1):
+            batch = ahead.result()
+            ahead = pool.submit(make, later)
+            yield batch
 
 
 class Steps(ABC):
@@ -234,14 +266,6 @@ class DeviceSteps(Steps):
                     value.copy_(kept[number][name])
                 else:
                     value.zero_()
-
-
-def reconstruction_loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
-    """Mean loss of a reconstruction: `mse` the squared difference, `bce` the binary cross entropy."""
-    if kind == "bce":
-        # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
-        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
-    return functional.mse_loss(reconstruction, spectrograms)
 
 
 def set_training(network: nn.Module, *, norms: bool) -> None:

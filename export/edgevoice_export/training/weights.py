@@ -24,9 +24,8 @@ from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
 from edgevoice_export.onnx.blockcodes import BlockCodes
 from edgevoice_export.onnx.halves import constants
-from edgevoice_export.training.checkpoint import Checkpoint, load_tensors
-from edgevoice_export.training.lineage import Lineage, Run, model_lineage
 from edgevoice_export.training.recovery import recovered
+from edgevoice_export.training.runs import Checkpoint, Lineage, Run, load_tensors, model_lineage
 
 NETWORK_FILE = "network.pt"
 GRAPHS = ("encoder.onnx", "decoder.onnx")

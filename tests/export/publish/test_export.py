@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, O
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.codes.rounding import rounded
-from edgevoice_export.data.corpus import Corpus, read_corpus
+from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.convert import network_reference
 from edgevoice_export.publish import export as module
@@ -34,8 +33,8 @@ from edgevoice_export.publish.verify import (
     synthetic_spectrograms,
     verify,
 )
-from edgevoice_export.training.lineage import Run, model_lineage
 from edgevoice_export.training.loop import BEST
+from edgevoice_export.training.runs import Run, model_lineage
 from edgevoice_export.training.weights import pack_weights, read_weights
 from shortrun import SETTINGS
 
@@ -108,31 +107,6 @@ def test_held_out_figures_are_the_runtimes(exported: ModelFolder, audio_folder: 
         told = exported.config.origin["held_out"]["mean_squared_error"][level]
         # not closer: the corpus holds resampled files as int16, the runtime as floats
         assert errors.mean() == pytest.approx(told, rel=0.02)
-
-
-def test_what_is_called_unheard_is_measured_and_was_not_heard(
-    trained: Path, corpus: Corpus, audio_folder: Path, speech: Path, tmp_path: Path
-):
-    (tmp_path / "other").mkdir()
-    shutil.copy(speech, tmp_path / "other")
-    other = read_corpus(tmp_path / "other", 16_000, 8000, cache=tmp_path / "cache")
-    folder, _ = export_checkpoint(trained / BEST, corpus, tmp_path / "m", DESCRIPTION, unheard={"a reader": other})
-    told = folder.config.origin["unheard"]["a reader"]
-    features = edgevoice.load(folder.path).extract(speech)
-    assert told["windows"] == len(features)
-    assert told["mean_squared_error"] == pytest.approx(features.error.mean(), rel=0.02)
-    assert (
-        f"| a reader | 1 | 1 | {len(features)} | {told['mean_squared_error']:.3e} |"
-        in (folder.path / "README.md").read_text()
-    )
-
-    heard = tmp_path / "heard"
-    heard.mkdir()
-    shutil.copy(audio_folder / corpus.files[0], heard / "another name.wav")
-    again = read_corpus(heard, 16_000, 8000, cache=tmp_path / "cache")
-    with pytest.raises(ArgumentError, match=r"friends: another name\.wav is among the recordings of the training"):
-        export_checkpoint(trained / BEST, corpus, tmp_path / "n", DESCRIPTION, unheard={"friends": again})
-    assert not (tmp_path / "n").exists()
 
 
 def test_weights_come_back_from_the_folder(exported: ModelFolder, trained: Path):

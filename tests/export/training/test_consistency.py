@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgevoice_export.data.changes import CHANGES, Change
 from edgevoice_export.data.sampler import Draw
-from edgevoice_export.training.consistency import code_distance, with_twins
+from edgevoice_export.training.terms import code_distance, with_twins
 
 
 def drawn(changes: list[Change | None]) -> Draw:

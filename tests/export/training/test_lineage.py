@@ -10,8 +10,8 @@ import pytest
 from edgevoice.errors import ModelConfigError
 from edgevoice.modelfolder import ModelFolder, list_models
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.training.lineage import Run, model_lineage
 from edgevoice_export.training.loop import BEST, train
+from edgevoice_export.training.runs import Run, model_lineage
 from edgevoice_export.training.weights import read_weights
 from shortrun import SETTINGS
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from edgevoice.errors import MissingPackageError
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import CHECKPOINT, train
 from edgevoice_export.training.optimisers import OPTIMISERS, optimiser
+from edgevoice_export.training.runs import Checkpoint
 from shortrun import SETTINGS, Stop
 
 

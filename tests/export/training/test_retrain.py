@@ -15,7 +15,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.cli import main, retrain, train
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.export import Description
-from edgevoice_export.training.lineage import Run, model_lineage
+from edgevoice_export.training.runs import Run, model_lineage
 from edgevoice_export.training.weights import read_weights
 
 FEW = ["--epochs=2", "--epoch-windows=8", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]

@@ -15,12 +15,10 @@ from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, O
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training.checkpoint import Checkpoint
-from edgevoice_export.training.consistency import code_distance, with_twins
-from edgevoice_export.training.contrast import Contrast
-from edgevoice_export.training.lineage import Run
 from edgevoice_export.training.loop import BEST, CHECKPOINT, DivergenceError, Progress, train
+from edgevoice_export.training.runs import Checkpoint, Run
 from edgevoice_export.training.settings import Settings
+from edgevoice_export.training.terms import Contrast, code_distance, with_twins
 from edgevoice_export.training.weights import Weights, read_weights
 from shortrun import SETTINGS, Stop
 
