@@ -77,9 +77,9 @@ def _view(results: Results, view: View) -> dict[str, Any]:
     sets = results.experiment.sets
     return {
         "name": view.name,
-        "subset": view.subset,
+        "subset": "random",
         "metric": view.metric,
-        "test_items": {features.name: int(view.scored(features).sum()) for features in sets},
+        "test_items": {features.name: len(features.test) for features in sets},
         "chance": {features.name: np.round(results.chance(view, features), 4).tolist() for features in sets},
         "scores": {
             kind: {name: np.round(curve.scores, 4).tolist() for name, curve in results.curves(view, kind).items()}

@@ -93,7 +93,7 @@ class Spectrograms:
         scratch = self._front.scratch()
 
         def spectrograms(windows: Windows) -> Floats:
-            return self._front.compute(windows.samples, windows.offset, windows.gain, scratch)
+            return self._front.compute(windows.samples, windows.facts["offset"], windows.facts["gain"], scratch)
 
         return np.concatenate(windower.push(samples, spectrograms))[:, None]
 
