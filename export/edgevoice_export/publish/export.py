@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from edgevoice.config import FeaturesConfig, ModelConfig
@@ -29,7 +28,7 @@ from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.measures import Drift, HeldOut, measure
 from edgevoice_export.publish.metadata import NOT_STATED
 from edgevoice_export.publish.plots import plot_example
-from edgevoice_export.publish.verify import TOLERANCE, Graphs, Verification, outputs_of, verify
+from edgevoice_export.publish.verify import TOLERANCE, Compute, Graphs, Verification, outputs_of, verify
 from edgevoice_export.training.runs import Checkpoint, history_picture
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
 
@@ -81,7 +80,7 @@ def export_checkpoint(
     preprocessing = architecture.preprocessing
     weights = Weights(settings.arch, settings.units, rounded(trained.weights))
     network = weights.network()
-    graphs = _converted(weights)
+    graphs = convert(network, preprocessing.shape, weights.units)
     for graph in graphs.values():
         store_halves(graph)
     front_end = front_end_graph(preprocessing, "convolution", max(graph.ir_version for graph in graphs.values()))
@@ -98,9 +97,8 @@ def export_checkpoint(
 
     drift = None
     if initial is not None and initial.units == settings.units:
-        began = Graphs({name: graph.SerializeToString() for name, graph in _converted(initial).items()})
         speakers = [corpus.speakers[utterance] for utterance in split[1].tolist()]
-        drift = _drift(began, computed, windows, architecture.levels[0], settings.units, speakers)
+        drift = _drift(network_reference(initial.network()), outputs_of(computed), windows, architecture.levels[0], speakers)
 
     training = _training(trained, corpus, split, held_out, description, drift)
     config = ModelConfig(
@@ -128,21 +126,19 @@ def export_checkpoint(
     return write_folder(out, config, {**networks, **packed, **beside}), verification
 
 
-def _converted(weights: Weights) -> dict[str, onnx.ModelProto]:
-    return convert(weights.network(), ARCHITECTURES[weights.arch].preprocessing.shape, weights.units)
-
-
-def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, units: int, speakers: Sequence[str]) -> Drift:
+def _drift(before: Compute, after: Compute, windows: WindowSampler, level: str, speakers: Sequence[str]) -> Drift:
     """Measure how far the features of the validation recordings have moved."""
     draw = windows.grid(level)
     rows: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
-    for recording in np.unique(draw.recordings).tolist():
+    units, recordings = 0, np.unique(draw.recordings).tolist()
+    for recording in recordings:
         (places,) = np.nonzero(draw.recordings == recording)
         images = windows.spectrograms(draw[slice(places[0], places[-1] + 1)])  # the recordings are in order
-        for graphs, found in zip((before, after), rows, strict=True):
-            code = graphs.encode(images)
-            found.append(np.concatenate([code, graphs.error(code, images)], axis=1))
-    return Drift.between(*rows, units, [speakers[recording] for recording in np.unique(draw.recordings).tolist()])
+        for compute, found in zip((before, after), rows, strict=True):
+            outputs = compute(images)
+            units = outputs["bottleneck"].shape[1]
+            found.append(np.concatenate([outputs["bottleneck"], outputs["error"]], axis=1).astype(np.float32))
+    return Drift.between(*rows, units, [speakers[recording] for recording in recordings])
 
 
 def _training(

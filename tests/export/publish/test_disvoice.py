@@ -44,13 +44,17 @@ def replearning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def folders_of(replearning: Path, file: str, out: Path) -> list[ModelFolder]:
-    return [folder for folder, _ in import_published(Published(file, (replearning / file).read_bytes()), out)]
-
-
 @pytest.fixture(scope="module")
-def batch(replearning: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
-    return folders_of(replearning, "64_CAE.pt", tmp_path_factory.mktemp("batch"))[0]
+def imported(replearning: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelFolder]:
+    """The model folders of both networks, by name."""
+    out = tmp_path_factory.mktemp("imported")
+    files = [Published(file, (replearning / file).read_bytes()) for file in ("64_CAE.pt", "64_RAE.pt")]
+    return {folder.config.name: folder for published in files for folder, _ in import_published(published, out)}
+
+
+@pytest.fixture
+def batch(imported: dict[str, ModelFolder]) -> ModelFolder:
+    return imported["disvoice-cae-64"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -75,12 +79,11 @@ def test_only_disvoices_interface_takes_them(batch: ModelFolder):
         edgevoice.load(batch.path)
 
 
-@pytest.mark.parametrize(("file", "suffix"), [("64_CAE.pt", "-running"), ("64_RAE.pt", "")])
-def test_ordinary_models(replearning: Path, tmp_path: Path, file: str, suffix: str):
-    *others, folder = folders_of(replearning, file, tmp_path)
-    assert len(others) == (suffix == "-running")
-    arch = file[3:6].lower()
-    assert folder.path.name == f"disvoice-{arch}-64{suffix}"
+@pytest.mark.parametrize(("name", "arch"), [("disvoice-cae-64-running", "cae"), ("disvoice-rae-64", "rae")])
+def test_ordinary_models(imported: dict[str, ModelFolder], name: str, arch: str):
+    assert len(imported) == 3
+    folder = imported[name]
+    assert folder.path.name == name
     assert not folder.config.batch_statistics
     images = synthetic_spectrograms(Preprocessing.of(folder.config), 7)
     with torch.no_grad():
