@@ -15,7 +15,8 @@ if find_spec("torch"):  # graphs are made, and tested, without PyTorch too
     import torch
 
     from edgevoice_export.data.corpus import Corpus, read_corpus
-    from edgevoice_export.publish.export import Description, export_checkpoint
+    from edgevoice_export.publish.card import Description
+    from edgevoice_export.publish.export import export_checkpoint
     from edgevoice_export.training.loop import BEST, train
     from shortrun import SETTINGS
 

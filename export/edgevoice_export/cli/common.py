@@ -18,7 +18,7 @@ from edgevoice.errors import ArgumentError
 from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.networks import Architecture
-from edgevoice_export.publish.export import Description
+from edgevoice_export.publish.card import Description
 from edgevoice_export.publish.verify import BATCHES, Images, Verification, recorded_spectrograms, synthetic_spectrograms
 
 _FEWEST = max(BATCHES)

@@ -12,8 +12,8 @@ from edgevoice.errors import ArgumentError
 from edgevoice.modelfolder import CONFIG_FILE, find_model
 from edgevoice_export.cli.common import Audio, add_audio_options, add_machine_options, tell
 from edgevoice_export.cli.train import Job
+from edgevoice_export.publish.card import Description
 from edgevoice_export.publish.disvoice import find_published, import_published
-from edgevoice_export.publish.export import Description
 from edgevoice_export.training.loop import CHECKPOINT
 from edgevoice_export.training.runs import Run, model_lineage
 from edgevoice_export.training.weights import read_weights

@@ -26,7 +26,8 @@ from edgevoice_export.cli.common import (
     tell,
 )
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.publish.export import Description, export_checkpoint
+from edgevoice_export.publish.card import Description
+from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.publish.folder import check_place
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.training.optimisers import OPTIMISERS
@@ -34,29 +35,7 @@ from edgevoice_export.training.runs import Checkpoint
 from edgevoice_export.training.settings import Settings
 from edgevoice_export.training.weights import Weights, read_weights
 
-_HELP = {
-    "epochs": "validations over the run",
-    "epoch_windows": "training windows between two validations",
-    "batch": "windows per step",
-    "warmup": "share of the steps in which the rate rises to it",
-    "decay": "weight decay of matrices and kernels",
-    "clip": "largest norm of the gradient; it is below 0.05 once a network is trained",
-    "jitter_db": "random change of gain, either way",
-    "augment": "share of the training windows changed as a narrow line, a codec or noise would",
-    "changes": "what those go through, with commas between them; what is listed twice comes twice as often",
-    "consistency": "weight of the distance between the codes of a changed window and of the same window unchanged",
-    "consistent_under": "which changes that counts for",
-    "contrast": "weight of the contrast between windows of one recording and those of others",
-    "temperature": "what cosines are divided by in it",
-    "projection": "numbers of the projection that it is taken of",
-    "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
-    "fixed_norms": "share of the steps, the last ones, in which batch norms keep the statistics that they have",
-    "validation": "share of the speakers to validate on",
-    "validation_windows": "windows to validate on, at most, at each level",
-    "patience": "end after N validations without a lower loss; 0: never",
-    "seed": "of initial weights, split, windows",
-}
-
+_OPTIONS = {field.name: field for field in dataclasses.fields(Settings) if "help" in field.metadata}
 
 _ADAPTING = 5e-5
 """Learning rate for a trained model. With the rate for new models, it loses more than a few recordings can teach it."""
@@ -70,14 +49,13 @@ def add(commands: Commands) -> None:
     add_audio_options(parser)
     add_description_options(parser)
     group = parser.add_argument_group("training")
-    fields = {field.name: field for field in dataclasses.fields(Settings)}
-    for name, meaning in _HELP.items():
-        default: Any = fields[name].default
+    for name, field in _OPTIONS.items():
+        default: Any = field.default
         group.add_argument(
             f"--{name.replace('_', '-')}",
             type=index if type(default) is int else type(default),
             default=default,
-            help=f"{meaning} (default: {default})",
+            help=f"{field.metadata['help']} (default: {default})",
         )
     group.add_argument(
         "--rate",
@@ -187,7 +165,7 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
             raise ArgumentError(f"{options.init}: is {initial.arch} of {initial.units} units, not {arch} of {units}")
     if arch is None or units is None:
         raise ArgumentError("no network was chosen: give --arch and --units, or --init")
-    chosen = {name: getattr(options, name) for name in _HELP}
+    chosen = {name: getattr(options, name) for name in _OPTIONS}
     # The name alone: where a model is kept on one computer has no meaning on another.
     init = Path(options.init).resolve().name if options.init else None
     chosen["rate"] = options.rate if options.rate is not None else _ADAPTING if initial else Settings.rate

@@ -25,7 +25,7 @@ from edgevoice.levels import Running, Steps, Utterance, Window
 from edgevoice_export.data.changes import mp3_coded
 from edgevoice_export.data.devicechanges import DEVICE_CHANGES, DeviceChange
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.data.recording import SCALE, Recording
+from edgevoice_export.data.sampler import SCALE, Recording
 
 MP3 = "mp3"
 

@@ -50,7 +50,7 @@ _SMALLEST = 1 << 18
 
 
 @dataclass(frozen=True)
-class Drift:
+class Difference:
     """How much an output differs from that of the float32 model."""
 
     largest: float
@@ -61,7 +61,7 @@ class Drift:
     """Standard deviation of each number of the float32 model's output over the windows; its rms over the numbers."""
 
     @classmethod
-    def between(cls, found: NDArray[np.floating], wanted: NDArray[np.floating]) -> Drift:
+    def between(cls, found: NDArray[np.floating], wanted: NDArray[np.floating]) -> Difference:
         """Compare outputs (n, ...) for the same windows."""
         difference = found.astype(np.float64) - wanted
         spread = np.sqrt(np.mean(wanted.astype(np.float64).var(axis=0)))
@@ -75,7 +75,7 @@ class Drift:
 
 def compact_model(
     source: ModelFolder, out: Path, spectrograms: Images, heard: str, name: str | None = None
-) -> tuple[ModelFolder, Verification, dict[str, Drift]]:
+) -> tuple[ModelFolder, Verification, dict[str, Difference]]:
     """Write a copy of a model folder whose large matrices have 8-bit weights.
 
     Args:
@@ -105,7 +105,7 @@ def compact_model(
     reference, compute = outputs_of(Networks(source)), outputs_of(Graphs(networks))
     verification = verify(compute, reference, spectrograms)
     expected, found = reference(spectrograms), compute(spectrograms)
-    drifts = {output: Drift.between(found[output], expected[output]) for output in expected}
+    drifts = {output: Difference.between(found[output], expected[output]) for output in expected}
     if not drifts["bottleneck"].relative <= LIMIT:
         raise VerificationError(
             f"{name}: the bottleneck would differ from that of {config.name} by {drifts['bottleneck'].relative:.1%} of its "
@@ -169,7 +169,7 @@ def _is_linear(node: onnx.NodeProto) -> bool:
     return bool(node.op_type == "Gemm" and plain and values.get("transB", 0))
 
 
-def _drift_table(drifts: Mapping[str, Drift]) -> str:
+def _drift_table(drifts: Mapping[str, Difference]) -> str:
     rows = [
         [output, f"{drift.largest:.1e}", f"{drift.rms:.1e}", f"{drift.spread:.1e}", f"{drift.relative:.2%}"]
         for output, drift in drifts.items()

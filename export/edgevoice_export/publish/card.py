@@ -4,47 +4,74 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
+from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.markdown import table
 from edgevoice_export.publish.measures import Drift, HeldOut
 from edgevoice_export.publish.metadata import NOT_STATED, metadata, spdx
 from edgevoice_export.publish.verify import Verification
-from edgevoice_export.training.runs import Epoch, Lineage
+from edgevoice_export.training.runs import Checkpoint, Lineage
 from edgevoice_export.training.settings import Settings
 
+Indices = NDArray[np.int64]
 _GROUPS = 8  # rows of the table by band
 
 
 @dataclass(frozen=True)
-class Training:
-    """The facts on the card of a trained model that are not in its `model.json`."""
+class Description:
+    """The description that the authors of a model give."""
 
-    data: str
-    """Name of the data, with its address."""
-    data_licence: str
-    lineage: Lineage
-    """All runs that led to the model, the last one included."""
-    settings: Settings
-    """The settings of the last run."""
-    speakers: tuple[int, int]
-    """The numbers of speakers for training and for validation."""
-    drawn: bool
-    """Whether the speakers for validation were drawn at random; otherwise the table of recordings names them."""
-    utterances: tuple[int, int]
-    hours: float
-    skipped: int
-    history: Sequence[Epoch]
+    name: str
+    version: str = "1.0.0"
+    licence: str = NOT_STATED
+    data: str = "audio that its makers keep"
+    data_licence: str = NOT_STATED
+    notes: str = ""
+    """Markdown with limits, and reasons for choices."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a trained model was made of and by, for its card and for `model.json`."""
+
+    description: Description
+    checkpoint: Checkpoint
+    corpus: Corpus
+    utterances: tuple[Indices, Indices]
+    """Those for training and for validation, as indices of the corpus."""
     held_out: Mapping[str, HeldOut]
     """The errors on the speakers for validation, by level."""
     drift: Drift | None
     """How far the features have moved from those of the initial model."""
-    notes: str
-    """Markdown with limits, and reasons for choices."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the last run."""
+        return self.checkpoint.settings
+
+    @property
+    def lineage(self) -> Lineage:
+        """All runs that led to the model, the last one included."""
+        name = f"{self.description.name} {self.description.version}"
+        return (*self.checkpoint.earlier, dataclasses.replace(self.checkpoint.run, model=name))
+
+    @property
+    def speakers(self) -> tuple[int, int]:
+        """The numbers of speakers for training and for validation."""
+        heard, held_back = (len({self.corpus.speakers[u] for u in part}) for part in self.utterances)
+        return heard, held_back
+
+    @property
+    def hours(self) -> float:
+        """Of the whole corpus."""
+        return len(self.corpus.samples) / ARCHITECTURES[self.settings.arch].preprocessing.audio.rate / 3600
 
 
 def trained_card(config: ModelConfig, training: Training, verification: Verification) -> str:
@@ -52,9 +79,9 @@ def trained_card(config: ModelConfig, training: Training, verification: Verifica
     return (
         "\n\n".join(
             [
-                metadata(config, training.data, training.held_out),
+                metadata(config, training.description.data, training.held_out),
                 f"# {config.name}",
-                f"{config.summary}\n\nVersion {config.version}. {_licences(config, training.data_licence)}",
+                f"{config.summary}\n\nVersion {config.version}. {_licences(config, training.description.data_licence)}",
                 "![Windows of unseen speakers, and what the model makes of them](example.png)",
                 _usage(config),
                 _data(training),
@@ -64,7 +91,7 @@ def trained_card(config: ModelConfig, training: Training, verification: Verifica
                 *([_drift(training.drift, training.settings)] if training.drift else []),
                 _level(config),
                 _exactness(verification),
-                training.notes.strip(),
+                training.description.notes.strip(),
             ]
         ).rstrip()
         + "\n"
@@ -140,12 +167,13 @@ def _usage(config: ModelConfig) -> str:
 
 
 def _data(training: Training) -> str:
-    chosen = "drawn with the seed" if training.drawn else "named in the table of recordings"
+    corpus, described = training.corpus, training.description
+    chosen = "drawn with the seed" if corpus.validating is None else "named in the table of recordings"
+    heard, held_back = (f"{n} ({len(part)}" for n, part in zip(training.speakers, training.utterances, strict=True))
     return (
-        f"## Data\n\n{training.data}; licence: {training.data_licence}. {training.hours:.2f} hours, "
-        f"{sum(training.utterances)} utterances of {sum(training.speakers)} speakers; {training.skipped} files could not "
-        f"be used. Split by speaker: {training.speakers[0]} speakers ({training.utterances[0]} utterances) for training, "
-        f"{training.speakers[1]} ({training.utterances[1]}) for validation, {chosen}."
+        f"## Data\n\n{described.data}; licence: {described.data_licence}. {training.hours:.2f} hours, {len(corpus)} "
+        f"utterances of {sum(training.speakers)} speakers; {len(corpus.skipped)} files could not be used. Split by speaker: "
+        f"{heard} utterances) for training, {held_back}) for validation, {chosen}."
     )
 
 
@@ -161,12 +189,13 @@ def _settings(training: Training) -> str:
 
 
 def _history(training: Training) -> str:
-    names = list(training.history[-1].row())
+    history = training.checkpoint.history
+    names = list(history[-1].row())
     head = ["loss, training" if name == "training" else name for name in names]
-    head = [f"validation, {name}" if name in training.history[0].validation else name.replace("_", " ") for name in head]
-    rows = [[_number(name, epoch.row().get(name)) for name in names] for epoch in training.history]
+    head = [f"validation, {name}" if name in history[0].validation else name.replace("_", " ") for name in head]
+    rows = [[_number(name, epoch.row().get(name)) for name in names] for epoch in history]
     epochs = table(head, rows, "l" * len(names))
-    began = " Epoch 0 is the model that it began with." if training.history[0].epoch == 0 else ""
+    began = " Epoch 0 is the model that it began with." if history[0].epoch == 0 else ""
     return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept.{began}\n\n{epochs}"
 
 

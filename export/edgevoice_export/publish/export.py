@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,9 @@ from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.onnx.frontend import front_end_graph
 from edgevoice_export.onnx.halves import store_halves
-from edgevoice_export.publish.card import Training, trained_card
+from edgevoice_export.publish.card import Description, Training, trained_card
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.measures import Drift, HeldOut, measure
-from edgevoice_export.publish.metadata import NOT_STATED
+from edgevoice_export.publish.measures import Drift, measure
 from edgevoice_export.publish.plots import plot_example
 from edgevoice_export.publish.verify import TOLERANCE, Compute, Graphs, Verification, outputs_of, verify
 from edgevoice_export.training.runs import Checkpoint, history_picture
@@ -34,18 +31,6 @@ from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weight
 
 _VERIFIED = 32
 _SHOWN = 4
-
-
-@dataclass(frozen=True)
-class Description:
-    """The description that the authors of a model give."""
-
-    name: str
-    version: str = "1.0.0"
-    licence: str = NOT_STATED
-    data: str = "audio that its makers keep"
-    data_licence: str = NOT_STATED
-    notes: str = ""
 
 
 def export_checkpoint(
@@ -100,7 +85,7 @@ def export_checkpoint(
         speakers = [corpus.speakers[utterance] for utterance in split[1].tolist()]
         drift = _drift(network_reference(initial.network()), outputs_of(computed), windows, architecture.levels[0], speakers)
 
-    training = _training(trained, corpus, split, held_out, description, drift)
+    training = Training(description, trained, corpus, split, held_out, drift)
     config = ModelConfig(
         name=description.name,
         version=description.version,
@@ -113,7 +98,7 @@ def export_checkpoint(
         files=digests(networks),
         training=digests(packed),
         typical=held_out[architecture.levels[0]].typical,
-        origin=_origin(training, corpus, checkpoint.read_bytes()),
+        origin=_origin(training, checkpoint.read_bytes()),
     )
     shown = examples[np.linspace(0, len(examples) - 1, _SHOWN).astype(int)]
     reconstructions = computed.reconstruct(computed.encode(shown), shown)
@@ -141,42 +126,15 @@ def _drift(before: Compute, after: Compute, windows: WindowSampler, level: str, 
     return Drift.between(*rows, units, [speakers[recording] for recording in recordings])
 
 
-def _training(
-    trained: Checkpoint,
-    corpus: Corpus,
-    split: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]],
-    held_out: dict[str, HeldOut],
-    description: Description,
-    drift: Drift | None,
-) -> Training:
-    own = dataclasses.replace(trained.run, model=f"{description.name} {description.version}")
-    speakers = [len({corpus.speakers[u] for u in part}) for part in split]
-    return Training(
-        data=description.data,
-        data_licence=description.data_licence,
-        lineage=(*trained.earlier, own),
-        settings=trained.settings,
-        speakers=(speakers[0], speakers[1]),
-        drawn=corpus.validating is None,
-        utterances=(len(split[0]), len(split[1])),
-        hours=len(corpus.samples) / ARCHITECTURES[trained.settings.arch].preprocessing.audio.rate / 3600,
-        skipped=len(corpus.skipped),
-        history=trained.history,
-        held_out=held_out,
-        drift=drift,
-        notes=description.notes,
-    )
-
-
-def _origin(training: Training, corpus: Corpus, checkpoint: bytes) -> dict[str, Any]:
+def _origin(training: Training, checkpoint: bytes) -> dict[str, Any]:
     return {
         "trained_on": {
-            "data": training.data,
-            "licence": training.data_licence,
-            "digest": f"sha256:{corpus.digest}",
+            "data": training.description.data,
+            "licence": training.description.data_licence,
+            "digest": f"sha256:{training.corpus.digest}",
             "hours": round(training.hours, 3),
             "speakers": sum(training.speakers),
-            "utterances": sum(training.utterances),
+            "utterances": len(training.corpus),
         },
         "lineage": [run.to_dict() for run in training.lineage],
         "checkpoint": f"sha256:{hashlib.sha256(checkpoint).hexdigest()}",

@@ -13,8 +13,7 @@ from edgevoice.errors import ArgumentError
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus, split_speakers
-from edgevoice_export.data.recording import Recording
-from edgevoice_export.data.sampler import Draw, WindowSampler
+from edgevoice_export.data.sampler import Draw, Recording, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]

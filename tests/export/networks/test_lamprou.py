@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="the export extra is not installed")
 import torch
 from torch import nn
 
-from edgevoice_export.codes.scaling import scale_bottleneck
+from edgevoice_export.codes.settling import scale_bottleneck
 from edgevoice_export.networks import ARCHITECTURES
 
 KINDS = ["lamprou", "lamprou-linear"]

@@ -21,7 +21,7 @@ from edgevoice.modelfolder import find_model
 from edgevoice_export.cli import main
 from edgevoice_export.onnx import compact
 from edgevoice_export.onnx.blockcodes import BlockCodes
-from edgevoice_export.onnx.compact import Drift, compact_graph
+from edgevoice_export.onnx.compact import Difference, compact_graph
 from edgevoice_export.training.weights import unpack_weights
 
 
@@ -59,7 +59,7 @@ def test_a_product_of_codes_is_that_of_the_weights(make_product: Callable[..., o
     before = run(model)
     assert compact_graph(model) == ["w"]
     assert [node.op_type for node in model.graph.node] == ["MatMulNBits"]
-    drift = Drift.between(run(model), before)
+    drift = Difference.between(run(model), before)
     assert 0 < drift.relative < 0.02
 
 
@@ -93,7 +93,7 @@ def test_a_product_without_bias(make_product: Callable[..., onnx.ModelProto]) ->
     model = make_product(bias=False)
     before = run(model)
     assert compact_graph(model)
-    assert Drift.between(run(model), before).relative < 0.02
+    assert Difference.between(run(model), before).relative < 0.02
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_it_drifts_by_what_it_says(made: ModelFolder, source: ModelFolder, speec
     ours, theirs = (edgevoice.load(folder.path).extract(speech) for folder in (made, source))
     told = made.config.origin["compact"]["drift"]
     for name in ("bottleneck", "error"):
-        drift = Drift.between(getattr(ours, name), getattr(theirs, name))
+        drift = Difference.between(getattr(ours, name), getattr(theirs, name))
         assert drift.rms == pytest.approx(told[name]["rms"], rel=0.3)
         assert drift.largest == pytest.approx(told[name]["largest"], rel=0.5)
-    assert 0 < Drift.between(ours.bottleneck, theirs.bottleneck).relative < 0.015
+    assert 0 < Difference.between(ours.bottleneck, theirs.bottleneck).relative < 0.015
 
 
 def test_live_is_offline_and_batches_have_the_bits_that_model_json_says(made: ModelFolder, speech: Path) -> None:

@@ -23,7 +23,8 @@ from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.convert import network_reference
 from edgevoice_export.onnx.halves import widen_halves
 from edgevoice_export.publish import export as module
-from edgevoice_export.publish.export import Description, export_checkpoint
+from edgevoice_export.publish.card import Description
+from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.metadata import metadata, spdx
 from edgevoice_export.publish.verify import (

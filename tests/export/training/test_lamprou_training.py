@@ -13,7 +13,8 @@ from edgevoice.inference import Networks
 from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.publish.export import Description, export_checkpoint
+from edgevoice_export.publish.card import Description
+from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Settings, train
 from edgevoice_export.training.runs import Checkpoint
 

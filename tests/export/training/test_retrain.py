@@ -15,7 +15,7 @@ from edgevoice_export.cli import main, train
 from edgevoice_export.cli.common import Audio
 from edgevoice_export.cli.retrain import Retraining
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.publish.export import Description
+from edgevoice_export.publish.card import Description
 from edgevoice_export.training.runs import Run, model_lineage
 from edgevoice_export.training.weights import read_weights
 

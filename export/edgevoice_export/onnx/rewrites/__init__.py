@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from edgevoice_export.onnx.rewrites.activation import activate_before_moving
 from edgevoice_export.onnx.rewrites.batchnorm import fold_batch_norms
-from edgevoice_export.onnx.rewrites.constants import fold_constants
+from edgevoice_export.onnx.rewrites.graph import fold_constants
 from edgevoice_export.onnx.rewrites.interleaving import interleave_by_transposing
 from edgevoice_export.onnx.rewrites.repetition import project_repeated_once
 from edgevoice_export.onnx.rewrites.upsampling import convolve_before_upsampling

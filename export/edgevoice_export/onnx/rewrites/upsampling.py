@@ -12,8 +12,15 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgevoice_export.onnx.rewrites.constants import fold_constants
-from edgevoice_export.onnx.rewrites.graph import add_initialiser, attribute, bypass, constant, only_producer, operand
+from edgevoice_export.onnx.rewrites.graph import (
+    add_initialiser,
+    attribute,
+    bypass,
+    constant,
+    fold_constants,
+    only_producer,
+    operand,
+)
 
 # (odd, tap, kernel entry)
 _TAPS = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], np.float64)
