@@ -85,10 +85,10 @@ def test_largest_directions_are_kept():
 def test_what_cannot_be_narrowed_is_refused():
     architecture = ARCHITECTURES["lamprou-linear"]
     network, windows = wide_network("lamprou-linear")
-    with pytest.raises(ArgumentError, match="only of fewer"):
+    with pytest.raises(ArgumentError):
         narrowed(architecture, network.state_dict(), WIDE, windows)
-    with pytest.raises(ArgumentError, match="too few"):
+    with pytest.raises(ArgumentError):
         narrowed(architecture, network.state_dict(), NARROW, windows[:-1])
     softmax = next(other for other in ARCHITECTURES.values() if not other.code_rows)
-    with pytest.raises(ArgumentError, match="cannot be narrowed"):
+    with pytest.raises(ArgumentError):
         narrowed(softmax, {}, NARROW, windows)

