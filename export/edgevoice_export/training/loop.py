@@ -122,7 +122,7 @@ def train(
     if initial is not None and not history:
         # Epoch 0 is the model that the run begins with: it shows whether adapting a model made it better.
         scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
-        history.append(Epoch(0, None, scores, None, 0.0))
+        history.append(Epoch(0, None, scores, 0.0))
         write_history(folder, history)
         keep(BEST, settled(architecture, _on_cpu(network), validation), {})
     began, first_step, spent = time.monotonic(), step, history[-1].seconds if history else 0.0
@@ -136,8 +136,7 @@ def train(
             means = steps.means()  # after all steps: these weights are validated
             scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
             seconds = spent + time.monotonic() - began
-            terms = (means.get("distance"), seconds, means.get("contrast"))
-            history.append(Epoch(step // settings.epoch_steps, means["loss"], scores, *terms))
+            history.append(Epoch(step // settings.epoch_steps, means["loss"], scores, seconds, means.get("contrast")))
             write_history(folder, history)
 
         speed = (step - first_step) / max(time.monotonic() - began, 1e-9)

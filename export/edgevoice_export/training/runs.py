@@ -54,7 +54,12 @@ class Run:
             ModelConfigError: it is something else.
         """
         try:
-            run = cls(**{**data, "settings": Settings(**data["settings"]) if "settings" in data else None})
+            settings = dict(data["settings"]) if "settings" in data else None
+            if settings is not None and not settings.pop(
+                "consistency", 0.0
+            ):  # a term that is gone
+                settings.pop("consistent_under", None)
+            run = cls(**{**data, "settings": None if settings is None else Settings(**settings)})
         except (TypeError, KeyError, EdgeVoiceError) as error:
             raise ModelConfigError(f"not a run of edgevoice-export: {error}") from error
         if [run.settings, run.imported, run.weights].count(None) != 2:
@@ -110,8 +115,6 @@ class Epoch:
     """Mean loss of the steps; None for epoch 0."""
     validation: dict[str, float]
     """Mean loss on the validation speakers, by level."""
-    code_distance: float | None
-    """Mean distance of the codes that consistency draws together; None where consistency has no weight."""
     seconds: float
     """Seconds since the start of the run, without interruptions."""
     contrast: float | None = None
@@ -124,9 +127,8 @@ class Epoch:
 
     def row(self) -> dict[str, float | None]:
         """The row of a table; None where there is no value."""
-        terms = {"code_distance": self.code_distance, "contrast": self.contrast}
-        weighted = {name: value for name, value in terms.items() if value is not None}
-        return {"epoch": self.epoch, "training": self.training, **self.validation, **weighted, "seconds": self.seconds}
+        contrast = {} if self.contrast is None else {"contrast": self.contrast}
+        return {"epoch": self.epoch, "training": self.training, **self.validation, **contrast, "seconds": self.seconds}
 
 
 def history_picture(history: Sequence[Epoch]) -> bytes:

@@ -42,9 +42,6 @@ class Settings:
     jitter_db: float = _setting(1.0, "largest random change of a training window's gain, in dB, up or down")
     augment: float = _setting(0.0, "share of the training windows changed as a narrow line, a codec or noise would")
     changes: str = _setting(_ALL, "what those go through, with commas between; what is listed twice comes twice as often")
-    consistency: float = _setting(0.0, "weight of the distance between the codes of a window changed and unchanged")
-    """The twin of a changed window takes the place of an unchanged one, so that no more count than a batch has of those."""
-    consistent_under: str = _setting(_ALL, "which changes that counts for")
     contrast: float = _setting(0.0, "weight of the contrast between windows of one recording and those of others")
     """Half of the windows of a batch are then drawn from the recordings of the other half."""
     temperature: float = _setting(0.1, "what cosines are divided by in it")
@@ -72,24 +69,16 @@ class Settings:
         for name in ("rate", "clip", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name} {getattr(self, name)}: expected a number above 0")
-        for name in ("decay", "jitter_db", "consistency", "contrast", "patience", "seed"):
+        for name in ("decay", "jitter_db", "contrast", "patience", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
         for name in ("warmup", "augment", "bfloat16", "fixed_norms"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
-        if self.consistency and not 0 < self.augment < 1:
-            raise ArgumentError(f"consistency {self.consistency}: expected augment between 0 and 1, for pairs to compare")
-        for name in ("changes", "consistent_under"):
-            if not set(listed(getattr(self, name))) <= set(CHANGES):
-                expected = f"expected some of {','.join(CHANGES)}"
-                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)!r}: {expected}")
-        for name, weight in (("changes", "augment"), ("consistent_under", "consistency")):
-            if getattr(self, name) != getattr(Settings, name) and not getattr(self, weight):
-                option = name.replace("_", "-")
-                raise ArgumentError(f"{option} {getattr(self, name)}: has no effect while {weight} is 0; raise that too")
-        if set(listed(self.changes)).isdisjoint(listed(self.consistent_under)):
-            raise ArgumentError(f"consistent-under {self.consistent_under}: none of the changes {self.changes}")
+        if not set(listed(self.changes)) <= set(CHANGES):
+            raise ArgumentError(f"changes {self.changes!r}: expected some of {_ALL}")
+        if self.changes != _ALL and not self.augment:
+            raise ArgumentError(f"changes {self.changes}: has no effect while augment is 0; raise that too")
         if self.fixed_norms == 1 and self.init is None:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
 

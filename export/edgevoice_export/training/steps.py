@@ -21,7 +21,7 @@ from edgevoice_export.data.devicesampler import DeviceSampler, Plan
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.training.optimisers import optimiser
 from edgevoice_export.training.settings import Settings, listed
-from edgevoice_export.training.terms import Contrast, Pairs, code_distance, reconstruction_loss, with_twins
+from edgevoice_export.training.terms import Contrast, Pairs, reconstruction_loss
 
 _WARM_UP = 3  # runs before a capture, in which libraries choose their kernels
 
@@ -31,8 +31,6 @@ class Batch(NamedTuple):
 
     spectrograms: Tensor
     """(n, 1, bands, columns)"""
-    twins: Pairs
-    """Rows of changed windows and of their twins, (pairs, 2)."""
     partners: Pairs
     """Rows of pairs of windows of one recording, (pairs, 2)."""
 
@@ -43,14 +41,10 @@ def batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings,
     def make(step: int) -> Batch:
         random = np.random.default_rng([settings.seed, 2, step])
         draw = windows.draw(settings.batch, levels, settings.jitter_db, random, settings.augment, listed(settings.changes))
-        twins: NDArray[np.int64] = np.empty((0, 2), np.int64)
-        partners = twins
+        partners: NDArray[np.int64] = np.empty((0, 2), np.int64)
         if settings.contrast:
             draw, partners = windows.with_partners(draw, random)
-        if settings.consistency:
-            draw, twins = with_twins(draw, listed(settings.consistent_under))
-            partners = partners[~np.isin(partners, twins[:, 1]).any(axis=1)]
-        return Batch(torch.from_numpy(windows.spectrograms(draw)), twins, partners)
+        return Batch(torch.from_numpy(windows.spectrograms(draw)), partners)
 
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(make, first)
@@ -78,7 +72,7 @@ class Steps(ABC):
         self._stepper = optimiser(
             settings.optimiser, network, self.contrast, rate=settings.rate, decay=settings.decay, graph=self._in_graph
         )
-        self._sums = torch.zeros(3, device=self._device, dtype=torch.float64)
+        self._sums = torch.zeros(2, device=self._device, dtype=torch.float64)
         self._taken = 0
 
     @property
@@ -96,10 +90,9 @@ class Steps(ABC):
         """Execute a step; everything random in it depends on the seed and the number of the step only."""
 
     def means(self) -> dict[str, float]:
-        """Mean reconstruction error since `forget`, and distance of twins and contrast where these have a weight."""
-        names = ["loss", *(["distance"] if self._settings.consistency else []), *(["contrast"] if self.contrast else [])]
-        values = dict(zip(("loss", "distance", "contrast"), (self._sums / max(1, self._taken)).tolist(), strict=True))
-        return {name: values[name] for name in names}
+        """Mean reconstruction error since `forget`, and contrast where it has a weight."""
+        loss, contrast = (self._sums / max(1, self._taken)).tolist()
+        return {"loss": loss, **({"contrast": contrast} if self.contrast else {})}
 
     def forget(self) -> None:
         """Reset the means."""
@@ -137,24 +130,20 @@ class Steps(ABC):
     def _halved(self, step: int) -> bool:
         return step < self._settings.bfloat16 * self._settings.steps
 
-    def _move(self, network: nn.Module, spectrograms: Tensor, halved: bool, twins: Pairs, partners: Pairs) -> None:
+    def _move(self, network: nn.Module, spectrograms: Tensor, halved: bool, partners: Pairs) -> None:
         """Update the weights with one batch.
 
         Args:
             network: the network, or a compiled one.
             spectrograms: (n, 1, bands, columns).
             halved: whether the forward pass runs in bfloat16.
-            twins: rows of changed windows and of their twins, (pairs, 2).
             partners: rows of pairs of windows of one recording, (pairs, 2).
         """
         settings = self._settings
         with torch.autocast(self._device.type, torch.bfloat16, enabled=halved, cache_enabled=not self._in_graph):
             reconstruction, bottleneck = network(spectrograms)
         loss = error = reconstruction_loss(settings.loss, reconstruction.float(), spectrograms)
-        distance = contrast = error.new_zeros(())
-        if settings.consistency:
-            distance = code_distance(bottleneck.float(), twins)
-            loss = loss + settings.consistency * distance
+        contrast = error.new_zeros(())
         if self.contrast and len(partners) > 1:
             contrast = self.contrast(bottleneck.float(), partners)
             loss = loss + settings.contrast * contrast
@@ -164,7 +153,7 @@ class Steps(ABC):
         self._stepper.step()
         with torch.no_grad():
             keep_scales_positive(self.network)
-            self._sums += torch.stack([error, distance, contrast]).detach()
+            self._sums += torch.stack([error, contrast]).detach()
 
 
 class HostSteps(Steps):
@@ -183,7 +172,7 @@ class HostSteps(Steps):
         self._set_rate(step)
         set_training(self.network, norms=self._norms_learn(step))
         spectrograms = batch.spectrograms.to(self._device, memory_format=torch.channels_last)
-        self._move(self.network, spectrograms, self._halved(step), batch.twins, batch.partners)
+        self._move(self.network, spectrograms, self._halved(step), batch.partners)
         self._taken += 1
 
 
@@ -193,11 +182,9 @@ class DeviceSteps(Steps):
     def __init__(self, network: nn.Module, settings: Settings, windows: DeviceSampler, *, compiled: bool = False) -> None:
         super().__init__(network, settings)
         self._windows = windows
-        under = listed(settings.consistent_under) if settings.consistency else ()
         changes = listed(settings.changes) if settings.augment else ()
-        self._plan = Plan.of(settings.batch, settings.augment, changes, under, bool(settings.contrast))
-        self._twins: Pairs = torch.from_numpy(self._plan.pairs).to(self._device)
-        self._partners: Pairs = torch.from_numpy(self._plan.partner_pairs).to(self._device)
+        self._plan = Plan.of(settings.batch, settings.augment, changes, bool(settings.contrast))
+        self._partners: Pairs = torch.from_numpy(self._plan.pairs).to(self._device)
         self._network: nn.Module = torch.compile(network, dynamic=False) if compiled else network  # type: ignore[assignment]
         self._graphs: dict[tuple[bool, bool], Any] = {}
         self._stream: Any = torch.cuda.Stream() if self._in_graph else None  # type: ignore[no-untyped-call]
@@ -233,7 +220,7 @@ class DeviceSteps(Steps):
         with torch.no_grad():
             spectrograms = self._windows.spectrograms(self._windows.draw(self._plan, self._settings.jitter_db))
             spectrograms = spectrograms.contiguous(memory_format=torch.channels_last)
-        self._move(self._network, spectrograms, halved, self._twins, self._partners)
+        self._move(self._network, spectrograms, halved, self._partners)
 
     def _captured(self, halved: bool, norms_learn: bool) -> Any:
         """Capture one step as a CUDA graph; weights and the state of the optimiser do not change."""

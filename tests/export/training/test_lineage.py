@@ -48,6 +48,7 @@ def test_runs_come_back_from_json(run: Run):
         [{"model": "a", "command": "edgevoice-export train"}],
         [{"model": "a", "settings": {"arch": "none", "units": 64}}],
         [{"model": "a", "settings": {"arch": "cae", "units": 64}, "imported": "x"}],
+        [{"model": "a", "settings": {"arch": "cae", "units": 64, "consistency": 0.1, "consistent_under": "mp3"}}],
     ],
 )
 def test_lineage_of_another_kind_is_refused(exported: ModelFolder, found: Any):

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from edgevoice.errors import ArgumentError, ModelConfigError, OutputError, ProviderError
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.training.loop import BEST, CHECKPOINT, train
 from edgevoice_export.training.runs import Checkpoint, Run
 from edgevoice_export.training.settings import Settings
-from edgevoice_export.training.terms import Contrast, code_distance, with_twins
+from edgevoice_export.training.terms import Contrast
 from edgevoice_export.training.weights import Weights, read_weights
 from shortrun import SETTINGS, Stop
 
@@ -116,26 +115,6 @@ def test_begins_with_the_weights_of_a_wider_network(corpus: Corpus, tmp_path: Pa
     scores = [Checkpoint.read(tmp_path / name / BEST).history[-1].validation["running"] for name in ("wide", "narrow")]
     assert scores[1] == pytest.approx(scores[0], rel=0.1)
     assert weights(tmp_path / "narrow")["encoder.linear.bias"].shape == (64,)
-
-
-def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_path: Path):
-    cae = ARCHITECTURES["cae"]
-    windows = WindowSampler(corpus.recordings(range(len(corpus))), cae.preprocessing)
-    draw, pairs = with_twins(windows.draw(32, ("running",), 0.0, np.random.default_rng(9), 0.5))
-    spectrograms = torch.from_numpy(windows.spectrograms(draw))
-    distances = []
-    for weight in (0.0, 1.0):
-        settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=64, batch=16, augment=0.4, consistency=weight)
-        assert train(settings, corpus, tmp_path / str(weight))
-        network = read_weights(tmp_path / str(weight) / BEST).network().eval()
-        with torch.inference_mode():
-            distances.append(code_distance(network(spectrograms)[1], pairs).item())
-    assert 0 < distances[1] < 0.9 * distances[0]
-    rows = [Checkpoint.read(tmp_path / weight / CHECKPOINT).history[0] for weight in ("0.0", "1.0")]
-    assert rows[0].code_distance is None
-    assert 0 < (rows[1].code_distance or 0) < 2
-    assert "code_distance" not in (tmp_path / "0.0" / "history.csv").read_text()
-    assert "code_distance" in (tmp_path / "1.0" / "history.csv").read_text()
 
 
 @pytest.mark.parametrize("sampler", ["host", pytest.param("device", marks=pytest.mark.slow)])
@@ -255,10 +234,7 @@ def test_learning_rate_is_one_cycle(step: int):
         {"rate": math.nan},
         {"jitter_db": math.inf},
         {"seed": -1},
-        {"augment": 1.0, "consistency": 1.0},
         {"changes": "mp3"},
-        {"consistent_under": "mp3"},
-        {"augment": 0.5, "changes": "mp3", "consistency": 1.0, "consistent_under": "noise,band"},
         {"augment": 0.5, "changes": "noise,rain"},
         {"fixed_norms": 1.0},
     ],
