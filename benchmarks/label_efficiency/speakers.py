@@ -172,14 +172,14 @@ def _conclude(results: Results) -> str:
         hardest = np.max([results.curves(view, kind)[hand_made].mean for kind in results.classifiers], axis=0)
         lines += [f"**{view.name[0].upper()}{view.name[1:]}**", ""]
         for name, curve in curves.items():
-            told = f"- {name}, {chosen[name]}: {_at(curve, goal):.3f} at {goal} %, {_at(curve, 100):.3f} at 100 %"
+            text = f"- {name}, {chosen[name]}: {_at(curve, goal):.3f} at {goal} %, {_at(curve, 100):.3f} at 100 %"
             if name != hand_made:
                 above = [percent for percent, a, b in zip(results.percents, curve.mean, hardest, strict=True) if a > b]
-                told += (
+                text += (
                     f"; above the hand-made features: {spans(curve.ahead(curves[hand_made]), step)}; above the best of all "
                 )
-                told += f"classifiers on them at each share: {spans(above, step)}"
-            lines.append(f"{told}.")
+                text += f"classifiers on them at each share: {spans(above, step)}"
+            lines.append(f"{text}.")
         lines.append("")
     return "\n".join(lines).rstrip()
 

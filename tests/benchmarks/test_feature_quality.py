@@ -52,7 +52,7 @@ def unheard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def speakers(folder: Path, numbers: range) -> Path:
-    """Speakers of three classes, two recordings each, told apart by their pitch."""
+    """Speakers of three classes, two recordings each, separated by their pitch."""
     rows = ["file,speaker,gender,age"]
     for speaker in numbers:
         pitch, gender, age = ((320, "f", 8), (110, "m", 40), (210, "f", 30))[speaker % 3]
@@ -89,10 +89,10 @@ class TestScores:
         truth = np.tile([0, 1], 200).astype(np.int8)
         right = np.repeat(np.random.default_rng(0).random(20) < 0.5, 20)  # all recordings of a speaker, or none
         predictions = np.where(right, truth, 1 - truth).astype(np.int8)
-        told = score(truth, predictions, [f"{k // 20}" for k in range(400)], uar)
-        assert told.mean == pytest.approx(right.mean())
-        assert told.error == pytest.approx(np.sqrt(0.25 / 20), rel=0.1)
-        assert told.ahead(told) == (0, 0)
+        stated = score(truth, predictions, [f"{k // 20}" for k in range(400)], uar)
+        assert stated.mean == pytest.approx(right.mean())
+        assert stated.error == pytest.approx(np.sqrt(0.25 / 20), rel=0.1)
+        assert stated.ahead(stated) == (0, 0)
 
 
 class TestProbes:
@@ -191,19 +191,19 @@ def test_run(
     arguments += ["--linear", "2", "4", "--linear-windows", "50", "--recordings", "4"]
     arguments += ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "w")]
     main(arguments)
-    told = json.loads((tmp_path / "out" / "feature_quality.json").read_text())
-    assert told["absent"] == ["no-such-model"]
-    assert told["measured_on"] == {"recordings": 24, "speakers": 12}
-    assert list(told["probes"]) == [task.name for task in TASKS]
+    stated = json.loads((tmp_path / "out" / "feature_quality.json").read_text())
+    assert stated["absent"] == ["no-such-model"]
+    assert stated["measured_on"] == {"recordings": 24, "speakers": 12}
+    assert list(stated["probes"]) == [task.name for task in TASKS]
     for kind in ("movement", "movement_clipped"):
-        assert set(told[kind]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
-    assert {part: list(sets) for part, sets in told["movement_of_parts"].items()} == {
+        assert set(stated[kind]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
+    assert {part: list(sets) for part, sets in stated["movement_of_parts"].items()} == {
         part: ["tiny", "PCA-2", "PCA-4"] for part in experiment.PARTS
     }
-    assert set(told["reconstruction"]) == {"tiny", "PCA-2", "PCA-4", "mean of each band"}
-    better, worse = (told["reconstruction"][name]["running"]["mean"] for name in ("PCA-4", "PCA-2"))
+    assert set(stated["reconstruction"]) == {"tiny", "PCA-2", "PCA-4", "mean of each band"}
+    better, worse = (stated["reconstruction"][name]["running"]["mean"] for name in ("PCA-4", "PCA-2"))
     assert 0 < better < worse
     page = (tmp_path / "out" / "feature_quality.md").read_text()
     probes, _, moved, *_ = numbers_of(page, "PCA-2")
-    assert probes == pytest.approx([task["scores"]["PCA-2"]["mean"] for task in told["probes"].values()], abs=1e-3)
-    assert moved == pytest.approx([found["mean"] for found in told["movement"]["PCA-2"].values()], rel=1e-3, abs=1e-3)
+    assert probes == pytest.approx([task["scores"]["PCA-2"]["mean"] for task in stated["probes"].values()], abs=1e-3)
+    assert moved == pytest.approx([found["mean"] for found in stated["movement"]["PCA-2"].values()], rel=1e-3, abs=1e-3)

@@ -19,8 +19,8 @@ def test_a_peer_answers_with_its_seconds(tiny_model: Path, speech: Path, tmp_pat
     options, output = tmp_path / "options.json", tmp_path / "values.npy"
     options.write_text(json.dumps({"cae-256": str(tiny_model), "output": str(output)}))
     peer = PeerProcess("edgevoice", speech, options, one_thread=True)
-    assert peer.told["shape"] == [31, 136]
-    assert peer.told["resident"] > 1e6
+    assert peer.facts["shape"] == [31, 136]
+    assert peer.facts["resident"] > 1e6
     assert np.load(output).shape == (31, 136)
     seconds = [peer.run() for _ in range(3)]
     peer.close()

@@ -31,10 +31,10 @@ def test_trains_exports_and_verifies(audio_folder: Path, tmp_path: Path, capsys:
     out = tmp_path / "my-cae"
     words = ["train", *TINY, "--epochs", "1", "--epoch-windows", "8", "--data", str(audio_folder), "--out", str(out)]
     assert main(words) == 0
-    told = capsys.readouterr()
-    assert "largest" in told.out
-    assert "6 utterances of 3 speakers" in told.err
-    assert "epoch 1/1" in told.err
+    stated = capsys.readouterr()
+    assert "largest" in stated.out
+    assert "6 utterances of 3 speakers" in stated.err
+    assert "epoch 1/1" in stated.err
     assert {"README.md", "model.json"} <= {path.name for path in out.iterdir()}
     assert (tmp_path / "my-cae.training" / "history.csv").is_file()
     assert main(["verify", str(out), "--windows", "8"]) == 0
@@ -206,9 +206,9 @@ def test_interrupted_run_leaves_a_checkpoint(audio_folder: Path, tmp_path: Path,
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(number)
-    _, told = process.communicate()
-    assert process.returncode == code, told
-    assert "with --resume" in told
-    assert "Traceback" not in told
+    _, stated = process.communicate()
+    assert process.returncode == code, stated
+    assert "with --resume" in stated
+    assert "Traceback" not in stated
     assert checkpoint.exists()
     assert not (tmp_path / "m").exists()

@@ -59,7 +59,7 @@ def _vectors(folder: ModelFolder) -> dict[str, bytes]:
     stream, frames = load(folder.path).stream(rate=facts["rate"]), []
     for k, gone in enumerate(lost):
         frames += list(stream.skip(step) if gone else stream.push(whole[k * step : (k + 1) * step]))
-    told: dict[str, Any] = {
+    stated: dict[str, Any] = {
         "lost": [int(gone) for gone in lost],
         "position": [frame.position for frame in frames],
         "silent": [frame.silent for frame in frames],
@@ -72,7 +72,7 @@ def _vectors(folder: ModelFolder) -> dict[str, bytes]:
         file.setframerate(facts["rate"])
         file.writeframes(whole.tobytes())
     values = np.stack([frame.values for frame in frames]).astype("<f4")
-    return {"samples.wav": sound.getvalue(), "frames.f32": values.tobytes(), "vectors.json": json.dumps(told).encode()}
+    return {"samples.wav": sound.getvalue(), "frames.f32": values.tobytes(), "vectors.json": json.dumps(stated).encode()}
 
 
 def graph_parser(commands: Commands, name: str) -> argparse.ArgumentParser:

@@ -166,7 +166,7 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
     if arch is None or units is None:
         raise ArgumentError("no network was chosen: give --arch and --units, or --init")
     chosen = {name: getattr(options, name) for name in _OPTIONS}
-    # The name alone: where a model is kept on one computer has no meaning on another.
+    # Only the name: where a model is kept on one computer has no meaning on another.
     init = Path(options.init).resolve().name if options.init else None
     chosen["rate"] = options.rate if options.rate is not None else _ADAPTING if initial else Settings.rate
     chosen |= {"optimiser": options.optimiser, "loss": options.loss or ARCHITECTURES[arch].loss}

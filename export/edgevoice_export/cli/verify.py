@@ -33,9 +33,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the subcommand: 0 if the difference is within the tolerance, else 1."""
     folder = find_model(options.model)
     weights = read_weights(options.checkpoint) if options.checkpoint else unpack_weights(folder)
-    spectrograms, heard = windows(options, folder.config)
+    spectrograms, audio_name = windows(options, folder.config)
     tolerance = default_tolerance(folder.config) if options.tolerance is None else options.tolerance
-    show(f"windows of {heard}")
+    show(f"windows of {audio_name}")
     folder.verify()
     networks, reference = Networks(folder, whole_batches=True), network_reference(weights.network())
     result = verify(outputs_of(networks), reference, spectrograms, together=folder.config.batch_statistics)

@@ -74,7 +74,7 @@ class Difference:
 
 
 def compact_model(
-    source: ModelFolder, out: Path, spectrograms: Images, heard: str, name: str | None = None
+    source: ModelFolder, out: Path, spectrograms: Images, audio_name: str, name: str | None = None
 ) -> tuple[ModelFolder, Verification, dict[str, Difference]]:
     """Write a copy of a model folder whose large matrices have 8-bit weights.
 
@@ -82,7 +82,7 @@ def compact_model(
         source: the model in float32.
         out: the model folder to write; one that is there is replaced.
         spectrograms: windows to measure the drift on, float32 (n, 1, bands, columns), n at least 7.
-        heard: what they are windows of, for the card.
+        audio_name: what they are windows of, for the card.
         name: of the new model; that of the source with `-int8` if None.
 
     Raises:
@@ -128,7 +128,7 @@ def compact_model(
         origin={**config.origin, "compact": origin},
     )
     sizes = {file: (len(source.read(file)), len(content)) for file, content in {**networks, **packed}.items()}
-    card = compact_card(made, config, heard, verification, _drift_table(drifts), _size_table(sizes))
+    card = compact_card(made, config, audio_name, verification, _drift_table(drifts), _size_table(sizes))
     return write_folder(out, made, {**networks, **packed, "README.md": card.encode()}), verification, drifts
 
 

@@ -30,7 +30,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.frontend import add_front_end
 from edgevoice_export.onnx.graph import TRANSFORMS, Graph, Transform, flags, floats, joined
-from edgevoice_export.onnx.graphlevels import LAST, Heard, columns, distance, graph_level
+from edgevoice_export.onnx.graphlevels import LAST, LevelInput, columns, distance, graph_level
 
 
 def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.ModelProto:
@@ -98,26 +98,26 @@ def _stream_graph(config: ModelConfig, transform: Transform) -> Graph:
     past = window - hop
     gone = graph.add("Unsqueeze", "lost", np.array([2]))
     rows = graph.add("Reshape", "samples", np.array([-1, hop // step, step]))
-    heard = graph.add("Reshape", graph.add("Where", gone, np.float32(0), rows), np.array([-1, hop]))
+    windowed = graph.add("Reshape", graph.add("Where", gone, np.float32(0), rows), np.array([-1, hop]))
     marks = graph.add("Cast", "lost", to=TensorProto.FLOAT)
     at = past + past // step
     count = columns(graph, "state", at, at + 1)
     if past:
-        heard = graph.add("Concat", columns(graph, "state", 0, past), heard, axis=1)
+        windowed = graph.add("Concat", columns(graph, "state", 0, past), windowed, axis=1)
         marks = graph.add("Concat", columns(graph, "state", past, at), marks, axis=1)
-    # Hops are counted only as far as a window needs them, so that a source may go on for ever.
+    # Hops are counted only as far as a window needs them, so that a source may go on without end.
     count = graph.add("Min", graph.add("Add", count, np.float32(1)), np.float32(window // hop))
     full = graph.add("Equal", count, np.float32(window // hop))
     whole = graph.add("ReduceMin", marks, LAST, keepdims=1)
     graph.add("And", full, graph.add("Less", whole, np.float32(0.5)), output="ready")
     graph.add("Greater", graph.add("ReduceMax", marks, LAST, keepdims=1), np.float32(0.5), output="gap")
-    exact = graph.add("Cast", heard, to=TensorProto.DOUBLE)
+    exact = graph.add("Cast", windowed, to=TensorProto.DOUBLE)
     high, low = (graph.add(name, exact, LAST, keepdims=1) for name in ("ReduceMax", "ReduceMin"))
     steps = graph.add("Cast", rows, to=TensorProto.DOUBLE)
-    offset, peak, rest = graph_level(config).add(graph, config, Heard(steps, exact, high, low), at + 1)
+    offset, peak, rest = graph_level(config).add(graph, config, LevelInput(steps, exact, high, low), at + 1)
     graph.add("Less", distance(graph, high, low, offset), np.float64(SILENCE), output="silent")
     levelled = graph.add("Div", graph.add("Sub", exact, offset), peak)
     add_front_end(graph, Preprocessing.of(config), transform, levelled)
-    kept = [columns(graph, heard, hop, window), columns(graph, marks, hop // step, window // step)] if past else []
+    kept = [columns(graph, windowed, hop, window), columns(graph, marks, hop // step, window // step)] if past else []
     graph.add("Concat", *kept, count, *rest, axis=1, output="state_out")
     return graph

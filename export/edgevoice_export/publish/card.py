@@ -65,8 +65,8 @@ class Training:
     @property
     def speakers(self) -> tuple[int, int]:
         """The numbers of speakers for training and for validation."""
-        heard, held_back = (len({self.corpus.speakers[u] for u in part}) for part in self.utterances)
-        return heard, held_back
+        fitted, held_back = (len({self.corpus.speakers[u] for u in part}) for part in self.utterances)
+        return fitted, held_back
 
     @property
     def hours(self) -> float:
@@ -117,14 +117,14 @@ def imported_card(config: ModelConfig, source: str, verification: Verification, 
 
 
 def compact_card(
-    config: ModelConfig, source: ModelConfig, heard: str, verification: Verification, drift: str, sizes: str
+    config: ModelConfig, source: ModelConfig, audio_name: str, verification: Verification, drift: str, sizes: str
 ) -> str:
     """Write the card of a model with 8-bit weights.
 
     Args:
         config: the model.
         source: that of the model in float32.
-        heard: what the drift was measured on.
+        audio_name: what the drift was measured on.
         verification: against the model in float32.
         drift: a table.
         sizes: a table.
@@ -140,8 +140,8 @@ def compact_card(
         "products is rounded to 8 bits in the same way while they run; sums are float32. All else is computed as before."
     )
     drifts = (
-        f"Against `{source.name}` {source.version}, {verification.windows} windows of {heard}, both in ONNX Runtime on the "
-        f"CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on the "
+        f"Against `{source.name}` {source.version}, {verification.windows} windows of {audio_name}, both in ONNX Runtime on "
+        f"the CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on the "
         "features of the model that they will be used with."
     )
     parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{drifts}"]
@@ -169,11 +169,11 @@ def _usage(config: ModelConfig) -> str:
 def _data(training: Training) -> str:
     corpus, described = training.corpus, training.description
     chosen = "drawn with the seed" if corpus.validating is None else "named in the table of recordings"
-    heard, held_back = (f"{n} ({len(part)}" for n, part in zip(training.speakers, training.utterances, strict=True))
+    fitted, held_back = (f"{n} ({len(part)}" for n, part in zip(training.speakers, training.utterances, strict=True))
     return (
         f"## Data\n\n{described.data}; licence: {described.data_licence}. {training.hours:.2f} hours, {len(corpus)} "
         f"utterances of {sum(training.speakers)} speakers; {len(corpus.skipped)} files could not be used. Split by speaker: "
-        f"{heard} utterances) for training, {held_back}) for validation, {chosen}."
+        f"{fitted} utterances) for training, {held_back}) for validation, {chosen}."
     )
 
 

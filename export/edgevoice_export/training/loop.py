@@ -94,8 +94,8 @@ def train(
         ProviderError: no CUDA device.
     """
     architecture = ARCHITECTURES[settings.arch]
-    heard, held_back = (corpus.recordings(utterances) for utterances in corpus.split(settings.validation, settings.seed))
-    training, validation = (WindowSampler(each, architecture.preprocessing) for each in (heard, held_back))
+    fitted, held_back = (corpus.recordings(utterances) for utterances in corpus.split(settings.validation, settings.seed))
+    training, validation = (WindowSampler(each, architecture.preprocessing) for each in (fitted, held_back))
     held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
@@ -103,7 +103,7 @@ def train(
     network = _new_network(settings, None if resume else initial, training)
     # Channels last is twice as fast on CPUs with AVX-512, and is the layout of tensor cores.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = _steps(network, settings, training, heard)
+    steps = _steps(network, settings, training, fitted)
 
     run, earlier = _run(settings, corpus, folder), initial.lineage if initial else ()
     step, history = 0, []

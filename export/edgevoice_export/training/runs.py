@@ -55,9 +55,7 @@ class Run:
         """
         try:
             settings = dict(data["settings"]) if "settings" in data else None
-            if settings is not None and not settings.pop(
-                "consistency", 0.0
-            ):  # a term that is gone
+            if settings is not None and not settings.pop("consistency", 0.0):  # a term that is gone
                 settings.pop("consistent_under", None)
             run = cls(**{**data, "settings": None if settings is None else Settings(**settings)})
         except (TypeError, KeyError, EdgeVoiceError) as error:
@@ -71,7 +69,7 @@ class Run:
 
         Args:
             begun_with: where the initial weights are; their name if None.
-            given: the options that say where the data is, and what is known to the caller alone; if None, DIR and CSV are
+            given: the options that say where the data is, and what is known only to the caller; if None, DIR and CSV are
                 in the place of paths.
             out: the folder to write; if None, MODELFOLDER is in its place.
         """

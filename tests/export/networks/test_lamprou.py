@@ -66,7 +66,7 @@ def test_reconstruction_has_the_shape_of_the_spectrogram(kind: str) -> None:
 
 
 def test_networks_are_time_first() -> None:
-    """A change of the last two columns changes the last row of the first convolution alone."""
+    """A change of the last two columns changes the last row of the first convolution only."""
     network = ARCHITECTURES["lamprou"].network(64).eval()
     first = network.encoder[:2]
     spectrogram = torch.rand(1, 1, 200, 74)

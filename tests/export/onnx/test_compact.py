@@ -103,13 +103,13 @@ def test_it_says_what_it_is(made: ModelFolder, source: ModelFolder) -> None:
     config = made.config
     made.verify()
     assert config.name == "cae-256-int8"
-    told = config.origin["compact"]
-    assert told["model"] == f"cae-256 {find_model('cae-256').config.version}"
-    assert told["files"] == {name: source.config.files[name] for name in ("encoder.onnx", "decoder.onnx")}
-    assert told["weights"] == {"encoder.onnx": ("linear.weight",), "decoder.onnx": ("decoder.linear.weight",)}
+    stated = config.origin["compact"]
+    assert stated["model"] == f"cae-256 {find_model('cae-256').config.version}"
+    assert stated["files"] == {name: source.config.files[name] for name in ("encoder.onnx", "decoder.onnx")}
+    assert stated["weights"] == {"encoder.onnx": ("linear.weight",), "decoder.onnx": ("decoder.linear.weight",)}
     assert config.origin["trained_on"] == source.config.origin["trained_on"]
     card = (made.path / "README.md").read_text(encoding="utf-8")
-    for name in told["files"]:
+    for name in stated["files"]:
         size = (made.path / name).stat().st_size
         assert size < 0.65 * (source.path / name).stat().st_size
         assert str(size) in card
@@ -118,11 +118,11 @@ def test_it_says_what_it_is(made: ModelFolder, source: ModelFolder) -> None:
 
 def test_it_drifts_by_what_it_says(made: ModelFolder, source: ModelFolder, speech: Path) -> None:
     ours, theirs = (edgevoice.load(folder.path).extract(speech) for folder in (made, source))
-    told = made.config.origin["compact"]["drift"]
+    stated = made.config.origin["compact"]["drift"]
     for name in ("bottleneck", "error"):
         drift = Difference.between(getattr(ours, name), getattr(theirs, name))
-        assert drift.rms == pytest.approx(told[name]["rms"], rel=0.3)
-        assert drift.largest == pytest.approx(told[name]["largest"], rel=0.5)
+        assert drift.rms == pytest.approx(stated[name]["rms"], rel=0.3)
+        assert drift.largest == pytest.approx(stated[name]["largest"], rel=0.5)
     assert 0 < Difference.between(ours.bottleneck, theirs.bottleneck).relative < 0.015
 
 

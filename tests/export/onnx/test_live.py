@@ -183,13 +183,13 @@ def test_command_without_pytorch(tiny: Extractor, tmp_path: Path) -> None:
     kept = {item.key: item.value for item in onnx.load(path).metadata_props}
     assert json.loads(kept["names"]) == facts["names"] == tiny.layout.names
     # The vectors say all that another program needs to try itself.
-    told = json.loads((vectors / "vectors.json").read_text())
+    stated = json.loads((vectors / "vectors.json").read_text())
     with wave.open(str(vectors / "samples.wav")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (facts["rate"], 1, 2)
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
-    lost = np.array(told["lost"], bool).reshape(-1, facts["hop"] // facts["step"])
+    lost = np.array(stated["lost"], bool).reshape(-1, facts["hop"] // facts["step"])
     assert lost.any()
     found = Live(tiny.folder).frames(list(zip(samples.reshape(-1, facts["hop"]), lost, strict=True)))
     values = np.fromfile(vectors / "frames.f32", "<f4").reshape(-1, len(facts["names"]))
-    same(found, list(zip(values, told["silent"], told["gap"], strict=True)))
+    same(found, list(zip(values, stated["silent"], stated["gap"], strict=True)))
     assert main(["live", str(tiny.folder.path), "-o", str(path)]) == 2

@@ -76,8 +76,8 @@ def test_card_begins_with_what_a_hub_reads(exported: ModelFolder):
     assert values["pipeline_tag"] == "feature-extraction"
     (model,) = values["model-index"]
     figures = {metric["name"][-9:].split()[-1]: metric["value"] for metric in model["results"][0]["metrics"]}
-    told = exported.config.origin["held_out"]["mean_squared_error"]
-    assert figures == pytest.approx(told, rel=1e-3)
+    stated = exported.config.origin["held_out"]["mean_squared_error"]
+    assert figures == pytest.approx(stated, rel=1e-3)
     assert body.lstrip().startswith("# cae-64\n")
     hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
     read = hub.ModelCard(card).data
@@ -93,9 +93,9 @@ def test_held_out_figures_are_the_runtimes(exported: ModelFolder, audio_folder: 
         errors = np.concatenate(
             [extractor.extract(path, level=level).error for path in sorted((audio_folder / speaker).iterdir())]
         )
-        told = exported.config.origin["held_out"]["mean_squared_error"][level]
+        stated = exported.config.origin["held_out"]["mean_squared_error"][level]
         # not closer: the corpus holds resampled files as int16, the runtime as floats
-        assert errors.mean() == pytest.approx(told, rel=0.02)
+        assert errors.mean() == pytest.approx(stated, rel=0.02)
 
 
 def test_weights_come_back_from_the_folder(exported: ModelFolder, trained: Path):

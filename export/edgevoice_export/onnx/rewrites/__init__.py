@@ -1,7 +1,7 @@
 """Exact rewrites of exported graphs, one per file: the same function in fewer or cheaper operators.
 
 Each is a function that changes a graph in place where its pattern is found, and leaves it as it is elsewhere. They look at
-operators and weights alone, so they serve any architecture.
+operators and weights only, so they serve any architecture.
 """
 
 from __future__ import annotations
