@@ -141,8 +141,8 @@ def compact_card(
     )
     drifts = (
         f"Against `{source.name}` {source.version}, {verification.windows} windows of {audio_name}, both in ONNX Runtime on "
-        f"the CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on the "
-        "features of the model that they will be used with."
+        f"the CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on "
+        "the features of the model that they will be used with."
     )
     parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{drifts}"]
     return "\n\n".join([metadata(config), f"# {config.name}", *parts]) + "\n"
