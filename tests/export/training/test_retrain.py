@@ -45,6 +45,7 @@ def same_weights(one: Path, other: Path) -> bool:
     return wanted.keys() == found.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.timeout(900)
 def test_goes_on_after_an_interruption_to_the_same_weights(
     model: Path, audio_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
