@@ -1,21 +1,52 @@
-"""The interface that all sources of audio share."""
+"""Open audio: ranges of a recording, read in blocks."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.integrity import Findings
+from edgevoice.audio.samples import check_samples, is_number
+from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, StreamError
+
 BLOCK = 1 << 16
 """Largest number of samples per channel that are read at a time."""
+_KEPT = 1 << 22
+"""How many of the last samples of all channels are kept where segments are read: 16 MiB."""
+_LONGEST = 1e9
+"""An upper limit for times, in seconds: longer than any recording, and small enough to be counted in samples."""
 
 
-class AudioSource(ABC):
-    """Open audio, which can be read in blocks from its start, as often as needed, until it is closed."""
+class Reader(ABC):
+    """Reads a whole recording, any range of it, as often as needed. One thread uses it at a time."""
+
+    name: str
+    """The name in messages."""
+    rate: int
+    channels: int
+    length: int | None
+    """Samples per channel; None where they are not known before reading."""
+    exact = True
+    """Whether `length` is the number that reading gives: media files state it in other units."""
+
+    @abstractmethod
+    def read(self, first: int, last: int | None) -> Iterator[NDArray[np.float32]]:
+        """The samples first..last, None: to the end, float32 (samples, channels)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is open. A second call does nothing."""
+
+
+class AudioSource:
+    """A range of open audio, which can be read in blocks from its start, as often as needed, until it is closed."""
 
     name: str
     """The name in messages."""
@@ -25,9 +56,30 @@ class AudioSource(ABC):
     first: int
     """Position of the first sample that is read, in samples at the rate of the source."""
     seconds: float | None
-    """The number of samples that will be read; None where it is not known before reading."""
+    """Length of what will be read, in seconds; None where it is not known before reading."""
 
-    @abstractmethod
+    def __init__(self, reader: Reader, first: int = 0, last: int | None = None, *, owner: bool = True) -> None:
+        self._reader, self._owner, self._closed = reader, owner, False
+        self.name, self.rate, self.channels = reader.name, reader.rate, reader.channels
+        end = last if reader.length is None else reader.length if last is None else min(last, reader.length)
+        self.first = first if end is None or not reader.exact else min(first, end)
+        self._last = end if reader.exact else last
+        self.seconds = None if end is None else max(0, end - self.first) / self.rate
+
+    def segment(self, start: float | None = None, end: float | None = None) -> AudioSource:
+        """The part of this source from `start` to `end`, in seconds of the recording.
+
+        Segments can be read in any order; in the order of their starts a compressed file is decoded once for all of them.
+        Closing a segment leaves the source open.
+
+        Raises:
+            ArgumentError: they are no times, or not in order.
+        """
+        check_times(start, end)
+        first = self.first if start is None else max(self.first, round(start * self.rate))
+        last = self._last if end is None else round(end * self.rate)
+        return AudioSource(self._reader, first, last if self._last is None or last is None else min(last, self._last), owner=False)
+
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Samples in order, float32 (samples, channels), checked; every call begins at the start.
 
@@ -36,10 +88,19 @@ class AudioSource(ABC):
             SamplesError: it holds NaN or infinity.
             StreamError: the source was closed.
         """
+        if self._closed:
+            raise StreamError(f"{self.name}: was closed")
+        for block in self._reader.read(self.first, self._last):
+            try:
+                yield check_samples(block)
+            except SamplesError as error:
+                raise SamplesError(f"{self.name}: {error}") from error
 
-    @abstractmethod
     def close(self) -> None:
-        """Close what is open. A second call does nothing."""
+        """Close the audio, unless another source is its owner. A second call does nothing."""
+        self._closed = True
+        if self._owner:
+            self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -48,10 +109,145 @@ class AudioSource(ABC):
         self.close()
 
 
-def cut(rate: int, start: float | None, end: float | None, length: int | None) -> tuple[int, int | None]:
-    """Convert seconds to positions: the first sample to read, and the end (None: that of the recording)."""
-    first = 0 if start is None else round(start * rate)
-    last = None if end is None else round(end * rate)
-    if length is not None:
-        last = length if last is None else min(length, last)
-    return first if last is None else min(first, last), last
+def check_times(start: float | None, end: float | None) -> None:
+    """Check the seconds at which reading begins and ends.
+
+    Raises:
+        ArgumentError: they are no times, or not in order.
+    """
+    for name, value in (("start", start), ("end", end)):
+        if value is not None and not (is_number(value) and 0 <= value <= _LONGEST):
+            raise ArgumentError(f"{name} {value!r}: expected seconds, from 0 to {_LONGEST:g}")
+    if end is not None and end <= (start or 0):
+        raise ArgumentError(f"end {end}: expected more than start ({start or 0})")
+
+
+class ArrayReader(Reader):
+    """Samples in memory, (samples,) or (samples, channels)."""
+
+    def __init__(self, name: str, samples: NDArray[np.float32], rate: int) -> None:
+        self.name, self.rate, self.length = name, rate, len(samples)
+        self.channels = 1 if samples.ndim == 1 else samples.shape[1]
+        self._samples: NDArray[np.float32] | None = samples.reshape(-1, self.channels)
+
+    def read(self, first: int, last: int | None) -> Iterator[NDArray[np.float32]]:
+        """The samples first..last in blocks."""
+        for at in range(first, self.length if last is None else last, BLOCK):
+            if self._samples is None:
+                raise StreamError(f"{self.name}: was closed")
+            yield self._samples[at : at + BLOCK if last is None else min(at + BLOCK, last)]
+
+    def close(self) -> None:
+        """Forget the samples."""
+        self._samples = None
+
+
+class Decoder(ABC):
+    """One pass through the samples of a file, from its beginning."""
+
+    rate: int
+    channels: int
+    length: int | None
+    exact = True
+
+    @abstractmethod
+    def read(self, count: int) -> NDArray[Any]:
+        """About the next `count` samples, (samples, channels); none at the end."""
+
+    def seek(self, at: int) -> bool:
+        """Go on at a position; False where that would not give the same samples as reading up to it."""
+        return False
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what the decoder opened."""
+
+
+class FileReader(Reader):
+    """The samples of a file.
+
+    A pass that ends is kept for the next range, which may begin where it ended or in the samples before that.
+
+    Args:
+        findings: takes what is wrong with the file.
+        decoder: begins a pass.
+        files: closed with the reader, once that could be made.
+    """
+
+    def __init__(self, findings: Findings, decoder: Callable[[], Decoder], files: ExitStack) -> None:
+        self._findings, self._decoder = findings, decoder
+        first = decoder()
+        self._files = files.pop_all()
+        self.name, self.rate, self.channels, self.length = findings.name, first.rate, first.channels, first.length
+        self.exact = first.exact
+        self._idle: _Pass | None = _Pass(first)
+        self._closed = False
+
+    def read(self, first: int, last: int | None) -> Iterator[NDArray[np.float32]]:
+        """The samples first..last; decoding goes on where the last reading ended, if that was not behind `first`."""
+        if self._closed:
+            raise StreamError(f"{self.name}: was closed")
+        current, self._idle = self._idle, None  # taken, so that two readings at the same time do not share it
+        if current is None or not current.reaches(first):
+            if current is not None:
+                current.decoder.close()
+            current = _Pass(self._decoder())
+            current.reaches(first)
+        keep = _KEPT // self.channels if first or last is not None else 0
+        try:
+            for at, block in current.blocks(first, last, keep):
+                begin, end = max(0, first - at), len(block) if last is None else min(len(block), last - at)
+                if begin < end:
+                    yield block[begin:end]
+        except AudioFormatError as error:
+            current.decoder.close()
+            current = None
+            self._findings.damage(str(error).removeprefix(f"{self.name}: "), error)
+        finally:
+            if current is not None:
+                if self._idle is None and not self._closed:
+                    self._idle = current
+                else:
+                    current.decoder.close()
+
+    def close(self) -> None:
+        """Close the decoder and the files that were opened for it."""
+        self._closed = True
+        if self._idle is not None:
+            self._idle.decoder.close()
+            self._idle = None
+        self._files.close()
+
+
+class _Pass:
+    """A decoder, its position, and the last blocks that it gave."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder, self._at = decoder, 0
+        self._recent: deque[tuple[int, NDArray[Any]]] = deque()
+
+    def reaches(self, first: int) -> bool:
+        """Whether the samples from `first` on can still be had, by seeking if that is exact."""
+        oldest = self._recent[0][0] if self._recent else self._at
+        if first != self._at and self.decoder.seek(first):
+            self._at = first
+            self._recent.clear()
+            return True
+        return first >= oldest
+
+    def blocks(self, first: int, last: int | None, keep: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Blocks with their positions; they begin at or before `first`, and end behind `last`."""
+        for at, block in tuple(self._recent):
+            if at + len(block) > first and (last is None or at < last):
+                yield at, block
+        while last is None or self._at < last:
+            block = self.decoder.read(BLOCK if last is None else min(BLOCK, last - self._at))
+            if not len(block):
+                break
+            at = self._at
+            self._at += len(block)
+            if keep:
+                self._recent.append((at, block))
+                while self._at - self._recent[0][0] > keep + len(block):
+                    self._recent.popleft()
+            yield at, block

@@ -10,11 +10,6 @@ from typing import IO, Any
 
 from edgevoice.errors import AudioFormatError
 
-_IN_MEMORY = 1 << 26
-"""Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
-
-_AHEAD = 1 << 20
-
 Piece = bytes | tuple[int, int]
 """Bytes that are not in the file, or a range of positions of the file."""
 
@@ -27,27 +22,23 @@ class View(io.RawIOBase):
 
     Args:
         file: open for reading, can be sought.
-        pieces: what the view consists of.
+        pieces: what the view consists of; None is the whole file.
+        path: the path of the file, where this is all of it.
     """
 
-    def __init__(self, file: IO[bytes], pieces: Sequence[Piece]) -> None:
-        self._file, self._at = file, 0
-        self._pieces = list(pieces)
+    def __init__(self, file: IO[bytes], pieces: Sequence[Piece] | None = None, path: str | None = None) -> None:
+        self._file, self._at, self.path = file, 0, path
+        self._pieces = [(0, file.seek(0, os.SEEK_END))] if pieces is None else list(pieces)
         self._starts = [0]
         for piece in self._pieces:
             count = len(piece) if isinstance(piece, bytes) else max(0, piece[1] - piece[0])
             self._starts.append(self._starts[-1] + count)
         self.size = self._starts.pop()
-        self._failure: OSError | ValueError | KeyboardInterrupt | None = None
-
-    @classmethod
-    def whole(cls, file: IO[bytes], begin: int = 0) -> View:
-        """A view of the whole file from a position on."""
-        return cls(file, [(begin, file.seek(0, os.SEEK_END))])
+        self._failure: BaseException | None = None
 
     def again(self) -> View:
         """The same view, with its own position."""
-        return View(self._file, self._pieces)
+        return View(self._file, self._pieces, self.path)
 
     def spliced(self, pieces: Sequence[Piece]) -> View:
         """A view of parts of this view, which must consist of one piece."""
@@ -59,6 +50,14 @@ class View(io.RawIOBase):
     def patched(self, at: int, content: bytes) -> View:
         """The same view, with other bytes at one position."""
         return self.spliced([(0, at), content, (at + len(content), self.size)])
+
+    def native_path(self) -> str | None:
+        """A path at which this file, and no other that took its place, can be opened; None where there is none."""
+        try:
+            found = self.path is not None and os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))  # noqa: PTH116
+        except (OSError, ValueError):
+            return None
+        return self.path if found else None
 
     def readable(self) -> bool:
         """Return True."""
@@ -86,27 +85,28 @@ class View(io.RawIOBase):
             target[: len(data)] = data
             self._at += len(data)
             return len(data)
-        except KeyboardInterrupt as error:
+        except BaseException as error:  # noqa: BLE001 - `check` raises it
             self._failure = error
             return 0
 
-    def check(self, told: str) -> None:
+    def check(self, words: str) -> None:
         """Raise the error with which reading failed, if it failed.
 
         Args:
-            told: the beginning of the message.
+            words: the beginning of the message.
 
         Raises:
             AudioFormatError: the file could not be read.
-            KeyboardInterrupt: Ctrl-C came while it was read.
+            BaseException: what came while it was read, such as Ctrl-C.
         """
-        if isinstance(self._failure, KeyboardInterrupt):
-            raise self._failure
-        if self._failure is not None:
-            raise AudioFormatError(f"{told} ({self._failure})") from self._failure
+        failure, self._failure = self._failure, None
+        if isinstance(failure, OSError | ValueError | TypeError):
+            raise AudioFormatError(f"{words} ({failure})") from failure
+        if failure is not None:
+            raise failure
 
     def part(self, at: int, count: int) -> bytes:
-        """Read at most `count` bytes at a position of the view; fewer only at its end."""
+        """Read at most `count` bytes at a position of the view; fewer only at its end, or where reading fails."""
         count = min(count, self.size - at)
         parts: list[bytes] = []
         while count > 0:
@@ -130,29 +130,3 @@ class View(io.RawIOBase):
         except (OSError, ValueError) as error:
             self._failure = error
             return b""
-
-
-class Ahead:
-    """A view that is read in large blocks, for many small reads."""
-
-    def __init__(self, view: View) -> None:
-        self._view, self._at, self._block = view, 0, b""
-        self.size = view.size
-
-    def part(self, at: int, count: int) -> bytes:
-        """Read as `View` does."""
-        if not self._at <= at <= at + count <= self._at + len(self._block):
-            self._at, self._block = at, self._view.part(at, max(count, _AHEAD))
-        return self._block[at - self._at : at - self._at + count]
-
-
-def spooled(pipe: IO[bytes]) -> IO[bytes]:
-    """Read a whole pipe into a file that has positions."""
-    # Loaded here: only pipes need them.
-    import shutil
-    import tempfile
-
-    spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by whoever asked
-    shutil.copyfileobj(pipe, spool)
-    spool.seek(0)
-    return spool
