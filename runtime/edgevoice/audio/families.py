@@ -10,7 +10,16 @@ from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.integrity.flac import check_flac
 from edgevoice.audio.integrity.frames import check_adts, check_amr, is_adts
 from edgevoice.audio.integrity.lengths import check_au, check_caf, check_nist, check_w64
-from edgevoice.audio.integrity.media import asf_end, avi_end, check_avi, matroska_end, mp4_end
+from edgevoice.audio.integrity.media import (
+    asf_end,
+    avi_end,
+    check_asf,
+    check_avi,
+    check_matroska,
+    check_mp4,
+    matroska_end,
+    mp4_end,
+)
 from edgevoice.audio.integrity.mpeg import check_mpeg, is_mpeg
 from edgevoice.audio.integrity.ogg import check_ogg
 from edgevoice.audio.integrity.wav import check_wav
@@ -72,7 +81,7 @@ FAMILIES = (
         "an MP4 file",
         _starts(rb"....(ftyp|moov|mdat|free|wide|skip|pnot)"),
         ".m4a .m4b .m4v .mp4 .mov .3gp .3g2",
-        None,
+        check_mp4,
         "mov,mp4,m4a,3gp,3g2,mj2",
         True,
         mp4_end,
@@ -81,13 +90,13 @@ FAMILIES = (
         "a Matroska or WebM file",
         _starts(rb"\x1a\x45\xdf\xa3"),
         ".mka .mkv .weba .webm",
-        None,
+        check_matroska,
         "matroska,webm",
         True,
         matroska_end,
     ),
     Family(
-        "an ASF file, such as WMA", _starts(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), ".asf .wma .wmv", None, "asf", True, asf_end
+        "an ASF file, such as WMA", _starts(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), ".asf .wma .wmv", check_asf, "asf", True, asf_end
     ),
     Family("an AVI file", _starts(rb"RIFF....AVI"), ".avi", check_avi, "avi", True, avi_end, False),
     # All below is read as the library gives it.

@@ -15,8 +15,8 @@ from edgevoice.audio.source import Decoder
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFormatError
 
-_SLACK = 0.25
-"""Largest difference between the stated and the decoded length of a complete file, in seconds."""
+_SLACK = 0.2
+"""Largest difference between the stated and the decoded length of a complete file, in seconds; half of it without stamps."""
 _ROUNDING = 0.003
 """Time stamps are rounded to milliseconds, at both ends of a packet."""
 
@@ -137,7 +137,7 @@ class MediaDecoder(Decoder):
         view.check(f"{name}: cannot be read after {self._at} samples")
         if self._stated is not None and self._at:
             end = self._stamps.end if self._family.stamped else self._at / self.rate
-            if end < self._stated - _SLACK:
+            if end < self._stated - (_SLACK if self._family.stamped else _SLACK / 2):
                 findings.damage(f"is cut short: its audio ends at {end:.3f} s of the {self._stated:.3f} in its header")
 
     def close(self) -> None:

@@ -40,13 +40,16 @@ def _end_of_last_frame(view: View, head: bytes) -> int | None:
     begin = max(at, view.size - largest - _WINDOW)
     end = view.part(begin, view.size - begin)
     place = len(end)
+    cut = 0
     while (place := end.rfind(first[:2], 0, place)) >= 0:
         header = end[place : place + 16]
+        if 3 <= len(header) <= 5 and header[2] & 15 == first[2] & 15:
+            cut = 1  # it has been cut, so there is at least a sample that cannot be read
         # Frames of one file agree in all but the size of their block and what their channels hold.
-        if len(header) == 16 and header[2] & 15 == first[2] & 15 and header[3] & 15 == first[3] & 15:
+        if len(header) > 5 and header[2] & 15 == first[2] & 15 and header[3] & 15 == first[3] & 15:
             length = _end_of_frame(header, int.from_bytes(head[8:10], "big"))
             if length is not None:
-                return length
+                return length + cut
     return None
 
 

@@ -50,7 +50,7 @@ def find_runs(view: View, measure: Measure, findings: Findings, frame: str) -> l
         AudioFormatError: there is no frame.
     """
     view = without_tags_behind(view)
-    runs, missing = _walk(view, measure)
+    runs, is_cut = _walk(view, measure)
     if not runs or runs[0].junk > _JUNK:
         raise AudioFormatError(f"{findings.name}: is not audio that can be read (no {frame} in it)")
     for run, following in pairwise(runs):
@@ -60,15 +60,15 @@ def find_runs(view: View, measure: Measure, findings: Findings, frame: str) -> l
             findings.damage(f"joins recordings of different rates or channels, at byte {following.begin}")
             runs = [each for each in runs if each.kind == runs[0].kind]
             break
-    if missing:
-        findings.damage(f"is cut short: its last {frame} lacks {missing} bytes")
+    if is_cut:
+        findings.damage(f"is cut short: its last {frame} is incomplete")
     elif view.size - runs[-1].end > _JUNK:
         findings.damage(f"is damaged: {view.size - runs[-1].end} bytes at its end are no {frame}s")
     return runs
 
 
-def _walk(view: View, measure: Measure) -> tuple[list[Run], int]:
-    """All runs, and how many bytes the last frame lacks."""
+def _walk(view: View, measure: Measure) -> tuple[list[Run], bool]:
+    """All runs, and whether the last frame is incomplete."""
     runs: list[Run] = []
     at = begin = count = junk = 0
     current = -1  # the kind of the run, if one goes on
@@ -83,11 +83,13 @@ def _walk(view: View, measure: Measure) -> tuple[list[Run], int]:
             size = sizes[k]
             if size and kinds[k] == current:
                 if k + size > len(data):
-                    return [*runs, Run(begin, at + k, count, current, junk)], k + size - len(data)
+                    return [*runs, Run(begin, at + k, count, current, junk)], True
                 k, count = k + size, count + 1
                 continue
             if current >= 0:
                 runs.append(Run(begin, at + k, count, current, junk))
+                if is_last and len(data) - k < 8 and data[k] == 0xFF:  # a header that is cut
+                    return runs, True
                 current, junk = -1, 0
             following = bisect_left(starts, k)
             found = starts[following] if following < len(starts) else limit
@@ -101,7 +103,7 @@ def _walk(view: View, measure: Measure) -> tuple[list[Run], int]:
         at += k
     if current >= 0:
         runs.append(Run(begin, min(at, view.size), count, current, junk))
-    return runs, 0
+    return runs, False
 
 
 def _headers(data: NDArray[np.uint8], measure: Measure, is_last: bool) -> tuple[memoryview, memoryview, list[int]]:

@@ -70,7 +70,7 @@ def check_caf(view: View, findings: Findings) -> list[Recording]:
                     states_nothing(findings)
                 return [Recording(view.patched(at + 4, struct.pack(">q", there)))]
             compare(findings, size, there)
-            break
+            return [Recording(view if size <= there else view.patched(at + 4, struct.pack(">q", there)))]
         if size < 0:
             break
         at += 12 + size

@@ -1,4 +1,4 @@
-"""Where the audio track of a media file ends according to the file: that of other tracks, and so of the file, may differ."""
+"""Media files: where they end, and where their audio track ends, which need not be where other tracks end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.views import View
 
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_SEGMENT, _CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
 _TIME_BASE = 1_000_000
 """FFmpeg's units of the length of a container, in a second."""
 
@@ -45,10 +46,60 @@ def avi_end(container: Any, stream: Any, view: View) -> float | None:
 
 
 def check_avi(view: View, findings: Findings) -> list[Recording]:
-    """Check that the first outermost chunk is complete, if its size is stated."""
+    """Check that the outermost chunk is complete, if its size is stated."""
     size = int.from_bytes(view.part(4, 4), "little")
     if size != 0xFFFF_FFFF and size + 8 > view.size:
         findings.damage(f"is cut short: it has {view.size} bytes of the {size + 8} that its header states")
+    return [Recording(view)]
+
+
+def check_asf(view: View, findings: Findings) -> list[Recording]:
+    """Check that the object with the packets is complete: FFmpeg takes the length of a shorter file for that of the audio."""
+    at = 0
+    while (head := view.part(at, 24)) and len(head) == 24:
+        size = int.from_bytes(head[16:], "little")
+        if size < 24 or (size <= 50 and head[:4] == b"\x36\x26\xb2\x75"):
+            break  # of a live stream: the packets follow their empty object
+        at += size
+        if at > view.size and head[:4] == b"\x36\x26\xb2\x75":
+            findings.damage(f"is cut short: it has {view.size} bytes of {at}")
+    return [Recording(view)]
+
+
+def check_mp4(view: View, findings: Findings) -> list[Recording]:
+    """Check that fragments follow each other: where one is damaged, FFmpeg may leave out all that follow."""
+    at, is_fragmented = 0, False
+    while (head := view.part(at, 16)) and len(head) >= 8:
+        size = int.from_bytes(head[:4], "big")
+        size = int.from_bytes(head[8:], "big") if size == 1 else size
+        is_fragmented |= head[4:8] == b"moof"
+        if is_fragmented and not head[4:8].isalnum():
+            findings.oddity(f"is damaged: no MP4 box at byte {at}; audio may be missing there")
+        if size < 8:
+            break
+        at += size
+    return [Recording(view)]
+
+
+def check_matroska(view: View, findings: Findings) -> list[Recording]:
+    """Check that a recorded live stream, which states no length, ends with a complete element."""
+    at, is_live, size = 0, False, 0
+    while at < view.size:
+        head = view.part(at, 12).ljust(12, b"\0")
+        first = 9 - head[0].bit_length()
+        second = 9 - head[first].bit_length() if first < 5 else 9
+        if second > 8:
+            break  # damage, which FFmpeg finds
+        size = int.from_bytes(head[first : first + second], "big") & (1 << 7 * second) - 1
+        at += first + second
+        if size == (1 << 7 * second) - 1 and head[:4] in (_SEGMENT, _CLUSTER):
+            is_live = True
+        elif head[:4] == _SEGMENT:
+            break
+        else:
+            at += size
+    if is_live and at > view.size:
+        findings.damage("is cut short within its last element")
     return [Recording(view)]
 
 
