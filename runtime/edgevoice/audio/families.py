@@ -40,8 +40,6 @@ class Family(NamedTuple):
     """Of its files, for searching folders, separated by blanks."""
     check: Callable[[View, Findings], list[Recording]] | None = None
     """Notices what the library does not, and gives what that is to read."""
-    demuxers: str = ""
-    """FFmpeg's names for it, separated by commas, where libsndfile does not read it, or not all of it."""
     media: bool = False
     """Whether only FFmpeg reads it: libsndfile is not asked."""
     end: Callable[[Any, Any, View], float | None] | None = None
@@ -64,55 +62,42 @@ def _is_transport_stream(head: bytes) -> bool:
     return head[0:565:188] == b"\x47" * 4 and head.count(0x47) < len(head) // 8
 
 
+_MP4 = rb"....(ftyp|moov|mdat|free|wide|skip|pnot)"
+_EBML = b"\x1a\x45\xdf\xa3"
+_ASF = rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
 MP3 = Family("an MP3 file", lambda head: head[:3] == b"ID3" or is_mpeg(head), ".mp3 .mp2", check_mpeg)
 FAMILIES = (
-    Family("a WAV file", _starts(rb"(RIFF|RF64|BW64)....WAVE|RIFX"), ".wav .wave .rf64 .bw64", check_wav, "wav"),
-    Family("an AIFF file", _starts(rb"FORM....AIF[FC]"), ".aif .aiff .aifc", None, "aiff"),
-    Family("a W64 file", _starts(rb"riff\x2e\x91\xcf\x11"), ".w64", check_w64, "w64"),
-    Family("an AU file", _starts(rb"\.snd|dns\."), ".au .snd", check_au, "au"),
-    Family("a CAF file", _starts(rb"caff"), ".caf", check_caf, "caf"),
-    Family("a NIST SPHERE file", _starts(rb"NIST_1A"), ".nist .sph", check_nist, "nistsphere"),
-    Family("a FLAC file", _starts(rb"fLaC"), ".flac", check_flac, "flac"),
-    Family("an Ogg file", _starts(rb"OggS"), ".ogg .oga .opus .spx", check_ogg, "ogg"),
+    Family("a WAV file", _starts(rb"(RIFF|RF64|BW64)....WAVE|RIFX"), ".wav .wave .rf64 .bw64", check_wav),
+    Family("an AIFF file", _starts(rb"FORM....AIF[FC]"), ".aif .aiff .aifc"),
+    Family("a W64 file", _starts(rb"riff\x2e\x91\xcf\x11"), ".w64", check_w64),
+    Family("an AU file", _starts(rb"\.snd|dns\."), ".au .snd", check_au),
+    Family("a CAF file", _starts(rb"caff"), ".caf", check_caf),
+    Family("a NIST SPHERE file", _starts(rb"NIST_1A"), ".nist .sph", check_nist),
+    Family("a FLAC file", _starts(rb"fLaC"), ".flac", check_flac),
+    Family("an Ogg file", _starts(rb"OggS"), ".ogg .oga .opus .spx", check_ogg),
     MP3,
-    Family("an AAC file", is_adts, ".aac", check_adts, "aac", True),
-    Family("an AMR file", _starts(rb"#!AMR"), ".amr .awb", check_amr, "amr", True),
+    Family("an AAC file", is_adts, ".aac", check_adts, True),
+    Family("an AMR file", _starts(rb"#!AMR"), ".amr .awb", check_amr, True),
+    Family("an MP4 file", _starts(_MP4), ".m4a .m4b .m4v .mp4 .mov .3gp .3g2", check_mp4, True, mp4_end),
     Family(
-        "an MP4 file",
-        _starts(rb"....(ftyp|moov|mdat|free|wide|skip|pnot)"),
-        ".m4a .m4b .m4v .mp4 .mov .3gp .3g2",
-        check_mp4,
-        "mov,mp4,m4a,3gp,3g2,mj2",
-        True,
-        mp4_end,
+        "a Matroska or WebM file", _starts(b"\x1a\x45\xdf\xa3"), ".mka .mkv .webm .weba", check_matroska, True, matroska_end
     ),
-    Family(
-        "a Matroska or WebM file",
-        _starts(rb"\x1a\x45\xdf\xa3"),
-        ".mka .mkv .weba .webm",
-        check_matroska,
-        "matroska,webm",
-        True,
-        matroska_end,
-    ),
-    Family(
-        "an ASF file, such as WMA", _starts(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), ".asf .wma .wmv", check_asf, "asf", True, asf_end
-    ),
-    Family("an AVI file", _starts(rb"RIFF....AVI"), ".avi", check_avi, "avi", True, avi_end, False),
+    Family("an ASF or WMA file", _starts(_ASF), ".asf .wma .wmv", check_asf, True, asf_end),
+    Family("an AVI file", _starts(rb"RIFF....AVI"), ".avi", check_avi, True, avi_end, False),
     # All below is read as the library gives it.
-    Family("an AC-3 file", _is_ac3, ".ac3 .eac3", None, "ac3,eac3", True),
-    Family("a DTS file", _starts(rb"\x7f\xfe\x80\x01"), ".dts", None, "dts", True),
-    Family("an FLV file", _starts(rb"FLV\x01"), ".flv", None, "flv", True),
-    Family("a RealMedia file", _starts(rb"\.RMF|\.ra\xfd"), ".ra .rm", None, "rm", True),
-    Family("an MPEG transport stream file", _is_transport_stream, "", None, "mpegts", True),
-    Family("an MPEG program stream file", _starts(rb"\0\0\x01\xba"), ".mpeg .mpg .vob", None, "mpeg", True),
-    Family("a WavPack file", _starts(rb"wvpk"), ".wv", None, "wv", True),
-    Family("a Monkey's Audio file", _starts(rb"MAC "), ".ape", None, "ape", True),
-    Family("a Musepack file", _starts(rb"MPCK|MP\+"), ".mpc", None, "mpc,mpc8", True),
-    Family("a TTA file", _starts(rb"TTA1"), ".tta", None, "tta", True),
-    Family("a DSD file", _starts(rb"DSD |FRM8"), "", None, "dsf,iff", True),
-    Family("a NUT file", _starts(rb"nut/multimedia container"), "", None, "nut", True),
-    Family("an AAC file", _starts(rb"ADIF"), "", None, "aac", True),
+    Family("an AC-3 file", _is_ac3, ".ac3 .eac3", None, True),
+    Family("a DTS file", _starts(rb"\x7f\xfe\x80\x01"), ".dts", None, True),
+    Family("an FLV file", _starts(rb"FLV\x01"), ".flv", None, True),
+    Family("a RealMedia file", _starts(rb"\.RMF|\.ra\xfd"), ".ra .rm", None, True),
+    Family("an MPEG transport stream file", _is_transport_stream, "", None, True),
+    Family("an MPEG program stream file", _starts(rb"\0\0\x01\xba"), ".mpeg .mpg .vob", None, True),
+    Family("a WavPack file", _starts(rb"wvpk"), ".wv", None, True),
+    Family("a Monkey's Audio file", _starts(rb"MAC "), ".ape", None, True),
+    Family("a Musepack file", _starts(rb"MPCK|MP\+"), ".mpc", None, True),
+    Family("a TTA file", _starts(rb"TTA1"), ".tta", None, True),
+    Family("a DSD file", _starts(rb"DSD |FRM8"), "", None, True),
+    Family("a NUT file", _starts(rb"nut/multimedia container"), "", None, True),
+    Family("an AAC file", _starts(rb"ADIF"), "", None, True),
     Family("a VOC file", _starts(rb"Creative Voice File")),
     Family("an AVR file", _starts(rb"2BIT")),
     Family("a PAF file", _starts(rb" paf|fap ")),
@@ -128,7 +113,10 @@ FAMILIES = (
 UNKNOWN = Family("a file of an unknown kind", bool)
 """What libsndfile, and then FFmpeg, may know."""
 
-DEMUXERS = ",".join(family.demuxers for family in FAMILIES if family.demuxers)
+DEMUXERS = (
+    "wav,aiff,w64,au,caf,nistsphere,flac,ogg,aac,amr,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf,avi,"
+    "ac3,eac3,dts,flv,rm,mpegts,mpeg,wv,ape,mpc,mpc8,tta,dsf,iff,nut"
+)
 """What FFmpeg may open: no playlist, and nothing that names other files."""
 
 

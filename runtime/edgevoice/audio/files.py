@@ -8,20 +8,19 @@ import stat
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.paths import absolute
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
-from edgevoice.audio.source import ArrayReader, AudioSource, FileReader, Reader, check_times
+from edgevoice.audio.source import ArrayDecoder, AudioSource, Reader, check_times
+from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
 if TYPE_CHECKING:
     from edgevoice.audio.families import Family
-    from edgevoice.audio.integrity import Findings
-    from edgevoice.audio.views import View
 
 _IN_MEMORY = 1 << 26
 """Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
@@ -30,6 +29,7 @@ _JUNK = 1 << 16
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | Mapping[str, Any] | AudioSource
 """What `extract` takes: a path, an open binary file, (samples, rate), a row of a data set, or an open source."""
+Incomplete = Literal["error", "keep"]
 
 
 def open_source(
@@ -37,7 +37,8 @@ def open_source(
     start: float | None = None,
     end: float | None = None,
     channel: int | None = None,
-    incomplete: str = "error",
+    *,
+    incomplete: Incomplete = "error",
 ) -> AudioSource:
     """Open audio once, cut to start..end seconds; use it as a context manager, or close it.
 
@@ -65,8 +66,8 @@ def open_source(
         source = audio.segment(start, end)
     else:
         reader = _reader(audio, incomplete == "keep")
-        first, last = (None if seconds is None else round(seconds * reader.rate) for seconds in (start, end))
-        source = AudioSource(reader, first or 0, last)
+        rate = reader.format.rate
+        source = AudioSource(reader, round((start or 0) * rate), None if end is None else round(end * rate))
     try:
         _check_channel(source, channel, isinstance(audio, tuple))
     except BaseException:
@@ -89,7 +90,9 @@ def _reader(audio: Any, keep: bool) -> Reader:
         if len(audio) != 2:
             raise ArgumentError(f"a tuple of {len(audio)}: expected (samples, rate)")
         if is_number(audio[0]) and not is_number(audio[1]):
-            raise ArgumentError(f"({type(audio[0]).__name__}, {type(audio[1]).__name__}): expected (samples, rate); swapped?")
+            raise ArgumentError(
+                f"({type(audio[0]).__name__}, {type(audio[1]).__name__}): expected (samples, rate); swapped?"
+            )
         return _array_reader(*audio)
     if hasattr(audio, "read"):
         return _file_reader(audio, str(getattr(audio, "name", "the open file")), None, keep)
@@ -97,14 +100,17 @@ def _reader(audio: Any, keep: bool) -> Reader:
 
 
 def _array_reader(samples: Any, rate: Any) -> Reader:
-    return ArrayReader("the samples given", check_samples(samples), check_rate(rate))
+    rate, samples = check_rate(rate), check_samples(samples)
+    return Reader(Findings("the samples given"), lambda: ArrayDecoder(samples, rate), ExitStack())
 
 
 def _row_reader(row: Mapping[str, Any], keep: bool) -> Reader:
     """What a row of a data set holds: samples, of which channels come first; the bytes of a file; or its path."""
     if row.get("array") is not None and "sampling_rate" in row:
         shape = getattr(row["array"], "shape", ())
-        return _array_reader(row["array"].T if len(shape) == 2 and shape[0] < shape[1] else row["array"], row["sampling_rate"])
+        return _array_reader(
+            row["array"].T if len(shape) == 2 and shape[0] < shape[1] else row["array"], row["sampling_rate"]
+        )
     if isinstance(row.get("bytes"), bytes):
         return _file_reader(io.BytesIO(row["bytes"]), str(row.get("path") or "the bytes given"), None, keep)
     if isinstance(row.get("path"), str):
@@ -130,7 +136,7 @@ def _open_path(name: str) -> IO[bytes]:
         if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and name.startswith(("/dev/", "/proc/"))):
             kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
             raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")
-        return open(name, "rb", buffering=0)  # noqa: PTH123, SIM115
+        return open(name, "rb", buffering=0)  # noqa: PTH123
     except (FileNotFoundError, NotADirectoryError) as error:
         if os.path.islink(name):  # noqa: PTH114
             raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(name)}, which does not exist") from error  # noqa: PTH115
@@ -149,10 +155,6 @@ def _open_path(name: str) -> IO[bytes]:
 
 def _file_reader(file: IO[bytes], name: str, path: str | None, keep: bool) -> Reader:
     """A reader of a file, which closes the files that were opened here."""
-    # Readers of files are loaded with the first file: a live program needs none of them.
-    from edgevoice.audio.integrity import Findings
-    from edgevoice.audio.views import View
-
     with ExitStack() as files:
         if path is not None:
             files.enter_context(file)
@@ -174,13 +176,12 @@ def _file_reader(file: IO[bytes], name: str, path: str | None, keep: bool) -> Re
                 raise
             raise AudioFormatError(f"{name}: cannot be read ({error})") from error
         return _decoded(view, Findings(name, keep), files)
-    raise AssertionError("unreachable")
 
 
 def _decoded(view: View, findings: Findings, files: ExitStack) -> Reader:
-    """Choose the library for this kind of file; it owns `files` from then on."""
+    """Choose the library for this kind of file; the reader owns `files`."""
+    # Loaded with the first file: a live program needs none of them.
     from edgevoice.audio.families import UNKNOWN
-    from edgevoice.audio.integrity import Recording
     from edgevoice.audio.media import MediaDecoder, can_decode
     from edgevoice.audio.soundfiles import SoundDecoder, UnknownFormatError
 
@@ -193,13 +194,13 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> Reader:
     if not family.media:
         try:
             sound = partial(SoundDecoder, recordings, findings, family.check is None)
-            return FileReader(findings, sound, files)
+            return Reader(findings, sound, files)
         except UnknownFormatError as error:
             if not can_decode():
                 if family is UNKNOWN:
                     raise
                 raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
-    return FileReader(findings, decode, files)
+    return Reader(findings, decode, files)
 
 
 def _recognised(view: View) -> tuple[View, Family]:

@@ -49,7 +49,7 @@ def find_audio(folder: Path) -> Found:
                 continue
             seen.add((place.st_dev, place.st_ino))
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            waiting += [path for name in folders if os.path.islink(path := os.path.join(parent, name))]  # noqa: PTH114, PTH118
+            waiting += [link for name in folders if os.path.islink(link := os.path.join(parent, name))]  # noqa: PTH114, PTH118
             for name in names:
                 path = Path(parent, name)
                 if name.startswith("."):

@@ -35,11 +35,6 @@ class MediaDecoder(Decoder):
 
     It is always decoded from its beginning: that gives every sample its exact place.
 
-    Args:
-        view: the file.
-        family: what it is.
-        findings: takes what is wrong with it.
-
     Raises:
         AudioFormatError: PyAV is not installed, or the file is damaged, cut short or holds no audio.
     """
@@ -102,8 +97,8 @@ class MediaDecoder(Decoder):
                 if not findings.keep:
                     stream.codec_context.options = {"err_detect": "crccheck+explode"}
                 delay = _opus_delay(stream.codec_context)
-                end = self._family.end
-                self._stated = None if end is None else end(container, stream, view)
+                stated = self._family.end
+                self._stated = None if stated is None else stated(container, stream, view)
                 self._stamps = _TimeStamps(self._family.stamped)
                 live = not stream.frames  # formats made for live streams do not state their number
                 for packet in container.demux(stream):

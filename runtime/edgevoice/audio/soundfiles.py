@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.integrity import Findings, Recording
@@ -38,11 +37,6 @@ class UnknownFormatError(AudioFormatError):
 class SoundDecoder(Decoder):
     """Recordings, one after the other, decoded by libsndfile.
 
-    Args:
-        recordings: of the same rate and number of channels.
-        findings: takes what is wrong with the file.
-        log: whether libsndfile's log is searched for lengths that it repaired.
-
     Raises:
         UnknownFormatError: libsndfile does not know the format.
         AudioFormatError: it is not audio that libsndfile reads, or it is cut short.
@@ -55,11 +49,11 @@ class SoundDecoder(Decoder):
         lengths = []
         try:
             for recording in reversed(recordings):
-                self._open(recording)
+                sound = self._open(recording)
                 lengths.append(self._length)
-                if lengths[1:] and (self._sound.samplerate, self._sound.channels) != (self.rate, self.channels):
+                if lengths[1:] and (sound.samplerate, sound.channels) != (self.rate, self.channels):
                     raise AudioFormatError(f"{findings.name}: joins recordings of different rates or channels")
-                self.rate, self.channels = self._sound.samplerate, self._sound.channels
+                self.rate, self.channels = sound.samplerate, sound.channels
             check_rate(self.rate)
         except ArgumentError as error:
             self.close()
@@ -69,7 +63,7 @@ class SoundDecoder(Decoder):
             raise
         self.length = None if None in lengths else sum(filter(None, lengths))
 
-    def _open(self, recording: Recording) -> None:
+    def _open(self, recording: Recording) -> Any:
         self.close()
         name = self._findings.name
         self._view = view = recording.view.again()
@@ -89,6 +83,7 @@ class SoundDecoder(Decoder):
             self._length = int(sound.frames)
         if recording.lead:
             sound.read(recording.lead)
+        return sound
 
     def read(self, count: int) -> NDArray[Any]:
         """The next samples, `count` at most."""

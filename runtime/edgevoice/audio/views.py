@@ -90,10 +90,7 @@ class View(io.RawIOBase):
             return 0
 
     def check(self, words: str) -> None:
-        """Raise the error with which reading failed, if it failed.
-
-        Args:
-            words: the beginning of the message.
+        """Raise the error with which reading failed, if it failed; `words` begin its message.
 
         Raises:
             AudioFormatError: the file could not be read.

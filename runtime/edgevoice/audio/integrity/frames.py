@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Run(NamedTuple):
 
     begin: int
     end: int
-    count: int
+    frames: int
     kind: int
     junk: int
     """Bytes before it that belong neither to a frame nor to a tag."""
@@ -39,12 +39,6 @@ class Run(NamedTuple):
 
 def find_runs(view: View, measure: Measure, findings: Findings, frame: str) -> list[Run]:
     """Find the frames of a file, between the tags at its ends.
-
-    Args:
-        view: the file.
-        measure: knows the headers.
-        findings: takes it where frames are cut short, or are not consecutive.
-        frame: what a frame is called.
 
     Raises:
         AudioFormatError: there is no frame.
@@ -106,7 +100,7 @@ def _walk(view: View, measure: Measure) -> tuple[list[Run], bool]:
     return runs, False
 
 
-def _headers(data: NDArray[np.uint8], measure: Measure, is_last: bool) -> tuple[memoryview, memoryview, list[int]]:
+def _headers(data: NDArray[np.uint8], measure: Measure, is_last: bool) -> tuple[Any, Any, list[int]]:
     """Size and kind of the frame at each byte, 0 where none begins; and where one begins that another one follows."""
     places, found, kind = measure(data)
     sizes, kinds = np.zeros(len(data), np.int32), np.zeros(len(data), np.int32)
@@ -118,7 +112,7 @@ def _headers(data: NDArray[np.uint8], measure: Measure, is_last: bool) -> tuple[
     followed[inside] = (sizes[following] > 0) & (kinds[following] == kind[inside])
     if is_last:  # or a tag of a kind that is not known
         followed[inside] |= len(data) - following < 4
-    return memoryview(sizes), memoryview(kinds), places[followed].tolist()
+    return sizes.data, kinds.data, places[followed].tolist()
 
 
 def check_adts(view: View, findings: Findings) -> list[Recording]:

@@ -14,15 +14,14 @@ _TIME_BASE = 1_000_000
 """FFmpeg's units of the length of a container, in a second."""
 
 
-def mp4_end(container: Any, stream: Any, view: View) -> float | None:
+def mp4_end(container: Any, stream: Any, view: View) -> float | None:  # noqa: ARG001
     """The beginning of the track and its length."""
-    del container, view
     if not stream.duration:
         return None
     return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
 
 
-def matroska_end(container: Any, stream: Any, view: View) -> float | None:
+def matroska_end(container: Any, stream: Any, view: View) -> float | None:  # noqa: ARG001
     """What the track's tag says, else the length of a file that has no other track."""
     found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip("\0 "))
     if found:
@@ -31,17 +30,15 @@ def matroska_end(container: Any, stream: Any, view: View) -> float | None:
     return _single(container)
 
 
-def asf_end(container: Any, stream: Any, view: View) -> float | None:
+def asf_end(container: Any, stream: Any, view: View) -> float | None:  # noqa: ARG001
     """The length of a file that has no other track, and is no recorded live stream: for those FFmpeg makes a guess."""
-    del stream
     head = view.part(0, 8192)
     at = head.find(_ASF_PROPERTIES)
     return None if at >= 0 and (head[at + 88 : at + 89] or b"\0")[0] & 1 else _single(container)
 
 
-def avi_end(container: Any, stream: Any, view: View) -> float | None:
+def avi_end(container: Any, stream: Any, view: View) -> float | None:  # noqa: ARG001
     """The length of the track, which begins at 0."""
-    del container, view
     return float(stream.duration * stream.time_base) if stream.duration and stream.frames < 1 << 30 else None
 
 
@@ -54,7 +51,7 @@ def check_avi(view: View, findings: Findings) -> list[Recording]:
 
 
 def check_asf(view: View, findings: Findings) -> list[Recording]:
-    """Check that the object with the packets is complete: FFmpeg takes the length of a shorter file for that of the audio."""
+    """Check that the object with the packets is complete: of a cut file FFmpeg adapts the length."""
     at = 0
     while (head := view.part(at, 24)) and len(head) == 24:
         size = int.from_bytes(head[16:], "little")

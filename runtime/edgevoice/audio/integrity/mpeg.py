@@ -91,7 +91,7 @@ def check_mpeg(view: View, findings: Findings) -> list[Recording]:
     """
     runs = find_runs(view, _measure, findings, "MPEG frame")
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
-    count, size = sum(run.count for run in runs), sum(run.end - run.begin for run in runs)
+    count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
     begin, end = runs[0].begin, runs[0].end
     first = view.part(begin, 256)
     header = frame_header(first)

@@ -51,7 +51,9 @@ def check_wav(view: View, findings: Findings) -> list[Recording]:
                 there = whole  # its writer counted modulo 2^32
             if there < _WRAP:
                 return [Recording(view.patched(at - 4, struct.pack(f"{order}I", there)) if size < there else view)]
-            longer = struct.pack("<4sI4s4sIQQQI", b"RF64", _WRAP - 1, b"WAVE", b"ds64", 28, view.size, there, there // block, 0)
+            longer = struct.pack(
+                "<4sI4s4sIQQQI", b"RF64", _WRAP - 1, b"WAVE", b"ds64", 28, view.size, there, there // block, 0
+            )
             return [Recording(view.spliced([longer, (12, at - 4), b"\xff" * 4, (at, view.size)]))]
     return [Recording(view)]
 
