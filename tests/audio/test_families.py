@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -101,12 +102,13 @@ def _id3(size: int) -> bytes:
 LYRICS = b"LYRICSBEGININD0000200LYR00003abc000037LYRICS200"
 APE = struct.pack("<8sIIII8x", b"APETAGEX", 2000, 40, 1, 0x8000_0000) + b"\xff" * 8
 ID3V1 = b"TAG" + b"name".ljust(125)
-AROUND = {
-    "ID3": (_id3(70_000), ID3V1),
-    "two tags": (_id3(100) + _id3(500), APE + LYRICS + ID3V1),
-    "junk behind": (b"", bytes(range(200, 0, -1)) * 5),
-    "zeros before": (bytes(1000), b""),
-}
+AROUND = [
+    (_id3(70_000), ID3V1),
+    (_id3(100) + _id3(500), APE + LYRICS + ID3V1),
+    (b"", bytes(range(200, 0, -1)) * 5),
+    (bytes(1000) + _id3(300), b""),
+]
+"""Tags and junk before and behind a file; the last one is for those that are known by more than their first bytes."""
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -121,12 +123,11 @@ def test_whole_files_give_all_samples(file: Path, name: str) -> None:
                 part = samples[round(start * rate) : None if end is None else round(end * rate)]
                 np.testing.assert_array_equal(np.concatenate(list(segment.blocks())), part)
     expected = decoded(file, samples.shape[1])
-    if name not in ("rf64", "w64"):
+    if name != "opus":  # FFmpeg always decodes to 48 kHz
         assert len(samples) == len(expected) >= 3.9 * rate
         np.testing.assert_allclose(samples, expected, rtol=0, atol=1e-3 if "mp" in name else 5e-3)
-    for before, behind in AROUND.values():
-        dressed = read(before + file.read_bytes() + behind)
-        np.testing.assert_array_equal(dressed, samples)
+    for before, behind in AROUND[: 4 if "mp" in name or name in ("adts", "flac") else 3]:
+        np.testing.assert_array_equal(read(before + file.read_bytes() + behind), samples)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -167,9 +168,11 @@ def test_holes_are_errors_and_can_be_kept(file: Path, zeros: int) -> None:
     damaged = content[:middle] + bytes(zeros) + content[middle + 4096 :]
     with pytest.raises(AudioFormatError):
         read(damaged)
-    with pytest.warns(EdgeVoiceWarning) as caught, open_source(io.BytesIO(damaged), incomplete="keep") as source:
-        assert sum(map(len, source.blocks())) > source.rate // 2
-        list(source.blocks())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with open_source(io.BytesIO(damaged), incomplete="keep") as source:
+            assert sum(map(len, source.blocks())) > source.rate // 2
+            list(source.blocks())
     assert len(caught) == 1
 
 
@@ -312,9 +315,9 @@ class Failing(io.BytesIO):
 
 @pytest.mark.parametrize("name", ["mp3", "vorbis", "avi", "m4a", "matroska"])
 def test_a_disk_that_fails_is_no_file_that_is_cut_short(file: Path) -> None:
-    with pytest.raises(AudioFormatError, match=r"cannot be read.*Input/output error"):
-        with open_source(Failing(file.read_bytes())) as source:
-            list(source.blocks())
+    failing = Failing(file.read_bytes())
+    with pytest.raises(AudioFormatError, match=r"cannot be read.*Input/output error"), open_source(failing) as source:
+        list(source.blocks())
 
 
 @pytest.mark.parametrize(
@@ -373,10 +376,8 @@ def test_without_pyav_the_error_says_what_to_install(
 def test_libraries_say_nothing_on_their_own(file: Path, capfd: pytest.CaptureFixture[str]) -> None:
     content = file.read_bytes()
     for audio in (content, content[: len(content) // 2], content[:3000] + content[3001:]):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", EdgeVoiceWarning)
-            with open_source(io.BytesIO(audio), 1.3, incomplete="keep") as source:
-                list(source.blocks())
+        with suppress(AudioError):
+            read(audio, 1.3)
     assert capfd.readouterr().err == ""
 
 

@@ -165,7 +165,7 @@ def _file_reader(file: IO[bytes], name: str, path: str | None, keep: bool) -> Re
                 begin = file.tell()
                 size = file.seek(0, os.SEEK_END)
             except (AttributeError, OSError, ValueError):
-                file, begin, size, path = files.enter_context(_spooled(file)), 0, -1, None
+                file, begin, size, path = _spooled(file, files), 0, -1, None
             try:
                 path = None if path is None else absolute(path)
             except AudioFileNotFoundError:  # the current folder was deleted
@@ -188,8 +188,10 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> Reader:
     if not view.size:
         raise AudioFormatError(f"{findings.name}: is empty")
     view, family = _recognised(view)
-    recordings = [Recording(view)] if family.check is None else family.check(view, findings)
-    view.check(f"{findings.name}: cannot be read")  # what cannot be read looks like the end
+    try:
+        recordings = [Recording(view)] if family.check is None else family.check(view, findings)
+    finally:
+        view.check(f"{findings.name}: cannot be read")  # what cannot be read looks like the end
     decode = partial(MediaDecoder, recordings[0].view, family, findings)
     if not family.media:
         try:
@@ -225,14 +227,14 @@ def _recognised(view: View) -> tuple[View, Family]:
     return view, family
 
 
-def _spooled(pipe: IO[bytes]) -> IO[bytes]:
+def _spooled(pipe: IO[bytes], files: ExitStack) -> IO[bytes]:
     """Read a whole pipe into a file that has positions."""
     # Loaded here: only pipes need them.
     import tempfile
 
     from edgevoice.audio.rawpcm import read_waiting
 
-    spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by whoever asked
+    spool: IO[bytes] = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
     while chunk := read_waiting(pipe, pipe.read, 1 << 20):
         spool.write(chunk)
     return spool

@@ -24,17 +24,24 @@ class View(io.RawIOBase):
         file: open for reading, can be sought.
         pieces: what the view consists of; None is the whole file.
         path: the path of the file, where this is all of it.
+        failures: where failures to read are noted; views that are made from this one share it.
     """
 
-    def __init__(self, file: IO[bytes], pieces: Sequence[Piece] | None = None, path: str | None = None) -> None:
+    def __init__(
+        self,
+        file: IO[bytes],
+        pieces: Sequence[Piece] | None = None,
+        path: str | None = None,
+        failures: list[BaseException] | None = None,
+    ) -> None:
         self._file, self._at, self.path = file, 0, path
+        self._failures = [] if failures is None else failures
         self._pieces = [(0, file.seek(0, os.SEEK_END))] if pieces is None else list(pieces)
         self._starts = [0]
         for piece in self._pieces:
             count = len(piece) if isinstance(piece, bytes) else max(0, piece[1] - piece[0])
             self._starts.append(self._starts[-1] + count)
         self.size = self._starts.pop()
-        self._failure: BaseException | None = None
 
     def again(self) -> View:
         """The same view, with its own position."""
@@ -45,7 +52,8 @@ class View(io.RawIOBase):
         ((origin, _),) = self._pieces
         if not isinstance(origin, int):
             raise TypeError("a view of bytes cannot be spliced")
-        return View(self._file, [p if isinstance(p, bytes) else (origin + p[0], origin + p[1]) for p in pieces])
+        moved = [piece if isinstance(piece, bytes) else (origin + piece[0], origin + piece[1]) for piece in pieces]
+        return View(self._file, moved, failures=self._failures)
 
     def patched(self, at: int, content: bytes) -> View:
         """The same view, with other bytes at one position."""
@@ -86,7 +94,7 @@ class View(io.RawIOBase):
             self._at += len(data)
             return len(data)
         except BaseException as error:  # noqa: BLE001 - `check` raises it
-            self._failure = error
+            self._failures.append(error)
             return 0
 
     def check(self, words: str) -> None:
@@ -96,10 +104,10 @@ class View(io.RawIOBase):
             AudioFormatError: the file could not be read.
             BaseException: what came while it was read, such as Ctrl-C.
         """
-        failure, self._failure = self._failure, None
-        if isinstance(failure, OSError | ValueError | TypeError):
-            raise AudioFormatError(f"{words} ({failure})") from failure
-        if failure is not None:
+        for failure in self._failures:
+            self._failures.clear()
+            if isinstance(failure, OSError | ValueError | TypeError):
+                raise AudioFormatError(f"{words} ({failure})") from failure
             raise failure
 
     def part(self, at: int, count: int) -> bytes:
@@ -125,5 +133,5 @@ class View(io.RawIOBase):
             self._file.seek(at)
             return self._file.read(count)
         except (OSError, ValueError) as error:
-            self._failure = error
+            self._failures.append(error)
             return b""

@@ -50,7 +50,7 @@ def check_w64(view: View, findings: Findings) -> list[Recording]:
                 whole, data = struct.pack("<Q", view.size), struct.pack("<Q", there)
                 return [Recording(view.spliced([(0, 16), whole, (24, at + 16), data, (at + 24, view.size)]))]
             compare(findings, size, there)
-            break
+            return [Recording(view.spliced([(0, at + size)]) if size < there else view)]
         at += max(24, (size + 7) // 8 * 8)
     return [Recording(view)]
 
@@ -99,7 +99,9 @@ def check_nist(view: View, findings: Findings) -> list[Recording]:
         numbers = [fields.get(key, "") for key in ("sample_count", "channel_count", "sample_n_bytes")]
         if "shorten" not in fields.get("sample_coding", "") and all(number.isdecimal() for number in numbers):
             count, channels, size = map(int, numbers)
-            compare(findings, count * channels * size, view.size - offset)
+            end = offset + count * channels * size
+            compare(findings, end - offset, view.size - offset)
+            return [Recording(view.spliced([(0, end)]) if end < view.size else view)]
     return [Recording(view)]
 
 

@@ -10,6 +10,8 @@ from edgevoice.audio.views import View
 
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _SEGMENT, _CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
+_BLOCKS = (b"\xa3", b"\xa0", b"\xe7", b"\xec", b"\xbf", b"\xab", b"\xa7")
+"""Elements in a cluster."""
 _TIME_BASE = 1_000_000
 """FFmpeg's units of the length of a container, in a second."""
 
@@ -80,13 +82,14 @@ def check_mp4(view: View, findings: Findings) -> list[Recording]:
 
 def check_matroska(view: View, findings: Findings) -> list[Recording]:
     """Check that a recorded live stream, which states no length, ends with a complete element."""
-    at, is_live, size = 0, False, 0
+    at, is_live = 0, False
     while at < view.size:
         head = view.part(at, 12).ljust(12, b"\0")
         first = 9 - head[0].bit_length()
         second = 9 - head[first].bit_length() if first < 5 else 9
-        if second > 8:
-            break  # damage, which FFmpeg finds
+        if second > 8 or not (first == 4 or head[:1] in _BLOCKS):
+            at = min(at, view.size)
+            break  # a tag, or damage, which FFmpeg finds
         size = int.from_bytes(head[first : first + second], "big") & (1 << 7 * second) - 1
         at += first + second
         if size == (1 << 7 * second) - 1 and head[:4] in (_SEGMENT, _CLUSTER):
