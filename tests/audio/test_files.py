@@ -218,7 +218,10 @@ class Tensor:
     """What libraries for learning have: an array that is none of NumPy's."""
 
     def __init__(self, samples: np.ndarray, device: str = "cpu") -> None:
-        self._samples, self._device, self.shape = samples, device, samples.shape
+        self._samples, self._device, self.ndim = samples, device, samples.ndim
+
+    def __len__(self) -> int:
+        return len(self._samples)
 
     @property
     def T(self) -> Tensor:  # noqa: N802

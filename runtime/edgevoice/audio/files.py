@@ -107,10 +107,9 @@ def _array_reader(samples: Any, rate: Any) -> Reader:
 def _row_reader(row: Mapping[str, Any], keep: bool) -> Reader:
     """What a row of a data set holds: samples, of which channels come first; the bytes of a file; or its path."""
     if row.get("array") is not None and "sampling_rate" in row:
-        shape = getattr(row["array"], "shape", ())
-        return _array_reader(
-            row["array"].T if len(shape) == 2 and shape[0] < shape[1] else row["array"], row["sampling_rate"]
-        )
+        samples = row["array"]
+        lies_across = getattr(samples, "ndim", 1) == 2 and len(samples) < len(samples.T)
+        return _array_reader(samples.T if lies_across else samples, row["sampling_rate"])
     if isinstance(row.get("bytes"), bytes):
         return _file_reader(io.BytesIO(row["bytes"]), str(row.get("path") or "the bytes given"), None, keep)
     if isinstance(row.get("path"), str):
@@ -137,19 +136,14 @@ def _open_path(name: str) -> IO[bytes]:
             kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
             raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")
         return open(name, "rb", buffering=0)  # noqa: PTH123
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if os.path.islink(name):  # noqa: PTH114
+    except (OSError, ValueError) as error:
+        if isinstance(error, AudioFormatError):
+            raise
+        if isinstance(error, FileNotFoundError) and os.path.islink(name):  # noqa: PTH114
             raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(name)}, which does not exist") from error  # noqa: PTH115
-        raise AudioFileNotFoundError(f"{name}: no such file") from error
-    except PermissionError as error:
-        raise AudioFormatError(f"{name}: cannot be read (permission denied)") from error
-    except OSError as error:
-        if not os.path.lexists(name):
-            raise AudioFileNotFoundError(f"{name}: no such file") from error
-        raise AudioFormatError(f"{name}: cannot be read ({(error.strerror or str(error)).lower()})") from error
-    except AudioFormatError:
-        raise
-    except ValueError as error:
+        if isinstance(error, PermissionError) or os.path.lexists(name):
+            reason = str(getattr(error, "strerror", None) or error).lower()
+            raise AudioFormatError(f"{name}: cannot be read ({reason})") from error
         raise AudioFileNotFoundError(f"{name}: no such file") from error
 
 

@@ -102,14 +102,12 @@ class MediaDecoder(Decoder):
                 self._stamps = _TimeStamps(self._family.stamped)
                 live = not stream.frames  # formats made for live streams do not state their number
                 for packet in container.demux(stream):
-                    if packet.is_corrupt and not findings.keep:
-                        raise AudioFormatError(f"{name}: is damaged or cut short after {self._at} samples")
+                    if packet.is_corrupt:
+                        findings.damage(f"is damaged or cut short after {self._at} samples")
                     try:
                         decoded = packet.decode()
-                    except av.FFmpegError:
-                        if not findings.keep:
-                            raise
-                        findings.damage(f"is damaged after {self._at} samples")
+                    except av.FFmpegError as error:
+                        findings.damage(f"is damaged or cut short after {self._at} samples ({_words(error)})", error)
                         continue
                     frames = [(_samples(frame), frame.sample_rate) for frame in self._stamps.follow(decoded)]
                     if self._stamps.missing:
@@ -124,11 +122,12 @@ class MediaDecoder(Decoder):
                         self._at += len(samples)
                         yield samples, rate
         except (av.FFmpegError, OSError, ValueError) as error:
+            view.check(f"{name}: cannot be read after {self._at} samples")
             if isinstance(error, AudioFormatError):
                 raise
-            view.check(f"{name}: cannot be read after {self._at} samples")
-            words = f"is damaged or cut short after {self._at} samples" if self._at else "is not audio that can be read"
-            raise AudioFormatError(f"{name}: {words} ({_words(error)})") from error
+            if not self._at:
+                raise AudioFormatError(f"{name}: is not audio that can be read ({_words(error)})") from error
+            findings.damage(f"is damaged or cut short after {self._at} samples ({_words(error)})", error)
         view.check(f"{name}: cannot be read after {self._at} samples")
         if self._stated is not None and self._at:
             end = self._stamps.end if self._family.stamped else self._at / self.rate

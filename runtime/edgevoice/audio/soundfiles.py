@@ -119,7 +119,10 @@ class SoundDecoder(Decoder):
         exact = sound.subtype.startswith(_EXACT) and sound.format != "OGG"
         if len(self._recordings) > 1 or not exact or self._length is None or not 0 <= at <= self._length:
             return False
-        sound.seek(at)
+        try:
+            sound.seek(at)
+        except RuntimeError as error:
+            raise AudioFormatError(f"{self._findings.name}: is damaged or cut short before sample {at}") from error
         self._at = at
         return True
 

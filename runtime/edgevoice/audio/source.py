@@ -90,14 +90,14 @@ class Reader:
         if self._closed:
             raise StreamError(f"{self.name}: was closed")
         current, self._idle = self._idle, None  # taken, so that two readings at the same time do not share it
-        if current is None or not current.reaches(first):
-            if current is not None:
-                current.decoder.close()
-            current = _Pass(self._decoder())
-            current.reaches(first)
         keep = _KEPT // self.format.channels if first or last is not None else 0
         is_damaged = False
         try:
+            if current is None or not current.reaches(first):
+                if current is not None:
+                    current.decoder.close()
+                current = _Pass(self._decoder())
+                current.reaches(first)
             for at, block in current.blocks(first, last, keep):
                 begin, end = max(0, first - at), len(block) if last is None else min(len(block), last - at)
                 if begin < end:
@@ -106,7 +106,7 @@ class Reader:
             is_damaged = True
             self._findings.damage(str(error).removeprefix(f"{self.name}: "), error)
         finally:
-            if is_damaged or self._closed or self._idle is not None:
+            if current is not None and (is_damaged or self._closed or self._idle is not None):
                 current.decoder.close()
             else:
                 self._idle = current

@@ -138,7 +138,7 @@ def _measure_adts(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[n
     at = np.flatnonzero((data[:-6] == 0xFF) & (data[1:-5] & 0xF6 == 0xF0))
     size = (data[at + 3].astype(np.int64) & 3) << 11 | data[at + 4].astype(np.int64) << 3 | data[at + 5] >> 5
     kind = (data[at + 1].astype(np.int64) & 8) << 8 | data[at + 2] & 0xFC
-    real = size > 7  # no frame is a header and nothing else
+    real = size > 9  # no frame is a header and hardly more
     return at[real], size[real], kind[real]
 
 

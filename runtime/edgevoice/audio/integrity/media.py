@@ -7,6 +7,7 @@ from typing import Any
 
 from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.views import View
+from edgevoice.errors import AudioFormatError
 
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _SEGMENT, _CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
@@ -67,10 +68,12 @@ def check_asf(view: View, findings: Findings) -> list[Recording]:
 
 def check_mp4(view: View, findings: Findings) -> list[Recording]:
     """Check that fragments follow each other: where one is damaged, FFmpeg may leave out all that follow."""
-    at, is_fragmented = 0, False
+    at, parts, is_fragmented = 0, 0, False
     while (head := view.part(at, 16)) and len(head) >= 8:
         size = int.from_bytes(head[:4], "big")
         size = int.from_bytes(head[8:], "big") if size == 1 else size
+        parts += 1
+        _limit(findings, parts, at, 12)
         is_fragmented |= head[4:8] == b"moof"
         if is_fragmented and not head[4:8].isalnum():
             findings.oddity(f"is damaged: no MP4 box at byte {at}; audio may be missing there")
@@ -82,9 +85,11 @@ def check_mp4(view: View, findings: Findings) -> list[Recording]:
 
 def check_matroska(view: View, findings: Findings) -> list[Recording]:
     """Check that a recorded live stream, which states no length, ends with a complete element."""
-    at, is_live = 0, False
+    at, parts, is_live = 0, 0, False
     while at < view.size:
         head = view.part(at, 12).ljust(12, b"\0")
+        parts += 1
+        _limit(findings, parts, at, 6)
         first = 9 - head[0].bit_length()
         second = 9 - head[first].bit_length() if first < 5 else 9
         if second > 8 or not (first == 4 or head[:1] in _BLOCKS):
@@ -101,6 +106,12 @@ def check_matroska(view: View, findings: Findings) -> list[Recording]:
     if is_live and at > view.size:
         findings.damage("is cut short within its last element")
     return [Recording(view)]
+
+
+def _limit(findings: Findings, parts: int, at: int, least: int) -> None:
+    """Refuse files of very many parts of fewer than `least` bytes: they take FFmpeg seconds, and hold nothing."""
+    if parts > 1000 + at // least:
+        raise AudioFormatError(f"{findings.name}: is damaged: it has {parts} parts in {at} bytes")
 
 
 def _single(container: Any) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ class FrameHeader(NamedTuple):
     """The size of header and side information in bytes; the tag of an encoder begins after them."""
 
 
+@lru_cache(maxsize=1 << 13)
 def frame_header(data: bytes) -> FrameHeader | None:
     """Read a frame header; None where these bytes are none."""
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:

@@ -47,7 +47,7 @@ def without_tags_behind(view: View) -> View:
 
 def _size_before(view: View, end: int) -> int:
     """The size in bytes of the tag that ends here; 0 where there is none."""
-    if view.part(end - 128, 3) == b"TAG" and end >= 128:
+    if end >= 128 and view.part(end - 128, 3) == b"TAG":
         return 128 + (227 if end >= 355 and view.part(end - 355, 4) == b"TAG+" else 0)
     tail = view.part(max(0, end - 32), min(32, end))
     if tail[:8] == b"APETAGEX" and len(tail) == 32:
