@@ -221,7 +221,8 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
     folders = [is_folder(Path(row.path)) for row in index.rows]
     if not any(folders):
         return index
-    named, expanded, unread, errors = _Named(root or os.curdir), [], 0, ()
+    named, expanded, unread = _Named(root or os.curdir), [], 0
+    errors: tuple[tuple[str, AudioError], ...] = ()
     for row, folder in zip(index.rows, folders, strict=True):
         if folder:
             found = find_audio(Path(row.path))
