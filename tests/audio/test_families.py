@@ -268,6 +268,18 @@ def test_lengths_of_wav_that_mean_unknown_and_one_byte_too_many(voice: Path, siz
     np.testing.assert_array_equal(read(bytes(content)), read(voice))
 
 
+LOW_BYTES = {"aiff": (b"SSND", 7), "au": (b".snd", 11), "caf": (b"data", 11), "w64": (b"data", 16), "avi": (b"RIFF", 4)}
+"""The place of the lowest byte of the length, behind some bytes."""
+
+
+@pytest.mark.parametrize("name", LOW_BYTES)
+def test_other_headers_that_count_one_byte_too_many(file: Path, name: str) -> None:
+    content = bytearray(file.read_bytes())
+    mark, behind = LOW_BYTES[name]
+    content[content.index(mark) + behind] += 1
+    np.testing.assert_array_equal(read(bytes(content)), read(file))
+
+
 @pytest.mark.parametrize("size", [128_002, 0x7000_0000, 0x9000_0000, 0xF000_0000])
 def test_lengths_of_wav_that_are_promises(voice: Path, size: int) -> None:
     content = bytearray(voice.read_bytes())

@@ -152,7 +152,7 @@ def _sound(view: View) -> Any:
 def _is_short(sound: Any) -> bool:
     """Whether a file has fewer samples than its header states."""
     return any(
-        label not in _HARMLESS and int(found) < int(stated) and not is_placeholder(int(stated))
+        label not in _HARMLESS and int(found) // 2 < int(stated) // 2 and not is_placeholder(int(stated))
         for label, stated, found in _REPAIRED.findall(sound.extra_info)
     )
 

@@ -23,8 +23,8 @@ def is_placeholder(size: int, block: int = 1) -> bool:
     return any(abs(size - known) <= max(_MARGIN, block) for known in _PLACEHOLDERS)
 
 
-def compare(findings: Findings, stated: int, there: int, block: int = 1) -> None:
-    """Report samples that are missing: of `stated` bytes in blocks, one for each sample of all channels."""
+def compare(findings: Findings, stated: int, there: int, block: int = 2) -> None:
+    """Report missing samples: `stated` bytes in blocks of one sample of all channels. Some writers count a byte too many."""
     block = max(1, block)
     if stated // block > max(0, there) // block:
         findings.damage(f"is cut short: it has {max(0, there)} bytes of samples, fewer than the {stated} in its header")

@@ -48,7 +48,7 @@ def avi_end(container: Any, stream: Any, view: View) -> float | None:  # noqa: A
 def check_avi(view: View, findings: Findings) -> list[Recording]:
     """Check that the outermost chunk is complete, if its size is stated."""
     size = int.from_bytes(view.part(4, 4), "little")
-    if size != 0xFFFF_FFFF and size + 8 > view.size:
+    if size != 0xFFFF_FFFF and size + 7 > view.size:  # one byte more may be counted
         findings.damage(f"is cut short: it has {view.size} bytes of the {size + 8} that its header states")
     return [Recording(view)]
 
@@ -75,7 +75,7 @@ def check_mp4(view: View, findings: Findings) -> list[Recording]:
         parts += 1
         _limit(findings, parts, at, 12)
         is_fragmented |= head[4:8] == b"moof"
-        if is_fragmented and not head[4:8].isalnum():
+        if is_fragmented and not head[4:8].isalnum() and b"moof" in view.part(at, 1 << 22):
             findings.oddity(f"is damaged: no MP4 box at byte {at}; audio may be missing there")
         if size < 8:
             break
