@@ -131,7 +131,7 @@ def _check_channel(source: AudioSource, channel: int | None, given: bool) -> Non
 def _open_path(name: str) -> IO[bytes]:
     try:
         mode = os.stat(name).st_mode  # noqa: PTH116 - a name that Path refuses is an OSError or ValueError here
-        # The shell opens what it names so, as in <(command); to open another pipe may take for ever.
+        # The shell opens what it names so, as in <(command); to open another pipe may never end.
         if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and name.startswith(("/dev/", "/proc/"))):
             kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
             raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")

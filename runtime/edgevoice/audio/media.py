@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.families import DEMUXERS, Family
 from edgevoice.audio.integrity import Findings
-from edgevoice.audio.samples import check_rate
 from edgevoice.audio.source import Decoder
 from edgevoice.audio.views import View
-from edgevoice.errors import ArgumentError, AudioFormatError
+from edgevoice.errors import AudioFormatError
 
 _SLACK = 0.2
 """Largest difference between the stated and the decoded length of a complete file, in seconds; half of it without stamps."""
@@ -56,12 +55,7 @@ class MediaDecoder(Decoder):
             raise AudioFormatError(f"{findings.name}: has no samples")
         self._waiting = [first[0]]
         self.rate, self.channels = first[1], first[0].shape[1]
-        try:
-            check_rate(self.rate)
-        except ArgumentError as error:
-            self.close()
-            raise AudioFormatError(f"{findings.name}: {error}") from error
-        self.length = None if self._stated is None else round((self._stated - self._stamps.begin) * self.rate)
+        self.length = None if self._stated is None else round((self._stated - (self._stamps.begin or 0)) * self.rate)
 
     def read(self, count: int) -> NDArray[Any]:
         """The next samples: whole packets, until there are at least `count`."""
@@ -110,8 +104,9 @@ class MediaDecoder(Decoder):
                         findings.damage(f"is damaged or cut short after {self._at} samples ({_words(error)})", error)
                         continue
                     frames = [(_samples(frame), frame.sample_rate) for frame in self._stamps.follow(decoded)]
-                    if self._stamps.missing:
-                        (findings.oddity if live else findings.damage)(self._stamps.message())
+                    if self._stamps.missing is not None:
+                        words = f"its time stamps leave out audio, the first at {self._stamps.missing:.2f} s"
+                        (findings.oddity if live else findings.damage)(words)
                     if delay > 0 and frames and packet.size:
                         # FFmpeg 7 and 8 cut too little where the header names the rate from before the coding.
                         whole = _opus_samples(bytes(packet))
@@ -140,36 +135,31 @@ class MediaDecoder(Decoder):
 
 
 class _TimeStamps:
-    """Follows the time stamps of frames, and notices where they leave out audio."""
+    """Follows the time stamps of frames, and notices where they leave out more than a packet."""
 
     def __init__(self, stamped: bool) -> None:
-        self._stamped = stamped
-        self._longest = 0.0
-        self.begin = self.end = 0.0
-        """Where the audio begins, and where the last frame ends, in seconds."""
-        self.missing = self._first = 0.0
-        """Seconds that the time stamps leave out, and where that begins."""
-        self._begun = False
+        self._stamped, self._longest = stamped, 0.0
+        self.begin: float | None = None
+        """Where the audio begins, in seconds."""
+        self.end = 0.0
+        """Where the last frame ends, in seconds."""
+        self.missing: float | None = None
+        """Where audio was left out first, in seconds."""
 
     def follow(self, frames: list[Any]) -> list[Any]:
         """Take the next frames, and return them."""
         for frame in frames:
             seconds = frame.samples / frame.sample_rate
-            if frame.pts is None or frame.time_base is None or not self._stamped:
-                self.end += seconds
-                continue
-            now = float(frame.pts * frame.time_base)
-            if not self._begun:
+            now = self.end
+            if self._stamped and frame.pts is not None and frame.time_base is not None:
+                now = float(frame.pts * frame.time_base)
+            self._longest = max(self._longest, seconds)
+            if self.begin is None:
                 self.begin = now
-            elif now - self.end > max(self._longest, seconds) + _ROUNDING:
-                self._first = self._first or self.end
-                self.missing += now - self.end
-            self._begun, self._longest, self.end = True, max(self._longest, seconds), now + seconds
+            elif now - self.end > self._longest + _ROUNDING and self.missing is None:
+                self.missing = self.end
+            self.end = now + seconds
         return frames
-
-    def message(self) -> str:
-        """Say where audio is left out."""
-        return f"its time stamps leave out audio, the first at {self._first:.2f} s: some may be missing there"
 
 
 def _samples(frame: Any) -> NDArray[Any]:

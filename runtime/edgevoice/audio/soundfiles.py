@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.integrity.lengths import is_placeholder
-from edgevoice.audio.samples import check_rate
 from edgevoice.audio.source import Decoder
 from edgevoice.audio.views import View
-from edgevoice.errors import ArgumentError, AudioFormatError
+from edgevoice.errors import AudioFormatError
 
 # libsndfile repairs the length of a file that is shorter than its header says, and reports that only in its log.
 _REPAIRED = re.compile(r"^\s*(.*?)\s*:?\s*(\d+) \(?should be (\d+)", re.MULTILINE)
@@ -54,10 +53,6 @@ class SoundDecoder(Decoder):
                 if lengths[1:] and (sound.samplerate, sound.channels) != (self.rate, self.channels):
                     raise AudioFormatError(f"{findings.name}: joins recordings of different rates or channels")
                 self.rate, self.channels = sound.samplerate, sound.channels
-            check_rate(self.rate)
-        except ArgumentError as error:
-            self.close()
-            raise AudioFormatError(f"{findings.name}: {error}") from error
         except BaseException:
             self.close()
             raise

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.integrity import Findings
-from edgevoice.audio.samples import check_samples, is_number
+from edgevoice.audio.samples import check_rate, check_samples, is_number
 from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, StreamError
 
 BLOCK = 1 << 16
@@ -82,6 +82,11 @@ class Reader:
         self._findings, self._decoder, self.name = findings, decoder, findings.name
         self.format = decoder()
         """What it is: its rate, channels and length."""
+        try:
+            check_rate(self.format.rate)
+        except ArgumentError as error:
+            self.format.close()
+            raise AudioFormatError(f"{self.name}: {error}") from error
         self._idle: _Pass | None = _Pass(self.format)
         self._files, self._closed = files.pop_all(), False
 

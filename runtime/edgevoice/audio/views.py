@@ -120,18 +120,15 @@ class View(io.RawIOBase):
             if isinstance(piece, bytes):
                 data = piece[within : within + count]
             else:
-                data = self._read(piece[0] + within, min(count, piece[1] - piece[0] - within))
+                try:
+                    self._file.seek(piece[0] + within)
+                    data = self._file.read(min(count, piece[1] - piece[0] - within))
+                except (OSError, ValueError) as error:
+                    self._failures.append(error)
+                    break
             if not data:
                 break
             parts.append(data)
             at += len(data)
             count -= len(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _read(self, at: int, count: int) -> bytes:
-        try:
-            self._file.seek(at)
-            return self._file.read(count)
-        except (OSError, ValueError) as error:
-            self._failures.append(error)
-            return b""
