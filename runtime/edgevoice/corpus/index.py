@@ -89,7 +89,7 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None) 
         if path.lower().endswith(".csv") and not is_folder(Path(path)):
             return read_csv_file(path, root)
         index = index_of_inputs([path], root)
-        if index.errors:
+        if index.errors and not index.rows:
             raise index.errors[0][1]
         return index
     if hasattr(source, "read"):
@@ -128,6 +128,7 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
             if is_folder(path):
                 found = find_audio(path)
                 unread += found.others
+                errors += found.errors
                 files = [str(file) for file in found.files]
             else:
                 files = [name]
@@ -221,14 +222,16 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
     if not any(folders):
         return index
     named, expanded, unread = _Named(root or os.curdir), [], 0
+    errors: tuple[tuple[str, AudioError], ...] = ()
     for row, folder in zip(index.rows, folders, strict=True):
         if folder:
             found = find_audio(Path(row.path))
             unread += found.others
+            errors += found.errors
             expanded += [Row(named(str(file)), str(file)) for file in found.files]
         else:
             expanded.append(row)
-    return Index(tuple(expanded), unread=unread)
+    return Index(tuple(expanded), unread=unread, errors=errors)
 
 
 def _of_pandas(source: Any, root: str | None) -> Index:
