@@ -16,10 +16,12 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("cpu", "mic", "tables", "plot", "disvoice")
-TOOLS = ("hypothesis", "onnx", "pytest", "pytest-timeout")
+EXTRAS = ("cpu", "mic", "tables", "plot", "disvoice", "graph")
+TOOLS = ("hypothesis", "pytest", "pytest-timeout")
 """The tests' own, at the versions of constraints.txt: they are not what is tried."""
 FOLDERS = ("audio", "corpus", "files", "tables", "cli", "compat", "plotting")
+GRAPHS = ("test_live.py", "test_pcm.py")
+"""Of tests/export/onnx: graphs are made without PyTorch, and every ONNX Runtime that the package allows must run them."""
 LEFT_OUT = {
     *("test_arm64.py", "test_corpus_examples.py", "test_pages.py", "test_project.py", "test_readme.py", "test_wheel.py"),
     "test_workflows.py",
@@ -81,7 +83,8 @@ def tools() -> list[str]:
 def tests() -> list[Path]:
     """Folders and files of tests, as pytest takes them."""
     files = sorted(path for path in (ROOT / "tests").glob("test_*.py") if path.name not in LEFT_OUT)
-    return [*(ROOT / "tests" / folder for folder in FOLDERS), *files]
+    graphs = (ROOT / "tests" / "export" / "onnx" / name for name in GRAPHS)
+    return [*(ROOT / "tests" / folder for folder in FOLDERS), *graphs, *files]
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class PeerProcess:
             env=environment,
         )
         try:
-            self.told: dict[str, Any] = json.loads(self._line())
+            self.facts: dict[str, Any] = json.loads(self._line())
         except ValueError as error:
             self.close()
             raise SystemExit(f"{name} does not run: python -m benchmarks.peer_programs {name} ... says why") from error
@@ -170,8 +170,8 @@ def _measure(
             "milliseconds": 1e3 * median(times[name]) / windows,
             "real_time_factor": median(times[name]) / soundfile.info(options.audio).duration,
             "start": median(starts[name]),
-            "resident": peers[name].told["resident"],
-            "shape": peers[name].told["shape"],
+            "resident": peers[name].facts["resident"],
+            "shape": peers[name].facts["shape"],
             "runs": [round(seconds, 6) for seconds in times[name]],
             "starts": [round(seconds, 4) for seconds in starts[name]],
         }

@@ -57,10 +57,7 @@ def test_a_model_is_adapted(root: Path, place: Path) -> None:
         root, place, "adapt_a_model.py", "recordings", "mine", "--epochs", "1", "--epoch-windows", "320", "--rate", "1e-5"
     )
     assert result.returncode == 0, result.stderr
-    before, after = (
-        float(line.split("mean error ")[1].split()[0]) for line in result.stdout.splitlines() if "held out" in line
-    )
-    assert after < 1.05 * before
+    assert "on speakers held out: one speaker allows no conclusion about others: error" in result.stdout
     assert edgevoice.find_model(place / "mine").config.name == "mine"
 
 

@@ -48,7 +48,7 @@ def test_every_name_that_contributing_gives_to_code_is_there(contributing: str) 
         ("edgevoice.levels", "LEVELS"),
         ("edgevoice.providers", "PROVIDERS"),
         ("edgevoice.tables.table", "FORMATS"),
-        ("edgevoice.audio.source", "AudioSource"),
+        ("edgevoice.audio.families", "FAMILIES"),
         ("edgevoice.config", "FeaturesConfig"),
         ("edgevoice.features", "Layout"),
         ("edgevoice.cli", "COMMANDS"),

@@ -231,7 +231,7 @@ def _reconstruction(
         if not kept.is_file():
             found = speech.held_out(level, errors, _labelled(bar, f"{level} level"))
             kept.write_text(json.dumps({name: asdict(error) for name, error in found.items()}), encoding="utf-8")
-        held_out[level] = {name: HeldOut(**told) for name, told in json.loads(kept.read_text(encoding="utf-8")).items()}
+        held_out[level] = {name: HeldOut(**fields) for name, fields in json.loads(kept.read_text(encoding="utf-8")).items()}
     return held_out, other
 
 

@@ -116,8 +116,8 @@ def _ahead(results: Results, first: str) -> list[str]:
                 gap, error = results.scores[task.name][first].ahead(results.scores[task.name][name])
                 cells.append(f"{gap:+.3f} ± {error:.3f}")
             rows.append([name, *cells])
-    told = f"How far `{first}` is ahead, on the same drawings of speakers:"
-    return [told, "", table(["of", *(task.name for task in TASKS)], rows)]
+    text = f"How far `{first}` is ahead, on the same drawings of speakers:"
+    return [text, "", table(["of", *(task.name for task in TASKS)], rows)]
 
 
 def _movement_record(moved: Mapping[str, Mapping[str, Movement]]) -> dict[str, dict[str, Any]]:
@@ -136,8 +136,8 @@ def _stiller(results: Results, first: str) -> list[str]:
     for name, by in results.movements.items():
         if name != first:
             farther = [change for change in own if change != ANOTHER and own[change].mean >= by[change].mean]
-            told = f"`{first}` moves as far or farther under {', '.join(farther)}" if farther else "less in every column"
-            lines.append(f"- Against {name}: {told}.")
+            text = f"`{first}` moves as far or farther under {', '.join(farther)}" if farther else "less in every column"
+            lines.append(f"- Against {name}: {text}.")
     return lines
 
 

@@ -8,14 +8,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.label_efficiency.classifiers import CLASSIFIERS
-from benchmarks.label_efficiency.corpus import write_table
 from benchmarks.label_efficiency.experiment import Experiment, Results
 from benchmarks.label_efficiency.figures import draw
 from benchmarks.label_efficiency.report import write_json, write_page
-from benchmarks.label_efficiency.speakers import division, speakers
-from benchmarks.label_efficiency.trials import TrialLog, grid, run
-from benchmarks.label_efficiency.valence import valence
+from benchmarks.label_efficiency.speakers import division, speakers, write_table
+from benchmarks.label_efficiency.trials import CLASSIFIERS, TrialLog, grid, run
 from benchmarks.sources.handmade import OpenSmile
 from benchmarks.sources.linearcode import LinearCode, MeanLinearCode, Spectrograms
 from benchmarks.sources.models import MODEL_SOURCES
@@ -37,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _experiment(options: argparse.Namespace) -> None:
     """Run or resume an experiment; then write JSON, figures and the page."""
-    experiment = options.make(options)
+    experiment = _speakers(options)
     percents, seeds = tuple(range(options.step, 101, options.step)), tuple(range(options.seeds))
     log = TrialLog(options.work / f"{experiment.name}.jsonl", experiment.sets, experiment.standardise)
     names = [features.name for features in experiment.sets]
-    trials = grid(names, options.classifiers, experiment.subsets, percents, seeds)
+    trials = grid(names, options.classifiers, percents, seeds)
     run(trials, experiment.sets, log, experiment.standardise, lambda left: tqdm(left, unit=" fits", disable=None))
 
     results = Results(experiment, tuple(options.classifiers), percents, seeds, log)
@@ -92,11 +89,8 @@ def _unlabelled(options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.label_efficiency", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("valence", help="feature matrices of the study: training_*.npz and test_*.npz")
-    command.set_defaults(run=_experiment, make=lambda options: valence(options.data))
-    _add_experiment_options(command)
     command = commands.add_parser("speakers", help="recordings, with utterances.csv: file, speaker, gender, age")
-    command.set_defaults(run=_experiment, make=_speakers)
+    command.set_defaults(run=_experiment)
     command.add_argument(
         "--models",
         nargs="+",
@@ -114,15 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--tables", nargs="+", default=[], metavar="NAME=CSV", help="other features: path of a recording, then its numbers"
     )
-    _add_experiment_options(command)
-    command = commands.add_parser("unlabelled", help="write the table of the recordings to train an autoencoder on")
-    command.set_defaults(run=_unlabelled)
-    command.add_argument("--data", type=Path, required=True, help="folder")
-    command.add_argument("--out", type=Path, required=True, help="CSV, as edgevoice-export train --table takes it")
-    return parser
-
-
-def _add_experiment_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", type=Path, required=True, help="folder")
     command.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS), metavar="NAME")
     command.add_argument("--step", type=int, default=2, help="percent from one share of the labels to the next (2)")
@@ -134,6 +119,11 @@ def _add_experiment_options(command: argparse.ArgumentParser) -> None:
         default=ROOT / "build" / "label_efficiency",
         help="folder of the fits made so far, which a run goes on from",
     )
+    command = commands.add_parser("unlabelled", help="write the table of the recordings to train an autoencoder on")
+    command.set_defaults(run=_unlabelled)
+    command.add_argument("--data", type=Path, required=True, help="folder")
+    command.add_argument("--out", type=Path, required=True, help="CSV, as edgevoice-export train --table takes it")
+    return parser
 
 
 if __name__ == "__main__":

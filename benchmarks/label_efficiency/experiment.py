@@ -6,28 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.label_efficiency.featuresets import FeatureSet
-from benchmarks.label_efficiency.scores import METRICS, Curve, Labels, chance
+from benchmarks.label_efficiency.scores import METRICS, Curve, chance
 from benchmarks.label_efficiency.trials import Trial, TrialLog
 
 
 @dataclass(frozen=True)
 class View:
-    """A choice of labelled recordings, and a score of predictions."""
+    """A score of predictions, and its title."""
 
     name: str
-    subset: str
     metric: str
-    test_recordings: tuple[int, ...] | None = None
-    """The test recordings that are scored; None means all."""
-
-    def scored(self, features: FeatureSet) -> NDArray[np.bool_]:
-        """Which test items are scored: (items,)."""
-        if self.test_recordings is None:
-            return np.ones(len(features.test), np.bool_)
-        return np.isin(features.test.recordings, self.test_recordings)
 
 
 @dataclass(frozen=True)
@@ -50,11 +40,6 @@ class Experiment:
 
     best_up_to: int = 100
     """The best classifier of a feature set has the highest mean score over the shares up to this percent."""
-
-    @property
-    def subsets(self) -> tuple[str, ...]:
-        """Kinds of subset that the views need."""
-        return tuple(dict.fromkeys(view.subset for view in self.views))
 
 
 @dataclass(frozen=True)
@@ -79,15 +64,12 @@ class Results:
 
     def chance(self, view: View, features: FeatureSet) -> tuple[float, float, float]:
         """The score of guessing, and the range of 95 % of guesses."""
-        return chance(self._truth(view, features), METRICS[view.metric])
+        return chance(features.test.labels, METRICS[view.metric])
 
     def _curve(self, view: View, kind: str, features: FeatureSet) -> Curve:
-        scored, truth, metric = view.scored(features), self._truth(view, features), METRICS[view.metric]
+        truth, metric = features.test.labels, METRICS[view.metric]
 
         def score(percent: int, seed: int) -> float:
-            return metric(truth, self.log[Trial(features.name, kind, view.subset, percent, seed)][scored])
+            return metric(truth, self.log[Trial(features.name, kind, percent, seed)])
 
         return Curve(self.percents, np.array([[score(percent, seed) for percent in self.percents] for seed in self.seeds]))
-
-    def _truth(self, view: View, features: FeatureSet) -> Labels:
-        return features.test.labels[view.scored(features)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,19 +60,3 @@ class FeatureSet:
             for array in (items.features, items.labels, items.recordings):
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
-
-
-def read_feature_set(folder: Path, stem: str, name: str) -> FeatureSet:
-    """Read `training_<stem>.npz` and `test_<stem>.npz`.
-
-    Each holds `features` (items, dimensions), `labels` (items,) and, where a recording is several items, `track` (items,),
-    the recording of each.
-    """
-    return FeatureSet(name, _read(folder / f"training_{stem}.npz"), _read(folder / f"test_{stem}.npz"))
-
-
-def _read(path: Path) -> Items:
-    with np.load(path) as arrays:
-        labels = arrays["labels"].astype(np.int8)
-        recordings = arrays["track"] if "track" in arrays else np.arange(len(labels))
-        return Items(arrays["features"].astype(np.float32), labels, recordings.astype(np.int64))

@@ -58,7 +58,7 @@ def _table(results: Results, view: View) -> list[str]:
     experiment = results.experiment
     shown = [percent for percent in _SHOWN if percent in results.percents]
     guess, low, high = results.chance(view, experiment.sets[0])
-    told = f"Mean and half the width of its band, by the share of the labels. Chance: {guess:.3f} ({low:.3f} to {high:.3f})."
+    text = f"Mean and half the width of its band, by the share of the labels. Chance: {guess:.3f} ({low:.3f} to {high:.3f})."
     rows = []
     step = results.percents[1] - results.percents[0] if len(results.percents) > 1 else 1
     for kind in results.classifiers:
@@ -70,16 +70,16 @@ def _table(results: Results, view: View) -> list[str]:
             ahead = "" if curve is baseline else spans(curve.ahead(baseline), step)
             rows.append([kind, name, *cells, ahead])
     head = ["classifier", "features", *(f"{percent} %" for percent in shown), "above the hand-made"]
-    return [told, "", table(head, rows)]
+    return [text, "", table(head, rows)]
 
 
 def _view(results: Results, view: View) -> dict[str, Any]:
     sets = results.experiment.sets
     return {
         "name": view.name,
-        "subset": view.subset,
+        "subset": "random",
         "metric": view.metric,
-        "test_items": {features.name: int(view.scored(features).sum()) for features in sets},
+        "test_items": {features.name: len(features.test) for features in sets},
         "chance": {features.name: np.round(results.chance(view, features), 4).tolist() for features in sets},
         "scores": {
             kind: {name: np.round(curve.scores, 4).tolist() for name, curve in results.curves(view, kind).items()}

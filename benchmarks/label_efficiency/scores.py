@@ -20,16 +20,7 @@ def weighted_f1(truth: Labels, predictions: Labels) -> float:
     return float(np.sum(_class_f1(truth, predictions) * _shares(truth)))
 
 
-def swapped_weighted_f1(truth: Labels, predictions: Labels) -> float:
-    """Weighted F1 with its arguments swapped: each class is weighted by how often it is predicted.
-
-    A classifier that predicts one class alone then has that class's F1 as its score. Here to reproduce results that were
-    computed like this; not a measure to choose by.
-    """
-    return weighted_f1(predictions, truth)
-
-
-METRICS: dict[str, Metric] = {"weighted F1": weighted_f1, "swapped F1": swapped_weighted_f1}
+METRICS: dict[str, Metric] = {"weighted F1": weighted_f1}
 
 
 def _shares(labels: Labels) -> Floats:
@@ -65,10 +56,6 @@ class Curve:
         if seeds == 1:
             return np.zeros(len(self.percents))
         return np.asarray(stats.t.ppf(0.975, seeds - 1) * self.scores.std(axis=0, ddof=1) / np.sqrt(seeds))
-
-    def of(self, seed: int) -> Curve:
-        """The curve of one seed alone."""
-        return Curve(self.percents, self.scores[[seed]])
 
     def ahead(self, other: Curve) -> list[int]:
         """Percents at which the mean is above that of another curve."""

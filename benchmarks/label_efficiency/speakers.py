@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.label_efficiency.corpus import Division, divide
 from benchmarks.label_efficiency.experiment import Experiment, Results, View
 from benchmarks.label_efficiency.featuresets import FeatureSet, Items
 from benchmarks.label_efficiency.scores import Curve, spans
@@ -21,7 +22,7 @@ TEST_SPEAKERS, LABELLED_SPEAKERS = 40, 25
 VALIDATION, SEED = 0.1, 0  # `edgevoice-export train`'s defaults: whom the models trained on the whole corpus have not heard
 GOAL = 30  # percent of the labels up to which the learned features are to be ahead
 
-UNHEARD = View("speakers that no network heard", "random", "weighted F1")
+UNHEARD = View("speakers that no network heard", "weighted F1")
 
 _METHOD = """\
 - Recordings in three classes: child (below {adult} years), man, woman. Parts share no speaker: {parts}. The test
@@ -38,6 +39,50 @@ _METHOD = """\
 - What the autoencoders were trained on, without labels: {trained}. So they have heard most of the labelled speakers,
   though not what class they are of, and none of the test speakers.
 - {absent}"""
+
+
+@dataclass(frozen=True)
+class Division:
+    """The recordings of a corpus, in parts that share no speaker."""
+
+    labelled: tuple[Recording, ...]
+    test: tuple[Recording, ...]
+    unlabelled: tuple[Recording, ...]
+
+
+def divide(recordings: Sequence[Recording], test: int, labelled: int, first: Sequence[str], seed: int = 0) -> Division:
+    """Divide the recordings by speakers, at random, with equal proportions of each class.
+
+    Args:
+        recordings: all of them.
+        test: how many speakers to test on.
+        labelled: how many speakers have labels.
+        first: speakers that are tested on before any other is.
+        seed: of the random choice.
+    """
+    labels = {recording.speaker: recording.label for recording in recordings}
+    random = np.random.default_rng(seed)
+    parts: dict[str, str] = {}
+    for label in range(len(CLASSES)):
+        speakers = [speaker for speaker in sorted(labels) if labels[speaker] == label]
+        wanted = [speaker for speaker in speakers if speaker in first]
+        rest = [speaker for speaker in random.permutation(speakers).tolist() if speaker not in first]
+        for_test, for_labels = (round(count * len(speakers) / len(labels)) for count in (test, labelled))
+        for place, speaker in enumerate(wanted + rest):
+            parts[speaker] = "test" if place < for_test else "labelled" if place < for_test + for_labels else "unlabelled"
+    chosen = {
+        part: tuple(recording for recording in recordings if parts[recording.speaker] == part)
+        for part in ("labelled", "test", "unlabelled")
+    }
+    return Division(**chosen)
+
+
+def write_table(recordings: Sequence[Recording], path: Path) -> None:
+    """Write a CSV with the columns file and speaker, as `edgevoice-export train --table` takes it."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["file", "speaker"])
+        rows.writerows([recording.file, recording.speaker] for recording in recordings)
 
 
 def division(folder: Path) -> Division:
@@ -127,14 +172,14 @@ def _conclude(results: Results) -> str:
         hardest = np.max([results.curves(view, kind)[hand_made].mean for kind in results.classifiers], axis=0)
         lines += [f"**{view.name[0].upper()}{view.name[1:]}**", ""]
         for name, curve in curves.items():
-            told = f"- {name}, {chosen[name]}: {_at(curve, goal):.3f} at {goal} %, {_at(curve, 100):.3f} at 100 %"
+            text = f"- {name}, {chosen[name]}: {_at(curve, goal):.3f} at {goal} %, {_at(curve, 100):.3f} at 100 %"
             if name != hand_made:
                 above = [percent for percent, a, b in zip(results.percents, curve.mean, hardest, strict=True) if a > b]
-                told += (
+                text += (
                     f"; above the hand-made features: {spans(curve.ahead(curves[hand_made]), step)}; above the best of all "
                 )
-                told += f"classifiers on them at each share: {spans(above, step)}"
-            lines.append(f"{told}.")
+                text += f"classifiers on them at each share: {spans(above, step)}"
+            lines.append(f"{text}.")
         lines.append("")
     return "\n".join(lines).rstrip()
 

@@ -8,16 +8,43 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
+from sklearn.ensemble import AdaBoostClassifier, RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
-from benchmarks.label_efficiency.classifiers import classifier
 from benchmarks.label_efficiency.featuresets import FeatureSet
-from benchmarks.label_efficiency.subsets import SUBSETS
 
 Predictions = NDArray[np.int8]
+
+CLASSIFIERS: dict[str, Callable[[int, int], Any]] = {
+    # (items to train with, seed) -> classifier
+    "random forest": lambda _, seed: RandomForestClassifier(random_state=seed),
+    "SVM": lambda _, seed: SVC(random_state=seed),
+    "kNN": lambda items, _: KNeighborsClassifier(n_neighbors=min(5, items)),  # 5 is the default
+    "decision tree": lambda _, seed: DecisionTreeClassifier(random_state=seed),
+    "AdaBoost": lambda _, seed: AdaBoostClassifier(random_state=seed),
+}
+
+
+def classifier(name: str, items: int, seed: int, standardise: bool) -> Any:
+    """Make a classifier for a number of items."""
+    estimator = CLASSIFIERS[name](items, seed)
+    return make_pipeline(StandardScaler(), estimator) if standardise else estimator
+
+
+def random_of_class(labels: NDArray[np.int8], percent: int, seed: int) -> NDArray[np.int64]:
+    """Sorted indices of a share of each class, at least one. For one seed, a larger share contains the smaller ones."""
+    random = np.random.default_rng(seed)
+    classes = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    return np.sort(np.concatenate([members[: max(1, len(members) * percent // 100)] for members in classes]))
 
 
 @dataclass(frozen=True)
@@ -26,7 +53,6 @@ class Trial:
 
     features: str
     classifier: str
-    subset: str
     percent: int
     seed: int
 
@@ -34,14 +60,12 @@ class Trial:
 def grid(
     features: Iterable[str],
     classifiers: Iterable[str],
-    subsets: Iterable[str],
     percents: Iterable[int],
     seeds: Iterable[int],
 ) -> list[Trial]:
     """Every combination, one classifier after another, so that an interrupted run leaves whole curves."""
     return [
-        Trial(name, kind, subset, percent, seed)
-        for kind, subset, seed, name, percent in product(classifiers, subsets, seeds, features, percents)
+        Trial(name, kind, percent, seed) for kind, seed, name, percent in product(classifiers, seeds, features, percents)
     ]
 
 
@@ -95,7 +119,7 @@ def run(
     by_name = {features.name: features for features in sets}
     for trial in progress([trial for trial in trials if trial not in log]):
         features = by_name[trial.features]
-        labelled = SUBSETS[trial.subset](features.training.recording_labels(), trial.percent, trial.seed)
+        labelled = random_of_class(features.training.recording_labels(), trial.percent, trial.seed)
         items = features.training.of(labelled)
         fitted = classifier(trial.classifier, len(items), trial.seed, standardise).fit(items.features, items.labels)
         log.add(trial, fitted.predict(features.test.features).astype(np.int8))

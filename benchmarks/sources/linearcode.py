@@ -90,12 +90,13 @@ class Spectrograms:
             samples = np.concatenate([np.empty(0, np.float32), *resampled(source, audio.rate, None)])
         samples = np.pad(samples, (0, max(0, audio.window - len(samples))))
         windower = Windower(self.config, find_level("running", self.config.level), audio.hop, 8)
-        scratch = self._front.scratch()
+        scratch, found = self._front.scratch(), []
 
-        def spectrograms(windows: Windows) -> Floats:
-            return self._front.compute(windows.samples, windows.offset, windows.gain, scratch)
+        def put(windows: Windows) -> None:
+            found.append(self._front.compute(windows.samples, windows.facts["offset"], windows.facts["gain"], scratch))
 
-        return np.concatenate(windower.push(samples, spectrograms))[:, None]
+        windower.push(samples, put)
+        return np.concatenate(found)[:, None]
 
     def sampled(self, paths: Iterable[Path], most: int) -> Floats:
         """Windows of many recordings, evenly spaced, up to a number: (n, 1, bands, columns)."""

@@ -65,8 +65,8 @@ def _origin(folder: ModelFolder) -> str:
     """The data of a model, as its `model.json` describes it."""
     config, trained = folder.config, folder.config.origin.get("trained_on", {})
     held_out = config.origin.get("held_out", {}).get("speakers", 0)
-    told = f"{trained['utterances']} recordings of {trained['speakers']} speakers" if "speakers" in trained else "other data"
-    return f"{config.name} on {told}" + (f", of whom {held_out} to validate on" if held_out else "")
+    text = f"{trained['utterances']} recordings of {trained['speakers']} speakers" if "speakers" in trained else "other data"
+    return f"{config.name} on {text}" + (f", of whom {held_out} to validate on" if held_out else "")
 
 
 def _files(folder: ModelFolder) -> str:

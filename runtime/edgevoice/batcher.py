@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -21,6 +20,9 @@ from edgevoice.windows import Windows
 
 _WAITING = 2
 """Full batches per thread that may wait, so that no thread waits for audio and memory stays flat."""
+
+
+_NOTHING = np.empty((0, 0), np.float32)
 
 
 class Owner(Protocol):
@@ -59,8 +61,7 @@ class Batcher:
         self._limit = _WAITING * threads
         self._batches: deque[_Batch] = deque()  # in order; all are closed but the last one, which may be open
         self._spare: list[NDArray[np.float32]] = []  # samples of batches that are computed, to be used again
-        # An interrupt may leave it taken: that thread can use the batcher again.
-        self._busy = threading.RLock()
+        self._only_user = _OnlyUser()
 
     def put(self, owner: Owner, windows: Windows) -> None:
         """Take windows of an owner; their samples are copied.
@@ -68,7 +69,7 @@ class Batcher:
         Raises:
             StreamError: another thread uses the batcher at this moment.
         """
-        with self._only_user():
+        with self._only_user:
             first, count = 0, len(windows.facts)
             while first < count:
                 batch = self._open()
@@ -88,7 +89,7 @@ class Batcher:
         Raises:
             StreamError: as `put`.
         """
-        with self._only_user():
+        with self._only_user:
             if self._batches and not self._batches[-1].closed and self._batches[-1].filled:
                 self._close(self._batches[-1])
 
@@ -104,7 +105,7 @@ class Batcher:
             StreamError: as `put`.
         """
         while True:
-            with self._only_user():
+            with self._only_user:
                 pair = self._next(wait)
             if pair is None:
                 return
@@ -112,7 +113,7 @@ class Batcher:
 
     def drop(self, owner: Owner) -> None:
         """Forget the windows of an owner that wait."""
-        with self._only_user():
+        with self._only_user:
             for batch in self._batches:
                 batch.entries[:] = [entry._replace(owner=None) if entry.owner is owner else entry for entry in batch.entries]
 
@@ -125,7 +126,8 @@ class Batcher:
         """The next owner and its features; None where no batch is ready."""
         while self._batches and self._batches[0].closed and (wait or self._batches[0].done):
             batch = self._batches[0]
-            self._compute(batch)
+            if not batch.done:
+                self._compute(batch)
             if batch.failure:
                 owners = [entry.owner for entry in batch.entries if entry.owner is not None]
                 for failed in owners:
@@ -172,25 +174,30 @@ class Batcher:
             if batch.done:
                 return
             try:
-                facts = np.concatenate([entry.facts for entry in batch.entries])
+                blocks = [entry.facts for entry in batch.entries]
+                facts = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
                 batch.values = self.pipeline.describe(batch.samples[: len(facts)], facts["offset"], facts["gain"])
             except Exception as error:  # noqa: BLE001 - `take` raises it
                 batch.failure = error
             batch.done = True
             self._spare.append(batch.samples)
-            batch.samples = batch.samples[:0]
+            batch.samples = _NOTHING
         finally:
             batch.lock.release()
 
-    @contextmanager
-    def _only_user(self) -> Iterator[None]:
-        """Raise an error where two threads use a batcher at the same time, because frames would be mixed up."""
-        if not self._busy.acquire(blocking=False):
+
+class _OnlyUser:
+    """Raises an error where two threads use a batcher at the same time, because frames would be mixed up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # an interrupt may leave it taken: then its thread can go on
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
             raise StreamError("a batcher and its streams belong to one thread at a time, and two use this one at once")
-        try:
-            yield
-        finally:
-            self._busy.release()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class _Entry(NamedTuple):
@@ -215,7 +222,7 @@ class _Batch:
     lock: Any = field(default_factory=threading.RLock)
     """Held by the thread that computes it."""
     done: bool = False
-    values: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    values: NDArray[np.float32] = field(default_factory=lambda: _NOTHING)
     failure: Exception | None = None
     given: int = 0
     """How many of the entries were taken."""

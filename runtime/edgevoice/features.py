@@ -101,7 +101,11 @@ class Layout(NamedTuple):
 
     def split(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The groups of (..., descriptors) by name, as views; those that were not asked for have no columns."""
-        return {group.name: values[..., self.columns(group.name)] for group in self.groups}
+        start, parts = 0, {}
+        for group in self.groups:
+            parts[group.name] = values[..., start : start + group.count]
+            start += group.count
+        return parts
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,14 +161,16 @@ class Frame(Facts[int, bool, float]):
 
     def place(self) -> dict[str, Any]:
         """Everything except the descriptors, for JSON."""
+        facts = dict(zip(FACTS.names or (), self.facts.item(), strict=True))
+        position, rate = facts["position"], self.layout.rate
         return {
-            "index": self.index,
-            "position": self.position,
-            "start": self.start,
-            "end": self.end,
-            "silent": self.silent,
-            "gap": self.gap,
-            "loudness": self.loudness,
+            "index": facts["index"],
+            "position": position,
+            "start": position / rate,
+            "end": (position + self.layout.window) / rate,
+            "silent": facts["silent"],
+            "gap": facts["gap"],
+            "loudness": facts["loudness"],
             "time": None,
             "latency": None,
         }

@@ -32,8 +32,9 @@ class Pipeline(ABC):
 
     def describe(self, samples: Array, offset: ArrayLike = 0.0, gain: ArrayLike = 1.0) -> Array:
         """Descriptors of windows, float32 (n, descriptors), as the layout orders them; arguments as `run`."""
-        found = self.run(samples, self._wanted, offset, gain)
-        return np.concatenate(found, axis=1) if len(found) > 1 else found[0]
+        with np.errstate(all="ignore"):
+            found = self._run(samples, self._wanted, offset, gain)
+        return _finite(np.concatenate(found, axis=1) if len(found) > 1 else found[0])
 
     def run(self, samples: Array, wanted: list[str], offset: ArrayLike = 0.0, gain: ArrayLike = 1.0) -> list[Array]:
         """Compute outputs of windows, as new arrays (n, ...).
@@ -50,10 +51,7 @@ class Pipeline(ABC):
         """
         # What the host program asks of NumPy's warnings is not for the harmless underflows in here.
         with np.errstate(all="ignore"):
-            found = self._run(samples, wanted, offset, gain)
-        if not all(np.isfinite(array).all() for array in found):
-            raise ModelUseError("the model gives numbers that are not finite: its networks or its settings are broken")
-        return found
+            return [_finite(array) for array in self._run(samples, wanted, offset, gain)]
 
     @abstractmethod
     def _run(self, samples: Array, wanted: list[str], offset: ArrayLike, gain: ArrayLike) -> list[Array]: ...
@@ -120,3 +118,9 @@ def new_pipeline(networks: Networks, front_end: FrontEnd, layout: Layout, size: 
     if networks.on_device:
         return DevicePipeline(networks, layout, size)
     return HostPipeline(networks, front_end, layout, size)
+
+
+def _finite(values: Array) -> Array:
+    if not np.isfinite(values).all():
+        raise ModelUseError("the model gives numbers that are not finite: its networks or its settings are broken")
+    return values

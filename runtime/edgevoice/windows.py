@@ -120,6 +120,7 @@ class Windower:
         self._filled = 0  # samples in the buffer
         self._measured = 0  # of which steps were measured
         self._next = 0  # position of the next window
+        self._lost_end = 0  # position behind the last lost sample that was taken
         self._gaps: deque[list[int]] = deque()  # [start, end) of lost samples that are still to come, in order, apart
         self.lost = 0
         """The number of windows that consist of lost samples only; they are not computed."""
@@ -183,6 +184,7 @@ class Windower:
             first, last = self._gaps[0]
             inside = slice(max(0, first - self.position), last - self.position)
             is_lost[inside], samples[inside] = True, 0
+            self._lost_end = min(last, end)
             if last > end:
                 break
             self._gaps.popleft()
@@ -203,7 +205,9 @@ class Windower:
             return
         new = slice(first * self._step, last * self._step)
         steps = Steps.measure(self._buffer[new], self._step)
-        lost = np.count_nonzero(self._is_lost[new].reshape(-1, self._step), axis=1)
+        lost = np.zeros(last - first)
+        if self._lost_end > self._start:
+            lost += np.add.reduce(self._is_lost[new].reshape(-1, self._step), axis=1)
         self._table[:4, first:last] = steps
         self._table[4:6, first:last] = self._level.follow(steps, lost > 0)
         self._lost_samples[first:last] = lost
@@ -227,6 +231,9 @@ class Windower:
         # Row by row, as bits must not depend on how many windows are cut together.
         power = np.array([np.add.reduce(row) / len(row) for row in steps.power])
         facts["loudness"] = 10 * np.log10(np.maximum(power, QUIETEST))
+        facts["gap"] = False
+        if self._lost_end <= self._start:
+            return Windows(samples, facts)
         lost = self._lost_samples[own].sum(axis=1)
         facts["gap"] = lost > 0
         wholly = lost == self.window

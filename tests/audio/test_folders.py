@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from edgevoice.audio.families import audio_suffixes
 from edgevoice.audio.files import open_source
-from edgevoice.audio.folders import audio_suffixes, find_audio
+from edgevoice.audio.folders import find_audio
 from edgevoice.audio.paths import absolute
-from edgevoice.errors import AudioFileNotFoundError
+from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
 
 
 def test_files_are_known_by_their_suffix_and_sorted(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_files_are_known_by_their_suffix_and_sorted(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.wav").mkdir()
-    assert find_audio(tmp_path) == (sorted(tmp_path / name for name in names), 3)
+    assert find_audio(tmp_path) == (sorted(tmp_path / name for name in names), 3, ())
 
 
 def test_a_folder_without_audio_is_an_error(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_media_and_sphere_are_looked_for_and_hidden_files_are_not(tmp_path: Path
 def test_a_link_to_nothing_is_found_and_a_pipe_is_not(tmp_path: Path) -> None:
     (tmp_path / "gone.wav").symlink_to("nowhere.wav")
     os.mkfifo(tmp_path / "pipe.wav")
-    assert find_audio(tmp_path) == ([tmp_path / "gone.wav"], 1)
+    assert find_audio(tmp_path) == ([tmp_path / "gone.wav"], 1, ())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a current folder cannot be deleted there")
@@ -60,3 +61,34 @@ def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(AudioFileNotFoundError, match="no such file"):
         open_source("a.wav")
     assert absolute(Path("/a/../b.wav")) == "/b.wav"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_linked_folders_are_searched_once(tmp_path: Path) -> None:
+    (tmp_path / "corpus/speaker").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("corpus/speaker/a.wav", "elsewhere/b.wav"):
+        (tmp_path / name).touch()
+    for link, place in (("corpus/loop", "corpus"), ("corpus/again", "corpus/speaker"), ("corpus/other", "elsewhere")):
+        (tmp_path / link).symlink_to(tmp_path / place)
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "corpus")
+    found = find_audio(tmp_path / "corpus")
+    assert found.files == [tmp_path / "corpus/other/b.wav", tmp_path / "corpus/speaker/a.wav"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.wav").touch()
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = find_audio(tmp_path)
+    assert [path.name for path in found.files] == ["a.wav"]
+    assert [name for name, _ in found.errors] == [str(tmp_path / "locked")]
+    with pytest.raises(AudioFormatError):
+        find_audio(tmp_path / "locked")

@@ -20,15 +20,14 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 import edgevoice
 from benchmarks.feature_quality import experiment
 from benchmarks.feature_quality.__main__ import main
-from benchmarks.feature_quality.degradations import CLEAN, DEGRADATIONS, HEADROOM, degraded_folders
+from benchmarks.feature_quality.degradations import DEGRADATIONS, HEADROOM
 from benchmarks.feature_quality.experiment import ANOTHER
-from benchmarks.feature_quality.probes import TASKS, Probes, predict
-from benchmarks.feature_quality.reconstruction import band_means, linear_error
-from benchmarks.feature_quality.scores import confusions, guessing, macro_f1, score, uar
-from benchmarks.feature_quality.stability import movements, one_each
+from benchmarks.feature_quality.probes import TASKS, Probes
+from benchmarks.feature_quality.reconstruction import linear_error
+from benchmarks.feature_quality.scores import confusions, macro_f1, score, uar
+from benchmarks.feature_quality.stability import movements
 from benchmarks.sources.linearcode import LinearCode, LinearFunctionals, Spectrograms
 from benchmarks.sources.recordings import Recording
-from benchmarks.sources.vectors import vectors_by_folder
 from edgevoice.features import functionals as compute_functionals
 from tablerows import numbers_of
 
@@ -53,7 +52,7 @@ def unheard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def speakers(folder: Path, numbers: range) -> Path:
-    """Speakers of three classes, two recordings each, told apart by their pitch."""
+    """Speakers of three classes, two recordings each, separated by their pitch."""
     rows = ["file,speaker,gender,age"]
     for speaker in numbers:
         pitch, gender, age = ((320, "f", 8), (110, "m", 40), (210, "f", 30))[speaker % 3]
@@ -78,7 +77,7 @@ class Loudness:
 
 
 class TestScores:
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", range(2))
     def test_scores_are_scikit_learns(self, seed: int) -> None:
         random = np.random.default_rng(seed)
         truth, predictions = (random.choice(3, 200, p=[0.6, 0.3, 0.1]).astype(np.int8) for _ in range(2))
@@ -90,28 +89,15 @@ class TestScores:
         truth = np.tile([0, 1], 200).astype(np.int8)
         right = np.repeat(np.random.default_rng(0).random(20) < 0.5, 20)  # all recordings of a speaker, or none
         predictions = np.where(right, truth, 1 - truth).astype(np.int8)
-        told = score(truth, predictions, [f"{k // 20}" for k in range(400)], uar)
-        assert told.mean == pytest.approx(right.mean())
-        assert told.error == pytest.approx(np.sqrt(0.25 / 20), rel=0.1)
-        assert told.ahead(told) == (0, 0)
-
-    def test_guessing(self) -> None:
-        mean, deviation = guessing(np.tile([0, 1], 200).astype(np.int8), uar, draws=500)
-        assert mean == pytest.approx(0.5, abs=0.005)
-        assert deviation == pytest.approx(0.5 / np.sqrt(400), rel=0.1)
+        stated = score(truth, predictions, [f"{k // 20}" for k in range(400)], uar)
+        assert stated.mean == pytest.approx(right.mean())
+        assert stated.error == pytest.approx(np.sqrt(0.25 / 20), rel=0.1)
+        assert stated.ahead(stated) == (0, 0)
 
 
 class TestProbes:
-    def test_features_that_tell_nothing_are_at_chance(self) -> None:
-        random = np.random.default_rng(0)
-        speakers = [f"{k // 6}" for k in range(480)]
-        features = np.repeat(random.normal(size=(80, 30)), 6, axis=0)  # tells the speaker, and nothing else
-        labels = np.repeat(random.permutation(np.arange(80) % 2), 6).astype(np.int8)
-        predictions = predict(features[:240], labels[:240], speakers[:240], features[240:], uar)
-        assert 0.3 < uar(confusions(labels[240:], predictions, np.zeros(240, int), 2)[0]) < 0.7
-
     def test_a_speaker_of_both_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="speaker b is among"):
+        with pytest.raises(ValueError, match="speaker b"):
             Probes([Recording("", "a", 0), Recording("", "b", 1)], [Recording("", "b", 0)], tmp_path)
 
     def test_a_class_that_shows_is_found(self, tmp_path: Path) -> None:
@@ -126,10 +112,6 @@ class TestProbes:
             assert predictions.tolist() == asked[asked >= 0].tolist()
             assert (probes.run(features[:90], features[90:], task) == predictions).all()
         assert len(list(tmp_path.iterdir())) == len(TASKS)
-
-    def test_only_adults_are_asked_for_their_gender(self) -> None:
-        recordings = [Recording("", "", label) for label in (0, 1, 2)]
-        assert [task.labels(recordings).tolist() for task in TASKS] == [[0, 1, 1], [0, 1, 2], [-1, 0, 1]]
 
 
 class TestLinearCode:
@@ -166,10 +148,6 @@ class TestLinearCode:
         assert vector[:8] == pytest.approx(compute_functionals(values[:, :2]))
         assert vector[8:] == pytest.approx(compute_functionals(values[:, 2:]))
 
-    def test_band_means(self) -> None:
-        spectrograms = np.array([[[[0, 2], [5, 5]]]], np.float32)
-        assert band_means(spectrograms).tolist() == [[1, 0]]
-
 
 class TestDegradations:
     @pytest.mark.parametrize("name", [name for name in DEGRADATIONS if name != "start 100 ms later"])
@@ -193,14 +171,6 @@ class TestDegradations:
         hertz = np.fft.rfftfreq(len(samples), 1 / RATE)
         assert power[(hertz < 150) | (hertz > 4000)].sum() < 0.01 * power.sum()
 
-    def test_folders(self, corpus: Path, tmp_path: Path) -> None:
-        folders = degraded_folders(corpus, ["00/0.flac"], tmp_path)
-        assert list(folders) == [CLEAN, *DEGRADATIONS]
-        files = [folder / "00/0.flac" for folder in folders.values()]
-        clean, louder = (soundfile.read(file)[0] for file in files[:2])
-        assert np.abs(clean).max() <= HEADROOM + 1e-6
-        assert louder == pytest.approx(clean * 3.981, abs=1e-3)
-
 
 class TestStability:
     def test_relative_to_the_standardised_vector(self) -> None:
@@ -209,44 +179,6 @@ class TestStability:
         moved = movements(corpus, clean, {"x": clean + np.array([0, 10, 1])})["x"]
         assert moved.mean == pytest.approx((1 / np.sqrt(2) + 1 / 3) / 2)
         assert moved.error == pytest.approx((1 / np.sqrt(2) - 1 / 3) / 2)
-
-    def test_extremes_of_the_corpus_can_be_left_out(self) -> None:
-        random = np.random.default_rng(0)
-        corpus, wild = random.normal(size=(400, 3)), random.normal(size=(4, 3))
-        clean = random.normal(size=(5, 3))
-        changed = {"x": clean + 0.5}
-        with_wild = np.concatenate([corpus, 1000 * wild])
-        calm, plain, clipped = (
-            movements(rows, clean, changed, clipped=how)["x"].mean
-            for rows, how in ((corpus, False), (with_wild, False), (with_wild, True))
-        )
-        assert clipped == pytest.approx(calm, rel=0.15)
-        assert plain != pytest.approx(calm, rel=0.5)
-
-    def test_one_recording_of_each_speaker_and_another(self) -> None:
-        speakers = [*"aabbccdde"]
-        first, second = one_each(speakers, 3)
-        assert len({speakers[place] for place in first}) == 3
-        assert [speakers[place] for place in first] == [speakers[place] for place in second]
-        assert (first != second).all()
-        assert len(one_each(speakers, 99)[0]) == 4
-
-
-class TestVectors:
-    def test_order_follows_the_files(self, corpus: Path, tmp_path: Path) -> None:
-        files = ["03/1.flac", "03/0.flac", "01/0.flac"]
-        rows = vectors_by_folder(Loudness(), corpus, files, tmp_path)
-        assert rows == pytest.approx(np.array([Loudness()(corpus / file) for file in files]))
-
-    def test_nan_is_refused(self, corpus: Path, tmp_path: Path) -> None:
-        class Nothing(Loudness):
-            key = "nothing"
-
-            def __call__(self, path: Path) -> np.ndarray:
-                return np.full_like(super().__call__(path), np.nan)
-
-        with pytest.raises(ValueError, match="loudness: NaN"):
-            vectors_by_folder(Nothing(), corpus, ["00/0.flac"], tmp_path)
 
 
 def test_run(
@@ -259,19 +191,19 @@ def test_run(
     arguments += ["--linear", "2", "4", "--linear-windows", "50", "--recordings", "4"]
     arguments += ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "w")]
     main(arguments)
-    told = json.loads((tmp_path / "out" / "feature_quality.json").read_text())
-    assert told["absent"] == ["no-such-model"]
-    assert told["measured_on"] == {"recordings": 24, "speakers": 12}
-    assert list(told["probes"]) == [task.name for task in TASKS]
+    stated = json.loads((tmp_path / "out" / "feature_quality.json").read_text())
+    assert stated["absent"] == ["no-such-model"]
+    assert stated["measured_on"] == {"recordings": 24, "speakers": 12}
+    assert list(stated["probes"]) == [task.name for task in TASKS]
     for kind in ("movement", "movement_clipped"):
-        assert set(told[kind]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
-    assert {part: list(sets) for part, sets in told["movement_of_parts"].items()} == {
+        assert set(stated[kind]["PCA-2"]) == {*DEGRADATIONS, ANOTHER}
+    assert {part: list(sets) for part, sets in stated["movement_of_parts"].items()} == {
         part: ["tiny", "PCA-2", "PCA-4"] for part in experiment.PARTS
     }
-    assert set(told["reconstruction"]) == {"tiny", "PCA-2", "PCA-4", "mean of each band"}
-    better, worse = (told["reconstruction"][name]["running"]["mean"] for name in ("PCA-4", "PCA-2"))
+    assert set(stated["reconstruction"]) == {"tiny", "PCA-2", "PCA-4", "mean of each band"}
+    better, worse = (stated["reconstruction"][name]["running"]["mean"] for name in ("PCA-4", "PCA-2"))
     assert 0 < better < worse
     page = (tmp_path / "out" / "feature_quality.md").read_text()
     probes, _, moved, *_ = numbers_of(page, "PCA-2")
-    assert probes == pytest.approx([task["scores"]["PCA-2"]["mean"] for task in told["probes"].values()], abs=1e-3)
-    assert moved == pytest.approx([found["mean"] for found in told["movement"]["PCA-2"].values()], rel=1e-3, abs=1e-3)
+    assert probes == pytest.approx([task["scores"]["PCA-2"]["mean"] for task in stated["probes"].values()], abs=1e-3)
+    assert moved == pytest.approx([found["mean"] for found in stated["movement"]["PCA-2"].values()], rel=1e-3, abs=1e-3)

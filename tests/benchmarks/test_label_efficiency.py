@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +16,11 @@ from sklearn.metrics import f1_score
 
 from benchmarks.label_efficiency import speakers as speakers_module
 from benchmarks.label_efficiency.__main__ import main
-from benchmarks.label_efficiency.classifiers import CLASSIFIERS, classifier
-from benchmarks.label_efficiency.corpus import divide
-from benchmarks.label_efficiency.experiment import Results
-from benchmarks.label_efficiency.featuresets import FeatureSet, Items, read_feature_set
-from benchmarks.label_efficiency.scores import Curve, chance, spans, swapped_weighted_f1, weighted_f1
-from benchmarks.label_efficiency.subsets import first_of_class, random_of_class
-from benchmarks.label_efficiency.trials import Trial, TrialLog, grid, run
-from benchmarks.label_efficiency.valence import FIRST, HAND_MADE, LEARNED, RANDOM, SWAPPED, valence
-from benchmarks.sources.handmade import HandMade
+from benchmarks.label_efficiency.featuresets import FeatureSet, Items
+from benchmarks.label_efficiency.scores import Curve, chance, spans, weighted_f1
+from benchmarks.label_efficiency.speakers import divide
+from benchmarks.label_efficiency.trials import CLASSIFIERS, Trial, TrialLog, classifier, grid, random_of_class, run
 from benchmarks.sources.recordings import CLASSES, Recording, read_recordings
-from tablerows import numbers_of
 
 CLASSES_OF = np.repeat(np.arange(3, dtype=np.int8), [50, 30, 20])
 
@@ -46,19 +39,12 @@ def sets() -> tuple[FeatureSet, FeatureSet]:
 
 
 class TestScores:
-    @pytest.mark.parametrize("seed", range(5))
+    @pytest.mark.parametrize("seed", range(2))
     def test_weighted_f1_is_scikit_learns(self, seed: int) -> None:
         random = np.random.default_rng(seed)
         truth = random.choice(3, 200, p=[0.6, 0.3, 0.1]).astype(np.int8)
         predictions = random.choice(3, 200, p=[0.1, 0.1, 0.8]).astype(np.int8)
         assert weighted_f1(truth, predictions) == pytest.approx(f1_score(truth, predictions, average="weighted"))
-        assert swapped_weighted_f1(truth, predictions) == pytest.approx(f1_score(predictions, truth, average="weighted"))
-
-    def test_swapped_arguments_reward_one_class_for_all(self) -> None:
-        truth = np.repeat(np.arange(3, dtype=np.int8), 10)
-        predictions = np.ones(30, np.int8)
-        assert weighted_f1(truth, predictions) == pytest.approx(1 / 6)
-        assert swapped_weighted_f1(truth, predictions) == pytest.approx(1 / 2)
 
     def test_chance_of_three_classes(self) -> None:
         mean, low, high = chance(np.repeat(np.arange(3, dtype=np.int8), 400), weighted_f1, draws=200)
@@ -69,7 +55,6 @@ class TestScores:
         curve = Curve((50, 100), np.array([[0.1, 0.5], [0.2, 0.5], [0.3, 0.5]]))
         assert curve.mean.tolist() == pytest.approx([0.2, 0.5])
         assert curve.band.tolist() == pytest.approx([4.302653 * 0.1 / 3**0.5, 0])  # t of 97.5 % with 2 degrees of freedom
-        assert curve.of(2).band.tolist() == [0, 0]
 
     def test_ahead(self) -> None:
         low, high = Curve((2, 4, 6), np.array([[0.1, 0.5, 0.3]])), Curve((2, 4, 6), np.array([[0.2, 0.4, 0.3]]))
@@ -84,56 +69,22 @@ class TestScores:
 
 
 class TestSubsets:
-    @pytest.mark.parametrize("subset", [first_of_class, random_of_class])
-    @pytest.mark.parametrize(
-        ("percent", "counts"), [(1, [1, 1, 1]), (10, [5, 3, 2]), (58, [29, 17, 11]), (100, [50, 30, 20])]
-    )
-    def test_share_of_each_class(self, subset: object, percent: int, counts: list[int]) -> None:
-        chosen = subset(CLASSES_OF, percent, 0)
-        assert np.bincount(CLASSES_OF[chosen]).tolist() == counts
-        assert len(set(chosen.tolist())) == len(chosen)
-
-    def test_first_are_the_first(self) -> None:
-        assert first_of_class(CLASSES_OF, 4, 7).tolist() == [0, 1, 50, 80]
-
     def test_random_ones_are_nested_and_follow_the_seed(self) -> None:
         small, large = (set(random_of_class(CLASSES_OF, percent, 3).tolist()) for percent in (20, 40))
         assert small < large
         assert small != set(random_of_class(CLASSES_OF, 20, 4).tolist())
-
-
-class TestFeatureSets:
-    def test_items_follow_their_recordings(self) -> None:
-        items = clusters(0, per_class=4, pieces=3)
-        assert items.recording_labels().tolist() == [0] * 4 + [1] * 4 + [2] * 4
-        assert items.of(np.array([0, 11])).recordings.tolist() == [0, 0, 0, 11, 11, 11]
-
-    @pytest.mark.parametrize("track", [False, True])
-    def test_read(self, tmp_path: Path, track: bool) -> None:
-        for part in ("training", "test"):
-            arrays = {"features": np.ones((4, 2)), "labels": [0, 0, 1, 2]} | ({"track": [0, 0, 1, 2]} if track else {})
-            np.savez(tmp_path / f"{part}_x.npz", **arrays)
-        features = read_feature_set(tmp_path, "x", "X")
-        assert features.training.recordings.tolist() == ([0, 0, 1, 2] if track else [0, 1, 2, 3])
-        assert features.test.features.shape == (4, 2)
-
-    def test_nan_and_wrong_lengths_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="NaN"):
-            Items(np.full((1, 2), np.nan, np.float32), np.zeros(1, np.int8), np.zeros(1, np.int64))
-        with pytest.raises(ValueError, match=r"\(2, 1, 1\)"):
-            Items(np.zeros((2, 2), np.float32), np.zeros(1, np.int8), np.zeros(1, np.int64))
+        assert np.bincount(CLASSES_OF[sorted(small)]).tolist() == [10, 6, 4]
 
 
 class TestTrials:
     @pytest.mark.parametrize("kind", CLASSIFIERS)
-    @pytest.mark.parametrize("standardise", [False, True])
-    def test_every_classifier_tells_clusters_apart(self, kind: str, standardise: bool) -> None:
+    def test_every_classifier_separates_clusters(self, kind: str) -> None:
         training, test = clusters(0), clusters(1)
-        fitted = classifier(kind, len(training), 0, standardise).fit(training.features, training.labels)
+        fitted = classifier(kind, len(training), 0, standardise=True).fit(training.features, training.labels)
         assert weighted_f1(test.labels, fitted.predict(test.features)) > 0.9
 
     def test_goes_on_from_what_is_stored(self, tmp_path: Path, sets: tuple[FeatureSet, ...]) -> None:
-        path, trials = tmp_path / "log", grid(["a", "b"], ["decision tree"], ["random", "first"], [50, 100], [0, 1])
+        path, trials = tmp_path / "log", grid(["a", "b"], ["decision tree"], [50, 100], [0, 1])
         log = TrialLog(path, sets, standardise=False)
         run(trials, sets, log, standardise=False)
         whole = path.read_text()
@@ -147,7 +98,7 @@ class TestTrials:
         assert all(np.array_equal(log[trial], again[trial]) for trial in trials)
 
     def test_keeps_only_trials_of_the_same_features_and_settings(self, tmp_path: Path, sets: tuple[FeatureSet, ...]) -> None:
-        path, trials = tmp_path / "log", grid(["a", "b"], ["kNN"], ["first"], [100], [0])
+        path, trials = tmp_path / "log", grid(["a", "b"], ["kNN"], [100], [0])
         run(trials, sets, TrialLog(path, sets, standardise=False), standardise=False)
         changed = (sets[0], FeatureSet("b", clusters(7), clusters(8)))
         assert [trial in TrialLog(path, changed, standardise=False) for trial in trials] == [True, False]
@@ -171,27 +122,6 @@ class TestDivision:
         rows = ["file,speaker,gender,age", "a,1,m,15", "b,2,m,16", "c,3,f,40"]
         (tmp_path / "utterances.csv").write_text("\n".join(rows))
         assert [CLASSES[recording.label] for recording in read_recordings(tmp_path)] == ["child", "man", "woman"]
-
-
-class TestCommand:
-    def test_results_of_a_small_experiment(self, tmp_path: Path) -> None:
-        for seed, (name, pieces) in enumerate({"hlf": 1, "cf": 2}.items()):
-            for part, items in {
-                "training": clusters(seed, pieces=pieces),
-                "test": clusters(seed + 9, pieces=pieces),
-            }.items():
-                np.savez(
-                    tmp_path / f"{part}_{name}.npz", features=items.features, labels=items.labels, track=items.recordings
-                )
-        arguments = ["valence", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
-        main([*arguments, "--step", "50", "--seeds", "2", "--classifiers", "decision tree", "kNN"])
-        content = json.loads((tmp_path / "out" / "label_efficiency_valence.json").read_text())
-        assert content["percents"] == [50, 100]
-        scores = np.array(content["views"][0]["scores"]["kNN"][LEARNED])
-        assert scores.shape == (2, 2)
-        page = (tmp_path / "out" / "label_efficiency_valence.md").read_text()
-        written, *_ = numbers_of(page, "kNN", LEARNED)
-        assert written == pytest.approx(scores.mean(axis=0), abs=1e-3)
 
 
 class TestSpeakers:
@@ -229,17 +159,8 @@ class TestSpeakers:
         monkeypatch.setattr(speakers_module, "LABELLED_SPEAKERS", 12)
         table = folder / "numbers.csv"
         table.write_text("file,a,b\n" + "".join(f"{voice}-{k}.wav,{voice},{k}\n" for voice in range(39) for k in range(2)))
-        arguments = [
-            "speakers",
-            "--data",
-            str(folder),
-            "--unheard",
-            str(unheard),
-            "--out",
-            str(folder / "out"),
-            "--work",
-            str(folder / "work"),
-        ]
+        places = {"--data": folder, "--unheard": unheard, "--out": folder / "out", "--work": folder / "work"}
+        arguments = ["speakers", *(word for name, place in places.items() for word in (name, str(place)))]
         arguments += ["--step", "50", "--seeds", "2", "--classifiers", "kNN", "--tables", f"mine={table}", "--linear", "3"]
         main([*arguments, "--models", f"{tiny_model}:functionals", f"{tiny_model}:codes", "no-such-model:codes"])
         page = (folder / "out" / "label_efficiency_speakers.md").read_text()
@@ -256,31 +177,3 @@ class TestSpeakers:
         parts = speakers_module.division(folder)
         assert listed == {recording.file for recording in parts.unlabelled}
         assert not listed & {recording.file for recording in (*parts.test, *parts.labelled)}
-
-    def test_hand_made_features(self, speech: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it imports modules that Python is about to drop
-            pytest.importorskip("pyAudioAnalysis.MidTermFeatures", reason="pyAudioAnalysis is not installed")
-        vector = HandMade()(speech)
-        assert vector.shape == (136,)
-        assert np.isfinite(vector).all()
-
-
-def test_the_study_on_a_coarse_grid(tmp_path: Path, shared: Path) -> None:
-    """Learned features lead with the first files of each class, not with random ones."""
-    if not (shared / "data" / "msp_valence").is_dir():
-        pytest.skip("the study's feature matrices are not there")
-    experiment = valence(shared / "data" / "msp_valence")
-    log = TrialLog(tmp_path / "log", experiment.sets, experiment.standardise)
-    percents, seeds, forest = (20, 56, 80), (0, 1), "random forest"
-    trials = grid([HAND_MADE, LEARNED], [forest], experiment.subsets, percents, seeds)
-    run(trials, experiment.sets, log, experiment.standardise)
-    results = Results(experiment, (forest,), percents, seeds, log)
-    curves = {view: results.curves(view, forest) for view in (RANDOM, FIRST, SWAPPED)}
-    # Mean of five seeds at 20, 56 and 80 %, from the study's own files; another release may fit slightly other trees.
-    assert curves[FIRST][HAND_MADE].mean.tolist() == pytest.approx([0.289, 0.244, 0.366], abs=0.04)
-    assert curves[FIRST][LEARNED].mean.tolist() == pytest.approx([0.422, 0.326, 0.352], abs=0.04)
-    assert curves[SWAPPED][HAND_MADE].mean.tolist() == pytest.approx([0.334, 0.327, 0.387], abs=0.04)
-    assert curves[SWAPPED][LEARNED].mean.tolist() == pytest.approx([0.442, 0.332, 0.356], abs=0.04)
-    assert curves[FIRST][LEARNED].ahead(curves[FIRST][HAND_MADE]) == [20, 56]
-    assert curves[RANDOM][LEARNED].ahead(curves[RANDOM][HAND_MADE]) == []

@@ -65,7 +65,7 @@ def test_a_folder_without_audio_is_an_error_and_the_others_are_found(place: Path
 
 def test_a_folder_that_cannot_be_listed_is_a_failure_by_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = edgevoice.AudioFormatError("x/deep: cannot be listed (permission denied)")
-    found = find_audio(Path("x"))._replace(errors=((Path("x/deep"), error),))
+    found = find_audio(Path("x"))._replace(errors=(("x/deep", error),))
     monkeypatch.setattr("edgevoice.corpus.index.find_audio", lambda _: found)
     for index in (read_index("x"), read_index(["x"]), index_of_inputs(["x"])):
         assert index.errors == (("deep", error),)

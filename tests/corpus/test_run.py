@@ -54,7 +54,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize(("jobs", "kept"), [(1, 60.0), (2, 0.5)])
+@pytest.mark.parametrize(("jobs", "kept"), [(1, 1 << 22), (2, 1 << 15)])
 @pytest.mark.parametrize("options", [{}, {"level": "utterance"}, {"level": "window", "channel": 1, "hop": 0.1}])
 def test_segments_have_the_bits_that_each_has_by_itself(
     tiny: edgevoice.Extractor,
@@ -63,9 +63,9 @@ def test_segments_have_the_bits_that_each_has_by_itself(
     monkeypatch: pytest.MonkeyPatch,
     options: dict[str, Any],
     jobs: int,
-    kept: float,
+    kept: int,
 ) -> None:
-    monkeypatch.setattr("edgevoice.corpus.recording._KEPT", kept)
+    monkeypatch.setattr("edgevoice.audio.source._KEPT", kept)
     rows = []
     for name in ("a.wav", "a.flac", "a.mp3"):
         soundfile.write(tmp_path / name, np.stack([noise, noise[::-1]], 1), 22_050)

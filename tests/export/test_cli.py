@@ -14,9 +14,9 @@ import pytest
 import edgevoice
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.cli import COMMANDS, main
-from edgevoice_export.training.checkpoint import Checkpoint
-from edgevoice_export.training.lineage import model_lineage
+from edgevoice_export.cli.train import Job
 from edgevoice_export.training.loop import BEST, CHECKPOINT
+from edgevoice_export.training.runs import Checkpoint, model_lineage
 
 TINY = ["--arch=cae", "--units=64", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
 
@@ -31,10 +31,10 @@ def test_trains_exports_and_verifies(audio_folder: Path, tmp_path: Path, capsys:
     out = tmp_path / "my-cae"
     words = ["train", *TINY, "--epochs", "1", "--epoch-windows", "8", "--data", str(audio_folder), "--out", str(out)]
     assert main(words) == 0
-    told = capsys.readouterr()
-    assert "largest" in told.out
-    assert "6 utterances of 3 speakers" in told.err
-    assert "epoch 1/1" in told.err
+    stated = capsys.readouterr()
+    assert "largest" in stated.out
+    assert "6 utterances of 3 speakers" in stated.err
+    assert "epoch 1/1" in stated.err
     assert {"README.md", "model.json"} <= {path.name for path in out.iterdir()}
     assert (tmp_path / "my-cae.training" / "history.csv").is_file()
     assert main(["verify", str(out), "--windows", "8"]) == 0
@@ -88,7 +88,9 @@ def adapting(exported: ModelFolder, audio_folder: Path, tmp_path: Path) -> list[
     return ["train", "--init", str(exported.path), "--fixed-norms", "1", *options, *place]
 
 
-def test_a_model_that_got_worse_is_not_exported(adapting: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_model_that_got_worse_is_not_exported(
+    adapting: list[str], exported: ModelFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     assert main([*adapting, "--rate", "0.3"]) == 1
     assert "no epoch was better than" in capsys.readouterr().err
     assert not (tmp_path / "adapted").exists()
@@ -98,37 +100,31 @@ def test_a_model_that_got_worse_is_not_exported(adapting: list[str], tmp_path: P
     rows = list(csv.DictReader((tmp_path / "adapted.training" / "history.csv").read_text().splitlines()))
     assert [(row["epoch"], row["training"] == "") for row in rows] == [("0", True), ("1", False)]
     assert main([*adapting, "--rate", "0.3", "--resume", "--keep"]) == 0
-    assert (tmp_path / "adapted" / "model.json").is_file()
-
-
-def test_the_weights_that_are_kept_are_those_of_the_start(adapting: list[str], exported: ModelFolder, tmp_path: Path):
-    assert main([*adapting, "--rate", "0.3", "--keep"]) == 0
     before, after = (edgevoice.load(folder) for folder in (exported.path, tmp_path / "adapted"))
     windows = np.random.default_rng(0).uniform(-1, 1, (5, 8000)).astype(np.float32)
     np.testing.assert_allclose(after.describe(windows), before.describe(windows), rtol=1e-3, atol=1e-3)
     card = (tmp_path / "adapted" / "README.md").read_text()
     assert "Epoch 0 is the model that it began with." in card
-    assert "| 0 " in card
     assert "## Drift" in card
 
 
-def test_the_rate_of_a_model_at_hand_is_low(adapting: list[str], tmp_path: Path):
-    assert main([*adapting, "--keep"]) == 0
-    run = Checkpoint.read(tmp_path / "adapted.training" / BEST).run
-    assert run.settings is not None
-    assert run.settings.rate == 5e-5
-    assert "--rate 5e-05" in run.command()
+def test_a_model_is_adapted_at_a_low_rate(adapting: list[str], monkeypatch: pytest.MonkeyPatch):
+    jobs: list[Job] = []
+    monkeypatch.setattr(Job, "run", lambda job, *_, **__: jobs.append(job) or 0)
+    assert main(adapting) == 0
+    assert jobs[0].settings.rate == 5e-5
+    assert {"--rate", "5e-05"} <= set(jobs[0].settings.options())
 
 
-def test_drift_is_told_in_the_models_own_spread(
+def test_drift_is_in_the_spread_of_the_first_model(
     exported: ModelFolder, audio_folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert main(["drift", str(exported.path), str(exported.path), "--data", str(audio_folder)]) == 0
     out = capsys.readouterr().out
+    assert "no difference" in out.splitlines()[-1]
     assert out.startswith("6 recordings, ") or " recordings, " in out
     assert [line.split("|")[2].strip() for line in out.splitlines() if line.startswith("| bottleneck")] == ["0.000"]
     assert main(["drift", str(exported.path), str(tiny_model), "--data", str(audio_folder)]) == 2
-    assert "they cannot be compared" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -192,7 +188,14 @@ def test_wrong_options_are_usage_errors(options: list[str], capsys: pytest.Captu
     assert raised.value.code == 2
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_run_leaves_a_checkpoint(audio_folder: Path, tmp_path: Path, number: int, code: int):
     words = ["train", *TINY, "--epochs", "1000", "--epoch-windows", "4", "--data", audio_folder, "--out", tmp_path / "m"]
     program = "import sys; from edgevoice_export.cli import main; sys.exit(main())"
@@ -203,9 +206,9 @@ def test_interrupted_run_leaves_a_checkpoint(audio_folder: Path, tmp_path: Path,
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(number)
-    _, told = process.communicate()
-    assert process.returncode == code, told
-    assert "with --resume" in told
-    assert "Traceback" not in told
+    _, stated = process.communicate()
+    assert process.returncode == code, stated
+    assert "with --resume" in stated
+    assert "Traceback" not in stated
     assert checkpoint.exists()
     assert not (tmp_path / "m").exists()

@@ -13,7 +13,7 @@ COMMANDS = {
     "retrain": "train a model again, with all the runs that led to it",
     "export": "convert a checkpoint to a model folder",
     "verify": "compare PyTorch and ONNX Runtime",
-    "drift": "tell how far features move from one model to another",
+    "drift": "measure how far features move from one model to another",
     "compact": "read a model's large matrices in 8 bits",
     "pcm": "convert a model to one portable file: samples in, descriptors out",
     "live": "convert a model to one file that follows a source: samples and state in, frames out",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,16 +18,51 @@ from edgevoice.errors import ArgumentError
 from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.networks import Architecture
-from edgevoice_export.publish.export import Description
-from edgevoice_export.publish.probe import recorded_spectrograms, synthetic_spectrograms
-from edgevoice_export.publish.verify import BATCHES, Images, Verification
+from edgevoice_export.publish.card import Description
+from edgevoice_export.publish.verify import BATCHES, Images, Verification, recorded_spectrograms, synthetic_spectrograms
 
 _FEWEST = max(BATCHES)
 
 tell = partial(console.tell, program="edgevoice-export")
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True)
+class Audio:
+    """The audio that a command reads, as `add_audio_options` has it."""
+
+    folder: Path
+    table: Path | None
+    pad: bool
+    cache: Path | None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Audio:
+        """From the parsed options."""
+        return cls(options.data, options.table, options.pad, options.cache)
+
+    def words(self) -> list[str]:
+        """The options that give it."""
+        places = {"data": self.folder, "table": self.table, "cache": self.cache}
+        named = [word for name, place in places.items() if place for word in (f"--{name}", str(place))]
+        return [*named, *(["--pad"] if self.pad else [])]
+
+    def read(self, architecture: Architecture) -> Corpus:
+        """Read the corpus, with a progress bar; print the files that cannot be used."""
+
+        def progress(paths: Iterable[Path]) -> Iterable[Path]:
+            bar: Iterable[Path] = tqdm(paths, desc="reading", unit=" files", disable=None, leave=False)
+            return bar
+
+        audio = architecture.preprocessing.audio
+        found = read_corpus(self.folder, audio.rate, 1 if self.pad else audio.window, self.table, self.cache, progress)
+        for reason in found.skipped:
+            tell(f"skipped {reason}")
+        hours, speakers = len(found.samples) / audio.rate / 3600, len(set(found.speakers))
+        tell(f"{len(found)} utterances of {speakers} speakers, {hours:.2f} h; {len(found.skipped)} files skipped")
+        return found
+
+
+def add_audio_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for the audio: where it is, and who speaks in it."""
     group = parser.add_argument_group("data")
     group.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of audio, with its subfolders")
@@ -59,7 +95,7 @@ def add_description_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--out", type=Path, required=True, metavar="MODELFOLDER", help="the model folder to write")
     group.add_argument("--name", help="name of the model (default: that of the folder)")
     group.add_argument("--model-version", default="1.0.0", metavar="VERSION")
-    group.add_argument("--licence", default="MIT", help="of the weights (default: MIT)")
+    group.add_argument("--licence", default=Description.licence, help="of the weights (default: not stated)")
     group.add_argument("--data-name", default=Description.data, metavar="TEXT", help="what the data is, for the card")
     group.add_argument("--data-licence", default=Description.data_licence, metavar="TEXT")
     group.add_argument("--notes", type=Path, metavar="FILE", help="Markdown that ends the card: limits, reasons")
@@ -91,30 +127,6 @@ def _notes(path: Path) -> str:
         raise ArgumentError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ArgumentError(f"{path}: not a text in UTF-8") from error
-
-
-def corpus(options: argparse.Namespace, architecture: Architecture) -> Corpus:
-    """Read the corpus from the options of `add_data_options`, with a progress bar; print the files that cannot be used."""
-    return folder_corpus(options.data, options.table, options, architecture)
-
-
-def folder_corpus(folder: Path, table: Path | None, options: argparse.Namespace, architecture: Architecture) -> Corpus:
-    """Read another folder of audio with the options `--pad` and `--cache`, as `corpus` does."""
-
-    def progress(paths: Iterable[Path]) -> Iterable[Path]:
-        bar: Iterable[Path] = tqdm(paths, desc="reading", unit=" files", disable=None, leave=False)
-        return bar
-
-    audio = architecture.preprocessing.audio
-    shortest = 1 if options.pad else audio.window
-    found = read_corpus(folder, audio.rate, shortest, table, options.cache, progress)
-    for reason in found.skipped:
-        tell(f"skipped {reason}")
-    hours = len(found.samples) / audio.rate / 3600
-    tell(
-        f"{len(found)} utterances of {len(set(found.speakers))} speakers, {hours:.2f} h; {len(found.skipped)} files skipped"
-    )
-    return found
 
 
 def add_window_options(parser: argparse.ArgumentParser) -> None:

@@ -27,9 +27,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
     folder = find_model(options.model)
     check_place(options.out)
-    spectrograms, heard = windows(options, folder.config)
-    written, verification, drifts = compact_model(folder, options.out, spectrograms, heard, options.name)
-    show(f"against {folder.config.name} on windows of {heard}:")
+    spectrograms, audio_name = windows(options, folder.config)
+    written, verification, drifts = compact_model(folder, options.out, spectrograms, audio_name, options.name)
+    show(f"against {folder.config.name} on windows of {audio_name}:")
     print_verification(verification)
     drift = drifts["bottleneck"]
     show(f"bottleneck      rms {drift.rms:.1e}, {drift.relative:.2%} of its spread")

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from edgevoice.cli.console import show
-from edgevoice.cli.options import Commands
+from edgevoice.cli.options import Commands, add_force, parser_of
 from edgevoice.extractor import load
 from edgevoice.files import refuse_existing, whole_file
 from edgevoice.modelfolder import ModelFolder, find_model
-from edgevoice_export.cli.graphoptions import graph_parser
+from edgevoice_export.onnx.graph import TRANSFORMS
 from edgevoice_export.onnx.live import convert_to_live, describe
 
 _HOPS = 12  # of the vectors
@@ -59,7 +59,7 @@ def _vectors(folder: ModelFolder) -> dict[str, bytes]:
     stream, frames = load(folder.path).stream(rate=facts["rate"]), []
     for k, gone in enumerate(lost):
         frames += list(stream.skip(step) if gone else stream.push(whole[k * step : (k + 1) * step]))
-    told: dict[str, Any] = {
+    stated: dict[str, Any] = {
         "lost": [int(gone) for gone in lost],
         "position": [frame.position for frame in frames],
         "silent": [frame.silent for frame in frames],
@@ -72,4 +72,19 @@ def _vectors(folder: ModelFolder) -> dict[str, bytes]:
         file.setframerate(facts["rate"])
         file.writeframes(whole.tobytes())
     values = np.stack([frame.values for frame in frames]).astype("<f4")
-    return {"samples.wav": sound.getvalue(), "frames.f32": values.tobytes(), "vectors.json": json.dumps(told).encode()}
+    return {"samples.wav": sound.getvalue(), "frames.f32": values.tobytes(), "vectors.json": json.dumps(stated).encode()}
+
+
+def graph_parser(commands: Commands, name: str) -> argparse.ArgumentParser:
+    """Make the parser of the subcommand `name`, with the model, the output file and the transform."""
+    parser = parser_of(commands, name)
+    parser.add_argument("model", help="name or path of a model folder")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=f"the file to write (default: MODEL-{name}.onnx)")
+    add_force(parser)
+    parser.add_argument(
+        "--transform",
+        choices=TRANSFORMS,
+        default="stft",
+        help="how columns become spectra: by ONNX's STFT (the default), or by a convolution, which CUDA computes too",
+    )
+    return parser

@@ -12,7 +12,7 @@ from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands
 from edgevoice.files import refuse_existing, whole_file
 from edgevoice.modelfolder import find_model
-from edgevoice_export.cli.graphoptions import graph_parser
+from edgevoice_export.cli.live import graph_parser
 from edgevoice_export.onnx.pcm import compare_with_runtime, convert_to_pcm
 from edgevoice_export.publish.verify import default_tolerance
 

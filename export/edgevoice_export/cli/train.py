@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +17,25 @@ from edgevoice.cli.options import Commands, index, parser_of, positive
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.errors import ArgumentError
 from edgevoice_export.cli.common import (
-    add_data_options,
+    Audio,
+    add_audio_options,
     add_description_options,
     add_machine_options,
-    corpus,
     description,
     print_verification,
     tell,
 )
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.publish.export import Description, export_checkpoint
+from edgevoice_export.publish.card import Description
+from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.publish.folder import check_place
-from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Progress, train
 from edgevoice_export.training.optimisers import OPTIMISERS
+from edgevoice_export.training.runs import Checkpoint
 from edgevoice_export.training.settings import Settings
 from edgevoice_export.training.weights import Weights, read_weights
 
-_HELP = {
-    "epochs": "validations over the run",
-    "epoch_windows": "training windows between two validations",
-    "batch": "windows per step",
-    "warmup": "share of the steps in which the rate rises to it",
-    "decay": "weight decay of matrices and kernels",
-    "clip": "largest norm of the gradient; it is below 0.05 once a network is trained",
-    "jitter_db": "random change of gain, either way",
-    "augment": "share of the training windows changed as a narrow line, a codec or noise would",
-    "changes": "what those go through, with commas between them; what is listed twice comes twice as often",
-    "consistency": "weight of the distance between the codes of a changed window and of the same window unchanged",
-    "consistent_under": "which changes that counts for",
-    "contrast": "weight of the contrast between windows of one recording and those of others",
-    "temperature": "what cosines are divided by in it",
-    "projection": "numbers of the projection that it is taken of",
-    "bfloat16": "share of the steps whose forward pass runs in bfloat16 (faster on CPUs and GPUs that have it)",
-    "fixed_norms": "share of the steps, the last ones, in which batch norms keep the statistics that they have",
-    "validation": "share of the speakers to validate on",
-    "validation_windows": "windows to validate on, at most, at each level",
-    "patience": "end after N validations without a lower loss; 0: never",
-    "seed": "of initial weights, split, windows",
-}
-
+_OPTIONS = {field.name: field for field in dataclasses.fields(Settings) if "help" in field.metadata}
 
 _ADAPTING = 5e-5
 """Learning rate for a trained model. With the rate for new models, it loses more than a few recordings can teach it."""
@@ -66,17 +46,16 @@ def add(commands: Commands) -> None:
     parser = parser_of(commands, "train")
     parser.add_argument("--arch", choices=ARCHITECTURES, help="which network (default: that of --init)")
     parser.add_argument("--units", type=positive, help="numbers in the bottleneck (default: those of --init)")
-    add_data_options(parser)
+    add_audio_options(parser)
     add_description_options(parser)
     group = parser.add_argument_group("training")
-    fields = {field.name: field for field in dataclasses.fields(Settings)}
-    for name, meaning in _HELP.items():
-        default: Any = fields[name].default
+    for name, field in _OPTIONS.items():
+        default: Any = field.default
         group.add_argument(
             f"--{name.replace('_', '-')}",
             type=index if type(default) is int else type(default),
             default=default,
-            help=f"{meaning} (default: {default})",
+            help=f"{field.metadata['help']} (default: {default})",
         )
     group.add_argument(
         "--rate",
@@ -109,67 +88,71 @@ def run(options: argparse.Namespace) -> int:
     check_place(options.out)
     if not options.resume and (checkpoints / CHECKPOINT).exists():
         raise ArgumentError(f"{checkpoints}: already contains a run; resume it with --resume, or remove it")
-    return train_model(settings, initial, options, options.out, described, checkpoints, resume=options.resume)
+    job = Job(
+        settings, Audio.of(options), options.out, described, checkpoints, options.device, options.threads, options.keep
+    )
+    return job.run(initial, resume=options.resume)
 
 
-def train_model(
-    settings: Settings,
-    initial: Weights | None,
-    options: argparse.Namespace,
-    out: Path,
-    described: Description,
-    checkpoints: Path,
-    *,
-    resume: bool,
-) -> int:
-    """Train and export one model; return the exit code.
+@dataclass(frozen=True)
+class Job:
+    """A model to train and export."""
 
-    Args:
-        settings: what to train, and how.
-        initial: weights to begin with.
-        options: of `add_data_options` and `add_machine_options`.
-        out: the model folder to write.
-        described: what goes into `model.json` and the card.
-        checkpoints: folder of the run.
-        resume: go on from its checkpoint.
-    """
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    data = corpus(options, ARCHITECTURES[settings.arch])
+    settings: Settings
+    audio: Audio
+    out: Path
+    """The model folder to write."""
+    described: Description
+    """What goes into `model.json` and the card."""
+    checkpoints: Path
+    """Folder of the run."""
+    device: str
+    threads: int | None
+    keep: bool
+    """Whether a model is exported that is no better than the one that the run began with."""
 
-    stopping: list[int] = []
+    def run(self, initial: Weights | None, *, resume: bool) -> int:
+        """Train, from initial weights or from the run's checkpoint on, and export; return the exit code."""
+        settings, checkpoints = self.settings, self.checkpoints
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        corpus = self.audio.read(ARCHITECTURES[settings.arch])
+        stopping: list[int] = []
 
-    def stop(number: int, _frame: object) -> None:
-        if stopping:  # asked twice: at once
-            raise Interrupted(number)
-        stopping.append(number)
+        def stop(number: int, _frame: object) -> None:
+            if stopping:  # asked twice: at once
+                raise Interrupted(number)
+            stopping.append(number)
 
-    with taken_by(stop), tqdm(total=settings.steps * settings.batch, unit=" windows", disable=None, smoothing=0.05) as bar:
-        done = train(
-            settings,
-            data,
-            checkpoints,
-            resume=resume,
-            initial=initial,
-            device=options.device,
-            report=_Report(bar, settings),
-            stopped=lambda: bool(stopping),
-        )
-    if not done:
-        tell(f"stopped; run the same command with --resume to continue from {checkpoints}")
-        return 128 + stopping[0]
-    tell(f"the weights are in {checkpoints / BEST}")
-    history = Checkpoint.read(checkpoints / BEST).history
-    if history[-1].epoch == 0 and not options.keep:
-        tell(
-            f"no epoch was better than {settings.init}, with which the run began ({history[0].score:.3e}): nothing is "
-            "exported. Try a lower --rate, more recordings, or more windows; --keep exports it all the same"
-        )
-        return 1
-    written, verification = export_checkpoint(checkpoints / BEST, data, out, described, initial=initial)
-    print_verification(verification)
-    show(f"{written.path}: {written.config.name} {written.config.version}")
-    return 0
+        with (
+            taken_by(stop),
+            tqdm(total=settings.steps * settings.batch, unit=" windows", disable=None, smoothing=0.05) as bar,
+        ):
+            done = train(
+                settings,
+                corpus,
+                checkpoints,
+                resume=resume,
+                initial=initial,
+                device=self.device,
+                report=_Report(bar, settings),
+                stopped=lambda: bool(stopping),
+            )
+        if not done:
+            tell(f"stopped; run the same command with --resume to continue from {checkpoints}")
+            return 128 + stopping[0]
+        tell(f"the weights are in {checkpoints / BEST}")
+        history = Checkpoint.read(checkpoints / BEST).history
+        if history[-1].epoch == 0 and not self.keep:
+            tell(
+                f"no epoch was better than {settings.init}, with which the run began ({history[0].score:.3e}): nothing is "
+                "exported. Try a lower --rate, more recordings, or more windows; --keep exports it all the same"
+            )
+            return 1
+        written, verification = export_checkpoint(checkpoints / BEST, corpus, self.out, self.described, initial=initial)
+        print_verification(verification)
+        show(f"{written.path}: {written.config.name} {written.config.version}")
+        return 0
 
 
 def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
@@ -182,8 +165,8 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
             raise ArgumentError(f"{options.init}: is {initial.arch} of {initial.units} units, not {arch} of {units}")
     if arch is None or units is None:
         raise ArgumentError("no network was chosen: give --arch and --units, or --init")
-    chosen = {name: getattr(options, name) for name in _HELP}
-    # The name alone: where a model is kept on one computer has no meaning on another.
+    chosen = {name: getattr(options, name) for name in _OPTIONS}
+    # Only the name: where a model is kept on one computer has no meaning on another.
     init = Path(options.init).resolve().name if options.init else None
     chosen["rate"] = options.rate if options.rate is not None else _ADAPTING if initial else Settings.rate
     chosen |= {"optimiser": options.optimiser, "loss": options.loss or ARCHITECTURES[arch].loss}

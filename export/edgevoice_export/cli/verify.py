@@ -10,7 +10,7 @@ from edgevoice.cli.options import Commands, parser_of
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.common import add_window_options, print_verification, windows
-from edgevoice_export.publish.reference import network_reference
+from edgevoice_export.onnx.convert import network_reference
 from edgevoice_export.publish.verify import TOLERANCE, default_tolerance, outputs_of, verify
 from edgevoice_export.training.weights import read_weights, unpack_weights
 
@@ -33,9 +33,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the subcommand: 0 if the difference is within the tolerance, else 1."""
     folder = find_model(options.model)
     weights = read_weights(options.checkpoint) if options.checkpoint else unpack_weights(folder)
-    spectrograms, heard = windows(options, folder.config)
+    spectrograms, audio_name = windows(options, folder.config)
     tolerance = default_tolerance(folder.config) if options.tolerance is None else options.tolerance
-    show(f"windows of {heard}")
+    show(f"windows of {audio_name}")
     folder.verify()
     networks, reference = Networks(folder, whole_batches=True), network_reference(weights.network())
     result = verify(outputs_of(networks), reference, spectrograms, together=folder.config.batch_statistics)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from edgevoice.errors import ArgumentError
-from edgevoice_export.codes.scaling import bottlenecks
+from edgevoice_export.codes.settling import bottlenecks
 from edgevoice_export.networks import Architecture
 from edgevoice_export.training.weights import load_weights
 

@@ -25,7 +25,7 @@ from edgevoice.errors import (
     OutputError,
 )
 from edgevoice.files import whole_folder
-from edgevoice_export.data.recording import SCALE
+from edgevoice_export.data.sampler import SCALE
 
 _LAYOUT = "1"  # of the cache; goes into its key
 

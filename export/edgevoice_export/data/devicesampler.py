@@ -25,7 +25,7 @@ from edgevoice.levels import Running, Steps, Utterance, Window
 from edgevoice_export.data.changes import mp3_coded
 from edgevoice_export.data.devicechanges import DEVICE_CHANGES, DeviceChange
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.data.recording import SCALE, Recording
+from edgevoice_export.data.sampler import SCALE, Recording
 
 MP3 = "mp3"
 
@@ -50,48 +50,35 @@ class DeviceDraw:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows of every batch are changed, which rows are their unchanged twins, and which rows are partners.
+    """Which rows of every batch are changed, and which rows are pairs of windows from one recording.
 
-    The numbers are those of `WindowSampler.draw` and `with_twins` on average; they are fixed, because the shapes of a CUDA
-    graph are fixed. Rows: changes that codes are to be consistent under, their twins, other changes, the rest.
+    The numbers are those of `WindowSampler.draw` on average; they are fixed, because the shapes of a CUDA graph are fixed.
     """
 
     batch: int
     kinds: tuple[tuple[str, slice], ...] = ()
     """The changes, and the rows that they apply to."""
-    twins: int = 0
-    """Rows twins..2 twins contain the same windows as rows 0..twins, unchanged."""
     partners: int = 0
     """The last 2 partners rows are pairs of windows from one recording: row batch - 2 partners + k, and that + partners."""
 
     @classmethod
-    def of(cls, batch: int, share: float, changes: Sequence[str], under: Sequence[str] = (), partners: bool = False) -> Plan:
+    def of(cls, batch: int, share: float, changes: Sequence[str], partners: bool = False) -> Plan:
         """Plan a batch.
 
         Args:
             batch: windows.
             share: that is changed.
             changes: what those go through; what is listed twice comes twice as often.
-            under: the changes that have twins.
-            partners: whether windows without a twin come in pairs of one recording.
+            partners: whether windows come in pairs of one recording.
         """
         each = round(share * batch / len(changes)) if changes else 0
-        ordered = [*(kind for kind in changes if kind in under), *(kind for kind in changes if kind not in under)]
-        twins = each * sum(kind in under for kind in changes)
-        if each * len(changes) + twins > batch:
-            raise ValueError(f"{each * len(changes)} changed windows and {twins} twins do not fit into a batch of {batch}")
-        firsts = [each * k + (twins if kind not in under else 0) for k, kind in enumerate(ordered)]
-        kinds = tuple((kind, slice(first, first + each)) for kind, first in zip(ordered, firsts, strict=True) if each)
-        return cls(batch, kinds, twins, (batch - 2 * twins) // 2 if partners else 0)
+        if each * len(changes) > batch:
+            raise ValueError(f"{each * len(changes)} changed windows do not fit into a batch of {batch}")
+        kinds = tuple((kind, slice(each * k, each * (k + 1))) for k, kind in enumerate(changes) if each)
+        return cls(batch, kinds, batch // 2 if partners else 0)
 
     @property
     def pairs(self) -> NDArray[np.int64]:
-        """Rows of changed windows and their twins, (twins, 2)."""
-        first = np.arange(self.twins)
-        return np.stack([first, first + self.twins], axis=1)
-
-    @property
-    def partner_pairs(self) -> NDArray[np.int64]:
         """Rows of pairs of windows from one recording, (partners, 2)."""
         first = np.arange(self.batch - 2 * self.partners, self.batch - self.partners)
         return np.stack([first, first + self.partners], axis=1)
@@ -150,9 +137,6 @@ class DeviceSampler:
             recordings[second] = recordings[first].clone()
             spans = self._spans[recordings[second]]
             starts[second] = (torch.rand(plan.partners, device=device, dtype=torch.float64) * spans).long()
-        if plan.twins:
-            for values in (recordings, starts, levels, gains):
-                values[plan.twins : 2 * plan.twins] = values[: plan.twins].clone()
         coded = next((rows for kind, rows in plan.kinds if kind == MP3), None)
         changes = [
             (rows, DEVICE_CHANGES[kind].draw(rows.stop - rows.start, self._audio.window, device))

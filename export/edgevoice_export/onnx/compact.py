@@ -37,9 +37,8 @@ from edgevoice_export.onnx.blockcodes import BLOCK, BlockCodes
 from edgevoice_export.onnx.halves import store_halves, widen_halves
 from edgevoice_export.publish.card import compact_card
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.graphs import Graphs
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.verify import Images, Verification, VerificationError, outputs_of, verify
+from edgevoice_export.publish.verify import Graphs, Images, Verification, VerificationError, outputs_of, verify
 from edgevoice_export.training.weights import CODES, NETWORK_FILE, SCALES
 
 NETWORKS = ("encoder.onnx", "decoder.onnx")
@@ -51,7 +50,7 @@ _SMALLEST = 1 << 18
 
 
 @dataclass(frozen=True)
-class Drift:
+class Difference:
     """How much an output differs from that of the float32 model."""
 
     largest: float
@@ -62,7 +61,7 @@ class Drift:
     """Standard deviation of each number of the float32 model's output over the windows; its rms over the numbers."""
 
     @classmethod
-    def between(cls, found: NDArray[np.floating], wanted: NDArray[np.floating]) -> Drift:
+    def between(cls, found: NDArray[np.floating], wanted: NDArray[np.floating]) -> Difference:
         """Compare outputs (n, ...) for the same windows."""
         difference = found.astype(np.float64) - wanted
         spread = np.sqrt(np.mean(wanted.astype(np.float64).var(axis=0)))
@@ -75,15 +74,15 @@ class Drift:
 
 
 def compact_model(
-    source: ModelFolder, out: Path, spectrograms: Images, heard: str, name: str | None = None
-) -> tuple[ModelFolder, Verification, dict[str, Drift]]:
+    source: ModelFolder, out: Path, spectrograms: Images, audio_name: str, name: str | None = None
+) -> tuple[ModelFolder, Verification, dict[str, Difference]]:
     """Write a copy of a model folder whose large matrices have 8-bit weights.
 
     Args:
         source: the model in float32.
         out: the model folder to write; one that is there is replaced.
         spectrograms: windows to measure the drift on, float32 (n, 1, bands, columns), n at least 7.
-        heard: what they are windows of, for the card.
+        audio_name: what they are windows of, for the card.
         name: of the new model; that of the source with `-int8` if None.
 
     Raises:
@@ -106,7 +105,7 @@ def compact_model(
     reference, compute = outputs_of(Networks(source)), outputs_of(Graphs(networks))
     verification = verify(compute, reference, spectrograms)
     expected, found = reference(spectrograms), compute(spectrograms)
-    drifts = {output: Drift.between(found[output], expected[output]) for output in expected}
+    drifts = {output: Difference.between(found[output], expected[output]) for output in expected}
     if not drifts["bottleneck"].relative <= LIMIT:
         raise VerificationError(
             f"{name}: the bottleneck would differ from that of {config.name} by {drifts['bottleneck'].relative:.1%} of its "
@@ -129,7 +128,7 @@ def compact_model(
         origin={**config.origin, "compact": origin},
     )
     sizes = {file: (len(source.read(file)), len(content)) for file, content in {**networks, **packed}.items()}
-    card = compact_card(made, config, heard, verification, _drift_table(drifts), _size_table(sizes))
+    card = compact_card(made, config, audio_name, verification, _drift_table(drifts), _size_table(sizes))
     return write_folder(out, made, {**networks, **packed, "README.md": card.encode()}), verification, drifts
 
 
@@ -170,7 +169,7 @@ def _is_linear(node: onnx.NodeProto) -> bool:
     return bool(node.op_type == "Gemm" and plain and values.get("transB", 0))
 
 
-def _drift_table(drifts: Mapping[str, Drift]) -> str:
+def _drift_table(drifts: Mapping[str, Difference]) -> str:
     rows = [
         [output, f"{drift.largest:.1e}", f"{drift.rms:.1e}", f"{drift.spread:.1e}", f"{drift.relative:.2%}"]
         for output, drift in drifts.items()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgevoice_export.onnx.graph import OPSET, name_nodes
 from edgevoice_export.onnx.lstm import use_onnx_lstm
-from edgevoice_export.onnx.opset import OPSET
 from edgevoice_export.onnx.rewrites import rewrite
 
 _EXAMPLES = 2  # torch.export treats a size of 1 as a constant
@@ -31,6 +33,21 @@ class DecoderWithError(nn.Module):
         """Return error (n, bands), the mean over columns of the squared difference, and reconstruction."""
         reconstruction = self.decoder(bottleneck)
         return (spectrogram - reconstruction).square().mean(dim=3).squeeze(1), reconstruction
+
+
+def network_reference(network: nn.Module) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.floating]]]:
+    """A function that computes the outputs of a network in its present state, in float64."""
+    network = copy.deepcopy(network).double()
+    encoder, decoder = network.get_submodule("encoder"), DecoderWithError(network.get_submodule("decoder"))
+
+    @torch.inference_mode()
+    def reference(spectrograms: NDArray[np.float32]) -> dict[str, NDArray[np.floating]]:
+        x = torch.from_numpy(spectrograms).double()
+        bottleneck = encoder(x)
+        error, reconstruction = decoder(bottleneck, x)
+        return {"bottleneck": bottleneck.numpy(), "error": error.numpy(), "reconstruction": reconstruction.numpy()}
+
+    return reference
 
 
 def convert(network: nn.Module, shape: tuple[int, int], units: int) -> dict[str, onnx.ModelProto]:
@@ -73,6 +90,7 @@ def _export(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) ->
     _forget_sources(model)
     model.producer_name, model.producer_version = "edgevoice-export", ""
     proto = ir.to_proto(model)
+    name_nodes(proto)
     onnx.checker.check_model(proto, full_check=True)
     return proto
 

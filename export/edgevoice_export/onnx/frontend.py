@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from edgevoice.frontend import hann, mel_corners
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.onnx.graph import Graph, floats
-from edgevoice_export.onnx.opset import OPSET
-
-Transform = Literal["stft", "convolution"]
-TRANSFORMS: tuple[Transform, ...] = ("stft", "convolution")
+from edgevoice_export.onnx.graph import Graph, Transform, floats
 
 
 def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_version: int) -> onnx.ModelProto:
@@ -26,14 +20,8 @@ def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_versi
     """
     graph = Graph()
     add_front_end(graph, preprocessing, transform, "samples")
-    proto = helper.make_graph(
-        graph.nodes,
-        "front end",
-        [floats("samples", preprocessing.audio.window)],
-        [floats("spectrogram", 1, *preprocessing.shape)],
-        graph.constants,
-    )
-    return helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
+    inputs, outputs = [floats("samples", preprocessing.audio.window)], [floats("spectrogram", 1, *preprocessing.shape)]
+    return graph.model("front end", inputs, outputs, ir_version)
 
 
 def add_front_end(graph: Graph, preprocessing: Preprocessing, transform: Transform, value: str) -> None:

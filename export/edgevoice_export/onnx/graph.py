@@ -1,12 +1,22 @@
-"""Builds an ONNX graph, operator by operator."""
+"""Builds ONNX graphs: operator by operator, and from the networks of a model folder."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
+
+from edgevoice.modelfolder import ModelFolder
+
+OPSET = 18
+"""The version of ONNX's operators that every graph is written in."""
+
+Transform = Literal["stft", "convolution"]
+TRANSFORMS: tuple[Transform, ...] = ("stft", "convolution")
+"""How a front end turns columns into spectra: by ONNX's STFT, or by a convolution, which CUDA computes too."""
 
 
 class Graph:
@@ -29,7 +39,86 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(array), f"constant_{len(self.constants)}"))
         return str(self.constants[-1].name)
 
+    def model(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any], ir_version: int) -> onnx.ModelProto:
+        """The whole graph."""
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
+        name_nodes(model)
+        return model
+
+
+def name_nodes(model: onnx.ModelProto) -> None:
+    """Give every node a name of its own, in place; one that has such a name keeps it.
+
+    ONNX Runtime before 1.22 names operators that it fuses after their nodes, and refuses a graph where two of these names
+    are equal, as they are where nodes have none.
+    """
+    taken: set[str] = set()
+    for node in model.graph.node:
+        name = stem = node.name or f"{node.op_type}:{next(filter(None, node.output), '')}"
+        count = 0
+        while name in taken:
+            count += 1
+            name = f"{stem}_{count}"
+        node.name = name
+        taken.add(name)
+
+
+def networks_of(folder: ModelFolder) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """Encoder and decoder of a model folder, with the prefixes `encoder/` and `decoder/` before all names.
+
+    Raises:
+        ModelFilesError: a network cannot be read.
+    """
+    encoder, decoder = (onnx.load_from_string(folder.read(name)) for name in ("encoder.onnx", "decoder.onnx"))
+    for network in (encoder, decoder):
+        name_nodes(network)
+    return compose.add_prefix(encoder, "encoder/"), compose.add_prefix(decoder, "decoder/")
+
+
+def joined(folder: ModelFolder, front: Graph, inputs: Sequence[Any], kept: Sequence[Any] = ()) -> onnx.ModelProto:
+    """Put what makes spectrograms before the networks of a model folder: one graph, whose first output is `descriptors`.
+
+    Args:
+        folder: the model folder.
+        front: makes the value `spectrogram`, (n, 1, bands, columns).
+        inputs: the inputs of the whole graph, as `floats` makes them.
+        kept: further outputs of `front`.
+
+    Raises:
+        ModelFilesError: a network cannot be read.
+    """
+    config, (encoder, decoder) = folder.config, networks_of(folder)
+    spectrogram = floats("spectrogram", 1, config.spectrogram.bands.count, config.columns)
+    names = [value.name for value in kept]
+    before = front.model("front", inputs, [spectrogram, *kept], max(encoder.ir_version, decoder.ir_version))
+    model = compose.merge_models(
+        before,
+        encoder,
+        io_map=[("spectrogram", "encoder/spectrogram")],
+        outputs=["spectrogram", "encoder/bottleneck", *names],
+    )
+    model = compose.merge_models(
+        model,
+        decoder,
+        io_map=[("spectrogram", "decoder/spectrogram"), ("encoder/bottleneck", "decoder/bottleneck")],
+        outputs=["encoder/bottleneck", "decoder/error", *names],
+    )
+    graph = model.graph
+    graph.node.append(helper.make_node("Concat", ["encoder/bottleneck", "decoder/error"], ["descriptors"], axis=1))
+    del graph.output[:]
+    graph.output.append(floats("descriptors", config.features.bottleneck + config.features.error))
+    graph.output.extend(kept)
+    graph.name, model.producer_name, model.doc_string = config.name, "edgevoice-export", config.summary
+    name_nodes(model)
+    return model
+
 
 def floats(name: str, *shape: int) -> onnx.ValueInfoProto:
     """An input or output of a graph: float32 (n, *shape)."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+
+
+def flags(name: str, count: int = 1) -> onnx.ValueInfoProto:
+    """An input or output of a graph: bool (n, count)."""
+    return helper.make_tensor_value_info(name, TensorProto.BOOL, ["n", count])

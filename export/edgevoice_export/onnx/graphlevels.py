@@ -17,7 +17,7 @@ LAST = np.array([1])
 """The axis along a source's numbers."""
 
 
-class Heard(NamedTuple):
+class LevelInput(NamedTuple):
     """Names of the values that a level is computed from; lost samples are zeros."""
 
     rows: str
@@ -36,13 +36,13 @@ class GraphLevel(ABC):
     """How many numbers it keeps in the state of a source."""
 
     @abstractmethod
-    def add(self, graph: Graph, config: ModelConfig, heard: Heard, at: int) -> tuple[str, str, list[str]]:
+    def add(self, graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:
         """Append it; return offset and peak, float64 (n, 1), and what goes into the state, float32 (n, 1) each.
 
         Args:
             graph: what is being made; it has the inputs `state` and `lost`.
             config: the model's.
-            heard: what the level is computed from.
+            source: what the level is computed from.
             at: the place of its first number in the state.
         """
 
@@ -55,14 +55,14 @@ class _Running(GraphLevel):
 
     state = 5
 
-    def add(self, graph: Graph, config: ModelConfig, heard: Heard, at: int) -> tuple[str, str, list[str]]:
+    def add(self, graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:
         level = config.level
         begun = graph.add("Greater", columns(graph, "state", at, at + 1), np.float32(0.5))
         mean, peak = (_double(graph, place) for place in (at + 1, at + 3))
         floor = np.float64(level.peak_floor)
         peak = graph.add("Max", peak, floor)
         means, highs, lows = (
-            graph.add(name, heard.rows, np.array([2]), keepdims=0) for name in ("ReduceMean", "ReduceMax", "ReduceMin")
+            graph.add(name, source.rows, np.array([2]), keepdims=0) for name in ("ReduceMean", "ReduceMax", "ReduceMin")
         )
         for k in range(config.audio.hop // level.step):
             own, high, low, gone = (columns(graph, value, k, k + 1) for value in (means, highs, lows, "lost"))
@@ -78,9 +78,9 @@ class _Running(GraphLevel):
 class _Window(GraphLevel):
     """Mean and peak of the window."""
 
-    def add(self, graph: Graph, config: ModelConfig, heard: Heard, at: int) -> tuple[str, str, list[str]]:  # noqa: ARG002
-        offset = graph.add("ReduceMean", heard.exact, LAST, keepdims=1)
-        largest = distance(graph, heard.high, heard.low, offset)
+    def add(self, graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:  # noqa: ARG002
+        offset = graph.add("ReduceMean", source.exact, LAST, keepdims=1)
+        largest = distance(graph, source.high, source.low, offset)
         constant = config.level.peak_constant
         peak = graph.add("Add" if constant else "Max", largest, np.float64(constant or SILENCE))
         return offset, peak, []
@@ -89,9 +89,9 @@ class _Window(GraphLevel):
 class _Fixed(GraphLevel):
     """One fixed gain."""
 
-    def add(self, graph: Graph, config: ModelConfig, heard: Heard, at: int) -> tuple[str, str, list[str]]:  # noqa: ARG002
+    def add(self, graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:  # noqa: ARG002
         # Added to a value of the graph, so that there is one for each source.
-        offset = graph.add("Mul", heard.high, np.float64(0))
+        offset = graph.add("Mul", source.high, np.float64(0))
         return offset, graph.add("Add", offset, np.float64(1 / float(config.level.default))), []
 
 

@@ -38,7 +38,8 @@ def store_halves(model: onnx.ModelProto) -> list[str]:
         names.append(constant.name)
         graph.initializer.remove(constant)
         graph.initializer.append(numpy_helper.from_array(half, constant.name + HALF))
-        graph.node.insert(0, helper.make_node("Cast", [constant.name + HALF], [constant.name], to=TensorProto.FLOAT))
+        stored = constant.name + HALF
+        graph.node.insert(0, helper.make_node("Cast", [stored], [constant.name], f"Cast:{stored}", to=TensorProto.FLOAT))
     return names
 
 

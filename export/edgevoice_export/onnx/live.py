@@ -21,17 +21,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, compose, helper
+from onnx import TensorProto, helper
 
 from edgevoice.config import SILENCE, ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.features import Layout
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.onnx.frontend import TRANSFORMS, Transform, add_front_end
-from edgevoice_export.onnx.graph import Graph, floats
-from edgevoice_export.onnx.graphlevels import LAST, Heard, columns, distance, graph_level
-from edgevoice_export.onnx.opset import OPSET
+from edgevoice_export.onnx.frontend import add_front_end
+from edgevoice_export.onnx.graph import TRANSFORMS, Graph, Transform, flags, floats, joined
+from edgevoice_export.onnx.graphlevels import LAST, LevelInput, columns, distance, graph_level
 
 
 def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.ModelProto:
@@ -53,29 +52,14 @@ def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.
         raise ArgumentError(
             f"{config.name}: its window, {config.audio.window}, is no multiple of its hop, {config.audio.hop}"
         )
-    encoder, decoder = (onnx.load_from_string(folder.read(name)) for name in ("encoder.onnx", "decoder.onnx"))
-    encoder, decoder = compose.add_prefix(encoder, "encoder/"), compose.add_prefix(decoder, "decoder/")
-    kept = ["ready", "silent", "gap", "state_out"]
-    model = compose.merge_models(
-        _stream_graph(config, transform, max(encoder.ir_version, decoder.ir_version)),
-        encoder,
-        io_map=[("spectrogram", "encoder/spectrogram")],
-        outputs=["spectrogram", "encoder/bottleneck", *kept],
-    )
-    model = compose.merge_models(
-        model,
-        decoder,
-        io_map=[("spectrogram", "decoder/spectrogram"), ("encoder/bottleneck", "decoder/bottleneck")],
-        outputs=["encoder/bottleneck", "decoder/error", *kept],
-    )
-    graph = model.graph
-    graph.node.append(helper.make_node("Concat", ["encoder/bottleneck", "decoder/error"], ["descriptors"], axis=1))
-    outputs = {value.name: value for value in graph.output}
-    del graph.output[:]
-    graph.output.append(floats("descriptors", config.features.bottleneck + config.features.error))
-    graph.output.extend(outputs[name] for name in kept)
-    graph.name = config.name
-    model.producer_name, model.doc_string = "edgevoice-export", config.summary
+    size = state_size(config)
+    inputs = [
+        floats("samples", config.audio.hop),
+        flags("lost", config.audio.hop // config.level.step),
+        floats("state", size),
+    ]
+    kept = [flags("ready"), flags("silent"), flags("gap"), floats("state_out", size)]
+    model = joined(folder, _stream_graph(config, transform), inputs, kept)
     helper.set_model_props(
         model, {key: value if isinstance(value, str) else json.dumps(value) for key, value in describe(folder).items()}
     )
@@ -107,48 +91,33 @@ def state_size(config: ModelConfig) -> int:
     return past + past // config.level.step + 1 + graph_level(config).state
 
 
-def _stream_graph(config: ModelConfig, transform: Transform, ir_version: int) -> onnx.ModelProto:
+def _stream_graph(config: ModelConfig, transform: Transform) -> Graph:
     """Samples, lost steps and state -> spectrogram, flags, state."""
     graph = Graph()
     window, hop, step = config.audio.window, config.audio.hop, config.level.step
     past = window - hop
     gone = graph.add("Unsqueeze", "lost", np.array([2]))
     rows = graph.add("Reshape", "samples", np.array([-1, hop // step, step]))
-    heard = graph.add("Reshape", graph.add("Where", gone, np.float32(0), rows), np.array([-1, hop]))
+    windowed = graph.add("Reshape", graph.add("Where", gone, np.float32(0), rows), np.array([-1, hop]))
     marks = graph.add("Cast", "lost", to=TensorProto.FLOAT)
     at = past + past // step
     count = columns(graph, "state", at, at + 1)
     if past:
-        heard = graph.add("Concat", columns(graph, "state", 0, past), heard, axis=1)
+        windowed = graph.add("Concat", columns(graph, "state", 0, past), windowed, axis=1)
         marks = graph.add("Concat", columns(graph, "state", past, at), marks, axis=1)
-    # Hops are counted only as far as a window needs them, so that a source may go on for ever.
+    # Hops are counted only as far as a window needs them, so that a source may go on without end.
     count = graph.add("Min", graph.add("Add", count, np.float32(1)), np.float32(window // hop))
     full = graph.add("Equal", count, np.float32(window // hop))
     whole = graph.add("ReduceMin", marks, LAST, keepdims=1)
     graph.add("And", full, graph.add("Less", whole, np.float32(0.5)), output="ready")
     graph.add("Greater", graph.add("ReduceMax", marks, LAST, keepdims=1), np.float32(0.5), output="gap")
-    exact = graph.add("Cast", heard, to=TensorProto.DOUBLE)
+    exact = graph.add("Cast", windowed, to=TensorProto.DOUBLE)
     high, low = (graph.add(name, exact, LAST, keepdims=1) for name in ("ReduceMax", "ReduceMin"))
     steps = graph.add("Cast", rows, to=TensorProto.DOUBLE)
-    offset, peak, rest = graph_level(config).add(graph, config, Heard(steps, exact, high, low), at + 1)
+    offset, peak, rest = graph_level(config).add(graph, config, LevelInput(steps, exact, high, low), at + 1)
     graph.add("Less", distance(graph, high, low, offset), np.float64(SILENCE), output="silent")
     levelled = graph.add("Div", graph.add("Sub", exact, offset), peak)
     add_front_end(graph, Preprocessing.of(config), transform, levelled)
-    kept = [columns(graph, heard, hop, window), columns(graph, marks, hop // step, window // step)] if past else []
+    kept = [columns(graph, windowed, hop, window), columns(graph, marks, hop // step, window // step)] if past else []
     graph.add("Concat", *kept, count, *rest, axis=1, output="state_out")
-    proto = helper.make_graph(
-        graph.nodes,
-        "stream",
-        [
-            floats("samples", hop),
-            helper.make_tensor_value_info("lost", TensorProto.BOOL, ["n", hop // step]),
-            floats("state", state_size(config)),
-        ],
-        [
-            floats("spectrogram", 1, *Preprocessing.of(config).shape),
-            *(helper.make_tensor_value_info(name, TensorProto.BOOL, ["n", 1]) for name in ("ready", "silent", "gap")),
-            floats("state_out", state_size(config)),
-        ],
-        graph.constants,
-    )
-    return helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
+    return graph

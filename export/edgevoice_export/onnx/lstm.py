@@ -69,3 +69,9 @@ def _reorder(rows: Tensor) -> Tensor:
     """Gates in ONNX's order (input, output, forget, cell) from PyTorch's (input, forget, cell, output)."""
     enter, keep, new, leave = rows.chunk(4)
     return torch.cat([enter, leave, keep, new])
+
+
+def pytorch_order(rows: Tensor) -> Tensor:
+    """Gates in PyTorch's order from ONNX's."""
+    enter, leave, keep, new = rows.chunk(4)
+    return torch.cat([enter, keep, new, leave])

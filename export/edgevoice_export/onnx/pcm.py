@@ -12,15 +12,14 @@ from __future__ import annotations
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import compose, helper
 
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import load
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.sessions import load_onnxruntime
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.onnx.frontend import TRANSFORMS, Transform, front_end_graph
-from edgevoice_export.onnx.graph import floats
+from edgevoice_export.onnx.frontend import add_front_end
+from edgevoice_export.onnx.graph import TRANSFORMS, Graph, Transform, floats, joined
 
 
 def convert_to_pcm(folder: ModelFolder, transform: Transform = "stft") -> onnx.ModelProto:
@@ -38,26 +37,9 @@ def convert_to_pcm(folder: ModelFolder, transform: Transform = "stft") -> onnx.M
     """
     if transform not in TRANSFORMS:
         raise ArgumentError(f"transform {transform!r}: expected {' or '.join(TRANSFORMS)}")
-    encoder, decoder = (onnx.load_from_string(folder.read(name)) for name in ("encoder.onnx", "decoder.onnx"))
-    encoder, decoder = compose.add_prefix(encoder, "encoder/"), compose.add_prefix(decoder, "decoder/")
-    model = compose.merge_models(
-        front_end_graph(Preprocessing.of(folder.config), transform, max(encoder.ir_version, decoder.ir_version)),
-        encoder,
-        io_map=[("spectrogram", "encoder/spectrogram")],
-        outputs=["spectrogram", "encoder/bottleneck"],
-    )
-    model = compose.merge_models(
-        model,
-        decoder,
-        io_map=[("spectrogram", "decoder/spectrogram"), ("encoder/bottleneck", "decoder/bottleneck")],
-        outputs=["encoder/bottleneck", "decoder/error"],
-    )
-    graph, features = model.graph, folder.config.features
-    graph.node.append(helper.make_node("Concat", ["encoder/bottleneck", "decoder/error"], ["descriptors"], axis=1))
-    del graph.output[:]
-    graph.output.append(floats("descriptors", features.bottleneck + features.error))
-    graph.name = folder.config.name
-    model.producer_name, model.doc_string = "edgevoice-export", folder.config.summary
+    graph = Graph()
+    add_front_end(graph, Preprocessing.of(folder.config), transform, "samples")
+    model = joined(folder, graph, [floats("samples", folder.config.audio.window)])
     onnx.checker.check_model(model, full_check=True)
     return model
 

@@ -4,51 +4,74 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
-from edgevoice_export.publish.drift import Drift
-from edgevoice_export.publish.heldout import HeldOut, Unheard
+from edgevoice_export.data.corpus import Corpus
+from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.metadata import metadata, spdx
+from edgevoice_export.publish.measures import Drift, HeldOut
+from edgevoice_export.publish.metadata import NOT_STATED, metadata, spdx
 from edgevoice_export.publish.verify import Verification
-from edgevoice_export.training.history import Epoch
-from edgevoice_export.training.lineage import Lineage
+from edgevoice_export.training.runs import Checkpoint, Lineage
 from edgevoice_export.training.settings import Settings
 
+Indices = NDArray[np.int64]
 _GROUPS = 8  # rows of the table by band
 
 
 @dataclass(frozen=True)
-class Training:
-    """The facts on the card of a trained model that are not in its `model.json`."""
+class Description:
+    """The description that the authors of a model give."""
 
-    data: str
-    """Name of the data, with its address."""
-    data_licence: str
-    lineage: Lineage
-    """All runs that led to the model, the last one included."""
-    settings: Settings
-    """The settings of the last run."""
-    speakers: tuple[int, int]
-    """The numbers of speakers for training and for validation."""
-    drawn: bool
-    """Whether the speakers for validation were drawn at random; otherwise the table of recordings names them."""
-    utterances: tuple[int, int]
-    hours: float
-    skipped: int
-    history: Sequence[Epoch]
+    name: str
+    version: str = "1.0.0"
+    licence: str = NOT_STATED
+    data: str = "audio that its makers keep"
+    data_licence: str = NOT_STATED
+    notes: str = ""
+    """Markdown with limits, and reasons for choices."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a trained model was made of and by, for its card and for `model.json`."""
+
+    description: Description
+    checkpoint: Checkpoint
+    corpus: Corpus
+    utterances: tuple[Indices, Indices]
+    """Those for training and for validation, as indices of the corpus."""
     held_out: Mapping[str, HeldOut]
     """The errors on the speakers for validation, by level."""
-    unheard: Mapping[str, Unheard]
-    """The errors on other recordings at the default level, by name."""
     drift: Drift | None
     """How far the features have moved from those of the initial model."""
-    notes: str
-    """Markdown with limits, and reasons for choices."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the last run."""
+        return self.checkpoint.settings
+
+    @property
+    def lineage(self) -> Lineage:
+        """All runs that led to the model, the last one included."""
+        name = f"{self.description.name} {self.description.version}"
+        return (*self.checkpoint.earlier, dataclasses.replace(self.checkpoint.run, model=name))
+
+    @property
+    def speakers(self) -> tuple[int, int]:
+        """The numbers of speakers for training and for validation."""
+        fitted, held_back = (len({self.corpus.speakers[u] for u in part}) for part in self.utterances)
+        return fitted, held_back
+
+    @property
+    def hours(self) -> float:
+        """Of the whole corpus."""
+        return len(self.corpus.samples) / ARCHITECTURES[self.settings.arch].preprocessing.audio.rate / 3600
 
 
 def trained_card(config: ModelConfig, training: Training, verification: Verification) -> str:
@@ -56,20 +79,19 @@ def trained_card(config: ModelConfig, training: Training, verification: Verifica
     return (
         "\n\n".join(
             [
-                metadata(config, training.data, training.held_out),
+                metadata(config, training.description.data, training.held_out),
                 f"# {config.name}",
-                f"{config.summary}\n\nVersion {config.version}. {_licences(config, training.data_licence)}",
+                f"{config.summary}\n\nVersion {config.version}. {_licences(config, training.description.data_licence)}",
                 "![Windows of unseen speakers, and what the model makes of them](example.png)",
                 _usage(config),
                 _data(training),
                 _settings(training),
                 _history(training),
                 _held_out(config, training),
-                *([_unheard(config, training.unheard)] if training.unheard else []),
                 *([_drift(training.drift, training.settings)] if training.drift else []),
                 _level(config),
                 _exactness(verification),
-                training.notes.strip(),
+                training.description.notes.strip(),
             ]
         ).rstrip()
         + "\n"
@@ -95,14 +117,14 @@ def imported_card(config: ModelConfig, source: str, verification: Verification, 
 
 
 def compact_card(
-    config: ModelConfig, source: ModelConfig, heard: str, verification: Verification, drift: str, sizes: str
+    config: ModelConfig, source: ModelConfig, audio_name: str, verification: Verification, drift: str, sizes: str
 ) -> str:
     """Write the card of a model with 8-bit weights.
 
     Args:
         config: the model.
         source: that of the model in float32.
-        heard: what the drift was measured on.
+        audio_name: what the drift was measured on.
         verification: against the model in float32.
         drift: a table.
         sizes: a table.
@@ -118,9 +140,9 @@ def compact_card(
         "products is rounded to 8 bits in the same way while they run; sums are float32. All else is computed as before."
     )
     drifts = (
-        f"Against `{source.name}` {source.version}, {verification.windows} windows of {heard}, both in ONNX Runtime on the "
-        f"CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on the "
-        "features of the model that they will be used with."
+        f"Against `{source.name}` {source.version}, {verification.windows} windows of {audio_name}, both in ONNX Runtime on "
+        f"the CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on "
+        "the features of the model that they will be used with."
     )
     parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{drifts}"]
     return "\n\n".join([metadata(config), f"# {config.name}", *parts]) + "\n"
@@ -128,8 +150,9 @@ def compact_card(
 
 def _licences(config: ModelConfig, data: str = "") -> str:
     """The licences as SPDX identifiers, where these are known."""
-    stated = f", data `{spdx(data)}`" if data else ""
-    return f"Licences: weights `{spdx(config.licence)}`{stated}; the code that runs them, EdgeVoice, `MIT`."
+    weights, trained_on = (name if name == NOT_STATED else f"`{spdx(name)}`" for name in (config.licence, data))
+    stated = f", data {trained_on}" if data else ""
+    return f"Licences: weights {weights}{stated}; the code that runs them, EdgeVoice, `MIT`."
 
 
 def _usage(config: ModelConfig) -> str:
@@ -144,12 +167,13 @@ def _usage(config: ModelConfig) -> str:
 
 
 def _data(training: Training) -> str:
-    chosen = "drawn with the seed" if training.drawn else "named in the table of recordings"
+    corpus, described = training.corpus, training.description
+    chosen = "drawn with the seed" if corpus.validating is None else "named in the table of recordings"
+    fitted, held_back = (f"{n} ({len(part)}" for n, part in zip(training.speakers, training.utterances, strict=True))
     return (
-        f"## Data\n\n{training.data}; licence: {training.data_licence}. {training.hours:.2f} hours, "
-        f"{sum(training.utterances)} utterances of {sum(training.speakers)} speakers; {training.skipped} files could not "
-        f"be used. Split by speaker: {training.speakers[0]} speakers ({training.utterances[0]} utterances) for training, "
-        f"{training.speakers[1]} ({training.utterances[1]}) for validation, {chosen}."
+        f"## Data\n\n{described.data}; licence: {described.data_licence}. {training.hours:.2f} hours, {len(corpus)} "
+        f"utterances of {sum(training.speakers)} speakers; {len(corpus.skipped)} files could not be used. Split by speaker: "
+        f"{fitted} utterances) for training, {held_back}) for validation, {chosen}."
     )
 
 
@@ -165,12 +189,13 @@ def _settings(training: Training) -> str:
 
 
 def _history(training: Training) -> str:
-    names = list(training.history[-1].row())
+    history = training.checkpoint.history
+    names = list(history[-1].row())
     head = ["loss, training" if name == "training" else name for name in names]
-    head = [f"validation, {name}" if name in training.history[0].validation else name.replace("_", " ") for name in head]
-    rows = [[_number(name, epoch.row().get(name)) for name in names] for epoch in training.history]
+    head = [f"validation, {name}" if name in history[0].validation else name.replace("_", " ") for name in head]
+    rows = [[_number(name, epoch.row().get(name)) for name in names] for epoch in history]
     epochs = table(head, rows, "l" * len(names))
-    began = " Epoch 0 is the model that it began with." if training.history[0].epoch == 0 else ""
+    began = " Epoch 0 is the model that it began with." if history[0].epoch == 0 else ""
     return f"![Loss by epoch](history.png)\n\nUp to the epoch whose weights are kept.{began}\n\n{epochs}"
 
 
@@ -203,22 +228,13 @@ def _kept(settings: Settings) -> str:
     return "the last one, whatever they say" if settings.keeps_last else "the one that is best on them"
 
 
-def _unheard(config: ModelConfig, unheard: Mapping[str, Unheard]) -> str:
-    rows = [
-        [name, str(found.speakers), str(found.recordings), str(found.error.windows), f"{found.error.mean:.3e}"]
-        for name, found in unheard.items()
-    ]
-    return (
-        f"## Unheard\n\nThe same at level {config.level.default}, on recordings that neither training nor the choice of an "
-        "epoch touched:\n\n" + table(["recordings of", "speakers", "files", "windows", "error"], rows, "lrrrr")
-    )
-
-
 def _drift(drift: Drift, settings: Settings) -> str:
     return (
         f"## Drift\n\nFrom the features of `{settings.init}`, with which the run began, over {drift.windows} windows of "
         f"{drift.recordings} validation recordings: root mean square difference of a number, in standard deviations of it. "
-        f"Train classifiers on the features of the model that they will be used with.\n\n{drift.table()}"
+        f"Train classifiers on the features of the model that they will be used with.\n\n{drift.table()}\n\n"
+        f"The reconstruction against that of `{settings.init}`, on the validation speakers, by whom the epoch was chosen: "
+        f"{drift.verdict}."
     )
 
 

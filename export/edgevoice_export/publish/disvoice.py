@@ -24,15 +24,12 @@ from edgevoice.config import FeaturesConfig, LogarithmConfig, ModelConfig
 from edgevoice.errors import ModelConfigError, ModelFilesError, ModelNotFoundError
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.onnx.convert import convert
+from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.publish.card import imported_card
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.graphs import Graphs
-from edgevoice_export.publish.probe import synthetic_spectrograms
-from edgevoice_export.publish.reference import network_reference
-from edgevoice_export.publish.verify import Verification, outputs_of, verify
-from edgevoice_export.training.lineage import Run
-from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
+from edgevoice_export.publish.verify import Graphs, Verification, outputs_of, synthetic_spectrograms, verify
+from edgevoice_export.training.runs import Run
+from edgevoice_export.training.weights import NETWORK_FILE, Weights, fitting, pack_weights
 
 _VERIFIED = 32
 _VERSION = "1.0.0"
@@ -183,11 +180,4 @@ def _recognise(published: Published) -> Weights:
         raise ModelConfigError(f"{published.name}: not a file of weights ({first})") from error
     if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise ModelConfigError(f"{published.name}: not a state_dict of tensors")
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    for arch, architecture in ARCHITECTURES.items():
-        for units in architecture.units:
-            with torch.device("meta"):
-                wanted = architecture.network(units).state_dict()
-            if shapes == {name: tensor.shape for name, tensor in wanted.items()}:
-                return Weights(arch, units, dict(tensors))
-    raise ModelConfigError(f"{published.name}: fits none of the networks {', '.join(ARCHITECTURES)}")
+    return Weights(*fitting(tensors, published.name), dict(tensors))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from edgevoice.config import FeaturesConfig, ModelConfig
@@ -20,37 +16,21 @@ from edgevoice.inference import FRONT_END
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.codes.rounding import rounded
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.onnx.convert import convert
+from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.onnx.frontend import front_end_graph
 from edgevoice_export.onnx.halves import store_halves
-from edgevoice_export.publish.card import Training, trained_card
-from edgevoice_export.publish.drift import Drift
+from edgevoice_export.publish.card import Description, Training, trained_card
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.graphs import Graphs
-from edgevoice_export.publish.heldout import HeldOut, Unheard, measure
-from edgevoice_export.publish.plots import plot_example, plot_history
-from edgevoice_export.publish.reference import network_reference
-from edgevoice_export.publish.verify import TOLERANCE, Verification, outputs_of, verify
-from edgevoice_export.training.checkpoint import Checkpoint
+from edgevoice_export.publish.measures import Drift, measure
+from edgevoice_export.publish.plots import plot_example
+from edgevoice_export.publish.verify import TOLERANCE, Compute, Graphs, Verification, outputs_of, verify
+from edgevoice_export.training.runs import Checkpoint, history_picture
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
 
 _VERIFIED = 32
 _SHOWN = 4
-
-
-@dataclass(frozen=True)
-class Description:
-    """The description that the authors of a model give."""
-
-    name: str
-    version: str = "1.0.0"
-    licence: str = "MIT"
-    data: str = "audio that its makers keep"
-    data_licence: str = "not stated"
-    notes: str = ""
 
 
 def export_checkpoint(
@@ -61,7 +41,6 @@ def export_checkpoint(
     tolerance: float = TOLERANCE,
     *,
     initial: Weights | None = None,
-    unheard: Mapping[str, Corpus] = MappingProxyType({}),
 ) -> tuple[ModelFolder, Verification]:
     """Convert a checkpoint, verify it on the validation speakers, and write the model folder with its card.
 
@@ -72,10 +51,9 @@ def export_checkpoint(
         description: what goes into `model.json` and the card.
         tolerance: largest difference allowed between PyTorch and ONNX Runtime.
         initial: the weights that it began with, for the card to say how far the features moved from theirs.
-        unheard: by name, recordings that neither training nor validation touched, to measure the error on.
 
     Raises:
-        ArgumentError: the corpus is not the one that it was trained on, or a recording in it is called unheard.
+        ArgumentError: the corpus is not the one that it was trained on.
         VerificationError: the difference is larger; nothing is written then.
         ModelError, OutputError: the checkpoint cannot be used, or the folder not written.
     """
@@ -87,7 +65,7 @@ def export_checkpoint(
     preprocessing = architecture.preprocessing
     weights = Weights(settings.arch, settings.units, rounded(trained.weights))
     network = weights.network()
-    graphs = _converted(weights)
+    graphs = convert(network, preprocessing.shape, weights.units)
     for graph in graphs.values():
         store_halves(graph)
     front_end = front_end_graph(preprocessing, "convolution", max(graph.ir_version for graph in graphs.values()))
@@ -100,16 +78,14 @@ def export_checkpoint(
     examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
     verification = verify(outputs_of(computed), network_reference(network), examples)
     verification.require(description.name, tolerance)
-    _require_unheard(corpus, unheard)
     held_out = {level: measure(computed, windows, windows.grid(level)) for level in architecture.levels}
 
     drift = None
     if initial is not None and initial.units == settings.units:
-        began = Graphs({name: graph.SerializeToString() for name, graph in _converted(initial).items()})
-        drift = _drift(began, computed, windows, architecture.levels[0], settings.units)
+        speakers = [corpus.speakers[utterance] for utterance in split[1].tolist()]
+        drift = _drift(network_reference(initial.network()), outputs_of(computed), windows, architecture.levels[0], speakers)
 
-    others = {name: _measured(computed, found, preprocessing, architecture.levels[0]) for name, found in unheard.items()}
-    training = _training(trained, corpus, split, held_out, others, description, drift)
+    training = Training(description, trained, corpus, split, held_out, drift)
     config = ModelConfig(
         name=description.name,
         version=description.version,
@@ -122,7 +98,7 @@ def export_checkpoint(
         files=digests(networks),
         training=digests(packed),
         typical=held_out[architecture.levels[0]].typical,
-        origin=_origin(training, corpus, checkpoint.read_bytes()),
+        origin=_origin(training, checkpoint.read_bytes()),
     )
     shown = examples[np.linspace(0, len(examples) - 1, _SHOWN).astype(int)]
     reconstructions = computed.reconstruct(computed.encode(shown), shown)
@@ -130,84 +106,35 @@ def export_checkpoint(
     beside = {
         "README.md": trained_card(config, training, verification).encode(),
         "example.png": plot_example(shown[:, 0], reconstructions[:, 0], milliseconds),
-        "history.png": plot_history(trained.history),
+        "history.png": history_picture(trained.history),
     }
     return write_folder(out, config, {**networks, **packed, **beside}), verification
 
 
-def _converted(weights: Weights) -> dict[str, onnx.ModelProto]:
-    return convert(weights.network(), ARCHITECTURES[weights.arch].preprocessing.shape, weights.units)
-
-
-def _require_unheard(corpus: Corpus, unheard: Mapping[str, Corpus]) -> None:
-    """Reject recordings that are in the corpus too, whatever the names of their files are."""
-    heard = {_digest(samples) for samples in corpus.recordings(range(len(corpus)))}
-    for name, other in unheard.items():
-        for utterance, samples in enumerate(other.recordings(range(len(other)))):
-            if _digest(samples) in heard:
-                raise ArgumentError(f"{name}: {other.files[utterance]} is among the recordings of the training")
-
-
-def _digest(samples: NDArray[np.int16]) -> bytes:
-    return hashlib.sha256(samples.tobytes()).digest()
-
-
-def _measured(networks: Graphs, corpus: Corpus, preprocessing: Preprocessing, level: str) -> Unheard:
-    windows = WindowSampler(corpus.recordings(range(len(corpus))), preprocessing)
-    return Unheard(len(corpus), len(set(corpus.speakers)), measure(networks, windows, windows.grid(level)))
-
-
-def _drift(before: Graphs, after: Graphs, windows: WindowSampler, level: str, units: int) -> Drift:
+def _drift(before: Compute, after: Compute, windows: WindowSampler, level: str, speakers: Sequence[str]) -> Drift:
     """Measure how far the features of the validation recordings have moved."""
     draw = windows.grid(level)
     rows: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
-    for recording in np.unique(draw.recordings).tolist():
+    units, recordings = 0, np.unique(draw.recordings).tolist()
+    for recording in recordings:
         (places,) = np.nonzero(draw.recordings == recording)
         images = windows.spectrograms(draw[slice(places[0], places[-1] + 1)])  # the recordings are in order
-        for graphs, found in zip((before, after), rows, strict=True):
-            code = graphs.encode(images)
-            found.append(np.concatenate([code, graphs.error(code, images)], axis=1))
-    return Drift.between(*rows, units)
+        for compute, found in zip((before, after), rows, strict=True):
+            outputs = compute(images)
+            units = outputs["bottleneck"].shape[1]
+            found.append(np.concatenate([outputs["bottleneck"], outputs["error"]], axis=1).astype(np.float32))
+    return Drift.between(*rows, units, [speakers[recording] for recording in recordings])
 
 
-def _training(
-    trained: Checkpoint,
-    corpus: Corpus,
-    split: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]],
-    held_out: dict[str, HeldOut],
-    unheard: dict[str, Unheard],
-    description: Description,
-    drift: Drift | None,
-) -> Training:
-    own = dataclasses.replace(trained.run, model=f"{description.name} {description.version}")
-    speakers = [len({corpus.speakers[u] for u in part}) for part in split]
-    return Training(
-        data=description.data,
-        data_licence=description.data_licence,
-        lineage=(*trained.earlier, own),
-        settings=trained.settings,
-        speakers=(speakers[0], speakers[1]),
-        drawn=corpus.validating is None,
-        utterances=(len(split[0]), len(split[1])),
-        hours=len(corpus.samples) / ARCHITECTURES[trained.settings.arch].preprocessing.audio.rate / 3600,
-        skipped=len(corpus.skipped),
-        history=trained.history,
-        held_out=held_out,
-        unheard=unheard,
-        drift=drift,
-        notes=description.notes,
-    )
-
-
-def _origin(training: Training, corpus: Corpus, checkpoint: bytes) -> dict[str, Any]:
+def _origin(training: Training, checkpoint: bytes) -> dict[str, Any]:
     return {
         "trained_on": {
-            "data": training.data,
-            "licence": training.data_licence,
-            "digest": f"sha256:{corpus.digest}",
+            "data": training.description.data,
+            "licence": training.description.data_licence,
+            "digest": f"sha256:{training.corpus.digest}",
             "hours": round(training.hours, 3),
             "speakers": sum(training.speakers),
-            "utterances": sum(training.utterances),
+            "utterances": len(training.corpus),
         },
         "lineage": [run.to_dict() for run in training.lineage],
         "checkpoint": f"sha256:{hashlib.sha256(checkpoint).hexdigest()}",
@@ -215,14 +142,5 @@ def _origin(training: Training, corpus: Corpus, checkpoint: bytes) -> dict[str, 
             "speakers": training.speakers[1],
             "windows": {level: found.windows for level, found in training.held_out.items()},
             "mean_squared_error": {level: round(found.mean, 9) for level, found in training.held_out.items()},
-        },
-        "unheard": {
-            name: {
-                "speakers": found.speakers,
-                "recordings": found.recordings,
-                "windows": found.error.windows,
-                "mean_squared_error": round(found.error.mean, 9),
-            }
-            for name, found in training.unheard.items()
         },
     }

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgevoice.config import ModelConfig
-from edgevoice_export.publish.heldout import HeldOut
+from edgevoice_export.publish.measures import HeldOut
 
+NOT_STATED = "not stated"
+"""In the place of a licence that nobody gave."""
 _SPDX = (
     *("MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense", "MPL-2.0", "GPL-2.0", "GPL-3.0", "LGPL-3.0"),
     *("AGPL-3.0", "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0"),
@@ -35,7 +37,7 @@ def metadata(config: ModelConfig, data: str = "", held_out: Mapping[str, HeldOut
     values: dict[str, Any] = {}
     if licence in _SPDX:
         values["license"] = licence.lower()
-    else:
+    elif licence != NOT_STATED:
         values |= {"license": "other", "license_name": config.licence}
     values |= {
         "library_name": "edgevoice",
@@ -49,7 +51,7 @@ def metadata(config: ModelConfig, data: str = "", held_out: Mapping[str, HeldOut
                 "results": [
                     {
                         "task": {"type": "feature-extraction"},
-                        "dataset": {"type": "held-out-speakers", "name": data or "not stated"},
+                        "dataset": {"type": "held-out-speakers", "name": data or NOT_STATED},
                         "metrics": [
                             {
                                 "type": "mse",

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from edgevoice_export.training.history import Epoch
 
-
-def plot_history(history: Sequence[Epoch]) -> bytes:
-    """Draw training and validation loss over epochs, as PNG."""
+def plot_history(epochs: Sequence[int], losses: Mapping[str, Sequence[float]]) -> bytes:
+    """Draw losses by name over epochs, as PNG; NaN where an epoch has none."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    epochs = [epoch.epoch for epoch in history]
-    trained = [epoch for epoch in history if epoch.training is not None]
-    axes.plot([e.epoch for e in trained], [e.training or 0.0 for e in trained], marker=".", label="training")
-    for level in history[0].validation:
-        losses = [epoch.validation[level] for epoch in history]
-        axes.plot(epochs, losses, marker=".", label=f"validation, level {level}")
+    for name, values in losses.items():
+        axes.plot(epochs, values, marker=".", label=name)
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
     return _png(figure)

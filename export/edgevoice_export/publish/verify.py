@@ -1,9 +1,11 @@
-"""Compares networks in ONNX Runtime with the expected outputs, on real windows."""
+"""Compares networks in ONNX Runtime with the expected outputs, on windows of a recording or of a synthetic voice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +13,54 @@ from numpy.typing import NDArray
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ModelError
 from edgevoice.inference import Networks
-from edgevoice_export.publish.graphs import Graphs
+from edgevoice.sessions import load_onnxruntime
+from edgevoice_export.data.corpus import read_file
+from edgevoice_export.data.preprocessing import Preprocessing
+from edgevoice_export.data.sampler import WindowSampler
 
 BATCHES = (1, 2, 7)
+_SECONDS = 10
 TOLERANCE = 1e-5
 
 Images = NDArray[np.float32]
+Floats = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.floating]]
 Compute = Callable[[Images], Outputs]
 """Computes bottleneck, error and reconstruction, by name, from spectrograms, float32 (n, 1, bands, columns)."""
+
+
+class Graphs:
+    """Encoder and decoder in ONNX Runtime on the CPU, from the bytes of their files.
+
+    The interface is that of `inference.Networks`.
+    """
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        runtime = load_onnxruntime()
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._encoder: Any
+        self._encoder, self._decoder = (
+            runtime.InferenceSession(files[name], options, providers=["CPUExecutionProvider"])
+            for name in ("encoder.onnx", "decoder.onnx")
+        )
+
+    def encode(self, spectrograms: Floats) -> Floats:
+        """Encode spectrograms, float32 (n, 1, bands, columns), to the bottleneck, float32 (n, units)."""
+        bottleneck: Floats = self._encoder.run(["bottleneck"], {"spectrogram": spectrograms})[0]
+        return bottleneck
+
+    def error(self, bottleneck: Floats, spectrograms: Floats) -> Floats:
+        """Decode the bottleneck to reconstruction errors, float32 (n, bands)."""
+        return self._decode("error", bottleneck, spectrograms)
+
+    def reconstruct(self, bottleneck: Floats, spectrograms: Floats) -> Floats:
+        """Decode the bottleneck to standardised spectrograms, float32 (n, 1, bands, columns)."""
+        return self._decode("reconstruction", bottleneck, spectrograms)
+
+    def _decode(self, output: str, bottleneck: Floats, spectrograms: Floats) -> Floats:
+        result: Floats = self._decoder.run([output], {"bottleneck": bottleneck, "spectrogram": spectrograms})[0]
+        return result
 
 
 class VerificationError(ModelError):
@@ -108,3 +149,38 @@ def default_tolerance(config: ModelConfig) -> float:
 
 def _batches(windows: int) -> tuple[int, ...]:
     return (*(batch for batch in BATCHES if batch < windows), windows)
+
+
+def recorded_spectrograms(path: Path, preprocessing: Preprocessing, most: int) -> NDArray[np.float32]:
+    """Spectrograms of windows of a recording, evenly spaced: float32 (at most `most`, 1, bands, columns).
+
+    Raises:
+        AudioError: the recording cannot be read, or is shorter than one window.
+    """
+    audio = preprocessing.audio
+    return _spectrograms(read_file(path, audio.rate, audio.window), preprocessing, most)
+
+
+def synthetic_spectrograms(preprocessing: Preprocessing, most: int) -> NDArray[np.float32]:
+    """Spectrograms of a synthetic voice, always the same: a gliding buzz through moving resonances, pauses and breath."""
+    rate, seconds = preprocessing.audio.rate, max(_SECONDS, 8 * preprocessing.audio.window / preprocessing.audio.rate)
+    time = np.arange(int(rate * seconds)) / rate
+    pitch = 120 * 2 ** (0.5 * np.sin(2 * np.pi * 0.7 * time))
+    phase = 2 * np.pi * np.cumsum(pitch) / rate
+    voice = np.zeros_like(time)
+    for harmonic in range(1, int(rate / 2 / 180)):
+        frequency = harmonic * pitch
+        strength = sum(
+            np.exp(-(((frequency - centre * (1 + 0.3 * np.sin(2 * np.pi * speed * time))) / 150) ** 2))
+            for centre, speed in ((500, 1.1), (1500, 1.7), (2500, 0.9), (3500, 0.5))
+        )
+        voice += (strength + 0.02) / harmonic * np.sin(harmonic * phase)
+    voice *= np.clip(np.sin(2 * np.pi * 1.3 * time) + 0.3, 0, 1)
+    voice += 1e-3 * np.random.default_rng(0).standard_normal(len(time))
+    samples = np.rint(voice / np.abs(voice).max() * 16000).astype(np.int16)
+    return _spectrograms(samples, preprocessing, most)
+
+
+def _spectrograms(samples: NDArray[np.int16], preprocessing: Preprocessing, most: int) -> NDArray[np.float32]:
+    windows = WindowSampler([samples], preprocessing)
+    return windows.spectrograms(windows.grid(preprocessing.level.default, most))

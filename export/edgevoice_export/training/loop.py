@@ -27,11 +27,10 @@ from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.devicesampler import MP3, DeviceSampler
 from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training.checkpoint import Checkpoint
-from edgevoice_export.training.history import Epoch, write_history
-from edgevoice_export.training.lineage import Run
+from edgevoice_export.training.runs import Checkpoint, Epoch, Run, write_history
 from edgevoice_export.training.settings import Settings, listed
-from edgevoice_export.training.steps import DeviceSteps, HostSteps, Steps, batch_norms, reconstruction_loss
+from edgevoice_export.training.steps import DeviceSteps, HostSteps, Steps, batch_norms
+from edgevoice_export.training.terms import reconstruction_loss
 from edgevoice_export.training.weights import Weights, load_weights
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
@@ -95,8 +94,8 @@ def train(
         ProviderError: no CUDA device.
     """
     architecture = ARCHITECTURES[settings.arch]
-    heard, held_back = (corpus.recordings(utterances) for utterances in corpus.split(settings.validation, settings.seed))
-    training, validation = (WindowSampler(each, architecture.preprocessing) for each in (heard, held_back))
+    fitted, held_back = (corpus.recordings(utterances) for utterances in corpus.split(settings.validation, settings.seed))
+    training, validation = (WindowSampler(each, architecture.preprocessing) for each in (fitted, held_back))
     held_out = {level: validation.grid(level, settings.validation_windows) for level in architecture.levels}
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
@@ -104,7 +103,7 @@ def train(
     network = _new_network(settings, None if resume else initial, training)
     # Channels last is twice as fast on CPUs with AVX-512, and is the layout of tensor cores.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = _steps(network, settings, training, heard)
+    steps = _steps(network, settings, training, fitted)
 
     run, earlier = _run(settings, corpus, folder), initial.lineage if initial else ()
     step, history = 0, []
@@ -123,7 +122,7 @@ def train(
     if initial is not None and not history:
         # Epoch 0 is the model that the run begins with: it shows whether adapting a model made it better.
         scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
-        history.append(Epoch(0, None, scores, None, 0.0))
+        history.append(Epoch(0, None, scores, 0.0))
         write_history(folder, history)
         keep(BEST, settled(architecture, _on_cpu(network), validation), {})
     began, first_step, spent = time.monotonic(), step, history[-1].seconds if history else 0.0
@@ -137,8 +136,7 @@ def train(
             means = steps.means()  # after all steps: these weights are validated
             scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
             seconds = spent + time.monotonic() - began
-            terms = (means.get("distance"), seconds, means.get("contrast"))
-            history.append(Epoch(step // settings.epoch_steps, means["loss"], scores, *terms))
+            history.append(Epoch(step // settings.epoch_steps, means["loss"], scores, seconds, means.get("contrast")))
             write_history(folder, history)
 
         speed = (step - first_step) / max(time.monotonic() - began, 1e-9)
@@ -172,6 +170,10 @@ def _new_network(settings: Settings, initial: Weights | None, windows: WindowSam
         raise ArgumentError(f"fixed-norms {settings.fixed_norms:g}: {settings.arch} has no batch norms")
     if initial is None:
         return network
+    if initial.recovered and settings.fixed_norms < 1 and any(True for _ in batch_norms(network)):
+        raise ArgumentError(
+            f"{settings.init}: its weights come from its graphs, which lack batch norms' statistics: give --fixed-norms 1"
+        )
     tensors = initial.tensors
     if initial.units != settings.units:
         random = np.random.default_rng([settings.seed, 4])

@@ -6,12 +6,19 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edgevoice.errors import ArgumentError
 from edgevoice_export.data.changes import CHANGES
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.training.optimisers import OPTIMISERS
+
+_ALL = ",".join(CHANGES)
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    """A field that is an option of `edgevoice-export train`, with what its help says."""
+    return dataclasses.field(default=default, metadata={"help": meaning})
 
 
 @dataclass(frozen=True)
@@ -22,53 +29,32 @@ class Settings:
     units: int
     init: str | None = None
     """The model or checkpoint with the initial weights; None for random weights."""
-    epochs: int = 10
-    epoch_windows: int = 22_500
-    """Training windows between two validations."""
-    batch: int = 32
+    epochs: int = _setting(10, "validations over the run")
+    epoch_windows: int = _setting(22_500, "training windows between two validations")
+    batch: int = _setting(32, "windows per step")
     optimiser: str = "adamw"
-    """The name of the optimiser: adamw or soap."""
     rate: float = 2.5e-3
     """Highest learning rate. It is reached after `warmup` of the steps, and falls to zero along a cosine."""
-    warmup: float = 0.1
-    decay: float = 0.01
-    """Decoupled weight decay of matrices and kernels."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
+    warmup: float = _setting(0.1, "share of the steps in which the rate rises to it")
+    decay: float = _setting(0.01, "decoupled weight decay of matrices and kernels")
+    clip: float = _setting(1.0, "largest norm of the gradient; it is below 0.05 once a network is trained")
     loss: Literal["mse", "bce"] = "mse"
-    jitter_db: float = 1.0
-    """Largest random change of a training window's gain, in dB, up or down."""
-    augment: float = 0.0
-    """Share of the training windows that are changed."""
-    changes: str = ",".join(CHANGES)
-    """The changes, separated by commas. All entries are equally likely; a name may occur twice."""
-    consistency: float = 0.0
-    """Weight of the distance between the codes of changed windows and of the same windows unchanged, beside the
-    reconstruction error (see `consistency`). The twin of a changed window takes the place of an unchanged one: of a batch,
-    no more count than there are unchanged ones."""
-    consistent_under: str = ",".join(CHANGES)
-    """The changes for which consistency counts, separated by commas."""
-    contrast: float = 0.0
-    """Weight of the contrast between windows of one recording and those of others, beside the reconstruction error (see
-    `contrast`). Half of the windows of a batch are then drawn from the recordings of the other half."""
-    temperature: float = 0.1
-    """The temperature by which cosines are divided."""
-    projection: int = 64
-    """The size of the projection for contrast."""
+    jitter_db: float = _setting(1.0, "largest random change of a training window's gain, in dB, up or down")
+    augment: float = _setting(0.0, "share of the training windows changed as a narrow line, a codec or noise would")
+    changes: str = _setting(_ALL, "what those go through, with commas between; what is listed twice comes twice as often")
+    contrast: float = _setting(0.0, "weight of the contrast between windows of one recording and those of others")
+    """Half of the windows of a batch are then drawn from the recordings of the other half."""
+    temperature: float = _setting(0.1, "what cosines are divided by in it")
+    projection: int = _setting(64, "numbers of the projection that it is taken of")
     sampler: Literal["host", "device"] = "host"
     """Where spectrograms are computed: by NumPy in the background (`host`), or by PyTorch on the device of the network."""
-    bfloat16: float = 0.0
-    """Share of the steps, from the first on, whose forward pass runs in bfloat16."""
-    fixed_norms: float = 0.0
-    """Share of the steps, the last ones, in which batch norms keep the statistics that they have: from then on a window's
-    reconstruction no longer depends on the others of its batch."""
-    validation: float = 0.1
-    """Share of the speakers who are used for validation."""
-    validation_windows: int = 2000
-    """Largest number of windows for validation, at each level."""
-    patience: int = 0
-    """The run ends after this many epochs without a lower validation loss; 0 means never."""
-    seed: int = 0
+    bfloat16: float = _setting(0.0, "share of the steps, the first, with a forward pass in bfloat16 (often faster)")
+    fixed_norms: float = _setting(0.0, "share of the steps, the last, in which batch norms keep their statistics")
+    """From then on a window's reconstruction no longer depends on the others of its batch."""
+    validation: float = _setting(0.1, "share of the speakers to validate on")
+    validation_windows: int = _setting(2000, "windows to validate on, at most, at each level")
+    patience: int = _setting(0, "end after N validations without a lower loss; 0: never")
+    seed: int = _setting(0, "of initial weights, split, windows")
 
     def __post_init__(self) -> None:
         if self.arch not in ARCHITECTURES:
@@ -83,24 +69,16 @@ class Settings:
         for name in ("rate", "clip", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name} {getattr(self, name)}: expected a number above 0")
-        for name in ("decay", "jitter_db", "consistency", "contrast", "patience", "seed"):
+        for name in ("decay", "jitter_db", "contrast", "patience", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
         for name in ("warmup", "augment", "bfloat16", "fixed_norms"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
-        if self.consistency and not 0 < self.augment < 1:
-            raise ArgumentError(f"consistency {self.consistency}: expected augment between 0 and 1, for pairs to compare")
-        for name in ("changes", "consistent_under"):
-            if not set(listed(getattr(self, name))) <= set(CHANGES):
-                expected = f"expected some of {','.join(CHANGES)}"
-                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)!r}: {expected}")
-        for name, weight in (("changes", "augment"), ("consistent_under", "consistency")):
-            if getattr(self, name) != getattr(Settings, name) and not getattr(self, weight):
-                option = name.replace("_", "-")
-                raise ArgumentError(f"{option} {getattr(self, name)}: has no effect while {weight} is 0; raise that too")
-        if set(listed(self.changes)).isdisjoint(listed(self.consistent_under)):
-            raise ArgumentError(f"consistent-under {self.consistent_under}: none of the changes {self.changes}")
+        if not set(listed(self.changes)) <= set(CHANGES):
+            raise ArgumentError(f"changes {self.changes!r}: expected some of {_ALL}")
+        if self.changes != _ALL and not self.augment:
+            raise ArgumentError(f"changes {self.changes}: has no effect while augment is 0; raise that too")
         if self.fixed_norms == 1 and self.init is None:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
 
@@ -114,8 +92,8 @@ class Settings:
         for field in dataclasses.fields(self):
             value = begun_with or self.init if field.name == "init" else getattr(self, field.name)
             # With initial weights the command has another default for the rate.
-            told = field.name == "rate" and self.init is not None
-            if field.default is not dataclasses.MISSING and (value != field.default or told):
+            needed = value != field.default or (field.name == "rate" and self.init is not None)
+            if field.default is not dataclasses.MISSING and needed:
                 words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
         return words
 

@@ -9,23 +9,49 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from edgevoice_export.data.devicesampler import DeviceSampler, Plan
 from edgevoice_export.data.sampler import WindowSampler
-from edgevoice_export.training.batches import batches
-from edgevoice_export.training.consistency import Pairs, code_distance
-from edgevoice_export.training.contrast import Contrast
 from edgevoice_export.training.optimisers import optimiser
 from edgevoice_export.training.settings import Settings, listed
+from edgevoice_export.training.terms import Contrast, Pairs, reconstruction_loss
 
-_NEAR_ZERO = 1e-7
 _WARM_UP = 3  # runs before a capture, in which libraries choose their kernels
+
+
+class Batch(NamedTuple):
+    """The input of one step."""
+
+    spectrograms: Tensor
+    """(n, 1, bands, columns)"""
+    partners: Pairs
+    """Rows of pairs of windows of one recording, (pairs, 2)."""
+
+
+def batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings, first: int) -> Iterator[Batch]:
+    """The batches from step `first` to the last one; each depends on the seed and the number of the step only."""
+
+    def make(step: int) -> Batch:
+        random = np.random.default_rng([settings.seed, 2, step])
+        draw = windows.draw(settings.batch, levels, settings.jitter_db, random, settings.augment, listed(settings.changes))
+        partners: NDArray[np.int64] = np.empty((0, 2), np.int64)
+        if settings.contrast:
+            draw, partners = windows.with_partners(draw, random)
+        return Batch(torch.from_numpy(windows.spectrograms(draw)), partners)
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(make, first)
+        for later in range(first + 1, settings.steps + 1):
+            batch = ahead.result()
+            ahead = pool.submit(make, later)
+            yield batch
 
 
 class Steps(ABC):
@@ -46,7 +72,7 @@ class Steps(ABC):
         self._stepper = optimiser(
             settings.optimiser, network, self.contrast, rate=settings.rate, decay=settings.decay, graph=self._in_graph
         )
-        self._sums = torch.zeros(3, device=self._device, dtype=torch.float64)
+        self._sums = torch.zeros(2, device=self._device, dtype=torch.float64)
         self._taken = 0
 
     @property
@@ -64,10 +90,9 @@ class Steps(ABC):
         """Execute a step; everything random in it depends on the seed and the number of the step only."""
 
     def means(self) -> dict[str, float]:
-        """Mean reconstruction error since `forget`, and distance of twins and contrast where these have a weight."""
-        names = ["loss", *(["distance"] if self._settings.consistency else []), *(["contrast"] if self.contrast else [])]
-        values = dict(zip(("loss", "distance", "contrast"), (self._sums / max(1, self._taken)).tolist(), strict=True))
-        return {name: values[name] for name in names}
+        """Mean reconstruction error since `forget`, and contrast where it has a weight."""
+        loss, contrast = (self._sums / max(1, self._taken)).tolist()
+        return {"loss": loss, **({"contrast": contrast} if self.contrast else {})}
 
     def forget(self) -> None:
         """Reset the means."""
@@ -105,24 +130,20 @@ class Steps(ABC):
     def _halved(self, step: int) -> bool:
         return step < self._settings.bfloat16 * self._settings.steps
 
-    def _move(self, network: nn.Module, spectrograms: Tensor, halved: bool, twins: Pairs, partners: Pairs) -> None:
+    def _move(self, network: nn.Module, spectrograms: Tensor, halved: bool, partners: Pairs) -> None:
         """Update the weights with one batch.
 
         Args:
             network: the network, or a compiled one.
             spectrograms: (n, 1, bands, columns).
             halved: whether the forward pass runs in bfloat16.
-            twins: rows of changed windows and of their twins, (pairs, 2).
             partners: rows of pairs of windows of one recording, (pairs, 2).
         """
         settings = self._settings
         with torch.autocast(self._device.type, torch.bfloat16, enabled=halved, cache_enabled=not self._in_graph):
             reconstruction, bottleneck = network(spectrograms)
         loss = error = reconstruction_loss(settings.loss, reconstruction.float(), spectrograms)
-        distance = contrast = error.new_zeros(())
-        if settings.consistency:
-            distance = code_distance(bottleneck.float(), twins)
-            loss = loss + settings.consistency * distance
+        contrast = error.new_zeros(())
         if self.contrast and len(partners) > 1:
             contrast = self.contrast(bottleneck.float(), partners)
             loss = loss + settings.contrast * contrast
@@ -132,7 +153,7 @@ class Steps(ABC):
         self._stepper.step()
         with torch.no_grad():
             keep_scales_positive(self.network)
-            self._sums += torch.stack([error, distance, contrast]).detach()
+            self._sums += torch.stack([error, contrast]).detach()
 
 
 class HostSteps(Steps):
@@ -151,7 +172,7 @@ class HostSteps(Steps):
         self._set_rate(step)
         set_training(self.network, norms=self._norms_learn(step))
         spectrograms = batch.spectrograms.to(self._device, memory_format=torch.channels_last)
-        self._move(self.network, spectrograms, self._halved(step), batch.twins, batch.partners)
+        self._move(self.network, spectrograms, self._halved(step), batch.partners)
         self._taken += 1
 
 
@@ -161,11 +182,9 @@ class DeviceSteps(Steps):
     def __init__(self, network: nn.Module, settings: Settings, windows: DeviceSampler, *, compiled: bool = False) -> None:
         super().__init__(network, settings)
         self._windows = windows
-        under = listed(settings.consistent_under) if settings.consistency else ()
         changes = listed(settings.changes) if settings.augment else ()
-        self._plan = Plan.of(settings.batch, settings.augment, changes, under, bool(settings.contrast))
-        self._twins: Pairs = torch.from_numpy(self._plan.pairs).to(self._device)
-        self._partners: Pairs = torch.from_numpy(self._plan.partner_pairs).to(self._device)
+        self._plan = Plan.of(settings.batch, settings.augment, changes, bool(settings.contrast))
+        self._partners: Pairs = torch.from_numpy(self._plan.pairs).to(self._device)
         self._network: nn.Module = torch.compile(network, dynamic=False) if compiled else network  # type: ignore[assignment]
         self._graphs: dict[tuple[bool, bool], Any] = {}
         self._stream: Any = torch.cuda.Stream() if self._in_graph else None  # type: ignore[no-untyped-call]
@@ -201,7 +220,7 @@ class DeviceSteps(Steps):
         with torch.no_grad():
             spectrograms = self._windows.spectrograms(self._windows.draw(self._plan, self._settings.jitter_db))
             spectrograms = spectrograms.contiguous(memory_format=torch.channels_last)
-        self._move(self._network, spectrograms, halved, self._twins, self._partners)
+        self._move(self._network, spectrograms, halved, self._partners)
 
     def _captured(self, halved: bool, norms_learn: bool) -> Any:
         """Capture one step as a CUDA graph; weights and the state of the optimiser do not change."""
@@ -234,14 +253,6 @@ class DeviceSteps(Steps):
                     value.copy_(kept[number][name])
                 else:
                     value.zero_()
-
-
-def reconstruction_loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
-    """Mean loss of a reconstruction: `mse` the squared difference, `bce` the binary cross entropy."""
-    if kind == "bce":
-        # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
-        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
-    return functional.mse_loss(reconstruction, spectrograms)
 
 
 def set_training(network: nn.Module, *, norms: bool) -> None:

@@ -1,7 +1,8 @@
 """Weights of a network, read from a checkpoint of training or from a model folder.
 
 A model folder holds them for verification and for further training. Its graphs already have the large matrices of the code
-unchanged, so `network.pt` keeps the tensors that the exporter's rewrites have changed, and the names of the others.
+unchanged, so `network.pt` keeps the tensors that the exporter's rewrites have changed, and the names of the others. Where
+that file is missing, as in EdgeVoice's package, training begins with what `recovery` makes of the graphs.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
 from edgevoice_export.onnx.blockcodes import BlockCodes
 from edgevoice_export.onnx.halves import constants
-from edgevoice_export.training.checkpoint import Checkpoint, load_tensors
-from edgevoice_export.training.lineage import Lineage, Run, model_lineage
+from edgevoice_export.training.recovery import recovered
+from edgevoice_export.training.runs import Checkpoint, Lineage, Run, load_tensors, model_lineage
 
 NETWORK_FILE = "network.pt"
+GRAPHS = ("encoder.onnx", "decoder.onnx")
 CODES, SCALES = ".codes", ".scales"
 """Appended to the name of a matrix that a graph stores in 8 bits."""
 
@@ -42,6 +44,8 @@ class Weights(NamedTuple):
     """The statistics that batch norms use."""
     lineage: Lineage = ()
     """The runs that led to the weights, as far as they are known."""
+    recovered: bool = False
+    """Whether they come from graphs, which lack the statistics of batch norms."""
 
     def network(self) -> nn.Module:
         """Build the network, in evaluation mode.
@@ -78,7 +82,7 @@ def read_weights(source: str | os.PathLike[str]) -> Weights:
     Raises:
         ModelNotFoundError: there is no such file or model.
         ModelConfigError: the file is not a checkpoint.
-        ModelFilesError: the model folder has no weights for training, or is damaged.
+        ModelFilesError: the model folder has neither weights for training nor graphs that give such, or is damaged.
     """
     if Path(source).is_file():
         content = load_tensors(Path(source), str(source))
@@ -87,7 +91,13 @@ def read_weights(source: str | os.PathLike[str]) -> Weights:
         found = Checkpoint.read(Path(source))
         settings, lineage = found.settings, (*found.earlier, found.run)
         return Weights(settings.arch, settings.units, found.weights, lineage=lineage)
-    return unpack_weights(find_model(source))
+    folder = find_model(source)
+    if _has_weights(folder):
+        return unpack_weights(folder)
+    made = recovered(folder, _arrays({file: onnx.load_from_string(folder.read(file)) for file in GRAPHS}))
+    if made is None:
+        raise ModelFilesError(f"{folder.path}: has no {NETWORK_FILE}, and no architecture gives the numbers of its graphs")
+    return Weights(*made, lineage=model_lineage(folder.config), recovered=True)
 
 
 def _bare_weights(path: Path, tensors: dict[str, Tensor]) -> Weights:
@@ -96,15 +106,26 @@ def _bare_weights(path: Path, tensors: dict[str, Tensor]) -> Weights:
     Raises:
         ModelConfigError: they fit none.
     """
+    arch, units = fitting(tensors, str(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     run = Run(path.stem, weights=f"{path.name} (sha256:{digest})")
+    return Weights(arch, units, tensors, lineage=(run,))
+
+
+def fitting(tensors: dict[str, Tensor], name: str) -> tuple[str, int]:
+    """The architecture and the size of a network with these tensors.
+
+    Raises:
+        ModelConfigError: none has them; the message begins with `name`.
+    """
+    shapes = {key: tensor.shape for key, tensor in tensors.items()}
     for arch, architecture in ARCHITECTURES.items():
         for units in architecture.units:
             with torch.device("meta"):
-                wanted = {name: value.shape for name, value in architecture.network(units).state_dict().items()}
-            if wanted == {name: value.shape for name, value in tensors.items()}:
-                return Weights(arch, units, tensors, lineage=(run,))
-    raise ModelConfigError(f"{path}: its weights fit none of the architectures {', '.join(ARCHITECTURES)}")
+                wanted = architecture.network(units).state_dict()
+            if shapes == {key: tensor.shape for key, tensor in wanted.items()}:
+                return arch, units
+    raise ModelConfigError(f"{name}: its weights fit none of the architectures {', '.join(ARCHITECTURES)}")
 
 
 def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
@@ -113,13 +134,13 @@ def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
     A tensor that a graph holds unchanged is not stored twice: with all of them, `network.pt` of `cae-256` would have
     15.5 MB; it has 0.8.
     """
-    arrays = _initialisers(graphs)
+    arrays = _arrays(graphs)
     content: dict[str, Any] = {"arch": weights.arch, "units": weights.units, "statistics": weights.statistics}
     content |= {"tensors": {}, "standing": {}}
     for name, tensor in weights.tensors.items():
-        encoding = name.startswith("encoder.")
-        place = ("encoder.onnx", name.removeprefix("encoder.")) if encoding else ("decoder.onnx", name)
-        if place in arrays and _same_bits(arrays[place], tensor.numpy()):
+        if name in arrays and _same_bits(arrays[name], tensor.numpy()):
+            encoding = name.startswith("encoder.")
+            place = ("encoder.onnx", name.removeprefix("encoder.")) if encoding else ("decoder.onnx", name)
             content["standing"][name] = place
         else:
             content["tensors"][name] = tensor.contiguous()
@@ -129,47 +150,43 @@ def pack_weights(weights: Weights, graphs: dict[str, onnx.ModelProto]) -> bytes:
 
 
 def unpack_weights(folder: ModelFolder) -> Weights:
-    """Read the weights of a model folder; 8-bit weights are returned as the rounded numbers.
+    """Read the weights of a model folder as they were trained; 8-bit weights are returned as the rounded numbers.
 
     Raises:
         ModelFilesError: it has none, or is damaged.
         ModelConfigError: `network.pt` is not what this package writes.
     """
-    if NETWORK_FILE not in folder.config.training or not (folder.path / NETWORK_FILE).is_file():
-        raise ModelFilesError(
-            f"{folder.path}: has no {NETWORK_FILE}, which holds the weights as they were trained{_hint(folder)}"
-        )
-    content = load_tensors(io.BytesIO(folder.read(NETWORK_FILE)), str(folder.path / NETWORK_FILE))
+    path = folder.path / NETWORK_FILE
+    if not _has_weights(folder):
+        listed = NETWORK_FILE in folder.config.training
+        hint = f"; EdgeVoice's package leaves it out, the repository has it in models/{folder.path.name}" if listed else ""
+        raise ModelFilesError(f"{folder.path}: has no {NETWORK_FILE}, which holds the weights as they were trained{hint}")
+    content = load_tensors(io.BytesIO(folder.read(NETWORK_FILE)), str(path))
     if not {"arch", "units", "statistics", "tensors", "standing"} <= content.keys():
-        raise ModelConfigError(f"{folder.path / NETWORK_FILE}: not written by edgevoice-export")
+        raise ModelConfigError(f"{path}: not written by edgevoice-export")
     files = sorted({file for file, _ in content["standing"].values()})
-    arrays = _initialisers({file: onnx.load_from_string(folder.read(file)) for file in files})
+    arrays = _arrays({file: onnx.load_from_string(folder.read(file)) for file in files})
     tensors = dict(content["tensors"])
-    for name, (file, matrix) in content["standing"].items():
-        if (file, matrix + CODES) in arrays:
-            array = BlockCodes(arrays[file, matrix + CODES], arrays[file, matrix + SCALES]).weights()
-        elif (file, matrix) in arrays:
-            array = arrays[file, matrix].copy()
-        else:
-            raise ModelFilesError(f"{folder.path / file}: has no initialiser {matrix!r}")
-        tensors[name] = torch.from_numpy(array)
-    config = folder.config
-    return Weights(content["arch"], content["units"], tensors, content["statistics"], model_lineage(config))
+    for name in content["standing"]:
+        if name not in arrays:
+            raise ModelFilesError(f"{folder.path}: its graphs have no initialiser for {name}")
+        tensors[name] = torch.from_numpy(arrays[name].copy())
+    return Weights(content["arch"], content["units"], tensors, content["statistics"], model_lineage(folder.config))
 
 
-def _hint(folder: ModelFolder) -> str:
-    """Where to find the weights of a model whose package does not contain them."""
-    if NETWORK_FILE not in folder.config.training:
-        return ""
-    return (
-        f". EdgeVoice's package leaves it out: it is in models/{folder.path.name} of EdgeVoice's repository; give that "
-        "folder by its path, or put the file beside the networks"
-    )
+def _has_weights(folder: ModelFolder) -> bool:
+    return NETWORK_FILE in folder.config.training and (folder.path / NETWORK_FILE).is_file()
 
 
-def _initialisers(graphs: dict[str, onnx.ModelProto]) -> dict[tuple[str, str], NDArray[Any]]:
-    """The arrays in graphs, by file and name."""
-    return {(file, name): array for file, graph in graphs.items() for name, array in constants(graph).items()}
+def _arrays(graphs: dict[str, onnx.ModelProto]) -> dict[str, NDArray[Any]]:
+    """The arrays in graphs, by the names that the network has for them; 8-bit matrices as the rounded numbers."""
+    found: dict[str, NDArray[Any]] = {}
+    for file, graph in graphs.items():
+        part = "encoder." if file == "encoder.onnx" else ""
+        found |= {part + name: array for name, array in constants(graph).items()}
+    for name in [name.removesuffix(CODES) for name in found if name.endswith(CODES)]:
+        found[name] = BlockCodes(found[name + CODES], found[name + SCALES]).weights()
+    return found
 
 
 def _same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:

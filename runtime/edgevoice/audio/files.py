@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.paths import is_folder
+from edgevoice.audio.integrity import Findings, Recording
+from edgevoice.audio.paths import absolute
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
-from edgevoice.audio.source import BLOCK, AudioSource, cut
-from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, StreamError
+from edgevoice.audio.source import ArrayDecoder, AudioSource, Reader, check_times
+from edgevoice.audio.views import View
+from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
 if TYPE_CHECKING:
-    from edgevoice.audio.views import View
+    from edgevoice.audio.families import Family
 
-_LONGEST = 1e9
-"""An upper limit for times, in seconds: longer than any recording, and small enough to be counted in samples."""
+_IN_MEMORY = 1 << 26
+"""Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
+_JUNK = 1 << 16
+"""How many bytes before an MP3 file are searched for its beginning."""
 
-AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | AudioSource
-"""What `extract` takes: a path, an open binary file, (samples, rate), or an open source."""
-
-
+AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | Mapping[str, Any] | AudioSource
+"""What `extract` takes: a path, an open binary file, (samples, rate), a row of a data set, or an open source."""
 Incomplete = Literal["error", "keep"]
 
 
@@ -35,7 +38,7 @@ def open_source(
     end: float | None = None,
     channel: int | None = None,
     *,
-    incomplete: Incomplete = "error",  # noqa: ARG001
+    incomplete: Incomplete = "error",
 ) -> AudioSource:
     """Open audio once, cut to start..end seconds; use it as a context manager, or close it.
 
@@ -43,12 +46,12 @@ def open_source(
     into memory (a temporary file beyond 64 MiB), because most formats cannot be read in order only.
 
     Args:
-        audio: a path, which may be that of a pipe; an open binary file; (samples, rate); or an open source, for which start
-            and end may not be given.
+        audio: a path; an open binary file, which may be a pipe; (samples, rate); what `datasets` and torchcodec give: a
+            mapping with `array` and `sampling_rate`, or a decoder; or an open source, of which a segment is opened.
         start: where to begin, in seconds.
         end: where to stop, in seconds.
         channel: a channel that the audio must have, counted from 0; None requires none.
-        incomplete: `error` refuses a damaged file, `keep` reads what is there.
+        incomplete: `error` refuses a file that is cut short or damaged; `keep` reads what is there of it, with a warning.
 
     Raises:
         AudioFileNotFoundError: there is no such file.
@@ -56,12 +59,15 @@ def open_source(
         SamplesError: the array cannot be used.
         ArgumentError: start and end are not in order, there cannot be such a channel, or something else was given.
     """
-    for name, value in (("start", start), ("end", end)):
-        if value is not None and not (is_number(value) and 0 <= value <= _LONGEST):
-            raise ArgumentError(f"{name} {value!r}: expected seconds, from 0 to {_LONGEST:g}")
-    if end is not None and end <= (start or 0):
-        raise ArgumentError(f"end {end}: expected more than start ({start or 0})")
-    source = _opened(audio, start, end)
+    check_times(start, end)
+    if incomplete not in ("error", "keep"):
+        raise ArgumentError(f"incomplete {incomplete!r}: expected 'error' or 'keep'")
+    if isinstance(audio, AudioSource):
+        source = audio.segment(start, end)
+    else:
+        reader = _reader(audio, incomplete == "keep")
+        rate = reader.format.rate
+        source = AudioSource(reader, round((start or 0) * rate), None if end is None else round(end * rate))
     try:
         _check_channel(source, channel, isinstance(audio, tuple))
     except BaseException:
@@ -70,22 +76,45 @@ def open_source(
     return source
 
 
-def _opened(audio: AudioInput, start: float | None, end: float | None) -> AudioSource:
-    if isinstance(audio, AudioSource):
-        if start is not None or end is not None:
-            raise ArgumentError(f"start and end: {audio.name} is already open; give start and end where it is opened")
-        return _Lent(audio)
+def _reader(audio: Any, keep: bool) -> Reader:
+    if isinstance(audio, str | os.PathLike):
+        path = os.fsdecode(audio)
+        return _file_reader(_open_path(path), path, path, keep)
+    if hasattr(audio, "get_all_samples"):  # torchcodec's decoders, which rows of `datasets` hold
+        audio = audio.get_all_samples()
+    if hasattr(audio, "data") and hasattr(audio, "sample_rate"):
+        audio = {"array": audio.data, "sampling_rate": audio.sample_rate}
+    if isinstance(audio, Mapping):
+        return _row_reader(audio, keep)
     if isinstance(audio, tuple):
         if len(audio) != 2:
             raise ArgumentError(f"a tuple of {len(audio)}: expected (samples, rate)")
-        return _Array(*audio, start, end)
-    if isinstance(audio, str | os.PathLike):
-        file, name = _open_path(audio), os.fspath(audio)
-        return _read(file, name, start, end, 0, [file])
+        if is_number(audio[0]) and not is_number(audio[1]):
+            raise ArgumentError(
+                f"({type(audio[0]).__name__}, {type(audio[1]).__name__}): expected (samples, rate); swapped?"
+            )
+        return _array_reader(*audio)
     if hasattr(audio, "read"):
-        name = str(getattr(audio, "name", "the open file"))
-        return _read(audio, name, start, end, _position(audio), [])
+        return _file_reader(audio, str(getattr(audio, "name", "the open file")), None, keep)
     raise ArgumentError(f"{type(audio).__name__}: expected a path, an open binary file, (samples, rate) or an AudioSource")
+
+
+def _array_reader(samples: Any, rate: Any) -> Reader:
+    rate, samples = check_rate(rate), check_samples(samples)
+    return Reader(Findings("the samples given"), lambda: ArrayDecoder(samples, rate), ExitStack())
+
+
+def _row_reader(row: Mapping[str, Any], keep: bool) -> Reader:
+    """What a row of a data set holds: samples, of which channels come first; the bytes of a file; or its path."""
+    if row.get("array") is not None and "sampling_rate" in row:
+        samples = row["array"]
+        lies_across = getattr(samples, "ndim", 1) == 2 and len(samples) < len(samples.T)
+        return _array_reader(samples.T if lies_across else samples, row["sampling_rate"])
+    if isinstance(row.get("bytes"), bytes):
+        return _file_reader(io.BytesIO(row["bytes"]), str(row.get("path") or "the bytes given"), None, keep)
+    if isinstance(row.get("path"), str):
+        return _reader(row["path"], keep)
+    raise ArgumentError(f"a mapping of {', '.join(map(str, row)) or 'nothing'}: expected 'array' and 'sampling_rate'")
 
 
 def _check_channel(source: AudioSource, channel: int | None, given: bool) -> None:
@@ -99,136 +128,107 @@ def _check_channel(source: AudioSource, channel: int | None, given: bool) -> Non
         )
 
 
-def _open_path(path: str | os.PathLike[str]) -> IO[bytes]:
-    name = os.fspath(path)
-    if not name:
-        raise AudioFileNotFoundError("'': no such file")  # Path would treat it as the current folder
-    if is_folder(Path(path)):
-        raise AudioFormatError(f"{name}: is a folder, expected an audio file")
+def _open_path(name: str) -> IO[bytes]:
     try:
-        file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - a name that Path refuses is an OSError or ValueError here
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        if not isinstance(error, ValueError) and os.path.islink(path):  # noqa: PTH114
-            raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(path)}, which does not exist") from error  # noqa: PTH115
+        mode = os.stat(name).st_mode  # noqa: PTH116 - a name that Path refuses is an OSError or ValueError here
+        # The shell opens what it names so, as in <(command); to open another pipe may never end.
+        if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and name.startswith(("/dev/", "/proc/"))):
+            kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
+            raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")
+        return open(name, "rb", buffering=0)  # noqa: PTH123
+    except (OSError, ValueError) as error:
+        if isinstance(error, AudioFormatError):
+            raise
+        if isinstance(error, FileNotFoundError) and os.path.islink(name):  # noqa: PTH114
+            raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(name)}, which does not exist") from error  # noqa: PTH115
+        if isinstance(error, PermissionError) or os.path.lexists(name):
+            reason = str(getattr(error, "strerror", None) or error).lower()
+            raise AudioFormatError(f"{name}: cannot be read ({reason})") from error
         raise AudioFileNotFoundError(f"{name}: no such file") from error
-    except PermissionError as error:
-        raise AudioFormatError(f"{name}: cannot be read (permission denied)") from error
-    except OSError as error:
-        if not os.path.lexists(path):
-            raise AudioFileNotFoundError(f"{name}: no such file") from error
-        raise AudioFormatError(f"{name}: cannot be read ({(error.strerror or str(error)).lower()})") from error
-    mode = os.fstat(file.fileno()).st_mode
-    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        file.close()
-        raise AudioFormatError(f"{name}: is a device, expected an audio file")
-    return file
 
 
-def _position(file: IO[bytes]) -> int | None:
-    """The position at which the audio begins in an open file; None for a file without positions, such as a pipe."""
-    try:
-        at = file.tell()
-        return file.seek(at)
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def _read(
-    file: IO[bytes], name: str, start: float | None, end: float | None, begin: int | None, ours: list[IO[bytes]]
-) -> AudioSource:
-    """A source that reads a file, and that closes the files which were opened here."""
-    # Readers of files are loaded with the first file: a live program needs none of them.
-    from edgevoice.audio.views import View, spooled
-
-    try:
-        if begin is None or _position(file) is None:
+def _file_reader(file: IO[bytes], name: str, path: str | None, keep: bool) -> Reader:
+    """A reader of a file, which closes the files that were opened here."""
+    with ExitStack() as files:
+        if path is not None:
+            files.enter_context(file)
+        try:
+            if not isinstance(file.read(0), bytes | None):
+                raise ArgumentError(f"{name}: is not open for reading bytes; expected open(path, 'rb')")
             try:
-                file = spooled(file)
-            except (OSError, ValueError, TypeError) as error:
-                raise AudioFormatError(f"{name}: cannot be read ({error})") from error
-            ours.append(file)
-            begin = 0
-        return _Owner(_decoded(View.whole(file, begin), name, start, end), ours)
-    except BaseException:
-        for opened in ours:
-            opened.close()
-        raise
+                begin = file.tell()
+                size = file.seek(0, os.SEEK_END)
+            except (AttributeError, OSError, ValueError):
+                file, begin, size, path = _spooled(file, files), 0, -1, None
+            try:
+                path = None if path is None else absolute(path)
+            except AudioFileNotFoundError:  # the current folder was deleted
+                path = None
+            view = View(file, [(begin, size)] if size >= 0 and begin else None, path)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            if isinstance(error, ArgumentError):
+                raise
+            raise AudioFormatError(f"{name}: cannot be read ({error})") from error
+        return _decoded(view, Findings(name, keep), files)
 
 
-def _decoded(view: View, name: str, start: float | None, end: float | None) -> AudioSource:
-    """Choose the reader for this kind of file."""
-    from edgevoice.audio.decoding import DecodedSource, can_decode
-    from edgevoice.audio.mpeg import tag_size
-    from edgevoice.audio.signatures import HEAD, MEDIA, kind_of
-    from edgevoice.audio.soundfiles import SoundFileSource, UnknownFormatError, sound_parts
+def _decoded(view: View, findings: Findings, files: ExitStack) -> Reader:
+    """Choose the library for this kind of file; the reader owns `files`."""
+    # Loaded with the first file: a live program needs none of them.
+    from edgevoice.audio.families import UNKNOWN
+    from edgevoice.audio.media import MediaDecoder, can_decode
+    from edgevoice.audio.soundfiles import SoundDecoder, UnknownFormatError
 
     if not view.size:
-        raise AudioFormatError(f"{name}: is empty")
-    kind = kind_of(view.part(0, HEAD))
-    tag = tag_size(view) if kind == "mpeg" else 0
-    if tag and kind_of(view.part(tag, HEAD)) not in ("mpeg", ""):
-        view = view.spliced([(tag, view.size)])  # other formats can begin with ID3 too
-        kind = kind_of(view.part(0, HEAD))
-    if kind in MEDIA:
-        return DecodedSource(view, kind, name, start, end)
-    parts = sound_parts(view, kind, name)
+        raise AudioFormatError(f"{findings.name}: is empty")
+    view, family = _recognised(view)
     try:
-        return SoundFileSource(parts, name, start, end)
-    except UnknownFormatError as error:
-        if not kind:
-            raise
-        if not can_decode():
-            raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
-        return DecodedSource(view, kind, name, start, end)  # a known container with unknown content
+        recordings = [Recording(view)] if family.check is None else family.check(view, findings)
+    finally:
+        view.check(f"{findings.name}: cannot be read")  # what cannot be read looks like the end
+    decode = partial(MediaDecoder, recordings[0].view, family, findings)
+    if not family.media:
+        try:
+            sound = partial(SoundDecoder, recordings, findings, family.check is None)
+            return Reader(findings, sound, files)
+        except UnknownFormatError as error:
+            if not can_decode():
+                if family is UNKNOWN:
+                    raise
+                raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
+    return Reader(findings, decode, files)
 
 
-class _Lent(AudioSource):
-    """A source that belongs to the caller: closing this wrapper leaves it open."""
+def _recognised(view: View) -> tuple[View, Family]:
+    """What the file is, and the file without tags before it: any format can stand behind one."""
+    from edgevoice.audio.families import HEAD, MP3, UNKNOWN, family_of
+    from edgevoice.audio.integrity.mpeg import find_frames
+    from edgevoice.audio.integrity.tags import without_tags_before
 
-    def __init__(self, source: AudioSource) -> None:
-        self._source, self._closed = source, False
-        self.name, self.rate, self.channels = source.name, source.rate, source.channels
-        self.first, self.seconds = source.first, source.seconds
-
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        if self._closed:
-            raise StreamError(f"{self.name}: was closed")
-        return self._source.blocks()
-
-    def close(self) -> None:
-        self._closed = True
-
-
-class _Owner(_Lent):
-    """A source, together with the files that were opened for it."""
-
-    def __init__(self, source: AudioSource, files: list[IO[bytes]]) -> None:
-        super().__init__(source)
-        self._files = files
-
-    def close(self) -> None:
-        super().close()
-        self._source.close()
-        for file in self._files:
-            file.close()
+    view = without_tags_before(view)
+    head = view.part(0, HEAD)
+    family = family_of(head)
+    if family is UNKNOWN:
+        head = view.part(0, _JUNK)
+        begin = len(head) - len(head.lstrip(b"\0"))
+        behind = without_tags_before(view.spliced([(begin, view.size)])) if 0 < begin < view.size else view
+        family = family_of(behind.part(0, HEAD))
+        if family is not UNKNOWN:
+            return behind, family
+        # libsndfile takes all files that begin so for MP3, and finds frames in any bytes.
+        if (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or find_frames(head):
+            return view, MP3
+    return view, family
 
 
-class _Array(AudioSource):
-    def __init__(self, samples: NDArray[Any], rate: int, start: float | None, end: float | None) -> None:
-        self.name, self.rate = "the samples given", check_rate(rate)
-        checked = check_samples(samples)
-        self.first, last = cut(self.rate, start, end, len(checked))
-        self._samples = checked[self.first : last]
-        self.channels = 1 if checked.ndim == 1 else checked.shape[1]
-        self.seconds = len(self._samples) / self.rate
-        self._closed = False
+def _spooled(pipe: IO[bytes], files: ExitStack) -> IO[bytes]:
+    """Read a whole pipe into a file that has positions."""
+    # Loaded here: only pipes need them.
+    import tempfile
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        if self._closed:
-            raise StreamError(f"{self.name}: the source is closed")
-        rows = self._samples.reshape(-1, self.channels)
-        for at in range(0, len(rows), BLOCK):
-            yield rows[at : at + BLOCK]
+    from edgevoice.audio.rawpcm import read_waiting
 
-    def close(self) -> None:
-        self._closed = True
+    spool: IO[bytes] = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
+    while chunk := read_waiting(pipe, pipe.read, 1 << 20):
+        spool.write(chunk)
+    return spool

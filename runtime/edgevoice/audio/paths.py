@@ -24,7 +24,7 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def absolute(path: Path) -> str:
+def absolute(path: str | os.PathLike[str]) -> str:
     """The absolute path, with symbolic links kept.
 
     Raises:

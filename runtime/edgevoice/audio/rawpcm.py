@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.signatures import HEAD, container
+from edgevoice.audio.families import HEAD, UNKNOWN, family_of
 from edgevoice.errors import ArgumentError, AudioFormatError
 from edgevoice.wholenumbers import whole_number
 
@@ -48,8 +49,10 @@ class PcmBytes:
         if len(self._head) < HEAD:
             # A pipe may give a few bytes at a time, and some kinds of files are known by their second frame alone.
             self._head += chunk[: HEAD - len(self._head)]
-            if kind := container(self._head):
-                raise AudioFormatError(f"begins like {kind}, expected raw PCM: decode it first, as ffmpeg does")
+            family = family_of(self._head)
+            if family is not UNKNOWN or self._head[:4] in (b"RIFF", b"FORM"):
+                words = "a WAV, AVI or AIFF file" if family is UNKNOWN else family.words
+                raise AudioFormatError(f"begins like {words}, expected raw PCM: decode it first, as ffmpeg does")
         joined = self.rest + chunk
         whole = len(joined) // self.size * self.size
         self.rest = joined[whole:]
@@ -80,8 +83,20 @@ def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 
     pcm = PcmBytes(channels, dtype)
     # read1 gives what has arrived; read would wait until the block is full and hold frames back.
     read = getattr(pipe, "read1", pipe.read)
-    while chunk := read(block * pcm.size - len(pcm.rest)):
+    while chunk := read_waiting(pipe, read, block * pcm.size - len(pcm.rest)):
         samples = pcm.push(chunk)
         if len(samples):
             yield samples
     pcm.finish()
+
+
+def read_waiting(pipe: IO[bytes], read: Callable[[int], bytes | None], count: int) -> bytes:
+    """Read at most `count` bytes, at least one before the end, also where the pipe was set not to wait for them."""
+    while not (chunk := read(count)):
+        try:
+            if os.get_blocking(pipe.fileno()):
+                break
+            os.set_blocking(pipe.fileno(), True)
+        except (AttributeError, OSError, ValueError):  # no pipe of the system's
+            break
+    return chunk or b""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,14 +23,15 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
     """Convert samples to float32 with full scale 1; the shape stays, and the input is not changed.
 
     Args:
-        samples: (samples,) or (samples, channels), of any strides: int16, int32, uint8 with 128 as zero, float32, float64.
+        samples: (samples,) or (samples, channels), of any strides: int16, int32, uint8 with 128 as zero, float32, float64; a
+            NumPy array, or what NumPy can make one of, as a tensor on the CPU.
         channels: the required number of channels; None allows any.
 
     Raises:
         SamplesError: another dtype or shape, NaN, infinity, or a magnitude above 65 536.
     """
     if not isinstance(samples, np.ndarray):
-        raise SamplesError(f"samples are {type(samples).__name__}, expected a NumPy array")
+        samples = _as_array(samples)
     if samples.ndim not in (1, 2):
         raise SamplesError(f"samples have the shape {samples.shape}, expected (samples,) or (samples, channels)")
     count = 1 if samples.ndim == 1 else samples.shape[1]
@@ -55,6 +58,15 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
             raise SamplesError("samples hold NaN or infinity")
         raise SamplesError(f"samples reach {np.max(np.abs(samples)):.3g}, expected a full scale of 1 (at most 65536)")
     return samples.astype(np.float32, copy=False)
+
+
+def _as_array(samples: object) -> NDArray[Any]:
+    if not hasattr(samples, "__array__") or isinstance(samples, type):
+        raise SamplesError(f"samples are {type(samples).__name__}, expected a NumPy array or a tensor on the CPU")
+    try:
+        return np.asarray(samples)
+    except Exception as error:  # whatever a library raises for a tensor on another device, or one with gradients
+        raise SamplesError(f"samples are {type(samples).__name__}, of which NumPy can make no array ({error})") from error
 
 
 def mix(samples: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:

@@ -10,11 +10,6 @@ from typing import IO, Any
 
 from edgevoice.errors import AudioFormatError
 
-_IN_MEMORY = 1 << 26
-"""Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
-
-_AHEAD = 1 << 20
-
 Piece = bytes | tuple[int, int]
 """Bytes that are not in the file, or a range of positions of the file."""
 
@@ -27,38 +22,50 @@ class View(io.RawIOBase):
 
     Args:
         file: open for reading, can be sought.
-        pieces: what the view consists of.
+        pieces: what the view consists of; None is the whole file.
+        path: the path of the file, where this is all of it.
+        failures: where failures to read are noted; views that are made from this one share it.
     """
 
-    def __init__(self, file: IO[bytes], pieces: Sequence[Piece]) -> None:
-        self._file, self._at = file, 0
-        self._pieces = list(pieces)
+    def __init__(
+        self,
+        file: IO[bytes],
+        pieces: Sequence[Piece] | None = None,
+        path: str | None = None,
+        failures: list[BaseException] | None = None,
+    ) -> None:
+        self._file, self._at, self.path = file, 0, path
+        self._failures = [] if failures is None else failures
+        self._pieces = [(0, file.seek(0, os.SEEK_END))] if pieces is None else list(pieces)
         self._starts = [0]
         for piece in self._pieces:
             count = len(piece) if isinstance(piece, bytes) else max(0, piece[1] - piece[0])
             self._starts.append(self._starts[-1] + count)
         self.size = self._starts.pop()
-        self._failure: OSError | ValueError | KeyboardInterrupt | None = None
-
-    @classmethod
-    def whole(cls, file: IO[bytes], begin: int = 0) -> View:
-        """A view of the whole file from a position on."""
-        return cls(file, [(begin, file.seek(0, os.SEEK_END))])
 
     def again(self) -> View:
         """The same view, with its own position."""
-        return View(self._file, self._pieces)
+        return View(self._file, self._pieces, self.path)
 
     def spliced(self, pieces: Sequence[Piece]) -> View:
         """A view of parts of this view, which must consist of one piece."""
         ((origin, _),) = self._pieces
         if not isinstance(origin, int):
             raise TypeError("a view of bytes cannot be spliced")
-        return View(self._file, [p if isinstance(p, bytes) else (origin + p[0], origin + p[1]) for p in pieces])
+        moved = [piece if isinstance(piece, bytes) else (origin + piece[0], origin + piece[1]) for piece in pieces]
+        return View(self._file, moved, failures=self._failures)
 
     def patched(self, at: int, content: bytes) -> View:
         """The same view, with other bytes at one position."""
         return self.spliced([(0, at), content, (at + len(content), self.size)])
+
+    def native_path(self) -> str | None:
+        """A path at which this file, and no other that took its place, can be opened; None where there is none."""
+        try:
+            found = self.path is not None and os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))  # noqa: PTH116
+        except (OSError, ValueError):
+            return None
+        return self.path if found else None
 
     def readable(self) -> bool:
         """Return True."""
@@ -86,27 +93,25 @@ class View(io.RawIOBase):
             target[: len(data)] = data
             self._at += len(data)
             return len(data)
-        except KeyboardInterrupt as error:
-            self._failure = error
+        except BaseException as error:  # noqa: BLE001 - `check` raises it
+            self._failures.append(error)
             return 0
 
-    def check(self, told: str) -> None:
-        """Raise the error with which reading failed, if it failed.
-
-        Args:
-            told: the beginning of the message.
+    def check(self, words: str) -> None:
+        """Raise the error with which reading failed, if it failed; `words` begin its message.
 
         Raises:
             AudioFormatError: the file could not be read.
-            KeyboardInterrupt: Ctrl-C came while it was read.
+            BaseException: what came while it was read, such as Ctrl-C.
         """
-        if isinstance(self._failure, KeyboardInterrupt):
-            raise self._failure
-        if self._failure is not None:
-            raise AudioFormatError(f"{told} ({self._failure})") from self._failure
+        for failure in self._failures:
+            self._failures.clear()
+            if isinstance(failure, OSError | ValueError | TypeError):
+                raise AudioFormatError(f"{words} ({failure})") from failure
+            raise failure
 
     def part(self, at: int, count: int) -> bytes:
-        """Read at most `count` bytes at a position of the view; fewer only at its end."""
+        """Read at most `count` bytes at a position of the view; fewer only at its end, or where reading fails."""
         count = min(count, self.size - at)
         parts: list[bytes] = []
         while count > 0:
@@ -115,44 +120,15 @@ class View(io.RawIOBase):
             if isinstance(piece, bytes):
                 data = piece[within : within + count]
             else:
-                data = self._read(piece[0] + within, min(count, piece[1] - piece[0] - within))
+                try:
+                    self._file.seek(piece[0] + within)
+                    data = self._file.read(min(count, piece[1] - piece[0] - within))
+                except (OSError, ValueError) as error:
+                    self._failures.append(error)
+                    break
             if not data:
                 break
             parts.append(data)
             at += len(data)
             count -= len(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _read(self, at: int, count: int) -> bytes:
-        try:
-            self._file.seek(at)
-            return self._file.read(count)
-        except (OSError, ValueError) as error:
-            self._failure = error
-            return b""
-
-
-class Ahead:
-    """A view that is read in large blocks, for many small reads."""
-
-    def __init__(self, view: View) -> None:
-        self._view, self._at, self._block = view, 0, b""
-        self.size = view.size
-
-    def part(self, at: int, count: int) -> bytes:
-        """Read as `View` does."""
-        if not self._at <= at <= at + count <= self._at + len(self._block):
-            self._at, self._block = at, self._view.part(at, max(count, _AHEAD))
-        return self._block[at - self._at : at - self._at + count]
-
-
-def spooled(pipe: IO[bytes]) -> IO[bytes]:
-    """Read a whole pipe into a file that has positions."""
-    # Loaded here: only pipes need them.
-    import shutil
-    import tempfile
-
-    spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by whoever asked
-    shutil.copyfileobj(pipe, spool)
-    spool.seek(0)
-    return spool

@@ -127,7 +127,7 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
             if is_folder(Path(name)):
                 found = find_audio(Path(name))
                 unread += found.others
-                errors += [(named(str(folder)), error) for folder, error in found.errors]
+                errors += [(named(folder), error) for folder, error in found.errors]
                 files = [str(file) for file in found.files]
             for file in files:
                 rows.setdefault(absolute(Path(file)), Row(named(file), file, pipe=_is_pipe(name)))
@@ -203,7 +203,7 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
         if folder:
             found = find_audio(Path(row.path))
             unread += found.others
-            errors += [(named(str(place)), error) for place, error in found.errors]
+            errors += [(named(place), error) for place, error in found.errors]
             expanded += [Row(named(str(file)), str(file)) for file in found.files]
         else:
             expanded.append(row)

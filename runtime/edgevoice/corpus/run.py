@@ -18,7 +18,6 @@ from edgevoice.audio.source import AudioSource
 from edgevoice.batcher import Batcher
 from edgevoice.corpus.index import Row
 from edgevoice.corpus.prefetch import PrefetchSource
-from edgevoice.corpus.recording import SharedRecording
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extraction import Extraction, Reading
 from edgevoice.extractor import Extractor
@@ -163,6 +162,7 @@ class _Run(Generic[Tag]):
         self._once = not find_level(reading.level, extractor.config.level).needs_whole and reading.channel != EACH
         self._readers, self._pool = readers, ThreadPool(readers, "edgevoice.corpus")
         self._prefetched: dict[_Work[Tag], PrefetchSource] = {}
+        self._incomplete = cast("Incomplete", reading.incomplete)
         self._begin, self._progress = begin, progress
         self._order: deque[_Work[Tag]] = deque()
         self._owners: dict[Stream, tuple[_Work[Tag], Extraction]] = {}
@@ -177,10 +177,7 @@ class _Run(Generic[Tag]):
         groups = [*files.values()]
         for number, group in enumerate(groups):
             self._prefetch(groups[number : number + self._readers + 1])
-            shared = None
-            if len(group) > 1:
-                group.sort(key=lambda work: (work.row.start or 0.0, work.row.end or math.inf))
-                shared = SharedRecording(self._opener([work.row for work in group]))
+            shared = self._open_once(group)
             try:
                 for work in group:
                     with closing(self._read(work, shared)) as read:
@@ -192,7 +189,7 @@ class _Run(Generic[Tag]):
                     self._settle(work)
                     yield from self._ready()
             finally:
-                if shared:
+                if isinstance(shared, AudioSource):
                     shared.close()
 
     def finish(self) -> Iterator[tuple[Tag, Row, Result]]:
@@ -213,13 +210,18 @@ class _Run(Generic[Tag]):
             if not others and work not in self._prefetched:
                 self._prefetched[work] = PrefetchSource(partial(self._opened, work.row, None), self._pool)
 
-    def _opener(self, rows: Sequence[Row]) -> Callable[[float | None], AudioSource]:
-        ends = [row.end for row in rows]
-        end = None if None in ends else max(cast("list[float]", ends))
-        path, incomplete = rows[0].path, cast("Incomplete", self._reading.incomplete)
-        return lambda start: open_source(path, start, end, incomplete=incomplete)
+    def _open_once(self, group: list[_Work[Tag]]) -> AudioSource | Exception | None:
+        """Open a file for several rows, which are sorted; the error where that fails, and None for one row."""
+        if len(group) == 1:
+            return None
+        group.sort(key=lambda work: (work.row.start or 0.0, work.row.end or math.inf))
+        try:
+            _check_file(group[0].row)
+            return open_source(group[0].row.path, incomplete=self._incomplete)
+        except Exception as error:  # noqa: BLE001 - it is the failure of each row
+            return error
 
-    def _read(self, work: _Work[Tag], shared: SharedRecording | None) -> Generator[float, None, None]:
+    def _read(self, work: _Work[Tag], shared: AudioSource | Exception | None) -> Generator[float, None, None]:
         """Read a row to its end; give the seconds of each block. What its audio causes is its failure."""
         row = work.row
         channel = self._reading.channel if row.channel is None else row.channel
@@ -238,14 +240,13 @@ class _Run(Generic[Tag]):
         except Exception as error:  # noqa: BLE001 - decoders raise all kinds
             self._fail(work, error)
 
-    def _opened(self, row: Row, shared: SharedRecording | None) -> AudioSource:
+    def _opened(self, row: Row, shared: AudioSource | Exception | None) -> AudioSource:
+        if isinstance(shared, Exception):
+            raise shared
         _check_file(row)
-        start, end = row.start, row.end
         channel = self._reading.channel if row.channel is None else row.channel
         asked = None if isinstance(channel, str) else channel
-        if shared and 0 <= (start or 0) < (math.inf if end is None else end):
-            return open_source(shared.segment(start, end), channel=asked)
-        return open_source(row.path, start, end, asked, incomplete=cast("Incomplete", self._reading.incomplete))
+        return open_source(shared or row.path, row.start, row.end, asked, incomplete=self._incomplete)
 
     def _take(self, wait: bool) -> None:
         """Give computed features to their rows."""

@@ -27,7 +27,9 @@ def wide_network(arch: str) -> tuple[nn.Module, torch.Tensor]:
     return network, nn.functional.interpolate(smooth, size=shape, mode="bilinear")
 
 
-@pytest.mark.parametrize(("arch", "lift"), [("cae", 0.0), ("rae", 9.0), ("lamprou-linear", 0.0)])
+@pytest.mark.parametrize(
+    ("arch", "lift"), [("rae", 9.0), ("lamprou-linear", 0.0), pytest.param("cae", 0.0, marks=pytest.mark.slow)]
+)
 def test_nothing_is_lost_that_was_not_used(arch: str, lift: float):
     """Where the bottleneck is linear, and where it lies on the straight part of its activation."""
     network, windows = wide_network(arch)
@@ -62,31 +64,31 @@ def narrow_network(arch: str, network: nn.Module, windows: torch.Tensor) -> tupl
 
 def test_largest_directions_are_kept():
     """Of a bottleneck that is used in full, narrowing loses less than leaving out any of 20 random halves."""
-    architecture = ARCHITECTURES["cae"]
-    network, windows = wide_network("cae")
-    weights = network.state_dict()
-    weights["decoder.linear.weight"] = torch.randn(7168, WIDE) * torch.logspace(0, -3, WIDE)
+    architecture = ARCHITECTURES["lamprou-linear"]
+    network, windows = wide_network("lamprou-linear")
+    weights, (column,) = network.state_dict(), architecture.code_columns
+    weights[column] = torch.randn(256, WIDE) * torch.logspace(0, -3, WIDE)
     small = narrowed(architecture, weights, NARROW, windows)
     with torch.no_grad():
         network.load_state_dict(weights)
         bottleneck = network.get_submodule("encoder")(windows[:200])
-        wanted = bottleneck @ weights["decoder.linear.weight"].T
+        wanted = bottleneck @ weights[column].T
         fewer = architecture.network(NARROW).eval()
         fewer.load_state_dict(small)
-        missed = (fewer.get_submodule("encoder")(windows[:200]) @ small["decoder.linear.weight"].T - wanted).square().mean()
+        missed = (fewer.get_submodule("encoder")(windows[:200]) @ small[column].T - wanted).square().mean()
         for seed in range(20):
             kept = torch.randperm(WIDE, generator=torch.Generator().manual_seed(seed))[:NARROW]
-            left = bottleneck[:, kept] @ weights["decoder.linear.weight"][:, kept].T - wanted
+            left = bottleneck[:, kept] @ weights[column][:, kept].T - wanted
             assert missed < left.square().mean()
 
 
 def test_what_cannot_be_narrowed_is_refused():
-    architecture = ARCHITECTURES["cae"]
-    network, windows = wide_network("cae")
-    with pytest.raises(ArgumentError, match="only of fewer"):
+    architecture = ARCHITECTURES["lamprou-linear"]
+    network, windows = wide_network("lamprou-linear")
+    with pytest.raises(ArgumentError):
         narrowed(architecture, network.state_dict(), WIDE, windows)
-    with pytest.raises(ArgumentError, match="too few"):
+    with pytest.raises(ArgumentError):
         narrowed(architecture, network.state_dict(), NARROW, windows[:-1])
     softmax = next(other for other in ARCHITECTURES.values() if not other.code_rows)
-    with pytest.raises(ArgumentError, match="cannot be narrowed"):
+    with pytest.raises(ArgumentError):
         narrowed(softmax, {}, NARROW, windows)

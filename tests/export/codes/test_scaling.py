@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgevoice_export.codes.scaling import bottleneck_sizes, bottlenecks, scale_bottleneck
+from edgevoice_export.codes.settling import bottleneck_sizes, bottlenecks, scale_bottleneck
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT
+from edgevoice_export.training.runs import Checkpoint
 
 
 @pytest.mark.parametrize("arch", [name for name, architecture in ARCHITECTURES.items() if architecture.code_rows])

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from edgevoice_export.codes.scaling import bottlenecks
-from edgevoice_export.codes.straightening import straightened
+from edgevoice_export.codes.settling import bottlenecks, straightened
 from edgevoice_export.networks import ARCHITECTURES
 
 RAE = ARCHITECTURES["rae"]

@@ -35,12 +35,6 @@ def test_a_change_follows_from_its_seed_and_keeps_the_length(kind: str, seed: in
     np.testing.assert_array_equal(one, two)
 
 
-def test_every_window_is_changed():
-    window = speech_like(2)
-    others = [changed(window, 16000, 0.3, Change(kind, seed)) for kind in CHANGES for seed in range(20)]
-    assert min(np.abs(other - window).max() for other in others) > 1e-4
-
-
 @given(seed=st.integers(0, 2**32))
 def test_nothing_is_left_far_above_the_band(seed: int):
     whole, narrow = (np.abs(np.fft.rfft(window, 16000)) ** 2 for window in (speech_like(3), limited(seed)))
@@ -69,12 +63,6 @@ def test_coding_leaves_the_loud_and_cuts_the_quiet(seed: int):
     assert np.abs(after - before)[loud].mean() < 0.05, "1 is 250 dB"
     noise = np.square(coded - window).mean() / np.square(window).mean()
     assert 1e-7 < noise < 0.3
-
-
-def test_coding_makes_holes():
-    holes = [(image(coarsely_coded(speech_like(seed), np.random.default_rng(seed))) == FLOOR).mean() for seed in range(30)]
-    assert max(holes) > 0.02
-    assert (image(speech_like(0)) == FLOOR).mean() == 0
 
 
 @given(seed=st.integers(0, 2**32), samples=st.integers(1, 9000))

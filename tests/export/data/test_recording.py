@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevoice.levels import LEVELS
-from edgevoice_export.data.recording import Recording
+from edgevoice_export.data.sampler import Recording
 from edgevoice_export.networks import ARCHITECTURES
 
 SAMPLES = np.random.default_rng(0).integers(-(2**15), 2**15, 9000).astype(np.int16)

@@ -13,8 +13,7 @@ from edgevoice.errors import ArgumentError
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus, split_speakers
-from edgevoice_export.data.recording import Recording
-from edgevoice_export.data.sampler import Draw, WindowSampler
+from edgevoice_export.data.sampler import Draw, Recording, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]
@@ -45,14 +44,9 @@ def test_split_has_every_utterance_once_and_no_speaker_twice(speakers: list[str]
     np.testing.assert_array_equal(validation, again[1])
 
 
-def test_split_of_one_speaker_is_refused():
-    with pytest.raises(ArgumentError, match="two or more"):
-        split_speakers(("a", "a"), 0.1, 0)
-
-
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
 def test_share_outside_is_refused(share: float):
-    with pytest.raises(ArgumentError, match="between 0 and 1"):
+    with pytest.raises(ArgumentError):
         split_speakers(("a", "b"), share, 0)
 
 
@@ -75,11 +69,6 @@ def test_draws_reach_every_place_and_stay_inside(windows: WindowSampler, corpus:
     decibels = 20 * np.log10(draw.gains)
     assert np.abs(decibels).max() <= 1
     assert decibels.std() == pytest.approx(1 / np.sqrt(3), rel=0.1)
-
-
-def test_draws_follow_from_the_generator(windows: WindowSampler):
-    one, two = (windows.draw(9, ("running",), 1.0, np.random.default_rng([3, 2, 7])) for _ in range(2))
-    np.testing.assert_array_equal(windows.spectrograms(one), windows.spectrograms(two))
 
 
 def test_changes_are_drawn_as_often_as_they_stand_in_the_list(windows: WindowSampler):

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.networks.batchstatistics import use_batch_statistics
 
 # The keys of DisVoice 0.1.10's 256_CAE.pt and 256_RAE.pt.
 NORM = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
@@ -23,7 +21,7 @@ RAE_KEYS = {
 }
 
 
-@pytest.mark.parametrize("units", [64, 128, 256, 512, 1024])
+@pytest.mark.parametrize("units", [64, 256])
 @pytest.mark.parametrize("arch", ["cae", "rae"])
 def test_shapes(arch: str, units: int):
     network = ARCHITECTURES[arch].network(units)
@@ -39,15 +37,6 @@ def test_keys_are_disvoices(arch: str, keys: set[str]):
     assert set(ARCHITECTURES[arch].network(256).state_dict()) == keys
 
 
-@pytest.mark.parametrize("arch", ["cae", "rae"])
-def test_windows_stand_apart_in_evaluation(arch: str):
-    network = ARCHITECTURES[arch].network(64).eval()
-    spectrograms = torch.rand(4, 1, 128, 126)
-    with torch.no_grad():
-        together, alone = network(spectrograms)[1], network(spectrograms[2:3])[1]
-    torch.testing.assert_close(together[2:3], alone)
-
-
 def test_pool_stands_before_batch_norm():
     """With negative scales the order of the two shows: DisVoice pools first."""
     encoder = ARCHITECTURES["cae"].network(64).encoder
@@ -58,15 +47,3 @@ def test_pool_stands_before_batch_norm():
         encoder.bn1.register_forward_hook(lambda _module, given, _made: seen.append(given[0]))
         encoder(x)
     assert seen[0].shape == (2, 16, 64, 63)
-
-
-def test_batch_statistics_are_those_of_training_mode():
-    torch.manual_seed(0)
-    norm = nn.BatchNorm2d(5)
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    x = torch.randn(3, 5, 4, 6) * 3 + 1
-    network = nn.Sequential(nn.Sequential(norm))
-    expected = network.train()(x)
-    found = use_batch_statistics(network).eval()(x)
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)

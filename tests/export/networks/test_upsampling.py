@@ -30,7 +30,7 @@ def test_equals_upsampling_and_then_convolving(inputs: int, outputs: int, rows: 
 
 
 def test_cae_trains_what_it_evaluates():
-    """With batch norms that do nothing, the two ways through the decoder differ by rounding alone."""
+    """With batch norms that do nothing, the two ways through the decoder differ by rounding only."""
     torch.manual_seed(0)
     decoder = ARCHITECTURES["cae"].network(64).get_submodule("decoder")
     for number in (1, 2, 3):

@@ -37,6 +37,7 @@ def test_graphs_are_self_contained_and_open_in_n(pair: tuple[torch.nn.Module, di
         dimensions = {value.name: list(value.type.tensor_type.shape.dim) for value in values}
         assert {key: [d.dim_value for d in dims[1:]] for key, dims in dimensions.items()} == shapes[name]
         assert all(dims[0].dim_param for dims in dimensions.values())
+        assert len({node.name for node in model.graph.node} - {""}) == len(model.graph.node)
         used = {given for node in model.graph.node for given in node.input}
         assert {initialiser.name for initialiser in model.graph.initializer} <= used
 

@@ -8,6 +8,7 @@ import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,24 +18,51 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
 
 from edgevoice import ArgumentError, Extractor, ModelFolder, load
 from edgevoice_export.cli import main
-from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.onnx.graph import TRANSFORMS
 from edgevoice_export.onnx.live import convert_to_live, describe
+
+Run = Callable[[np.ndarray, np.ndarray, np.ndarray], list[Any]]
+"""Samples, lost steps and state in, all outputs out."""
+
+
+def by_onnxruntime(path: Path) -> Run:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda samples, lost, state: list(session.run(None, {"samples": samples, "lost": lost, "state": state}))
+
+
+def by_reference(path: Path) -> Run:
+    session = ReferenceEvaluator(str(path))
+    return lambda samples, lost, state: list(session.run(None, {"samples": samples, "lost": lost, "state": state}))
+
+
+def by_openvino(path: Path) -> Run:
+    core = pytest.importorskip("openvino").Core()
+    compiled = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda samples, lost, state: [*compiled({"samples": samples, "lost": lost, "state": state}).to_tuple()]
+
+
+def by_tract(path: Path) -> Run:
+    model = pytest.importorskip("tract").onnx().load(str(path)).into_model().into_runnable()
+    return lambda samples, lost, state: [value.to_numpy() for value in model.run([samples, lost, state])]
 
 
 class Live:
     """Sources of one session, hop by hop."""
 
-    def __init__(self, folder: ModelFolder, transform: Any = "stft") -> None:
-        data = convert_to_live(folder, transform).SerializeToString()
-        self.session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    def __init__(
+        self, folder: ModelFolder, transform: Any = "stft", runtime: Callable[[Path], Run] = by_onnxruntime
+    ) -> None:
+        self.model = convert_to_live(folder, transform)
+        with TemporaryDirectory() as place:
+            path = Path(place) / "live.onnx"
+            path.write_bytes(self.model.SerializeToString())
+            self.run = runtime(path)
         self.facts = describe(folder)
         self.extractor = load(folder.path)
-
-    def run(self, samples: np.ndarray, lost: np.ndarray, state: np.ndarray) -> list[Any]:
-        return list(self.session.run(None, {"samples": samples, "lost": lost, "state": state}))
 
     def frames(self, hops: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, bool, bool]]:
         """What the graph gives for one source."""
@@ -100,24 +128,32 @@ def test_sources_of_a_batch_are_independent_and_a_new_one_begins_amid_them(live:
     same(found[2], live.expected(third[:3]))
 
 
-@pytest.mark.parametrize("name", ["cae-64", "lamprou-64"])
+@pytest.mark.parametrize("name", ["cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64"])
 @pytest.mark.parametrize("transform", TRANSFORMS)
-def test_shipped_models(name: str, transform: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_shipped_models(name: str, transform: Any, speech: Path, capfd: pytest.CaptureFixture[str]) -> None:
     model = Live(load(name).folder, transform)
     assert capfd.readouterr() == ("", "")
-    source = model.make(1, 4, 0.2, 0.1)
-    same(model.frames(source), model.expected(source), 1e-5 if transform == "stft" else 1e-3)
-
-
-@pytest.mark.parametrize("name", ["cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64"])
-def test_a_recording(name: str, speech: Path) -> None:
-    model = Live(load(name).folder)
-    hop, steps = model.facts["hop"], model.facts["hop"] // model.facts["step"]
-    samples = np.resize(soundfile.read(speech, dtype="float32")[0], 12 * hop).reshape(12, hop)
-    source = [
-        (block, np.arange(steps) == k if k in (2, 7) else np.zeros(steps, np.bool_)) for k, block in enumerate(samples)
-    ]
+    names = [node.name for node in model.model.graph.node]
+    assert all(names)
+    assert len(set(names)) == len(names)
+    source = recording(model, speech)
     same(model.frames(source), model.expected(source))
+
+
+RUNTIMES = [(by_reference, "stft"), (by_reference, "convolution"), (by_tract, "stft"), (by_tract, "convolution")]
+
+
+@pytest.mark.parametrize(("runtime", "transform"), [*RUNTIMES, (by_openvino, "convolution")])
+def test_other_runtimes(runtime: Callable[[Path], Run], transform: Any, speech: Path) -> None:
+    model = Live(load("cae-64").folder, transform, runtime)
+    source = recording(model, speech)
+    same(model.frames(source), model.expected(source))
+
+
+def recording(model: Live, speech: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    hop, steps = model.facts["hop"], model.facts["hop"] // model.facts["step"]
+    samples = np.resize(soundfile.read(speech, dtype="float32")[0], 5 * hop).reshape(5, hop)
+    return [(block, np.arange(steps) == k if k == 2 else np.zeros(steps, np.bool_)) for k, block in enumerate(samples)]
 
 
 def test_a_fixed_gain(make_model: Callable[..., Path]) -> None:
@@ -128,9 +164,9 @@ def test_a_fixed_gain(make_model: Callable[..., Path]) -> None:
 
 def test_refuses_what_cannot_be_live(make_model: Callable[..., Path]) -> None:
     folder = ModelFolder.open(make_model(level={"default": "utterance"}))
-    with pytest.raises(ArgumentError, match="whole source"):
+    with pytest.raises(ArgumentError):
         convert_to_live(folder)
-    with pytest.raises(ArgumentError, match="transform"):
+    with pytest.raises(ArgumentError):
         convert_to_live(folder, "fft")  # type: ignore[arg-type]
 
 
@@ -147,13 +183,13 @@ def test_command_without_pytorch(tiny: Extractor, tmp_path: Path) -> None:
     kept = {item.key: item.value for item in onnx.load(path).metadata_props}
     assert json.loads(kept["names"]) == facts["names"] == tiny.layout.names
     # The vectors say all that another program needs to try itself.
-    told = json.loads((vectors / "vectors.json").read_text())
+    stated = json.loads((vectors / "vectors.json").read_text())
     with wave.open(str(vectors / "samples.wav")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (facts["rate"], 1, 2)
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
-    lost = np.array(told["lost"], bool).reshape(-1, facts["hop"] // facts["step"])
+    lost = np.array(stated["lost"], bool).reshape(-1, facts["hop"] // facts["step"])
     assert lost.any()
     found = Live(tiny.folder).frames(list(zip(samples.reshape(-1, facts["hop"]), lost, strict=True)))
     values = np.fromfile(vectors / "frames.f32", "<f4").reshape(-1, len(facts["names"]))
-    same(found, list(zip(values, told["silent"], told["gap"], strict=True)))
+    same(found, list(zip(values, stated["silent"], stated["gap"], strict=True)))
     assert main(["live", str(tiny.folder.path), "-o", str(path)]) == 2

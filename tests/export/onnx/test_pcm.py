@@ -16,8 +16,9 @@ import soundfile
 from onnx import numpy_helper
 
 from edgevoice import ArgumentError, Extractor, ModelFolder, load
+from edgevoice.modelfolder import find_model
 from edgevoice_export.cli import main
-from edgevoice_export.onnx.frontend import TRANSFORMS
+from edgevoice_export.onnx.graph import TRANSFORMS
 from edgevoice_export.onnx.pcm import compare_with_runtime, convert_to_pcm
 
 
@@ -57,9 +58,10 @@ def test_equals_the_runtime(
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
-def test_trained_networks(exported: ModelFolder, windows: np.ndarray, transform: Any) -> None:
-    model, data = make(exported, transform)
-    bottleneck, error = compare_with_runtime(data, exported, windows)
+def test_trained_networks(windows: np.ndarray, transform: Any) -> None:
+    folder = find_model("cae-64")
+    model, data = make(folder, transform)
+    bottleneck, error = compare_with_runtime(data, folder, windows)
     assert bottleneck < 1e-4
     assert error < 1e-5
     assert [value.name for value in model.graph.input] == ["samples"]
@@ -87,7 +89,7 @@ def test_frame_length_has_no_dimension(tiny: Extractor) -> None:
 
 
 def test_other_transform_is_refused(tiny: Extractor) -> None:
-    with pytest.raises(ArgumentError, match="expected stft or convolution"):
+    with pytest.raises(ArgumentError):
         make(tiny.folder, "wavelet")
 
 

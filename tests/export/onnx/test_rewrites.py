@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgevoice_export.onnx.rewrites import rewrite
 from edgevoice_export.onnx.rewrites.activation import activate_before_moving
 from edgevoice_export.onnx.rewrites.batchnorm import fold_batch_norms
-from edgevoice_export.onnx.rewrites.constants import fold_constants
+from edgevoice_export.onnx.rewrites.graph import fold_constants
 from edgevoice_export.onnx.rewrites.upsampling import convolve_before_upsampling
 from fewerexamples import fewer_examples
 

@@ -13,9 +13,10 @@ from edgevoice.inference import Networks
 from edgevoice_export.data.corpus import Corpus, read_corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.publish.export import Description, export_checkpoint
-from edgevoice_export.training.checkpoint import Checkpoint
+from edgevoice_export.publish.card import Description
+from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Settings, train
+from edgevoice_export.training.runs import Checkpoint
 
 ARCHITECTURE = ARCHITECTURES["lamprou"]
 SETTINGS = Settings("lamprou", 64, epochs=2, epoch_windows=8, batch=4, decay=0.0, loss="bce", jitter_db=0.0, validation=0.34)

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from edgevoice.errors import MissingPackageError
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.training.checkpoint import Checkpoint
 from edgevoice_export.training.loop import CHECKPOINT, train
 from edgevoice_export.training.optimisers import OPTIMISERS, optimiser
+from edgevoice_export.training.runs import Checkpoint
 from shortrun import SETTINGS, Stop
 
 
@@ -51,12 +49,6 @@ def test_matrices_alone_are_decayed(name: str):
     steps = {"adamw": 2, "soap": 1}[name]
     torch.testing.assert_close(layer.weight.detach(), weight * 0.95**steps)
     torch.testing.assert_close(layer.bias.detach(), bias)
-
-
-def test_soap_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'edgevoice\[export\]'"):
-        optimiser("soap", nn.Linear(2, 2), rate=1.0, decay=0.0)
 
 
 def test_a_run_with_soap_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path):

@@ -11,16 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError, ProviderError
+from edgevoice.errors import ArgumentError, ModelConfigError, OutputError, ProviderError
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training.checkpoint import Checkpoint
-from edgevoice_export.training.consistency import code_distance, with_twins
-from edgevoice_export.training.contrast import Contrast
-from edgevoice_export.training.lineage import Run
-from edgevoice_export.training.loop import BEST, CHECKPOINT, DivergenceError, Progress, train
+from edgevoice_export.training.loop import BEST, CHECKPOINT, train
+from edgevoice_export.training.runs import Checkpoint, Run
 from edgevoice_export.training.settings import Settings
+from edgevoice_export.training.terms import Contrast
 from edgevoice_export.training.weights import Weights, read_weights
 from shortrun import SETTINGS, Stop
 
@@ -40,12 +37,7 @@ def test_same_seed_same_weights(trained: Path, corpus: Corpus, tmp_path: Path):
     assert_equal(weights(tmp_path), weights(trained))
 
 
-def test_another_seed_other_weights(trained: Path, corpus: Corpus, tmp_path: Path):
-    assert train(dataclasses.replace(SETTINGS, seed=1, epochs=1), corpus, tmp_path)
-    assert not torch.equal(weights(tmp_path)["encoder.conv1.weight"], weights(trained)["encoder.conv1.weight"])
-
-
-@pytest.mark.parametrize("steps", [1, 3, 5])  # within an epoch, at its end, within the next
+@pytest.mark.parametrize("steps", [3, 5])  # at the end of an epoch, within the next
 def test_interrupted_and_resumed_gives_the_same(trained: Path, corpus: Corpus, tmp_path: Path, steps: int):
     stop = Stop(steps)
     assert not train(SETTINGS, corpus, tmp_path, stopped=stop, report=stop.report)
@@ -59,18 +51,6 @@ def test_interrupted_and_resumed_gives_the_same(trained: Path, corpus: Corpus, t
     assert plain == expected
 
 
-def test_killed_between_checkpoints_goes_on_from_the_last(trained: Path, corpus: Corpus, tmp_path: Path):
-    def die(progress: Progress) -> None:
-        if progress.step == 5:
-            raise SystemExit
-
-    with pytest.raises(SystemExit):
-        train(SETTINGS, corpus, tmp_path, report=die, checkpoint_steps=2)
-    assert Checkpoint.read(tmp_path / CHECKPOINT).step == 4
-    assert train(SETTINGS, corpus, tmp_path, resume=True)
-    assert_equal(weights(tmp_path), weights(trained))
-
-
 def test_resuming_a_finished_run_changes_nothing(trained: Path, corpus: Corpus):
     before = (trained / CHECKPOINT).read_bytes()
     assert train(SETTINGS, corpus, trained, resume=True)
@@ -78,14 +58,14 @@ def test_resuming_a_finished_run_changes_nothing(trained: Path, corpus: Corpus):
 
 
 def test_resume_refuses_other_settings_and_data(trained: Path, corpus: Corpus, tmp_path: Path):
-    with pytest.raises(ArgumentError, match=r"batch 4 \(now 5\)"):
+    with pytest.raises(ArgumentError):
         train(dataclasses.replace(SETTINGS, batch=5), corpus, trained, resume=True)
-    with pytest.raises(ArgumentError, match="other data"):
+    with pytest.raises(ArgumentError):
         train(SETTINGS, dataclasses.replace(corpus, digest="0"), trained, resume=True)
-    with pytest.raises(ArgumentError, match="no run to resume"):
+    with pytest.raises(ArgumentError):
         train(SETTINGS, corpus, tmp_path, resume=True)
     (tmp_path / CHECKPOINT).write_bytes((trained / BEST).read_bytes())
-    with pytest.raises(ArgumentError, match="not the state that is needed"):
+    with pytest.raises(ArgumentError):
         train(SETTINGS, corpus, tmp_path, resume=True)
 
 
@@ -101,14 +81,9 @@ def test_history_is_kept(trained: Path):
 def test_training_learns(corpus: Corpus, tmp_path: Path):
     settings = dataclasses.replace(SETTINGS, epochs=4, epoch_windows=24, rate=1e-2)
     assert train(settings, corpus, tmp_path)
-    losses = [row.training for row in Checkpoint.read(tmp_path / CHECKPOINT).history]
-    assert losses[-1] < 0.5 * losses[0]
-
-
-def test_best_is_the_epoch_of_lowest_validation_loss(trained: Path):
-    best = Checkpoint.read(trained / BEST)
-    scores = [epoch.score for epoch in Checkpoint.read(trained / CHECKPOINT).history]
-    assert best.step == SETTINGS.epoch_steps * (int(np.argmin(scores)) + 1)
+    history = Checkpoint.read(tmp_path / CHECKPOINT).history
+    assert history[-1].training < 0.5 * history[0].training
+    assert Checkpoint.read(tmp_path / BEST).history[-1].score == min(epoch.score for epoch in history)
 
 
 def test_begins_with_given_weights(trained: Path, corpus: Corpus, tmp_path: Path):
@@ -123,13 +98,14 @@ def test_begins_with_given_weights(trained: Path, corpus: Corpus, tmp_path: Path
 
 def test_weights_that_do_not_fit_are_refused(trained: Path, corpus: Corpus, tmp_path: Path):
     given = read_weights(trained / BEST)
-    with pytest.raises(ArgumentError, match="only of fewer"):
+    with pytest.raises(ArgumentError):
         train(dataclasses.replace(SETTINGS, units=128), corpus, tmp_path, initial=given)
     del given.tensors["encoder.linear.bias"]
-    with pytest.raises(ModelConfigError, match="do not fit"):
+    with pytest.raises(ModelConfigError):
         train(SETTINGS, corpus, tmp_path, initial=given)
 
 
+@pytest.mark.slow
 def test_begins_with_the_weights_of_a_wider_network(corpus: Corpus, tmp_path: Path):
     """The first validation is nearly the wider network's own."""
     wide = dataclasses.replace(SETTINGS, units=128, epochs=8)
@@ -141,35 +117,7 @@ def test_begins_with_the_weights_of_a_wider_network(corpus: Corpus, tmp_path: Pa
     assert weights(tmp_path / "narrow")["encoder.linear.bias"].shape == (64,)
 
 
-def test_augmented_run_sees_other_windows(corpus: Corpus, tmp_path: Path):
-    settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=16)
-    for share in (0.0, 0.5):
-        assert train(dataclasses.replace(settings, augment=share), corpus, tmp_path / str(share))
-    plain, changed = (Checkpoint.read(tmp_path / str(share) / BEST).history[-1].training for share in (0.0, 0.5))
-    assert plain != changed
-
-
-def test_consistency_brings_codes_of_changed_windows_closer(corpus: Corpus, tmp_path: Path):
-    cae = ARCHITECTURES["cae"]
-    windows = WindowSampler(corpus.recordings(range(len(corpus))), cae.preprocessing)
-    draw, pairs = with_twins(windows.draw(32, ("running",), 0.0, np.random.default_rng(9), 0.5))
-    spectrograms = torch.from_numpy(windows.spectrograms(draw))
-    distances = []
-    for weight in (0.0, 1.0):
-        settings = dataclasses.replace(SETTINGS, epochs=1, epoch_windows=64, batch=16, augment=0.4, consistency=weight)
-        assert train(settings, corpus, tmp_path / str(weight))
-        network = read_weights(tmp_path / str(weight) / BEST).network().eval()
-        with torch.inference_mode():
-            distances.append(code_distance(network(spectrograms)[1], pairs).item())
-    assert 0 < distances[1] < 0.9 * distances[0]
-    rows = [Checkpoint.read(tmp_path / weight / CHECKPOINT).history[0] for weight in ("0.0", "1.0")]
-    assert rows[0].code_distance is None
-    assert 0 < (rows[1].code_distance or 0) < 2
-    assert "code_distance" not in (tmp_path / "0.0" / "history.csv").read_text()
-    assert "code_distance" in (tmp_path / "1.0" / "history.csv").read_text()
-
-
-@pytest.mark.parametrize("sampler", ["host", "device"])
+@pytest.mark.parametrize("sampler", ["host", pytest.param("device", marks=pytest.mark.slow)])
 def test_contrast_draws_windows_of_one_recording_together(corpus: Corpus, tmp_path: Path, sampler: str):
     settings = dataclasses.replace(
         SETTINGS, epochs=1, epoch_windows=320, batch=16, rate=3e-3, contrast=0.05, temperature=0.2, sampler=sampler
@@ -223,11 +171,6 @@ def test_contrast_is_that_of_van_den_oord():
     assert contrast(codes, pairs).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_scales_of_batch_norms_stay_positive(corpus: Corpus, tmp_path: Path):
-    assert train(dataclasses.replace(SETTINGS, epochs=1, rate=1.0), corpus, tmp_path)
-    assert all((tensor > 0).all() for name, tensor in weights(tmp_path).items() if ".bn" in name and "weight" in name)
-
-
 def test_fixed_norms_keep_their_statistics_and_learn_on(corpus: Corpus, tmp_path: Path):
     settings = dataclasses.replace(SETTINGS, fixed_norms=0.5)
     half = Stop(settings.steps // 2)
@@ -252,15 +195,8 @@ def test_weights_of_tiny_gradients_learn(corpus: Corpus, tmp_path: Path):
     assert moved.median() == pytest.approx(1e-3, rel=0.01)
 
 
-def test_divergence_is_an_error(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("edgevoice_export.training.loop.evaluate", lambda *_: math.nan)
-    with pytest.raises(DivergenceError, match="diverged in epoch 1"):
-        train(SETTINGS, corpus, tmp_path)
-    assert not (tmp_path / BEST).exists()
-
-
 def test_norms_that_are_not_there_cannot_be_fixed(corpus: Corpus, tmp_path: Path):
-    with pytest.raises(ArgumentError, match=r"fixed-norms 0\.5: rae has no batch norms"):
+    with pytest.raises(ArgumentError):
         train(dataclasses.replace(SETTINGS, arch="rae", fixed_norms=0.5), corpus, tmp_path)
 
 
@@ -272,7 +208,7 @@ def test_bfloat16_and_recurrent_network(corpus: Corpus, tmp_path: Path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_without_a_device_is_an_error(corpus: Corpus, tmp_path: Path):
-    with pytest.raises(ProviderError, match="CUDA"):
+    with pytest.raises(ProviderError):
         train(SETTINGS, corpus, tmp_path, device="cuda")
 
 
@@ -288,37 +224,23 @@ def test_learning_rate_is_one_cycle(step: int):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        ({"arch": "x"}, "architecture 'x'"),
-        ({"units": 65}, "65 units"),
-        ({"optimiser": "sgd"}, "optimiser 'sgd': expected one of adamw, soap"),
-        ({"epochs": 0}, "1 or more"),
-        ({"augment": 1.5}, "augment 1.5: expected a share"),
-        ({"rate": 0.0}, "rate 0.0: expected a number above 0"),
-        ({"rate": math.nan}, "rate nan"),
-        ({"clip": -1.0}, "clip -1.0: expected a number above 0"),
-        ({"decay": -0.1}, "decay -0.1: expected 0 or more"),
-        ({"jitter_db": math.inf}, "jitter-db inf"),
-        ({"patience": -1}, "patience -1"),
-        ({"seed": -1}, "seed -1"),
-        ({"augment": 0.5, "consistency": -1.0}, "consistency -1.0"),
-        ({"consistency": 1.0}, "augment between 0 and 1"),
-        ({"augment": 1.0, "consistency": 1.0}, "augment between 0 and 1"),
-        ({"changes": "mp3"}, "changes mp3: has no effect while augment is 0"),
-        ({"consistent_under": "mp3"}, "consistent-under mp3: has no effect while consistency is 0"),
-        (
-            {"augment": 0.5, "changes": "mp3", "consistency": 1.0, "consistent_under": "noise,band"},
-            "noise,band: none of the changes mp3",
-        ),
-        ({"changes": ""}, "changes '': expected some of band"),
-        ({"consistent_under": "noise,rain"}, "'noise,rain': expected some of band,coarse,mp3,noise"),
-        ({"fixed_norms": -0.1}, "fixed-norms -0.1"),
-        ({"fixed_norms": 1.0}, "no statistics"),
+        {"arch": "x"},
+        {"units": 65},
+        {"optimiser": "sgd"},
+        {"epochs": 0},
+        {"augment": 1.5},
+        {"rate": math.nan},
+        {"jitter_db": math.inf},
+        {"seed": -1},
+        {"changes": "mp3"},
+        {"augment": 0.5, "changes": "noise,rain"},
+        {"fixed_norms": 1.0},
     ],
 )
-def test_settings_are_checked(change: dict[str, object], message: str):
-    with pytest.raises(ArgumentError, match=message):
+def test_settings_are_checked(change: dict[str, object]):
+    with pytest.raises(ArgumentError):
         dataclasses.replace(SETTINGS, **change)  # type: ignore[arg-type]
 
 
@@ -332,7 +254,7 @@ def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path):
         def __reduce__(self) -> str:
             raise OSError("disk full")
 
-    with pytest.raises(OutputError, match=r"checkpoint\.pt: cannot be written \(disk full\)"):
+    with pytest.raises(OutputError):
         dataclasses.replace(checkpoint, step=2, unfinished={"x": Broken()}).write(path)
     assert Checkpoint.read(path) == checkpoint
     assert list(tmp_path.iterdir()) == [path]
@@ -342,13 +264,8 @@ def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path):
 def test_broken_checkpoint_is_a_typed_error(tmp_path: Path, content: bytes):
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(content)
-    with pytest.raises(ModelConfigError, match=r"checkpoint\.pt"):
+    with pytest.raises(ModelConfigError):
         Checkpoint.read(path)
-
-
-def test_missing_checkpoint_is_a_typed_error(tmp_path: Path):
-    with pytest.raises(ModelFilesError):
-        Checkpoint.read(tmp_path / "none.pt")
 
 
 def test_checkpoint_with_code_is_refused(tmp_path: Path):

@@ -8,8 +8,15 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgevoice_export.onnx.rewrites.constants import fold_constants
-from edgevoice_export.onnx.rewrites.graph import add_initialiser, attribute, bypass, constant, only_producer, operand
+from edgevoice_export.onnx.rewrites.graph import (
+    add_initialiser,
+    attribute,
+    bypass,
+    constant,
+    fold_constants,
+    only_producer,
+    operand,
+)
 
 
 def fold_batch_norms(model: ir.Model) -> None:

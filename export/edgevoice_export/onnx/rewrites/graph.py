@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from onnxscript import optimizer
+
+_ANY_SIZE = 1 << 40  # the exporter writes the weights of an LSTM as slices of larger arrays
 
 
 def only_producer(value: ir.Value | None, *operators: str) -> ir.Node | None:
@@ -60,3 +63,9 @@ def bypass(node: ir.Node, value: ir.Value) -> None:
     ir.convenience.replace_all_uses_with(output, value, replace_graph_outputs=True)
     if node.graph is not None:
         node.graph.remove(node, safe=True)
+
+
+def fold_constants(model: ir.Model) -> None:
+    """Replace every value that depends on constants only by a constant."""
+    optimizer.fold_constants(model, input_size_limit=_ANY_SIZE, output_size_limit=_ANY_SIZE)
+    optimizer.remove_unused_nodes(model)

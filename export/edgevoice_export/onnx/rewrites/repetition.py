@@ -13,8 +13,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgevoice_export.onnx.rewrites.constants import fold_constants
-from edgevoice_export.onnx.rewrites.graph import add_initialiser, attribute, constant, only_producer, operand
+from edgevoice_export.onnx.rewrites.graph import add_initialiser, attribute, constant, fold_constants, only_producer, operand
 
 _BY_STEP = (1, 0, 2)
 _SEQUENCE_LENGTHS = 4

@@ -12,8 +12,15 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgevoice_export.onnx.rewrites.constants import fold_constants
-from edgevoice_export.onnx.rewrites.graph import add_initialiser, attribute, bypass, constant, only_producer, operand
+from edgevoice_export.onnx.rewrites.graph import (
+    add_initialiser,
+    attribute,
+    bypass,
+    constant,
+    fold_constants,
+    only_producer,
+    operand,
+)
 
 # (odd, tap, kernel entry)
 _TAPS = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], np.float64)
@@ -35,6 +42,14 @@ def low_resolution_kernel(kernel: NDArray[np.floating]) -> NDArray[np.float64]:
     flipped = kernel[:, :, ::-1, ::-1].astype(np.float64)
     cases: NDArray[np.float64] = np.einsum("rad,cbe,iode->orciab", _TAPS, _TAPS, flipped)
     return cases.reshape(-1, kernel.shape[0], 2, 2)
+
+
+def full_kernel(low: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The kernel (inputs, outputs, 3, 3) from which `low_resolution_kernel` made (4 outputs, inputs, 2, 2)."""
+    cases = low.reshape(-1, 2, 2, low.shape[1], 2, 2)
+    inverse = np.linalg.pinv(_TAPS.reshape(4, 3)).reshape(3, 2, 2)
+    flipped = np.einsum("dra,ecb,orciab->iode", inverse, inverse, cases.astype(np.float64))
+    return np.ascontiguousarray(flipped[:, :, ::-1, ::-1], np.float32)
 
 
 def _replace(model: ir.Model, node: ir.Node) -> None:

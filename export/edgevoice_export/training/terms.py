@@ -1,26 +1,36 @@
-"""Contrast: codes of windows of the same recording should be closer than codes of different recordings.
+"""The terms of the loss: the reconstruction error, and a contrast that a run may weight.
 
-A low reconstruction error alone does not make a code carry more about who speaks. This term does: the code of each window
-of a pair must find the other window of its pair among all windows of the batch. It is InfoNCE (A. van den Oord et al.,
-"Representation learning with contrastive predictive coding", arXiv:1807.03748, 2018) over pairs of one source, behind a
-projection that is thrown away after training, as T. Chen et al. have it ("A simple framework for contrastive learning of
-visual representations", ICML 2020).
-
-It costs no time: half of the windows of a batch are drawn from the recordings of the other half. With too large a weight
-the reconstruction gets worse. The default temperature, 0.1, is the best one that Chen et al. report for normalised
-projections; no others were compared here.
+Codes of windows of the same recording should be closer than codes of different recordings: a low reconstruction error does
+not make a code say more about who speaks. The code of each window of a pair must find the other one among all windows of
+the batch. It is InfoNCE (A. van den Oord et al., "Representation learning with contrastive predictive coding",
+arXiv:1807.03748, 2018) over pairs of one source, behind a projection that is thrown away after training, as T. Chen et al.
+have it ("A simple framework for contrastive learning of visual representations", ICML 2020; their best temperature for
+normalised projections, 0.1, is the default, and no others were compared here). With too large a weight the reconstruction
+gets worse.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgevoice_export.training.consistency import Pairs
+Pairs = NDArray[np.int64] | Tensor
+"""Rows of a batch with two windows that belong together: (pairs, 2)."""
 
 _STILL = 1e-6
 """Added to the variance of numbers that do not vary."""
+_NEAR_ZERO = 1e-7
+
+
+def reconstruction_loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
+    """Mean loss of a reconstruction: `mse` the squared difference, `bce` the binary cross entropy."""
+    if kind == "bce":
+        # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
+        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
+    return functional.mse_loss(reconstruction, spectrograms)
 
 
 class Contrast(nn.Module):

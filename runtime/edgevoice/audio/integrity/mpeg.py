@@ -1,0 +1,166 @@
+"""Counts the frames of MP3 files, and states their number where no encoder's tag does: else libsndfile guesses it."""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.audio.integrity import Findings, Recording
+from edgevoice.audio.integrity.frames import begins_with, find_runs
+from edgevoice.audio.views import Piece, View
+
+_KILOBITS = {
+    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_DELAY = 529
+"""The delay of an MP3 decoder, in samples."""
+_ENCODERS = (b"LAME", b"Lavf", b"Lavc")
+"""Names at which an encoder's tag states how many samples to remove at both ends."""
+
+
+class FrameHeader(NamedTuple):
+    """The information in the four bytes of a frame header."""
+
+    layer: int
+    size: int
+    """The size of the frame in bytes, including the header."""
+    samples: int
+    """The number of samples per channel that the frame decodes to."""
+    side: int
+    """The size of header and side information in bytes; the tag of an encoder begins after them."""
+
+
+@lru_cache(maxsize=1 << 13)
+def frame_header(data: bytes) -> FrameHeader | None:
+    """Read a frame header; None where these bytes are none."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
+    bits, at, mono = data[2] >> 4, data[2] >> 2 & 3, data[3] >> 6 == 3
+    if version == 1 or layer == 4 or bits in (0, 15) or at == 3:
+        return None
+    kilobits = _KILOBITS[1 if version == 3 else 2, layer][bits - 1]
+    samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
+    slot = 4 if layer == 1 else 1
+    size = (samples // 8 // slot * kilobits * 1000 // _RATES[version][at] + (data[2] >> 1 & 1)) * slot
+    return FrameHeader(layer, size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17)))
+
+
+def is_mpeg(head: bytes) -> bool:
+    """Whether these bytes begin with two MPEG frames."""
+    return begins_with(_measure, head)
+
+
+def find_frames(data: bytes) -> bool:
+    """Whether there are four MPEG frames of one recording, one directly after the other."""
+    if len(data) < 8:
+        return False
+    places, sizes, kinds = (array.tolist() for array in _measure(np.frombuffer(data, np.uint8)))
+    frames = {place: (size, kind) for place, size, kind in zip(places, sizes, kinds, strict=True)}
+    count: dict[int, int] = {}  # of the frames that follow one, by its place
+    for place in reversed(places):
+        size, kind = frames[place]
+        following = frames.get(place + size)
+        count[place] = 1 + (count[place + size] if following is not None and following[1] == kind else 0)
+    return max(count.values(), default=0) >= 4
+
+
+def _measure(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    at = np.flatnonzero((data[:-3] == 0xFF) & (data[1:-2] >= 0xE0))
+    code = data[at + 1].astype(np.int64) << 8 | data[at + 2]
+    values, which = np.unique(code, return_inverse=True)
+    headers = [frame_header(bytes([0xFF, value >> 8, value & 255, 0])) for value in values.tolist()]
+    size = np.array([0 if header is None else header.size for header in headers], np.int64)[which]
+    kind = (code & 0x1E0C) << 1 | (data[at + 3] >> 6 == 3)
+    return at[size > 0], size[size > 0], kind[size > 0]
+
+
+def check_mpeg(view: View, findings: Findings) -> list[Recording]:
+    """Count the frames, compare their number with the one that an encoder's tag states, and write it there.
+
+    Raises:
+        AudioFormatError: the file is damaged or cut short, or has no frame.
+    """
+    runs = find_runs(view, _measure, findings, "MPEG frame")
+    pieces: list[Piece] = [(run.begin, run.end) for run in runs]
+    count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
+    begin, end = runs[0].begin, runs[0].end
+    first = view.part(begin, 256)
+    header = frame_header(first)
+    if header is None:
+        raise AssertionError("a run begins with a frame")
+    tag, fields = _tag(first, header)
+    if tag:
+        count -= 1
+    promised, promised_size = (fields.get(bit, (0, 0))[1] for bit in (1, 2))
+    if count + 1 < promised or (count + 1 == promised and promised_size > size):
+        # Some encoders count the frame of the tag itself: one that is missing is decided by the number of bytes.
+        findings.damage(f"is cut short: it has {count} frames of the {promised} that its header states")
+    if promised and any(map(first.__contains__, _ENCODERS)) and tag != b"VBRI":
+        # libmpg123 removes what such a tag says, relies on its numbers, and prints an error where they are wrong.
+        corrected: list[Piece] = []
+        for place, number in ((fields[bit][0], number) for bit, number in ((1, count), (2, size)) if bit in fields):
+            corrected += [(begin, runs[0].begin + place), struct.pack(">I", number)]
+            begin = runs[0].begin + place + 4
+        return [Recording(view.spliced([*corrected, (begin, end), *pieces[1:]]))]
+    samples = count * header.samples
+    if header.layer != 3:
+        return [Recording(view.spliced(pieces), samples)]
+    if tag:
+        pieces[0] = (begin + header.size, end)
+        size -= header.size
+    # Where a tag states the frames, libmpg123 removes the decoder's delay: a silent frame is added for that.
+    silent = _silent(first[:4])
+    pieces[:0] = [_counted(first[:4], count + 1, size + len(silent)), silent]
+    return [Recording(view.spliced(pieces), samples, header.samples - _DELAY)]
+
+
+def _tag(first: bytes, header: FrameHeader) -> tuple[bytes, dict[int, tuple[int, int]]]:
+    """An encoder's tag in the first frame: its name, and places and values of the numbers of frames (1) and bytes (2)."""
+    if header.layer != 3:
+        return b"", {}
+    name, fields = first[header.side : header.side + 4], {}
+    if name in (b"Xing", b"Info"):
+        place = header.side + 4
+        flags = int.from_bytes(first[place : place + 4], "big")
+        for bit in (1, 2):
+            if flags & bit:
+                place += 4
+                fields[bit] = place, int.from_bytes(first[place : place + 4], "big")
+        return name, fields
+    if first[36:40] == b"VBRI" and len(first) >= 54:
+        size, count = struct.unpack_from(">II", first, 46)
+        return b"VBRI", {1: (50, count), 2: (46, size)}
+    return b"", {}
+
+
+def _counted(first: bytes, frames: int, size: int) -> bytes:
+    """Make a frame with a tag that states how many frames follow, from the header of the first of them."""
+    start, header = _with_bits(first, 14)
+    tag = b"Info" + struct.pack(">III", 3, frames, size + header.size)
+    return (start + bytes(header.side - 4) + tag).ljust(header.size, b"\0")
+
+
+def _silent(first: bytes) -> bytes:
+    """The shortest frame that holds no sound, and no bits that later frames need."""
+    start, header = next(pair for pair in (_with_bits(first, bits) for bits in range(1, 15)) if pair[1].size >= pair[1].side)
+    return start.ljust(header.size, b"\0")
+
+
+def _with_bits(first: bytes, bits: int) -> tuple[bytes, FrameHeader]:
+    """Change the bit rate in a frame header; remove checksum and padding."""
+    start = bytes([first[0], first[1] | 1, bits << 4 | first[2] & 0x0C, first[3]])
+    header = frame_header(start)
+    if header is None:
+        raise AssertionError("a valid header with another bit rate is a valid header")
+    return start, header

@@ -1,0 +1,407 @@
+"""Each family of files: whole with what is found around it, cut, and with holes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audio.programs import decoded, read, write
+from edgevoice import AudioFormatError
+from edgevoice.audio.files import open_source
+from edgevoice.errors import AudioError, EdgeVoiceWarning
+
+FRAME = 0.08
+"""Seconds of the longest frame of MP3, ADTS and AMR here."""
+FAMILIES: dict[str, tuple[str, str, float]] = {
+    "wav": ("ffmpeg", "-f wav", 0),
+    "wav ima": ("ffmpeg", "-c:a adpcm_ima_wav -f wav", 0),
+    "wav gsm": ("sox", "-t wav -r 8000 -e gsm-full-rate", 0),
+    "wav mp3": ("ffmpeg", "-c:a libmp3lame -f wav", FRAME),
+    "rf64": ("ffmpeg", "-f wav -rf64 always", 0),
+    "w64": ("ffmpeg", "-f w64", 0),
+    "aiff": ("sox", "-t aiff", 0),
+    "au": ("sox", "-t au", 0),
+    "caf": ("ffmpeg", "-f caf", 0),
+    "nist": ("sox", "-t sph", 0),
+    "flac": ("ffmpeg", "-f flac", 0),
+    "flac of a pipe": ("ffmpeg pipe", "-f flac", FRAME),
+    "vorbis": ("ffmpeg", "-c:a libvorbis -f ogg", 0),
+    "opus": ("ffmpeg", "-f opus", 0),
+    "flac in ogg": ("ffmpeg", "-c:a flac -f ogg", 0),
+    "speex": ("ffmpeg", "-c:a libspeex -ar 32000 -f ogg", 0),
+    "mp3": ("ffmpeg", "-q:a 4 -f mp3", 0),
+    "mp3 constant": ("ffmpeg", "-b:a 48k -f mp3", 0),
+    "mp3 without a count": ("ffmpeg", "-q:a 4 -write_xing 0 -f mp3", FRAME),
+    "mp2": ("ffmpeg", "-f mp2", FRAME),
+    "adts": ("ffmpeg", "-c:a aac -f adts", FRAME),
+    "m4a": ("ffmpeg", "-c:a aac -f ipod", 0.25),
+    "mp4 fast start": ("ffmpeg", "-c:a aac -movflags +faststart -f mp4", 0.25),
+    "mp4 fragments": ("ffmpeg", "-c:a aac -movflags frag_keyframe+empty_moov -f mp4", 0.25),
+    "3gp": ("ffmpeg", "-c:a aac -f 3gp", 0.25),
+    "mov": ("ffmpeg", "-c:a pcm_s24le -f mov", 0.25),
+    "matroska": ("ffmpeg", "-c:a aac -f matroska", 0.25),
+    "webm": ("ffmpeg", "-c:a libopus -f webm", 0.25),
+    "webm of 16 kHz": ("ffmpeg", "-ar 16000 -c:a libopus -f webm", 0.25),
+    "webm of short frames": ("ffmpeg", "-ar 24000 -c:a libopus -frame_duration 2.5 -f webm", 0.25),
+    "webm of a pipe": ("ffmpeg pipe", "-c:a libopus -f webm", 0.25),
+    "asf": ("ffmpeg", "-c:a wmav2 -f asf", 0.25),
+    "avi": ("ffmpeg", "-c:a libmp3lame -f avi", 0.25),
+}
+LIBSNDFILE = list(FAMILIES)[:20]
+FRAMES = ("mp3 without a count", "mp2", "adts", "wav mp3")
+"""Nothing in such a file tells how many frames there are, so a cut between two passes."""
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds, now loud, now soft, so that variable bit rates vary."""
+    random = np.random.default_rng(0)
+    loud = np.repeat([0.5, 0.001] * 4, 8000)
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    soundfile.write(path, random.uniform(-1, 1, len(loud)) * loud, 16000, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(voice: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files that are made already."""
+    return {"": voice, "folder": tmp_path_factory.mktemp("families")}
+
+
+@pytest.fixture
+def file(made: dict[str, Path], name: str) -> Path:
+    """A file of the family `name`."""
+    if name not in LIBSNDFILE or name == "speex":
+        pytest.importorskip("av", reason="PyAV is not installed")
+    if name not in made:
+        kind, options, _ = FAMILIES[name]
+        program, *pipe = kind.split()
+        source = ["-i", made[""]] if program == "ffmpeg" else [made[""]]
+        path = made["folder"] / name
+        made[name] = write(program, path, *source, *options.split(), pipe=bool(pipe))
+    return made[name]
+
+
+def _id3(size: int) -> bytes:
+    """A tag with a picture, in which there are bytes that look like the beginning of an MP3 frame."""
+    head = b"ID3\4\0\0" + bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127])
+    return head + (b"\xff\xfb\x90\x00 image " * size)[:size]
+
+
+LYRICS = b"LYRICSBEGININD0000200LYR00003abc000037LYRICS200"
+APE = struct.pack("<8sIIII8x", b"APETAGEX", 2000, 40, 1, 0x8000_0000) + b"\xff" * 8
+ID3V1 = b"TAG" + b"name".ljust(125)
+AROUND = [
+    (_id3(70_000), ID3V1),
+    (_id3(100) + _id3(500), APE + LYRICS + ID3V1),
+    (b"", bytes(range(200, 0, -1)) * 5),
+    (bytes(1000) + _id3(300), b""),
+]
+"""Tags and junk before and behind a file; the last one is for those that are known by more than their first bytes."""
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_whole_files_give_all_samples(file: Path, name: str) -> None:
+    samples = read(file)
+    with open_source(file) as source:
+        rate = source.rate
+        np.testing.assert_array_equal(np.concatenate(list(source.blocks())), samples)
+        # Segments in any order are those of the whole.
+        for start, end in ((0.513, 1.2), (1.0, 2.1), (3.1, None), (0.2, 0.3), (0.25, 3)):
+            with source.segment(start, end) as segment:
+                part = samples[round(start * rate) : None if end is None else round(end * rate)]
+                np.testing.assert_array_equal(np.concatenate(list(segment.blocks())), part)
+    expected = decoded(file, samples.shape[1])
+    if name != "opus":  # FFmpeg always decodes to 48 kHz
+        assert len(samples) == len(expected) >= 3.9 * rate
+        np.testing.assert_allclose(samples, expected, rtol=0, atol=1e-3 if "mp" in name else 5e-3)
+    for before, behind in AROUND[: 4 if "mp" in name or name in ("adts", "flac") else 3]:
+        np.testing.assert_array_equal(read(before + file.read_bytes() + behind), samples)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_cut_files_are_errors_or_lose_what_is_allowed(file: Path, name: str) -> None:
+    content, whole = file.read_bytes(), read(file)
+    with open_source(file) as source:
+        rate = source.rate
+
+    def check(end: int) -> None:
+        try:
+            samples = read(content[:end])
+        except AudioError:
+            samples = None
+        if samples is not None and name not in FRAMES:
+            assert len(whole) - len(samples) <= FAMILIES[name][2] * rate or len(content) - end < 4
+        elif samples is not None:
+            assert len(samples) <= len(whole)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EdgeVoiceWarning)
+            try:
+                with open_source(io.BytesIO(content[:end]), incomplete="keep") as source:
+                    kept = sum(map(len, source.blocks()))
+            except AudioError:
+                kept = 0  # what says where the samples are is at the end
+        assert (0 if samples is None else len(samples)) <= kept <= len(whole)
+
+    for k in range(1, 18):
+        check(len(content) * k // 18)
+    fuzz = given(st.integers(0, len(content) - 1) | st.integers(len(content) - 40, len(content) - 1))
+    fuzz(settings(max_examples=10, deadline=None)(check))()
+
+
+@pytest.mark.parametrize("name", ["flac", "vorbis", "mp3 without a count", "adts", "mp4 fast start", "matroska", "avi"])
+@pytest.mark.parametrize("zeros", [0, 4096])
+def test_holes_are_errors_and_can_be_kept(file: Path, zeros: int) -> None:
+    content = file.read_bytes()
+    middle = len(content) // 2
+    damaged = content[:middle] + bytes(zeros) + content[middle + 4096 :]
+    with pytest.raises(AudioFormatError):
+        read(damaged)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with open_source(io.BytesIO(damaged), incomplete="keep") as source:
+            assert sum(map(len, source.blocks())) > source.rate // 2
+            list(source.blocks())
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("mp4 fragments", 0), ("webm of a pipe", 0), ("asf", 0)])
+def test_holes_in_what_is_made_for_live_streams_are_a_warning(file: Path, seconds: int) -> None:
+    content = file.read_bytes()
+    middle = len(content) // 2
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            with open_source(io.BytesIO(content[:middle] + content[middle + 8192 :])) as source:
+                list(source.blocks())
+        except AudioFormatError:
+            return
+    assert len(caught) == 1
+
+
+VIDEO = "-f lavfi -i testsrc=d=7:s=64x64:r=5"
+MOVIES = {
+    "longer picture": (VIDEO, "-c:v mpeg4 -c:a aac", "mp4 mov matroska avi"),
+    "longer picture of its own kind": (VIDEO, "-c:v libvpx -c:a libopus", "webm"),
+    "longer picture of Windows": (VIDEO, "-c:v wmv2 -c:a wmav2", "asf"),
+    "longer subtitles": ("-i SUBTITLES", "-c:s srt -c:a libopus", "matroska"),
+    "longer second track": ("-f lavfi -i sine=d=7", "-map 1 -map 0 -c:a aac", "mp4 matroska"),
+    "late audio": ("-itsoffset 1", "-c:a aac", "mp4 mov matroska"),
+    "late audio of its own kind": ("-itsoffset 1", "-c:a libopus", "webm"),
+    "late audio of Windows": ("-itsoffset 1", "-c:a wmav2", "asf"),
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, (*_, kinds) in MOVIES.items() for kind in kinds.split()])
+def test_media_is_as_long_as_its_audio(voice: Path, tmp_path: Path, name: str, kind: str) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    (tmp_path / "SUBTITLES.srt").write_text("1\n00:00:00,000 --> 00:00:20,000\nx\n")
+    before, options, _ = MOVIES[name]
+    before = before.replace("SUBTITLES", str(tmp_path / "SUBTITLES.srt"))
+    path = write("ffmpeg", tmp_path / "movie", *before.split(), "-i", voice, *options.split(), "-f", kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with open_source(path) as source:
+            count = sum(map(len, source.blocks()))
+    assert count == pytest.approx(4 * source.rate, abs=0.2 * source.rate)
+    content = path.read_bytes()
+    try:
+        read(content[: len(content) * 3 // 5])
+    except AudioError:
+        return
+    assert kind in ("asf", "avi")
+
+
+@pytest.mark.parametrize("options", ["-q:a 4", "-q:a 4 -write_xing 0", "-b:a 64k"])
+def test_joined_mp3(voice: Path, tmp_path: Path, options: str) -> None:
+    first = write("ffmpeg", tmp_path / "a.mp3", "-i", voice, *options.split())
+    second = write("ffmpeg", tmp_path / "b.mp3", "-i", voice, "-q:a", 2)
+    both = len(read(first)) + len(read(second))
+    assert both <= len(read(first.read_bytes() + second.read_bytes())) <= both + 4000
+    other = write("ffmpeg", tmp_path / "c.mp3", "-i", voice, "-ar", 22050)
+    with pytest.raises(AudioFormatError, match="joins recordings"):
+        read(first.read_bytes() + other.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["vorbis", "opus"])
+def test_chained_ogg(file: Path) -> None:
+    one = read(file)
+    np.testing.assert_array_equal(read(file.read_bytes() * 2), np.concatenate([one, one]))
+    content = file.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    with pytest.raises(AudioFormatError, match="checksum"):
+        read(bytes(flipped))
+
+
+@pytest.mark.parametrize("stated", [0, 30_000])
+def test_flac_with_more_samples_than_its_header_states(voice: Path, tmp_path: Path, stated: int) -> None:
+    content = bytearray(write("ffmpeg", tmp_path / "a.flac", "-i", voice).read_bytes())
+    content[22:26] = struct.pack(">I", stated)
+    np.testing.assert_array_equal(read(bytes(content)), read(voice))
+
+
+@pytest.mark.parametrize(
+    "name", ["sox -t wav", "sox -t aiff", "sox -t au", "ffmpeg -f wav", "ffmpeg -f au", "ffmpeg -f caf", "ffmpeg -f w64"]
+)
+def test_headers_that_a_pipe_leaves_unset(voice: Path, tmp_path: Path, name: str) -> None:
+    kind, *options = name.split()
+    source = ["-i", voice] if kind == "ffmpeg" else ["--ignore-length", voice]
+    np.testing.assert_array_equal(read(write(kind, tmp_path / "piped", *source, *options, pipe=True)), read(voice))
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFF_F000, 0x7FFF_EFFE, 0x8000_0000, 0x7FFF_0000, 0xFFFF_FFFF, 0xFFFF_FFDB, 128_001])
+def test_lengths_of_wav_that_mean_unknown_and_one_byte_too_many(voice: Path, size: int) -> None:
+    content = bytearray(voice.read_bytes())
+    content[40:44] = struct.pack("<I", size)
+    np.testing.assert_array_equal(read(bytes(content)), read(voice))
+
+
+LOW_BYTES = {"aiff": (b"SSND", 7), "au": (b".snd", 11), "caf": (b"data", 11), "w64": (b"data", 16), "avi": (b"RIFF", 4)}
+"""The place of the lowest byte of the length, behind some bytes."""
+
+
+@pytest.mark.parametrize("name", LOW_BYTES)
+def test_other_headers_that_count_one_byte_too_many(file: Path, name: str) -> None:
+    content = bytearray(file.read_bytes())
+    mark, behind = LOW_BYTES[name]
+    content[content.index(mark) + behind] += 1
+    np.testing.assert_array_equal(read(bytes(content)), read(file))
+
+
+@pytest.mark.parametrize("size", [128_002, 0x7000_0000, 0x9000_0000, 0xF000_0000])
+def test_lengths_of_wav_that_are_promises(voice: Path, size: int) -> None:
+    content = bytearray(voice.read_bytes())
+    content[40:44] = struct.pack("<I", size)
+    with pytest.raises(AudioFormatError, match="is cut short"):
+        read(bytes(content))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no holes there")
+@pytest.mark.parametrize("size", [128_000, 0xFFFF_FFFF])
+def test_wav_above_4_gib(voice: Path, tmp_path: Path, size: int) -> None:
+    content = bytearray(voice.read_bytes())
+    content[40:44] = struct.pack("<I", size)
+    with (tmp_path / "long.wav").open("wb") as file:
+        file.write(content)
+        file.truncate(len(content) + (1 << 32))
+    with open_source(tmp_path / "long.wav", 1) as source:
+        assert source.seconds == (64_000 + (1 << 31)) / 16_000 - 1
+        np.testing.assert_array_equal(next(source.segment(1, 4).blocks()), read(voice, 1, 4))
+
+
+def test_a_header_without_samples_and_samples_of_one_bit(voice: Path) -> None:
+    head = b"RIFF" + bytes(4) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data" + bytes(4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for after in (b"", b"LIST" + struct.pack("<I", 4) + b"INFO"):
+            with open_source(io.BytesIO(head + after)) as source:
+                assert not list(source.blocks())
+    with pytest.warns(EdgeVoiceWarning, match="states no samples"):
+        open_source(io.BytesIO(head + voice.read_bytes()[44:])).close()
+    one = bytearray(voice.read_bytes())
+    one[34] = 1
+    with pytest.raises(AudioFormatError, match="1 bits"):
+        read(bytes(one))
+
+
+class Failing(io.BytesIO):
+    """A disk that fails after some bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() + (len(self.getvalue()) if size is None or size < 0 else size) > len(self.getvalue()) // 2:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("name", ["mp3", "vorbis", "avi", "m4a", "matroska"])
+def test_a_disk_that_fails_is_no_file_that_is_cut_short(file: Path) -> None:
+    failing = Failing(file.read_bytes())
+    with pytest.raises(AudioFormatError, match=r"cannot be read.*Input/output error"), open_source(failing) as source:
+        list(source.blocks())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (b"\xff\xfb\x10" * 700_000),
+        (b"\x1a\x45\xdf\xa3\x84webm" + b"\x18\x53\x80\x67\x01" + b"\xff" * 7 + b"\xec\x80" * 500_000),
+        (struct.pack(">I", 8) + b"free") * 200_000,
+        b"\xff\xf1\x50\x40\x00\xff\xfc" * 200_000,
+        b"APETAGEX" * 100_000,
+        b"OggS" * 200_000,
+        bytes(1_000_000),
+    ],
+)
+def test_hostile_files_are_no_audio(content: bytes) -> None:
+    with pytest.raises(AudioFormatError):
+        read(content)
+
+
+def test_media_without_audio_playlists_and_noise(tmp_path: Path, voice: Path) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    picture = write("ffmpeg", tmp_path / "a.mp4", "-f", "lavfi", "-i", "color=s=64x64:d=1")
+    with pytest.raises(AudioFormatError, match="holds no audio"):
+        read(picture)
+    for playlist in (f"ffconcat version 1.0\nfile {voice}\n", f"#EXTM3U\n#EXTINF:4,\n{voice}\n#EXT-X-ENDLIST\n"):
+        (tmp_path / "list").write_text(playlist)
+        with pytest.raises(AudioFormatError, match="is not audio that can be read"):
+            read(tmp_path / "list")
+    for start in (b"\x1a\x45\xdf\xa3", bytes(4) + b"ftypM4A ", b"#!AMR\n", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\xff\xfb"):
+        with pytest.raises(AudioFormatError):
+            read(start + bytes(range(256)) * 40)
+
+
+def test_amr_is_checked_for_its_last_frame() -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    content = b"#!AMR\n" + b"\x3c" + bytes(31)  # one frame of 12.2 kbit/s
+    assert len(read(content * 1 + content[6:] * 9)) == 1600
+    with pytest.raises(AudioFormatError, match="last AMR frame"):
+        read(content[:-1])
+
+
+def test_without_pyav_the_error_says_what_to_install(
+    voice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write("ffmpeg", tmp_path / "a.m4a", "-i", voice)
+    monkeypatch.setitem(sys.modules, "av", None)
+    content = bytearray(voice.read_bytes())
+    content[20:22] = b"\xff\0"  # AAC
+    for audio in (path, bytes(content)):
+        with pytest.raises(AudioFormatError, match=r"pip install 'edgevoice\[media\]'"):
+            read(audio)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["mp3", "mp3 without a count", "mp3 constant"])
+def test_libraries_say_nothing_on_their_own(file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    content = file.read_bytes()
+    for audio in (content, content[: len(content) // 2], content[:3000] + content[3001:]):
+        with suppress(AudioError):
+            read(audio, 1.3)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the system in its own way")
+def test_pyav_is_loaded_for_what_needs_it_and_no_memory_is_written_and_executed(voice: Path, tmp_path: Path) -> None:
+    mp3 = write("ffmpeg", tmp_path / "a.mp3", "-i", voice, "-write_xing", 0)
+    code = f"""
+import ctypes, sys
+ctypes.CDLL(None).prctl(65, ctypes.c_ulong(1), 0, 0, 0)  # PR_SET_MDWE of Linux 6.3 and newer; nothing elsewhere
+from edgevoice.audio.files import open_source
+for path in ({str(voice)!r}, {str(mp3)!r}):
+    with open_source(path) as source: assert sum(map(len, source.blocks())) >= 64000
+assert "av" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
