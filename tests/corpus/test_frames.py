@@ -45,7 +45,7 @@ def test_features_to_pandas(tiny: edgevoice.Extractor, speech: Path) -> None:
 def test_a_recipe_travels(tiny: edgevoice.Extractor, speech: Path) -> None:
     recipe = tiny.extract(speech, level="window", hop=0.1, channel=0).recipe
     assert (recipe.level, recipe.hop, recipe.channel, recipe.model) == ("window", 0.1, 0, "tiny")
-    assert recipe.networks == dict(tiny.config.files)
+    assert dict(recipe.networks) == dict(tiny.config.files)
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert pickle.loads(pickle.dumps(recipe)) == recipe
     with pytest.raises(edgevoice.ArgumentError, match="no recipe"):
