@@ -108,6 +108,7 @@ def test_a_strangers_recipe_is_no_command(
     before = sorted(Path().iterdir())
     outcome = run("repeat", "t.npy", "rec", "-o", "u.npy")
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert next(iter(changes)) in outcome.err
     assert sorted(Path().iterdir()) == before
     changed(recipe)
     assert run("repeat", "t.npy", "rec", "-o", "u.npy").code == 1  # as zeros differ

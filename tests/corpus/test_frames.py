@@ -61,7 +61,7 @@ def test_what_decides_a_recipe(tiny: edgevoice.Extractor) -> None:
         assert [text.split(" ")[0] for text in recipe.differences(other)] == list(change)
     from dataclasses import replace
 
-    assert replace(recipe, edgevoice="9", onnxruntime="9", device="cuda", command=("x",)).digest() == recipe.digest()
+    assert replace(recipe, edgevoice="9", onnxruntime="9", device="cuda").digest() == recipe.digest()
 
 
 def test_a_corpus_has_the_rows_of_extract(tiny: edgevoice.Extractor, corpus: Path) -> None:
