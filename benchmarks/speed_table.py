@@ -15,7 +15,6 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from edgevoice.bench.report import Report
 from edgevoice_export.publish.markdown import table
 
 RESULTS = Path(__file__).parent / "results"
@@ -26,7 +25,7 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name}: made by python -m benchmarks.speed_table -->", f"<!-- /{name} -->"
 
 
-def speed_section(peers: dict[str, Any], report: Report) -> str:
+def speed_section(peers: dict[str, Any], bench: dict[str, Any]) -> str:
     """Markdown: the peers' table, and what was measured of EdgeVoice alone."""
     machine, audio = peers["machine"], peers["audio"]
     one, default = peers["peers"]["one thread"], peers["peers"]["default"]
@@ -52,8 +51,8 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
                 f"{peers['installed'][name] / 1e6:.0f}",
             )
         )
-    median = {name: 1e3 * timing.median for name, timing in report.timings.items()}
-    ratios = report.ratios
+    median = {name: stage["p50_ms"] for name, stage in bench["stages"].items()}
+    ratios = bench["ratios"]
     priority = " at real-time priority" if machine["real_time"] else ""
     introduction = (
         f"The same recording ({audio['seconds']:.1f} s, {audio['windows']} windows of 500 ms), a process each, in turns, on "
@@ -67,11 +66,10 @@ def speed_section(peers: dict[str, Any], report: Report) -> str:
         f"`encode()` {median['encode()']:.2f} ms ({ratios['encode() / encoder']:.2f} times the bare encoder), a `push` that "
         f"gives a frame {median['push with a frame']:.2f} ms."
     )
-    if report.live:
-        live = report.live
+    if live := bench["live_streams"]:
         alone += (
-            f" {live.count} live streams on {live.threads} threads had 99 % of their frames within "
-            f"{1e3 * live.p99:.0f} ms: {100 * live.share:.0f} % of what the cores could hold if only the networks cost time."
+            f" {live['count']} live streams on {live['threads']} threads had 99 % of their frames within "
+            f"{live['p99_ms']:.0f} ms."
         )
     return "\n\n".join([fill(introduction, 120), table(header, rows, "l" + "r" * (len(header) - 1)), fill(alone, 120)])
 
@@ -132,7 +130,7 @@ def sections() -> dict[str, str]:
         return found
 
     return {
-        "speed": speed_section(read("peers"), Report.read(RESULTS / "bench-cae-256.json")),
+        "speed": speed_section(read("peers"), read("bench-cae-256")),
         "corpus": corpus_section(read("corpus_speed")),
         "clients": hub_section(read("hub")),
     }

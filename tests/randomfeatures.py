@@ -9,8 +9,9 @@ from edgevoice.recipe import Recipe
 from edgevoice.windows import FACTS
 
 LAYOUT = Layout((Group("bottleneck", 2), Group("error", 3)), 16000, 8000)
+DIGEST = f"sha256:{0:064}"
 RECIPE = Recipe(
-    "1", None, "m", "1", {"encoder.onnx": "sha256:0"}, "sha256:1", "cpu", "running", 0.25, None, False, "r", "all"
+    "1", None, "m", "1", (("encoder.onnx", DIGEST),), DIGEST, "cpu", "running", 0.25, None, False, "soxr HQ", "all"
 )
 
 

@@ -143,3 +143,16 @@ class OutputError(EdgeVoiceError, OSError):
 
 class EdgeVoiceWarning(UserWarning):
     """The input is unusual, and was used nevertheless; the message says how."""
+
+
+def missing(package: str, what: str = "") -> MissingPackageError:
+    """The error for a package that is not installed.
+
+    The hint names the package itself: an extra of EdgeVoice can only be installed from where EdgeVoice itself came from.
+
+    Args:
+        package: its name for pip, with its own extras where they are needed.
+        what: what needs it, as the beginning of a sentence.
+    """
+    needs = f"{what} needs {package}, which" if what else package
+    return MissingPackageError(f"{needs} is not installed: pip install {repr(package) if '[' in package else package}")

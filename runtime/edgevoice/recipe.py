@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from edgevoice import __version__
-from edgevoice.config import ModelConfig
+from edgevoice.config import ModelConfig, is_model_name
 from edgevoice.errors import ArgumentError
 
 _RESAMPLER = "soxr HQ"
-_RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device", "command")
+_RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device")
 """Fields that are recorded and do not decide the numbers: versions, names, the device."""
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,8 @@ class Recipe:
     """Version of ONNX Runtime; None where it was not loaded."""
     model: str
     version: str
-    networks: dict[str, str]
-    """Names of the model's networks, with their `sha256:` digests."""
+    networks: tuple[tuple[str, str], ...]
+    """Names of the model's networks, sorted, each with its `sha256:` digest."""
     settings: str
     """`sha256:` digest of the model's audio, level and spectrogram settings."""
     device: str
@@ -47,11 +51,9 @@ class Recipe:
     descriptors: str
     """`all`, `bottleneck` or `error`."""
     incomplete: str = "error"
-    """Whether a damaged file is an `error`, or what is there of it is read: `keep`."""
+    """What was done with files that are not complete: `error`, or `keep` what is there."""
     static: bool | None = None
     """Whether a row is a recording, not a frame; None for features, which are not a table yet."""
-    command: tuple[str, ...] = ()
-    """The command line that wrote the table, with paths relative to the folder of the table."""
 
     @classmethod
     def of(
@@ -68,15 +70,16 @@ class Recipe:
     ) -> Recipe:
         """Make the recipe for an extractor with this model; arguments as in `load` and `extract`."""
         runtime = sys.modules.get("onnxruntime")
+        level = config.level.default if level is None else level
         return cls(
             edgevoice=__version__,
             onnxruntime=getattr(runtime, "__version__", None),
             model=config.name,
             version=config.version,
-            networks=dict(sorted(config.files.items())),
+            networks=tuple(sorted(config.files.items())),
             settings=f"sha256:{_digest(config.settings())}",
             device=device,
-            level=_level(config.level.default if level is None else level),
+            level=level if isinstance(level, str) else float(level),
             hop=config.audio.hop / config.audio.rate if hop is None else float(hop),
             channel=channel,
             pad=bool(pad),
@@ -86,7 +89,7 @@ class Recipe:
         )
 
     def deciding(self) -> dict[str, Any]:
-        """The fields that decide the numbers, for JSON: all except versions, names, the device and the command."""
+        """The fields that decide the numbers, for JSON: all except versions, names and the device."""
         return {key: value for key, value in self.to_dict().items() if key not in _RECORDED}
 
     def digest(self) -> str:
@@ -103,8 +106,9 @@ class Recipe:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as dictionaries, lists, strings and numbers."""
-        return {item.name: _plain(getattr(self, item.name)) for item in dataclasses.fields(self)}
+        """The recipe as dictionaries, strings and numbers."""
+        fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {**fields, "networks": dict(self.networks)}
 
     def to_json(self) -> str:
         """The recipe as JSON."""
@@ -112,26 +116,67 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Recipe:
-        """Read a recipe that `to_json` wrote; fields that a later version has added are ignored.
+        """Read a recipe that `to_json` wrote.
 
         Raises:
-            ArgumentError: it is no recipe.
+            ArgumentError: it is no recipe; the message names the fields that are unknown, missing or not as they should be.
         """
         try:
             data = json.loads(text)
-            names = {item.name for item in dataclasses.fields(cls)}
-            known = {key: value for key, value in data.items() if key in names}
-            return cls(**{**known, "command": tuple(known["command"])})
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ValueError, RecursionError) as error:
             raise ArgumentError(f"no recipe of EdgeVoice ({error})") from error
+        if not isinstance(data, dict):
+            raise ArgumentError("no recipe of EdgeVoice (it is no object)")
+        for problem, names in (
+            ("has more than a recipe's fields", data.keys() - _FIELDS.keys()),
+            ("lacks", _FIELDS.keys() - data.keys()),
+            ("cannot have this value of", {key for key in _FIELDS.keys() & data.keys() if not _FIELDS[key](data[key])}),
+        ):
+            if names:
+                raise ArgumentError(f"no recipe of EdgeVoice (it {problem}: {', '.join(sorted(names))})")
+        level = data["level"] if isinstance(data["level"], str) else float(data["level"])
+        networks = tuple(sorted(data["networks"].items()))
+        return cls(**{**data, "networks": networks, "level": level, "hop": float(data["hop"])})
 
 
-def _level(level: str | float) -> str | float:
-    return level if isinstance(level, str) else float(level)
+def _text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, dict) else value
+def _number(value: object, above: float) -> bool:
+    return type(value) in (int, float) and above < value <= 1e9 and math.isfinite(value)  # type: ignore[operator,arg-type]
+
+
+def _networks(value: object) -> bool:
+    return isinstance(value, dict) and all(_text(name) and _is_digest(digest) for name, digest in value.items())
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and bool(_DIGEST.fullmatch(value))
+
+
+def _one_of(*values: object) -> Callable[[object], bool]:
+    return lambda value: any(type(value) is type(known) and value == known for known in values)
+
+
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "edgevoice": _text,
+    "onnxruntime": lambda value: value is None or _text(value),
+    "model": lambda value: isinstance(value, str) and is_model_name(value),
+    "version": _text,
+    "networks": _networks,
+    "settings": _is_digest,
+    "device": _text,
+    "level": lambda value: _text(value) or _number(value, 0.0),
+    "hop": lambda value: _number(value, 0.0),
+    "channel": lambda value: _one_of(None, "each")(value) or (type(value) is int and 0 <= value < 1 << 31),
+    "pad": _one_of(True, False),
+    "resampler": _one_of(_RESAMPLER),
+    "descriptors": _one_of("all", "bottleneck", "error"),
+    "incomplete": _one_of("error", "keep"),
+    "static": _one_of(True, False, None),
+}
+"""What each field may be. A recipe that is read comes from anybody: nothing else of it is accepted, or obeyed."""
 
 
 def _digest(data: object) -> str:

@@ -7,51 +7,47 @@ from pathlib import Path
 
 import pytest
 
-from edgevoice import MissingPackageError
 from edgevoice.bench import benchmark
-from edgevoice.bench.report import Report
 from edgevoice.cli import main
-from edgevoice.plotting.figurefile import figure_format
 
 
 def test_command(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept, picture = tmp_path / "kept.json", tmp_path / "picture.png"
     arguments = ["bench", "--model", str(tiny_model), "--rounds", "2", "--starts", "1"]
-    assert main([*arguments, "--json", str(kept), "--plot", str(picture)]) == 0
-    printed, read = capsys.readouterr().out.splitlines(), Report.read(kept).table().splitlines()
-    assert printed[:4] == read[:4]
-    assert [line[:28] for line in printed] == [line[:28] for line in read]
-    assert picture.is_file()
+    assert main([*arguments, "--json", str(kept), "--plot", str(picture), "--hop", "0.1", "--level", "2"]) == 0
+    assert capsys.readouterr().out.startswith("tiny 1.0.0 on cpu, 1 thread, a frame every 0.1 s\n")
+    data = json.loads(kept.read_text())
+    assert (data["hop_s"], data["level"], picture.is_file()) == (0.1, 2.0, True)
     assert main([*arguments, "--json", "-", "--compare", str(kept)]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["model"] == "tiny 1.0.0"
     assert "ratio" in captured.err
-    assert main([*arguments, "--compare", str(tmp_path / "missing.json")]) == 2
-    assert "cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("place", "words", "code"),
-    [("now.docx", "expected a name that ends in .png", 2), ("kept/now.png", "cannot be written (Not a directory)", 1)],
+    ("words", "code"),
+    [
+        (["--plot", "now.docx"], 2),
+        (["--plot", "there/now.png"], 1),
+        (["--json", "there"], 2),
+        (["--json", "now.png", "--plot", "./now.png"], 2),
+        (["--json", "there", "--compare", "there", "--force"], 2),
+        (["--compare", "gone.json"], 2),
+        (["--level", "utterance"], 2),
+        (["--hop", "0.01"], 2),
+    ],
 )
-def test_a_picture_that_cannot_be_written_is_told_before_measuring(
+def test_what_cannot_be_is_said_before_measuring(
     tiny_model: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    place: str,
-    words: str,
+    words: list[str],
     code: int,
 ) -> None:
-    monkeypatch.setattr(benchmark, "run_benchmark", lambda *_, **__: pytest.fail("measures"))
-    (tmp_path / "kept").touch()
-    arguments = ["bench", "--model", str(tiny_model), "--json", str(tmp_path / "new" / "now.json")]
-    assert main([*arguments, "--plot", str(tmp_path / place)]) == code
-    assert words in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == [tmp_path / "kept"]
-
-
-def test_a_figure_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevoice.plotting.figurefile.find_spec", lambda _: None)
-    with pytest.raises(MissingPackageError, match="matplotlib"):
-        figure_format("out.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(benchmark, "time_calls", lambda *_, **__: pytest.fail("measures"))
+    Path("there").touch()
+    assert main(["bench", "--model", str(tiny_model), *words]) == code
+    assert capsys.readouterr().err.count("\n") == 1
+    assert list(Path().iterdir()) == [Path("there")]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgevoice import Extractor
-from edgevoice.bench.livestreams import LATENESS, LiveStreams, play
+from edgevoice.bench.livestreams import LATENESS, LiveStreams, Load, play
 
 
 class Clock(threading.local):
@@ -27,7 +27,7 @@ class Clock(threading.local):
 
 def test_every_frame_is_counted_once(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgevoice.bench.livestreams.time", Clock())
-    lateness = play(tiny, noise, count=5, threads=2, seconds=1.995)
+    lateness = play(Load(tiny, noise, "running"), count=5, threads=2, seconds=1.995)
     # In the ten turns from 1 s to 1.9 s each stream completes four windows; those before do not count.
     assert len(lateness) == 5 * 4
     assert (lateness >= 0).all()
@@ -39,14 +39,13 @@ def test_every_frame_is_counted_once(tiny: Extractor, noise: np.ndarray, monkeyp
 def test_number_is_found(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch, capacity: int) -> None:
     tried: list[int] = []
 
-    def played(_: Any, __: Any, count: int, threads: int, seconds: float) -> np.ndarray:
+    def played(_: Any, count: int, threads: int, seconds: float) -> np.ndarray:
         assert (threads, seconds) == (2, 3.0)
+        tried.append(count)
         return np.full(100, LATENESS / 2 if count <= capacity else LATENESS * 2)
 
     monkeypatch.setattr("edgevoice.bench.livestreams.play", played)
-    found = LiveStreams.measure(tiny, noise, network=2.5e-3, threads=2, seconds=3.0, progress=tried.append)
-    assert found.ideal == pytest.approx(200)
+    found = LiveStreams.measure(Load(tiny, noise, "running"), expected=200, threads=2, seconds=3.0)
     assert capacity - 4 <= found.count <= capacity
-    assert found.share == found.count / found.ideal
     assert len(tried) < 12
     assert found.p99 <= LATENESS

@@ -6,116 +6,150 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import edgevoice
-from edgevoice import ArgumentError
-from edgevoice.bench.benchmark import run_benchmark
+from edgevoice import ArgumentError, Extractor, ProviderError
+from edgevoice.bench.benchmark import Settings, check_numbers, run_benchmark
 from edgevoice.bench.figure import draw_report
 from edgevoice.bench.report import Comparison, Report
 from edgevoice.bench.timing import Timing
 
 
 @pytest.fixture(scope="module")
-def progress() -> list[tuple[str, int]]:
+def progress() -> list[float]:
     return []
 
 
 @pytest.fixture(scope="module")
-def report(tiny: edgevoice.Extractor, progress: list[tuple[str, int]]) -> Report:
-    return run_benchmark(tiny, rounds=5, starts=1, progress=lambda what, percent: progress.append((what, percent)))
+def report(tiny: edgevoice.Extractor, progress: list[float]) -> Report:
+    return run_benchmark(tiny, Settings(rounds=5, starts=1), lambda _, percent: progress.append(percent))
 
 
-def slowed(report: Report, name: str, factor: float) -> Report:
-    timings = dict(report.timings)
-    timings[name] = Timing(timings[name].seconds * factor)
+@pytest.fixture
+def quiet(report: Report) -> Report:
+    """The same on a machine at rest, with times that do not scatter."""
+    timings = {name: Timing(np.full(500, timing.median)) for name, timing in report.timings.items()}
+    machine = dataclasses.replace(report.machine, load=0.1, cores=4)
+    return dataclasses.replace(report, timings=timings, machine=machine, load_after=1.0)
+
+
+def timed(report: Report, **factors: float) -> Report:
+    timings = {name: Timing(timing.seconds * factors.get(name, 1.0)) for name, timing in report.timings.items()}
     return dataclasses.replace(report, timings=timings)
 
 
-def steady(report: Report) -> Report:
-    """The same with times that do not scatter."""
-    return dataclasses.replace(
-        report, timings={name: Timing(np.full(9, timing.median)) for name, timing in report.timings.items()}
-    )
-
-
-def test_has_all_stages_and_ratios(report: Report, progress: list[tuple[str, int]]) -> None:
-    assert list(report.timings) == [
-        "fft",
-        "front end",
-        "encoder",
-        "decoder",
-        "encode()",
-        "describe()",
-        "push with a frame",
-        "live, all pushes of a hop",
-        "describe() of 8",
-        "describe() of 64",
-        "extract()",
-    ]
-    assert set(report.ratios) == {"front end / fft", "encode() / encoder", "first frame / imports"}
-    assert all(ratio > 0 for ratio in report.ratios.values())
-    assert report.hop == 0.25
+def test_has_all_stages(report: Report, progress: list[float]) -> None:
+    single = ["fft", "front end", "encoder", "decoder", "encode()", "describe()", "push with a frame"]
+    assert list(report.timings) == [*single, "live, all pushes of a hop", "describe() of 8", "describe() of 64", "extract()"]
+    assert report.ratios.keys() == {"front end / fft", "encode() / encoder"}
     assert report.real_time_factor == pytest.approx(report.timings["extract()"].median / 0.25)
-    assert 95 <= sum(percent for _, percent in progress) <= 100
+    assert sum(progress) == pytest.approx(100)
 
 
-def test_json_holds_everything(report: Report, tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    path.write_text(json.dumps(report.to_dict()))
+def test_the_json_says_its_schema_and_units_and_can_be_compared(report: Report, tmp_path: Path) -> None:
+    data = report.to_dict()
+    assert data["schema"] == "edgevoice.bench/3"
+    assert data["stages"]["fft"].keys() == {"p50_ms", "max_ms", "times_us"}
+    assert data["first_frame_s"] > 0
+    (path := tmp_path / "report.json").write_text(json.dumps(data, allow_nan=False))
     again = Report.read(path)
-    assert again.to_dict().keys() == report.to_dict().keys()
+    assert (again.title, again.machine, again.disturbed) == (report.title, report.machine, report.disturbed)
     for name, timing in report.timings.items():
         np.testing.assert_allclose(again.timings[name].seconds, timing.seconds, atol=1e-7)
-    assert again.table().splitlines()[0] == report.table().splitlines()[0] == "tiny 1.0.0 on cpu, 1 thread"
-    assert "NaN" not in path.read_text()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 2}', '{"format": 2, "time": 3}'])
-def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "[" * 100_000,
+        "",
+        "[]",
+        {"schema": "edgevoice.bench/2"},
+        {"stages": {}},
+        {"stages": {"fft": {"times_us": [0]}}},
+        {"machine": {"cores": 2}},
+        {"load_after": "high"},
+        {"threads": None},
+    ],
+)
+def test_other_json_is_refused(report: Report, tmp_path: Path, change: Any) -> None:
     path = tmp_path / "other.json"
-    path.write_text(content)
+    path.write_text(change if isinstance(change, str) else json.dumps(report.to_dict() | change))
     with pytest.raises(ArgumentError, match=r"other\.json"):
         Report.read(path)
-    with pytest.raises(ArgumentError, match="cannot be read"):
-        Report.read(tmp_path / "missing.json")
 
 
-def test_comparison_tells_what_got_slower(report: Report) -> None:
-    old = steady(report)
-    new = slowed(slowed(old, "encoder", 1.2), "decoder", 0.5)
-    comparison = Comparison(old, slowed(new, "fft", 1.02))
-    assert comparison.slower == ["encoder"]
-    assert comparison.faster == ["decoder"]
-    assert comparison.ratios["fft"] == pytest.approx(1.02)
-    assert [line.split()[0] for line in comparison.table().splitlines() if line.endswith("slower")] == ["encoder"]
+def test_it_knows_when_it_is_disturbed(quiet: Report) -> None:
+    assert quiet.disturbed == []
+    assert "DISTURBED" not in quiet.table()
+    assert len(draw_report(quiet).texts) == 1
+    before = dataclasses.replace(quiet, machine=dataclasses.replace(quiet.machine, load=2.1))
+    after = dataclasses.replace(quiet, load_after=3.1)
+    often, rarely = (np.array([1.0] * (500 - count) + [4.0] * count) for count in (60, 6))
+    for report, reason in (
+        (before, "the load before it was 2.1 on 4 cores"),
+        (after, "the load after it was 3.1 on 4 cores"),
+        *(
+            (dataclasses.replace(quiet, timings=quiet.timings | {"fft": Timing(t)}), "of the bare FFT")
+            for t in (often, rarely)
+        ),
+    ):
+        assert reason in report.disturbed[0]
+        assert report.to_dict()["disturbed"] == report.disturbed
+        assert f"DISTURBED: {report.disturbed[0]}" in report.table()
+        assert draw_report(report).texts[-1].get_text() == "disturbed"
+        slower = timed(quiet, encoder=2)
+        assert Comparison(quiet, slower).verdicts == {"encoder": "slower"}
+        for comparison in (Comparison(report, slower), Comparison(slower, report)):
+            assert comparison.verdicts == {}
+            assert "no verdict" in comparison.table()
 
 
-def test_comparison_does_not_take_chance_for_change(report: Report) -> None:
-    scattered = Timing(np.linspace(1, 100, 20) * 1e-3)
+def test_a_load_that_the_system_does_not_report_is_no_reason(quiet: Report) -> None:
+    machine = dataclasses.replace(quiet.machine, load=None)
+    assert dataclasses.replace(quiet, machine=machine, load_after=None).disturbed == []
+
+
+def test_a_comparison_tells_what_changed_by_more_than_chance(quiet: Report) -> None:
+    other = timed(quiet, encoder=1.2, decoder=0.5, fft=1.02)
+    assert Comparison(quiet, other).verdicts == {"encoder": "slower", "decoder": "faster"}
+    scattered = np.linspace(1, 100, 20) * 1e-3
     old, new = (
-        dataclasses.replace(report, timings={"fft": timing}) for timing in (scattered, Timing(scattered.seconds * 1.1))
+        dataclasses.replace(quiet, timings=quiet.timings | {"encoder": Timing(times)})
+        for times in (scattered, 1.1 * scattered)
     )
-    assert Comparison(old, new).slower == []
+    assert Comparison(old, new).verdicts == {}
+    other = dataclasses.replace(quiet, threads=2, hop=0.5)
+    assert Comparison(other, quiet).table().count("not the same") == 2
 
 
-def test_comparison_says_what_differs(report: Report) -> None:
-    other = dataclasses.replace(report, threads=2, machine=dataclasses.replace(report.machine, processor="another"))
-    told = Comparison(other, report).table()
-    assert "not the same processor: another" in told
-    assert "not the same device: cpu, 2; cpu, 1" in told
-
-
-def test_figure(report: Report) -> None:
-    histogram, bars = draw_report(report).axes
-    assert "up to p99" in histogram.get_title()
+def test_the_picture_has_the_hop_as_its_budget(quiet: Report) -> None:
+    curves, bars = draw_report(dataclasses.replace(quiet, hop=0.05)).axes
+    assert "budget: a hop of 50 ms" in [text.get_text() for text in curves.get_legend().get_texts()]
     assert "fft" in [label.get_text() for label in bars.get_yticklabels()]
 
 
-def test_model_whose_level_needs_the_whole_source(make_model: Callable[..., Path]) -> None:
-    model = make_model(level={"default": "utterance"})
-    report = run_benchmark(edgevoice.load(model, descriptors="bottleneck"), rounds=2, starts=1)
-    assert report.check.live
-    assert "decoder" not in report.timings
+def test_a_model_whose_level_needs_the_whole_source(make_model: Callable[..., Path]) -> None:
+    extractor = edgevoice.load(make_model(level={"default": "utterance"}), descriptors="bottleneck")
+    report = run_benchmark(extractor, Settings(rounds=2, starts=1, hop=0.1))
+    assert (report.check and report.check.live, report.hop, "decoder" in report.timings) == (True, 0.1, False)
+
+
+@pytest.mark.parametrize("wrong", ["stream", "device"])
+def test_wrong_numbers_are_not_timed(
+    tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    if wrong == "stream":
+        right = Extractor.stream
+        monkeypatch.setattr(Extractor, "stream", lambda self, **_: right(self, level=0.5))
+    else:
+        monkeypatch.setattr(Extractor, "device", "cuda")
+        other = SimpleNamespace(describe=lambda windows: tiny.describe(windows) * np.float32(1.001))
+        monkeypatch.setattr("edgevoice.bench.benchmark.load", lambda *_, **__: other)
+    with pytest.raises(ProviderError):
+        check_numbers(tiny, noise, "running")

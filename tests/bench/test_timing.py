@@ -46,10 +46,15 @@ def test_the_collector_works_again_after_an_error() -> None:
     assert gc.isenabled()
 
 
-def test_summary_is_in_milliseconds() -> None:
-    timing = Timing(np.arange(1001) * 1e-3)
-    assert timing.summary() == pytest.approx({"p50": 500, "p90": 900, "p99": 990, "p99.9": 999, "max": 1000})
-    assert timing.median == pytest.approx(0.5)
+@pytest.mark.parametrize(("runs", "names"), [(49, ""), (50, "p90"), (500, "p90 p99"), (5000, "p90 p99 p99.9")])
+def test_a_summary_has_the_percentiles_that_its_runs_carry(runs: int, names: str) -> None:
+    timing = Timing(np.linspace(0, 1, runs))
+    summary = timing.summary()
+    assert list(summary) == ["p50", *names.split(), "max"]
+    assert {name: value for name, value in summary.items() if name != "max"} == pytest.approx(
+        {name: 10 * float(name[1:]) for name in summary if name != "max"}
+    )
+    assert (summary["max"], timing.median) == pytest.approx((1000, 0.5))
 
 
 def test_notch_shrinks_with_the_root_of_the_runs() -> None:

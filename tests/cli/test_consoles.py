@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgevoice.cli import COMMANDS, statusline
+from edgevoice.cli import COMMANDS
+from edgevoice.cli.console import StatusLine, aligned
 from edgevoice.cli.output import Output
 from edgevoice.cli.signals import ending_signals
 from edgevoice.corpus.index import Row
@@ -63,12 +65,22 @@ def test_what_a_console_lacks_is_escaped(
     assert ("日本".encode() if encoding is None else rb"\u65e5\u672c") in listed.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_names_cannot_steer_a_terminal(tmp_path: Path, tiny_model: Path) -> None:
+    """Those of files, and what a model says of itself."""
+    result = run(tmp_path, "extract", "\x1b]0;x\x07\u202e.wav", "--model", str(tiny_model), encoding="utf-8")
+    assert result.stderr == b"edgevoice: \\x1b]0;x\\x07\\u202e.wav: no such file\n"
+    result = run(tmp_path, "extract", "--\x1b[2J", encoding="utf-8")
+    assert (result.returncode, b"\x1b" in result.stderr) == (2, False)
+    assert aligned([["a\x9b\n", "b"], ["c", "d"]]) == "a\\x9b\\n  b\nc        d"
+
+
 def test_a_closed_console_of_windows_ends_a_command() -> None:
     windows = SimpleNamespace(SIGINT=2, SIGTERM=15, SIGBREAK=21)
     assert ending_signals(windows) == (2, 15, 21)
 
 
-def test_names_that_differ_in_case_alone_have_no_tables_apart(tmp_path: Path) -> None:
+def test_names_that_differ_in_case_only_have_no_tables_apart(tmp_path: Path) -> None:
     """They would be one file on a disk that does not tell them apart."""
     rows = [Row(name, str(tmp_path / name)) for name in ("A.wav", "a.flac")]
     with pytest.raises(ArgumentError, match="would both be written to"):
@@ -76,26 +88,16 @@ def test_names_that_differ_in_case_alone_have_no_tables_apart(tmp_path: Path) ->
 
 
 def test_the_line_of_status_leaves_nothing_of_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal:
-        text = ""
-
-        def isatty(self) -> bool:
-            return True
-
-        def write(self, text: str) -> None:
-            self.text += text
-
-        def flush(self) -> None: ...
-
-    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    line = statusline.StatusLine(SimpleNamespace())  # type: ignore[arg-type]
-    line._write("a long line")
-    line._write("short")
+    monkeypatch.setattr(sys, "stderr", terminal := io.StringIO())
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    line = StatusLine(SimpleNamespace())  # type: ignore[arg-type]
+    line.write("a long line")
+    line.write("short")
     shown = [" "] * 20
     column = 0
-    for letter in terminal.text:
+    for letter in terminal.getvalue():
         column = 0 if letter == "\r" else column + 1
         if letter != "\r":
             shown[column - 1] = letter
     assert "".join(shown).rstrip() == "short"
-    assert "\x1b" not in terminal.text
+    assert "\x1b" not in terminal.getvalue()

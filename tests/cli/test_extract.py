@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 
 import edgevoice
+from edgevoice.corpus.run import results
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -68,25 +70,20 @@ def test_options_reach_extract(run: Callable, speech: Path, tiny_model: Path) ->
     assert rows(outcome.out)[0]["start"] == "1.0"
 
 
-def test_jobs_are_shared_between_files_and_within_them(
+def test_jobs_are_all_cores_unless_a_number_is_given(
     run: Callable, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int | None] = []
+    asked: list[int] = []
 
-    def seen(extractor: edgevoice.Extractor, audio: object, *, workers: int | None, **_: object) -> edgevoice.Features:
-        asked.append(workers)
-        return extractor.stream().push(np.zeros(8000))
+    def seen(extractor: object, rows: object, reading: object, jobs: int, *others: object) -> object:
+        asked.append(jobs)
+        return results(extractor, rows, reading, jobs, *others)
 
     monkeypatch.setattr("edgevoice.extractor.usable_cores", lambda: 8)
-    monkeypatch.setattr(edgevoice.Extractor, "extract", seen)
-    for options, workers in (((), 3), (("--jobs", "3"), 1), (("--threads", "3"), 1), (("--jobs", "1"), 1)):
+    monkeypatch.setattr("edgevoice.cli.extract.results", seen)
+    for options in ((), ("--jobs", "3"), ("--threads", "3"), ("--jobs", "1")):
         assert run("extract", folder, "-o", tmp_path / "table.npy", "--force", *options).code == 0
-        assert asked == [workers] * 3, options
-        asked.clear()
-    # Long recordings one at a time, by all.
-    monkeypatch.setattr("edgevoice.corpus.run._LONG", 4.0)
-    assert run("extract", folder, "-o", tmp_path / "table.npy", "--force", "--jobs", "2").code == 0
-    assert sorted(asked) == [1, 2, 2]
+    assert asked == [8, 3, 2, 1]
 
 
 def test_static_is_one_row_of_functionals(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
@@ -154,36 +151,37 @@ def test_a_bad_input_is_told_at_the_end_and_the_others_are_done(run: Callable, f
     assert len(list(out.rglob("*.csv"))) == 3
 
 
-def cut_short(speech: Path, path: Path) -> None:
-    path.write_bytes(speech.read_bytes()[:-1000])
-
-
-def not_finite(_: Path, path: Path) -> None:
-    soundfile.write(path, np.full(16000, np.nan, np.float32), 16000, subtype="FLOAT")
-
-
-BAD: dict[str, tuple[Callable[[Path, Path], object], str]] = {
-    "empty": (lambda _, path: path.touch(), "is empty"),
-    "no audio": (lambda _, path: path.write_bytes(bytes(range(256)) * 9), "is not audio that can be read"),
-    "cut short": (cut_short, "is cut short"),
-    "no samples": (lambda _, path: soundfile.write(path, np.zeros(0), 16000), "has no samples"),
-    "too short": (lambda _, path: soundfile.write(path, np.zeros(7999), 16000), "less than one window"),
-    "not finite": (not_finite, "samples hold NaN or infinity"),
-    "a folder": (lambda _, path: path.mkdir(), "no audio file in this folder or below it"),
-    "missing": (lambda *_: None, "no such file"),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
-def test_a_bad_file_alone_makes_no_table(run: Callable, speech: Path, tmp_path: Path, kind: str) -> None:
-    make, message = BAD[kind]
-    make(speech, tmp_path / "bad.wav")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.touch(),
+        lambda path: path.write_text("a text"),
+        lambda path: soundfile.write(path, np.zeros(7999), 16000),
+        lambda path: soundfile.write(path, np.full(16000, np.nan, np.float32), 16000, subtype="FLOAT"),
+        lambda path: path.mkdir(),
+        lambda _: None,
+    ],
+    ids=["empty", "a text", "too short", "not finite", "an empty folder", "missing"],
+)
+def test_a_bad_file_makes_no_table(run: Callable, tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "bad.wav")
     outcome = run("extract", tmp_path / "bad.wav", "-o", tmp_path / "out.csv")
     assert (outcome.code, outcome.out) == (1, "")
-    [told] = without_counts(outcome.err)
-    assert told.startswith(f"edgevoice: {tmp_path / 'bad.wav'}: ")
-    assert message in told
+    [line] = without_counts(outcome.err)
+    assert line.startswith(f"edgevoice: {tmp_path / 'bad.wav'}: ")
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_what_is_there_of_an_incomplete_file_is_kept_on_request(
+    run: Callable, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cut.wav").write_bytes(speech.read_bytes()[:100_000])
+    assert run("extract", "cut.wav", "-o", "t.csv").code == 1
+    outcome = run("extract", "cut.wav", "-o", "t.csv", "--incomplete", "keep")
+    assert (outcome.code, len(rows(Path("t.csv").read_text())), outcome.err.count("\n")) == (0, 11, 2)
+    assert json.loads(Path("t.csv.json").read_text())["recipe"]["incomplete"] == "keep"
+    assert run("repeat", "t.csv", "cut.wav", "-o", "u.csv").out[:5] == "0 of "
 
 
 def test_silence_is_finite_and_flagged_and_short_audio_can_be_padded(run: Callable, tmp_path: Path) -> None:

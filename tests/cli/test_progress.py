@@ -7,7 +7,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from edgevoice.cli.progress import Progress
+from edgevoice.cli.console import Progress
 
 
 class Terminal(io.StringIO):

@@ -18,7 +18,7 @@ import pytest
 
 from edgevoice import Extractor, Frame
 from edgevoice.cli import main
-from edgevoice.cli.statusline import meter
+from edgevoice.cli.console import meter
 from edgevoice.tables.jsonlines import JsonLines
 from microphone.fakesounddevice import FakeSoundDevice, RawInputStream
 from microphone.session import Session
@@ -58,6 +58,25 @@ def test_frames_are_lines_and_the_summary_is_on_stderr(
     assert errors.splitlines()[0] == "edgevoice: Fake microphone: 16000 Hz, 1 channel(s), 4.00 s of audio"
     assert errors.splitlines()[1] == "edgevoice: frames: 15, of which 0 touch gaps; 0 windows lost"
     assert all(words in errors for words in ("gaps: none", "latency: p50", "computing: p50", "load"))
+
+
+def test_a_recording_is_replaced_only_with_force_and_only_by_another(
+    say: Callable[..., None],
+    fake: FakeSoundDevice,
+    tiny_model: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Fake."""
+    (tmp_path / "kept.wav").write_bytes(b"older")
+    words = ["stream", "--mic", "fake", "--seconds", "1", "--model", str(tiny_model), "--record", str(tmp_path / "kept.wav")]
+    assert main(words) == 2
+    assert main(["stream", "--mic", "nothing", *words[3:], "--force"]) == 2
+    assert (tmp_path / "kept.wav").read_bytes() == b"older"
+    say()
+    assert main([*words, "--force"]) == 0
+    assert (tmp_path / "kept.wav").stat().st_size > 32_000
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.wav"]
 
 
 @pytest.mark.parametrize(

@@ -3,97 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-import edgevoice
-from edgevoice.bench.livestreams import LiveStreams
-from edgevoice.bench.machine import Machine
+from edgevoice.bench.livestreams import LiveStreams, Load
+from edgevoice.bench.machine import Machine, load_average
 from edgevoice.bench.processes import Process
-from edgevoice.bench.reference import Check
-from edgevoice.bench.report import Report
+from edgevoice.bench.report import Check, Report
 from edgevoice.bench.stages import batch_calls, stage_calls
 from edgevoice.bench.timing import time_calls
-from edgevoice.extractor import Extractor
+from edgevoice.errors import ProviderError
+from edgevoice.extractor import Extractor, load
+from edgevoice.levels import live_option
+from edgevoice.providers import find_device
 
-ROUNDS = 1000
-"""The number of times per stage: enough for a 99.9th percentile."""
-STARTS = 9
+TOLERANCE = 1e-4
+"""Largest difference between a device and the CPU, relative to the largest descriptor."""
 _WINDOWS_PER_EXTRACT = 32
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how often."""
+
+    threads: int = 1
+    """Those that the extractor was loaded with."""
+    rounds: int = 1000
+    """Times taken of each stage."""
+    starts: int = 9
+    """Processes that are started and timed."""
+    streams: int = 0
+    """Threads to hold as many live streams as possible with, for about a minute; 0 leaves that out."""
+    level: str | float | None = None
+    """None is the model's own, or a live one where that needs the whole audio."""
+    hop: float | None = None
+    """Seconds; None is the model's."""
+
+
 def run_benchmark(
-    extractor: Extractor,
-    *,
-    threads: int = 1,
-    rounds: int = ROUNDS,
-    starts: int = STARTS,
-    stream_threads: int = 0,
-    progress: Callable[[str, int], object] | None = None,
+    extractor: Extractor, settings: Settings, progress: Callable[[str, float], object] = lambda _, __: None
 ) -> Report:
     """Check a loaded model's numbers, then time it.
 
     Args:
         extractor: the model, on its device.
-        threads: those that the extractor was loaded with.
-        rounds: times taken of each stage.
-        starts: processes started to time their start.
-        stream_threads: threads to hold as many live streams as possible with, for about a minute; 0 leaves that out.
+        settings: what is measured.
         progress: called with what is being done, and what has been done since the last call, in percent.
 
     Raises:
-        ProviderError: the numbers are not those of the reference; nothing is timed then.
+        ProviderError: the device gives other numbers than the CPU, or a stream others than `extract`; nothing is timed then.
     """
-    tell = progress or (lambda _, __: None)
-    config, folder = extractor.config, extractor.folder
+    config, folder, threads = extractor.config, extractor.folder, settings.threads
+    level = live_option(config.level) if settings.level is None else settings.level
+    level = config.level.default if level is None else level
+    before = Machine.this()
+    progress("check", 0)
     samples = noise(config.audio.window + (_WINDOWS_PER_EXTRACT - 1) * config.audio.hop)
-    tell("check", 0)
-    check = Check.of(extractor, samples)
-
-    done = 0.0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += 80 * count / rounds
-        if done >= 1:
-            tell("stages", int(done))
-            done -= int(done)
-
-    timings = time_calls(stage_calls(extractor, samples, threads), rounds, progress=advance)
-    tell("extract", 0)
-    timings |= time_calls(batch_calls(extractor, samples), max(3, rounds // 20), warm_up=1)
-    tell("processes", 5)
-    process = Process.measure(str(folder.path), extractor.device, threads, starts)
-    live = None
-    if stream_threads:
-        tell("streams", 0)
-        network = sum(timings[name].median for name in ("encoder", "decoder") if name in timings)
-        live = LiveStreams.measure(extractor, samples, network=network, threads=stream_threads)
-    tell("done", 15)
-    return Report(
+    check = check_numbers(extractor, samples, level)
+    calls = stage_calls(extractor, samples, threads, level, settings.hop)
+    timings = time_calls(calls, settings.rounds, progress=lambda count: progress("stages", 80 * count / settings.rounds))
+    progress("extract", 0)
+    batches = batch_calls(extractor, samples, level, settings.hop)
+    timings |= time_calls(batches, max(3, settings.rounds // 20), warm_up=1)
+    progress("processes", 5)
+    process = Process.measure(str(folder.path), extractor.device, threads, settings.starts)
+    report = Report(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=Machine.this(),
+        machine=before,
         model=f"{config.name} {config.version}",
-        files=dict(config.files),
         device=extractor.device,
         threads=threads,
-        hop=config.audio.hop / config.audio.rate,
-        check=check,
+        hop=config.audio.hop / config.audio.rate if settings.hop is None else settings.hop,
+        level=level,
         timings=timings,
+        files=dict(config.files),
+        check=check,
         process=process,
-        package_size=_size(Path(edgevoice.__file__).parent, "*.py"),
-        live=live,
         model_size=sum((folder.path / name).stat().st_size for name in config.files),
     )
+    if settings.streams:
+        progress("streams", 0)
+        expected = max(1, round(settings.streams * report.streams))
+        playing = Load(extractor, samples, level, settings.hop)
+        report = replace(report, live=LiveStreams.measure(playing, expected=expected, threads=settings.streams))
+    progress("done", 15)
+    return replace(report, load_after=load_average())
+
+
+def check_numbers(extractor: Extractor, samples: NDArray[np.float32], level: str | float) -> Check:
+    """Compare a device with the CPU, and a stream with `extract`, on samples (samples,) at the model's rate.
+
+    Raises:
+        ProviderError: they differ by more than they may.
+    """
+    audio, provider = extractor.config.audio, find_device(extractor.device).provider
+    windows = np.lib.stride_tricks.sliding_window_view(samples, audio.window)[:: audio.hop][:8]
+    described, distance = extractor.describe(windows), 0.0
+    if extractor.device != "cpu":
+        reference = load(extractor.folder, descriptors=extractor.recipe().descriptors)  # type: ignore[arg-type]
+        expected = reference.describe(windows)
+        distance = float(np.abs(described - expected).max() / np.abs(expected).max())
+    if distance > TOLERANCE:
+        raise ProviderError(f"{extractor}: differs from the CPU by {distance:.1e} of the largest value, over {TOLERANCE:g}")
+    offline = extractor.extract((samples, audio.rate), level=level)
+    stream = extractor.stream(level=level)
+    chunks = np.array_split(samples, len(samples) // 777 + 1)
+    pushed = np.concatenate([*(stream.push(chunk).values for chunk in chunks), stream.finish().values])
+    live = pushed.tobytes() == offline.values.tobytes()
+    if provider.exact and not live:
+        raise ProviderError(f"{extractor}: a stream does not give the bits of extract")
+    return Check(distance, live, extractor.batches)
 
 
 def noise(count: int) -> NDArray[np.float32]:
     """White noise (count,) with a tenth of full scale, the same at every call."""
     return (0.1 * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
-
-
-def _size(folder: Path, pattern: str) -> int:
-    return sum(path.stat().st_size for path in folder.rglob(pattern))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,64 +24,49 @@ _SETTLE = 1.0
 
 
 @dataclass(frozen=True)
+class Load:
+    """What is played: samples (samples,) at the model's rate, to streams with a level and a hop."""
+
+    extractor: Extractor
+    samples: NDArray[np.float32]
+    level: str | float
+    hop: float | None = None
+
+
+@dataclass(frozen=True)
 class LiveStreams:
     """The largest number of streams that the machine held."""
 
     count: int
     threads: int
-    """Threads, each with its own group of streams; all share one extractor."""
+    """Threads, each with its own batches; all share one extractor."""
     p50: float
     """Seconds from the arrival of a window's last sample to its frame, at this number of streams."""
     p99: float
-    ideal: float
-    """The number of streams that the cores could hold if the networks, run window by window, were the only cost."""
-
-    @property
-    def share(self) -> float:
-        """The ratio of the held streams to the ideal number."""
-        return self.count / self.ideal
 
     @classmethod
-    def measure(
-        cls,
-        extractor: Extractor,
-        samples: NDArray[np.float32],
-        *,
-        network: float,
-        threads: int,
-        seconds: float = 8.0,
-        progress: Callable[[int], object] | None = None,
-    ) -> LiveStreams:
-        """Find the number by bisection, to 2 % of the ideal.
+    def measure(cls, load: Load, *, expected: int, threads: int, seconds: float = 8.0) -> LiveStreams:
+        """Find the number by bisection, to 2 % of the expected one.
 
         Args:
-            extractor: the model, loaded for one thread.
-            samples: (samples,) at the model's rate; each stream plays them from another place, round and round.
-            network: seconds that encoder and decoder take for one window.
-            threads: how many work; one per core.
+            load: what is played; each stream begins at another place, and repeats the samples.
+            expected: about how many streams will be held.
+            threads: how many compute; one per core.
             seconds: how long each number of streams is held.
-            progress: called with each number of streams that was tried.
         """
-        config = extractor.config
-        ideal = threads * config.audio.hop / config.audio.rate / network
-        low, high, held = 0, 2 * round(ideal), (0.0, 0.0)
-        count = round(0.7 * ideal)
-        while high - low > max(1, 0.02 * ideal):
-            lateness = play(extractor, samples, count, threads, seconds)
-            if progress:
-                progress(count)
-            p50, p99 = np.percentile(lateness, [50, 99]).tolist()
+        low, high, held = 0, 2 * expected, (0.0, 0.0)
+        count = max(1, round(0.7 * expected))
+        while high - low > max(1, 0.02 * expected):
+            p50, p99 = np.percentile(play(load, count, threads, seconds), [50, 99]).tolist()
             if p99 <= LATENESS:
                 low, held = count, (p50, p99)
             else:
                 high = count
-            count = (low + high) // 2 if high < 2 * round(ideal) else min(high, count + max(1, round(0.2 * ideal)))
-        return cls(low, threads, *held, ideal)
+            count = (low + high) // 2 if high < 2 * expected else min(high, count + max(1, round(0.2 * expected)))
+        return cls(low, threads, *held)
 
 
-def play(
-    extractor: Extractor, samples: NDArray[np.float32], count: int, threads: int, seconds: float
-) -> NDArray[np.float64]:
+def play(load: Load, count: int, threads: int, seconds: float) -> NDArray[np.float64]:
     """Play to `count` live streams for some seconds; return the lateness of each frame in seconds, (frames,).
 
     The streams begin at different times, so that the ends of their windows are evenly spread: chunks of a stream arrive
@@ -91,35 +75,25 @@ def play(
     """
     begin = time.perf_counter() + 0.1
     late: list[list[float]] = [[] for _ in range(threads)]
-    workers = [
+    players = [
         threading.Thread(
-            target=_work,
-            args=(extractor, samples, range(k, count, threads), count, begin, begin + seconds, late[k]),
-            daemon=True,
+            target=_serve, args=(load, range(k, count, threads), count, begin, begin + seconds, late[k]), daemon=True
         )
         for k in range(threads)
     ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    for player in players:
+        player.start()
+    for player in players:
+        player.join()
     return np.concatenate([np.array(values) for values in late])
 
 
-def _work(
-    extractor: Extractor,
-    samples: NDArray[np.float32],
-    numbers: range,
-    count: int,
-    begin: float,
-    end: float,
-    late: list[float],
-) -> None:
+def _serve(load: Load, numbers: range, count: int, begin: float, end: float, late: list[float]) -> None:
     """Serve some of the streams between two times of the clock."""
-    rate, group = extractor.config.audio.rate, extractor.batcher()
-    size = round(CHUNK * rate)
+    extractor, samples = load.extractor, load.samples
+    size, batcher = round(CHUNK * extractor.config.audio.rate), extractor.batcher()
     chunks = [samples[at : at + size] for at in range(0, len(samples) - size + 1, size)]
-    streams = [extractor.stream(batcher=group) for _ in numbers]
+    streams = [extractor.stream(batcher=batcher, level=load.level, hop=load.hop) for _ in numbers]
     phases = [CHUNK * number / count for number in numbers]
     for stream, number in zip(streams, numbers, strict=True):
         for chunk in chunks[: number % _AHEAD]:
@@ -138,8 +112,8 @@ def _work(
                 turn, place = turn + 1, 0
             if time.perf_counter() - now > LATENESS / 4:
                 break  # frames must not wait for more and more chunks
-        group.flush()
-        for stream, _ in group.take():
+        batcher.flush()
+        for stream, _ in batcher.take():
             if arrival[stream] >= begin + _SETTLE:
                 late.append(time.perf_counter() - arrival[stream])
         if now >= end:

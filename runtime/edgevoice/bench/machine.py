@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Machine:
     packages: dict[str, str]
     """Installed versions, by the name of the package."""
     load: float | None
-    """Load average of the last minute: processes that used or wanted a core; None where the system does not report it."""
+    """Load average of the last minute: see `load_average`."""
     real_time: bool = False
     """Whether the measurement had real-time priority, so that other programs could not interrupt it."""
 
@@ -41,23 +42,26 @@ class Machine:
         """Describe this machine."""
         versions = {}
         for name in packages:
-            try:
+            with suppress(importlib.metadata.PackageNotFoundError):
                 versions[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
         return cls(
             processor=_processor(),
             cores=usable_cores(),
             system=f"{platform.system()} {platform.release()} {platform.machine()}",
             python=platform.python_version(),
             packages=versions,
-            load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+            load=load_average(),
             real_time=hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
         )
 
     def to_dict(self) -> dict[str, object]:
         """The values as a dictionary for JSON."""
         return asdict(self)
+
+
+def load_average() -> float | None:
+    """Processes that used or wanted a core in the last minute, on average; None where the system does not report it."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def resident() -> int | None:
@@ -73,11 +77,8 @@ def resident() -> int | None:
 
 def _processor() -> str:
     if sys.platform == "linux":
-        try:
-            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        except OSError:
-            lines = []
-        for line in lines:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        with suppress(OSError):
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -11,14 +11,15 @@ from edgevoice.bench.timing import Call
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.frontend import FrontEnd
-from edgevoice.levels import live_option
 from edgevoice.sessions import open_session
 from edgevoice.stream import Stream
 
 _BATCHES = (8, 64)
 
 
-def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int) -> list[Call]:
+def stage_calls(
+    extractor: Extractor, samples: NDArray[np.float32], threads: int, level: str | float, hop: float | None
+) -> list[Call]:
     """The operations on one window, in order.
 
     `fft` is the bare FFT of the front end, `encoder` and `decoder` are bare runs of the networks; the others are made
@@ -28,6 +29,8 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
         extractor: a loaded model.
         samples: (samples,) at the model's rate, at least one window; what is played again and again to the live streams.
         threads: those that the extractor was loaded with.
+        level: of the live streams.
+        hop: of the live streams, in seconds; None is the model's.
     """
     config = extractor.config
     window = samples[: config.audio.window]
@@ -47,49 +50,45 @@ def stage_calls(extractor: Extractor, samples: NDArray[np.float32], threads: int
         decoder = open_session(extractor.folder, "decoder.onnx", extractor.device, threads)
         decode = partial(decoder.run, ["error"], {"bottleneck": encode()[0], **images})
         calls.append(Call("decoder", decode))
-    calls += [
-        Call("encode()", lambda: extractor.encode(window)),
-        Call("describe()", lambda: extractor.describe(window)),
-    ]
-    last, whole = LivePushes(extractor, samples), LivePushes(extractor, samples)
+    last, whole = LivePushes(extractor, samples, level, hop), LivePushes(extractor, samples, level, hop)
     return [
         *calls,
-        Call("push with a frame", last.complete, last.wait),
+        Call("encode()", lambda: extractor.encode(window)),
+        Call("describe()", lambda: extractor.describe(window)),
+        Call("push with a frame", last.push, last.wait),
         Call("live, all pushes of a hop", whole.hop),
     ]
 
 
-def batch_calls(extractor: Extractor, samples: NDArray[np.float32]) -> list[Call]:
+def batch_calls(extractor: Extractor, samples: NDArray[np.float32], level: str | float, hop: float | None) -> list[Call]:
     """The operations on many windows: `describe` of batches of 8 and 64, and `extract` of all samples."""
     config = extractor.config
     windows = np.lib.stride_tricks.sliding_window_view(samples, config.audio.window)[:: config.audio.hop]
-    level = live_option(config.level)
     calls = []
     for size in _BATCHES:
         batch = np.resize(windows, (size, config.audio.window))
         calls.append(Call(f"describe() of {size}", partial(extractor.describe, batch), windows=size))
 
     def extract() -> Features:
-        return extractor.extract((samples, config.audio.rate), level=level, jobs=1)
+        return extractor.extract((samples, config.audio.rate), level=level, hop=hop, jobs=1)
 
     return [*calls, Call("extract()", extract, windows=len(extract()))]
 
 
 class LivePushes:
-    """A stream that is pushed one step at a time (50 ms at 16 kHz for most models); the samples repeat for ever."""
+    """A stream that is pushed one step at a time (50 ms at 16 kHz for most models); the samples repeat without end."""
 
-    def __init__(self, extractor: Extractor, samples: NDArray[np.float32]) -> None:
-        config = extractor.config
-        step = config.level.step
-        self._stream: Stream = extractor.stream(level=live_option(config.level))
+    def __init__(self, extractor: Extractor, samples: NDArray[np.float32], level: str | float, hop: float | None) -> None:
+        audio, step = extractor.config.audio, extractor.config.level.step
+        self._stream: Stream = extractor.stream(level=level, hop=hop)
         self._chunks = [samples[at : at + step] for at in range(0, len(samples) - step + 1, step)]
         self._next = 0
-        self._pushes = config.audio.hop // step
-        for _ in range(config.audio.window // step):
+        self._pushes = round((audio.hop if hop is None else hop * audio.rate) / step)
+        for _ in range(audio.window // step):
             self.push()
 
     def push(self) -> None:
-        """Push one step."""
+        """Push one step; the last one of a hop gives a frame."""
         self._stream.push(self._chunks[self._next])
         self._next = (self._next + 1) % len(self._chunks)
 
@@ -98,11 +97,7 @@ class LivePushes:
         for _ in range(self._pushes - 1):
             self.push()
 
-    def complete(self) -> None:
-        """Push the last step of a hop, which gives a frame."""
-        self.push()
-
     def hop(self) -> None:
         """Push a whole hop."""
         self.wait()
-        self.complete()
+        self.push()

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+_PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+_BEYOND = 5
+"""Runs that lie beyond a percentile, at least: the 99.9th of 1000 runs would be a single one."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,15 @@ class Timing:
         return self.median - reach, self.median + reach
 
     def summary(self) -> dict[str, float]:
-        """Milliseconds: `p50`, `p90`, `p99`, `p99.9` and `max`."""
-        values = np.percentile(self.seconds, PERCENTILES)
-        names = [f"p{percentile:g}" for percentile in PERCENTILES]
-        return {name: 1e3 * float(value) for name, value in zip(names, values, strict=True)} | {
-            "max": 1e3 * float(self.seconds.max())
-        }
+        """Milliseconds: `p50`, those of `p90`, `p99` and `p99.9` that the number of runs carries, and `max`."""
+        runs = len(self.seconds)
+        carried = [at for at in _PERCENTILES if at == 50 or round(runs * (100 - at)) >= 100 * _BEYOND]
+        values = {f"p{at:g}": 1e3 * float(np.percentile(self.seconds, at)) for at in carried}
+        return {**values, "max": 1e3 * float(self.seconds.max())}
 
 
 def time_calls(
-    calls: Sequence[Call], rounds: int, warm_up: int = 10, progress: Callable[[int], object] | None = None
+    calls: Sequence[Call], rounds: int, warm_up: int = 10, progress: Callable[[int], object] = lambda _: None
 ) -> dict[str, Timing]:
     """Time calls in alternation, so that a slow phase of the machine affects all of them.
 
@@ -86,7 +87,7 @@ def time_calls(
                 end = time.perf_counter()
                 if number >= 0:
                     times[k, number] = (end - begin) / call.windows
-            if progress and number >= 0:
+            if number >= 0:
                 progress(1)
     finally:
         if collected:

@@ -1,79 +1,345 @@
-"""Standard output and standard error."""
+"""The console: standard streams, messages, progress, and the status line of a microphone."""
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import select
+import shutil
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import IO
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
-from edgevoice.errors import OutputError
+from edgevoice.cli.signals import raise_again
+from edgevoice.errors import AudioFormatError, OutputError
 from edgevoice.files import writing
+
+if TYPE_CHECKING:
+    from edgevoice.microphone.liveframe import LiveFrame
+    from edgevoice.microphone.microphone import Microphone
+
+_EVERY = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+_SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
+_METER = 20
+_QUIETEST = -60.0
 
 
 def tell(message: object, program: str = "edgevoice") -> None:
     """Write a message to standard error, in one line. Nothing happens where it is closed or its terminal is gone."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(f"{program}:", one_line(message), file=sys.stderr)
-
-
-def one_line(message: object) -> str:
-    """The message without line breaks."""
-    return " ".join(str(message).split())
+            _print(sys.stderr, f"{program}: {plain(' '.join(str(message).split()))}\n")
 
 
 def show(text: str) -> None:
     """Print lines on standard output. Characters that its encoding lacks, such as a Windows code page, are escaped.
 
     Raises:
-        OutputError: the disk that it goes to is full.
+        OutputError: it is closed, or the disk that it goes to is full.
     """
     with writing("standard output"):
-        try:
-            print(text)
-        except UnicodeEncodeError as error:
-            print(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        _print(_opened(sys.stdout), f"{text}\n")
+
+
+def plain(text: str) -> str:
+    """The text with control characters escaped: a name from a file could steer a terminal with them.
+
+    Bytes that are no text in the encoding of the system's names stay: a stream knows what to do with them.
+    """
+    return "".join(
+        letter if letter.isprintable() or "\udc80" <= letter <= "\udcff" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Format the rows of a table as lines with aligned columns."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def flush_output() -> None:
-    """Flush what was printed.
-
-    Raises:
-        OutputError: as `show`.
-    """
-    if sys.stdout is not None:
-        with writing("standard output"):
-            sys.stdout.flush()
-
-
-def drop_full_output() -> None:
-    """Drop standard output after it failed: Python would try to write again at exit, and print an error."""
+def _print(stream: Any, text: str) -> None:
+    number = _descriptor(stream)
+    encoding, errors = stream.encoding or "utf-8", stream.errors or "strict"
     try:
-        flush_output()
-    except OutputError:
-        drop_output()
+        data = text.encode(encoding, errors)
+    except UnicodeEncodeError:
+        data = text.encode(encoding, "backslashreplace")
+    if number is None:
+        stream.write(data.decode(encoding, errors))
+        stream.flush()
+    else:
+        _write(number, data.replace(b"\n", os.linesep.encode()) if os.linesep != "\n" else data)
+
+
+def _descriptor(stream: Any) -> int | None:
+    """The file descriptor of a standard stream; None for a console of Windows, and for streams of notebooks and tests."""
+    if not isinstance(stream, io.TextIOWrapper) or (os.name == "nt" and stream.isatty()):
+        return None
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def _write(number: int, data: bytes) -> None:
+    """Write all bytes. Python's own streams write a part only where they are not buffered, or a pipe is non-blocking."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(number, view) :]
+        except BlockingIOError:  # a program that has the same pipe has made it non-blocking, and the reader pauses
+            select.select([], [number], [])
+        except ConnectionResetError as error:  # a socket's word for a closed pipe
+            raise BrokenPipeError from error
+
+
+class _StandardOutput:
+    """Standard output as a binary file, whose writes are complete when they return."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        number = _descriptor(self._stream)
+        if number is not None:
+            _write(number, data)
+        elif hasattr(self._stream, "buffer"):
+            self._stream.buffer.write(data)
+        else:  # a stream of text only, as notebooks have
+            self._stream.write(data.decode("utf-8", "replace"))
+        return len(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def standard_output() -> IO[bytes]:
-    """Standard output, for bytes.
+    """Standard output, for bytes: what is written is there when `write` returns, or an error is raised.
 
     Raises:
         OutputError: it is closed.
     """
-    if sys.stdout is None:
+    return cast("IO[bytes]", _StandardOutput(_opened(sys.stdout)))
+
+
+def _opened(stream: Any) -> Any:
+    if stream is None:
         raise OutputError("standard output: is closed")
-    return sys.stdout.buffer
+    return stream
+
+
+class _StandardInput(io.RawIOBase):
+    """Standard input as it arrives. Reading waits, also where another program has made the pipe non-blocking."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        number = sys.stdin.fileno()
+        while True:
+            try:
+                data = os.read(number, len(buffer))
+            except BlockingIOError:
+                select.select([number], [], [])
+            except OSError as error:
+                raise AudioFormatError(f"cannot be read ({error.strerror})") from error
+            else:
+                buffer[: len(data)] = data
+                return len(data)
+
+
+def standard_input() -> IO[bytes]:
+    """Standard input, which is open, for bytes."""
+    return io.BufferedReader(_StandardInput()) if _descriptor(sys.stdin) is not None else sys.stdin.buffer
 
 
 def drop_output() -> None:
-    """Drop standard output when nobody reads it: Python's flush at exit would print an error, or wait for ever."""
+    """Drop standard output when nobody reads it: what others printed would be flushed at exit, and fail or wait."""
     with suppress(OSError, AttributeError):  # already closed, or not a file of the operating system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Inside this context, only writes to `sys.stderr` reach standard error.
+
+    PortAudio and ALSA write whole screens to its file descriptor, past `sys.stderr`, at every device that they cannot open;
+    decoders write messages about files.
+    """
+    outer = sys.stderr
+    try:
+        number = outer.fileno()
+    except (AttributeError, OSError, ValueError):
+        yield
+        return
+    kept = os.dup(number)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    outer.flush()
+    os.dup2(silence, number)
+    os.close(silence)
+    sys.stderr = inner = open(kept, "w", buffering=1, encoding=outer.encoding, errors=outer.errors)  # noqa: PTH123, SIM115
+    try:
+        yield
+    finally:
+        sys.stderr = outer
+        os.dup2(kept, number)
+        with suppress(OSError):  # it still contained text, and its terminal is gone
+            inner.close()
+
+
+def bar(**options: Any) -> Any:
+    """A progress bar of tqdm on standard error; None where that is no terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    return tqdm(**options)
+
+
+class Progress:
+    """Shows on standard error how many files are done, or how many seconds of a single file.
+
+    On a terminal that is a bar, otherwise a line every ten seconds. Several threads may report at once.
+
+    Args:
+        files: what will be read, by name.
+        shown: False keeps it silent on a terminal.
+        clock: a clock in seconds.
+    """
+
+    def __init__(self, files: Sequence[str], shown: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._single = len(files), len(files) == 1
+        self._clock, self._last, self._lock = clock, clock(), Lock()
+        self._done, self._frames, self._seconds, self._failed = 0, 0, 0.0, 0
+        self._files: set[str] = set()
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._shown = shown or not terminal
+        self._lines = bool(files) and not terminal
+        self._bar: Any = None
+        if shown and self._single:
+            self._bar = bar(total=0, desc=plain(Path(files[0]).name), bar_format=_SECONDS)
+        elif shown and files:
+            self._bar = bar(total=len(files), unit="file")
+
+    def begin(self, seconds: float | None) -> None:
+        """Set how many seconds of a file will be read; None if that is not known."""
+        if self._bar is not None and self._single:
+            self._bar.total = seconds or 0
+
+    def seconds(self, count: float) -> None:
+        """Count seconds of audio that were read. It raises the same errors as `row`."""
+        raise_again()
+        with self._lock:
+            self._seconds += count
+            if self._bar is not None and self._single:
+                self._bar.update(count)
+            self._line()
+
+    def row(self, file: str, frames: int, failed: bool) -> None:
+        """Count a row as done.
+
+        Raises:
+            Interrupted: a signal came, and its exception was lost in a callback.
+        """
+        raise_again()
+        with self._lock:
+            self._done += 1
+            self._frames += frames
+            self._failed += failed
+            if not failed:
+                self._files.add(file)
+            if self._bar is not None and not self._single:
+                self._bar.update()
+            self._line()
+
+    def close(self, failed: int = 0, note: str = "") -> None:
+        """Print a summary in one line. A single input that failed has none, because its error was printed.
+
+        Args:
+            failed: number of failures that were not counted by `row`.
+            note: text to add.
+        """
+        self.__exit__()
+        failed += self._failed
+        if self._shown and (note or self._files or self._total > 1 or not failed):
+            counts = (_counted(len(self._files), "file"), _counted(self._frames, "frame"), f"{self._seconds:.1f} s of audio")
+            tell(f"{', '.join(counts)}, {_counted(failed, 'failure')}{note}")
+
+    def _line(self) -> None:
+        now = self._clock()
+        if self._lines and now - self._last >= _EVERY:
+            self._last = now
+            tell(f"{self._done} of {self._total} done, {self._seconds:.0f} s of audio, {_counted(self._failed, 'failure')}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+class StatusLine:
+    """Shows level, frames, latency, load and gaps on standard error, if that is a terminal. A context manager."""
+
+    def __init__(self, microphone: Microphone) -> None:
+        self._microphone = microphone
+        self._visible = sys.stderr is not None and sys.stderr.isatty()
+        self._latency: float | None = None
+        self._shown = 0  # length of the present line
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.write("")
+
+    def show(self, frame: LiveFrame | None) -> None:
+        """Update the line; `frame` is the latest frame, None when there is no new one."""
+        if not self._visible:
+            return
+        if frame is not None:
+            self._latency = frame.latency
+        width = shutil.get_terminal_size().columns - 1
+        self.write(self._text()[:width])
+
+    def write(self, text: str) -> None:
+        """Replace the line."""
+        if self._visible:
+            with suppress(OSError):  # the terminal is closed; SIGHUP ends the command
+                # Blanks replace a longer line: not all consoles of Windows know the escape sequence for that.
+                _print(sys.stderr, f"\r{text.ljust(self._shown)}\r{text}")
+                self._shown = len(text)
+
+    def _text(self) -> str:
+        microphone = self._microphone
+        if microphone.away is not None:
+            return plain(f"{microphone.device.name}: {microphone.away}; waiting for it")
+        summary = microphone.summary()
+        latency = "-" if self._latency is None else f"{1e3 * self._latency:.1f} ms"
+        gaps = f"{summary.lost:.1f} s lost" if summary.lost else "no gaps"
+        return (
+            f"{meter(microphone.peak)}  {summary.seconds:.1f} s  {summary.frames} frames  latency {latency}  "
+            f"load {100 * summary.load:.1f} %  {gaps}"
+        )
+
+
+def meter(peak: float) -> str:
+    """A bar for a peak of 0..1, from -60 dB up, with its value in dB of full scale."""
+    decibels = max(_QUIETEST, 20 * math.log10(peak)) if peak else _QUIETEST
+    length = round(_METER * (1 - decibels / _QUIETEST))
+    return f"[{'#' * length}{'-' * (_METER - length)}] {decibels:4.0f} dB"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 from typing import Any
 
-from edgevoice.cli.console import aligned, show
-from edgevoice.cli.nativeoutput import quiet_libraries
-from edgevoice.cli.options import Commands, parser_of
+from edgevoice.cli.console import aligned, quiet_libraries, show
+from edgevoice.cli.options import Commands, Listing, add_listing, parser_of
 from edgevoice.microphone.devices import InputDevice, input_devices, supported_rates
 
 _EPILOG = """\
@@ -24,16 +22,14 @@ ones that the device supports. EdgeVoice tries the rate of the model first, and 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "devices", _EPILOG)
-    parser.add_argument("--json", action="store_true", help="as a JSON array")
-    parser.set_defaults(run=run)
+    add_listing(parser_of(commands, "devices", _EPILOG), run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: Listing) -> int:
     """Print the input devices."""
     with quiet_libraries():
         devices = [as_record(device) for device in input_devices()]
-    if arguments.json:
+    if asked.json:
         show(json.dumps(devices, indent=1))
     elif not devices:
         show("No input devices. Is a microphone plugged in, and the audio server running?")

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevoice.audio.paths import absolute
-from edgevoice.cli.command import words_of
-from edgevoice.cli.console import tell
-from edgevoice.cli.inputs import add_inputs, read_inputs
-from edgevoice.cli.nativeoutput import quiet_libraries
+from edgevoice.cli.console import Progress, quiet_libraries, tell
 from edgevoice.cli.options import (
     Commands,
+    Inputs,
+    ModelOptions,
+    WindowOptions,
     add_force,
+    add_inputs,
     add_model_options,
     add_window_options,
-    load_extractor,
+    calls,
+    check_places,
     parser_of,
     positive,
 )
-from edgevoice.cli.output import FORMATS, Output
-from edgevoice.cli.progress import Progress
+from edgevoice.cli.output import Output
 from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, Failure, results
+from edgevoice.corpus.run import EACH, Failure, failure_row, results
 from edgevoice.errors import ArgumentError
 from edgevoice.extraction import Reading
 from edgevoice.features import Layout
-from edgevoice.files import refuse_existing, whole_file
+from edgevoice.files import whole_file
 from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
+from edgevoice.tables.table import FORMATS
 
 if TYPE_CHECKING:
     from edgevoice.corpus.dataset import Dataset, Outcome, Part
@@ -52,12 +55,43 @@ OUT with a suffix is one table of all inputs (.csv, .npy, .npz, .parquet, .jsonl
 made it, is stored in it, or in a JSON file beside it. OUT without a suffix is a folder with a table for each file, at the
 path of the file relative to the root. A table appears when it is complete; an existing one is replaced only with --force.
 OUT `NAME.parquet/` is a dataset: a folder of parts that pandas, DuckDB and Arrow read as one table. The same command
-resumes it, and recomputes what has changed; --shard divides the parts between machines.
+resumes it, and computes what is new or changed; --shard divides the parts between machines, --prune removes what the index
+no longer has.
 
 An index is a CSV with a column `file` and, if needed, `start`, `end` (seconds; empty: the end of the file) and `channel`;
 other columns are kept. The level begins at the start of a segment, as with `--start`: `running` and `utterance` then give
 other numbers than for the same frames of the whole file; `window` does not. Inputs that failed are listed at the end.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What is read, how, and where it goes to."""
+
+    inputs: Inputs
+    model: ModelOptions
+    windows: WindowOptions
+    output: str | None
+    """None: CSV on standard output."""
+    static: bool
+    pad: bool
+    incomplete: str
+    """`error`, or `keep` what is there of a file that is not complete."""
+    format: str | None = None
+    force: bool = False
+    jobs: int | None = None
+    failed: str | None = None
+    """A CSV for what failed."""
+    scheduler: str | None = None
+    shard: tuple[int, int] | None = None
+    """Number of the share, from 1 up, and how many there are."""
+    retry_failed: bool = False
+    prune: bool = False
+
+    @property
+    def reading(self) -> Reading:
+        """How rows are read."""
+        return Reading(self.windows.level, self.windows.hop, self.windows.channel, self.pad, self.incomplete)
 
 
 def add(commands: Commands) -> None:
@@ -74,147 +108,166 @@ def add(commands: Commands) -> None:
     add_force(parser)
     parser.add_argument("--pad", action="store_true", help="pad audio shorter than one window with zeros")
     parser.add_argument(
-        "--jobs",
-        type=positive,
-        metavar="N",
-        help="how many computations run at the same time (default: all cores)",
+        "--incomplete",
+        choices=("error", "keep"),
+        default="error",
+        help="files that are cut short are failures (error, the default), or read as far as they go (keep)",
     )
+    add_jobs(parser)
     parser.add_argument(
         "--failed", metavar="FILE", help="write failed inputs and the reasons to this CSV, which can be used as an index"
     )
-    parser.add_argument(
+    dataset = parser.add_argument_group("datasets")
+    dataset.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="make the parts of a dataset on a dask cluster, as tcp://host:8786; it sees the same folders",
+        help="make the parts on a dask cluster, as tcp://host:8786; it sees the same folders",
     )
-    parser.add_argument(
+    dataset.add_argument(
         "--shard",
         type=_shard,
         metavar="I/N",
-        help="make only every Nth part of a dataset, beginning with part I (I from 1 to N)",
+        help="make only every Nth part, beginning with part I (I from 1 to N)",
     )
-    parser.add_argument("--retry-failed", action="store_true", help="make parts of a dataset again in which rows failed")
+    dataset.add_argument("--retry-failed", action="store_true", help="make parts again in which rows failed")
+    dataset.add_argument("--prune", action="store_true", help="remove parts with rows that the index no longer has")
     add_window_options(parser, each=True)
     add_model_options(parser)
-    parser.set_defaults(run=run, static=False)
+    parser.set_defaults(static=False)
+    calls(parser, Extract, run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add `--jobs`."""
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N", help="how many computations run at the same time (default: all cores)"
+    )
+
+
+def run(asked: Extract) -> int:
     """Write the requested tables; return 1 if some input failed."""
-    output = Output(arguments.output, arguments.format, arguments.force)
-    if not output.dataset and (arguments.shard or arguments.retry_failed):
-        raise ArgumentError("--shard and --retry-failed are for datasets: -o NAME.parquet/")
-    if arguments.scheduler and not output.dataset:
-        raise ArgumentError("--scheduler is for datasets: -o NAME.parquet/")
-    if arguments.scheduler and arguments.jobs:
-        raise ArgumentError("--jobs: with --scheduler, the workers of the cluster say how much is computed at the same time")
-    if arguments.failed and not arguments.force:
-        refuse_existing(arguments.failed)
-    reading = Reading(arguments.level, arguments.hop, arguments.channel, arguments.pad)
-    config = find_model(arguments.model).config
-    find_level(arguments.level, config.level)
-    index = read_inputs(arguments)
-    if index.has_channel and arguments.channel is not None:
+    output = Output(asked.output, asked.format, asked.force)
+    _check(asked, output)
+    config = find_model(asked.model.model).config
+    find_level(asked.windows.level, config.level)
+    index = asked.inputs.read()
+    if index.has_channel and asked.windows.channel is not None:
         raise ArgumentError("--channel: the index has a column of that name; use one of them")
-    columns = Columns.of_index(Layout.of(config, arguments.descriptors), arguments.static, index, reading.channel == EACH)
-
-    def recipe(folder: Path, own: Sequence[Row] = ()) -> Recipe:
-        made_by = Recipe.of(
+    rows, tables = output.arrange(index.rows)
+    check_places([asked.failed], asked.inputs.files(index), asked.force, tables)
+    layout = Layout.of(config, asked.model.descriptors)
+    columns = Columns.of_index(layout, asked.static, index, asked.windows.channel == EACH)
+    recipe = replace(
+        Recipe.of(
             config,
-            device=arguments.device,
-            descriptors=arguments.descriptors,
-            level=arguments.level,
-            hop=arguments.hop,
-            channel=arguments.channel,
-            pad=arguments.pad,
-        )
-        return replace(made_by, static=arguments.static, command=words_of(arguments, folder, own))
-
+            device=asked.model.device,
+            descriptors=asked.model.descriptors,
+            level=asked.windows.level,
+            hop=asked.windows.hop,
+            channel=asked.windows.channel,
+            pad=asked.pad,
+            incomplete=asked.incomplete,
+        ),
+        static=asked.static,
+    )
     if index.unread:
         others = "1 other file was" if index.unread == 1 else f"{index.unread} other files were"
         tell(f"{others} not read: unknown suffix")
     with quiet_libraries():  # decoders print messages about files
         if output.dataset:
-            failures = _dataset(arguments, index, columns, recipe, reading)
+            failed = _dataset(asked, index, columns, recipe)
         else:
-            failures = _tables(arguments, index, columns, recipe, reading, output)
-    return 1 if failures or index.errors else 0
+            failed = _tables(asked, index, rows, columns, recipe, output)
+    return 1 if failed or index.errors else 0
 
 
-def _tables(
-    arguments: argparse.Namespace, index: Index, columns: Columns, recipe: Any, reading: Reading, output: Output
-) -> list[Failure]:
-    """Write the tables; return the rows that failed."""
-    rows = output.arrange(index.rows)
-    extractor = load_extractor(arguments)
-    jobs = arguments.jobs or extractor.jobs
+def _check(asked: Extract, output: Output) -> None:
+    """Raise ArgumentError for options that do not go together."""
+    options = {
+        "--shard": asked.shard,
+        "--retry-failed": asked.retry_failed,
+        "--scheduler": asked.scheduler,
+        "--prune": asked.prune,
+    }
+    given = [name for name, value in options.items() if value]
+    if given and not output.dataset:
+        raise ArgumentError(f"{', '.join(given)}: only for datasets, -o NAME.parquet/")
+    if asked.scheduler and asked.jobs:
+        raise ArgumentError("--jobs: with --scheduler, the cluster says how much is computed at the same time")
+
+
+def _tables(asked: Extract, index: Index, rows: Sequence[Row], columns: Columns, recipe: Recipe, output: Output) -> bool:
+    """Write the tables; return whether a row failed."""
+    extractor = asked.model.load()
+    jobs = asked.jobs or extractor.jobs
     failures: list[Failure] = []
-    with (
-        _progress(arguments, rows) as progress,
-        output,
-        closing(results(extractor, ((None, row) for row in rows), reading, jobs, progress.begin, progress.seconds)) as found,
-    ):
+    with _progress(asked, rows) as progress, output:
         count = _counted(progress)
-        for _, row, result in found:
-            for part, features in result.parts:
-                output.write(part, features, columns, recipe)
-            if result.failure:
-                failures.append(result.failure)
-            count(row, sum(len(features) for _, features in result.parts), result.failure is not None)
+        tagged = ((None, row) for row in rows)
+        with closing(results(extractor, tagged, asked.reading, jobs, progress.begin, progress.seconds)) as found:
+            for _, row, result in found:
+                for part, features in result.parts:
+                    output.write(part, features, columns, recipe)
+                if result.failure:
+                    failures.append(result.failure)
+                count(row, sum(len(features) for _, features in result.parts), result.failure is not None)
     _tell(index, failures)
     progress.close(len(index.errors))
-    _write_failed(arguments, index, failures)
-    return failures
+    _write_failed(asked, index, [_failed_row(failure, index) for failure in failures])
+    return bool(failures)
 
 
-def _dataset(arguments: argparse.Namespace, index: Index, columns: Columns, recipe: Any, reading: Reading) -> list[Failure]:
-    """Make parts of a dataset; return the rows that failed."""
-    from edgevoice.corpus.dataset import Dataset
+def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> bool:
+    """Make parts of a dataset; return whether a row has failed, in this run or an earlier one."""
+    from edgevoice.corpus.dataset import Dataset, Shard
 
-    folder = Path(arguments.output)
-    dataset = Dataset(folder, recipe(folder.parent), index, columns)
-    parts = dataset.missing(arguments.shard, arguments.retry_failed)
+    shard = None if asked.shard is None else Shard(*asked.shard)
+    dataset = Dataset(Path(asked.output or ""), recipe, index, columns, asked.prune)
+    parts = dataset.missing(shard, asked.retry_failed)
     rows = [row for part in parts for row in part.rows]
-    with _progress(arguments, rows) as progress:
+    with _progress(asked, rows) as progress:
         try:
-            if arguments.scheduler and parts:
-                outcome = _on_cluster(arguments, dataset, parts, reading, progress)
+            if asked.scheduler and parts:
+                outcome = _on_cluster(asked, dataset, parts, progress)
             else:
                 # Where nothing is left to do, the model is not loaded.
-                extractor: Any = load_extractor(arguments) if parts else None
-                jobs = arguments.jobs or (extractor.jobs if parts else 1)
-                outcome = dataset.run(parts, extractor, reading, jobs, progress.begin, progress.seconds, _counted(progress))
+                extractor: Any = asked.model.load() if parts else None
+                jobs = asked.jobs or (extractor.jobs if parts else 1)
+                outcome = dataset.run(
+                    parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, _counted(progress)
+                )
         except KeyboardInterrupt:
-            left = len(dataset.missing(arguments.shard))
-            tell(f"stopped; {len(dataset.parts)} parts in all; run the same command to make those that are missing ({left})")
+            left = len(dataset.missing(shard))
+            tell(f"stopped; {left} of {len(dataset.parts)} parts are missing: run the same command to make them")
             raise
     if outcome.removed:
         tell(f"removed {len(outcome.removed)} parts whose rows are no longer in the index: {', '.join(outcome.removed)}")
     _tell(index, outcome.failures)
+    failed = dataset.failed_rows()
+    if earlier := max(0, len(failed) - len(outcome.failures)):
+        tell(f"{earlier} row{'s' if earlier > 1 else ''} failed earlier: --retry-failed tries again")
     note = f"; {outcome.made} of {len(dataset.parts)} parts made" if parts else "; nothing to do"
-    progress.close(len(index.errors), f"{note}, all are there" if outcome.complete else note)
-    _write_failed(arguments, index, outcome.failures, dataset.failed_rows() if arguments.failed else None)
-    return outcome.failures
+    progress.close(len(index.errors) + earlier, f"{note}, all are there" if outcome.complete else note)
+    _write_failed(asked, index, failed)
+    return bool(failed or outcome.failures)
 
 
-def _on_cluster(
-    arguments: argparse.Namespace, dataset: Dataset, parts: Sequence[Part], reading: Reading, progress: Progress
-) -> Outcome:
+def _on_cluster(asked: Extract, dataset: Dataset, parts: Sequence[Part], progress: Progress) -> Outcome:
     from edgevoice.corpus.cluster import Work, run_on_cluster
 
-    named = find_model(arguments.model)
-    model = str(named.path.resolve()) if Path(arguments.model).exists() else arguments.model
+    model, options = find_model(asked.model.model), asked.model
     work = Work(
         absolute(dataset.folder),
-        model,
-        arguments.device,
-        arguments.threads,
-        arguments.descriptors,
-        reading,
+        str(model.path.resolve()) if Path(options.model).exists() else options.model,
+        options.device,
+        options.threads,
+        options.descriptors,
+        asked.reading,
         dataset.recipe,
         dataset.columns,
     )
-    return run_on_cluster(dataset, parts, work, arguments.scheduler, _counted(progress), progress.seconds)
+    outcome: Outcome = run_on_cluster(dataset, parts, work, asked.scheduler or "", _counted(progress), progress.seconds)
+    return outcome
 
 
 def _tell(index: Index, failures: Sequence[Failure]) -> None:
@@ -222,9 +275,9 @@ def _tell(index: Index, failures: Sequence[Failure]) -> None:
         tell(error)
 
 
-def _progress(arguments: argparse.Namespace, rows: Sequence[Row]) -> Progress:
+def _progress(asked: Extract, rows: Sequence[Row]) -> Progress:
     # A bar and a table on the same terminal would be drawn over each other.
-    shown = arguments.output is not None or not (sys.stdout and sys.stdout.isatty())
+    shown = asked.output is not None or not (sys.stdout and sys.stdout.isatty())
     return Progress([row.file for row in rows], shown)
 
 
@@ -233,39 +286,26 @@ def _counted(progress: Progress) -> Callable[[Row, int, bool], object]:
     return lambda row, frames, failed: progress.row(row.file, frames, failed)
 
 
-def _write_failed(
-    arguments: argparse.Namespace, index: Index, failures: Sequence[Failure], rows: list[dict[str, Any]] | None = None
-) -> None:
+def _failed_row(failure: Failure, index: Index) -> dict[str, Any]:
+    return failure_row(failure, [name for name, _ in index.columns])
+
+
+def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) -> None:
     """Write the CSV of rows that failed, which can be used as an index."""
-    if not arguments.failed:
+    if not asked.failed:
         return
-    from edgevoice.corpus.run import failure_row
-
-    own = [name for name, _ in index.columns if name != "reason"]
-    inputs = [failure_row(Failure(Row(name, name), error), own) for name, error in index.errors]
-    if rows is None:
-        rows = [failure_row(failure, [name for name, _ in index.columns]) for failure in failures]
-    channel = ["channel"] if index.has_channel else []
-    names = ["file", "start", "end", *channel, "reason", *own]
-    with whole_file(arguments.failed) as file:
-        cells: list[list[Any]] = [names, *([row.get(name) for name in names] for row in (*inputs, *rows))]
-        for line in cells:
-            text = _Line()
-            csv.writer(text, lineterminator="\n").writerow(line)
-            file.write(text.text.encode("utf-8", "surrogateescape"))
+    names = ["file", "start", "end", *["channel"] * index.has_channel, "reason"]
+    names += [name for name, _ in index.columns if name != "reason"]
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(names)
+    for row in (*(_failed_row(Failure(Row(name, name), error), index) for name, error in index.errors), *rows):
+        lines.writerow([row.get(name) for name in names])
+    with whole_file(asked.failed, asked.force) as file:
+        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
-class _Line:
-    """A file-like object that receives lines of CSV."""
-
-    text = ""
-
-    def write(self, text: str) -> int:
-        self.text += text
-        return len(text)
-
-
-def _shard(text: str) -> Any:
+def _shard(text: str) -> tuple[int, int]:
     number, _, count = text.partition("/")
     try:
         shard = positive(number), positive(count)
@@ -273,6 +313,4 @@ def _shard(text: str) -> Any:
         shard = (1, 0)
     if shard[0] > shard[1]:
         raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
-    from edgevoice.corpus.dataset import Shard
-
-    return Shard(*shard)
+    return shard

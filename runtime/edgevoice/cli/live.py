@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edgevoice.cli.console import drop_output, standard_output, tell
-from edgevoice.cli.nativeoutput import quiet_libraries
+from edgevoice.cli.console import StatusLine, drop_output, quiet_libraries, standard_output, tell
 from edgevoice.cli.signals import Interrupted, taken_by
-from edgevoice.cli.statusline import StatusLine
 from edgevoice.extractor import Extractor
+from edgevoice.files import Draft, writing
 from edgevoice.microphone.liveframe import LiveFrame
 from edgevoice.microphone.microphone import Microphone
 from edgevoice.tables.jsonlines import JsonLines
+
+if TYPE_CHECKING:
+    from edgevoice.cli.stream import StreamRequest
 
 _REFRESH = 0.25
 _PATIENCE = 1.0
 """How long a frame may wait for its reader after a signal, in seconds."""
 
 
-def run(arguments: argparse.Namespace, extractor: Extractor) -> int:
+def run(asked: StreamRequest, extractor: Extractor) -> int:
     """Stream a microphone until the seconds are over, it is lost, a signal comes or nobody reads any more.
 
     Frames go to standard output, unless that is a terminal, which shows the status only; the summary goes to standard error.
     """
-    with quiet_libraries(), _open(arguments, extractor) as microphone:
+    with quiet_libraries(), _set_aside(asked.record), _open(asked, extractor) as microphone:
         session = _Session(microphone)
         try:
             with taken_by(session.end, *_ALARMS):
@@ -105,16 +110,36 @@ class _Session:
             _set_alarm(_PATIENCE)
 
 
-def _open(arguments: argparse.Namespace, extractor: Extractor) -> Microphone:
-    name: str = arguments.mic
+@contextmanager
+def _set_aside(path: str | None) -> Iterator[None]:
+    """Move a recording that may be replaced out of the way; put it back if there is no new one in the end."""
+    if path is None or not Path(path).is_file():
+        yield
+        return
+    old = Draft(path)
+    old.path.unlink()
+    with writing(path):
+        Path(path).rename(old.path)
+    try:
+        yield
+    finally:
+        with writing(path):
+            if Path(path).exists():
+                old.drop()
+            else:
+                old.keep()
+
+
+def _open(asked: StreamRequest, extractor: Extractor) -> Microphone:
+    name = asked.mic or ""
     return Microphone(
         extractor,
-        int(name) if name.isdecimal() else name or None,
-        rate=arguments.rate,
-        level=arguments.level,
-        hop=arguments.hop,
-        channel=arguments.channel,
-        seconds=arguments.seconds,
-        record=arguments.record,
-        reopen=arguments.reopen,
+        int(name) if name.isdecimal() and len(name) < 10 else name or None,
+        rate=asked.rate,
+        level=asked.windows.level,
+        hop=asked.windows.hop,
+        channel=asked.windows.channel,
+        seconds=asked.seconds,
+        record=asked.record,
+        reopen=asked.reopen,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from edgevoice.cli.options import Commands, add_force, parser_of
-from edgevoice.cli.pictures import add_picture_options, picture_options
+from edgevoice.cli.options import Commands, calls, check_places, parser_of
+from edgevoice.cli.pictures import Picture, add_picture_options
 from edgevoice.errors import ArgumentError
-from edgevoice.files import refuse_existing, whole_file
+from edgevoice.files import whole_file
 from edgevoice.plotting.corpusmap import draw_map
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.tables.reading import find_recipe, read_content
@@ -24,33 +24,41 @@ the picture's metadata.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Map:
+    """The table, and its picture."""
+
+    table: str
+    colour: str | None
+    picture: Picture
+
+
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "map", _EPILOG)
-    parser.add_argument("table", type=Path, metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .png, .pdf or .svg file")
+    parser.add_argument("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
     parser.add_argument("--colour", "--color", metavar="COLUMN", help="the column that gives each point its colour")
-    add_force(parser)
     add_picture_options(parser)
-    parser.set_defaults(run=run)
+    calls(parser, Map, run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: Map) -> int:
     """Draw the picture."""
-    kind, options = figure_format(arguments.output), picture_options(arguments)
-    if not arguments.force:
-        refuse_existing(arguments.output)
-    content = read_content(arguments.table, others=arguments.colour is not None)
+    picture, options = asked.picture, asked.picture.options
+    kind = figure_format(picture.output)
+    check_places([picture.output], [asked.table], picture.force)
+    table = Path(asked.table)
+    content = read_content(table, others=asked.colour is not None)
     if not len(content.values):
-        raise ArgumentError(f"{arguments.table}: has no rows, so there is nothing to draw")
+        raise ArgumentError(f"{table}: has no rows, so there is nothing to draw")
     cells = None
-    if arguments.colour is not None:
-        if arguments.colour not in content.columns:
-            known = ", ".join(content.columns) or "none: its format keeps numbers alone"
-            raise ArgumentError(f"--colour {arguments.colour}: {arguments.table} has no such column; it has {known}")
-        cells = content.columns[arguments.colour]
-    title = arguments.table.name if options.title is None else options.title
-    figure = draw_map(content.values, cells, arguments.colour or "", title, options=options)
-    with whole_file(arguments.output, arguments.force) as file:
-        write_figure(figure, file, kind, find_recipe(arguments.table))
+    if asked.colour is not None:
+        if asked.colour not in content.columns:
+            known = ", ".join(content.columns) or "none: its format has numbers only"
+            raise ArgumentError(f"--colour {asked.colour}: {table} has no such column; it has {known}")
+        cells = content.columns[asked.colour]
+    title = table.name if options.title is None else options.title
+    figure = draw_map(content.values, cells, asked.colour or "", title, options=options)
+    with whole_file(picture.output, picture.force) as file:
+        write_figure(figure, file, kind, find_recipe(table))
     return 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from typing import Any
 
 from edgevoice.cli.console import aligned, show
-from edgevoice.cli.options import Commands, parser_of
+from edgevoice.cli.options import Commands, Listing, add_listing, parser_of
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder, list_models, search_path
 
 _EPILOG = """\
@@ -20,15 +19,13 @@ Models are searched in the folders of EDGEVOICE_MODELS, in the user's data folde
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "models", _EPILOG)
-    parser.add_argument("--json", action="store_true", help="as a JSON array")
-    parser.set_defaults(run=run)
+    add_listing(parser_of(commands, "models", _EPILOG), run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: Listing) -> int:
     """Print the models."""
     models = [as_record(folder) for folder in list_models()]
-    if arguments.json:
+    if asked.json:
         show(json.dumps(models, indent=1))
     elif not models:
         show("No models. Searched: " + ", ".join(map(str, search_path())))

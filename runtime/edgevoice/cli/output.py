@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from edgevoice.cli.console import standard_output
 from edgevoice.corpus.index import Row
@@ -16,10 +17,7 @@ from edgevoice.features import Features
 from edgevoice.files import writing
 from edgevoice.recipe import Recipe
 from edgevoice.tables.csvfile import CsvTable
-from edgevoice.tables.table import FORMATS, Table, obstacle, open_table, table_format, table_kind
-
-MakeRecipe = Callable[[Path, Sequence[Row]], Recipe]
-"""Makes the recipe of a table from its folder and its row; without a row, the recipe is that of all inputs."""
+from edgevoice.tables.table import Table, open_table, table_format, table_kind
 
 
 class Output:
@@ -34,7 +32,7 @@ class Output:
         force: whether tables that are there may be replaced.
 
     Raises:
-        ArgumentError: there is no such format, it contradicts the suffix, or a table already exists.
+        ArgumentError: there is no such format, or it contradicts the suffix.
         MissingPackageError: a package that the format needs is not installed.
         OutputError: something else is where a folder should be.
     """
@@ -57,21 +55,21 @@ class Output:
             if kind not in (None, self._kind):
                 raise ArgumentError(f"{path}: its suffix says {self._kind}, --format says {kind}")
         table_kind(self._kind)
-        if path is not None and not self.folder and not self.dataset:
-            self._refuse([Path(path)])
         self._stack = ExitStack()
         self._table: Table | None = None
         self._place: Path | None = None
 
-    def arrange(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The rows in the order of writing: where each file has its own table, its rows come together.
+    def arrange(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[Path]]:
+        """The rows in the order of writing, and the tables: where each file has its own table, its rows come together.
 
         Raises:
-            ArgumentError: a table already exists, two files would have the same, or a file is not below the root.
+            ArgumentError: two files would have the same table, or a file is not below the root.
         """
-        if self.path is None or not self.folder:
-            return rows
-        # Names that differ in case alone are one file on most disks of Windows and macOS.
+        if self.path is None or self.dataset:
+            return rows, []
+        if not self.folder:
+            return rows, [Path(self.path)]
+        # Names that differ in case only are one file on most disks of Windows and macOS.
         files: dict[str, str] = {}
         for row in rows:
             place = self._table_of(row.file)
@@ -80,11 +78,10 @@ class Output:
                 raise ArgumentError(
                     f"{other} and {row.file} would both be written to {place}: write one table (-o NAME.csv), or rename one"
                 )
-        self._refuse([self._table_of(file) for file in files.values()])
         order = {file: k for k, file in enumerate(files.values())}
-        return sorted(rows, key=lambda row: order[row.file])
+        return sorted(rows, key=lambda row: order[row.file]), [self._table_of(file) for file in order]
 
-    def write(self, row: Row, features: Features, columns: Columns, recipe: MakeRecipe) -> None:
+    def write(self, row: Row, features: Features, columns: Columns, recipe: Recipe) -> None:
         """Write the features of one row.
 
         Raises:
@@ -96,13 +93,12 @@ class Output:
         if self._table is None or place != self._place:
             self._stack.close()
             self._stack, self._place = ExitStack(), place
-            self._table = self._begin(place, columns, recipe, [row] if self.folder else [])
+            self._table = self._begin(place, columns, recipe)
         self._table.write(TableRows(row, features, columns))
 
-    def _begin(self, place: Path | None, columns: Columns, recipe: MakeRecipe, rows: Sequence[Row]) -> Table:
+    def _begin(self, place: Path | None, columns: Columns, recipe: Recipe) -> Table:
         if place is not None:
-            made_by = recipe(place.parent, rows)
-            return self._stack.enter_context(open_table(place, columns, made_by, replace=self._force))
+            return self._stack.enter_context(open_table(place, columns, recipe, replace=self._force))
         self._stack.enter_context(writing("standard output"))
         return CsvTable(standard_output(), columns, None, "")
 
@@ -114,15 +110,7 @@ class Output:
             )
         return Path(self.path or "", place.with_suffix("").with_name(f"{place.with_suffix('').name}.{self._kind}"))
 
-    def _refuse(self, places: Sequence[Path]) -> None:
-        if self._force:
-            return
-        there = [found for place in places if (found := obstacle(place))]
-        if there:
-            others = f", and {len(there) - 1} more" if len(there) > 1 else ""
-            raise ArgumentError(f"{there[0]}: already exists{others}; choose another name, or replace it with --force")
-
-    def __enter__(self) -> Output:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -135,9 +123,4 @@ def _is_dataset(path: str) -> bool:
 
 
 def _is_folder(path: str) -> bool:
-    if path.endswith(("/", os.sep)) or Path(path).is_dir():
-        return True
-    return not Path(path).suffix
-
-
-__all__ = ["FORMATS", "MakeRecipe", "Output"]
+    return path.endswith(("/", os.sep)) or Path(path).is_dir() or not Path(path).suffix

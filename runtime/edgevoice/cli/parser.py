@@ -7,9 +7,10 @@ import difflib
 import re
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, NoReturn
 
-from edgevoice.cli.console import flush_output
+from edgevoice.cli.console import show, tell
 
 _CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 
@@ -31,42 +32,22 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        self._refuse_doubles()
         return namespace, unknown
 
-    def _refuse_doubles(self) -> None:
-        """Report an option that is given twice: argparse would silently take the last one."""
-        options = {
-            option: action
-            for action in self._actions
-            if not isinstance(action, argparse._AppendAction | argparse._CountAction)  # noqa: SLF001 - no public names
-            for option in action.option_strings
-        }
-        given = set()
-        for word in self._words:
-            if word == "--":
-                return
-            # A word that begins like an option is never a value: argparse itself treats it as an option.
-            option = next((name for name in (word, word.split("=")[0], word[:2]) if name in options), None)
-            if option and options[option] in given:
-                self.error(f"{option}: given twice")
-            if option:
-                given.add(options[option])
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Exit as argparse does, after printed text has been flushed.
+    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ARG002 - argparse's hook for help and version
+        """Print on standard output.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written; argparse itself would let that pass.
         """
-        flush_output()
-        super().exit(status, message)
+        show(message.removesuffix("\n"))
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, and exit with code 2."""
         message = message.removeprefix("argument ")
         options = [option for action in self._actions for option in action.option_strings]
-        unknown = [word for word in self._words if word.startswith("--") and word.split("=")[0] not in ("--", *options)]
+        words = takewhile(lambda word: word != "--", self._words)
+        unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in options]
         if message.startswith("the following arguments are required") and unknown:
             # The missing option may be there, misspelt.
             message = f"unrecognized arguments: {unknown[0]}"
@@ -75,5 +56,5 @@ class Parser(argparse.ArgumentParser):
         if choice := _CHOICE.search(message):
             wrong, known = choice[1], re.findall(r"[\w-]+", choice[2])
         meant = difflib.get_close_matches(wrong.split(" ")[0].split("=")[0], known, 1, 0.7)
-        hint = f"did you mean {meant[0]}?" if meant else f"see {self.prog} --help"
-        self.exit(2, f"{self.prog}: {message} ({hint})\n")
+        tell(f"{message} ({f'did you mean {meant[0]}?' if meant else f'see {self.prog} --help'})", self.prog)
+        self.exit(2)

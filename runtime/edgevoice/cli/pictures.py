@@ -4,12 +4,37 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import dataclass
 
+from edgevoice.cli.options import add_force
 from edgevoice.plotting.figurefile import STYLES, PictureOptions
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Where a picture goes to, and what a user may choose about it."""
+
+    output: str
+    force: bool
+    title: str | None
+    dpi: float
+    size: tuple[float, float] | None
+    style: str
+
+    @property
+    def options(self) -> PictureOptions:
+        """What was chosen.
+
+        Raises:
+            ArgumentError: a value is outside what is allowed.
+        """
+        return PictureOptions(self.title, self.dpi, self.size, self.style)
+
+
 def add_picture_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a user may choose about a picture."""
+    """Add the options of `Picture`."""
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a .png, .pdf or .svg file")
+    add_force(parser)
     group = parser.add_argument_group("picture")
     group.add_argument("--title", metavar="TEXT", help="written above (default: what is drawn)")
     group.add_argument("--size", type=_size, metavar="WxH", help="width and height in inches, as 8x5")
@@ -17,17 +42,9 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--style", choices=STYLES, default="paper", help="on white, or dark (default: paper)")
 
 
-def picture_options(arguments: argparse.Namespace) -> PictureOptions:
-    """What was chosen.
-
-    Raises:
-        ArgumentError: a value is outside what is allowed.
-    """
-    return PictureOptions(arguments.title, arguments.dpi, arguments.size, arguments.style)
-
-
 def _size(text: str) -> tuple[float, float]:
     found = re.fullmatch(r"([\d.]+)[x,]([\d.]+)", text.strip())
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected width and height in inches, as 8x5")
-    return float(found[1]), float(found[2])
+    try:
+        return float(found[1]), float(found[2])  # type: ignore[index]
+    except (TypeError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected width and height in inches, as 8x5") from None

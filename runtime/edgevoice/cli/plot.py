@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
-from edgevoice.cli.console import tell
-from edgevoice.cli.inputs import add_inputs, read_inputs
-from edgevoice.cli.nativeoutput import quiet_libraries
-from edgevoice.cli.options import Commands, add_force, add_model_options, add_window_options, load_extractor, parser_of
-from edgevoice.cli.pictures import add_picture_options, picture_options
+from edgevoice.cli.console import quiet_libraries, tell
+from edgevoice.cli.options import (
+    Commands,
+    Inputs,
+    ModelOptions,
+    WindowOptions,
+    add_inputs,
+    add_model_options,
+    add_window_options,
+    calls,
+    check_places,
+    parser_of,
+)
+from edgevoice.cli.pictures import Picture, add_picture_options
 from edgevoice.corpus.index import Index, Row
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.files import refuse_existing, whole_file
+from edgevoice.files import whole_file
 from edgevoice.plotting.comparison import MOST, draw_comparison
 from edgevoice.plotting.figurefile import PictureOptions, figure_format, write_figure
 from edgevoice.plotting.overview import draw_overview
@@ -35,72 +44,80 @@ made the numbers, is stored in the picture's metadata.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What is drawn, and where to."""
+
+    inputs: Inputs
+    picture: Picture
+    model: ModelOptions
+    windows: WindowOptions
+
+
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "plot", _EPILOG)
     add_inputs(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .png, .pdf or .svg file")
-    add_force(parser)
+    add_picture_options(parser)
     add_model_options(parser)
     add_window_options(parser)
-    add_picture_options(parser)
-    parser.set_defaults(run=run)
+    calls(parser, Plot, run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: Plot) -> int:
     """Draw the figure; return 1 if one of several recordings could not be read."""
-    kind, options = figure_format(arguments.output), picture_options(arguments)
-    if not arguments.force:
-        refuse_existing(arguments.output)
-    index = read_inputs(arguments)
+    picture, options = asked.picture, asked.picture.options
+    kind = figure_format(picture.output)
+    index = asked.inputs.read()
+    check_places([picture.output], asked.inputs.files(index), picture.force)
     several = len(index.rows) + len(index.errors) > 1
     if index.errors and not several:
         raise index.errors[0][1]
     if not index.rows and not index.errors:
-        raise ArgumentError(f"{arguments.index}: lists no recording, so there is nothing to draw")
+        raise ArgumentError(f"{asked.inputs.index}: lists no recording, so there is nothing to draw")
     if len(index.rows) > MOST:
         raise ArgumentError(
             f"{len(index.rows)} recordings: expected at most {MOST} in one figure; `edgevoice map` shows a table"
         )
-    extractor = load_extractor(arguments)
+    extractor, windows = asked.model.load(), asked.windows
     failures: list[AudioError] = [error for _, error in index.errors]
     with quiet_libraries():
         if several:
-            recordings = _read(arguments, extractor, index, failures)
+            recordings = _read(windows, extractor, index, failures)
             if not recordings:
                 raise failures[0]
             title = extractor.config.name if options.title is None else options.title
             bands = extractor.config.spectrogram.bands
             figure = draw_comparison(recordings, title, extractor.typical, bands, options=options)
         else:
-            figure = _overview(arguments, extractor, index.rows[0], options)
-    made_by = extractor.recipe(level=arguments.level, hop=arguments.hop, channel=arguments.channel)
-    with whole_file(arguments.output, arguments.force) as file:
+            figure = _overview(windows, extractor, index.rows[0], options)
+    made_by = extractor.recipe(level=windows.level, hop=windows.hop, channel=windows.channel)
+    with whole_file(picture.output, picture.force) as file:
         write_figure(figure, file, kind, made_by)
     for failure in failures:
         tell(failure)
     return 1 if failures else 0
 
 
-def _overview(arguments: argparse.Namespace, extractor: Extractor, row: Row, options: PictureOptions) -> Any:
-    rate, channel = extractor.config.audio.rate, arguments.channel if row.channel is None else row.channel
+def _overview(windows: WindowOptions, extractor: Extractor, row: Row, options: PictureOptions) -> Any:
+    rate, channel = extractor.config.audio.rate, windows.channel if row.channel is None else row.channel
     with open_source(row.path, row.start, row.end, channel) as source:
-        features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=channel)
+        features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
         title = f"{Path(row.path).name} · {extractor.config.name}" if options.title is None else options.title
         blocks = partial(resampled, source, rate, channel)
-        return draw_overview(extractor, blocks, features, title, arguments.level, options=options)
+        return draw_overview(extractor, blocks, features, title, windows.level, options=options)
 
 
 def _read(
-    arguments: argparse.Namespace, extractor: Extractor, index: Index, failures: list[AudioError]
+    windows: WindowOptions, extractor: Extractor, index: Index, failures: list[AudioError]
 ) -> list[tuple[str, Features]]:
     """The features of each row with its name. Rows that cannot be read are added to the failures."""
     found = []
     for row in index.rows:
-        channel = arguments.channel if row.channel is None else row.channel
+        channel = windows.channel if row.channel is None else row.channel
         try:
             with open_source(row.path, row.start, row.end, channel) as source:
-                features = extractor.extract(source, level=arguments.level, hop=arguments.hop, channel=channel)
+                features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
         except AudioError as error:
             failures.append(error)
             continue

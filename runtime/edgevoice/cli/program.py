@@ -12,27 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edgevoice import __version__
-from edgevoice.cli.console import drop_full_output, drop_output, flush_output, tell
+from edgevoice.cli.console import drop_output, tell
 from edgevoice.cli.parser import Parser
 from edgevoice.cli.signals import Interrupted, ends_at_once, interruptible
-from edgevoice.errors import EdgeVoiceError, EdgeVoiceWarning, MissingPackageError, OutputError
+from edgevoice.errors import EdgeVoiceError, EdgeVoiceWarning, missing
 
 _EXIT_CODES = """\
 exit codes:
   0 done   1 some input failed   2 wrong usage, unknown model or device   130, 143, 129 interrupted
 """
 
-_EXTRAS = {
-    "av": "media",
-    "torch": "export",
-    "onnx": "graph",
-    "onnxscript": "export",
-    "onnx_ir": "export",
-    "matplotlib": "plot",
-    "pandas": "tables",
-    "pyarrow": "tables",
-}
-"""Packages that an extra installs, for modules that do not name the extra themselves."""
+_OPTIONAL = ("av", "torch", "onnx", "onnxscript", "onnx_ir", "matplotlib", "pandas", "pyarrow")
+"""Modules that not all installations have."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +53,15 @@ class Program:
             return self._run(sys.argv[1:] if arguments is None else arguments)
         except EdgeVoiceError as error:
             tell(error, self.name)
-            if isinstance(error, OutputError):
-                drop_full_output()
             return error.exit_code
         except BrokenPipeError:
             drop_output()  # the reader of the pipe has closed it
             return 0
+        except OSError as error:  # of a name that is too long, say
+            if error.filename is None:
+                raise
+            tell(f"{error.filename}: {error.strerror}", self.name)
+            return 1
         except KeyboardInterrupt as error:
             drop_output()
             return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
@@ -79,13 +73,12 @@ class Program:
             with interruptible(), self._warnings():
                 parsed = parser.parse_args(words)
                 code: int = parsed.run(parsed)
-                flush_output()
                 return code
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
-            if package not in _EXTRAS:
+            if package not in _OPTIONAL:
                 raise
-            raise MissingPackageError(f"{package} is not installed: pip install 'edgevoice[{_EXTRAS[package]}]'") from error
+            raise missing(package.replace("_", "-")) from error
 
     @contextmanager
     def _warnings(self) -> Iterator[None]:

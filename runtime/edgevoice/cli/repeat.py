@@ -1,63 +1,109 @@
-"""`edgevoice repeat`: run the command that made a table again."""
+"""`edgevoice repeat`: compute a table again from the same inputs, and compare."""
 
 from __future__ import annotations
 
-import argparse
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgevoice.cli import extract
-from edgevoice.cli.command import located
 from edgevoice.cli.console import show, tell
-from edgevoice.cli.options import Commands, add_force, parser_of, positive
-from edgevoice.cli.parser import Parser
-from edgevoice.errors import ArgumentError
+from edgevoice.cli.options import (
+    Commands,
+    Inputs,
+    ModelOptions,
+    WindowOptions,
+    add_force,
+    add_inputs,
+    add_machine_options,
+    calls,
+    check_places,
+    parser_of,
+)
+from edgevoice.errors import ArgumentError, ModelNotFoundError, ModelUseError
+from edgevoice.modelfolder import ModelFolder, find_model, list_models
+from edgevoice.recipe import Recipe
 from edgevoice.tables.reading import read_recipe, read_values
 from edgevoice.tables.table import table_format
 
 _EPILOG = """\
-example:
-  edgevoice repeat features.csv -o again.csv
+examples:
+  edgevoice repeat features.csv recordings/ -o again.csv
+  edgevoice repeat corpus.parquet --index corpus.csv -o again.parquet
 
-The recipe of a table, in the table or in the JSON file beside it, has the command that made it, with paths relative to its
-folder. Another version of a package, or another processor, may give other numbers: the command prints how many differ, and
-by how much. The exit code is 1 if a number differs.
+You name the inputs, as they were named for `edgevoice extract`. The settings come from the table's recipe, which is in the
+table, or in the JSON file beside it: level, hop, channel, padding, descriptors, static or not. The model is found by the
+recipe's name of it, and has to have the same networks. Another version of a package, or another processor, may give other
+numbers: the command prints how many differ, and by how much. The exit code is 1 if a number differs.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The table, what it was made of, and where it is made again."""
+
+    table: str
+    inputs: Inputs
+    output: str
+    model: str | None
+    device: str
+    threads: int
+    jobs: int | None
+    force: bool
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "repeat", _EPILOG)
     parser.add_argument("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
+    add_inputs(parser)
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the table that is made, in the same format")
-    parser.add_argument("--model", metavar="MODEL", help="take the model from here (default: as the table's command had it)")
-    parser.add_argument("--jobs", type=positive, metavar="N", help="as for extract (default: all cores)")
+    parser.add_argument("--model", metavar="PATH", help="the model (default: found by its name in the recipe)")
+    add_machine_options(parser)
+    extract.add_jobs(parser)
     add_force(parser)
-    parser.set_defaults(run=run)
+    calls(parser, Repeat, run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: Repeat) -> int:
     """Make the table again, and compare; return 1 if a number differs."""
-    table = Path(arguments.table)
+    table, output = Path(asked.table), asked.output
     recipe = read_recipe(table)
-    if not recipe.command:
-        raise ArgumentError(f"{table}: its recipe has no command; it was made in Python")
-    output = Path(arguments.output)
-    if table_format(output) != table_format(table) or output.resolve() == table.resolve():
-        raise ArgumentError(f"{output}: expected another name than {table}, with the same suffix")
-    parser = Parser(prog="edgevoice")
-    commands = parser.add_subparsers()
-    commands.add_parser("extract")
-    extract.add(commands)
-    words = parser.parse_args(recipe.command)
-    located(words, table.parent)
-    words.output = arguments.output + (os.sep if table.is_dir() and not arguments.output.endswith(os.sep) else "")
-    words.jobs, words.force = arguments.jobs, arguments.force
-    words.model = arguments.model or words.model
-    code: int = words.run(words)
-    before, after = read_values(table), read_values(output)
+    if table_format(output) != table_format(table):
+        raise ArgumentError(f"{output}: expected the suffix of {table}")
+    if Path(output).is_dir():  # a dataset there would be completed, not made
+        raise ArgumentError(f"{output}: is a folder already; choose another name")
+    check_places([], [asked.table], asked.force, [output])
+    stamp = _stamp(output)
+    model = find_model(asked.model) if asked.model else _named(recipe)
+    config = model.config
+    found = Recipe.of(config)
+    if (found.networks, found.settings) != (recipe.networks, recipe.settings):
+        raise ModelUseError(
+            f"{model.path}: is not the model that made {table}: {recipe.model} {recipe.version} with other networks or "
+            "settings; give that one with --model"
+        )
+    code = extract.run(
+        extract.Extract(
+            inputs=asked.inputs,
+            model=ModelOptions(str(model.path), recipe.descriptors, asked.device, asked.threads),  # type: ignore[arg-type]
+            windows=WindowOptions(recipe.level, recipe.hop, recipe.channel),
+            output=output + os.sep * (table.is_dir() and not output.endswith(os.sep)),
+            static=bool(recipe.static),
+            pad=recipe.pad,
+            incomplete=recipe.incomplete,
+            force=asked.force,
+            jobs=asked.jobs,
+        )
+    )
+    if _stamp(output) == stamp:
+        tell("nothing could be read, so there is nothing to compare")
+        return 1
+    before, after = read_values(table), read_values(Path(output))
+    if code:
+        tell("some inputs failed, as they may have when the table was made")
     if before.shape != after.shape:
         show(f"{after.shape[0]} rows of {after.shape[1]} numbers, not {before.shape[0]} of {before.shape[1]}")
         return 1
@@ -65,6 +111,21 @@ def run(arguments: argparse.Namespace) -> int:
     count = int(np.count_nonzero(different))
     most = f", by {np.abs(before[different] - after[different]).max():.2g} at most" if count else ""
     show(f"{count} of {before.size} numbers differ{most}")
-    if code:
-        tell("some inputs failed, as they may have when the table was made")
     return 1 if count else 0
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _named(recipe: Recipe) -> ModelFolder:
+    """The model that a recipe names, among those that are installed: never in the current folder, or at a path."""
+    named = [folder for folder in list_models() if folder.config.name == recipe.model]
+    same = [folder for folder in named if Recipe.of(folder.config).networks == recipe.networks]
+    if not named:
+        raise ModelNotFoundError(f"no model {recipe.model!r}, which the recipe names: give its folder with --model")
+    return (same or named)[0]

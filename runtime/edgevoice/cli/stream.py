@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
@@ -14,25 +14,27 @@ from numpy.typing import NDArray
 from edgevoice.audio.files import open_source
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.audio.source import AudioSource
-from edgevoice.cli.console import standard_output
-from edgevoice.cli.nativeoutput import quiet_libraries
+from edgevoice.cli.console import quiet_libraries, standard_input, standard_output
 from edgevoice.cli.options import (
     Commands,
+    ModelOptions,
+    WindowOptions,
     add_force,
     add_model_options,
     add_window_options,
-    load_extractor,
+    calls,
+    check_places,
     parser_of,
     positive,
-    refuse,
 )
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
 from edgevoice.extractor import Extractor
-from edgevoice.files import refuse_existing, writing
+from edgevoice.files import writing
 from edgevoice.tables.jsonlines import JsonLines
 
 PACE = 0.02
 """Length of a block in seconds when a file is played at the speed of a microphone."""
+_LONGEST = 1e9
 
 _EPILOG = """\
 examples:
@@ -43,6 +45,32 @@ examples:
 One frame is one line of JSON, written as soon as its window is complete: index, position (first sample at the model's
 rate), start, end (seconds), silent, gap, loudness (dB), time, latency, bottleneck, error.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """A source, how much of it, and how its frames are made."""
+
+    source: str | None
+    """Path of a file; `-` is standard input."""
+    mic: str | None
+    """Number of a device, or a part of its name; empty: the default one."""
+    seconds: float | None
+    realtime: bool
+    rate: int | None
+    channels: int | None
+    dtype: str | None
+    record: str | None
+    reopen: bool
+    force: bool
+    windows: WindowOptions
+    model: ModelOptions
+
+    def refuse(self, names: tuple[str, ...], reason: str) -> None:
+        """Raise ArgumentError if one of these options was given."""
+        given = [f"--{name}" for name in names if getattr(self, name) not in (None, False)]
+        if given:
+            raise ArgumentError(f"{', '.join(given)}: {reason}")
 
 
 def add(commands: Commands) -> None:
@@ -64,41 +92,43 @@ def add(commands: Commands) -> None:
     live.add_argument("--reopen", action="store_true", help="wait for a lost device to return, and continue")
     add_window_options(parser)
     add_model_options(parser)
-    parser.set_defaults(run=run)
+    calls(parser, StreamRequest, run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: StreamRequest) -> int:
     """Stream the chosen source to standard output."""
-    if (arguments.source is None) == (arguments.mic is None):
+    if (asked.source is None) == (asked.mic is None):
         raise ArgumentError("expected one source: FILE, - or --mic")
-    if arguments.seconds is not None and not 0 < arguments.seconds < float("inf"):
-        raise ArgumentError(f"seconds {arguments.seconds}: expected a number above 0")
-    if arguments.mic is not None:
-        refuse(arguments, ("realtime", "channels", "dtype"), "a microphone has its own pace, channels and type")
+    if asked.seconds is not None and not 0 < asked.seconds <= _LONGEST:
+        raise ArgumentError(f"seconds {asked.seconds}: expected a number above 0, {_LONGEST:g} at most")
+    if asked.mic is not None:
+        asked.refuse(("realtime", "channels", "dtype"), "a microphone has its own pace, channels and type")
         from edgevoice.cli import live
 
-        if arguments.record is not None and not arguments.force:
-            refuse_existing(arguments.record)
-        return live.run(arguments, load_extractor(arguments))
-    refuse(arguments, ("record", "reopen"), "needs --mic")
-    if arguments.source == "-":
-        stream_blocks(load_extractor(arguments), *_pipe(arguments), arguments)
+        check_places([asked.record], [], asked.force)
+        return live.run(asked, asked.model.load())
+    asked.refuse(("record", "reopen"), "needs --mic")
+    if asked.source == "-":
+        rate, channels, blocks = _pipe(asked)
+        stream_blocks(asked, asked.model.load(), rate, channels, blocks)
         return 0
-    refuse(arguments, ("dtype",), "only raw PCM on standard input needs it; a file says its own")
-    with quiet_libraries(), open_source(arguments.source) as source:  # decoders print messages about files
-        stream_blocks(load_extractor(arguments), *_file(source, arguments), arguments)
+    asked.refuse(("dtype",), "only raw PCM on standard input needs it; a file says its own")
+    with quiet_libraries(), open_source(asked.source or "") as source:  # decoders print messages about files
+        blocks = _file(source, asked)
+        stream_blocks(asked, asked.model.load(), source.rate, source.channels, blocks)
     return 0
 
 
 def stream_blocks(
-    extractor: Extractor, rate: int, channels: int, blocks: Iterable[NDArray[Any]], arguments: argparse.Namespace
+    asked: StreamRequest, extractor: Extractor, rate: int, channels: int, blocks: Iterable[NDArray[Any]]
 ) -> None:
     """Write the frames of blocks (samples, channels) to standard output."""
-    stream = extractor.stream(rate, channels, level=arguments.level, hop=arguments.hop, channel=arguments.channel)
+    windows = asked.windows
+    stream = extractor.stream(rate, channels, level=windows.level, hop=windows.hop, channel=windows.channel)
     lines = JsonLines(standard_output())
     with writing("standard output"):
         try:
-            for block in limit(blocks, arguments.seconds, rate):
+            for block in limit(blocks, asked.seconds, rate):
                 lines.write(stream.push(block))
         except AudioError:
             lines.write(stream.finish())  # frames of the audio before the error
@@ -137,22 +167,22 @@ def pace(
             yield part
 
 
-def _file(source: AudioSource, arguments: argparse.Namespace) -> tuple[int, int, Iterable[NDArray[np.float32]]]:
-    for name, told, found in (("rate", arguments.rate, source.rate), ("channels", arguments.channels, source.channels)):
-        if told not in (None, found):
-            raise ArgumentError(f"{name} {told}: {source.name} has {found}; only raw PCM on standard input needs --{name}")
-    blocks = source.blocks()
-    return source.rate, source.channels, pace(blocks, source.rate) if arguments.realtime else blocks
+def _file(source: AudioSource, asked: StreamRequest) -> Iterable[NDArray[np.float32]]:
+    for name, given, found in (("rate", asked.rate, source.rate), ("channels", asked.channels, source.channels)):
+        if given not in (None, found):
+            raise ArgumentError(f"{name} {given}: {source.name} has {found}; only raw PCM on standard input needs --{name}")
+    return pace(source.blocks(), source.rate) if asked.realtime else source.blocks()
 
 
-def _pipe(arguments: argparse.Namespace) -> tuple[int, int, Iterable[NDArray[Any]]]:
-    refuse(arguments, ("realtime",), "a pipe has its own pace")
-    if arguments.rate is None:
+def _pipe(asked: StreamRequest) -> tuple[int, int, Iterable[NDArray[Any]]]:
+    """Rate, channels and samples of raw PCM on standard input."""
+    asked.refuse(("realtime",), "a pipe has its own pace")
+    if asked.rate is None:
         raise ArgumentError("raw PCM on standard input does not state its rate: give --rate")
     if sys.stdin is None or sys.stdin.isatty():
         raise AudioFormatError("standard input: expected raw PCM from a pipe or a file")
-    channels = arguments.channels or 1
-    return arguments.rate, channels, _named(sys.stdin.buffer, channels, arguments.dtype or "int16")
+    channels = asked.channels or 1
+    return asked.rate, channels, _named(standard_input(), channels, asked.dtype or "int16")
 
 
 def _named(pipe: IO[bytes], channels: int, dtype: str) -> Iterator[NDArray[Any]]:

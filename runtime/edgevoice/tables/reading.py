@@ -22,25 +22,31 @@ def read_recipe(path: Path) -> Recipe:
     """Read the recipe of a table or a dataset.
 
     Raises:
-        ArgumentError: it has no recipe.
+        ArgumentError: it has no recipe, or one that is not as EdgeVoice writes them: the message names its fields.
         OutputError: it cannot be read, or is malformed.
     """
-    recipe = find_recipe(path)
-    if recipe is None:
+    text = _recipe(path)
+    if text is None:
         raise ArgumentError(f"{path}: no table with a recipe (in it, or in {path.name}.json beside it)")
-    return recipe
+    try:
+        return Recipe.from_json(text)
+    except ArgumentError as error:
+        raise ArgumentError(f"{path}: {error}") from error
 
 
 def find_recipe(path: Path) -> Recipe | None:
-    """Read the recipe of a table or a dataset; None where it has none."""
+    """Read the recipe of a table or a dataset; None where it has none, or one that is not as EdgeVoice writes them."""
+    text = _recipe(path)
+    try:
+        return None if text is None else Recipe.from_json(text)
+    except ArgumentError:
+        return None
+
+
+def _recipe(path: Path) -> str | None:
     kind = table_kind(table_format(path))
     with _reading(path):
-        text = kind.read_recipe(path)
-    try:
-        recipe = None if text is None else Recipe.from_json(text)
-        return recipe if recipe and recipe.to_json() else None  # which NaN cannot be written to
-    except (ValueError, RecursionError):
-        return None
+        return kind.read_recipe(path)
 
 
 def read_values(path: Path) -> NDArray[np.float32]:

@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as st_numpy
 from onnx import TensorProto, helper, numpy_helper
 
 import edgevoice
+from benchmarks.reference import Check
 from edgevoice import Features, ModelFolder
-from edgevoice.bench.reference import Check
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli import main
 from edgevoice_export.onnx import compact

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import edgevoice
+from benchmarks.reference import Check, reference_spectrogram
 from edgevoice import Extractor, ProviderError
-from edgevoice.bench.reference import Check, reference_spectrogram
 from edgevoice.inference import Networks
 
 
@@ -44,17 +44,10 @@ def test_tells_whether_windows_share_a_run(
     assert str(check).endswith(told)
 
 
-@pytest.mark.parametrize("output", ["encode", "error"])
+@pytest.mark.parametrize("output", ["encode", "decode"])
 def test_stops_wrong_numbers(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
     right = getattr(Networks, output)
     monkeypatch.setattr(Networks, output, lambda *arguments: right(*arguments) * np.float32(1.001))
-    with pytest.raises(ProviderError, match="differs from the reference"):
-        Check.of(tiny, noise)
-
-
-def test_stops_not_a_number(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Networks.encode
-    monkeypatch.setattr(Networks, "encode", lambda *arguments: right(*arguments) * np.float32(np.nan))
     with pytest.raises(ProviderError, match="differs from the reference"):
         Check.of(tiny, noise)
 
