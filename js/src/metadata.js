@@ -25,27 +25,48 @@ const TEXTS = new Set(["name", "version", "level"]); // all else is JSON
  * The metadata of a live graph, from the bytes of its file.
  * @param {Uint8Array} bytes
  * @returns {Metadata}
+ * @throws {GraphError} it is none
  */
 export function metadataOf(bytes) {
-  /** @type {Record<string, any>} */
-  const found = {};
-  try {
-    for (const [field, content] of fields(bytes)) {
-      if (field === METADATA) {
-        const pair = Object.fromEntries(fields(content));
-        const key = text(pair[1]);
-        found[key] = TEXTS.has(key) ? text(pair[2]) : JSON.parse(text(pair[2]));
-      }
-    }
-  } catch (error) {
-    throw new GraphError("this is no ONNX file, or it is damaged", { cause: error });
-  }
+  const found = parsed(propertiesOf(bytes));
   for (const key of ["rate", "window", "hop", "step", "state"]) {
     if (!Number.isInteger(found[key])) {
       throw new GraphError(`this is no live graph: it has no ${key}; make one with edgevoice-export live`);
     }
   }
   return /** @type {Metadata} */ (/** @type {unknown} */ ({ typical: null, ...found }));
+}
+
+/**
+ * The properties that an ONNX file holds beside its graph.
+ * @param {Uint8Array} bytes
+ * @returns {Record<string, string>}
+ * @throws {GraphError} it is no ONNX file
+ */
+export function propertiesOf(bytes) {
+  try {
+    const pairs = [...fields(bytes)].filter(([field]) => field === METADATA);
+    return Object.fromEntries(
+      pairs.map(([, content]) => {
+        const pair = Object.fromEntries(fields(content));
+        return [text(pair[1]), text(pair[2])];
+      }),
+    );
+  } catch (error) {
+    throw new GraphError("this is no ONNX file, or it is damaged", { cause: error });
+  }
+}
+
+/**
+ * @param {Record<string, string>} properties
+ * @returns {Record<string, any>}
+ */
+function parsed(properties) {
+  try {
+    return Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, TEXTS.has(key) ? value : JSON.parse(value)]));
+  } catch (error) {
+    throw new GraphError("this is no live graph: its metadata is no JSON", { cause: error });
+  }
 }
 
 /**

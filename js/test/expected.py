@@ -16,6 +16,6 @@ stream, frames, first = extractor.stream(), [], 0
 for lost, count in losses:
     frames += [*stream.skip(lost), *stream.push(samples[first : first + count])]
     first += count
-told = {name: [getattr(frame, name) for frame in frames] for name in ("index", "position", "silent", "gap")}
+told = {name: [getattr(frame, name) for frame in frames] for name in ("index", "position", "silent", "gap", "loudness")}
 sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
 sys.stdout.buffer.write(np.array([frame.values for frame in frames], np.float32).tobytes())

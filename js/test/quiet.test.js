@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { graph } from "./graphs.js";
 
-const index = fileURLToPath(new URL("../src/index.js", import.meta.url));
+const index = fileURLToPath(new URL("../src/node.js", import.meta.url));
 
 test("a process of twelve seconds opens no socket, writes nothing and says nothing", (context) => {
   if (spawnSync("strace", ["-V"]).error) return context.skip("strace is not installed");
