@@ -2,7 +2,7 @@
 import { microphone, Stream } from "edgevoice";
 
 const $ = (id) => document.getElementById(id);
-const models = await (await fetch("/graphs.json")).json();
+const models = await (await fetch("graphs.json")).json();
 $("model").append(...models.map((name) => new Option(name)));
 
 let running = null;
@@ -14,7 +14,7 @@ async function listen() {
   $("start").textContent = "Stop";
   $("told").textContent = "loading";
   try {
-    const stream = await Stream.load(`/graphs/${$("model").value}.onnx`);
+    const stream = await Stream.load(`graphs/${$("model").value}.onnx`);
     const pictures = picturesOf(stream.metadata);
     const delays = [];
     let lost = 0;
@@ -28,11 +28,12 @@ async function listen() {
       for (const draw of pictures) draw(frame);
       delays.push(frame.latency);
       if (delays.length > 40) delays.shift();
-      const worst = Math.max(...delays).toFixed(0);
+      const worst = (1000 * Math.max(...delays)).toFixed(0);
       const gaps = lost ? `, ${(lost / stream.rate).toFixed(2)} s lost` : "";
-      $("told").textContent = `${frame.end.toFixed(2)} s, latency ${frame.latency.toFixed(0)} ms, at most ${worst} ms${gaps}`;
+      $("told").textContent = `${frame.end.toFixed(2)} s, latency ${(1000 * frame.latency).toFixed(0)} ms, at most ${worst} ms${gaps}`;
       if ($("device").options.length === 1) await listDevices();
     }
+    await stream.release();
     $("told").textContent = "stopped";
   } catch (error) {
     $("told").textContent = error.message;

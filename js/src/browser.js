@@ -1,6 +1,6 @@
 // The package in browsers: graphs are computed in one worker, so that the page stays smooth.
 import { engineOf } from "./plain/engine.js";
-import { platform } from "./platform.js";
+import { beside, platform } from "./platform.js";
 
 export * from "./index.js";
 
@@ -10,7 +10,7 @@ platform.read = async (address) => {
   return new Uint8Array(await answer.arrayBuffer());
 };
 
-platform.open = async (bytes, { ort, session, worker, wasm, runtime }) => {
+platform.open = async (bytes, { ort, session, worker = beside("worker.js"), wasm, runtime }) => {
   if (ort) return engineOf(ort, bytes, session);
   const places = { wasm: absolute(wasm), place: absolute(runtime) };
   const key = JSON.stringify([absolute(worker), places]);

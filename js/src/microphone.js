@@ -1,5 +1,6 @@
 import { MicrophoneError } from "./errors.js";
 import { LiveFrame, unitsOf } from "./frame.js";
+import { beside } from "./platform.js";
 
 /** @typedef {import("./stream.js").Stream} Stream */
 
@@ -26,7 +27,7 @@ const SETTLED = 1; // seconds of audio for which they must stay there: what only
  * @returns {AsyncGenerator<LiveFrame>}
  * @throws {MicrophoneError} it is refused, not there, or stopped
  */
-export async function* microphone(stream, { device, signal, onblock, media, worklet } = {}) {
+export async function* microphone(stream, { device, signal, onblock, media, worklet = beside("worklet.js") } = {}) {
   if (!globalThis.navigator?.mediaDevices) {
     throw new MicrophoneError("there is no microphone here: it needs a browser, and a page served by https or from localhost");
   }

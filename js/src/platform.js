@@ -27,3 +27,11 @@
  * }}
  */
 export const platform = /** @type {any} */ ({});
+
+const script = /** @type {any} */ (globalThis).document?.currentScript?.src;
+
+/**
+ * The place of a file beside a bundle that is no module, such as esbuild's iife; undefined in modules, which know theirs.
+ * @param {string} name
+ */
+export const beside = (name) => (import.meta.url ? undefined : new URL(name, script).href);

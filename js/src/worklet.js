@@ -22,12 +22,12 @@ export class Resampler {
    * @param {number} zeros crossings of zero on either side of a sample
    * @throws {RangeError} a rate is no whole number above 0
    */
-  constructor(from, to, zeros = 24) {
+  constructor(from, to, zeros = 48) {
     for (const rate of [from, to]) {
       if (!Number.isInteger(rate) || rate <= 0) throw new RangeError(`rate ${rate}: expected a whole number of hertz`);
     }
     [this.#from, this.#to] = [from, to];
-    this.#cutoff = Math.min(1, to / from) * 0.94;
+    this.#cutoff = Math.min(1, to / from) * 0.96; // as soxr does at its high quality
     this.#half = Math.ceil(zeros / this.#cutoff);
     this.#past = new Float32Array(this.#half); // silence before the first sample
     this.#first = -this.#half;

@@ -15,11 +15,11 @@ export const missing = !existsSync(CHROMIUM) && `${CHROMIUM} is not there: insta
 
 /**
  * @param {string} wave what the microphone plays, again and again
- * @param {string[]} models
+ * @param {string[]} words models, and options of the example
  * @param {(page: import("playwright-core").Page, origin: string) => Promise<void>} work
  */
-export function withPage(wave, models, work) {
-  return withServer(wave, "browser/serve.py", models, work);
+export function withPage(wave, words, work) {
+  return withServer(wave, "browser/serve.py", words, work);
 }
 
 /**

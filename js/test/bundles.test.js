@@ -129,13 +129,15 @@ test("webpack for a server that renders pages, with and without ONNX Runtime for
   assert.deepEqual(run(), ["function", 3]);
 });
 
-test("esbuild", { skip: missing }, async (context) => {
-  const folder = project(context, MODULE);
-  const outfile = join(folder, "dist", "main.js");
-  await esbuild.build({ absWorkingDir: folder, entryPoints: ["main.js"], bundle: true, format: "esm", outfile });
-  copy(folder);
-  await checkFolder(join(folder, "dist"));
-});
+for (const [format, script] of /** @type {const} */ ([["esm", MODULE], ["iife", CLASSIC]])) {
+  test(`esbuild, ${format}`, { skip: missing }, async (context) => {
+    const folder = project(context, script);
+    const outfile = join(folder, "dist", "main.js");
+    await esbuild.build({ absWorkingDir: folder, entryPoints: ["main.js"], bundle: true, format, outfile, logLevel: "error" });
+    copy(folder);
+    await checkFolder(join(folder, "dist"));
+  });
+}
 
 test("rollup", { skip: missing }, async (context) => {
   const folder = project(context, MODULE);

@@ -2,11 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { missing, withPage } from "./browser.js";
+import { installed } from "./package.js";
 
 const speech = fileURLToPath(new URL("../../tests/data/speech.wav", import.meta.url));
 
-test("the example's page draws frames, changes its model, and stops", { skip: missing }, async () => {
-  await withPage(speech, ["cae-64", "rae-64"], async (page) => {
+test("the example's page draws frames, changes its model, and stops", { skip: missing }, async (context) => {
+  const modules = `${installed(context)}/node_modules`;
+  const words = ["cae-64", "rae-64", "--package", `${modules}/edgevoice`, "--runtime", `${modules}/onnxruntime-web`];
+  await withPage(speech, words, async (page, origin) => {
+    for (const path of ["js/package.json", ".git/config", "../../README.md", "examples/browser/serve.py", "graphs/../serve.py"]) {
+      assert.equal((await fetch(`${origin}/${path}`)).status, 404);
+    }
     const says = (/** @type {RegExp} */ what) =>
       page.waitForFunction((text) => new RegExp(text).test(document.getElementById("told")?.textContent ?? ""), what.source);
     for (const model of ["cae-64", "rae-64"]) {
