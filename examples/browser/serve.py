@@ -1,6 +1,6 @@
 """Serve the page to this machine's browsers, with a live graph of each model.
 
-npm ci --prefix js
+ONNXRUNTIME_NODE_INSTALL=skip ONNXRUNTIME_NODE_INSTALL_CUDA=skip npm ci --prefix js
 python examples/browser/serve.py cae-256 cae-64
 
 Then open http://127.0.0.1:8000/ in a browser. A page of your own that is not bundled needs the same files.

@@ -1,15 +1,10 @@
 // The package in browsers: graphs are computed in one worker, so that the page stays smooth.
 import { engineOf } from "./plain/engine.js";
-import { beside, platform } from "./platform.js";
+import { beside, fetched, platform } from "./platform.js";
 
 export * from "./index.js";
 
-platform.read = async (address) => {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-  return new Uint8Array(await answer.arrayBuffer());
-};
-
+platform.read = fetched;
 platform.open = async (bytes, { ort, session, worker = beside("worker.js"), wasm, runtime }) => {
   if (ort) return engineOf(ort, bytes, session);
   const places = { wasm: absolute(wasm), place: absolute(runtime) };
@@ -44,7 +39,7 @@ class Helper {
   /** @param {string | undefined} place @param {() => void} failed */
   constructor(place, failed) {
     // Bundlers look for the second of these, letter by letter.
-    this.#worker = place ? new Worker(importable(place), { type: "module" }) : new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    this.#worker = place ? new Worker(place, { type: "module" }) : new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data: { id, value, error } }) => {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
@@ -73,13 +68,4 @@ class Helper {
       this.#worker.postMessage({ id, ...message });
     });
   }
-}
-
-/**
- * A worker must come from the page's own origin, but may import from others.
- * @param {string} place
- */
-function importable(place) {
-  if (new URL(place).origin === location.origin) return place;
-  return URL.createObjectURL(new Blob([`import ${JSON.stringify(place)};`], { type: "text/javascript" }));
 }

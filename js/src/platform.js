@@ -35,3 +35,13 @@ const script = /** @type {any} */ (globalThis).document?.currentScript?.src;
  * @param {string} name
  */
 export const beside = (name) => (import.meta.url ? undefined : new URL(name, script).href);
+
+/**
+ * The bytes of what an address leads to.
+ * @param {string} address
+ */
+export async function fetched(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
+  return new Uint8Array(await answer.arrayBuffer());
+}

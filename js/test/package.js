@@ -27,11 +27,11 @@ export function installed(context, web = "onnxruntime-web") {
 }
 
 /**
- * Code that the README shows.
- * @param {string} language @param {RegExp} about what the wanted snippets contain
+ * Code that a page shows.
+ * @param {string} language @param {RegExp} about what the wanted snippets contain @param {string} page
  */
-export function shown(language, about) {
-  const text = readFileSync(join(ROOT, "README.md"), "utf8");
+export function shown(language, about, page = "README.md") {
+  const text = readFileSync(join(ROOT, page), "utf8");
   const found = [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"))].map(([, code]) => code);
   return found.filter((code) => about.test(code));
 }

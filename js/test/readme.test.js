@@ -17,13 +17,23 @@ test("what the README shows for Node runs", (context) => {
   const folder = installed(context);
   symlinkSync(join(ROOT, "node_modules", "onnxruntime-node"), join(folder, "node_modules", "onnxruntime-node"));
   cpSync(graph("cae-256"), join(folder, "cae-256.onnx"));
-  const given = "const recording = Float32Array.from({ length: 88200 }, (_, n) => 0.1 * Math.sin(n * n));\n";
+  const given = "const recording = Float32Array.from({ length: 88_200 }, (_, n) => 0.1 * Math.sin(n * n));\n";
   assert.ok(offline.length);
   for (const code of offline) {
     writeFileSync(join(folder, "program.js"), given + code);
     const told = execFileSync(process.execPath, ["program.js"], { cwd: folder, encoding: "utf8" });
     assert.match(told, /Float32Array/);
   }
+});
+
+test("what the documentation shows of a sidecar process runs", (context) => {
+  const folder = installed(context);
+  const [code] = shown("js", /sidecar/, "../docs/other-languages.md");
+  const sidecar = process.env.PYTHON?.replace(/[^/]*$/, "edgevoice") ?? "edgevoice";
+  const use = "\npush(Float32Array.from({ length: 16_000 }, (_, n) => 0.1 * Math.sin(n * n)));\nchild.stdin.end();";
+  writeFileSync(join(folder, "program.js"), `const sidecar = ${JSON.stringify(sidecar)};\n${code}${use}`);
+  const lines = execFileSync(process.execPath, ["program.js"], { cwd: folder, encoding: "utf8" }).trim().split("\n");
+  assert.deepEqual(lines.map((line) => line.replace(/ -[\d.]+ /, " dB ")).sort(), ["0.5 dB 64", "0.75 dB 64", "1 dB 64", "ended 0"]);
 });
 
 test("what the README shows for browsers runs", { skip: missing }, async (context) => {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { GraphError, SamplesError, Stream, StreamError } from "../src/node.js";
 import { difference, expected, graph, vectors } from "./graphs.js";
 
@@ -128,4 +131,16 @@ test("what is no live graph is refused", async () => {
   await assert.rejects(Stream.load(new TextEncoder().encode("<!doctype html>")), GraphError);
   await assert.rejects(Stream.load(new Uint8Array()), /no live graph/);
   await assert.rejects(Stream.load("nowhere.onnx"), (error) => error instanceof GraphError && /nowhere.onnx.*ENOENT/.test(error.message));
+});
+
+test("a graph comes from a path, a file: address, a URL or a server", async () => {
+  const path = graph(MODEL);
+  const server = createServer(({ url }, answer) => answer.writeHead(url === "/a" ? 200 : 404).end(readFileSync(path))).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const origin = `http://127.0.0.1:${/** @type {any} */ (server.address()).port}`;
+  for (const source of [path, pathToFileURL(path), pathToFileURL(path).href, `${origin}/a`]) {
+    assert.equal((await Stream.load(source)).metadata.name, MODEL);
+  }
+  await assert.rejects(Stream.load(`${origin}/b`), (error) => error instanceof GraphError && /404/.test(error.message));
+  server.close();
 });
