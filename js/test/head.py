@@ -1,0 +1,66 @@
+"""Write heads of random numbers in a folder, as `edgevoice fit` does; print what they decide of frames on standard input.
+
+Words: the folder, the width of a frame, how many frames are judged, their flags "silent" as JSON, the metadata as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+folder, wide, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+silent, facts = np.array(json.loads(sys.argv[4])), json.loads(sys.argv[5])
+frames = np.frombuffer(sys.stdin.buffer.read(), np.float32).reshape(-1, wide).astype(np.float64)
+rng = np.random.default_rng(0)
+
+
+def write(name: str, labels: list[str]) -> list[list[float] | None]:
+    """Write one head, and return what it decides of each `count` frames."""
+    outputs = len(labels) or 1
+    middle, spread = rng.normal(size=2 * wide), rng.uniform(1, 2, 2 * wide)
+    weights, bias = rng.normal(size=(2 * wide, outputs)) / wide, rng.normal(size=outputs)
+    constants = {"middle": middle, "spread": spread, "weights": weights, "bias": bias, "one": np.ones(1), "two": np.full(1, 2.0)}
+    initializers = [numpy_helper.from_array(value.astype(np.float32), key) for key, value in constants.items()]
+    initializers += [numpy_helper.from_array(np.array(value), key) for key, value in (("first", [0]), ("last", [1]))]
+    steps = """Not silent heard; Cast heard kept; Unsqueeze kept last column; ReduceSum kept first some; Max some one divisor;
+        Mul frames column own; ReduceSum own first sum; Div sum divisor mean; Sub frames mean away; Mul away away square;
+        Mul square column squares; ReduceSum squares first power; Div power divisor variance; Sqrt variance deviation;
+        Concat mean deviation joined; Sub joined middle centred; Div centred spread scaled; Gemm scaled weights bias scores;
+        Mul some two twice; ReduceSum ones first all; GreaterOrEqual twice all decided"""
+    attributes = {"ReduceSum": {"keepdims": 1}, "Concat": {"axis": 1}, "Cast": {"to": TensorProto.FLOAT}}
+    nodes = [helper.make_node("ConstantOfShape", ["shape"], ["ones"], value=helper.make_tensor("v", 1, [1], [1.0]))]
+    nodes.insert(0, helper.make_node("Shape", ["kept"], ["shape"]))
+    for step in " ".join(steps.split()).split("; "):
+        kind, *inputs, output = step.split()
+        nodes.append(helper.make_node(kind, inputs, [output], **attributes.get(kind, {})))
+    nodes = [*nodes[2:4], *nodes[:2], *nodes[4:]]
+    result = "probabilities" if labels else "value"
+    if labels:
+        nodes.append(helper.make_node("Softmax", ["scores"], ["rows"], axis=1))
+    nodes.append(helper.make_node("Squeeze", ["rows" if labels else "scores", "first"], [result]))
+    inputs = [helper.make_tensor_value_info("frames", 1, ["n", wide]), helper.make_tensor_value_info("silent", 9, ["n"])]
+    given = [helper.make_tensor_value_info("decided", 9, [1]), helper.make_tensor_value_info(result, 1, [outputs])]
+    graph = helper.make_graph(nodes, "head", inputs, given, initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"edgevoice.head": json.dumps({**facts, "labels": labels})})
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, folder / name)
+    found: list[list[float] | None] = []
+    for k in range(len(frames) - count + 1):
+        heard = frames[k : k + count][~silent[k : k + count]]
+        if 2 * len(heard) < count:
+            found.append(None)
+            continue
+        scores = ((np.concatenate([heard.mean(axis=0), heard.std(axis=0)]) - middle) / spread) @ weights + bias
+        if labels:
+            scores = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+        found.append(scores.tolist())
+    return found
+
+
+print(json.dumps([write("classes.onnx", ["low", "middle", "high"]), write("number.onnx", [])]))
