@@ -2,6 +2,7 @@
 
 ONNXRUNTIME_NODE_INSTALL=skip ONNXRUNTIME_NODE_INSTALL_CUDA=skip npm ci --prefix js
 python examples/browser/serve.py cae-256 cae-64
+python examples/browser/serve.py cae-256 --head sex.onnx
 
 Then open http://127.0.0.1:8000/ in a browser. A page of your own that is not bundled needs the same files.
 """
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument(
         "--runtime", type=Path, default=JS / "node_modules" / "onnxruntime-web", help="the npm package onnxruntime-web"
     )
+    parser.add_argument("--head", type=Path, help="a head that `edgevoice fit` wrote, for decisions of the same model")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         Handler.files = files(options.package, options.runtime)
@@ -79,7 +81,10 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "edgevoice_export.cli", *words], check=True, stdout=subprocess.DEVNULL)
             Handler.files[f"/graphs/{model}.onnx"] = graph
         Handler.files["/graphs.json"] = Path(folder, "graphs.json")
-        Handler.files["/graphs.json"].write_text(json.dumps(options.models), encoding="utf-8")
+        if options.head:
+            Handler.files["/head.onnx"] = options.head
+        given = {"models": options.models, "head": options.head is not None}
+        Handler.files["/graphs.json"].write_text(json.dumps(given), encoding="utf-8")
         server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
         print(f"http://127.0.0.1:{server.server_port}/", flush=True)
         try:

@@ -24,7 +24,7 @@ const helpers = new Map();
 
 /** @param {string | {href: string} | undefined} place */
 function absolute(place) {
-  return place && new URL(typeof place === "string" ? place : place.href, document.baseURI).href;
+  return place && new URL(typeof place === "string" ? place : place.href, globalThis.document?.baseURI ?? location.href).href;
 }
 
 /** A worker, and what it was asked and has not answered yet. */

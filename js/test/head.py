@@ -18,34 +18,54 @@ silent, facts = np.array(json.loads(sys.argv[4])), json.loads(sys.argv[5])
 frames = np.frombuffer(sys.stdin.buffer.read(), np.float32).reshape(-1, wide).astype(np.float64)
 rng = np.random.default_rng(0)
 
+STEPS = """
+Not silent -> heard
+Cast heard -> kept
+Shape kept -> shape
+ConstantOfShape shape -> ones
+ReduceSum ones first -> all
+ReduceSum kept first -> some
+Mul some two -> twice
+GreaterOrEqual twice all -> decided
+Unsqueeze kept last -> column
+Max some one -> divisor
+Mul frames column -> own
+ReduceSum own first -> sum
+Div sum divisor -> mean
+Sub frames mean -> away
+Mul away away -> square
+Mul square column -> squares
+ReduceSum squares first -> power
+Div power divisor -> variance
+Sqrt variance -> deviation
+Concat mean deviation -> joined
+Sub joined middle -> centred
+Div centred spread -> scaled
+Gemm scaled weights bias -> scores
+"""
+ATTRIBUTES = {
+    "Cast": {"to": TensorProto.FLOAT},
+    "Concat": {"axis": 1},
+    "ConstantOfShape": {"value": helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])},
+}
+
 
 def write(name: str, labels: list[str]) -> list[list[float] | None]:
     """Write one head, and return what it decides of each `count` frames."""
     outputs = len(labels) or 1
     middle, spread = rng.normal(size=2 * wide), rng.uniform(1, 2, 2 * wide)
     weights, bias = rng.normal(size=(2 * wide, outputs)) / wide, rng.normal(size=outputs)
-    constants = {"middle": middle, "spread": spread, "weights": weights, "bias": bias, "one": np.ones(1), "two": np.full(1, 2.0)}
-    initializers = [numpy_helper.from_array(value.astype(np.float32), key) for key, value in constants.items()]
-    initializers += [numpy_helper.from_array(np.array(value), key) for key, value in (("first", [0]), ("last", [1]))]
-    steps = """Not silent heard; Cast heard kept; Unsqueeze kept last column; ReduceSum kept first some; Max some one divisor;
-        Mul frames column own; ReduceSum own first sum; Div sum divisor mean; Sub frames mean away; Mul away away square;
-        Mul square column squares; ReduceSum squares first power; Div power divisor variance; Sqrt variance deviation;
-        Concat mean deviation joined; Sub joined middle centred; Div centred spread scaled; Gemm scaled weights bias scores;
-        Mul some two twice; ReduceSum ones first all; GreaterOrEqual twice all decided"""
-    attributes = {"ReduceSum": {"keepdims": 1}, "Concat": {"axis": 1}, "Cast": {"to": TensorProto.FLOAT}}
-    nodes = [helper.make_node("ConstantOfShape", ["shape"], ["ones"], value=helper.make_tensor("v", 1, [1], [1.0]))]
-    nodes.insert(0, helper.make_node("Shape", ["kept"], ["shape"]))
-    for step in " ".join(steps.split()).split("; "):
-        kind, *inputs, output = step.split()
-        nodes.append(helper.make_node(kind, inputs, [output], **attributes.get(kind, {})))
-    nodes = [*nodes[2:4], *nodes[:2], *nodes[4:]]
-    result = "probabilities" if labels else "value"
-    if labels:
-        nodes.append(helper.make_node("Softmax", ["scores"], ["rows"], axis=1))
-    nodes.append(helper.make_node("Squeeze", ["rows" if labels else "scores", "first"], [result]))
-    inputs = [helper.make_tensor_value_info("frames", 1, ["n", wide]), helper.make_tensor_value_info("silent", 9, ["n"])]
-    given = [helper.make_tensor_value_info("decided", 9, [1]), helper.make_tensor_value_info(result, 1, [outputs])]
-    graph = helper.make_graph(nodes, "head", inputs, given, initializers)
+    numbers = {"middle": middle, "spread": spread, "weights": weights, "bias": bias, "one": [1], "two": [2]}
+    constants = [numpy_helper.from_array(np.array(value, np.float32), key) for key, value in numbers.items()]
+    constants += [numpy_helper.from_array(np.array([value]), key) for key, value in (("first", 0), ("last", 1))]
+    ends = "Softmax scores -> rows\nSqueeze rows first -> probabilities" if labels else "Squeeze scores first -> value"
+    nodes = []
+    for kind, *inputs, _, output in (step.split() for step in f"{STEPS.strip()}\n{ends}".splitlines()):
+        nodes.append(helper.make_node(kind, inputs, [output], **ATTRIBUTES.get(kind, {})))
+    tensor = helper.make_tensor_value_info
+    given = [tensor("frames", TensorProto.FLOAT, ["n", wide]), tensor("silent", TensorProto.BOOL, ["n"])]
+    result = tensor("probabilities" if labels else "value", TensorProto.FLOAT, [outputs])
+    graph = helper.make_graph(nodes, "head", given, [tensor("decided", TensorProto.BOOL, [1]), result], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, {"edgevoice.head": json.dumps({**facts, "labels": labels})})
     onnx.checker.check_model(model, full_check=True)
@@ -63,4 +83,4 @@ def write(name: str, labels: list[str]) -> list[list[float] | None]:
     return found
 
 
-print(json.dumps([write("classes.onnx", ["low", "middle", "high"]), write("number.onnx", [])]))
+sys.stdout.write(json.dumps([write("classes.onnx", ["low", "middle", "high"]), write("number.onnx", [])]))

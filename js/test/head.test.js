@@ -1,16 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { GraphError, Head, HeadError, Stream } from "../src/node.js";
-import { graph, vectors } from "./graphs.js";
+import { graph, headsOf, vectors } from "./graphs.js";
 
 const MODEL = "cae-64";
 const COUNT = 7; // frames of two seconds
-const program = fileURLToPath(new URL("./head.py", import.meta.url));
 const stream = await Stream.load(graph(MODEL));
 const quiet = new Float32Array(32_000);
 const { samples } = vectors(MODEL);
@@ -20,13 +17,7 @@ const frames = [...(await stream.push(samples)), ...(await stream.push(quiet)), 
 function heads(context, others) {
   const folder = mkdtempSync(join(tmpdir(), "heads-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
-  const { name, digests, level, hop } = stream.metadata;
-  const facts = { seconds: 2, frames: COUNT, hop, level, model: name, digests, ...others };
-  const silent = frames.map((frame) => frame.silent);
-  const words = [program, folder, stream.metadata.names.length, COUNT, JSON.stringify(silent), JSON.stringify(facts)].map(String);
-  const input = Buffer.concat(frames.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)));
-  const [classes, number] = JSON.parse(execFileSync(process.env.PYTHON ?? "python3", words, { input, encoding: "utf8" }));
-  return { folder, classes, number };
+  return { folder, ...headsOf(stream.metadata, frames, COUNT, folder, others) };
 }
 
 test("a head decides once enough frames were heard, then with each, and of too much silence not at all", async (context) => {

@@ -1,28 +1,32 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { missing, withFolder } from "./browser.js";
-import { graph } from "./graphs.js";
+import { Stream } from "../src/node.js";
+import { graph, headsOf } from "./graphs.js";
 import { installed, ROOT, shown } from "./package.js";
 
 const speech = fileURLToPath(new URL("../../tests/data/speech.wav", import.meta.url));
 const snippets = shown("js", /from "edgevoice"/);
 const [live, ...offline] = [...snippets.filter((code) => /microphone/.test(code)), ...snippets.filter((code) => !/microphone/.test(code))];
 
-test("what the README shows for Node runs", (context) => {
+test("what the README shows for Node runs", async (context) => {
   const folder = installed(context);
   symlinkSync(join(ROOT, "node_modules", "onnxruntime-node"), join(folder, "node_modules", "onnxruntime-node"));
   cpSync(graph("cae-256"), join(folder, "cae-256.onnx"));
+  const { metadata } = await Stream.load(graph("cae-256"));
+  headsOf(metadata, [], 7, folder);
+  renameSync(join(folder, "classes.onnx"), join(folder, "sex.onnx"));
   const given = "const recording = Float32Array.from({ length: 88_200 }, (_, n) => 0.1 * Math.sin(n * n));\n";
   assert.ok(offline.length);
   for (const code of offline) {
     writeFileSync(join(folder, "program.js"), given + code);
     const told = execFileSync(process.execPath, ["program.js"], { cwd: folder, encoding: "utf8" });
-    assert.match(told, /Float32Array/);
+    assert.match(told, /Head/.test(code) ? /^0 2 (low|middle|high) / : /Float32Array/);
   }
 });
 
