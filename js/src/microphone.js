@@ -68,7 +68,7 @@ async function capture(source, stream, worklet) {
     const context = new AudioContext(/** @type {AudioContextOptions} */ (options));
     try {
       const input = context.createMediaStreamSource(source);
-      await context.audioWorklet.addModule(worklet === undefined ? new URL("./worklet.js", import.meta.url) : String(worklet));
+      await context.audioWorklet.addModule(worklet ? String(Object(worklet).href ?? worklet) : new URL("./worklet.js", import.meta.url));
       const node = new AudioWorkletNode(context, "edgevoice-capture", {
         numberOfOutputs: 0,
         channelCount: 1,
