@@ -47,8 +47,9 @@ for (const name of ["onnxruntime-node", "onnxruntime-web"]) {
           import { readFileSync } from "node:fs";
           import * as ort from ${JSON.stringify(which)};
           import { Stream } from "./src/node.js";
+          const heard = Float32Array.from(JSON.parse(readFileSync(0, "utf8")));
           const stream = await Stream.load(process.argv[1], { ort });
-          const frames = await stream.push(Float32Array.from(JSON.parse(readFileSync(0, "utf8"))));
+          const frames = await stream.push(heard);
           console.log(JSON.stringify(frames.map((frame) => Array.from(frame.values))));`;
         const words = ["--input-type=module", "--eval", program, graph(MODEL)];
         check(JSON.parse(execFileSync(process.execPath, words, { cwd: ROOT, input: JSON.stringify(input), encoding: "utf8", maxBuffer: 1 << 28 })));
