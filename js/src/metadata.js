@@ -28,7 +28,13 @@ const TEXTS = new Set(["name", "version", "level"]); // all else is JSON
  * @throws {GraphError} it is none
  */
 export function metadataOf(bytes) {
-  const found = parsed(propertiesOf(bytes));
+  /** @type {Record<string, any>} */
+  const found = propertiesOf(bytes);
+  try {
+    for (const key in found) if (!TEXTS.has(key)) found[key] = JSON.parse(found[key]);
+  } catch (error) {
+    throw new GraphError("this is no live graph: its metadata is no JSON", { cause: error });
+  }
   for (const key of ["rate", "window", "hop", "step", "state"]) {
     if (!Number.isInteger(found[key])) {
       throw new GraphError(`this is no live graph: it has no ${key}; make one with edgevoice-export live`);
@@ -54,18 +60,6 @@ export function propertiesOf(bytes) {
     );
   } catch (error) {
     throw new GraphError("this is no ONNX file, or it is damaged", { cause: error });
-  }
-}
-
-/**
- * @param {Record<string, string>} properties
- * @returns {Record<string, any>}
- */
-function parsed(properties) {
-  try {
-    return Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, TEXTS.has(key) ? value : JSON.parse(value)]));
-  } catch (error) {
-    throw new GraphError("this is no live graph: its metadata is no JSON", { cause: error });
   }
 }
 

@@ -127,6 +127,9 @@ test("webpack for a server that renders pages, with and without ONNX Runtime for
   assert.match(run()[1], /GraphError.*onnxruntime-node/);
   symlinkSync(join(ROOT, "node_modules", "onnxruntime-node"), join(folder, "node_modules", "onnxruntime-node"));
   assert.deepEqual(run(), ["function", 3]);
+  // Some servers take what browsers take: to import it is no harm either.
+  const words = ["--conditions=browser", "--eval", 'import("edgevoice").then(({ microphone }) => console.log(typeof microphone))'];
+  assert.equal(execFileSync(process.execPath, words, { cwd: folder, encoding: "utf8" }), "function\n");
 });
 
 for (const [format, script] of /** @type {const} */ ([["esm", MODULE], ["iife", CLASSIC]])) {
