@@ -56,11 +56,12 @@ export function expected(model, blocks) {
  * @param {object} [others] in place of what fits the graph
  * @returns {{classes: (number[] | null)[], number: (number[] | null)[]}}
  */
-export function headsOf({ name, digests, level, hop, names }, frames, count, folder, others) {
-  const facts = { seconds: 2, frames: count, hop, level, model: name, digests, ...others };
+export function headsOf({ name, digests, level, rate, window, hop, names }, frames, count, folder, others) {
+  const recipe = { model: name, networks: { ...digests, "frontend.onnx": "sha256:1" }, level, descriptors: "all", ...others };
+  const facts = { format: 1, seconds: 2, frames: count, descriptors: names.length, rate, window, hop, recipe, ...others };
   const program = fileURLToPath(new URL("./head.py", import.meta.url));
-  const silent = frames.map((frame) => frame.silent);
-  const words = [program, folder, names.length, count, JSON.stringify(silent), JSON.stringify(facts)].map(String);
+  const windows = frames.map(({ index, silent }) => [index, silent]);
+  const words = [program, folder, JSON.stringify(windows), JSON.stringify(facts)];
   const input = Buffer.concat(frames.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)));
   const [classes, number] = JSON.parse(execFileSync(python, words, { input, encoding: "utf8" }));
   return { classes, number };

@@ -1,6 +1,6 @@
 """Write heads of random numbers in a folder, as `edgevoice fit` does; print what they decide of frames on standard input.
 
-Words: the folder, the width of a frame, how many frames are judged, their flags "silent" as JSON, the metadata as JSON.
+Words: the folder, number and silence of each frame as JSON, the metadata as JSON.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-folder, wide, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-silent, facts = np.array(json.loads(sys.argv[4])), json.loads(sys.argv[5])
-frames = np.frombuffer(sys.stdin.buffer.read(), np.float32).reshape(-1, wide).astype(np.float64)
+folder, windows, facts = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
+wide, count = facts["descriptors"], facts["frames"]
+frames = np.frombuffer(sys.stdin.buffer.read(), np.float32)
+frames = frames.reshape(len(windows), frames.size // max(1, len(windows)))[:, :wide].astype(np.float64)
 rng = np.random.default_rng(0)
 
 STEPS = """
@@ -63,20 +64,21 @@ def write(name: str, labels: list[str]) -> list[list[float] | None]:
     for kind, *inputs, _, output in (step.split() for step in f"{STEPS.strip()}\n{ends}".splitlines()):
         nodes.append(helper.make_node(kind, inputs, [output], **ATTRIBUTES.get(kind, {})))
     tensor = helper.make_tensor_value_info
-    given = [tensor("frames", TensorProto.FLOAT, ["n", wide]), tensor("silent", TensorProto.BOOL, ["n"])]
+    given = [tensor("frames", TensorProto.FLOAT, [count, wide]), tensor("silent", TensorProto.BOOL, [count])]
     result = tensor("probabilities" if labels else "value", TensorProto.FLOAT, [outputs])
     graph = helper.make_graph(nodes, "head", given, [tensor("decided", TensorProto.BOOL, [1]), result], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(model, {"edgevoice.head": json.dumps({**facts, "labels": labels})})
+    helper.set_model_props(model, {"edgevoice.head": json.dumps({**facts, "labels": labels or None})})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, folder / name)
     found: list[list[float] | None] = []
-    for k in range(len(frames) - count + 1):
-        heard = frames[k : k + count][~silent[k : k + count]]
-        if 2 * len(heard) < count:
+    for last, _ in windows:
+        heard = [k for k, (index, silent) in enumerate(windows) if last - count < index <= last and not silent]
+        if last - windows[0][0] < count - 1 or 2 * len(heard) < count:
             found.append(None)
             continue
-        scores = ((np.concatenate([heard.mean(axis=0), heard.std(axis=0)]) - middle) / spread) @ weights + bias
+        functionals = np.concatenate([frames[heard].mean(axis=0), frames[heard].std(axis=0)])
+        scores = ((functionals - middle) / spread) @ weights + bias
         if labels:
             scores = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
         found.append(scores.tolist())
