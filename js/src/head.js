@@ -40,10 +40,7 @@ export class Head {
   #engine;
   #facts;
 
-  /**
-   * @param {import("./platform.js").Engine} engine
-   * @param {HeadMetadata} facts
-   */
+  /** @param {import("./platform.js").Engine} engine @param {HeadMetadata} facts */
   constructor(engine, facts) {
     this.#engine = engine;
     this.#facts = facts;
@@ -105,11 +102,7 @@ export class Judge {
   #engine;
   #facts;
 
-  /**
-   * Made by `Head.judge`.
-   * @param {import("./platform.js").Engine} engine
-   * @param {HeadMetadata} facts
-   */
+  /** Made by `Head.judge`. @param {import("./platform.js").Engine} engine @param {HeadMetadata} facts */
   constructor(engine, facts) {
     this.#engine = engine;
     this.#facts = facts;
