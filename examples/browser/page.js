@@ -1,8 +1,8 @@
 // A live picture of a microphone's frames. Served by serve.py beside the graphs that it makes.
-import { microphone, Stream } from "edgevoice";
+import { Head, microphone, Stream } from "edgevoice";
 
 const $ = (id) => document.getElementById(id);
-const models = await (await fetch("/graphs.json")).json();
+const { models, head: decides } = await (await fetch("graphs.json")).json();
 $("model").append(...models.map((name) => new Option(name)));
 
 let running = null;
@@ -14,7 +14,9 @@ async function listen() {
   $("start").textContent = "Stop";
   $("told").textContent = "loading";
   try {
-    const stream = await Stream.load(`/graphs/${$("model").value}.onnx`);
+    const stream = await Stream.load(`graphs/${$("model").value}.onnx`);
+    const head = decides ? await Head.load("head.onnx") : null;
+    const judge = head && judgeOf(head, stream);
     const pictures = picturesOf(stream.metadata);
     const delays = [];
     let lost = 0;
@@ -26,19 +28,40 @@ async function listen() {
     const device = $("device").value || undefined;
     for await (const frame of microphone(stream, { signal: running.signal, device, onblock })) {
       for (const draw of pictures) draw(frame);
+      if (judge) $("decision").textContent = wordsOf(await judge.push(frame));
       delays.push(frame.latency);
       if (delays.length > 40) delays.shift();
-      const worst = Math.max(...delays).toFixed(0);
+      const worst = (1000 * Math.max(...delays)).toFixed(0);
       const gaps = lost ? `, ${(lost / stream.rate).toFixed(2)} s lost` : "";
-      $("told").textContent = `${frame.end.toFixed(2)} s, latency ${frame.latency.toFixed(0)} ms, at most ${worst} ms${gaps}`;
+      $("told").textContent = `${frame.end.toFixed(2)} s, latency ${(1000 * frame.latency).toFixed(0)} ms, at most ${worst} ms${gaps}`;
       if ($("device").options.length === 1) await listDevices();
     }
+    await head?.release();
+    await stream.release();
     $("told").textContent = "stopped";
   } catch (error) {
     $("told").textContent = error.message;
   }
   running = null;
   $("start").textContent = "Start";
+}
+
+/** What judges the frames of a stream; nothing, and the reason on the page, where the head was fitted with another model. */
+function judgeOf(head, stream) {
+  try {
+    return head.judge(stream);
+  } catch (error) {
+    $("decision").textContent = error.message;
+    return null;
+  }
+}
+
+/** A decision as a person reads it: labels, the most probable one first, or a number. */
+function wordsOf(decision) {
+  if (!decision) return "listening";
+  if (decision.value !== null) return decision.value.toFixed(2);
+  const sorted = Object.entries(decision.probabilities).sort(([, one], [, other]) => other - one);
+  return sorted.map(([label, probability]) => `${label} ${Math.round(100 * probability)} %`).join(", ");
 }
 
 /** Browsers tell the names of microphones only once one of them may be used. */

@@ -25,20 +25,15 @@ const TEXTS = new Set(["name", "version", "level"]); // all else is JSON
  * The metadata of a live graph, from the bytes of its file.
  * @param {Uint8Array} bytes
  * @returns {Metadata}
+ * @throws {GraphError} it is none
  */
 export function metadataOf(bytes) {
   /** @type {Record<string, any>} */
-  const found = {};
+  const found = propertiesOf(bytes);
   try {
-    for (const [field, content] of fields(bytes)) {
-      if (field === METADATA) {
-        const pair = Object.fromEntries(fields(content));
-        const key = text(pair[1]);
-        found[key] = TEXTS.has(key) ? text(pair[2]) : JSON.parse(text(pair[2]));
-      }
-    }
+    for (const key in found) if (!TEXTS.has(key)) found[key] = JSON.parse(found[key]);
   } catch (error) {
-    throw new GraphError("this is no ONNX file, or it is damaged", { cause: error });
+    throw new GraphError("this is no live graph: its metadata is no JSON", { cause: error });
   }
   for (const key of ["rate", "window", "hop", "step", "state"]) {
     if (!Number.isInteger(found[key])) {
@@ -46,6 +41,26 @@ export function metadataOf(bytes) {
     }
   }
   return /** @type {Metadata} */ (/** @type {unknown} */ ({ typical: null, ...found }));
+}
+
+/**
+ * The properties that an ONNX file holds beside its graph.
+ * @param {Uint8Array} bytes
+ * @returns {Record<string, string>}
+ * @throws {GraphError} it is no ONNX file
+ */
+export function propertiesOf(bytes) {
+  try {
+    const pairs = [...fields(bytes)].filter(([field]) => field === METADATA);
+    return Object.fromEntries(
+      pairs.map(([, content]) => {
+        const pair = Object.fromEntries(fields(content));
+        return [text(pair[1]), text(pair[2])];
+      }),
+    );
+  } catch (error) {
+    throw new GraphError("this is no ONNX file, or it is damaged", { cause: error });
+  }
 }
 
 /**

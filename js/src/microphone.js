@@ -1,7 +1,12 @@
 import { MicrophoneError } from "./errors.js";
+import { LiveFrame, unitsOf } from "./frame.js";
+import { beside } from "./platform.js";
 
 /** @typedef {import("./stream.js").Stream} Stream */
-/** @typedef {import("./stream.js").Frame & {captured: number, latency: number}} LiveFrame */
+
+// Programs for Node have no types of browsers: so these say what is needed of theirs.
+/** @typedef {{getTracks(): {stop(): void}[]}} Media a MediaStream */
+/** @typedef {{readonly aborted: boolean, addEventListener(type: "abort", listener: () => void): void}} Signal an AbortSignal */
 
 const JUMP = 0.1; // seconds by which samples must fall behind the clock to count as lost
 const SETTLED = 1; // seconds of audio for which they must stay there: what only comes late catches up
@@ -9,24 +14,28 @@ const SETTLED = 1; // seconds of audio for which they must stay there: what only
 /**
  * Frames of a browser's microphone, from now until the loop is left or `signal` is aborted. Echo cancellation, noise
  * suppression and gain control are off: they change what is heard. Audio that was lost, as while the tab slept, is
- * reported to the stream. `captured` is `performance.now()`, in milliseconds, when the last sample of a window arrived;
- * `latency` is how many milliseconds later the frame was given out.
+ * reported to the stream.
  * @param {Stream} stream
  * @param {object} [options]
  * @param {string} [options.device] its deviceId, as `navigator.mediaDevices.enumerateDevices` tells
- * @param {AbortSignal} [options.signal] ends the loop
+ * @param {Signal} [options.signal] ends the loop
  * @param {(samples: Float32Array, lost: number) => void} [options.onblock] gets each block, and how many samples were lost
  *     before it
- * @param {MediaStream} [options.media] a stream to listen to instead of a microphone
+ * @param {Media} [options.media] a stream to listen to instead of a microphone
+ * @param {string | {href: string}} [options.worklet] the place of `worklet.js`; by default beside the package's module or
+ *     the bundle
  * @returns {AsyncGenerator<LiveFrame>}
  * @throws {MicrophoneError} it is refused, not there, or stopped
  */
-export async function* microphone(stream, { device, signal, onblock, media } = {}) {
-  const source = media ?? (await open(device));
+export async function* microphone(stream, { device, signal, onblock, media, worklet = beside("worklet.js") } = {}) {
+  if (!globalThis.navigator?.mediaDevices) {
+    throw new MicrophoneError("there is no microphone here: it needs a browser, and a page served by https or from localhost");
+  }
+  const source = /** @type {MediaStream} */ (media) ?? (await open(device));
   /** @type {AudioContext | undefined} */
   let context;
   try {
-    const captured = await capture(source, stream);
+    const captured = await capture(source, stream, worklet);
     context = captured.context;
     yield* frames(captured.node, source, stream, signal, onblock);
   } finally {
@@ -48,8 +57,9 @@ async function open(device) {
 /**
  * @param {MediaStream} source
  * @param {Stream} stream
+ * @param {string | {href: string} | undefined} worklet
  */
-async function capture(source, stream) {
+async function capture(source, stream, worklet) {
   const { rate, step } = stream.metadata;
   /** @type {unknown} */
   let refused;
@@ -58,7 +68,7 @@ async function capture(source, stream) {
     const context = new AudioContext(/** @type {AudioContextOptions} */ (options));
     try {
       const input = context.createMediaStreamSource(source);
-      await context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
+      await context.audioWorklet.addModule(worklet ? String(Object(worklet).href ?? worklet) : new URL("./worklet.js", import.meta.url));
       const node = new AudioWorkletNode(context, "edgevoice-capture", {
         numberOfOutputs: 0,
         channelCount: 1,
@@ -80,18 +90,19 @@ async function capture(source, stream) {
  * @param {AudioWorkletNode} node
  * @param {MediaStream} source
  * @param {Stream} stream
- * @param {AbortSignal | undefined} signal
+ * @param {Signal | undefined} signal
  * @param {((samples: Float32Array, lost: number) => void) | undefined} onblock
  * @returns {AsyncGenerator<LiveFrame>}
  */
 async function* frames(node, source, stream, signal, onblock) {
-  /** @type {{frame: import("./stream.js").Frame, captured: number}[]} */
+  /** @type {{frame: import("./frame.js").Frame, captured: number}[]} */
   const waiting = [];
   /** @type {unknown} */
   let failure = null;
   let ended = false;
   let wake = () => {};
   const clock = new Clock(stream.rate);
+  const units = unitsOf(stream.metadata.names);
   const end = (/** @type {unknown} */ error = null) => {
     failure ??= error;
     ended = true;
@@ -111,11 +122,15 @@ async function* frames(node, source, stream, signal, onblock) {
   };
   node.onprocessorerror = () => end(new MicrophoneError("the audio thread failed"));
   for (const track of source.getTracks()) track.onended = () => end(new MicrophoneError("the microphone stopped"));
-  signal?.addEventListener("abort", () => end(), { once: true });
+  signal?.addEventListener("abort", () => end());
   try {
     while (true) {
       for (let next; (next = waiting.shift()); ) {
-        yield { ...next.frame, captured: next.captured, latency: performance.now() - next.captured };
+        const live = new LiveFrame(stream.metadata, units, next.frame);
+        live.captured = next.captured / 1000;
+        live.time = (performance.timeOrigin + next.captured) / 1000;
+        live.latency = performance.now() / 1000 - live.captured;
+        yield live;
       }
       if (ended || signal?.aborted) break;
       await new Promise((resolve) => (wake = () => resolve(undefined)));

@@ -1,21 +1,14 @@
-import { GraphError, SamplesError, StreamError } from "./errors.js";
+import { GraphError, messageOf, SamplesError, StreamError } from "./errors.js";
+import { Frame, unitsOf } from "./frame.js";
 import { metadataOf } from "./metadata.js";
+import { platform } from "./platform.js";
 
 /** @typedef {import("./metadata.js").Metadata} Metadata */
+/** @typedef {import("./platform.js").Engine} Engine */
 
-/**
- * The descriptors of one window, with its place in time.
- * @typedef {object} Frame
- * @property {number} index number of the window, from 0; lost windows are counted too
- * @property {number} position first sample of the window, lost samples included
- * @property {number} start of the window, in seconds of the source
- * @property {number} end of the window, in seconds of the source
- * @property {boolean} silent whether its peak is below one step of 16-bit audio
- * @property {boolean} gap whether it touches lost samples, for which zeros stand in
- * @property {Float32Array} values bottleneck, then errors
- * @property {Float32Array} bottleneck a view of `values`
- * @property {Float32Array} error a view of `values`, one for each band
- */
+const QUIETEST = 1e-20; // mean square of digital silence, -200 dB
+/** @type {Record<string, number>} */
+const SCALES = { Float32Array: 1, Float64Array: 1, Int16Array: 2 ** -15, Int32Array: 2 ** -31 };
 
 /**
  * One source of audio going through a live graph: samples in, in chunks of any length; frames out. Calls are carried out
@@ -23,13 +16,13 @@ import { metadataOf } from "./metadata.js";
  */
 export class Stream {
   /** @type {Promise<unknown>} */ #last = Promise.resolve();
-  #ort;
-  #session;
+  #engine;
   #facts;
-  #bottleneck;
+  #units;
   /** @type {Float32Array} */ #hop;
   /** @type {Uint8Array} */ #lost;
   /** @type {Float32Array} */ #state;
+  /** @type {Float64Array} */ #power; // mean square of each step of the window
   #filled = 0;
   #hops = 0;
   #lostWindows = 0;
@@ -37,39 +30,31 @@ export class Stream {
 
   /**
    * A stream of its own through the graph of another one is made by its `another`; the first one by `Stream.load`.
-   * @param {any} ort the module of ONNX Runtime
-   * @param {any} session
+   * @param {Engine} engine
    * @param {Metadata} facts
    */
-  constructor(ort, session, facts) {
-    this.#ort = ort;
-    this.#session = session;
+  constructor(engine, facts) {
+    this.#engine = engine;
     this.#facts = facts;
-    this.#bottleneck = facts.names.filter((name) => name.startsWith("bottleneck")).length;
+    this.#units = unitsOf(facts.names);
     this.#hop = new Float32Array(facts.hop);
     this.#lost = new Uint8Array(facts.hop / facts.step);
     this.#state = new Float32Array(facts.state);
+    this.#power = new Float64Array(facts.window / facts.step);
   }
 
   /**
    * Load a live graph, which `edgevoice-export live` writes.
-   * @param {string | URL | ArrayBuffer | Uint8Array} source its address (in Node also its path), or the bytes of its file
-   * @param {object} [options]
-   * @param {any} [options.ort] the module of ONNX Runtime; by default onnxruntime-node in Node, onnxruntime-web elsewhere
-   * @param {boolean} [options.worker] in browsers: whether the graph is computed in a worker, so that the page stays smooth
-   * @param {object} [options.session] ONNX Runtime's options for the session
+   * @param {string | {href: string} | ArrayBufferLike | Uint8Array} source its address (in Node also its path), or the
+   *     bytes of its file
+   * @param {import("./platform.js").LoadOptions} [options]
    * @returns {Promise<Stream>}
+   * @throws {GraphError} it is not there, is no live graph, or ONNX Runtime cannot load it
    */
-  static async load(source, { ort, worker = true, session = {} } = {}) {
+  static async load(source, options = {}) {
     const bytes = await bytesOf(source);
     const facts = metadataOf(bytes);
-    const runtime = ort ?? (await runtimeOf(worker));
-    const options = { intraOpNumThreads: 1, logSeverityLevel: 3, ...session };
-    try {
-      return new Stream(runtime, await runtime.InferenceSession.create(bytes, options), facts);
-    } catch (error) {
-      throw new GraphError(`ONNX Runtime cannot load it: ${messageOf(error)}`, { cause: error });
-    }
+    return new Stream(await engineOf(bytes, options), facts);
   }
 
   /** What the graph says about itself. */
@@ -94,28 +79,30 @@ export class Stream {
 
   /** A new source through the same graph, which is loaded once. */
   another() {
-    return new Stream(this.#ort, this.#session, this.#facts);
+    return new Stream(this.#engine, this.#facts);
   }
 
   /**
-   * Take the next samples of one channel at the graph's rate, full scale 1.
-   * @param {Float32Array} samples they may be changed as soon as this returns
+   * Take the next samples of one channel at the graph's rate: floats of full scale 1, or whole numbers of 16 or 32 bits.
+   * `resample` brings others to that rate.
+   * @param {Float32Array | Float64Array | Int16Array | Int32Array} samples they may be changed as soon as this returns
    * @returns {Promise<Frame[]>} the frames whose windows they complete, often none
-   * @throws {SamplesError} they are no Float32Array, or not finite; the stream stays as it was
+   * @throws {SamplesError} they are of another type, or not finite; the stream stays as it was
    */
   push(samples) {
-    if (!(samples instanceof Float32Array)) {
-      return Promise.reject(new SamplesError("samples are no Float32Array"));
+    const scale = SCALES[typeOf(samples)];
+    if (!scale) {
+      return Promise.reject(new SamplesError(`samples are ${typeOf(samples)}: expected one of ${Object.keys(SCALES).join(", ")}`));
     }
-    const at = samples.findIndex((sample) => !Number.isFinite(sample));
+    const copy = Float32Array.from(samples, (sample) => sample * scale);
+    const at = copy.findIndex((sample) => !Number.isFinite(sample));
     if (at >= 0) return Promise.reject(new SamplesError(`sample ${at} of ${samples.length} is ${samples[at]}`));
-    const copy = samples.slice();
     return this.#next(() => this.#take(copy.length, (first, last) => this.#hop.set(copy.subarray(first, last), this.#filled)));
   }
 
   /**
    * Say that so many samples of the source were lost. They count in positions; a window that touches them has `gap` set.
-   * A step of which a part is lost counts as lost.
+   * A step of which a part is lost counts as lost. Hours cost no more than a second does.
    * @param {number} count
    * @returns {Promise<Frame[]>} frames of windows that reach into them
    */
@@ -123,14 +110,21 @@ export class Stream {
     if (!Number.isInteger(count) || count < 0) {
       return Promise.reject(new RangeError(`lost ${count}: expected a number of samples, 0 or more`));
     }
-    return this.#next(() =>
-      this.#take(count, (first, last) => {
-        const begin = this.#filled;
-        this.#hop.fill(0, begin, begin + last - first);
-        const { step } = this.#facts;
-        this.#lost.fill(1, Math.floor(begin / step), Math.ceil((begin + last - first) / step));
-      }),
-    );
+    const { hop, window, step } = this.#facts;
+    const fill = (/** @type {number} */ first, /** @type {number} */ last) => {
+      const begin = this.#filled;
+      this.#hop.fill(0, begin, begin + last - first);
+      this.#lost.fill(1, Math.floor(begin / step), Math.ceil((begin + last - first) / step));
+    };
+    return this.#next(async () => {
+      // Once a window and a hop are lost, everything that the graph remembers is part of the gap, and stays as it is.
+      const settled = Math.min(count, window + hop);
+      const frames = await this.#take(settled, fill);
+      const jumps = Math.floor((count - settled) / hop);
+      this.#hops += jumps;
+      this.#lostWindows += jumps;
+      return frames.concat(await this.#take(count - settled - jumps * hop, fill));
+    });
   }
 
   /** Forget all audio: the stream is as new. */
@@ -138,9 +132,15 @@ export class Stream {
     return this.#next(async () => {
       this.#state.fill(0);
       this.#lost.fill(0);
+      this.#power.fill(0);
       this.#filled = this.#hops = this.#lostWindows = 0;
       this.#failure = null;
     }, true);
+  }
+
+  /** Free the graph's memory. This stream and all others through the same graph have ended. */
+  release() {
+    return this.#next(() => this.#engine.release(), true);
   }
 
   /**
@@ -181,76 +181,81 @@ export class Stream {
 
   /** @returns {Promise<Frame | null>} */
   async #run() {
-    const { hop, window, rate, step, state } = this.#facts;
-    const { Tensor } = this.#ort;
+    const { hop, window, step, state } = this.#facts;
     let found;
     try {
-      found = await this.#session.run({
-        samples: new Tensor("float32", this.#hop.slice(), [1, hop]),
-        lost: new Tensor("bool", this.#lost.slice(), [1, hop / step]),
-        state: new Tensor("float32", this.#state, [1, state]),
+      found = await this.#engine.run({
+        samples: ["float32", this.#hop.slice(), [1, hop]],
+        lost: ["bool", this.#lost.slice(), [1, hop / step]],
+        state: ["float32", this.#state, [1, state]],
       });
     } catch (error) {
       this.#failure = /** @type {Error} */ (error);
       throw new StreamError(`computing failed: ${messageOf(error)}`, { cause: error });
     }
-    this.#state = Float32Array.from(found.state_out.data);
+    this.#state = Float32Array.from(found.state_out);
+    this.#measure();
     this.#filled = 0;
     this.#hops += 1;
     this.#lost.fill(0);
     if (this.#hops * hop < window) return null;
-    if (!found.ready.data[0]) {
+    if (!found.ready[0]) {
       this.#lostWindows += 1;
       return null;
     }
-    const values = Float32Array.from(found.descriptors.data);
     const position = this.#hops * hop - window;
-    return {
+    const power = this.#power.reduce((sum, x) => sum + x, 0) / this.#power.length;
+    return new Frame(this.#facts, this.#units, {
       index: position / hop,
       position,
-      start: position / rate,
-      end: (position + window) / rate,
-      silent: Boolean(found.silent.data[0]),
-      gap: Boolean(found.gap.data[0]),
-      values,
-      bottleneck: values.subarray(0, this.#bottleneck),
-      error: values.subarray(this.#bottleneck),
-    };
+      silent: Boolean(found.silent[0]),
+      gap: Boolean(found.gap[0]),
+      loudness: 10 * Math.log10(Math.max(power, QUIETEST)),
+      values: Float32Array.from(found.descriptors),
+    });
+  }
+
+  /** Take the hop at hand into the mean squares of the steps. */
+  #measure() {
+    const { step } = this.#facts;
+    const steps = this.#lost.length;
+    this.#power.copyWithin(0, steps);
+    for (let k = 0; k < steps; k++) {
+      const part = this.#hop.subarray(k * step, (k + 1) * step);
+      this.#power[this.#power.length - steps + k] = part.reduce((sum, x) => sum + x * x, 0) / step;
+    }
   }
 }
 
-/** @param {string | URL | ArrayBuffer | Uint8Array} source */
-async function bytesOf(source) {
-  if (source instanceof Uint8Array) return source;
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  const address = String(source);
-  if (isNode() && !/^https?:/.test(address)) {
-    const { readFile } = await import("node:fs/promises");
-    return new Uint8Array(await readFile(/^file:/.test(address) ? new URL(address) : address));
+/**
+ * The bytes of a file: read from where it is, if they are not given.
+ * @param {string | {href: string} | ArrayBufferLike | Uint8Array} source
+ * @returns {Promise<Uint8Array>}
+ */
+export async function bytesOf(source) {
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  if (/^(Shared)?ArrayBuffer$/.test(typeOf(source))) return new Uint8Array(/** @type {ArrayBuffer} */ (source));
+  const address = String(/** @type {{href: string}} */ (source).href ?? source);
+  try {
+    return await platform.read(address);
+  } catch (error) {
+    throw new GraphError(`${address} cannot be read: ${messageOf(error)}`, { cause: error });
   }
-  const answer = await fetch(source);
-  if (!answer.ok) throw new GraphError(`${address}: ${answer.status} ${answer.statusText}`);
-  return new Uint8Array(await answer.arrayBuffer());
 }
 
-/** @param {boolean} worker */
-async function runtimeOf(worker) {
-  if (isNode()) {
-    // ONNX Runtime's native library looks for this when it is loaded: nothing is to be sent or written.
-    process.env.ORT_DISABLE_TELEMETRY = "1";
-    return import("onnxruntime-node");
+/**
+ * @param {Uint8Array} bytes of a graph
+ * @param {import("./platform.js").LoadOptions} options
+ */
+export async function engineOf(bytes, options) {
+  try {
+    return await platform.open(bytes, options);
+  } catch (error) {
+    throw new GraphError(`ONNX Runtime cannot load it: ${messageOf(error)}`, { cause: error });
   }
-  const ort = await import("onnxruntime-web/wasm");
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.proxy = worker;
-  return ort;
 }
 
-function isNode() {
-  return typeof process !== "undefined" && Boolean(process.versions?.node);
-}
-
-/** @param {unknown} error */
-function messageOf(error) {
-  return error instanceof Error ? error.message : String(error);
+/** @param {unknown} value a value of this or another realm, such as a frame's or a `vm`'s */
+function typeOf(value) {
+  return Object.prototype.toString.call(value).slice(8, -1);
 }

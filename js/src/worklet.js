@@ -3,24 +3,31 @@
 
 /**
  * Sinc interpolation under a Hann window (J. O. Smith, "Digital Audio Resampling Home Page", CCRMA, Stanford): for
- * browsers that refuse a microphone at the rate of a model. Its delay is half its length.
+ * samples at other rates than a model's. Its delay is half its length; what comes out begins where its input did.
  */
 export class Resampler {
-  #ratio;
+  /** @type {number} */ #from;
+  /** @type {number} */ #to;
   #cutoff;
   #half;
-  #past = new Float32Array(0);
+  #past;
+  #first;
   #next = 0;
-  #first = 0;
+  #taken = 0;
+  /** @type {Float64Array[]} */ #weights = []; // by how far a place is beyond a sample, in parts of `to`
 
   /**
-   * @param {number} from sampling rate of what is pushed
-   * @param {number} to sampling rate of what comes out
+   * @param {number} from sampling rate of what is pushed, in hertz
+   * @param {number} to sampling rate of what comes out, in hertz
    * @param {number} zeros crossings of zero on either side of a sample
+   * @throws {RangeError} a rate is no whole number above 0
    */
-  constructor(from, to, zeros = 24) {
-    this.#ratio = from / to;
-    this.#cutoff = Math.min(1, to / from) * 0.94;
+  constructor(from, to, zeros = 48) {
+    for (const rate of [from, to]) {
+      if (!Number.isInteger(rate) || rate <= 0) throw new RangeError(`rate ${rate}: expected a whole number of hertz`);
+    }
+    [this.#from, this.#to] = [from, to];
+    this.#cutoff = Math.min(1, to / from) * 0.96; // as soxr does at its high quality
     this.#half = Math.ceil(zeros / this.#cutoff);
     this.#past = new Float32Array(this.#half); // silence before the first sample
     this.#first = -this.#half;
@@ -35,25 +42,62 @@ export class Resampler {
     known.set(this.#past);
     known.set(samples, this.#past.length);
     const end = this.#first + known.length;
+    this.#taken += samples.length;
     const out = [];
-    for (; ; this.#next++) {
-      const at = this.#next * this.#ratio;
-      const middle = Math.floor(at);
-      if (middle + this.#half >= end) break;
+    for (; this.#middle() + this.#half < end; this.#next++) {
+      const weights = this.#weightsOf((this.#next * this.#from) % this.#to);
+      const begin = this.#middle() - this.#half + 1 - this.#first;
       let sum = 0;
-      for (let k = middle - this.#half + 1; k <= middle + this.#half; k++) {
-        const x = at - k;
-        const taper = 0.5 + 0.5 * Math.cos((Math.PI * x) / this.#half);
-        const sinc = x === 0 ? 1 : Math.sin(Math.PI * this.#cutoff * x) / (Math.PI * this.#cutoff * x);
-        sum += known[k - this.#first] * sinc * taper;
-      }
-      out.push(sum * this.#cutoff);
+      for (let k = 0; k < weights.length; k++) sum += known[begin + k] * weights[k];
+      out.push(sum);
     }
-    const keep = Math.max(this.#first, Math.floor(this.#next * this.#ratio) - this.#half);
+    const keep = Math.max(this.#first, this.#middle() - this.#half);
     this.#past = known.slice(keep - this.#first);
     this.#first = keep;
     return Float32Array.from(out);
   }
+
+  /**
+   * End the input, as if silence followed.
+   * @returns {Float32Array} the samples that are left
+   */
+  finish() {
+    const left = Math.round((this.#taken * this.#to) / this.#from) - this.#next;
+    return this.push(new Float32Array(this.#half + Math.ceil(this.#from / this.#to))).slice(0, Math.max(0, left));
+  }
+
+  /** The sample at or before the place of the next one. */
+  #middle() {
+    return Math.floor((this.#next * this.#from) / this.#to);
+  }
+
+  /** @param {number} beyond */
+  #weightsOf(beyond) {
+    return (this.#weights[beyond] ??= Float64Array.from({ length: 2 * this.#half }, (_, k) => {
+      const x = beyond / this.#to + this.#half - 1 - k;
+      const turn = Math.PI * this.#cutoff * x;
+      return (turn === 0 ? 1 : Math.sin(turn) / turn) * this.#cutoff * (0.5 + 0.5 * Math.cos((Math.PI * x) / this.#half));
+    }));
+  }
+}
+
+/**
+ * Samples of a recording at another rate: a sample more or less for each that time gives.
+ * @param {Float32Array} samples one channel
+ * @param {number} from their rate, in hertz
+ * @param {number} to the rate wanted, such as that of a stream
+ * @returns {Float32Array}
+ * @throws {RangeError} a rate is no whole number above 0
+ */
+export function resample(samples, from, to) {
+  const resampler = new Resampler(from, to);
+  if (from === to) return samples.slice();
+  const begun = resampler.push(samples);
+  const left = resampler.finish();
+  const whole = new Float32Array(begun.length + left.length);
+  whole.set(begun);
+  whole.set(left, begun.length);
+  return whole;
 }
 
 const scope = /** @type {any} */ (globalThis);
@@ -64,7 +108,7 @@ if (scope.registerProcessor) {
       /** @param {{processorOptions: {rate: number, block: number}}} options */
       constructor({ processorOptions: { rate, block } }) {
         super();
-        this.resampler = rate === scope.sampleRate ? null : new Resampler(scope.sampleRate, rate);
+        this.resampler = rate === scope.sampleRate ? null : new Resampler(Math.round(scope.sampleRate), rate);
         this.block = new Float32Array(block);
         this.filled = 0;
       }

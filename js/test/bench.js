@@ -1,7 +1,7 @@
 // node test/bench.js [MODEL ...]: sizes, and milliseconds a window in Node and Chromium.
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Stream } from "../src/index.js";
+import { Stream } from "../src/node.js";
 import { withPage } from "./browser.js";
 import { graph } from "./graphs.js";
 

@@ -1,8 +1,10 @@
 // A headless Chromium whose microphone plays a file, on the page that one of the examples serves.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -13,11 +15,11 @@ export const missing = !existsSync(CHROMIUM) && `${CHROMIUM} is not there: insta
 
 /**
  * @param {string} wave what the microphone plays, again and again
- * @param {string[]} models
+ * @param {string[]} words models, and options of the example
  * @param {(page: import("playwright-core").Page, origin: string) => Promise<void>} work
  */
-export function withPage(wave, models, work) {
-  return withServer(wave, "browser/serve.py", models, work);
+export function withPage(wave, words, work) {
+  return withServer(wave, "browser/serve.py", words, work);
 }
 
 /**
@@ -30,13 +32,49 @@ export async function withServer(wave, example, words, work) {
   const python = process.env.PYTHON ?? "python3";
   const program = fileURLToPath(new URL(`../../examples/${example}`, import.meta.url));
   const server = spawn(python, [program, "--port", "0", ...words], { stdio: ["ignore", "pipe", "inherit"] });
-  const profile = mkdtempSync(join(tmpdir(), "chromium-"));
-  let browser;
   try {
     const address = await new Promise((resolve, reject) => {
       server.stdout.once("data", (line) => resolve(String(line).trim()));
       server.once("exit", (code) => reject(new Error(`${example} ended with ${code}`)));
     });
+    await withBrowser(wave, address, work);
+  } finally {
+    server.kill("SIGINT");
+  }
+}
+
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+
+/**
+ * @param {string} wave what the microphone plays, again and again
+ * @param {string} folder what a server gives out, beginning with its index.html
+ * @param {(page: import("playwright-core").Page, origin: string) => Promise<void>} work
+ */
+export async function withFolder(wave, folder, work) {
+  const server = createServer((asked, answer) => {
+    const path = join(folder, new URL(asked.url ?? "/", "http://localhost").pathname.replace(/\/$/, "/index.html"));
+    const type = TYPES[/** @type {keyof typeof TYPES} */ (extname(path))] ?? "application/octet-stream";
+    if (existsSync(path)) answer.writeHead(200, { "content-type": type }).end(readFileSync(path));
+    else answer.writeHead(404).end();
+  }).listen(0, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    await withBrowser(wave, `http://127.0.0.1:${/** @type {any} */ (server.address()).port}/`, work);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+/**
+ * @param {string} wave what the microphone plays, again and again
+ * @param {string} address of the page
+ * @param {(page: import("playwright-core").Page, origin: string) => Promise<void>} work
+ */
+export async function withBrowser(wave, address, work) {
+  const profile = mkdtempSync(join(tmpdir(), "chromium-"));
+  let browser;
+  try {
     browser = await chromium.launchPersistentContext(profile, {
       executablePath: CHROMIUM,
       headless: true,
@@ -55,7 +93,6 @@ export async function withServer(wave, example, words, work) {
     await work(page, new URL(address).origin);
   } finally {
     await browser?.close();
-    server.kill("SIGINT");
     rmSync(profile, { recursive: true, force: true });
   }
 }

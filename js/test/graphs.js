@@ -47,6 +47,26 @@ export function expected(model, blocks) {
   return { ...JSON.parse(out.subarray(0, head).toString()), values: floats(out.subarray(head + 1)) };
 }
 
+/**
+ * Heads of random numbers, classes.onnx and number.onnx, and what they decide of some frames.
+ * @param {import("../src/index.js").Metadata} metadata of the graph that gave them
+ * @param {import("../src/index.js").Frame[]} frames
+ * @param {number} count how many of them a head judges
+ * @param {string} folder where they are written
+ * @param {object} [others] in place of what fits the graph
+ * @returns {{classes: (number[] | null)[], number: (number[] | null)[]}}
+ */
+export function headsOf({ name, digests, level, rate, window, hop, names }, frames, count, folder, others) {
+  const recipe = { model: name, networks: { ...digests, "frontend.onnx": "sha256:1" }, level, descriptors: "all", ...others };
+  const facts = { format: 1, seconds: 2, frames: count, descriptors: names.length, rate, window, hop, recipe, ...others };
+  const program = fileURLToPath(new URL("./head.py", import.meta.url));
+  const windows = frames.map(({ index, silent }) => [index, silent]);
+  const words = [program, folder, JSON.stringify(windows), JSON.stringify(facts)];
+  const input = Buffer.concat(frames.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)));
+  const [classes, number] = JSON.parse(execFileSync(python, words, { input, encoding: "utf8" }));
+  return { classes, number };
+}
+
 /** @param {Buffer} bytes */
 function floats(bytes) {
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { graph } from "./graphs.js";
 
-const index = fileURLToPath(new URL("../src/index.js", import.meta.url));
+const index = fileURLToPath(new URL("../src/node.js", import.meta.url));
 
 test("a process of twelve seconds opens no socket, writes nothing and says nothing", (context) => {
   if (spawnSync("strace", ["-V"]).error) return context.skip("strace is not installed");
@@ -38,8 +38,7 @@ test("the package holds its modules and their types, and nothing else", () => {
   const root = fileURLToPath(new URL("..", import.meta.url));
   const [{ files }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: root, encoding: "utf8" }));
   const names = files.map((/** @type {{path: string}} */ file) => file.path).sort();
-  const modules = ["errors", "index", "metadata", "microphone", "stream"];
-  const expected = ["README.md", "package.json", "src/worklet.js", ...modules.map((name) => `src/${name}.js`)];
-  assert.deepEqual(names.filter((/** @type {string} */ name) => !name.startsWith("types/")), expected.sort());
-  for (const name of modules) assert.ok(names.includes(`types/${name}.d.ts`));
+  const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "src"], { cwd: root, encoding: "utf8" }).trim().split("\n");
+  assert.deepEqual(names.filter((/** @type {string} */ name) => !name.startsWith("types/")), ["README.md", "package.json", ...tracked].sort());
+  for (const name of tracked) assert.ok(names.includes(name.replace(/^src/, "types").replace(/\.js$/, ".d.ts")), name);
 });

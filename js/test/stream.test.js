@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { test } from "node:test";
-import { GraphError, SamplesError, Stream, StreamError } from "../src/index.js";
+import { pathToFileURL } from "node:url";
+import { GraphError, SamplesError, Stream, StreamError } from "../src/node.js";
 import { difference, expected, graph, vectors } from "./graphs.js";
 
 const MODEL = "cae-64";
@@ -106,15 +109,15 @@ test("samples that are not finite are refused, and the stream goes on", async ()
 
 test("a failure ends the stream until it is reset", async () => {
   const stream = await Stream.load(graph(MODEL));
-  const ort = await import("onnxruntime-node");
   let broken = true;
-  const session = {
+  const engine = {
     run: async () => {
       if (broken) throw new Error("out of memory");
-      return { ready: { data: [1] }, silent: { data: [0] }, gap: { data: [0] }, state_out: { data: [] }, descriptors: { data: [] } };
+      return { ready: [1], silent: [0], gap: [0], state_out: [], descriptors: [] };
     },
+    release: async () => {},
   };
-  const fragile = new Stream(ort, session, stream.metadata);
+  const fragile = new Stream(engine, stream.metadata);
   await assert.rejects(fragile.push(new Float32Array(16_000)), /out of memory/);
   await assert.rejects(fragile.push(new Float32Array(10)), (error) => error instanceof StreamError && /reset/.test(error.message));
   broken = false;
@@ -127,5 +130,17 @@ test("what is no live graph is refused", async () => {
   await assert.rejects(Stream.load(bytes.subarray(0, 1000)), GraphError);
   await assert.rejects(Stream.load(new TextEncoder().encode("<!doctype html>")), GraphError);
   await assert.rejects(Stream.load(new Uint8Array()), /no live graph/);
-  await assert.rejects(Stream.load("nowhere.onnx"), /ENOENT/);
+  await assert.rejects(Stream.load("nowhere.onnx"), (error) => error instanceof GraphError && /nowhere.onnx.*ENOENT/.test(error.message));
+});
+
+test("a graph comes from a path, a file: address, a URL or a server", async () => {
+  const path = graph(MODEL);
+  const server = createServer(({ url }, answer) => answer.writeHead(url === "/a" ? 200 : 404).end(readFileSync(path))).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const origin = `http://127.0.0.1:${/** @type {any} */ (server.address()).port}`;
+  for (const source of [path, pathToFileURL(path), pathToFileURL(path).href, `${origin}/a`]) {
+    assert.equal((await Stream.load(source)).metadata.name, MODEL);
+  }
+  await assert.rejects(Stream.load(`${origin}/b`), (error) => error instanceof GraphError && /404/.test(error.message));
+  server.close();
 });
