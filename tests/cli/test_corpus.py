@@ -253,7 +253,8 @@ def test_a_dataset_by_shards_and_what_is_removed_from_it(
     # The folder is there by now, and is a dataset without the stroke.
     assert "nothing to do, all are there" in run("extract", "corpus", "-o", "d.parquet", "--static").err
     (corpus / "both.wav").unlink()
-    outcome = run("extract", "corpus", *out)
+    assert run("extract", "corpus", *out).code == 2
+    outcome = run("extract", "corpus", *out, "--prune")
     assert outcome.code == 0
     assert "edgevoice: removed 3 parts whose rows are no longer in the index: part-" in outcome.err
     outcome = run("extract", "corpus", *out, "--hop", "0.1")

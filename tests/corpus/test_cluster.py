@@ -214,7 +214,7 @@ def test_a_table_is_made_by_a_cluster(
 def test_wrong_uses_are_one_line(tmp_path: Path, speech: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = f"{tmp_path / 'd.parquet'}/"
     for words, code, message in (
-        (["-o", str(tmp_path / "t.csv"), "--scheduler", "tcp://127.0.0.1:1"], 2, "--scheduler is for datasets"),
+        (["-o", str(tmp_path / "t.csv"), "--scheduler", "tcp://127.0.0.1:1"], 2, "--scheduler: only for datasets"),
         (["-o", out, "--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"], 2, "--jobs"),
         (["-o", out, "--scheduler", "nonsense://"], 1, "no scheduler answers"),
     ):

@@ -144,7 +144,7 @@ def _open_path(name: str) -> IO[bytes]:
         if isinstance(error, PermissionError) or os.path.lexists(name):
             reason = str(getattr(error, "strerror", None) or error).lower()
             raise AudioFormatError(f"{name}: cannot be read ({reason})") from error
-        raise AudioFileNotFoundError(f"{name}: no such file") from error
+        raise AudioFileNotFoundError(f"{name or repr(name)}: no such file") from error
 
 
 def _file_reader(file: IO[bytes], name: str, path: str | None, keep: bool) -> Reader:

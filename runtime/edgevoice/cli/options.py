@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from edgevoice.audio.source import check_times
 from edgevoice.cli.console import standard_input
 from edgevoice.corpus.index import Index, index_of_inputs, read_index, read_index_file
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
@@ -106,6 +107,7 @@ class Inputs:
             raise ArgumentError("expected INPUT..., or --index CSV, and not both")
         if self.root is not None and not Path(self.root).is_dir():
             raise AudioFileNotFoundError(f"{self.root}: no such folder, expected the root of the files")
+        check_times(self.start, self.end)
         if self.index is None:
             index = index_of_inputs(self.inputs, self.root)
             return dataclasses.replace(index, rows=tuple(row._replace(start=self.start, end=self.end) for row in index.rows))
