@@ -8,26 +8,40 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 import edgevoice
 from microphone.virtualmicrophone import VirtualMicrophone, missing
-from tinymodel import make_tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # A shell that puts a job into the background has it ignore Ctrl-C, and all processes that the job starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples every time; `nightly` draws new ones, and prints what makes one that fails come again.
-settings.register_profile("edgevoice", deadline=None, derandomize=True)
-settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "edgevoice"))
+# The core, `pytest -m core`, needs the extra `cpu` and pytest, and none of the other packages of the tests.
+if find_spec("hypothesis"):
+    from hypothesis import settings
+
+    # The same examples every time; `nightly` draws new ones, and prints what makes one that fails come again.
+    settings.register_profile("edgevoice", deadline=None, derandomize=True)
+    settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "edgevoice"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    if find_spec("pytest_timeout") is None:
+        parser.addini("timeout", "without pytest-timeout, tests have no limit")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if config.getoption("markexpr") == "core" and collection_path.suffix == ".py":
+        return collection_path.name != "test_core.py"
+    return None
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +68,8 @@ def speech() -> Path:
 @pytest.fixture(scope="session")
 def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Make a small random model folder; keyword arguments change sections of its `model.json`."""
+
+    from tinymodel import make_tiny_model
 
     def make(**changes: Any) -> Path:
         return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny", **changes)
