@@ -111,11 +111,3 @@ def test_hooks_and_forms_are_valid(root: Path) -> None:
         if form.name != "config.yml":
             assert {"name", "description", "body"} <= content.keys()
             assert all(field["attributes"]["label"] for field in content["body"])
-
-
-def test_no_address_is_invented(root: Path) -> None:
-    """Where the project will be published is not known: nothing may name it, nor an address to write to."""
-    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "pyproject.toml", "mkdocs.yml"):
-        text = (root / name).read_text(encoding="utf-8")
-        assert not re.search(r"[\w.]+@[\w-]+\.\w+", text), name
-        assert not re.search(r"https://[^\s)]*/edgevoice", text, re.IGNORECASE), name
