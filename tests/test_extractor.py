@@ -56,20 +56,6 @@ def test_utterance_level_is_that_of_the_whole_source(tiny: Extractor, noise: np.
     np.testing.assert_allclose(ours.values, expected.values, rtol=1e-4, atol=1e-4)
 
 
-def test_utterance_level_opens_a_file_twice(tiny: Extractor, speech: Path) -> None:
-    class Counted(io.BytesIO):
-        rewinds = 0
-
-        def seek(self, offset: int, whence: int = 0) -> int:
-            self.rewinds += (offset, whence) == (0, 0)
-            return super().seek(offset, whence)
-
-    once, twice = Counted(speech.read_bytes()), Counted(speech.read_bytes())
-    tiny.extract(once, level="window")
-    tiny.extract(twice, level="utterance")
-    assert twice.rewinds > once.rewinds
-
-
 def test_window_level_is_that_of_each_window(tiny: Extractor, noise: np.ndarray) -> None:
     features = tiny.extract((noise, 16000), level="window")
     for k in (0, 20):
