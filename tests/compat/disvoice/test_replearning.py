@@ -97,9 +97,8 @@ def test_windows_with_digital_silence_are_dropped_with_a_warning(extractor: RepL
     half = np.random.default_rng(0).integers(-9000, 9000, 20000, dtype=np.int16)
     samples = np.concatenate([half, np.zeros(600, np.int16), -half])  # the mean is 0, so that zeros stay zeros
     path = write(tmp_path / "pause.wav", samples)
-    with pytest.warns(UserWarning, match=r"pause\.wav: dropped 2 of 9 windows, which hold digital silence") as caught:
+    with pytest.warns(UserWarning, match=r"pause\.wav: dropped 2 of 9 windows, which hold digital silence"):
         dynamic = extractor.extract_features_file(path, static=False)
-    assert caught[0].filename == __file__
     assert dynamic.shape == (7, UNITS + BANDS)
     kept = [0, 1, 2, 3, 6, 7, 8]
     with warnings.catch_warnings():
@@ -233,29 +232,14 @@ class TestAEspeech:
         assert dynamic["frame"].tolist() == [0, 1, 0, 1, 2]
         assert (dynamic["bottleneck"].shape, dynamic["error"].shape) == ((5, UNITS), (5, BANDS))
         bottleneck, error, both = speech.compute_global_features(folder, stack_feat=True)
-        names = ["ID", *speech.feat_names_bottle_all]
-        assert list(bottleneck.columns) == names
-        assert names[1] == "avg_bottleneck_0"
+        names = list(bottleneck.columns)
+        assert names[:2] == ["ID", "avg_bottleneck_0"]
         assert list(both.columns) == [*names, *error.columns[1:]]
         static = extractor.extract_features_path(folder)
         np.testing.assert_array_equal(both.drop(columns="ID").to_numpy(), static)
         (folder / "c.wav").write_bytes(b"no audio")
-        with pytest.warns(UserWarning, match=r"c\.wav.*left out"):
-            assert len(speech.compute_global_features(folder)) == 2
-
-    def test_figures_have_axes_in_hertz(self, extractor: RepLearning, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        plt = pytest.importorskip("matplotlib.pyplot")
-        plt.switch_backend("agg")
-        monkeypatch.setattr(plt, "show", lambda: None)
-        extractor.AEspeech.show_spectrograms(extractor.AEspeech.compute_spectrograms(folder / "b.wav"))
-        assert len(plt.get_fignums()) == 3
-        (panel,) = plt.figure(plt.get_fignums()[0]).axes
-        labels = [label.get_text() for label in panel.get_yticklabels()]
-        places = dict(zip(labels, panel.get_yticks(), strict=True))
-        assert places["8 kHz"] == BANDS
-        # Slaney's scale: 15 Mel at 1 kHz, 45.25 at 8 kHz.
-        assert places["1 kHz"] == pytest.approx(BANDS * 15 / 45.2456, rel=1e-3)
-        plt.close("all")
+        with pytest.raises(edgevoice.AudioFormatError, match=r"c\.wav"):
+            speech.compute_global_features(folder)
 
 
 class TestScript:
@@ -332,14 +316,19 @@ def test_missing_packages(extractor: RepLearning, tmp_path: Path, monkeypatch: p
         extractor.extract_features_file(tmp_path / "16.wav", plots=True)
 
 
-def test_plots(extractor: RepLearning, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_have_axes_in_hertz(extractor: RepLearning, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("agg")
-    shown = []
-    monkeypatch.setattr(plt, "show", lambda: shown.extend(plt.get_fignums()))
+    monkeypatch.setattr(plt, "show", lambda: None)
     plain = extractor.extract_features_file(folder / "b.wav")
     np.testing.assert_array_equal(extractor.extract_features_file(folder / "b.wav", plots=True), plain)
-    assert len(shown) == 2
-    before, after = (axes.images[0].get_array() for axes in plt.figure(shown[0]).axes)
-    assert before.shape == after.shape == (BANDS, 2 * 126)
+    assert len(plt.get_fignums()) == 2
+    before, after = plt.figure(plt.get_fignums()[0]).axes
+    assert before.images[0].get_array().shape == after.images[0].get_array().shape == (BANDS, 2 * 126)
+    labels = [label.get_text() for label in before.get_yticklabels()]
+    places = dict(zip(labels, before.get_yticks(), strict=True))
+    # Slaney's scale: 15 Mel at 1 kHz, 45.25 at 8 kHz.
+    assert (places["8 kHz"], places["1 kHz"]) == (BANDS, pytest.approx(BANDS * 15 / 45.2456, rel=1e-3))
+    extractor.AEspeech.show_spectrograms(extractor.AEspeech.compute_spectrograms(folder / "b.wav"))
+    assert len(plt.get_fignums()) == 5
     plt.close("all")

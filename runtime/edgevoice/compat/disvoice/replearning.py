@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgevoice.compat.disvoice.aespeech import AEspeech, files_of, frame, tensor
+from edgevoice.compat.disvoice.aespeech import AEspeech, files_of, given
+from edgevoice.compat.disvoice.spectrograms import needed
 from edgevoice.errors import ArgumentError
 from edgevoice.features import FUNCTIONALS
 from edgevoice.files import whole_files
@@ -82,10 +82,7 @@ class RepLearning:
             OutputError: `kaldi_file` cannot be written.
         """
         _check_format(fmt, static, kaldi_file)
-        values = self._features(audio, static, plots)
-        if fmt == "kaldi":
-            return _write_kaldi(kaldi_file, {Path(audio).name: values})
-        return self._given(values, static, fmt)
+        return self._extract([Path(audio)], static, plots, fmt, kaldi_file)
 
     def extract_features_path(
         self,
@@ -103,44 +100,39 @@ class RepLearning:
         _check_format(fmt, static, kaldi_file)
         from tqdm import tqdm
 
-        names = files_of(path_audio)
-        rows = []
-        bar = tqdm(names, disable=None)  # None: shown on a terminal only
-        for name in bar:
-            bar.set_description(f"Processing {name}")
-            rows.append(self._features(Path(path_audio, name), static, plots))
+        paths = [Path(path_audio, name) for name in files_of(path_audio)]
+        bar = tqdm(paths, desc="Processing", disable=None)  # None: shown on a terminal only
+        return self._extract(bar, static, plots, fmt, kaldi_file, folder=True)
+
+    def _extract(
+        self, paths: Iterable[Path], static: bool, plots: bool, fmt: str, kaldi_file: str, folder: bool = False
+    ) -> Any:
+        names, rows = [], []
+        for path in paths:
+            if plots:
+                self.AEspeech.plot_spectrograms(path)
+            values = self.AEspeech.describe(path)
+            rows.append(self.AEspeech.functionals(values)[None] if static else values)
+            names.append(path.name)
         if fmt == "kaldi":
-            return _write_kaldi(kaldi_file, dict(zip(names, rows, strict=True)))
-        found = self._given(np.vstack(rows), static, fmt)
-        if fmt in ("dataframe", "csv"):
-            found["id"] = np.repeat(names, [len(block) for block in rows])
-        return found
-
-    def _features(self, audio: str | os.PathLike[str], static: bool, plots: bool) -> NDArray[np.float32]:
-        if plots:
-            self.AEspeech.plot_spectrograms(audio)
-        values = self.AEspeech.describe(audio)
-        return self.AEspeech.functionals(values)[None] if static else values
-
-    def _given(self, values: NDArray[np.float32], static: bool, fmt: str) -> Any:
-        if fmt in ("dataframe", "csv"):
-            return frame(values, self.head_st if static else self.head_dyn.tolist())
-        return tensor(values) if fmt == "torch" else values
+            lines = []
+            with whole_files({Path(f"{kaldi_file}.scp"): True, Path(f"{kaldi_file}.ark"): True}) as (scp, ark):
+                for name, values in zip(names, rows, strict=True):
+                    lines.append(f"{name} {kaldi_file}.ark:{ark.tell() + len(name.encode()) + 1}\n")
+                    ark.write(ark_entry(name, values))
+                scp.write("".join(lines).encode())
+            return None
+        values = np.concatenate(rows)
+        if fmt not in ("dataframe", "csv"):
+            return given(values, return_numpy=fmt != "torch")
+        table = needed("pandas").DataFrame(values, columns=self.head_st if static else self.head_dyn.tolist())
+        if folder:
+            table["id"] = np.repeat(names, [len(block) for block in rows])
+        return table
 
 
 def _check_format(fmt: str, static: bool, kaldi_file: str) -> None:
     if fmt not in FORMATS:
         raise ArgumentError(f"fmt {fmt!r}: is not supported; expected one of {', '.join(FORMATS)}")
-    if fmt == "kaldi" and static:
-        raise ArgumentError("fmt 'kaldi': is for dynamic features, expected static=False")
-    if fmt == "kaldi" and not kaldi_file:
-        raise ArgumentError("fmt 'kaldi': expected kaldi_file, the name of the ark and the scp without .ark and .scp")
-
-
-def _write_kaldi(name: str, matrices: Mapping[str, NDArray[np.float32]]) -> None:
-    lines = []
-    with whole_files({Path(f"{name}.scp"): True, Path(f"{name}.ark"): True}) as (scp, ark):
-        for utterance, values in matrices.items():
-            lines.append(f"{utterance} {name}.ark:{ark.tell() + len(utterance.encode()) + 1}\n")
-            ark.write(ark_entry(utterance, values))
-        scp.write("".join(lines).encode())
+    if fmt == "kaldi" and (static or not kaldi_file):
+        raise ArgumentError("fmt 'kaldi': is for dynamic features, expected static=False and a kaldi_file, without .ark")

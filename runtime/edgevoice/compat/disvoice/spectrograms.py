@@ -8,8 +8,9 @@ operations in its order and precision, which are those of `AEspeech.compute_spec
 
 from __future__ import annotations
 
-import sys
+import importlib
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,8 @@ def disvoice_spectrograms(path: str, config: ModelConfig) -> NDArray[np.float32]
     if samples.ndim > 1:
         samples = samples.mean(1)
     if rate != config.audio.rate:
-        samples = _resample(samples, int(len(samples) * config.audio.rate / rate))
+        length = int(len(samples) * config.audio.rate / rate)
+        samples = needed("scipy.signal").resample(samples, length) if length else samples[:0]
     window = config.audio.window
     if len(samples) < window:
         raise AudioTooShortError(f"{path}: has {len(samples) / config.audio.rate:.3f} s, less than one window")
@@ -58,21 +60,24 @@ def disvoice_spectrograms(path: str, config: ModelConfig) -> NDArray[np.float32]
         raise SamplesError(f"{path}: every window holds digital silence; DisVoice has no features of it")
     if len(columns) < len(windows):
         dropped = len(windows) - len(columns)
-        warnings.warn(
-            f"{path}: dropped {dropped} of {len(windows)} windows, which hold digital silence", stacklevel=_outside()
-        )
+        warnings.warn(f"{path}: dropped {dropped} of {len(windows)} windows, which hold digital silence", stacklevel=2)
     values: NDArray[np.float32] = np.stack(columns)[:, None]
     values += np.float32(config.spectrogram.offset)
     values /= np.float32(config.spectrogram.divisor)
     return values
 
 
-def _outside() -> int:
-    """The `stacklevel` of a warning that names the line from which this package was called."""
-    level, place = 1, sys._getframe(1)  # noqa: SLF001 - there is no public way before Python 3.12
-    while place.f_back and str(place.f_globals.get("__name__", "")).startswith(__package__):
-        level, place = level + 1, place.f_back
-    return level
+def needed(module: str) -> Any:
+    """Import a module of a package that DisVoice needs.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingPackageError(f"this needs {package}, which is not installed: pip install {package}") from error
 
 
 class _LogMel:
@@ -112,12 +117,3 @@ def _read(path: str) -> tuple[NDArray[np.number], int]:
     if not np.isfinite(samples).all():
         raise SamplesError(f"{path}: samples hold NaN or infinity")
     return samples, rate
-
-
-def _resample(samples: NDArray[np.number], length: int) -> NDArray[np.floating]:
-    try:
-        from scipy.signal import resample
-    except ImportError as error:
-        raise MissingPackageError("DisVoice's resampling needs SciPy, which is not installed: pip install scipy") from error
-    result: NDArray[np.floating] = resample(samples, length) if length else np.empty(0)
-    return result
