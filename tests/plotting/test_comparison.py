@@ -14,7 +14,7 @@ import edgevoice
 from edgevoice.cli import main
 
 pytest.importorskip("matplotlib", reason="the plot extra is not installed")
-from edgevoice.plotting.comparison import draw_comparison
+from edgevoice.plotting.recordings import draw_comparison
 
 
 @pytest.fixture

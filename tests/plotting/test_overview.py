@@ -13,27 +13,27 @@ import soundfile
 import edgevoice
 from edgevoice.cli import main
 from edgevoice.plotting.figurefile import PictureOptions
-from edgevoice.plotting.overview import draw_overview
+from edgevoice.plotting.recordings import draw_overview
 
 
 @pytest.mark.parametrize(("descriptors", "panels"), [("all", 6), ("bottleneck", 3), ("error", 5)])
 def test_one_panel_for_each_part(tiny_model: Path, speech: Path, descriptors: Any, panels: int) -> None:
     extractor = edgevoice.load(tiny_model, descriptors=descriptors)
     samples, rate = soundfile.read(speech, dtype="float32")
-    figure = draw_overview(extractor, samples, extractor.extract((samples, rate)), "title")
+    figure = draw_overview(extractor, [samples], extractor.extract((samples, rate)), "title")
     images = panels - 1 - (descriptors != "bottleneck")  # samples and error are curves
     assert len(figure.axes) == panels + images  # each image has a bar
     assert figure.axes[0].get_title(loc="left") == "title"
     assert figure.axes[panels - 1].get_xlabel() == "seconds"
     assert all(bar.get_ylabel() for bar in figure.axes[panels:])
+    figure.draw_without_rendering()
     edges = {axes.get_position().bounds[::2] for axes in figure.axes[:panels]}
     assert len(edges) == 1, "all panels have the same time axis"
-    figure.draw_without_rendering()
 
 
 def test_the_picture_shows_the_numbers(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
     features = tiny.extract((noise, 16000))
-    figure = draw_overview(tiny, noise, features)
+    figure = draw_overview(tiny, [noise], features)
     taken, rebuilt, difference, code = (axes.images[0] for axes in figure.axes[1:5])
     np.testing.assert_allclose(difference.get_array(), rebuilt.get_array() - taken.get_array(), atol=1e-9)
     typical = (features.bottleneck - features.bottleneck.mean(axis=0)) / (features.bottleneck.std(axis=0) + 1e-9)
@@ -51,7 +51,7 @@ def test_the_spectrograms_are_those_of_the_windows_at_their_own_level(
 ) -> None:
     samples = (noise * np.linspace(0.02, 1, len(noise)) + 0.01).astype(np.float32)[: 9 * 8000]  # no more than is drawn
     features = tiny.extract((samples, 16000), level=level)
-    figure = draw_overview(tiny, samples, features, level=level)
+    figure = draw_overview(tiny, [samples], features)
     taken, rebuilt = (np.split(axes.images[0].get_array(), len(samples) // 8000, axis=1) for axes in figure.axes[1:3])
     decibels = tiny.config.spectrogram.divisor * 10 / np.log(10)
     error = [np.mean((one - other) ** 2, axis=1) / decibels**2 for one, other in zip(taken, rebuilt, strict=True)]
@@ -61,7 +61,7 @@ def test_the_spectrograms_are_those_of_the_windows_at_their_own_level(
 
 def test_time_is_that_of_the_whole_recording(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
     features = tiny.extract((noise, 16000), start=1.0, end=2.5)
-    figure = draw_overview(tiny, noise[16000:40000], features)
+    figure = draw_overview(tiny, [noise[16000:40000]], features)
     assert figure.axes[0].get_xlim() == (1.0, 2.5)
     assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).x0 == pytest.approx(1.0, abs=1e-3)
     assert figure.axes[1].images[0].get_extent()[:2] == [1.0, 2.5]
@@ -70,8 +70,8 @@ def test_time_is_that_of_the_whole_recording(tiny: edgevoice.Extractor, noise: n
 
 def test_blocks_give_the_picture_of_the_whole(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
     features = tiny.extract((noise, 16000))
-    whole = draw_overview(tiny, noise, features)
-    parts = draw_overview(tiny, lambda: iter(np.array_split(noise, 7)), features)
+    whole = draw_overview(tiny, [noise], features)
+    parts = draw_overview(tiny, np.array_split(noise, 7), features)
     for one, other in zip(whole.axes[1:5], parts.axes[1:5], strict=True):
         np.testing.assert_allclose(one.images[0].get_array(), other.images[0].get_array(), rtol=1e-5, atol=1e-6)
     for one, other in zip(whole.axes[:1], parts.axes[:1], strict=True):
@@ -82,11 +82,11 @@ def test_blocks_give_the_picture_of_the_whole(tiny: edgevoice.Extractor, noise: 
 
 def test_a_long_recording_is_drawn_in_the_memory_of_a_short_one(tiny: edgevoice.Extractor) -> None:
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 16000).astype(np.float32)
-    features = tiny.extract((np.tile(samples, 10), 16000))
     peaks = []
     for seconds in (30, 120):
+        features = tiny.extract((np.tile(samples, seconds), 16000))
         tracemalloc.start()
-        figure = draw_overview(tiny, lambda seconds=seconds: (samples for _ in range(seconds)), features)
+        figure = draw_overview(tiny, (samples for _ in range(seconds)), features)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert figure.axes[1].images[0].get_array().shape == (128, 1200)
@@ -103,7 +103,7 @@ def test_a_name_of_any_letters_can_be_drawn(speech: Path, tiny_model: Path, tmp_
 
 def test_silence_and_one_frame_can_be_drawn(tiny: edgevoice.Extractor) -> None:
     samples = np.zeros(8000, np.float32)
-    figure = draw_overview(tiny, samples, tiny.extract((samples, 16000)))
+    figure = draw_overview(tiny, [samples], tiny.extract((samples, 16000)))
     figure.draw_without_rendering()
     assert [text.get_text() for text in figure.axes[5].get_legend().get_texts()] == ["silent"]
 
@@ -192,4 +192,4 @@ def test_the_command_refuses_other_formats(tiny_model: Path, speech: Path, tmp_p
 def test_without_matplotlib(tiny: edgevoice.Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(edgevoice.MissingPackageError, match="pip install matplotlib"):
-        draw_overview(tiny, noise, tiny.extract((noise, 16000)))
+        draw_overview(tiny, [noise], tiny.extract((noise, 16000)))

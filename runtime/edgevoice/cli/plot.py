@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,8 @@ from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.files import whole_file
-from edgevoice.plotting.comparison import MOST, draw_comparison
 from edgevoice.plotting.figurefile import PictureOptions, figure_format, write_figure
-from edgevoice.plotting.overview import draw_overview
+from edgevoice.plotting.recordings import MOST, draw_comparison, draw_overview
 
 _EPILOG = f"""\
 examples:
@@ -104,8 +102,7 @@ def _overview(windows: WindowOptions, extractor: Extractor, row: Row, options: P
     with open_source(row.path, row.start, row.end, channel) as source:
         features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
         title = f"{Path(row.path).name} · {extractor.config.name}" if options.title is None else options.title
-        blocks = partial(resampled, source, rate, channel)
-        return draw_overview(extractor, blocks, features, title, windows.level, options=options)
+        return draw_overview(extractor, resampled(source, rate, channel), features, title, options=options)
 
 
 def _read(

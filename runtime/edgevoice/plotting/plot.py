@@ -10,9 +10,8 @@ from edgevoice.audio.resampling import resampled
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Features
-from edgevoice.plotting.comparison import draw_comparison
 from edgevoice.plotting.figurefile import PictureOptions
-from edgevoice.plotting.overview import draw_overview
+from edgevoice.plotting.recordings import draw_comparison, draw_overview
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,4 +65,4 @@ def plot(
         features = extractor.extract(source)
         name = title if title is not None else " · ".join(filter(None, [Path(source.name).name, extractor.config.name]))
         rate = extractor.config.audio.rate
-        return draw_overview(extractor, lambda: resampled(source, rate, None), features, name, options=options)
+        return draw_overview(extractor, resampled(source, rate, None), features, name, options=options)

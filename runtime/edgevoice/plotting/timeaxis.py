@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,11 +31,6 @@ class TimeAxis:
         self.left = (int(position[0]) + (layout.window - hop) / 2) / layout.rate
         """Where the first column begins, in seconds."""
 
-    @property
-    def right(self) -> float:
-        """Where the last column ends, in seconds."""
-        return self.left + self.count * self.hop
-
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of frames (frames, numbers) as (columns, numbers), NaN in free columns."""
         if self.count == len(values):
@@ -53,11 +48,16 @@ class TimeAxis:
         colours: str,
     ) -> Any:
         """Draw values (frames, numbers), changed first and then averaged to the width of a picture."""
-        spread = self.spread(values)
-        average = Average(spread.shape[1], len(spread))
-        for first in range(0, len(spread), WIDTH):
-            average.add(change(spread[first : first + WIDTH]).T)
-        return draw_image(panel, average.image, (self.left, self.right), limits, colours)
+        average = Average(values.shape[1], self.count)
+        for first in range(0, len(values), WIDTH):
+            average.add(change(values[first : first + WIDTH]).T, self._columns[first : first + WIDTH])
+        panel.set_yticks([0, values.shape[1]])
+        return draw_image(panel, average.image, (self.left, self.left + self.count * self.hop), limits, colours)
+
+    def draw_code(self, panel: Any, code: NDArray[np.float32], typical: Sequence[NDArray[Any]]) -> Any:
+        """Draw a bottleneck (frames, units) in standard deviations from a mean: `typical` are mean and spread, (units,)."""
+        mean, spread = (numbers[: code.shape[1]] for numbers in typical)
+        return self.draw_image(panel, code, lambda some: (some - mean) / (spread + 1e-9), (-3, 3), "RdBu_r")
 
     def mark(self, panel: Any, features: Features) -> None:
         """Mark silence and gaps by strips above a panel, with a legend where there is one of them."""
@@ -73,26 +73,24 @@ class TimeAxis:
 
 
 class Average:
-    """An image that is built column by column, and averaged to the width of the picture."""
+    """An image of a number of columns, which is built part by part, and averaged to the width of the picture."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        self._columns, self._given = max(1, columns), 0
-        width = min(self._columns, WIDTH)
+        self._columns, width = columns, min(columns, WIDTH)
         self._sum, self._counts = np.zeros((rows, width)), np.zeros(width)
 
-    def add(self, columns: NDArray[np.floating]) -> None:
-        """Add the next columns, (rows, n)."""
-        width = len(self._counts)
-        places = (self._given + np.arange(columns.shape[1])) * width // self._columns
-        self._given += columns.shape[1]
-        found, starts = np.unique(np.minimum(places, width - 1), return_index=True)
-        self._sum[:, found] += np.add.reduceat(columns, starts, axis=1)
-        self._counts[found] += np.diff(starts, append=columns.shape[1])
+    def add(self, values: NDArray[np.floating], columns: NDArray[np.int64]) -> None:
+        """Add values (rows, n) at columns (n,), which ascend."""
+        places = np.minimum(columns, self._columns - 1) * len(self._counts) // self._columns
+        found, starts = np.unique(places, return_index=True)
+        self._sum[:, found] += np.add.reduceat(values, starts, axis=1)
+        self._counts[found] += np.diff(starts, append=values.shape[1])
 
     @property
     def image(self) -> NDArray[np.float64]:
-        """The mean of the values in each column: (rows, width)."""
-        return self._sum / np.maximum(self._counts, 1)
+        """The mean of the values in each column, (rows, width); NaN where there are none."""
+        with np.errstate(invalid="ignore"):
+            return self._sum / self._counts
 
 
 def draw_image(
@@ -109,12 +107,6 @@ def draw_image(
         vmin=limits[0],
         vmax=limits[1],
     )
-
-
-def draw_code(axis: TimeAxis, panel: Any, code: NDArray[Any], mean: NDArray[Any], spread: NDArray[Any]) -> Any:
-    """Draw a bottleneck (frames, units) in standard deviations from a mean, (units,) both."""
-    panel.set_yticks([0, code.shape[1]])
-    return axis.draw_image(panel, code, lambda some: (some - mean) / (spread + 1e-9), (-3, 3), "RdBu_r")
 
 
 def in_decibels(config: SpectrogramConfig) -> tuple[float, float, str]:
