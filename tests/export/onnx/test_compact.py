@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 import edgevoice
 from benchmarks.reference import Check
@@ -23,6 +23,9 @@ from edgevoice_export.onnx import compact
 from edgevoice_export.onnx.blockcodes import BlockCodes
 from edgevoice_export.onnx.compact import Difference, compact_graph
 from edgevoice_export.training.weights import unpack_weights
+from onnxgraphs import graph, run
+
+X = np.random.default_rng(1).standard_normal((9, 1024)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +59,11 @@ def test_a_weight_is_off_by_half_a_scale_at_most(weights: np.ndarray) -> None:
 
 def test_a_product_of_codes_is_that_of_the_weights(make_product: Callable[..., onnx.ModelProto]) -> None:
     model = make_product()
-    before = run(model)
+    before = run(model, X)
     assert compact_graph(model) == ["w"]
     assert [node.op_type for node in model.graph.node] == ["MatMulNBits"]
-    drift = Difference.between(run(model), before)
+    drift = Difference.between(run(model, X), before)
     assert 0 < drift.relative < 0.02
-
-
-def run(model: onnx.ModelProto) -> np.ndarray:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (made,) = session.run(None, {"x": np.random.default_rng(1).standard_normal((9, 1024)).astype(np.float32)})
-    return np.asarray(made)
 
 
 @pytest.fixture
@@ -77,14 +72,8 @@ def make_product() -> Callable[..., onnx.ModelProto]:
         rng = np.random.default_rng(0)
         arrays = {"w": rng.standard_normal((rows, columns)), "b": rng.standard_normal(rows)}
         inputs = ["x", "w", *(["b"] if bias else [])]
-        graph = helper.make_graph(
-            [helper.make_node("Gemm", inputs, ["y"], **({"transB": 1} | attributes))],
-            "one",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", columns])],
-            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", rows])],
-            [numpy_helper.from_array(arrays[name].astype(np.float32), name) for name in inputs[1:]],
-        )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        node = helper.make_node("Gemm", inputs, ["y"], **({"transB": 1} | attributes))
+        return graph([node], {name: arrays[name].astype(np.float32) for name in inputs[1:]}, ["n", columns])
 
     return make
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
-from edgevoice.sessions import load_onnxruntime
 from edgevoice_export.onnx.halves import HALF, constants, store_halves, widen_halves
+from onnxgraphs import graph, run
 
 ROWS, COLUMNS = 64, 128
 
@@ -16,20 +16,7 @@ ROWS, COLUMNS = 64, 128
 def product(weights: np.ndarray) -> onnx.ModelProto:
     """A graph that multiplies x (n, 128) by the transpose of weights (64, 128)."""
     node = helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)
-    graph = helper.make_graph(
-        [node],
-        "product",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", COLUMNS])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", ROWS])],
-        [numpy_helper.from_array(weights.astype(np.float32), "w")],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-
-
-def computed(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    session = load_onnxruntime().InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (y,) = session.run(None, {"x": x})
-    return np.asarray(y)
+    return graph([node], {"w": weights.astype(np.float32)}, ["n", COLUMNS])
 
 
 @pytest.fixture
@@ -40,12 +27,12 @@ def weights() -> np.ndarray:
 def test_half_the_bytes_and_the_same_bits(weights: np.ndarray):
     model = product(weights)
     x = np.random.default_rng(1).normal(size=(3, COLUMNS)).astype(np.float32)
-    whole, size = computed(model, x), model.ByteSize()
+    whole, size = run(model, x), model.ByteSize()
     assert store_halves(model) == ["w"]
     onnx.checker.check_model(model, full_check=True)
     assert model.ByteSize() < 0.6 * size
     assert [c.name for c in model.graph.initializer] == ["w" + HALF]
-    assert computed(model, x).tobytes() == whole.tobytes()
+    assert run(model, x).tobytes() == whole.tobytes()
     np.testing.assert_array_equal(constants(model)["w"], weights.astype(np.float32))
     assert constants(model)["w"].dtype == np.float32
     assert store_halves(model) == []

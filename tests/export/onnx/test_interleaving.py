@@ -6,44 +6,30 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx_ir as ir
-import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
 from edgevoice_export.onnx.rewrites.interleaving import interleave_by_transposing
+from onnxgraphs import graph, operators, rewritten, run
 
 
-def rewritten(shape: list[Any], **attributes: Any) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    graph = helper.make_graph(
-        [
-            helper.make_node("Relu", ["x"], ["positive"]),
-            helper.make_node("DepthToSpace", ["positive"], ["wide"], **attributes),
-            helper.make_node("Neg", ["wide"], ["y"]),
-        ],
-        "test",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-    )
-    before = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    model = ir.from_proto(before)
-    interleave_by_transposing(model)
-    after = ir.to_proto(model)
-    onnx.checker.check_model(after, full_check=True)
-    return before, after
-
-
-def operators(model: onnx.ModelProto) -> list[str]:
-    return [node.op_type for node in model.graph.node]
+def interleaved(shape: list[Any], **attributes: Any) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["positive"]),
+        helper.make_node("DepthToSpace", ["positive"], ["wide"], **attributes),
+        helper.make_node("Neg", ["wide"], ["y"]),
+    ]
+    before = graph(nodes, {}, shape)
+    return before, rewritten(before, interleave_by_transposing)
 
 
 @pytest.mark.parametrize(("channels", "rows", "columns"), [(1, 1, 1), (1, 65, 65), (3, 4, 5), (64, 9, 8)])
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_same_bits(channels: int, rows: int, columns: int, count: int) -> None:
-    before, after = rewritten(["n", 4 * channels, rows, columns], blocksize=2, mode="CRD")
+    before, after = interleaved(["n", 4 * channels, rows, columns], blocksize=2, mode="CRD")
     assert operators(after) == ["Relu", "Reshape", "Transpose", "Reshape", "Transpose", "Reshape", "Neg"]
     x = np.random.default_rng(0).standard_normal((count, 4 * channels, rows, columns)).astype(np.float32)
-    outputs = [onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0] for model in (before, after)]
+    outputs = [run(model, x) for model in (before, after)]
     assert outputs[0].shape == outputs[1].shape == (count, channels, 2 * rows, 2 * columns)
     assert outputs[0].tobytes() == outputs[1].tobytes()
 
@@ -57,5 +43,5 @@ def test_same_bits(channels: int, rows: int, columns: int, count: int) -> None:
     ],
 )
 def test_leaves_others_alone(shape: list[Any], attributes: dict[str, Any]) -> None:
-    before, after = rewritten(shape, **attributes)
+    before, after = interleaved(shape, **attributes)
     assert operators(before) == operators(after)

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx_ir as ir
-import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from edgevoice_export.onnx.rewrites.repetition import project_repeated_once
+from onnxgraphs import graph, operators, rewritten, run
 
 STEPS, UNITS, HIDDEN = 126, 40, 16
 
@@ -39,33 +38,12 @@ def layer(
         helper.make_node("Transpose", ["expanded"], ["turned"], perm=perm),
         helper.make_node("LSTM", ["turned", "w", "r", "b"], ["y"], hidden_size=HIDDEN, direction=way, **more),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "test",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", UNITS])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(array, name) for name, array in weights.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    return onnx.shape_inference.infer_shapes(model)
-
-
-def rewritten(model: onnx.ModelProto) -> onnx.ModelProto:
-    changed = ir.from_proto(model)
-    project_repeated_once(changed)
-    proto = ir.to_proto(changed)
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
-
-
-def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"x": x})[0])
+    return graph(nodes, weights, ["n", UNITS])
 
 
 def test_the_values_stay_and_do_not_depend_on_the_batch() -> None:
     model = layer()
-    once = rewritten(model)
+    once = rewritten(model, project_repeated_once)
     lstm = next(node for node in once.graph.node if node.op_type == "LSTM")
     assert lstm.input[0] == "w_expand"
     assert "w" not in [initialiser.name for initialiser in once.graph.initializer]
@@ -91,7 +69,5 @@ def test_the_values_stay_and_do_not_depend_on_the_batch() -> None:
     ids=str,
 )
 def test_other_layers_stay_as_they_are(changes: dict[str, Any]) -> None:
-    changed = ir.from_proto(layer(**changes))
-    before = [node.op_type for node in changed.graph]
-    project_repeated_once(changed)
-    assert [node.op_type for node in changed.graph] == before
+    model = layer(**changes)
+    assert operators(rewritten(model, project_repeated_once)) == operators(model)

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from edgevoice_export.onnx.rewrites import rewrite
 from edgevoice_export.onnx.rewrites.activation import activate_before_moving
@@ -19,38 +18,17 @@ from edgevoice_export.onnx.rewrites.batchnorm import fold_batch_norms
 from edgevoice_export.onnx.rewrites.graph import fold_constants
 from edgevoice_export.onnx.rewrites.upsampling import convolve_before_upsampling
 from fewerexamples import fewer_examples
+from onnxgraphs import graph, operators, rewritten, run
 
 Rewrite = Callable[[ir.Model], None]
 
 
-def graph(nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray], shape: list[object]) -> onnx.ModelProto:
-    """Model from `x` of a shape to `y`."""
-    made = helper.make_graph(
-        nodes,
-        "test",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(array, name) for name, array in weights.items()],
-    )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    return onnx.shape_inference.infer_shapes(model)
-
-
-def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    result: np.ndarray = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
-    return result
-
-
 def check(model: onnx.ModelProto, apply: Rewrite, x: np.ndarray) -> list[str]:
     """Rewrite, compare, and return the operators that are left."""
-    before = run(model, x)
-    changed = ir.from_proto(model)
-    apply(changed)
-    proto = ir.to_proto(changed)
-    onnx.checker.check_model(proto, full_check=True)
-    np.testing.assert_allclose(run(proto, x), before, atol=1e-5, rtol=0)
+    proto = rewritten(model, apply)
+    np.testing.assert_allclose(run(proto, x), run(model, x), atol=1e-5, rtol=0)
     assert [output.name for output in proto.graph.output] == ["y"]
-    return [node.op_type for node in proto.graph.node]
+    return operators(proto)
 
 
 def norm(rng: np.random.Generator, channels: int, negative: bool = False) -> dict[str, np.ndarray]:

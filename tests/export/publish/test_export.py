@@ -42,12 +42,6 @@ from shortrun import SETTINGS
 DESCRIPTION = Description("cae-64", data="buzzes")
 
 
-def test_folder_loads_and_extracts(exported: ModelFolder, audio_folder: Path):
-    features = edgevoice.load(exported.path).extract(audio_folder / "anna" / "one.wav")
-    assert features.values.shape == (4, 64 + 128)
-    assert np.isfinite(features.values).all()
-
-
 def test_model_json_says_where_it_comes_from(exported: ModelFolder, corpus: Corpus):
     config = exported.config
     assert config.files.keys() == {"encoder.onnx", "decoder.onnx", "frontend.onnx"}

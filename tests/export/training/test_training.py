@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
 from pathlib import Path
@@ -67,15 +66,6 @@ def test_resume_refuses_other_settings_and_data(trained: Path, corpus: Corpus, t
     (tmp_path / CHECKPOINT).write_bytes((trained / BEST).read_bytes())
     with pytest.raises(ArgumentError):
         train(SETTINGS, corpus, tmp_path, resume=True)
-
-
-def test_history_is_kept(trained: Path):
-    with (trained / "history.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert list(rows[0]) == ["epoch", "training", "running", "utterance", "seconds"]
-    assert all(float(row["running"]) > 0 for row in rows)
-    assert (trained / "history.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_training_learns(corpus: Corpus, tmp_path: Path):
@@ -193,11 +183,6 @@ def test_weights_of_tiny_gradients_learn(corpus: Corpus, tmp_path: Path):
     assert train(settings, corpus, tmp_path, initial=Weights("cae", settings.units, initial))
     moved = (weights(tmp_path)["decoder.linear.bias"] - initial["decoder.linear.bias"]).abs()
     assert moved.median() == pytest.approx(1e-3, rel=0.01)
-
-
-def test_norms_that_are_not_there_cannot_be_fixed(corpus: Corpus, tmp_path: Path):
-    with pytest.raises(ArgumentError):
-        train(dataclasses.replace(SETTINGS, arch="rae", fixed_norms=0.5), corpus, tmp_path)
 
 
 def test_bfloat16_and_recurrent_network(corpus: Corpus, tmp_path: Path):
