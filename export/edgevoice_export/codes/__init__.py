@@ -1,1 +1,1 @@
-"""Transformations of a trained code: narrowing, straightening, scaling, rounding."""
+"""Transformations of a trained code: narrowing, straightening, scaling."""

@@ -33,12 +33,11 @@ from onnx import helper, numpy_helper
 from edgevoice.errors import ArgumentError
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.onnx.blockcodes import BLOCK, BlockCodes
-from edgevoice_export.onnx.halves import store_halves, widen_halves
+from edgevoice_export.onnx.halves import BLOCK, BlockCodes, store_halves, widen_halves
 from edgevoice_export.publish.card import compact_card
 from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.verify import Graphs, Images, Verification, VerificationError, outputs_of, verify
+from edgevoice_export.publish.verify import Images, Verification, VerificationError, outputs_of, outputs_of_graphs, verify
 from edgevoice_export.training.weights import CODES, NETWORK_FILE, SCALES
 
 NETWORKS = ("encoder.onnx", "decoder.onnx")
@@ -102,7 +101,7 @@ def compact_model(
     networks = {file: graph.SerializeToString() for file, graph in graphs.items()}
     packed = {NETWORK_FILE: source.read(NETWORK_FILE)} if NETWORK_FILE in config.training else {}
     name = name or f"{config.name}-int8"
-    reference, compute = outputs_of(Networks(source)), outputs_of(Graphs(networks))
+    reference, compute = outputs_of(Networks(source)), outputs_of_graphs(networks)
     verification = verify(compute, reference, spectrograms)
     expected, found = reference(spectrograms), compute(spectrograms)
     drifts = {output: Difference.between(found[output], expected[output]) for output in expected}

@@ -1,13 +1,13 @@
-"""Large matrices as float16 in a graph that computes in float32: the file halves, the numbers stay.
+"""Large matrices in fewer bytes: as float16, and as codes of 8 bits.
 
-Nothing is rounded here: a matrix is stored so only if float16 holds all its numbers exactly; `codes.rounding` rounds them
-before a network is converted. The graph casts it to float32. ONNX Runtime computes the Cast once, at load,
+Nothing is rounded to float16 here: a matrix is stored so only if float16 holds all its numbers exactly; `publish.export`
+rounds them before a network is converted. The graph casts it to float32. ONNX Runtime computes the Cast once, at load,
 so that time, memory and results are those of the same weights in float32.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -19,6 +19,12 @@ HALF = ".float16"
 
 SMALLEST = 1 << 12
 """The number of elements from which on a matrix is stored so: smaller ones save less than 8 KB each."""
+
+BLOCK = 64
+"""The number of weights of a row that share a scale."""
+
+_ZERO = 128
+"""The code of the value 0, which is the default of ONNX's MatMulNBits."""
 
 
 def store_halves(model: onnx.ModelProto) -> list[str]:
@@ -63,3 +69,25 @@ def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     return {
         name.removesuffix(HALF): array.astype(np.float32) if name.endswith(HALF) else array for name, array in arrays.items()
     }
+
+
+class BlockCodes(NamedTuple):
+    """Codes of 8 bits, and a scale for every block of 64 weights of a row: weight = (code - 128) scale."""
+
+    codes: NDArray[np.uint8]
+    """Codes (rows, blocks, 64), from 1 to 255."""
+    scales: NDArray[np.float32]
+    """Scales (rows, blocks): the largest weight of a block is 127 of them."""
+
+    @classmethod
+    def of(cls, weights: NDArray[np.float32]) -> BlockCodes:
+        """Round weights (rows, columns), with columns a multiple of 64: each changes by at most half a scale."""
+        blocks = weights.reshape(len(weights), -1, BLOCK)
+        scales = (np.abs(blocks).max(axis=2) / 127).astype(np.float32)
+        scales[scales == 0] = 1
+        rounded = np.clip(np.rint(blocks / scales[:, :, None]), -127, 127)
+        return cls((rounded + _ZERO).astype(np.uint8), scales)
+
+    def weights(self) -> NDArray[np.float32]:
+        """The rounded weights, float32 (rows, columns)."""
+        return ((self.codes.astype(np.float32) - _ZERO) * self.scales[:, :, None]).reshape(len(self.codes), -1)

@@ -27,7 +27,7 @@ from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.publish.card import imported_card
 from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.verify import Graphs, Verification, outputs_of, synthetic_spectrograms, verify
+from edgevoice_export.publish.verify import Verification, outputs_of_graphs, synthetic_spectrograms, verify
 from edgevoice_export.training.runs import Run
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, fitting, pack_weights
 
@@ -143,7 +143,7 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
     name = f"disvoice-{weights.arch}-{weights.units}" + ("-running" if kind == "running" else "")
     examples = synthetic_spectrograms(preprocessing, _VERIFIED)
     verification = verify(
-        outputs_of(Graphs(networks)), network_reference(network), examples, together=weights.statistics == "batch"
+        outputs_of_graphs(networks), network_reference(network), examples, together=weights.statistics == "batch"
     )
     verification.require(name, TOLERANCE)
     config = ModelConfig(

@@ -8,29 +8,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from edgevoice.config import FeaturesConfig, ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.inference import FRONT_END
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.codes.rounding import rounded
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.onnx.frontend import front_end_graph
-from edgevoice_export.onnx.halves import store_halves
+from edgevoice_export.onnx.halves import SMALLEST, store_halves
 from edgevoice_export.publish.card import Description, Training, trained_card
 from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.measures import Drift, measure
 from edgevoice_export.publish.plots import plot_example
-from edgevoice_export.publish.verify import TOLERANCE, Compute, Graphs, Verification, outputs_of, verify
+from edgevoice_export.publish.verify import TOLERANCE, Compute, Verification, outputs_of_graphs, verify
 from edgevoice_export.training.runs import Checkpoint, history_picture
 from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
 
 _VERIFIED = 32
 _SHOWN = 4
+_LARGEST_CHANGE = 2.0**-10
+"""Change of a matrix relative to its size (both as root mean squares) above which it stays as it is: float16 has neither
+very large nor very small numbers."""
 
 
 def export_checkpoint(
@@ -72,18 +76,18 @@ def export_checkpoint(
     networks = {name: graph.SerializeToString() for name, graph in {**graphs, FRONT_END: front_end}.items()}
     packed = {NETWORK_FILE: pack_weights(weights, graphs)}
 
-    computed = Graphs(networks)
+    compute = outputs_of_graphs(networks)
     split = corpus.split(settings.validation, settings.seed)
     windows = WindowSampler(corpus.recordings(split[1]), preprocessing)
     examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
-    verification = verify(outputs_of(computed), network_reference(network), examples)
+    verification = verify(compute, network_reference(network), examples)
     verification.require(description.name, tolerance)
-    held_out = {level: measure(computed, windows, windows.grid(level)) for level in architecture.levels}
+    held_out = {level: measure(compute, windows, windows.grid(level)) for level in architecture.levels}
 
     drift = None
     if initial is not None and initial.units == settings.units:
         speakers = [corpus.speakers[utterance] for utterance in split[1].tolist()]
-        drift = _drift(network_reference(initial.network()), outputs_of(computed), windows, architecture.levels[0], speakers)
+        drift = _drift(network_reference(initial.network()), compute, windows, architecture.levels[0], speakers)
 
     training = Training(description, trained, corpus, split, held_out, drift)
     config = ModelConfig(
@@ -101,7 +105,7 @@ def export_checkpoint(
         origin=_origin(training, checkpoint.read_bytes()),
     )
     shown = examples[np.linspace(0, len(examples) - 1, _SHOWN).astype(int)]
-    reconstructions = computed.reconstruct(computed.encode(shown), shown)
+    reconstructions = compute(shown)["reconstruction"]
     milliseconds = 1000 * preprocessing.audio.window / preprocessing.audio.rate
     beside = {
         "README.md": trained_card(config, training, verification).encode(),
@@ -144,3 +148,21 @@ def _origin(training: Training, checkpoint: bytes) -> dict[str, Any]:
             "mean_squared_error": {level: round(found.mean, 9) for level, found in training.held_out.items()},
         },
     }
+
+
+def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Round the large matrices of a `state_dict` to numbers that float16 holds; the other tensors are returned as they are.
+
+    Most weights of an autoencoder are in the large matrices around its code and in its LSTMs. Rounding moves each by at most
+    one part in 2048, and the code by about 0.1 % of its spread; a model is verified and measured with the rounded weights.
+    Kernels of convolutions stay as they are, for the scales of the batch norms are multiplied into them later.
+    """
+    return {name: _rounded(tensor) for name, tensor in tensors.items()}
+
+
+def _rounded(tensor: Tensor) -> Tensor:
+    if tensor.dim() != 2 or tensor.dtype != torch.float32 or tensor.numel() < SMALLEST:
+        return tensor
+    half = tensor.half().float()
+    change = (half - tensor).norm() / tensor.norm()
+    return half if change <= _LARGEST_CHANGE else tensor

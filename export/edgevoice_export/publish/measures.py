@@ -18,10 +18,9 @@ from edgevoice.config import TypicalConfig
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extractor import Extractor
 from edgevoice.features import functionals
-from edgevoice.inference import Networks
 from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.verify import Graphs
+from edgevoice_export.publish.verify import Compute
 
 Floats = NDArray[np.float32]
 _BATCH = 16
@@ -45,15 +44,15 @@ class HeldOut:
         return float(self.by_band.mean())
 
 
-def measure(networks: Networks | Graphs, windows: WindowSampler, draw: Draw) -> HeldOut:
+def measure(compute: Compute, windows: WindowSampler, draw: Draw) -> HeldOut:
     """The error over drawn windows, computed as the runtime computes it."""
     if not len(draw):
         raise ValueError("a draw of no windows has no error")
     rows = []
     for first in range(0, len(draw), _BATCH):
         spectrograms = windows.spectrograms(draw[first : first + _BATCH])
-        code = networks.encode(spectrograms)
-        rows.append((code, networks.error(code, spectrograms)))
+        outputs = compute(spectrograms)
+        rows.append((outputs["bottleneck"], outputs["error"]))
     codes, errors = (np.concatenate(parts).astype(np.float64) for parts in zip(*rows, strict=True))
     descriptors = np.concatenate([codes, errors], axis=1)
     mean, spread = (tuple(float(f"{value:.6g}") for value in values) for values in (descriptors.mean(0), descriptors.std(0)))

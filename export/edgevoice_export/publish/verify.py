@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,44 +22,9 @@ _SECONDS = 10
 TOLERANCE = 1e-5
 
 Images = NDArray[np.float32]
-Floats = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.floating]]
 Compute = Callable[[Images], Outputs]
 """Computes bottleneck, error and reconstruction, by name, from spectrograms, float32 (n, 1, bands, columns)."""
-
-
-class Graphs:
-    """Encoder and decoder in ONNX Runtime on the CPU, from the bytes of their files.
-
-    The interface is that of `inference.Networks`.
-    """
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        runtime = load_onnxruntime()
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._encoder: Any
-        self._encoder, self._decoder = (
-            runtime.InferenceSession(files[name], options, providers=["CPUExecutionProvider"])
-            for name in ("encoder.onnx", "decoder.onnx")
-        )
-
-    def encode(self, spectrograms: Floats) -> Floats:
-        """Encode spectrograms, float32 (n, 1, bands, columns), to the bottleneck, float32 (n, units)."""
-        bottleneck: Floats = self._encoder.run(["bottleneck"], {"spectrogram": spectrograms})[0]
-        return bottleneck
-
-    def error(self, bottleneck: Floats, spectrograms: Floats) -> Floats:
-        """Decode the bottleneck to reconstruction errors, float32 (n, bands)."""
-        return self._decode("error", bottleneck, spectrograms)
-
-    def reconstruct(self, bottleneck: Floats, spectrograms: Floats) -> Floats:
-        """Decode the bottleneck to standardised spectrograms, float32 (n, 1, bands, columns)."""
-        return self._decode("reconstruction", bottleneck, spectrograms)
-
-    def _decode(self, output: str, bottleneck: Floats, spectrograms: Floats) -> Floats:
-        result: Floats = self._decoder.run([output], {"bottleneck": bottleneck, "spectrogram": spectrograms})[0]
-        return result
 
 
 class VerificationError(ModelError):
@@ -99,7 +63,7 @@ class Verification:
             raise VerificationError(f"{name}: PyTorch and ONNX Runtime differ by more than {tolerance:g}: {found}")
 
 
-def outputs_of(networks: Networks | Graphs) -> Compute:
+def outputs_of(networks: Networks) -> Compute:
     """A function that computes the outputs of networks; the decoder gets the bottleneck from the encoder."""
 
     def compute(spectrograms: Images) -> Outputs:
@@ -109,6 +73,25 @@ def outputs_of(networks: Networks | Graphs) -> Compute:
             "error": networks.error(bottleneck, spectrograms),
             "reconstruction": networks.reconstruct(bottleneck, spectrograms),
         }
+
+    return compute
+
+
+def outputs_of_graphs(files: Mapping[str, bytes]) -> Compute:
+    """As `outputs_of`, of an encoder and a decoder that are in no folder yet, on one thread of the CPU."""
+    runtime = load_onnxruntime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    encoder, decoder = (
+        runtime.InferenceSession(files[name], options, providers=["CPUExecutionProvider"])
+        for name in ("encoder.onnx", "decoder.onnx")
+    )
+
+    def compute(spectrograms: Images) -> Outputs:
+        (bottleneck,) = encoder.run(["bottleneck"], {"spectrogram": spectrograms})
+        inputs = {"bottleneck": bottleneck, "spectrogram": spectrograms}
+        error, reconstruction = decoder.run(["error", "reconstruction"], inputs)
+        return {"bottleneck": bottleneck, "error": error, "reconstruction": reconstruction}
 
     return compute
 

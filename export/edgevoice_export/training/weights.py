@@ -22,8 +22,7 @@ from edgevoice.errors import ModelConfigError, ModelFilesError
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.networks.batchstatistics import use_batch_statistics
-from edgevoice_export.onnx.blockcodes import BlockCodes
-from edgevoice_export.onnx.halves import constants
+from edgevoice_export.onnx.halves import BlockCodes, constants
 from edgevoice_export.training.recovery import recovered
 from edgevoice_export.training.runs import Checkpoint, Lineage, Run, load_tensors, model_lineage
 

@@ -20,8 +20,8 @@ from edgevoice import Features, ModelFolder
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli import main
 from edgevoice_export.onnx import compact
-from edgevoice_export.onnx.blockcodes import BlockCodes
 from edgevoice_export.onnx.compact import Difference, compact_graph
+from edgevoice_export.onnx.halves import BlockCodes
 from edgevoice_export.training.weights import unpack_weights
 from onnxgraphs import graph, run
 

@@ -17,14 +17,13 @@ from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.codes.rounding import rounded
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.convert import network_reference
 from edgevoice_export.onnx.halves import widen_halves
 from edgevoice_export.publish import export as module
 from edgevoice_export.publish.card import Description
-from edgevoice_export.publish.export import export_checkpoint
+from edgevoice_export.publish.export import export_checkpoint, rounded
 from edgevoice_export.publish.folder import digests, write_folder
 from edgevoice_export.publish.verify import (
     TOLERANCE,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from edgevoice_export.codes.rounding import rounded
+from edgevoice_export.publish.export import rounded
 
 
 def test_large_matrices_become_numbers_of_float16_and_all_else_stays():
