@@ -16,7 +16,7 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.cli import COMMANDS, main
 from edgevoice_export.cli.train import Job
 from edgevoice_export.training.loop import BEST, CHECKPOINT
-from edgevoice_export.training.runs import Checkpoint, model_lineage
+from edgevoice_export.training.runs import Checkpoint
 
 TINY = ["--arch=cae", "--units=64", "--batch=4", "--validation=0.34", "--validation-windows=6", "--threads=1"]
 
@@ -60,24 +60,6 @@ def test_exports_a_checkpoint(trained: Path, audio_folder: Path, tmp_path: Path)
 def test_verifies_against_a_checkpoint(exported: ModelFolder, trained: Path, speech: Path):
     words = ["verify", str(exported.path), "--checkpoint", str(trained / CHECKPOINT), "--audio", str(speech)]
     assert main([*words, "--windows", "7", "--tolerance", "10"]) == 0
-
-
-def test_fine_tunes_a_model(exported: ModelFolder, audio_folder: Path, tmp_path: Path):
-    out = tmp_path / "mine"
-    words = ["train", "--init", str(exported.path), "--data", str(audio_folder), "--pad", "--out", str(out), "--threads=1"]
-    few = ["--epochs=1", "--epoch-windows=4", "--batch=4", "--validation-windows=6"]
-    assert main([*words, *few, "--rate=1e-3", "--fixed-norms=1"]) == 0
-    origin = ModelFolder.open(out).config.origin
-    first, second = origin["lineage"]
-    assert (first,) == exported.config.origin["lineage"]
-    assert second["settings"]["fixed_norms"] == 1
-    assert second["settings"]["init"] == exported.config.name
-    assert second["pad"]
-    card = (out / "README.md").read_text()
-    assert "init cae-64" in card
-    assert "edgevoice-export train --arch cae --units 64 --init cae-64 --epochs 1 " in card
-    assert " --data DIR --pad --out MODELFOLDER" in card
-    assert model_lineage(exported.config)[0].command() in card
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice.inference import Networks
+from edgevoice.levels import LEVELS
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus, split_speakers
 from edgevoice_export.data.sampler import Draw, Recording, WindowSampler
@@ -17,6 +18,8 @@ from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]
 UTTERANCES = (0, 1, 4)
+SAMPLES = np.random.default_rng(0).integers(-(2**15), 2**15, 9000).astype(np.int16)
+FLOATS = SAMPLES.astype(np.float32) / np.float32(32768)
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +98,20 @@ def test_runtime_sees_the_same_spectrograms(
         features = edgevoice.load(exported.path).extract(audio_folder / "carla" / "one.wav", level=level)
         draw = windows.grid(level)[-len(features) :]
         np.testing.assert_allclose(features.bottleneck, networks.encode(windows.spectrograms(draw)), atol=1e-5)
+
+
+@given(start=st.integers(0, 9500), length=st.integers(0, 9500), shortest=st.sampled_from([0, 9200]))
+def test_slices_are_those_of_an_array(start: int, length: int, shortest: int):
+    recording = Recording(SAMPLES, shortest)
+    whole = np.pad(FLOATS, (0, max(0, shortest - 9000)))
+    assert len(recording) == len(whole)
+    np.testing.assert_array_equal(recording[start : start + length], whole[start : start + length])
+    np.testing.assert_array_equal(recording[start:], whole[start:])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@given(start=st.integers(0, 1000))
+def test_levels_are_those_of_an_array(level: str, start: int):
+    config = CAE.preprocessing.level
+    expected = LEVELS[level](config).track(FLOATS)(start, start + 8000)
+    assert LEVELS[level](config).track(Recording(SAMPLES))(start, start + 8000) == expected  # type: ignore[arg-type]
