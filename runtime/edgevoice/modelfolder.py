@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevoice.audio.paths import is_file
+from edgevoice.audio.folders import is_file
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelError, ModelFilesError, ModelNotFoundError
 from edgevoice.onnxfile import has_external_data

@@ -35,7 +35,7 @@ FAMILIES: dict[str, tuple[str, str, float]] = {
     "caf": ("ffmpeg", "-f caf", 0),
     "nist": ("sox", "-t sph", 0),
     "flac": ("ffmpeg", "-f flac", 0),
-    "flac of a pipe": ("ffmpeg pipe", "-f flac", FRAME),
+    "flac of a pipe": ("ffmpeg pipe", "-f flac", 0),
     "vorbis": ("ffmpeg", "-c:a libvorbis -f ogg", 0),
     "opus": ("ffmpeg", "-f opus", 0),
     "flac in ogg": ("ffmpeg", "-c:a flac -f ogg", 0),
@@ -59,7 +59,7 @@ FAMILIES: dict[str, tuple[str, str, float]] = {
     "avi": ("ffmpeg", "-c:a libmp3lame -f avi", 0.25),
 }
 LIBSNDFILE = list(FAMILIES)[:20]
-FRAMES = ("mp3 without a count", "mp2", "adts", "wav mp3")
+FRAMES = ("flac of a pipe", "mp3 without a count", "mp2", "adts", "wav mp3")
 """Nothing in such a file tells how many frames there are, so a cut between two passes."""
 
 
@@ -127,6 +127,7 @@ def test_whole_files_give_all_samples(file: Path, name: str) -> None:
         assert len(samples) == len(expected) >= 3.9 * rate
         np.testing.assert_allclose(samples, expected, rtol=0, atol=1e-3 if "mp" in name else 5e-3)
     for before, behind in AROUND[: 4 if "mp" in name or name in ("adts", "flac") else 3]:
+        behind = b"" if name == "flac of a pipe" else behind  # what no frame is may be a damaged one
         np.testing.assert_array_equal(read(before + file.read_bytes() + behind), samples)
 
 
@@ -245,13 +246,6 @@ def test_chained_ogg(file: Path) -> None:
         read(bytes(flipped))
 
 
-@pytest.mark.parametrize("stated", [0, 30_000])
-def test_flac_with_more_samples_than_its_header_states(voice: Path, tmp_path: Path, stated: int) -> None:
-    content = bytearray(write("ffmpeg", tmp_path / "a.flac", "-i", voice).read_bytes())
-    content[22:26] = struct.pack(">I", stated)
-    np.testing.assert_array_equal(read(bytes(content)), read(voice))
-
-
 @pytest.mark.parametrize(
     "name", ["sox -t wav", "sox -t aiff", "sox -t au", "ffmpeg -f wav", "ffmpeg -f au", "ffmpeg -f caf", "ffmpeg -f w64"]
 )
@@ -366,9 +360,11 @@ def test_media_without_audio_playlists_and_noise(tmp_path: Path, voice: Path) ->
 def test_amr_is_checked_for_its_last_frame() -> None:
     pytest.importorskip("av", reason="PyAV is not installed")
     content = b"#!AMR\n" + b"\x3c" + bytes(31)  # one frame of 12.2 kbit/s
-    assert len(read(content * 1 + content[6:] * 9)) == 1600
-    with pytest.raises(AudioFormatError, match="last AMR frame"):
-        read(content[:-1])
+    content += content[6:] * 9
+    assert len(read(content)) == 1600
+    for end in (-1, -31):
+        with pytest.raises(AudioFormatError, match="after 1440 samples"):
+            read(content[:end])
 
 
 def test_without_pyav_the_error_says_what_to_install(

@@ -9,8 +9,7 @@ import pytest
 
 from edgevoice.audio.families import audio_suffixes
 from edgevoice.audio.files import open_source
-from edgevoice.audio.folders import find_audio
-from edgevoice.audio.paths import absolute
+from edgevoice.audio.folders import absolute, find_audio
 from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
 
 

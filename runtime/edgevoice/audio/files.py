@@ -7,15 +7,14 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
+from edgevoice.audio.folders import absolute
 from edgevoice.audio.integrity import Findings, Recording
-from edgevoice.audio.paths import absolute
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
-from edgevoice.audio.source import ArrayDecoder, AudioSource, Reader, check_times
+from edgevoice.audio.source import ArrayDecoder, AudioSource, Decoder, check_times
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _IN_MEMORY = 1 << 26
 """Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
-_JUNK = 1 << 16
-"""How many bytes before an MP3 file are searched for its beginning."""
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | Mapping[str, Any] | AudioSource
 """What `extract` takes: a path, an open binary file, (samples, rate), a row of a data set, or an open source."""
@@ -65,9 +62,7 @@ def open_source(
     if isinstance(audio, AudioSource):
         source = audio.segment(start, end)
     else:
-        reader = _reader(audio, incomplete == "keep")
-        rate = reader.format.rate
-        source = AudioSource(reader, round((start or 0) * rate), None if end is None else round(end * rate))
+        source = _opened(audio, incomplete == "keep").cut(start, end)
     try:
         _check_channel(source, channel, isinstance(audio, tuple))
     except BaseException:
@@ -76,16 +71,16 @@ def open_source(
     return source
 
 
-def _reader(audio: Any, keep: bool) -> Reader:
+def _opened(audio: Any, keep: bool) -> AudioSource:
     if isinstance(audio, str | os.PathLike):
         path = os.fsdecode(audio)
-        return _file_reader(_open_path(path), path, path, keep)
+        return _file(_open_path(path), path, path, keep)
     if hasattr(audio, "get_all_samples"):  # torchcodec's decoders, which rows of `datasets` hold
         audio = audio.get_all_samples()
     if hasattr(audio, "data") and hasattr(audio, "sample_rate"):
         audio = {"array": audio.data, "sampling_rate": audio.sample_rate}
     if isinstance(audio, Mapping):
-        return _row_reader(audio, keep)
+        return _row(audio, keep)
     if isinstance(audio, tuple):
         if len(audio) != 2:
             raise ArgumentError(f"a tuple of {len(audio)}: expected (samples, rate)")
@@ -93,27 +88,27 @@ def _reader(audio: Any, keep: bool) -> Reader:
             raise ArgumentError(
                 f"({type(audio[0]).__name__}, {type(audio[1]).__name__}): expected (samples, rate); swapped?"
             )
-        return _array_reader(*audio)
+        return _array(*audio)
     if hasattr(audio, "read"):
-        return _file_reader(audio, str(getattr(audio, "name", "the open file")), None, keep)
+        return _file(audio, str(getattr(audio, "name", "the open file")), None, keep)
     raise ArgumentError(f"{type(audio).__name__}: expected a path, an open binary file, (samples, rate) or an AudioSource")
 
 
-def _array_reader(samples: Any, rate: Any) -> Reader:
+def _array(samples: Any, rate: Any) -> AudioSource:
     rate, samples = check_rate(rate), check_samples(samples)
-    return Reader(Findings("the samples given"), lambda: ArrayDecoder(samples, rate), ExitStack())
+    return AudioSource("the samples given", lambda: ArrayDecoder(samples, rate), ExitStack())
 
 
-def _row_reader(row: Mapping[str, Any], keep: bool) -> Reader:
+def _row(row: Mapping[str, Any], keep: bool) -> AudioSource:
     """What a row of a data set holds: samples, of which channels come first; the bytes of a file; or its path."""
     if row.get("array") is not None and "sampling_rate" in row:
         samples = row["array"]
         lies_across = getattr(samples, "ndim", 1) == 2 and len(samples) < len(samples.T)
-        return _array_reader(samples.T if lies_across else samples, row["sampling_rate"])
+        return _array(samples.T if lies_across else samples, row["sampling_rate"])
     if isinstance(row.get("bytes"), bytes):
-        return _file_reader(io.BytesIO(row["bytes"]), str(row.get("path") or "the bytes given"), None, keep)
+        return _file(io.BytesIO(row["bytes"]), str(row.get("path") or "the bytes given"), None, keep)
     if isinstance(row.get("path"), str):
-        return _reader(row["path"], keep)
+        return _opened(row["path"], keep)
     raise ArgumentError(f"a mapping of {', '.join(map(str, row)) or 'nothing'}: expected 'array' and 'sampling_rate'")
 
 
@@ -147,8 +142,8 @@ def _open_path(name: str) -> IO[bytes]:
         raise AudioFileNotFoundError(f"{name or repr(name)}: no such file") from error
 
 
-def _file_reader(file: IO[bytes], name: str, path: str | None, keep: bool) -> Reader:
-    """A reader of a file, which closes the files that were opened here."""
+def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSource:
+    """The audio of a file; closing it closes the files that were opened here."""
     with ExitStack() as files:
         if path is not None:
             files.enter_context(file)
@@ -159,12 +154,13 @@ def _file_reader(file: IO[bytes], name: str, path: str | None, keep: bool) -> Re
                 begin = file.tell()
                 size = file.seek(0, os.SEEK_END)
             except (AttributeError, OSError, ValueError):
-                file, begin, size, path = _spooled(file, files), 0, -1, None
+                file, begin, path = _spooled(file, files), 0, None
+                size = file.tell()
             try:
                 path = None if path is None else absolute(path)
             except AudioFileNotFoundError:  # the current folder was deleted
                 path = None
-            view = View(file, [(begin, size)] if size >= 0 and begin else None, path)
+            view = View(file, [(begin, size)], None if begin else path)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, ArgumentError):
                 raise
@@ -172,8 +168,8 @@ def _file_reader(file: IO[bytes], name: str, path: str | None, keep: bool) -> Re
         return _decoded(view, Findings(name, keep), files)
 
 
-def _decoded(view: View, findings: Findings, files: ExitStack) -> Reader:
-    """Choose the library for this kind of file; the reader owns `files`."""
+def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
+    """Choose the library for this kind of file; the source owns `files`."""
     # Loaded with the first file: a live program needs none of them.
     from edgevoice.audio.families import UNKNOWN
     from edgevoice.audio.media import MediaDecoder, can_decode
@@ -186,39 +182,38 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> Reader:
         recordings = [Recording(view)] if family.check is None else family.check(view, findings)
     finally:
         view.check(f"{findings.name}: cannot be read")  # what cannot be read looks like the end
-    decode = partial(MediaDecoder, recordings[0].view, family, findings)
+
+    def decode() -> Decoder:
+        return MediaDecoder(recordings[0].view, findings)
+
     if not family.media:
         try:
-            sound = partial(SoundDecoder, recordings, findings, family.check is None)
-            return Reader(findings, sound, files)
+            return AudioSource(findings.name, lambda: SoundDecoder(recordings, findings, family.check is None), files)
         except UnknownFormatError as error:
             if not can_decode():
                 if family is UNKNOWN:
                     raise
                 raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
-    return Reader(findings, decode, files)
+    return AudioSource(findings.name, decode, files)
 
 
 def _recognised(view: View) -> tuple[View, Family]:
-    """What the file is, and the file without tags before it: any format can stand behind one."""
+    """What the file is, and the file without tags and zeros before it: any format can stand behind them."""
     from edgevoice.audio.families import HEAD, MP3, UNKNOWN, family_of
-    from edgevoice.audio.integrity.mpeg import find_frames
-    from edgevoice.audio.integrity.tags import without_tags_before
+    from edgevoice.audio.integrity.mpeg import JUNK, behind_tags, has_mpeg_frames
 
-    view = without_tags_before(view)
-    head = view.part(0, HEAD)
-    family = family_of(head)
+    begin = behind_tags(view)
+    family = family_of(view.part(begin, HEAD))
     if family is UNKNOWN:
-        head = view.part(0, _JUNK)
-        begin = len(head) - len(head.lstrip(b"\0"))
-        behind = without_tags_before(view.spliced([(begin, view.size)])) if 0 < begin < view.size else view
-        family = family_of(behind.part(0, HEAD))
+        head = view.part(begin, JUNK)
+        behind = behind_tags(view, begin + len(head) - len(head.lstrip(b"\0")))
+        family = family_of(view.part(behind, HEAD))
         if family is not UNKNOWN:
-            return behind, family
+            begin = behind
         # libsndfile takes all files that begin so for MP3, and finds frames in any bytes.
-        if (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or find_frames(head):
-            return view, MP3
-    return view, family
+        elif (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or has_mpeg_frames(view.part_from(begin)):
+            family = MP3
+    return view.part_from(begin), family
 
 
 def _spooled(pipe: IO[bytes], files: ExitStack) -> IO[bytes]:

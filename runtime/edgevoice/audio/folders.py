@@ -1,4 +1,4 @@
-"""Audio files below a folder."""
+"""Audio files below a folder, and their paths."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
+
+is_file, is_folder = os.path.isfile, os.path.isdir
+"""False too where a name is too long, or a folder on the way may not be entered, which `Path` raises as errors."""
 
 
 class Found(NamedTuple):
@@ -63,3 +66,15 @@ def find_audio(folder: Path) -> Found:
             raise errors[0][1]
         raise AudioFileNotFoundError(f"{folder}: no audio file in this folder or below it")
     return Found(sorted(files), others, tuple(errors))
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """The absolute path, with symbolic links kept.
+
+    Raises:
+        AudioFileNotFoundError: it is relative to a current folder that was deleted.
+    """
+    try:
+        return os.path.abspath(path)  # noqa: PTH100 - Path resolves links
+    except FileNotFoundError as error:
+        raise AudioFileNotFoundError(f"{path}: no such file (the current folder was deleted)") from error

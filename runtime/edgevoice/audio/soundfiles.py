@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.integrity import Findings, Recording
@@ -42,21 +43,26 @@ class SoundDecoder(Decoder):
     """
 
     def __init__(self, recordings: Sequence[Recording], findings: Findings, log: bool) -> None:
-        self._recordings, self._findings, self._log = recordings, findings, log
-        self._at = self._number = 0  # samples read of the recording, and its number
+        super().__init__()
+        self._waiting, self._findings, self._log = list(recordings), findings, log
         self._sound: Any = None
-        lengths = []
+        self._view = recordings[0].view
+        self._left: int | None = None  # samples of this recording that were not read
+        length: int | None = 0
+        formats = set()
         try:
             for recording in reversed(recordings):
                 sound = self._open(recording)
-                lengths.append(self._length)
-                if lengths[1:] and (sound.samplerate, sound.channels) != (self.rate, self.channels):
-                    raise AudioFormatError(f"{findings.name}: joins recordings of different rates or channels")
-                self.rate, self.channels = sound.samplerate, sound.channels
+                length = None if length is None or self._left is None else length + self._left
+                formats.add((sound.samplerate, sound.channels))
+            if len(formats) > 1:
+                raise AudioFormatError(f"{findings.name}: joins recordings of different rates or channels")
         except BaseException:
             self.close()
             raise
-        self.length = None if None in lengths else sum(filter(None, lengths))
+        ((self.rate, self.channels),) = formats
+        self.length = length
+        del self._waiting[0]
 
     def _open(self, recording: Recording) -> Any:
         self.close()
@@ -73,52 +79,52 @@ class SoundDecoder(Decoder):
             self._findings.damage("is cut short: it has fewer samples than its header states")
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False
-        self._length = recording.samples
-        if self._length is None and sound.frames < _UNKNOWN_LENGTH:
-            self._length = int(sound.frames)
+        stated = int(sound.frames) if sound.frames < _UNKNOWN_LENGTH else None
+        self._left = stated if recording.samples is None else recording.samples
         if recording.lead:
             sound.read(recording.lead)
         return sound
 
     def read(self, count: int) -> NDArray[Any]:
         """The next samples, `count` at most."""
-        while True:
+        block = self._block(count)
+        while not len(block) and self._waiting:
+            self._open(self._waiting.pop(0))
             block = self._block(count)
-            if len(block) or self._number + 1 == len(self._recordings):
-                return block
-            self._number, self._at = self._number + 1, 0
-            self._open(self._recordings[self._number])
+        return block
 
     def _block(self, count: int) -> NDArray[Any]:
-        import soundfile
-
-        name, length = self._findings.name, self._length
-        if length is not None:
-            count = min(count, length - self._at)
+        words = f"is damaged or cut short after {self.at} samples"
+        count = count if self._left is None else min(count, self._left)
         if self._findings.keep:
             count = min(count, 1024)  # a block in which an error comes is lost
+        block: NDArray[Any] = np.empty((0, self.channels), np.float32)
+        cause = None
+        if self._sound is None:
+            return block
         try:
-            block: NDArray[Any] = self._sound.read(count, dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            self._view.check(f"{name}: cannot be read after {self._at} samples")
-            raise AudioFormatError(f"{name}: is damaged or cut short after {self._at} samples ({_words(error)})") from error
-        self._view.check(f"{name}: cannot be read after {self._at} samples")
-        self._at += len(block)
-        if count and not len(block) and length is not None:
-            raise AudioFormatError(f"{name}: is cut short: {self._at} of {length} samples could be read")
+            block = self._sound.read(count, dtype="float32", always_2d=True)
+        except RuntimeError as error:
+            words, cause = f"{words} ({_words(error)})", error
+        self._view.check(f"{self._findings.name}: cannot be read after {self.at} samples")
+        if cause or (count and not len(block) and self._left is not None):
+            self.close()  # what libsndfile does after an error is not defined
+            self._findings.damage(words, cause)
+        if self._left is not None:
+            self._left -= len(block)
         return block
 
     def seek(self, at: int) -> bool:
         """Go to a sample, in encodings in which libsndfile does that exactly."""
-        sound = self._sound
-        exact = sound.subtype.startswith(_EXACT) and sound.format != "OGG"
-        if len(self._recordings) > 1 or not exact or self._length is None or not 0 <= at <= self._length:
+        if self._sound is None or self._sound.format in ("OGG", "FLAC") or not self._sound.subtype.startswith(_EXACT):
+            return False  # FLAC too: to seek in a damaged one can end the process
+        if self.length is None or not 0 <= at <= self.length:
             return False
         try:
-            sound.seek(at)
+            self._sound.seek(at)
         except RuntimeError as error:
             raise AudioFormatError(f"{self._findings.name}: is damaged or cut short before sample {at}") from error
-        self._at = at
+        self._left = self.length - at
         return True
 
     def close(self) -> None:

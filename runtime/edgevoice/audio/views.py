@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO
 
 from edgevoice.errors import AudioFormatError
 
@@ -14,7 +13,7 @@ Piece = bytes | tuple[int, int]
 """Bytes that are not in the file, or a range of positions of the file."""
 
 
-class View(io.RawIOBase):
+class View:
     """Pieces of an open file, one after the other, read as if they were a file.
 
     Several views of a file can be read in turns: each has its own position. A failure to read looks like the end of the
@@ -22,30 +21,25 @@ class View(io.RawIOBase):
 
     Args:
         file: open for reading, can be sought.
-        pieces: what the view consists of; None is the whole file.
+        pieces: what the view consists of.
         path: the path of the file, where this is all of it.
         failures: where failures to read are noted; views that are made from this one share it.
     """
 
     def __init__(
-        self,
-        file: IO[bytes],
-        pieces: Sequence[Piece] | None = None,
-        path: str | None = None,
-        failures: list[BaseException] | None = None,
+        self, file: IO[bytes], pieces: Sequence[Piece], path: str | None = None, failures: list[BaseException] | None = None
     ) -> None:
-        self._file, self._at, self.path = file, 0, path
+        self._file, self._pieces, self._at, self._path = file, pieces, 0, path
         self._failures = [] if failures is None else failures
-        self._pieces = [(0, file.seek(0, os.SEEK_END))] if pieces is None else list(pieces)
         self._starts = [0]
-        for piece in self._pieces:
+        for piece in pieces:
             count = len(piece) if isinstance(piece, bytes) else max(0, piece[1] - piece[0])
             self._starts.append(self._starts[-1] + count)
         self.size = self._starts.pop()
 
     def again(self) -> View:
         """The same view, with its own position."""
-        return View(self._file, self._pieces, self.path)
+        return View(self._file, self._pieces, self._path)
 
     def spliced(self, pieces: Sequence[Piece]) -> View:
         """A view of parts of this view, which must consist of one piece."""
@@ -55,6 +49,11 @@ class View(io.RawIOBase):
         moved = [piece if isinstance(piece, bytes) else (origin + piece[0], origin + piece[1]) for piece in pieces]
         return View(self._file, moved, failures=self._failures)
 
+    def part_from(self, begin: int, end: int | None = None) -> View:
+        """The view from one position to another, or to its end."""
+        end = self.size if end is None else min(end, self.size)
+        return self if (begin, end) == (0, self.size) else self.spliced([(begin, end)])
+
     def patched(self, at: int, content: bytes) -> View:
         """The same view, with other bytes at one position."""
         return self.spliced([(0, at), content, (at + len(content), self.size)])
@@ -62,18 +61,10 @@ class View(io.RawIOBase):
     def native_path(self) -> str | None:
         """A path at which this file, and no other that took its place, can be opened; None where there is none."""
         try:
-            found = self.path is not None and os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))  # noqa: PTH116
+            found = self._path is not None and os.path.samestat(os.stat(self._path), os.fstat(self._file.fileno()))  # noqa: PTH116
         except (OSError, ValueError):
             return None
-        return self.path if found else None
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
+        return self._path if found else None
 
     def tell(self) -> int:
         """The position within the view."""
@@ -85,17 +76,15 @@ class View(io.RawIOBase):
         self._at = max(0, base + offset)
         return self._at
 
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer, as far as there are bytes."""
+    def read(self, count: int = -1, /) -> bytes:
+        """The next bytes, as far as there are some."""
         try:
-            target = memoryview(buffer).cast("B")
-            data = self.part(self._at, len(target))
-            target[: len(data)] = data
-            self._at += len(data)
-            return len(data)
+            data = self.part(self._at, self.size if count < 0 else count)
         except BaseException as error:  # noqa: BLE001 - `check` raises it
             self._failures.append(error)
-            return 0
+            return b""
+        self._at += len(data)
+        return data
 
     def check(self, words: str) -> None:
         """Raise the error with which reading failed, if it failed; `words` begin its message.
@@ -131,4 +120,4 @@ class View(io.RawIOBase):
             parts.append(data)
             at += len(data)
             count -= len(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)

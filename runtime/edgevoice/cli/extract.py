@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevoice.audio.paths import absolute
+from edgevoice.audio.folders import absolute
 from edgevoice.cli.console import Progress, quiet_libraries, tell
 from edgevoice.cli.options import (
     Commands,

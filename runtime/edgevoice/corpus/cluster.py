@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgevoice.audio.paths import absolute
+from edgevoice.audio.folders import absolute
 from edgevoice.corpus.dataset import SECONDS, Dataset, Outcome, Part, RowCallback, write_part
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import Failure, Result, results

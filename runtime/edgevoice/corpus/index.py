@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgevoice.audio.folders import find_audio
-from edgevoice.audio.paths import absolute, is_folder
+from edgevoice.audio.folders import absolute, find_audio, is_folder
 from edgevoice.corpus.places import find_columns, read_channel, read_seconds
 from edgevoice.corpus.tabular import Tabular, of_arrow, of_file, of_pandas
 from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, AudioFormatError

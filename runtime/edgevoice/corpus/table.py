@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.paths import absolute
+from edgevoice.audio.folders import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import EACH, Failure, failure_dict, results

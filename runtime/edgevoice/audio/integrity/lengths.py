@@ -1,4 +1,4 @@
-"""The lengths in W64, CAF, AU and NIST SPHERE files."""
+"""The lengths in headers: WAV, RF64, W64, CAF, AU, NIST SPHERE, AVI and ASF."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import struct
 
 from edgevoice.audio.integrity import Findings, Recording
+from edgevoice.audio.integrity.mpeg import check_mpeg
 from edgevoice.audio.views import View
 from edgevoice.errors import AudioFormatError
 
@@ -14,8 +15,11 @@ _PLACEHOLDERS = (0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF, 0x7FFF_F000, 0x7FFF_0000
 """Lengths that programs write when they do not know it, because they write to a pipe: FFmpeg, arecord, SoX, GStreamer."""
 _MARGIN = 64
 """How far, in bytes, a length may differ from one of these numbers: some programs subtract the size of the header."""
-_UNKNOWN_64 = 1 << 62
-_W64 = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+_UNKNOWN = 1 << 62
+_WRAP = 1 << 32
+_LAYOUTS = {b"RIFF": (12, 4, "<I", 2), b"RIFX": (12, 4, ">I", 2), b"riff": (40, 16, "<Q", 8), b"caff": (8, 4, ">q", 1)}
+"""Where the first chunk is, the size of names, the type of lengths, and what chunks are aligned to."""
+_ASF_DATA = b"\x36\x26\xb2\x75"
 
 
 def is_placeholder(size: int, block: int = 1) -> bool:
@@ -23,71 +27,79 @@ def is_placeholder(size: int, block: int = 1) -> bool:
     return any(abs(size - known) <= max(_MARGIN, block) for known in _PLACEHOLDERS)
 
 
-def compare(findings: Findings, stated: int, there: int, block: int = 2) -> None:
-    """Report missing samples: `stated` bytes in blocks of one sample of all channels. Some writers count a byte too many."""
-    block = max(1, block)
-    if stated // block > max(0, there) // block:
-        findings.damage(f"is cut short: it has {max(0, there)} bytes of samples, fewer than the {stated} in its header")
+def check_chunks(view: View, findings: Findings) -> list[Recording]:
+    """Check the length of the samples in files of chunks: WAV, RF64, W64 and CAF.
 
-
-def check_w64(view: View, findings: Findings) -> list[Recording]:
-    """Compare the length in a W64 file, or write it there."""
-    at = 40
+    Raises:
+        AudioFormatError: the header states more than there is, or samples of less than 8 bits.
+    """
+    at, width, code, step = _LAYOUTS.get(view.part(0, 4), _LAYOUTS[b"RIFF"])
+    own = 24 if code == "<Q" else 0  # lengths in W64 count the head of the chunk
+    ds64 = None
+    coding, block = 0, 1
     for _ in range(_MOST_CHUNKS):
-        head = view.part(at, 24)
-        if len(head) < 24:
+        head = view.part(at, width + struct.calcsize(code))
+        if len(head) < width + struct.calcsize(code):
             break
-        (size,) = struct.unpack("<Q", head[16:])
-        if head[:16] == b"data" + _W64:
-            there = view.size - at
-            if view.part(at + 24, 24) == view.part(0, 24):
+        (size,) = struct.unpack(code, head[width:])
+        place, at = at + width, at + len(head)
+        if head[:4] == b"ds64":
+            ds64 = at + 8
+        elif head[:4] == b"fmt " and width == 4:
+            coding, block, bits = struct.unpack(f"{code[0]}H10xHH", view.part(at, 16).ljust(16, b"\0"))
+            if coding == 1 and 0 < bits < 8:
+                raise AudioFormatError(f"{findings.name}: has samples of {bits} bits, expected 8 or more")
+        elif head[:4] == b"data":
+            if coding in (0x50, 0x55):
+                return check_mpeg(view.part_from(at, at + size if size else None), findings)
+            if view.part(at, 24) == view.part(0, 24):
                 raise AudioFormatError(
                     f"{findings.name}: has two headers, as SoX writes W64 to a pipe: write it to a file instead"
                 )
-            if size >= _UNKNOWN_64 or (size <= 24 < there):
-                if size < _UNKNOWN_64:
-                    states_nothing(findings)
-                whole, data = struct.pack("<Q", view.size), struct.pack("<Q", there)
-                return [Recording(view.spliced([(0, 16), whole, (24, at + 16), data, (at + 24, view.size)]))]
-            compare(findings, size, there)
-            return [Recording(view.spliced([(0, at + size)]) if size < there else view)]
-        at += max(24, (size + 7) // 8 * 8)
+            if size == 0 and view.part(at, 4) in (b"LIST", b"fact", b"id3 ", b"JUNK"):
+                break  # it has no samples
+            if ds64 and size == _WRAP - 1:
+                place, code = ds64, "<Q"
+                (size,) = struct.unpack(code, view.part(place, 8).ljust(8, b"\0"))
+            return _settled(view, findings, place, code, size - own, at, own, block)
+        if size < own:
+            break
+        at += size - own + -size % step
     return [Recording(view)]
 
 
-def check_caf(view: View, findings: Findings) -> list[Recording]:
-    """Compare the length in a CAF file, or write it there."""
-    at = 8
-    for _ in range(_MOST_CHUNKS):
-        head = view.part(at, 12)
-        if len(head) < 12:
-            break
-        (size,) = struct.unpack(">q", head[4:])
-        there = view.size - at - 12
-        if head[:4] == b"data":
-            if size < 0 or (size == 0 and there > 4):
-                if size == 0:
-                    states_nothing(findings)
-                return [Recording(view.patched(at + 4, struct.pack(">q", there)))]
-            compare(findings, size, there)
-            return [Recording(view if size <= there else view.patched(at + 4, struct.pack(">q", there)))]
-        if size < 0:
-            break
-        at += 12 + size
-    return [Recording(view)]
+def _settled(
+    view: View, findings: Findings, place: int, code: str, size: int, at: int, own: int = 0, block: int = 1
+) -> list[Recording]:
+    """Compare a length of samples that begin at `at` with what is there, or write it at its place where it is not known."""
+    there, is_short = view.size - at, code[1] == "I"
+    if there > 4 and size in (0, -own):
+        findings.oddity("its header states no samples, like that of an interrupted recording: read to the end")
+    elif 0 <= size < _UNKNOWN and not (is_short and is_placeholder(size, block)):
+        wraps = (there - size) // _WRAP if is_short and there >= size else 0  # its writer counted modulo 2^32
+        if not wraps:
+            _compare(findings, size, there, block)
+            # libsndfile takes what is behind the samples of W64 for samples.
+            return [Recording(view.part_from(0, at + size) if own and size < there else view)]
+        there = size + wraps * _WRAP
+    if not is_short or there < _WRAP:
+        return [Recording(view.patched(place, struct.pack(code, there + own)))]
+    count = there // max(1, block)
+    head = struct.pack("<4sI4s4sIQQQI", b"RF64", _WRAP - 1, b"WAVE", b"ds64", 28, view.size, there, count, 0)
+    return [Recording(view.spliced([head, (12, place), b"\xff" * 4, (at, view.size)]))]
+
+
+def _compare(findings: Findings, stated: int, there: int, block: int = 2) -> None:
+    """Report missing samples: `stated` bytes in blocks of one sample of all channels. Some writers count a byte too many."""
+    if stated > there + 1 and stated // max(1, block) > there // max(1, block):
+        findings.damage(f"is cut short: it has {max(0, there)} bytes of samples, fewer than the {stated} in its header")
 
 
 def check_au(view: View, findings: Findings) -> list[Recording]:
-    """Compare the length in an AU file; 0 becomes the number for an unknown one."""
-    head = view.part(0, 12).ljust(12, b"\0")
-    offset, size = struct.unpack(">II" if head[:4] == b".snd" else "<II", head[4:])
-    there = view.size - offset
-    if size == 0 and there > 0:
-        states_nothing(findings)
-        return [Recording(view.patched(8, b"\xff" * 4))]
-    if not is_placeholder(size):
-        compare(findings, size, there)
-    return [Recording(view)]
+    """Check the length in an AU file, which libsndfile does but for one that is 0."""
+    code = ">I" if view.part(0, 4) == b".snd" else "<I"
+    begin, size = struct.unpack(f"{code[0]}II", view.part(4, 8).ljust(8, b"\0"))
+    return _settled(view, findings, 8, code, size, begin)
 
 
 def check_nist(view: View, findings: Findings) -> list[Recording]:
@@ -100,11 +112,27 @@ def check_nist(view: View, findings: Findings) -> list[Recording]:
         if "shorten" not in fields.get("sample_coding", "") and all(number.isdecimal() for number in numbers):
             count, channels, size = map(int, numbers)
             end = offset + count * channels * size
-            compare(findings, end - offset, view.size - offset)
-            return [Recording(view.spliced([(0, end)]) if end < view.size else view)]
+            _compare(findings, end - offset, view.size - offset)
+            return [Recording(view.part_from(0, end))]
     return [Recording(view)]
 
 
-def states_nothing(findings: Findings) -> None:
-    """Warn that the samples go to the end of the file."""
-    findings.oddity("its header states no samples, like that of an interrupted recording: read to the end")
+def check_avi(view: View, findings: Findings) -> list[Recording]:
+    """Check that the outermost chunks are complete, if their size is stated."""
+    at = 0
+    while at < view.size and (head := view.part(at, 8))[:4] == b"RIFF":
+        size = int.from_bytes(head[4:], "little")
+        at += 8 + size
+        if size != 0xFFFF_FFFF and at > view.size + 1:  # one byte more may be counted
+            findings.damage(f"is cut short: it has {view.size} bytes of the {at} that its header states")
+    return [Recording(view)]
+
+
+def check_asf(view: View, findings: Findings) -> list[Recording]:
+    """Check that the object with the packets, behind the one with the header, is complete: FFmpeg adapts the length."""
+    begin = int.from_bytes(view.part(16, 8), "little")
+    head = view.part(begin, 24)
+    size = int.from_bytes(head[16:], "little")
+    if head[:4] == _ASF_DATA and size > 50 and begin + size > view.size:  # a recorded live stream has an empty object
+        findings.damage(f"is cut short: it has {view.size} bytes of {begin + size}")
+    return [Recording(view)]

@@ -1,17 +1,24 @@
-"""Counts the frames of MP3 files, and states their number where no encoder's tag does: else libsndfile guesses it."""
+"""Files that are rows of frames: MP3, of which libsndfile guesses the length if no encoder's tag states it, and ADTS."""
 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.integrity import Findings, Recording
-from edgevoice.audio.integrity.frames import begins_with, find_runs
 from edgevoice.audio.views import Piece, View
+from edgevoice.errors import AudioFormatError
+
+_BLOCK = 1 << 22
+JUNK = 1 << 16
+"""How many bytes that are no frames may stand before the first frame, and behind the last."""
 
 _KILOBITS = {
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -26,6 +33,122 @@ _DELAY = 529
 """The delay of an MP3 decoder, in samples."""
 _ENCODERS = (b"LAME", b"Lavf", b"Lavc")
 """Names at which an encoder's tag states how many samples to remove at both ends."""
+
+Ints = NDArray[np.int64]
+Measure = Callable[[NDArray[np.uint8]], tuple[Ints, Ints, Ints]]
+"""Finds all headers in some bytes: their positions, the sizes of their frames, and the kinds of these: different numbers for
+frames that cannot belong to one recording."""
+
+
+class Run(NamedTuple):
+    """Frames of one kind, one directly after the other."""
+
+    begin: int
+    end: int
+    frames: int
+    kind: int
+    junk: int
+    """Bytes before it that belong neither to a frame nor to a tag."""
+
+
+def tag_size(head: bytes) -> int:
+    """The size in bytes of the tag that begins with these 32 bytes, as programs put them around the audio; 0 for none."""
+    if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 128:
+        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+        return 10 + size + (10 if head[5] & 0x10 else 0)
+    if head[:8] == b"APETAGEX" and len(head) >= 24:
+        size, _, flags = struct.unpack_from("<III", head, 12)
+        return int(size) + 32 if flags & 0x2000_0000 else 32
+    if head[:3] == b"TAG":
+        return 227 if head[3:4] == b"+" else 128
+    return 0
+
+
+def behind_tags(view: View, at: int = 0) -> int:
+    """Where the tags that begin at a position end."""
+    while at < view.size and (size := tag_size(view.part(at, 32))):
+        at += size
+    return min(at, view.size)
+
+
+def find_runs(view: View, measure: Measure) -> tuple[list[Run], int, bool]:
+    """Find the frames of a file, how many bytes behind the last are no tags, and whether the last is incomplete."""
+    found: list[tuple[Ints, Ints, Ints]] = []
+    for at in range(0, max(1, view.size), _BLOCK):
+        place, size, kind = measure(np.frombuffer(view.part(at, _BLOCK + 8), np.uint8))
+        inside = np.searchsorted(place, _BLOCK)
+        found.append((place[:inside] + at, size[:inside], kind[:inside]))
+    place, size, kind = map(np.concatenate, zip(*found, strict=True))
+    if not len(place):
+        return [], 0, False
+    end = place + size
+    after = np.minimum(np.searchsorted(place, end), len(place) - 1)
+    goes_on = (place[after] == end) & (kind[after] == kind)
+    # A frame alone begins a run at the end of the file only, or before a few bytes.
+    first = np.flatnonzero(goes_on | ((end <= view.size) & (end > view.size - 4)))
+    follow, starts, begins = np.where(goes_on, after, -1).tolist(), first.tolist(), place[first].tolist()
+    runs: list[Run] = []
+    at, is_cut = behind_tags(view), False
+    while not is_cut and (k := bisect_left(begins, at)) < len(begins):
+        frame, count = starts[k], 1
+        while follow[frame] >= 0:
+            frame, count = follow[frame], count + 1
+        is_cut, last = False, int(end[frame])
+        if last > view.size:
+            is_cut, last, count = True, int(place[frame]), count - 1
+        runs.append(Run(begins[k], last, count, int(kind[frame]), begins[k] - at))
+        is_cut = is_cut or (0 < view.size - last < 8 and view.part(last, 1) == b"\xff")  # a header that is cut
+        at = behind_tags(view, last)
+    return runs, view.size - at, is_cut
+
+
+def _checked(view: View, measure: Measure, findings: Findings, frame: str) -> list[Run]:
+    """The frames of a file.
+
+    Raises:
+        AudioFormatError: there is no frame.
+    """
+    runs, rest, is_cut = find_runs(view, measure)
+    if not runs or runs[0].junk > JUNK:
+        raise AudioFormatError(f"{findings.name}: is not audio that can be read (no {frame} in it)")
+    for run, following in pairwise(runs):
+        if following.junk:
+            findings.damage(f"is damaged: {following.junk} bytes at {run.end} are no {frame}s")
+        if run.kind != following.kind:
+            findings.damage(f"joins recordings of different rates or channels, at byte {following.begin}")
+            runs = [each for each in runs if each.kind == runs[0].kind]
+            break
+    if is_cut:
+        findings.damage(f"is cut short: its last {frame} is incomplete")
+    elif rest > JUNK:
+        findings.damage(f"is damaged: {rest} bytes at its end are no {frame}s")
+    return runs
+
+
+def _begins_with(measure: Measure, head: bytes) -> bool:
+    """Whether these bytes begin with two frames of one recording: a signature of two bytes alone proves nothing."""
+    if len(head) < 8 or head[0] != 0xFF:
+        return False
+    places, sizes, kinds = measure(np.frombuffer(head, np.uint8))
+    return len(places) > 1 and places[0] == 0 and bool(((places == sizes[0]) & (kinds == kinds[0])).any())
+
+
+def is_adts(head: bytes) -> bool:
+    """Whether these bytes begin with two ADTS frames."""
+    return _begins_with(_measure_adts, head)
+
+
+def check_adts(view: View, findings: Findings) -> list[Recording]:
+    """Check that an AAC file is a row of complete ADTS frames."""
+    return [Recording(view.spliced([(run.begin, run.end) for run in _checked(view, _measure_adts, findings, "AAC frame")]))]
+
+
+def _measure_adts(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
+    at = np.flatnonzero((data[:-6] == 0xFF) & (data[1:-5] & 0xF6 == 0xF0))
+    size = (data[at + 3].astype(np.int64) & 3) << 11 | data[at + 4].astype(np.int64) << 3 | data[at + 5] >> 5
+    kind = (data[at + 1].astype(np.int64) & 8) << 8 | data[at + 2] & 0xFC
+    real = size > 9  # no frame is a header and hardly more
+    return at[real], size[real], kind[real]
 
 
 class FrameHeader(NamedTuple):
@@ -58,24 +181,15 @@ def frame_header(data: bytes) -> FrameHeader | None:
 
 def is_mpeg(head: bytes) -> bool:
     """Whether these bytes begin with two MPEG frames."""
-    return begins_with(_measure, head)
+    return _begins_with(_measure_mpeg, head)
 
 
-def find_frames(data: bytes) -> bool:
-    """Whether there are four MPEG frames of one recording, one directly after the other."""
-    if len(data) < 8:
-        return False
-    places, sizes, kinds = (array.tolist() for array in _measure(np.frombuffer(data, np.uint8)))
-    frames = {place: (size, kind) for place, size, kind in zip(places, sizes, kinds, strict=True)}
-    count: dict[int, int] = {}  # of the frames that follow one, by its place
-    for place in reversed(places):
-        size, kind = frames[place]
-        following = frames.get(place + size)
-        count[place] = 1 + (count[place + size] if following is not None and following[1] == kind else 0)
-    return max(count.values(), default=0) >= 4
+def has_mpeg_frames(view: View) -> bool:
+    """Whether there are four MPEG frames of one recording, one directly after the other, at the beginning of a file."""
+    return any(run.frames >= 4 for run in find_runs(view.part_from(0, JUNK), _measure_mpeg)[0])
 
 
-def _measure(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     at = np.flatnonzero((data[:-3] == 0xFF) & (data[1:-2] >= 0xE0))
     code = data[at + 1].astype(np.int64) << 8 | data[at + 2]
     values, which = np.unique(code, return_inverse=True)
@@ -91,7 +205,7 @@ def check_mpeg(view: View, findings: Findings) -> list[Recording]:
     Raises:
         AudioFormatError: the file is damaged or cut short, or has no frame.
     """
-    runs = find_runs(view, _measure, findings, "MPEG frame")
+    runs = _checked(view, _measure_mpeg, findings, "MPEG frame")
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
     count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
     begin, end = runs[0].begin, runs[0].end
