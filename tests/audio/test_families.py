@@ -59,7 +59,7 @@ FAMILIES: dict[str, tuple[str, str, float]] = {
     "avi": ("ffmpeg", "-c:a libmp3lame -f avi", 0.25),
 }
 LIBSNDFILE = list(FAMILIES)[:20]
-FRAMES = ("flac of a pipe", "mp3 without a count", "mp2", "adts", "wav mp3")
+FRAMES = ("mp3 without a count", "mp2", "adts", "wav mp3")
 """Nothing in such a file tells how many frames there are, so a cut between two passes."""
 
 
@@ -126,9 +126,10 @@ def test_whole_files_give_all_samples(file: Path, name: str) -> None:
     if name != "opus":  # FFmpeg always decodes to 48 kHz
         assert len(samples) == len(expected) >= 3.9 * rate
         np.testing.assert_allclose(samples, expected, rtol=0, atol=1e-3 if "mp" in name else 5e-3)
+    content = file.read_bytes()
     for before, behind in AROUND[: 4 if "mp" in name or name in ("adts", "flac") else 3]:
-        behind = b"" if name == "flac of a pipe" else behind  # what no frame is may be a damaged one
-        np.testing.assert_array_equal(read(before + file.read_bytes() + behind), samples)
+        # Behind frames of which nothing tells the number, what is no frame may be a damaged one.
+        np.testing.assert_array_equal(read(before + content + (b"" if name == "flac of a pipe" else behind)), samples)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -38,7 +38,7 @@ def _starts(pattern: bytes) -> Callable[[bytes], object]:
 MP3 = Family("an MP3 file", lambda head: head[:3] == b"ID3" or is_mpeg(head), ".mp3 .mp2", check_mpeg)
 FAMILIES = (
     Family("a WAV file", _starts(rb"(RIFF|RF64|BW64)....WAVE|RIFX"), ".wav .wave .rf64 .bw64", check_chunks),
-    Family("an AIFF file", _starts(rb"FORM....AIF[FC]"), ".aif .aiff .aifc"),
+    Family("an AIFF file", _starts(rb"FORM....AIF[FC]"), ".aif .aiff .aifc", check_chunks),
     Family("a W64 file", _starts(rb"riff\x2e\x91\xcf\x11"), ".w64", check_chunks),
     Family("an AU file", _starts(rb"\.snd|dns\."), ".au .snd", check_au),
     Family("a CAF file", _starts(rb"caff"), ".caf", check_chunks),

@@ -188,7 +188,7 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
 
     if not family.media:
         try:
-            return AudioSource(findings.name, lambda: SoundDecoder(recordings, findings, family.check is None), files)
+            return AudioSource(findings.name, lambda: SoundDecoder(recordings, findings), files)
         except UnknownFormatError as error:
             if not can_decode():
                 if family is UNKNOWN:

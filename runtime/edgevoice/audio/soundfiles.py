@@ -13,15 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.integrity import Findings, Recording
-from edgevoice.audio.integrity.lengths import is_placeholder
 from edgevoice.audio.source import Decoder
 from edgevoice.audio.views import View
 from edgevoice.errors import AudioFormatError
 
-# libsndfile repairs the length of a file that is shorter than its header says, and reports that only in its log.
-_REPAIRED = re.compile(r"^\s*(.*?)\s*:?\s*(\d+) \(?should be (\d+)", re.MULTILINE)
-_HARMLESS = ("Bytes/sec", "Block Align", "FORM")
-"""Corrections in libsndfile's log that do not concern the number of samples."""
 _UNKNOWN_LENGTH = 1 << 62
 """libsndfile's number of samples for an unknown length is 2^63 - 1."""
 _EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
@@ -42,9 +37,9 @@ class SoundDecoder(Decoder):
         AudioFormatError: it is not audio that libsndfile reads, or it is cut short.
     """
 
-    def __init__(self, recordings: Sequence[Recording], findings: Findings, log: bool) -> None:
+    def __init__(self, recordings: Sequence[Recording], findings: Findings) -> None:
         super().__init__()
-        self._waiting, self._findings, self._log = list(recordings), findings, log
+        self._waiting, self._findings = list(recordings), findings
         self._sound: Any = None
         self._view = recordings[0].view
         self._left: int | None = None  # samples of this recording that were not read
@@ -75,8 +70,6 @@ class SoundDecoder(Decoder):
             kind = UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError
             raise kind(f"{name}: is not audio that can be read ({_words(error)})") from error
         view.check(f"{name}: cannot be read")
-        if self._log and _is_short(sound):
-            self._findings.damage("is cut short: it has fewer samples than its header states")
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False
         stated = int(sound.frames) if sound.frames < _UNKNOWN_LENGTH else None
@@ -148,14 +141,6 @@ def _sound(view: View) -> Any:
             shutil.copyfileobj(view, copy)
             copy.seek(0)
             return soundfile.SoundFile(os.dup(copy.fileno()), closefd=True)
-
-
-def _is_short(sound: Any) -> bool:
-    """Whether a file has fewer samples than its header states."""
-    return any(
-        label not in _HARMLESS and int(found) // 2 < int(stated) // 2 and not is_placeholder(int(stated))
-        for label, stated, found in _REPAIRED.findall(sound.extra_info)
-    )
 
 
 def _words(error: Exception) -> str:

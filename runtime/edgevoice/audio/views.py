@@ -9,8 +9,8 @@ from typing import IO
 
 from edgevoice.errors import AudioFormatError
 
-Piece = bytes | tuple[int, int]
-"""Bytes that are not in the file, or a range of positions of the file."""
+Piece = bytes | tuple[int, int] | int
+"""Bytes that are not in the file, a range of positions of the file, or a number of bytes at which reading ends."""
 
 
 class View:
@@ -33,7 +33,9 @@ class View:
         self._failures = [] if failures is None else failures
         self._starts = [0]
         for piece in pieces:
-            count = len(piece) if isinstance(piece, bytes) else max(0, piece[1] - piece[0])
+            count = (
+                piece if isinstance(piece, int) else len(piece) if isinstance(piece, bytes) else max(0, piece[1] - piece[0])
+            )
             self._starts.append(self._starts[-1] + count)
         self.size = self._starts.pop()
 
@@ -43,10 +45,10 @@ class View:
 
     def spliced(self, pieces: Sequence[Piece]) -> View:
         """A view of parts of this view, which must consist of one piece."""
-        ((origin, _),) = self._pieces
-        if not isinstance(origin, int):
+        (whole,) = self._pieces
+        if not isinstance(whole, tuple):
             raise TypeError("a view of bytes cannot be spliced")
-        moved = [piece if isinstance(piece, bytes) else (origin + piece[0], origin + piece[1]) for piece in pieces]
+        moved = [(whole[0] + piece[0], whole[0] + piece[1]) if isinstance(piece, tuple) else piece for piece in pieces]
         return View(self._file, moved, failures=self._failures)
 
     def part_from(self, begin: int, end: int | None = None) -> View:
@@ -106,6 +108,8 @@ class View:
         while count > 0:
             k = bisect_right(self._starts, at) - 1
             piece, within = self._pieces[k], at - self._starts[k]
+            if isinstance(piece, int):
+                break
             if isinstance(piece, bytes):
                 data = piece[within : within + count]
             else:

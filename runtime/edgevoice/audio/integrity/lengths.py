@@ -1,4 +1,4 @@
-"""The lengths in headers: WAV, RF64, W64, CAF, AU, NIST SPHERE, AVI and ASF."""
+"""The lengths in headers: WAV, RF64, AIFF, W64, CAF, AU, NIST SPHERE, AVI and ASF."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ _MARGIN = 64
 """How far, in bytes, a length may differ from one of these numbers: some programs subtract the size of the header."""
 _UNKNOWN = 1 << 62
 _WRAP = 1 << 32
-_LAYOUTS = {b"RIFF": (12, 4, "<I", 2), b"RIFX": (12, 4, ">I", 2), b"riff": (40, 16, "<Q", 8), b"caff": (8, 4, ">q", 1)}
+_LAYOUTS = {
+    b"RIFF": (12, 4, "<I", 2),
+    b"RIFX": (12, 4, ">I", 2),
+    b"FORM": (12, 4, ">I", 2),
+    b"riff": (40, 16, "<Q", 8),
+    b"caff": (8, 4, ">q", 1),
+}
 """Where the first chunk is, the size of names, the type of lengths, and what chunks are aligned to."""
 _ASF_DATA = b"\x36\x26\xb2\x75"
 
 
-def is_placeholder(size: int, block: int = 1) -> bool:
+def _is_placeholder(size: int, block: int = 1) -> bool:
     """Whether a length stands for one that is not known, to a block of bytes."""
     return any(abs(size - known) <= max(_MARGIN, block) for known in _PLACEHOLDERS)
 
 
 def check_chunks(view: View, findings: Findings) -> list[Recording]:
-    """Check the length of the samples in files of chunks: WAV, RF64, W64 and CAF.
+    """Check the length of the samples in files of chunks: WAV, RF64, AIFF, W64 and CAF.
 
     Raises:
         AudioFormatError: the header states more than there is, or samples of less than 8 bits.
@@ -49,7 +55,7 @@ def check_chunks(view: View, findings: Findings) -> list[Recording]:
             coding, block, bits = struct.unpack(f"{code[0]}H10xHH", view.part(at, 16).ljust(16, b"\0"))
             if coding == 1 and 0 < bits < 8:
                 raise AudioFormatError(f"{findings.name}: has samples of {bits} bits, expected 8 or more")
-        elif head[:4] == b"data":
+        elif head[:4] in (b"data", b"SSND"):
             if coding in (0x50, 0x55):
                 return check_mpeg(view.part_from(at, at + size if size else None), findings)
             if view.part(at, 24) == view.part(0, 24):
@@ -75,15 +81,15 @@ def _settled(
     there, is_short = view.size - at, code[1] == "I"
     if there > 4 and size in (0, -own):
         findings.oddity("its header states no samples, like that of an interrupted recording: read to the end")
-    elif 0 <= size < _UNKNOWN and not (is_short and is_placeholder(size, block)):
+    elif 0 <= size < _UNKNOWN and not (is_short and _is_placeholder(size, block)):
         wraps = (there - size) // _WRAP if is_short and there >= size else 0  # its writer counted modulo 2^32
         if not wraps:
             _compare(findings, size, there, block)
             # libsndfile takes what is behind the samples of W64 for samples.
             return [Recording(view.part_from(0, at + size) if own and size < there else view)]
         there = size + wraps * _WRAP
-    if not is_short or there < _WRAP:
-        return [Recording(view.patched(place, struct.pack(code, there + own)))]
+    if not is_short or there < _WRAP or view.part(0, 4) != b"RIFF":
+        return [Recording(view.patched(place, struct.pack(code, min(there + own, _WRAP - 1) if is_short else there + own)))]
     count = there // max(1, block)
     head = struct.pack("<4sI4s4sIQQQI", b"RF64", _WRAP - 1, b"WAVE", b"ds64", 28, view.size, there, count, 0)
     return [Recording(view.spliced([head, (12, place), b"\xff" * 4, (at, view.size)]))]

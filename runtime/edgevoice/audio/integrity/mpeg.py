@@ -31,8 +31,10 @@ _KILOBITS = {
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _DELAY = 529
 """The delay of an MP3 decoder, in samples."""
+_LONGER = 64
+"""How much longer a file claims to be: bit rates of one file differ by 40 at most."""
 _ENCODERS = (b"LAME", b"Lavf", b"Lavc")
-"""Names at which an encoder's tag states how many samples to remove at both ends."""
+"""Names of encoders that state how many samples to remove at both ends."""
 
 Ints = NDArray[np.int64]
 Measure = Callable[[NDArray[np.uint8]], tuple[Ints, Ints, Ints]]
@@ -200,7 +202,10 @@ def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
 
 
 def check_mpeg(view: View, findings: Findings) -> list[Recording]:
-    """Count the frames, compare their number with the one that an encoder's tag states, and write it there.
+    """Count the frames, and compare their number with the one that an encoder's tag states.
+
+    libmpg123 reads as many frames as a tag states, or as it guesses from the size of the file. So it gets the frames without
+    the tag, in a file that claims to be longer, and reads to the end.
 
     Raises:
         AudioFormatError: the file is damaged or cut short, or has no frame.
@@ -208,73 +213,48 @@ def check_mpeg(view: View, findings: Findings) -> list[Recording]:
     runs = _checked(view, _measure_mpeg, findings, "MPEG frame")
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
     count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
-    begin, end = runs[0].begin, runs[0].end
-    first = view.part(begin, 256)
+    first = view.part(runs[0].begin, 256)
     header = frame_header(first)
     if header is None:
         raise AssertionError("a run begins with a frame")
-    tag, fields = _tag(first, header)
+    tag = _tag(first, header) if header.layer == 3 else None
+    lead = tail = 0
     if tag:
+        pieces[0] = (runs[0].begin + header.size, runs[0].end)
         count -= 1
-    promised, promised_size = (fields.get(bit, (0, 0))[1] for bit in (1, 2))
-    if count + 1 < promised or (count + 1 == promised and promised_size > size):
-        # Some encoders count the frame of the tag itself: one that is missing is decided by the number of bytes.
-        findings.damage(f"is cut short: it has {count} frames of the {promised} that its header states")
-    if promised and any(map(first.__contains__, _ENCODERS)) and tag != b"VBRI":
-        # libmpg123 removes what such a tag says, relies on its numbers, and prints an error where they are wrong.
-        corrected: list[Piece] = []
-        for place, number in ((fields[bit][0], number) for bit, number in ((1, count), (2, size)) if bit in fields):
-            corrected += [(begin, runs[0].begin + place), struct.pack(">I", number)]
-            begin = runs[0].begin + place + 4
-        return [Recording(view.spliced([*corrected, (begin, end), *pieces[1:]]))]
-    samples = count * header.samples
-    if header.layer != 3:
-        return [Recording(view.spliced(pieces), samples)]
-    if tag:
-        pieces[0] = (begin + header.size, end)
-        size -= header.size
-    # Where a tag states the frames, libmpg123 removes the decoder's delay: a silent frame is added for that.
-    silent = _silent(first[:4])
-    pieces[:0] = [_counted(first[:4], count + 1, size + len(silent)), silent]
-    return [Recording(view.spliced(pieces), samples, header.samples - _DELAY)]
+        if count + 1 < tag.frames or (count + 1 == tag.frames and tag.bytes > size):
+            # Some encoders count the frame of the tag itself: one that is missing is decided by the number of bytes.
+            findings.damage(f"is cut short: it has {count} frames of the {tag.frames} that its header states")
+        if tag.has_delays:
+            lead, tail = tag.delay + _DELAY, max(0, tag.padding - _DELAY)
+    longer = view.spliced([*pieces, size * _LONGER, bytes(128)])  # where a tag would be is looked at
+    return [Recording(longer, max(0, count * header.samples - lead - tail), lead)]
 
 
-def _tag(first: bytes, header: FrameHeader) -> tuple[bytes, dict[int, tuple[int, int]]]:
-    """An encoder's tag in the first frame: its name, and places and values of the numbers of frames (1) and bytes (2)."""
-    if header.layer != 3:
-        return b"", {}
-    name, fields = first[header.side : header.side + 4], {}
-    if name in (b"Xing", b"Info"):
-        place = header.side + 4
-        flags = int.from_bytes(first[place : place + 4], "big")
-        for bit in (1, 2):
-            if flags & bit:
+class _Tag(NamedTuple):
+    """What an encoder states in the first frame."""
+
+    frames: int = 0
+    bytes: int = 0
+    has_delays: bool = False
+    """Whether the numbers of samples before and behind the recording are known."""
+    delay: int = 0
+    padding: int = 0
+
+
+def _tag(first: bytes, header: FrameHeader) -> _Tag | None:
+    place = header.side
+    if first[place : place + 4] in (b"Xing", b"Info"):
+        flags = int.from_bytes(first[place + 4 : place + 8], "big")
+        place, numbers = place + 8, [0, 0]
+        for k in range(2):
+            if flags & 1 << k:
+                numbers[k] = int.from_bytes(first[place : place + 4], "big")
                 place += 4
-                fields[bit] = place, int.from_bytes(first[place : place + 4], "big")
-        return name, fields
+        place += (100 if flags & 4 else 0) + (4 if flags & 8 else 0)
+        delays = int.from_bytes(first[place + 21 : place + 24], "big")
+        return _Tag(*numbers, first[place : place + 4] in _ENCODERS, delays >> 12, delays & 0xFFF)
     if first[36:40] == b"VBRI" and len(first) >= 54:
         size, count = struct.unpack_from(">II", first, 46)
-        return b"VBRI", {1: (50, count), 2: (46, size)}
-    return b"", {}
-
-
-def _counted(first: bytes, frames: int, size: int) -> bytes:
-    """Make a frame with a tag that states how many frames follow, from the header of the first of them."""
-    start, header = _with_bits(first, 14)
-    tag = b"Info" + struct.pack(">III", 3, frames, size + header.size)
-    return (start + bytes(header.side - 4) + tag).ljust(header.size, b"\0")
-
-
-def _silent(first: bytes) -> bytes:
-    """The shortest frame that holds no sound, and no bits that later frames need."""
-    start, header = next(pair for pair in (_with_bits(first, bits) for bits in range(1, 15)) if pair[1].size >= pair[1].side)
-    return start.ljust(header.size, b"\0")
-
-
-def _with_bits(first: bytes, bits: int) -> tuple[bytes, FrameHeader]:
-    """Change the bit rate in a frame header; remove checksum and padding."""
-    start = bytes([first[0], first[1] | 1, bits << 4 | first[2] & 0x0C, first[3]])
-    header = frame_header(start)
-    if header is None:
-        raise AssertionError("a valid header with another bit rate is a valid header")
-    return start, header
+        return _Tag(count, size)
+    return None
