@@ -239,7 +239,12 @@ def test_joined_mp3(voice: Path, tmp_path: Path, options: str) -> None:
 @pytest.mark.parametrize("name", ["vorbis", "opus"])
 def test_chained_ogg(file: Path) -> None:
     one = read(file)
-    np.testing.assert_array_equal(read(file.read_bytes() * 2), np.concatenate([one, one]))
+    pytest.importorskip("av", reason="PyAV is not installed")
+    with open_source(io.BytesIO(file.read_bytes() * 2)) as source:
+        both = np.concatenate(list(source.blocks()))
+        assert len(both) / source.rate == pytest.approx(8, abs=0.02)
+    if name == "vorbis":  # FFmpeg always decodes Opus to 48 kHz
+        np.testing.assert_allclose(both[: len(one) - 999], one[:-999], rtol=0, atol=1e-3)
     content = file.read_bytes()
     flipped = bytearray(content)
     flipped[len(content) // 2] ^= 1

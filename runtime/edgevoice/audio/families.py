@@ -25,8 +25,8 @@ class Family(NamedTuple):
     """Whether a file of it begins with these bytes, up to `HEAD`."""
     suffixes: str = ""
     """Of its files, for searching folders, separated by blanks."""
-    check: Callable[[View, Findings], list[Recording]] | None = None
-    """Notices what the library does not, and gives what that is to read."""
+    check: Callable[[View, Findings], Recording | None] | None = None
+    """Notices what the library does not, and gives what libsndfile is to read; None where it cannot."""
     media: bool = False
     """Whether only FFmpeg reads it: libsndfile is not asked."""
 

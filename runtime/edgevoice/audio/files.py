@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgevoice.audio.folders import absolute
 from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
-from edgevoice.audio.source import ArrayDecoder, AudioSource, Decoder, check_times
+from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
 from edgevoice.audio.views import View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
@@ -179,22 +179,18 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
         raise AudioFormatError(f"{findings.name}: is empty")
     view, family = _recognised(view)
     try:
-        recordings = [Recording(view)] if family.check is None else family.check(view, findings)
+        recording = family.check(view, findings) if family.check else Recording(view)
     finally:
         view.check(f"{findings.name}: cannot be read")  # what cannot be read looks like the end
-
-    def decode() -> Decoder:
-        return MediaDecoder(recordings[0].view, findings)
-
-    if not family.media:
+    if recording and not family.media:
         try:
-            return AudioSource(findings.name, lambda: SoundDecoder(recordings, findings), files)
+            return AudioSource(findings.name, lambda: SoundDecoder(recording, findings), files)
         except UnknownFormatError as error:
             if not can_decode():
                 if family is UNKNOWN:
                     raise
                 raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
-    return AudioSource(findings.name, decode, files)
+    return AudioSource(findings.name, lambda: MediaDecoder(recording.view if recording else view, findings), files)
 
 
 def _recognised(view: View) -> tuple[View, Family]:

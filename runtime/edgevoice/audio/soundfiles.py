@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,101 +29,70 @@ class UnknownFormatError(AudioFormatError):
 
 
 class SoundDecoder(Decoder):
-    """Recordings, one after the other, decoded by libsndfile.
+    """A recording decoded by libsndfile.
 
     Raises:
         UnknownFormatError: libsndfile does not know the format.
-        AudioFormatError: it is not audio that libsndfile reads, or it is cut short.
+        AudioFormatError: it is not audio that libsndfile reads.
     """
 
-    def __init__(self, recordings: Sequence[Recording], findings: Findings) -> None:
+    def __init__(self, recording: Recording, findings: Findings) -> None:
         super().__init__()
-        self._waiting, self._findings = list(recordings), findings
-        self._sound: Any = None
-        self._view = recordings[0].view
-        self._left: int | None = None  # samples of this recording that were not read
-        length: int | None = 0
-        formats = set()
+        self._view, self._findings = recording.view.again(), findings
+        words = f"{findings.name}: cannot be read"
         try:
-            for recording in reversed(recordings):
-                sound = self._open(recording)
-                length = None if length is None or self._left is None else length + self._left
-                formats.add((sound.samplerate, sound.channels))
-            if len(formats) > 1:
-                raise AudioFormatError(f"{findings.name}: joins recordings of different rates or channels")
-        except BaseException:
-            self.close()
-            raise
-        ((self.rate, self.channels),) = formats
-        self.length = length
-        del self._waiting[0]
-
-    def _open(self, recording: Recording) -> Any:
-        self.close()
-        name = self._findings.name
-        self._view = view = recording.view.again()
-        try:
-            self._sound = sound = _sound(view)
+            self._sound = sound = _sound(self._view)
         except (RuntimeError, TypeError, OSError) as error:
-            view.check(f"{name}: cannot be read")
+            self._view.check(words)
             kind = UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError
-            raise kind(f"{name}: is not audio that can be read ({_words(error)})") from error
-        view.check(f"{name}: cannot be read")
+            raise kind(f"{findings.name}: is not audio that can be read ({_words(error)})") from error
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False
+        self.rate, self.channels = sound.samplerate, sound.channels
         stated = int(sound.frames) if sound.frames < _UNKNOWN_LENGTH else None
-        self._left = stated if recording.samples is None else recording.samples
-        if recording.lead:
-            sound.read(recording.lead)
-        return sound
+        self.length = stated if recording.samples is None else recording.samples
+        try:
+            self._view.check(words)
+            if recording.lead:
+                sound.read(recording.lead)
+        except BaseException:
+            sound.close()
+            raise
 
     def read(self, count: int) -> NDArray[Any]:
         """The next samples, `count` at most."""
-        block = self._block(count)
-        while not len(block) and self._waiting:
-            self._open(self._waiting.pop(0))
-            block = self._block(count)
-        return block
-
-    def _block(self, count: int) -> NDArray[Any]:
-        words = f"is damaged or cut short after {self.at} samples"
-        count = count if self._left is None else min(count, self._left)
-        if self._findings.keep:
-            count = min(count, 1024)  # a block in which an error comes is lost
+        words, cause = f"is damaged or cut short after {self.at} samples", None
+        count = count if self.length is None else min(count, self.length - self.at)
         block: NDArray[Any] = np.empty((0, self.channels), np.float32)
-        cause = None
-        if self._sound is None:
+        if self._sound.closed or count <= 0:
             return block
         try:
-            block = self._sound.read(count, dtype="float32", always_2d=True)
+            # A block in which an error comes is lost.
+            block = self._sound.read(min(count, 1024) if self._findings.keep else count, "float32", always_2d=True)
         except RuntimeError as error:
             words, cause = f"{words} ({_words(error)})", error
         self._view.check(f"{self._findings.name}: cannot be read after {self.at} samples")
-        if cause or (count and not len(block) and self._left is not None):
+        if cause or (not len(block) and self.length is not None):
             self.close()  # what libsndfile does after an error is not defined
             self._findings.damage(words, cause)
-        if self._left is not None:
-            self._left -= len(block)
         return block
 
     def seek(self, at: int) -> bool:
         """Go to a sample, in encodings in which libsndfile does that exactly."""
-        if self._sound is None or self._sound.format in ("OGG", "FLAC") or not self._sound.subtype.startswith(_EXACT):
-            return False  # FLAC too: to seek in a damaged one can end the process
+        sound = self._sound
+        if sound.closed or sound.format in ("OGG", "FLAC") or not sound.subtype.startswith(_EXACT):
+            return False  # in a damaged FLAC, it can end the process
         if self.length is None or not 0 <= at <= self.length:
             return False
         try:
-            self._sound.seek(at)
+            sound.seek(at)
         except RuntimeError as error:
             raise AudioFormatError(f"{self._findings.name}: is damaged or cut short before sample {at}") from error
-        self._left = self.length - at
         return True
 
     def close(self) -> None:
         """Close libsndfile's handle."""
-        if self._sound is not None:
-            self._sound.close()
-            self._sound = None
+        self._sound.close()
 
 
 def _sound(view: View) -> Any:

@@ -10,7 +10,7 @@ from edgevoice.errors import AudioFormatError, EdgeVoiceWarning
 
 
 class Recording(NamedTuple):
-    """One recording of a file, as a file of its own for the library that reads it."""
+    """What is to be read of a file, as a file of its own for the library that reads it."""
 
     view: View
     samples: int | None = None

@@ -33,7 +33,7 @@ def _is_placeholder(size: int, block: int = 1) -> bool:
     return any(abs(size - known) <= max(_MARGIN, block) for known in _PLACEHOLDERS)
 
 
-def check_chunks(view: View, findings: Findings) -> list[Recording]:
+def check_chunks(view: View, findings: Findings) -> Recording:
     """Check the length of the samples in files of chunks: WAV, RF64, AIFF, W64 and CAF.
 
     Raises:
@@ -71,12 +71,12 @@ def check_chunks(view: View, findings: Findings) -> list[Recording]:
         if size < own:
             break
         at += size - own + -size % step
-    return [Recording(view)]
+    return Recording(view)
 
 
 def _settled(
     view: View, findings: Findings, place: int, code: str, size: int, at: int, own: int = 0, block: int = 1
-) -> list[Recording]:
+) -> Recording:
     """Compare a length of samples that begin at `at` with what is there, or write it at its place where it is not known."""
     there, is_short = view.size - at, code[1] == "I"
     if there > 4 and size in (0, -own):
@@ -86,13 +86,13 @@ def _settled(
         if not wraps:
             _compare(findings, size, there, block)
             # libsndfile takes what is behind the samples of W64 for samples.
-            return [Recording(view.part_from(0, at + size) if own and size < there else view)]
+            return Recording(view.part_from(0, at + size) if own and size < there else view)
         there = size + wraps * _WRAP
     if not is_short or there < _WRAP or view.part(0, 4) != b"RIFF":
-        return [Recording(view.patched(place, struct.pack(code, min(there + own, _WRAP - 1) if is_short else there + own)))]
+        return Recording(view.patched(place, struct.pack(code, min(there + own, _WRAP - 1) if is_short else there + own)))
     count = there // max(1, block)
     head = struct.pack("<4sI4s4sIQQQI", b"RF64", _WRAP - 1, b"WAVE", b"ds64", 28, view.size, there, count, 0)
-    return [Recording(view.spliced([head, (12, place), b"\xff" * 4, (at, view.size)]))]
+    return Recording(view.spliced([head, (12, place), b"\xff" * 4, (at, view.size)]))
 
 
 def _compare(findings: Findings, stated: int, there: int, block: int = 2) -> None:
@@ -101,14 +101,14 @@ def _compare(findings: Findings, stated: int, there: int, block: int = 2) -> Non
         findings.damage(f"is cut short: it has {max(0, there)} bytes of samples, fewer than the {stated} in its header")
 
 
-def check_au(view: View, findings: Findings) -> list[Recording]:
+def check_au(view: View, findings: Findings) -> Recording:
     """Check the length in an AU file, which libsndfile does but for one that is 0."""
     code = ">I" if view.part(0, 4) == b".snd" else "<I"
     begin, size = struct.unpack(f"{code[0]}II", view.part(4, 8).ljust(8, b"\0"))
     return _settled(view, findings, 8, code, size, begin)
 
 
-def check_nist(view: View, findings: Findings) -> list[Recording]:
+def check_nist(view: View, findings: Findings) -> Recording:
     """Compare the length in a NIST SPHERE file."""
     head = view.part(0, 1 << 16)
     if head[8:16].strip().isdigit():
@@ -119,11 +119,11 @@ def check_nist(view: View, findings: Findings) -> list[Recording]:
             count, channels, size = map(int, numbers)
             end = offset + count * channels * size
             _compare(findings, end - offset, view.size - offset)
-            return [Recording(view.part_from(0, end))]
-    return [Recording(view)]
+            return Recording(view.part_from(0, end))
+    return Recording(view)
 
 
-def check_avi(view: View, findings: Findings) -> list[Recording]:
+def check_avi(view: View, findings: Findings) -> Recording:
     """Check that the outermost chunks are complete, if their size is stated."""
     at = 0
     while at < view.size and (head := view.part(at, 8))[:4] == b"RIFF":
@@ -131,14 +131,14 @@ def check_avi(view: View, findings: Findings) -> list[Recording]:
         at += 8 + size
         if size != 0xFFFF_FFFF and at > view.size + 1:  # one byte more may be counted
             findings.damage(f"is cut short: it has {view.size} bytes of the {at} that its header states")
-    return [Recording(view)]
+    return Recording(view)
 
 
-def check_asf(view: View, findings: Findings) -> list[Recording]:
+def check_asf(view: View, findings: Findings) -> Recording:
     """Check that the object with the packets, behind the one with the header, is complete: FFmpeg adapts the length."""
     begin = int.from_bytes(view.part(16, 8), "little")
     head = view.part(begin, 24)
     size = int.from_bytes(head[16:], "little")
     if head[:4] == _ASF_DATA and size > 50 and begin + size > view.size:  # a recorded live stream has an empty object
         findings.damage(f"is cut short: it has {view.size} bytes of {begin + size}")
-    return [Recording(view)]
+    return Recording(view)

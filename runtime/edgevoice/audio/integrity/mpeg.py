@@ -140,9 +140,9 @@ def is_adts(head: bytes) -> bool:
     return _begins_with(_measure_adts, head)
 
 
-def check_adts(view: View, findings: Findings) -> list[Recording]:
+def check_adts(view: View, findings: Findings) -> Recording:
     """Check that an AAC file is a row of complete ADTS frames."""
-    return [Recording(view.spliced([(run.begin, run.end) for run in _checked(view, _measure_adts, findings, "AAC frame")]))]
+    return Recording(view.spliced([(run.begin, run.end) for run in _checked(view, _measure_adts, findings, "AAC frame")]))
 
 
 def _measure_adts(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
@@ -201,7 +201,7 @@ def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     return at[size > 0], size[size > 0], kind[size > 0]
 
 
-def check_mpeg(view: View, findings: Findings) -> list[Recording]:
+def check_mpeg(view: View, findings: Findings) -> Recording:
     """Count the frames, and compare their number with the one that an encoder's tag states.
 
     libmpg123 reads as many frames as a tag states, or as it guesses from the size of the file. So it gets the frames without
@@ -217,33 +217,23 @@ def check_mpeg(view: View, findings: Findings) -> list[Recording]:
     header = frame_header(first)
     if header is None:
         raise AssertionError("a run begins with a frame")
-    tag = _tag(first, header) if header.layer == 3 else None
     lead = tail = 0
-    if tag:
+    if header.layer == 3 and (tag := _tag(first, header.side)):
         pieces[0] = (runs[0].begin + header.size, runs[0].end)
         count -= 1
-        if count + 1 < tag.frames or (count + 1 == tag.frames and tag.bytes > size):
+        promised, promised_size, lead, tail = tag
+        if count + 1 < promised or (count + 1 == promised and promised_size > size):
             # Some encoders count the frame of the tag itself: one that is missing is decided by the number of bytes.
-            findings.damage(f"is cut short: it has {count} frames of the {tag.frames} that its header states")
-        if tag.has_delays:
-            lead, tail = tag.delay + _DELAY, max(0, tag.padding - _DELAY)
+            findings.damage(f"is cut short: it has {count} frames of the {promised} that its header states")
     longer = view.spliced([*pieces, size * _LONGER, bytes(128)])  # where a tag would be is looked at
-    return [Recording(longer, max(0, count * header.samples - lead - tail), lead)]
+    return Recording(longer, max(0, count * header.samples - lead - tail), lead)
 
 
-class _Tag(NamedTuple):
-    """What an encoder states in the first frame."""
+def _tag(first: bytes, place: int) -> tuple[int, int, int, int] | None:
+    """What an encoder's tag in the first frame states, 0 for what it does not.
 
-    frames: int = 0
-    bytes: int = 0
-    has_delays: bool = False
-    """Whether the numbers of samples before and behind the recording are known."""
-    delay: int = 0
-    padding: int = 0
-
-
-def _tag(first: bytes, header: FrameHeader) -> _Tag | None:
-    place = header.side
+    The number of frames, their bytes, and the samples before and behind the recording.
+    """
     if first[place : place + 4] in (b"Xing", b"Info"):
         flags = int.from_bytes(first[place + 4 : place + 8], "big")
         place, numbers = place + 8, [0, 0]
@@ -253,8 +243,10 @@ def _tag(first: bytes, header: FrameHeader) -> _Tag | None:
                 place += 4
         place += (100 if flags & 4 else 0) + (4 if flags & 8 else 0)
         delays = int.from_bytes(first[place + 21 : place + 24], "big")
-        return _Tag(*numbers, first[place : place + 4] in _ENCODERS, delays >> 12, delays & 0xFFF)
+        if first[place : place + 4] not in _ENCODERS:
+            return numbers[0], numbers[1], 0, 0
+        return numbers[0], numbers[1], (delays >> 12) + _DELAY, max(0, (delays & 0xFFF) - _DELAY)
     if first[36:40] == b"VBRI" and len(first) >= 54:
         size, count = struct.unpack_from(">II", first, 46)
-        return _Tag(count, size)
+        return count, size, 0, 0
     return None

@@ -1,4 +1,4 @@
-"""Reads Ogg files page by page: checks that all pages are there, and finds chained recordings."""
+"""Reads Ogg files page by page: libsndfile notices neither damaged pages nor that some are missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import zlib
 
 from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.views import View
-from edgevoice.errors import AudioFormatError
 
 _FIRST, _LAST = 2, 4
 _JUNK = 1 << 16
@@ -15,47 +14,30 @@ _JUNK = 1 << 16
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def check_ogg(view: View, findings: Findings) -> list[Recording]:
-    """Find the recordings in an Ogg file; most files hold one.
-
-    Raises:
-        AudioFormatError: a page is damaged or missing, or the last one is.
-    """
-    begins: list[int] = []
+def check_ogg(view: View, findings: Findings) -> Recording | None:
+    """Check that all pages are there; None for recordings one after the other, of which libsndfile reads the first only."""
+    at = begins = 0
     expected: dict[int, int] = {}  # number of the page that comes next, by stream
-    at = 0
     while at < view.size:
         head = view.part(at, 27 + 255)
-        if head[:4] != b"OggS":
-            if not expected and begins and view.size - at <= _JUNK:
-                break  # a tag that some program put behind the end
-            findings.damage(f"is damaged: no Ogg page at byte {at}")
-            break
-        size = 27 + head[26] + sum(head[27 : 27 + head[26]]) if len(head) >= 27 else 27
-        page = view.part(at, size)
-        if len(page) < size or len(head) < 27 + head[26]:
-            findings.damage("is cut short within its last page")
+        page = view.part(at, 27 + head[26] + sum(head[27 : 27 + head[26]])) if len(head) >= 27 else head
+        if head[:4] != b"OggS" or len(page) < 27 or len(page) < 27 + head[26] + sum(head[27 : 27 + head[26]]):
             break
         flags, _, serial, number, checksum = struct.unpack_from("<BqIII", page, 5)
-        if _checksum(page) != checksum:
-            findings.damage(f"is damaged: the Ogg page at byte {at} has a wrong checksum")
-            break
         if flags & _FIRST:
-            if not expected:
-                begins.append(at)
+            begins += not expected
             expected[serial] = number
-        if number != expected.get(serial):
-            findings.damage(f"is damaged: pages are missing before byte {at}")
-            break
+        if number != expected.get(serial) or _checksum(page) != checksum:
+            findings.damage(f"is damaged: the Ogg page at byte {at} has a wrong number or checksum")
+            return Recording(view.part_from(0, at))
         expected[serial] = number + 1
         if flags & _LAST:
             del expected[serial]
-        at += size
-    if expected and at >= view.size:
-        findings.damage("is cut short: its last Ogg page is missing")
-    if not begins:
-        raise AudioFormatError(f"{findings.name}: is not audio that can be read (no Ogg page in it)")
-    return [Recording(view.spliced([(a, b)])) for a, b in zip(begins, [*begins[1:], at], strict=True)]
+        at += len(page)
+    if expected or not begins or view.size - at > _JUNK:  # a tag that some program put behind the end is none
+        findings.damage(f"is damaged or cut short: an Ogg page is missing or incomplete at byte {at}")
+    view = view.part_from(0, at)
+    return Recording(view) if begins < 2 else None
 
 
 def _checksum(page: bytes) -> int:
