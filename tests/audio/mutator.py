@@ -18,13 +18,13 @@ def mutated(content: bytes, seed: int) -> bytes:
     """Some bytes flipped, removed, doubled or zeroed; mostly in the header."""
     draw, changed = random.Random(seed), bytearray(content)
     for _ in range(draw.randint(1, 6)):
-        at = draw.randrange(min(len(changed), draw.choice([64, 512, len(changed)])))
+        at = draw.randrange(1 + min(len(changed), draw.choice([64, 512, len(content)])))
         size = draw.choice([1, 1, 4, 300, 5000])
         piece = changed[at : at + size]
         changed[at : at + size] = draw.choice(
             [bytes(len(piece)), b"", piece * 2, draw.randbytes(size), b"\xff" * len(piece)]
         )
-    return bytes(changed[: draw.randrange(len(changed)) + 1] if draw.random() < 0.2 else changed)
+    return bytes(changed[: draw.randrange(len(content))] if draw.random() < 0.2 else changed)
 
 
 def main(count: int, paths: list[str]) -> None:

@@ -237,14 +237,13 @@ def test_joined_mp3(voice: Path, tmp_path: Path, options: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["vorbis", "opus"])
-def test_chained_ogg(file: Path) -> None:
-    one = read(file)
+def test_chained_ogg(file: Path, name: str) -> None:
     pytest.importorskip("av", reason="PyAV is not installed")
     with open_source(io.BytesIO(file.read_bytes() * 2)) as source:
         both = np.concatenate(list(source.blocks()))
-        assert len(both) / source.rate == pytest.approx(8, abs=0.02)
+        assert len(both) / source.rate == pytest.approx(8, abs=0.03)
     if name == "vorbis":  # FFmpeg always decodes Opus to 48 kHz
-        np.testing.assert_allclose(both[: len(one) - 999], one[:-999], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(both[:63_000], read(file)[:63_000], rtol=0, atol=1e-3)
     content = file.read_bytes()
     flipped = bytearray(content)
     flipped[len(content) // 2] ^= 1
@@ -347,6 +346,11 @@ def test_a_disk_that_fails_is_no_file_that_is_cut_short(file: Path) -> None:
 def test_hostile_files_are_no_audio(content: bytes) -> None:
     with pytest.raises(AudioFormatError):
         read(content)
+
+
+@pytest.mark.parametrize("name", ["caf", "flac", "vorbis", "mp3", "m4a", "webm", "asf", "adts"])
+def test_damaged_files_neither_end_the_process_nor_hold_it_up(file: Path) -> None:
+    subprocess.run([sys.executable, Path(__file__).with_name("mutator.py"), "20", file], check=True)
 
 
 def test_media_without_audio_playlists_and_noise(tmp_path: Path, voice: Path) -> None:

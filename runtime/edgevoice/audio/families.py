@@ -35,6 +35,7 @@ def _starts(pattern: bytes) -> Callable[[bytes], object]:
     return re.compile(pattern, re.DOTALL).match
 
 
+_MP4 = rb"....(ftyp|moov|mdat|free|wide|skip|pnot)"
 MP3 = Family("an MP3 file", lambda head: head[:3] == b"ID3" or is_mpeg(head), ".mp3 .mp2", check_mpeg)
 FAMILIES = (
     Family("a WAV file", _starts(rb"(RIFF|RF64|BW64)....WAVE|RIFX"), ".wav .wave .rf64 .bw64", check_chunks),
@@ -48,32 +49,20 @@ FAMILIES = (
     MP3,
     Family("an AAC file", is_adts, ".aac", check_adts, True),
     Family("an AMR file", _starts(rb"#!AMR"), ".amr .awb", None, True),
-    Family(
-        "an MP4 file",
-        _starts(rb"....(ftyp|moov|mdat|free|wide|skip|pnot)"),
-        ".m4a .m4b .m4v .mp4 .mov .3gp .3g2",
-        None,
-        True,
-    ),
+    Family("an MP4 file", _starts(_MP4), ".m4a .m4b .m4v .mp4 .mov .3gp .3g2", None, True),
     Family("a Matroska or WebM file", _starts(rb"\x1a\x45\xdf\xa3"), ".mka .mkv .webm .weba", None, True),
     Family("an ASF or WMA file", _starts(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), ".asf .wma .wmv", check_asf, True),
     Family("an AVI file", _starts(rb"RIFF....AVI"), ".avi", check_avi, True),
-    Family(  # AC-3, DTS, FLV, RealMedia, MPEG program and transport streams, WavPack, Monkey's Audio, Musepack, TTA, DSD
-        "a media file",
+    # What is read as the libraries give it: AC-3, DTS, FLV, RealMedia, MPEG program and transport streams, WavPack, Monkey's
+    # Audio, Musepack, TTA, DSD, NUT, ADIF; VOC, AVR, PAF, PVF, MATLAB, Psion, XI, IRCAM, MIDI.
+    Family(
+        "an audio or video file",
         _starts(
             rb"\x0b\x77.{62,}\x0b\x77|\x7f\xfe\x80\x01|FLV\x01|\.RMF|\.ra\xfd|\0\0\x01\xba|G[^G].{186}G.{187}G.{187}G|"
-            rb"wvpk|MAC |MPCK|MP\+|TTA1|DSD |FRM8|nut/multimedia container|ADIF"
+            rb"wvpk|MAC |MPCK|MP\+|TTA1|DSD |FRM8|nut/multimedia container|ADIF|Creative Voice File|2BIT| paf|fap |PVF1\n|"
+            rb"MATLAB 5\.0 MAT-file|ALawSoundFile\*\*|Extended Instrument:|\x64\xa3[\x01-\x03]\0|\0[\x01-\x03]\xa3\x64|MThd\0"
         ),
         ".ac3 .eac3 .dts .flv .ra .rm .mpeg .mpg .vob .wv .ape .mpc .tta",
-        None,
-        True,
-    ),
-    Family(  # VOC, AVR, PAF, PVF, MATLAB, Psion, XI, IRCAM; MIDI, which is none
-        "an audio file",
-        _starts(
-            rb"Creative Voice File|2BIT| paf|fap |PVF1\n|MATLAB 5\.0 MAT-file|ALawSoundFile\*\*|Extended Instrument:|"
-            rb"\x64\xa3[\x01-\x03]\0|\0[\x01-\x03]\xa3\x64|MThd\0\0\0\x06"
-        ),
     ),
 )
 """All families; what libsndfile reads beside them is not searched for here."""

@@ -56,10 +56,6 @@ class View:
         end = self.size if end is None else min(end, self.size)
         return self if (begin, end) == (0, self.size) else self.spliced([(begin, end)])
 
-    def patched(self, at: int, content: bytes) -> View:
-        """The same view, with other bytes at one position."""
-        return self.spliced([(0, at), content, (at + len(content), self.size)])
-
     def native_path(self) -> str | None:
         """A path at which this file, and no other that took its place, can be opened; None where there is none."""
         try:

@@ -89,7 +89,8 @@ def _settled(
             return Recording(view.part_from(0, at + size) if own and size < there else view)
         there = size + wraps * _WRAP
     if not is_short or there < _WRAP or view.part(0, 4) != b"RIFF":
-        return Recording(view.patched(place, struct.pack(code, min(there + own, _WRAP - 1) if is_short else there + own)))
+        known = struct.pack(code, min(there + own, _WRAP - 1) if is_short else there + own)
+        return Recording(view.spliced([(0, place), known, (place + len(known), view.size)]))
     count = there // max(1, block)
     head = struct.pack("<4sI4s4sIQQQI", b"RF64", _WRAP - 1, b"WAVE", b"ds64", 28, view.size, there, count, 0)
     return Recording(view.spliced([head, (12, place), b"\xff" * 4, (at, view.size)]))

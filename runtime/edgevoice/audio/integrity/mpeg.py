@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,13 +20,12 @@ JUNK = 1 << 16
 """How many bytes that are no frames may stand before the first frame, and behind the last."""
 
 _KILOBITS = {
-    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (3, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (3, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
 }
+"""Bit rates by version, 3 for MPEG 1, and layer."""
+_LOW_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+"""Those of versions 2 and 2.5."""
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _DELAY = 529
 """The delay of an MP3 decoder, in samples."""
@@ -165,19 +163,17 @@ class FrameHeader(NamedTuple):
     """The size of header and side information in bytes; the tag of an encoder begins after them."""
 
 
-@lru_cache(maxsize=1 << 13)
 def frame_header(data: bytes) -> FrameHeader | None:
     """Read a frame header; None where these bytes are none."""
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
         return None
     version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
     bits, at, mono = data[2] >> 4, data[2] >> 2 & 3, data[3] >> 6 == 3
-    if version == 1 or layer == 4 or bits in (0, 15) or at == 3:
+    if version == 1 or layer not in (2, 3) or bits in (0, 15) or at == 3:
         return None
-    kilobits = _KILOBITS[1 if version == 3 else 2, layer][bits - 1]
-    samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
-    slot = 4 if layer == 1 else 1
-    size = (samples // 8 // slot * kilobits * 1000 // _RATES[version][at] + (data[2] >> 1 & 1)) * slot
+    kilobits = _KILOBITS.get((version, layer), _LOW_KILOBITS)[bits - 1]
+    samples = 576 if layer == 3 and version != 3 else 1152
+    size = samples // 8 * kilobits * 1000 // _RATES[version][at] + (data[2] >> 1 & 1)
     return FrameHeader(layer, size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17)))
 
 
