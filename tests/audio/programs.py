@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def decoded(path: Path, channels: int = 1) -> np.ndarray:
     return np.frombuffer(result.stdout, np.float32).reshape(-1, channels)
 
 
-def read(audio: Path | bytes, start: float | None = None, end: float | None = None) -> np.ndarray:
+def read(audio: Any, start: float | None = None, end: float | None = None) -> np.ndarray:
     """All samples, float32 (samples, channels)."""
     given = io.BytesIO(audio) if isinstance(audio, bytes) else audio
     with warnings.catch_warnings():

@@ -11,7 +11,6 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from edgevoice.audio.folders import absolute
 from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
 from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
@@ -64,7 +63,12 @@ def open_source(
     else:
         source = _opened(audio, incomplete == "keep").cut(start, end)
     try:
-        _check_channel(source, channel, isinstance(audio, tuple))
+        # A file that lacks the channel is an error of that file, as others may have it; of an array, one of the call.
+        number = check_channel(channel, source.channels if isinstance(audio, tuple) else None)
+        if number is not None and number >= source.channels:
+            raise AudioFormatError(
+                f"{source.name}: has {source.channels} channel(s), counted from 0; there is no channel {number}"
+            )
     except BaseException:
         source.close()
         raise
@@ -112,17 +116,6 @@ def _row(row: Mapping[str, Any], keep: bool) -> AudioSource:
     raise ArgumentError(f"a mapping of {', '.join(map(str, row)) or 'nothing'}: expected 'array' and 'sampling_rate'")
 
 
-def _check_channel(source: AudioSource, channel: int | None, given: bool) -> None:
-    """A file that lacks the channel is an error of that file, as others may have it; of an array, one of the call."""
-    if channel is None:
-        return
-    number = check_channel(channel, source.channels if given else None)
-    if number is not None and number >= source.channels:
-        raise AudioFormatError(
-            f"{source.name}: has {source.channels} channel(s), counted from 0; there is no channel {number}"
-        )
-
-
 def _open_path(name: str) -> IO[bytes]:
     try:
         mode = os.stat(name).st_mode  # noqa: PTH116 - a name that Path refuses is an OSError or ValueError here
@@ -156,10 +149,6 @@ def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSour
             except (AttributeError, OSError, ValueError):
                 file, begin, path = _spooled(file, files), 0, None
                 size = file.tell()
-            try:
-                path = None if path is None else absolute(path)
-            except AudioFileNotFoundError:  # the current folder was deleted
-                path = None
             view = View(file, [(begin, size)], None if begin else path)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, ArgumentError):

@@ -25,6 +25,8 @@ _ROUNDING = 0.003
 """Time stamps are rounded to milliseconds, at both ends of a packet."""
 _MATROSKA = (b"\xa3", b"\xa0", b"\x1f")
 """How a block, a group with a block, and a cluster of blocks begin in Matroska."""
+_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+"""NumPy's types for FFmpeg's."""
 _OPUS = (480, 960, 1920, 2880) * 3 + (480, 960) * 2 + (120, 240, 480, 960) * 4
 """Samples at 48 kHz of the frames in an Opus packet, by the first five of its bits (RFC 6716, section 3.1)."""
 
@@ -178,8 +180,11 @@ def _stated_end(container: Any, stream: Any) -> float | None:
 
 def _samples(frame: Any) -> NDArray[Any]:
     """Samples (samples, channels) of one frame, of the type that the codec gives."""
-    samples: NDArray[Any] = frame.to_ndarray()
-    return samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+    channels, kind = frame.layout.nb_channels, np.dtype(_TYPES[frame.format.packed.name])
+    if not frame.format.is_planar:
+        return np.frombuffer(frame.planes[0], kind, frame.samples * channels).reshape(-1, channels)
+    # PyAV finds planes that are not there where there are 8 or more, and reads from anywhere in `to_ndarray`.
+    return np.stack([np.frombuffer(plane, kind, frame.samples) for plane in frame.planes[:channels]], axis=1)
 
 
 def _opus_delay(codec: Any) -> int:

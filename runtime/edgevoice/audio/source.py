@@ -129,8 +129,9 @@ class AudioSource:
         """
         check_times(start, end)
         self.first = max(self.first, round((start or 0) * self.rate))
-        last = [each for each in (self._last, None if end is None else round(end * self.rate)) if each is not None]
-        self._last = min(last, default=None)
+        if end is not None:
+            last = round(end * self.rate)
+            self._last = last if self._last is None else min(last, self._last)
         known = [each for each in (self._length, self._last) if each is not None]
         self.seconds = max(0, min(known) - self.first) / self.rate if known else None
         return self
