@@ -80,8 +80,8 @@ class SoundDecoder(Decoder):
     def seek(self, at: int) -> bool:
         """Go to a sample, in encodings in which libsndfile does that exactly."""
         sound = self._sound
-        if sound.closed or sound.format in ("OGG", "FLAC") or not sound.subtype.startswith(_EXACT):
-            return False  # in a damaged FLAC, it can end the process
+        if sound.closed or sound.format == "OGG" or not sound.subtype.startswith(_EXACT):
+            return False
         if self.length is None or not 0 <= at <= self.length:
             return False
         try:
