@@ -41,7 +41,6 @@ class Bench:
     level: str | float | None
     hop: float | None
     rounds: int
-    starts: int
     streams: int
     json: str | None
     plot: str | None
@@ -58,7 +57,6 @@ def add(commands: Commands) -> None:
     group.add_argument(
         "--rounds", type=positive, default=1000, metavar="N", help="number of times that each stage is timed (default: 1000)"
     )
-    group.add_argument("--starts", type=positive, default=9, metavar="N", help="processes to start and time (default: 9)")
     group.add_argument(
         "--streams",
         type=positive,
@@ -83,7 +81,7 @@ def run(asked: Bench) -> int:
     old = Report.read(asked.compare) if asked.compare else None
     kind = figure_format(asked.plot) if asked.plot else ""
     check_places([asked.json, asked.plot], [asked.compare] if asked.compare else [], asked.force)
-    settings = Settings(asked.model.threads, asked.rounds, asked.starts, asked.streams, asked.level, asked.hop)
+    settings = Settings(asked.model.threads, asked.rounds, asked.streams, asked.level, asked.hop)
     with ExitStack() as stack:
         # Opened before minutes of measuring, so that a path that cannot be written is an error at once.
         kept = stack.enter_context(whole_file(asked.json, asked.force)) if asked.json not in (None, "-") else None
