@@ -6,6 +6,9 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from edgevoice.bench.benchmark import Settings, run_benchmark
+from edgevoice.bench.figure import draw_report
+from edgevoice.bench.report import Comparison, Report
 from edgevoice.cli.console import bar, show, tell
 from edgevoice.cli.options import (
     Commands,
@@ -38,10 +41,7 @@ class Bench:
     """What is measured, and where the results go to."""
 
     model: ModelOptions
-    level: str | float | None
-    hop: float | None
-    rounds: int
-    streams: int
+    settings: Settings
     json: str | None
     plot: str | None
     compare: str | None
@@ -73,15 +73,9 @@ def add(commands: Commands) -> None:
 
 def run(asked: Bench) -> int:
     """Measure; print, write and compare."""
-    # Loaded here: --help does not need it.
-    from edgevoice.bench.benchmark import Settings, run_benchmark
-    from edgevoice.bench.figure import draw_report
-    from edgevoice.bench.report import Comparison, Report
-
     old = Report.read(asked.compare) if asked.compare else None
     kind = figure_format(asked.plot) if asked.plot else ""
     check_places([asked.json, asked.plot], [asked.compare] if asked.compare else [], asked.force)
-    settings = Settings(asked.model.threads, asked.rounds, asked.streams, asked.level, asked.hop)
     with ExitStack() as stack:
         # Opened before minutes of measuring, so that a path that cannot be written is an error at once.
         kept = stack.enter_context(whole_file(asked.json, asked.force)) if asked.json not in (None, "-") else None
@@ -95,7 +89,7 @@ def run(asked: Bench) -> int:
                 shown.set_description_str(what)
                 shown.update(percent)
 
-        report = run_benchmark(asked.model.load(), settings, progress)
+        report = run_benchmark(asked.model.load(), asked.settings, progress)
         if kept:
             kept.write(json.dumps(report.to_dict()).encode() + b"\n")
         if picture:
