@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgevoice.audio.paths import absolute
 from edgevoice.cli.console import Progress, quiet_libraries, tell
@@ -29,9 +29,11 @@ from edgevoice.cli.options import (
     positive,
 )
 from edgevoice.cli.output import Output
+from edgevoice.corpus.cluster import Work, run_on_cluster
+from edgevoice.corpus.dataset import Dataset, Outcome, Part, Shard
 from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, Failure, failure_row, results
+from edgevoice.corpus.run import EACH, Failure, failure_dict, failure_row, results
 from edgevoice.errors import ArgumentError
 from edgevoice.extraction import Reading
 from edgevoice.features import Layout
@@ -40,9 +42,6 @@ from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
 from edgevoice.tables.table import FORMATS
-
-if TYPE_CHECKING:
-    from edgevoice.corpus.dataset import Dataset, Outcome, Part
 
 _EPILOG = """\
 examples:
@@ -83,8 +82,7 @@ class Extract:
     failed: str | None = None
     """A CSV for what failed."""
     scheduler: str | None = None
-    shard: tuple[int, int] | None = None
-    """Number of the share, from 1 up, and how many there are."""
+    shard: Shard | None = None
     retry_failed: bool = False
     prune: bool = False
 
@@ -213,17 +211,14 @@ def _tables(asked: Extract, index: Index, rows: Sequence[Row], columns: Columns,
                 count(row, sum(len(features) for _, features in result.parts), result.failure is not None)
     _tell(index, failures)
     progress.close(len(index.errors))
-    _write_failed(asked, index, [_failed_row(failure, index) for failure in failures])
+    _write_failed(asked, index, [failure_row(failure, dict(index.columns)) for failure in failures])
     return bool(failures)
 
 
 def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> bool:
     """Make parts of a dataset; return whether a row has failed, in this run or an earlier one."""
-    from edgevoice.corpus.dataset import Dataset, Shard
-
-    shard = None if asked.shard is None else Shard(*asked.shard)
     dataset = Dataset(Path(asked.output or ""), recipe, index, columns, asked.prune)
-    parts = dataset.missing(shard, asked.retry_failed)
+    parts = dataset.missing(asked.shard, asked.retry_failed)
     rows = [row for part in parts for row in part.rows]
     with _progress(asked, rows) as progress:
         try:
@@ -237,7 +232,7 @@ def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> 
                     parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, _counted(progress)
                 )
         except KeyboardInterrupt:
-            left = len(dataset.missing(shard))
+            left = len(dataset.missing(asked.shard))
             tell(f"stopped; {left} of {len(dataset.parts)} parts are missing: run the same command to make them")
             raise
     if outcome.removed:
@@ -253,8 +248,6 @@ def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> 
 
 
 def _on_cluster(asked: Extract, dataset: Dataset, parts: Sequence[Part], progress: Progress) -> Outcome:
-    from edgevoice.corpus.cluster import Work, run_on_cluster
-
     model, options = find_model(asked.model.model), asked.model
     work = Work(
         absolute(dataset.folder),
@@ -266,8 +259,7 @@ def _on_cluster(asked: Extract, dataset: Dataset, parts: Sequence[Part], progres
         dataset.recipe,
         dataset.columns,
     )
-    outcome: Outcome = run_on_cluster(dataset, parts, work, asked.scheduler or "", _counted(progress), progress.seconds)
-    return outcome
+    return run_on_cluster(dataset, parts, work, asked.scheduler or "", _counted(progress), progress.seconds)
 
 
 def _tell(index: Index, failures: Sequence[Failure]) -> None:
@@ -286,10 +278,6 @@ def _counted(progress: Progress) -> Callable[[Row, int, bool], object]:
     return lambda row, frames, failed: progress.row(row.file, frames, failed)
 
 
-def _failed_row(failure: Failure, index: Index) -> dict[str, Any]:
-    return failure_row(failure, [name for name, _ in index.columns])
-
-
 def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) -> None:
     """Write the CSV of rows that failed, which can be used as an index."""
     if not asked.failed:
@@ -299,18 +287,18 @@ def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) 
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(names)
-    for row in (*(_failed_row(Failure(Row(name, name), error), index) for name, error in index.errors), *rows):
+    for row in (*(failure_dict(Failure(Row(name, name), error)) for name, error in index.errors), *rows):
         lines.writerow([row.get(name) for name in names])
     with whole_file(asked.failed, asked.force) as file:
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
-def _shard(text: str) -> tuple[int, int]:
+def _shard(text: str) -> Shard:
     number, _, count = text.partition("/")
     try:
-        shard = positive(number), positive(count)
+        shard = Shard(positive(number), positive(count))
     except argparse.ArgumentTypeError:
-        shard = (1, 0)
-    if shard[0] > shard[1]:
+        shard = Shard(1, 0)
+    if shard.number > shard.of:
         raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
     return shard

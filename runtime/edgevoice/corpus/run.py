@@ -50,7 +50,7 @@ def failure_dict(failure: Failure) -> dict[str, Any]:
     return {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
 
 
-def failure_row(failure: Failure, names: Sequence[str]) -> dict[str, Any]:
+def failure_row(failure: Failure, names: Iterable[str]) -> dict[str, Any]:
     """A failed row and its reason, with the user's columns, for JSON and CSV."""
     others = dict(zip(names, failure.row.others, strict=False))
     return {**others, **failure_dict(failure)}
