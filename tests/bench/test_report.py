@@ -109,11 +109,6 @@ def test_it_knows_when_it_is_disturbed(quiet: Report) -> None:
             assert "no verdict" in comparison.table()
 
 
-def test_a_load_that_the_system_does_not_report_is_no_reason(quiet: Report) -> None:
-    machine = dataclasses.replace(quiet.machine, load=None)
-    assert dataclasses.replace(quiet, machine=machine, load_after=None).disturbed == []
-
-
 def test_a_comparison_tells_what_changed_by_more_than_chance(quiet: Report) -> None:
     other = timed(quiet, encoder=1.2, decoder=0.5, fft=1.02)
     assert Comparison(quiet, other).verdicts == {"encoder": "slower", "decoder": "faster"}
@@ -152,3 +147,8 @@ def test_wrong_numbers_are_not_timed(
         monkeypatch.setattr("edgevoice.bench.benchmark.load", lambda *_, **__: other)
     with pytest.raises(ProviderError):
         check_numbers(tiny, noise, "running")
+
+
+def test_a_load_that_the_system_does_not_report_is_no_reason(quiet: Report) -> None:
+    machine = dataclasses.replace(quiet.machine, load=None)
+    assert dataclasses.replace(quiet, machine=machine, load_after=None).disturbed == []

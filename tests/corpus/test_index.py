@@ -152,27 +152,15 @@ def test_whatever_writes_a_csv(text: str, encoding: str) -> None:
     assert not file.closed
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("onset",),
-        ("begin", "finish"),
-        ("Begin Time (s)", "End Time (s)"),
-        ("start_time", "end_time"),
-        ("segment_start",),
-        ("tmin", "tmax"),
-        ("start", "stop"),
-        ("start", "duration"),
-        ("start", "offset"),
-        ("onset", "duration"),
-        ("offset", "duration"),
-        ("start_ms", "end_ms"),
-        ("end", "begin"),
-    ],
-)
-def test_columns_that_look_like_places_are_refused_or_the_users(names: tuple[str, ...]) -> None:
+PLACES = ["onset", "begin,finish", "Begin Time (s),End Time (s)", "start_time,end_time", "segment_start", "tmin,tmax"]
+PLACES += ["start,stop", "start,duration", "start,offset", "offset,duration", "start_ms,end_ms", "end,begin"]
+
+
+@pytest.mark.parametrize("joined", PLACES)
+def test_columns_that_look_like_places_are_refused_or_the_users(joined: str) -> None:
     pandas = pytest.importorskip("pandas")
-    text = f"file,{','.join(names)}\na.wav{',1' * len(names)}\n"
+    names = joined.split(",")
+    text = f"file,{joined}\na.wav{',1' * len(names)}\n"
     frame = pandas.read_csv(io.StringIO(text))
     own = [name for name in names if name not in ("start", "end")]
     for source in (io.StringIO(text), frame):
