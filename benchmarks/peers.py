@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,6 @@ from tqdm import tqdm
 
 from benchmarks.peer_programs import PEERS
 from edgevoice.bench.machine import PACKAGES, Machine
-from edgevoice.bench.processes import installed_environment
 from edgevoice_export.publish.disvoice import find_published, import_published
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,6 +101,17 @@ def installed_size(distributions: tuple[str, ...]) -> int:
         requirements = map(Requirement, distribution.requires or ())
         wanted += [needed.name for needed in requirements if needed.marker is None or needed.marker.evaluate({"extra": ""})]
     return total
+
+
+def installed_environment(cache: str) -> dict[str, str]:
+    """Environment variables with which Python finds all modules compiled, as an installation has them.
+
+    Args:
+        cache: folder for what is compiled; the first process fills it.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # As EdgeVoice does: a bare import of ONNX Runtime would write into the home folder.
+    return environment | {"PYTHONPYCACHEPREFIX": cache, "ORT_DISABLE_TELEMETRY": "1"}
 
 
 class PeerProcess:

@@ -13,7 +13,7 @@ from edgevoice.cli import main
 
 def test_command(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept, picture = tmp_path / "kept.json", tmp_path / "picture.png"
-    arguments = ["bench", "--model", str(tiny_model), "--rounds", "2", "--starts", "1"]
+    arguments = ["bench", "--model", str(tiny_model), "--rounds", "2"]
     assert main([*arguments, "--json", str(kept), "--plot", str(picture), "--hop", "0.1", "--level", "2"]) == 0
     assert capsys.readouterr().out.startswith("tiny 1.0.0 on cpu, 1 thread, a frame every 0.1 s\n")
     data = json.loads(kept.read_text())

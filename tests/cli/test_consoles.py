@@ -14,10 +14,7 @@ import pytest
 
 from edgevoice.cli import COMMANDS
 from edgevoice.cli.console import StatusLine, aligned
-from edgevoice.cli.output import Output
 from edgevoice.cli.signals import ending_signals
-from edgevoice.corpus.index import Row
-from edgevoice.errors import ArgumentError
 
 NAME = os.fsdecode("größe_日本.wav".encode()) if os.name != "nt" else "größe_日本.wav"
 FOLDER = os.fsdecode("日本".encode()) if os.name != "nt" else "日本"
@@ -78,13 +75,6 @@ def test_names_cannot_steer_a_terminal(tmp_path: Path, tiny_model: Path) -> None
 def test_a_closed_console_of_windows_ends_a_command() -> None:
     windows = SimpleNamespace(SIGINT=2, SIGTERM=15, SIGBREAK=21)
     assert ending_signals(windows) == (2, 15, 21)
-
-
-def test_names_that_differ_in_case_only_have_no_tables_apart(tmp_path: Path) -> None:
-    """They would be one file on a disk that does not tell them apart."""
-    rows = [Row(name, str(tmp_path / name)) for name in ("A.wav", "a.flac")]
-    with pytest.raises(ArgumentError, match="would both be written to"):
-        Output(str(tmp_path / "out"), None, False).arrange(rows)
 
 
 def test_the_line_of_status_leaves_nothing_of_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:

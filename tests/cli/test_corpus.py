@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -59,31 +56,6 @@ def test_an_index_in_a_table_out(run: Callable, corpus: Path, tiny: edgevoice.Ex
     np.testing.assert_array_equal(values, [features.functionals() for features in expected])
 
 
-def test_the_root_is_the_folder_of_the_index(run: Callable, corpus: Path) -> None:
-    Path("index.csv").rename(corpus / "index.csv")
-    expected = run("extract", "--index", "corpus/index.csv", "--root", "corpus").out
-    assert run("extract", "--index", "corpus/index.csv").out == expected
-
-
-def test_an_index_from_standard_input(run: Callable, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = run("extract", "--index", "index.csv", "--root", "corpus").out
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(Path("index.csv").read_bytes())))
-    assert run("extract", "--index", "-", "--root", "corpus").out == expected
-
-
-def test_each_channel(run: Callable, corpus: Path, tiny: edgevoice.Extractor) -> None:
-    found = rows(run("extract", "corpus/both.wav", "corpus/spk1/u1.wav", "--channel", "each").out)
-    assert list(found[0])[:4] == ["file", "start", "end", "channel"]
-    assert [(row["file"], row["channel"]) for row in found] == [
-        *[("corpus/both.wav", "0")] * 3,
-        *[("corpus/both.wav", "1")] * 3,
-        *[("corpus/spk1/u1.wav", "0")] * 5,
-    ]
-    expected = tiny.extract("corpus/both.wav", channel=1).values
-    values = np.array([[row[name] for name in tiny.layout.names] for row in found[3:6]]).astype(np.float32)
-    np.testing.assert_array_equal(values, expected)
-
-
 def test_where_a_table_lies_does_not_depend_on_the_others(run: Callable, corpus: Path) -> None:
     assert run("extract", "corpus", "-o", "all").code == 0
     assert run("extract", "corpus/spk1/u1.wav", "-o", "one", "--root", "corpus").code == 0
@@ -112,13 +84,6 @@ def test_a_folder_of_tables_refuses_what_is_not_below_the_root(run: Callable, co
             assert not Path("out").exists()
     assert run("extract", "../spk2/u1.wav", "-o", "out", "--root", "..").code == 0
     assert Path("out/spk2/u1.csv").is_file()
-
-
-def test_two_files_never_share_a_table(run: Callable, corpus: Path) -> None:
-    (corpus / "spk1" / "u1.flac").write_bytes((corpus / "spk1" / "u1.wav").read_bytes())
-    outcome = run("extract", "corpus", "-o", "out")
-    assert outcome.code == 2
-    assert "spk1/u1.flac and spk1/u1.wav would both be written to out/spk1/u1.csv" in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -227,22 +192,6 @@ def test_wrong_use_is_told(run: Callable, corpus: Path, options: tuple[str, ...]
     assert outcome.out == ""
 
 
-def test_a_name_that_is_not_unicode_does_not_end_the_batch(run: Callable, corpus: Path) -> None:
-    name = os.fsdecode(b"caf\xe9.wav")
-    (corpus / "both.wav").rename(corpus / name)
-    for kind in FORMATS:
-        assert run("extract", "corpus", "-o", f"t.{kind}").code == 0, kind
-    assert b"caf\xe9.wav" in Path("t.csv").read_bytes()
-
-
-def test_the_recipe_lies_beside_the_table(run: Callable, corpus: Path) -> None:
-    assert run("extract", "corpus/spk1", "--level", "2", "-o", "out/t.csv").code == 0
-    recipe = json.loads(Path("out/t.csv.json").read_text())["recipe"]
-    assert (recipe["level"], recipe["static"], recipe["model"]) == (2.0, False, "tiny")
-    assert recipe["networks"].keys() == {"encoder.onnx", "decoder.onnx"}
-    assert str(corpus.parent) not in Path("out/t.csv.json").read_text()
-
-
 def test_a_dataset_by_shards_and_what_is_removed_from_it(
     run: Callable, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,3 +216,10 @@ def test_a_dataset_by_shards_and_what_is_removed_from_it(
     outcome = run("extract", "corpus", *out, "--failed", "again.csv")
     assert (outcome.code, "1 row failed earlier" in outcome.err, "nothing to do" in outcome.err) == (1, True, True)
     assert Path("again.csv").read_text() == Path("failed.csv").read_text()
+
+
+def test_two_files_never_share_a_table(run: Callable, corpus: Path) -> None:
+    (corpus / "spk1" / "u1.flac").write_bytes((corpus / "spk1" / "u1.wav").read_bytes())
+    outcome = run("extract", "corpus", "-o", "out")
+    assert outcome.code == 2
+    assert "spk1/u1.flac and spk1/u1.wav would both be written to out/spk1/u1.csv" in outcome.err

@@ -132,13 +132,6 @@ def test_a_reader_that_is_gone_is_no_failure(tiny_model: Path, speech: Path) -> 
         assert process.returncode == 0
 
 
-def test_input_that_cannot_be_read_is_one_line(tiny_model: Path, tmp_path: Path) -> None:
-    command = [*COMMAND, "stream", "-", "--rate", "16000", "--model", str(tiny_model)]
-    with (tmp_path / "written").open("wb") as file:
-        result = subprocess.run(command, stdin=file, capture_output=True, check=False)
-    assert (result.returncode, result.stderr) == (1, b"edgevoice: standard input: cannot be read (Bad file descriptor)\n")
-
-
 def test_a_closed_standard_output_is_an_error() -> None:
     result = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *COMMAND, "models"], capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (1, b"edgevoice: standard output: is closed\n")

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import soundfile
 
-import edgevoice
 from edgevoice.cli import COMMANDS
 from edgevoice.cli.signals import ENDING
 from edgevoice_export.cli import COMMANDS as EXPORT_COMMANDS
@@ -34,17 +33,6 @@ def test_help_tells_of_every_command_and_loads_nothing_heavy(package: str, comma
     told = " ".join(" ".join(text).split())
     for name, summary in commands.items():
         assert f" {name} {summary}" in told
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help_with_an_example(run: Callable, command: str) -> None:
-    outcome = run(command, "--help")
-    assert outcome.code == 0
-    assert f"  edgevoice {command}" in outcome.out.partition("example")[2]
-
-
-def test_version(run: Callable) -> None:
-    assert run("--version").out == f"edgevoice {edgevoice.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -81,11 +69,6 @@ def test_what_begins_like_an_option_is_a_name_after_two_dashes(
     outcome = run(*command.split(), "--", "--failed=x.wav")
     assert (outcome.code, outcome.err.splitlines()[0]) == (1, "edgevoice: --failed=x.wav: no such file")
     assert run("plot", "--", "--ouptut").err.startswith("edgevoice plot: the following arguments are required: -o")
-
-
-@pytest.mark.parametrize("rate", ["16000", "16000.0", "1.6e4"])
-def test_whole_numbers_are_taken_in_every_spelling(run: Callable, speech: Path, rate: str) -> None:
-    assert run("stream", speech, "--rate", rate, "--seconds", "0.1").code == 0
 
 
 @pytest.mark.parametrize(
@@ -140,12 +123,6 @@ def test_what_the_model_refuses_is_wrong_usage(
     assert outcome.err.count("\n") == 1
 
 
-def test_handlers_of_signals_are_put_back(run: Callable) -> None:
-    before = [signal.getsignal(number) for number in ENDING]
-    run("models")
-    assert [signal.getsignal(number) for number in ENDING] == before
-
-
 @pytest.fixture(scope="module")
 def minute(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("audio") / "minute.wav"
@@ -161,18 +138,6 @@ def test_a_reader_that_has_enough_ends_it_quietly(start: Callable, minute: Path,
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(60) == 0
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-@pytest.mark.parametrize("number", ENDING)
-def test_an_interrupted_stream_ends_quietly(start: Callable, number: signal.Signals) -> None:
-    process = start("stream", "-", "--rate", "16000")
-    process.stdin.write(bytes(16000))
-    process.stdin.flush()
-    assert process.stdout.readline()
-    process.send_signal(number)
-    assert process.wait(60) == 128 + number
-    assert process.stderr.read() == b""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from contextlib import redirect_stderr
 
-import pytest
-
 from edgevoice.cli.console import Progress
 
 
@@ -33,22 +31,6 @@ def test_several_files_move_by_files() -> None:
         progress.close()
     assert " 4/4 " in terminal.getvalue()
     assert terminal.getvalue().endswith("edgevoice: 4 files, 20 frames, 8.0 s of audio, 0 failures\n")
-
-
-def test_a_file_that_does_not_open_is_no_trouble_here() -> None:
-    with redirect_stderr(Terminal()), Progress(["gone.wav"]) as progress:
-        progress.row("gone.wav", 0, failed=True)
-
-
-@pytest.mark.parametrize("case", ["not asked for", "nothing to do"])
-def test_otherwise_it_is_silent_on_a_terminal(case: str) -> None:
-    files = [] if case == "nothing to do" else ["a"]
-    with redirect_stderr(Terminal()) as stderr, Progress(files, shown=case != "not asked for") as progress:
-        progress.seconds(1.0)
-        progress.row("a", 1, failed=False)
-        if case == "not asked for":
-            progress.close()
-    assert stderr.getvalue() == ""
 
 
 def test_without_a_terminal_it_says_a_line_every_ten_seconds() -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,13 +41,6 @@ def test_before_that_nothing_is_imported_that_takes_time() -> None:
     assert {name for name in eval(result.stdout) if name.startswith(("edgevoice", "numpy", "argparse"))} <= expected
 
 
-def test_python_has_the_signal_again_afterwards() -> None:
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with ends_at_once():
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 def test_a_handler_of_somebody_else_stays() -> None:
     handlers = [signal.SIG_IGN, lambda *_: None]
     before = signal.getsignal(signal.SIGINT)
@@ -62,15 +54,6 @@ def test_a_handler_of_somebody_else_stays() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_another_thread_changes_nothing() -> None:
-    def handler_inside() -> object:
-        with ends_at_once():
-            return signal.getsignal(signal.SIGINT)
-
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(handler_inside).result() is signal.default_int_handler
-
-
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_is_taken_inside_and_only_there(number: signal.Signals) -> None:
     before = signal.getsignal(number)
@@ -78,26 +61,6 @@ def test_a_signal_is_taken_inside_and_only_there(number: signal.Signals) -> None
         signal.raise_signal(number)
     assert raised.value.number == number
     assert signal.getsignal(number) is before
-
-
-@pytest.mark.parametrize("number", ENDING)
-def test_one_that_is_ignored_is_not_taken(number: signal.Signals) -> None:
-    before = signal.signal(number, signal.SIG_IGN)
-    try:
-        with interruptible():
-            signal.raise_signal(number)
-        assert signal.getsignal(number) is signal.SIG_IGN
-    finally:
-        signal.signal(number, before)
-
-
-def test_another_thread_takes_none() -> None:
-    def handler_inside() -> object:
-        with interruptible():
-            return signal.getsignal(signal.SIGTERM)
-
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(handler_inside).result() is signal.getsignal(signal.SIGTERM)
 
 
 def test_one_that_a_callback_has_dropped_is_raised_again() -> None:

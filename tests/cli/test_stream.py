@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +11,7 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice.cli.stream import limit, pace
+from edgevoice.cli.stream import pace
 from edgevoice.features import Features
 
 
@@ -39,12 +36,6 @@ def test_a_file_gives_what_extract_gives(run: Callable, speech: Path, tiny: edge
     options = ("--level", "window", "--hop", "0.3", "--channel", "1")
     assert_same(run("stream", stereo, *options).out, tiny.extract(stereo, level="window", hop=0.3, channel=1))
     assert_same(run("stream", stereo, "--rate", "22050", "--channels", "2").out, tiny.extract(stereo))
-
-
-def test_only_the_bottleneck(run: Callable, speech: Path) -> None:
-    frame = json.loads(run("stream", speech, "--descriptors", "bottleneck").out.splitlines()[0])
-    assert len(frame["bottleneck"]) == 8
-    assert frame["error"] == []
 
 
 def test_seconds_end_it(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
@@ -76,20 +67,6 @@ def test_a_frame_comes_as_soon_as_its_window_is_complete(start: Callable) -> Non
     assert err.startswith(b"edgevoice: standard input: the pipe ended 1 bytes into a sample of 2")
 
 
-def test_samples_that_are_not_finite_end_it(start: Callable) -> None:
-    process = start("stream", "-", "--rate", "16000", "--dtype", "float32")
-    _, err = process.communicate(np.full(10, np.nan, "<f4").tobytes(), timeout=60)
-    assert (process.returncode, err) == (1, b"edgevoice: samples hold NaN or infinity\n")
-
-
-@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
-def test_ffmpeg_in_front(tiny_model: Path, speech: Path, tiny: edgevoice.Extractor) -> None:
-    ffmpeg = f"ffmpeg -loglevel error -i {speech} -f s16le -ac 1 -ar 16000 -"
-    line = f"{ffmpeg} | {sys.executable} -m edgevoice.cli stream - --rate 16000 --model {tiny_model}"
-    result = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
-    assert_same(result.stdout, tiny.extract(speech))
-
-
 class Clock:
     """Time that passes only where someone sleeps, or says so."""
 
@@ -116,15 +93,6 @@ def test_paced_samples_come_when_a_microphone_would_have_captured_them() -> None
     assert position == 1000
 
 
-def test_what_a_slow_reader_is_late_by_is_caught_up() -> None:
-    clock = Clock()
-    times = []
-    for number, _ in enumerate(pace([np.zeros(200)], 1000, clock, clock.sleep)):
-        times.append(clock.now - 1000)
-        clock.now += 0.05 if number == 2 else 0
-    assert times == pytest.approx([0.02, 0.04, 0.06, 0.11, 0.11, 0.12, 0.14, 0.16, 0.18, 0.2])
-
-
 def test_realtime_paces_a_file(
     run: Callable, speech: Path, tiny: edgevoice.Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,11 +100,6 @@ def test_realtime_paces_a_file(
     monkeypatch.setattr("edgevoice.cli.stream.pace", lambda blocks, rate: pace(blocks, rate, clock, clock.sleep))
     assert_same(run("stream", speech, "--realtime").out, tiny.extract(speech))
     assert clock.now - 1000 == pytest.approx(soundfile.info(speech).duration)
-
-
-@pytest.mark.parametrize(("seconds", "lengths"), [(None, [3, 3]), (0.3, [3]), (0.5, [3, 2]), (0.6, [3, 3]), (9.0, [3, 3])])
-def test_limit(seconds: float | None, lengths: list[int]) -> None:
-    assert [len(block) for block in limit([np.zeros(3), np.zeros(3)], seconds, 10)] == lengths
 
 
 @pytest.mark.parametrize(
@@ -168,11 +131,6 @@ def test_wrong_usage(
     assert outcome.err.count("\n") == 1
 
 
-def test_a_bad_file_is_a_failed_input(run: Callable, tmp_path: Path) -> None:
-    outcome = run("stream", tmp_path / "gone.wav")
-    assert outcome == (1, "", f"edgevoice: {tmp_path / 'gone.wav'}: no such file\n")
-
-
 class Terminal:
     def isatty(self) -> bool:
         return True
@@ -183,9 +141,3 @@ def test_a_terminal_is_no_source_of_pcm(run: Callable, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.stdin", stdin)
     outcome = run("stream", "-", "--rate", "16000")
     assert (outcome.code, outcome.err) == (1, "edgevoice: standard input: expected raw PCM from a pipe or a file\n")
-
-
-def test_a_model_of_disvoices_is_refused(run: Callable, speech: Path, make_model: Callable) -> None:
-    outcome = run("stream", speech, "--model", make_model(batch_statistics=True))
-    assert outcome.code == 2
-    assert "RepLearning" in outcome.err

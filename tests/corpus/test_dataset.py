@@ -20,11 +20,8 @@ import edgevoice
 from edgevoice.corpus import run
 from edgevoice.corpus.dataset import Dataset, Outcome, Shard
 from edgevoice.corpus.index import Index, Row, read_index
-from edgevoice.corpus.rows import Columns, TableRows
+from edgevoice.corpus.rows import Columns
 from edgevoice.extraction import Reading
-from edgevoice.features import Features, Group, Layout
-from edgevoice.tables.table import open_table
-from edgevoice.windows import FACTS
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -91,16 +88,6 @@ def test_a_dataset_is_the_table_of_its_index(tiny: edgevoice.Extractor, corpus: 
     assert [row[0] for row in with_duckdb.fetchall()] == found["file"].tolist()
 
 
-def test_nothing_to_do_is_nothing_done(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
-    out = tmp_path / "d.parquet"
-    make(tiny, out, corpus)
-    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
-    made = dataset(tiny, out, corpus)
-    assert made.missing() == []
-    assert made.run([], tiny, Reading(), 1) == Outcome(complete=True)
-    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
-
-
 def test_a_corpus_that_changes_makes_only_what_changed(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "d.parquet"
     make(tiny, out, corpus)
@@ -148,12 +135,6 @@ def test_columns_of_the_user_are_kept_and_belong_to_the_part(
     assert (outcome.made <= 2, table(out)["speaker"][5]) == (True, "another")
 
 
-def test_rows_that_stand_there_twice_stay_twice(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
-    paths = [path.name for path in sorted(corpus.iterdir())][:10]
-    make(tiny, tmp_path / "d.parquet", [*paths, *paths], corpus)
-    assert len(table(tmp_path / "d.parquet")) == 20
-
-
 def test_shards_share_the_parts(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "d.parquet"
     first = make(tiny, out, corpus, shard=Shard(1, 3))
@@ -163,7 +144,8 @@ def test_shards_share_the_parts(tiny: edgevoice.Extractor, corpus: Path, tmp_pat
     assert third.complete
     assert first.made + second.made + third.made == len(names(out))
     whole = tmp_path / "whole.parquet"
-    make(tiny, whole, corpus)
+    shutil.copytree(corpus, tmp_path / "copy", copy_function=shutil.copyfile)  # with other times
+    make(tiny, whole, tmp_path / "copy")
     assert names(whole) == names(out)
     assert table(whole).equals(table(out))
 
@@ -179,13 +161,6 @@ def test_another_recipe_is_refused(tiny: edgevoice.Extractor, corpus: Path, tmp_
     (tmp_path / "other.parquet" / "mine.parquet").touch()
     with pytest.raises(edgevoice.ArgumentError, match=r"holds mine\.parquet, which is not part"):
         make(tiny, tmp_path / "other.parquet", corpus)
-
-
-def test_copies_of_a_corpus_are_the_same(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
-    make(tiny, tmp_path / "a.parquet", corpus)
-    shutil.copytree(corpus, tmp_path / "copy", copy_function=shutil.copyfile)  # with other times
-    make(tiny, tmp_path / "b.parquet", tmp_path / "copy")
-    assert names(tmp_path / "a.parquet") == names(tmp_path / "b.parquet")
 
 
 def test_another_index_removes_nothing(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
@@ -231,15 +206,6 @@ def test_what_failed_is_kept_and_tried_again_when_asked(
     outcome = make(tiny, out, corpus, retry=True)
     assert (outcome.made, outcome.failures) == (1, [])
     assert len(table(out)) == 24
-
-
-def test_a_file_that_was_mended_is_read(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
-    good = (corpus / "u05.wav").read_bytes()
-    (corpus / "u05.wav").write_bytes(b"x" * len(good))
-    assert len(make(tiny, tmp_path / "d.parquet", corpus).failures) == 1
-    (corpus / "u05.wav").write_bytes(good)
-    outcome = make(tiny, tmp_path / "d.parquet", corpus)
-    assert (outcome.made, outcome.failures) == (1, [])
 
 
 @pytest.mark.parametrize("static", [True, False])
@@ -322,24 +288,6 @@ def test_what_was_left_half_written_is_removed_in_the_end(tiny: edgevoice.Extrac
     assert left.exists()  # another process may be writing it
     make(tiny, out, corpus)
     assert not left.exists()
-
-
-def test_parts_take_hardly_more_room_than_one_file(tmp_path: Path) -> None:
-    """What Parquet tells of each of 1543 columns weighs more in a part of 128 rows than in a file of 1536."""
-    layout = Layout((Group("bottleneck", 256), Group("error", 128)), 16000, 8000)
-    columns = Columns.of(layout, static=True)
-    rng = np.random.default_rng(0)
-    values = (rng.standard_normal((12 * 128, 1536)) * rng.uniform(0.5, 2, 1536)).astype(np.float32)
-    features = Features(np.zeros((2, 384), np.float32), np.zeros(2, FACTS), layout, extent=(0.0, 4.0))
-    blocks = [TableRows(Row("corpus/speaker/recording.wav", ""), features, columns) for _ in values]
-    for block, row in zip(blocks, values, strict=True):
-        block.values = row[None]
-    for name, first, last in [("one", 0, 12 * 128), *((f"part-{k}", 128 * k, 128 * (k + 1)) for k in range(12))]:
-        with open_table(tmp_path / f"{name}.parquet", columns) as table:
-            for block in blocks[first:last]:
-                table.write(block)
-    whole = (tmp_path / "one.parquet").stat().st_size
-    assert sum(path.stat().st_size for path in tmp_path.glob("part-*")) < 1.3 * whole
 
 
 PROGRAM = """
@@ -464,3 +412,9 @@ def test_a_table_that_was_interrupted_goes_on(
     pandas.testing.assert_frame_equal(table, edgevoice.table(corpus, tiny, static=True))
     monkeypatch.setattr("edgevoice.corpus.run.Extraction", None)
     pandas.testing.assert_frame_equal(edgevoice.table(corpus, tiny, static=True, dataset=out), table)  # nothing is computed
+
+
+def test_rows_that_stand_there_twice_stay_twice(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
+    paths = [path.name for path in sorted(corpus.iterdir())][:10]
+    make(tiny, tmp_path / "d.parquet", [*paths, *paths], corpus)
+    assert len(table(tmp_path / "d.parquet")) == 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import soundfile
 
 import edgevoice
 from edgevoice.corpus.index import read_index
-from edgevoice.recipe import Recipe
 
 pandas = pytest.importorskip("pandas")
 
@@ -42,16 +40,6 @@ def test_features_to_pandas(tiny: edgevoice.Extractor, speech: Path) -> None:
     assert static.index[0][2].total_seconds() == pytest.approx(features.extent[1])
     np.testing.assert_array_equal(static[features.functional_names].to_numpy()[0], features.functionals())
     assert len(features[:0].to_pandas()) == 0
-
-
-def test_a_recipe_travels(tiny: edgevoice.Extractor, speech: Path) -> None:
-    recipe = tiny.extract(speech, level="window", hop=0.1, channel=0).recipe
-    assert (recipe.level, recipe.hop, recipe.channel, recipe.model) == ("window", 0.1, 0, "tiny")
-    assert dict(recipe.networks) == dict(tiny.config.files)
-    assert Recipe.from_json(recipe.to_json()) == recipe
-    assert pickle.loads(pickle.dumps(recipe)) == recipe
-    with pytest.raises(edgevoice.ArgumentError, match="no recipe"):
-        Recipe.from_json("[]")
 
 
 def test_what_decides_a_recipe(tiny: edgevoice.Extractor) -> None:
@@ -149,8 +137,4 @@ def test_failures_are_reported_and_the_rest_is_done(
     monkeypatch.setattr("edgevoice.corpus.table.read_index", lambda *_: index)
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="2 of 4 rows failed, the first with x: cannot be listed"):
         edgevoice.table(corpus, tiny, static=True)
-    assert (len(nothing), nothing.columns.tolist()) == (0, table_columns(tiny))
-
-
-def table_columns(tiny: edgevoice.Extractor) -> list[str]:
-    return ["index", "silent", "gap", "loudness", *tiny.layout.names]
+    assert (len(nothing), nothing.columns.tolist()) == (0, ["index", "silent", "gap", "loudness", *tiny.layout.names])

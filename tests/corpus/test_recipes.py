@@ -58,20 +58,3 @@ def test_datasets_keep_what_was_computed(table: Path, tiny_model: Path, tmp_path
     expected = edgevoice.load(tiny_model).extract(tmp_path / "0.wav").functionals()
     assert first.split() == [expected.astype(np.float32).tobytes().hex()[:64], "s0"]
     assert mapped("cae-64")[1] == 3, "another model is another function"
-
-
-def test_a_loader_with_workers_gives_the_same_bits(table: Path, tiny: edgevoice.Extractor) -> None:
-    data = pytest.importorskip("torch.utils.data", reason="PyTorch is not installed")
-    paths = [line.split(",")[0] for line in table.read_text().splitlines()[1:]]
-
-    class Recordings(data.Dataset):  # type: ignore[misc,name-defined]
-        def __len__(self) -> int:
-            return len(paths)
-
-        def __getitem__(self, k: int) -> np.ndarray:
-            return tiny.extract(paths[k], jobs=1).functionals()
-
-    loader = data.DataLoader(Recordings(), batch_size=3, num_workers=2, multiprocessing_context="fork")
-    (batch,) = loader
-    expected = np.stack([tiny.extract(path).functionals() for path in paths])
-    assert batch.numpy().tobytes() == expected.tobytes()

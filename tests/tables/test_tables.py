@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,8 @@ from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.features import Features
 from edgevoice.tables.arkfile import ark_entry
-from edgevoice.tables.csvfile import CsvTable
-from edgevoice.tables.jsonlines import frame_json
 from edgevoice.tables.reading import read_content, read_recipe
-from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table, table_format
+from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table
 from randomfeatures import LAYOUT, RECIPE, random_features
 
 DYNAMIC, STATIC = Columns.of(LAYOUT), Columns.of(LAYOUT, static=True)
@@ -164,31 +161,6 @@ def test_a_large_parquet_table_is_written_in_row_groups(tmp_path: Path, monkeypa
     assert parquet.read_metadata(tmp_path / "out.parquet").num_row_groups == 3
 
 
-@pytest.mark.parametrize("counts", [[], [3], [1, 0, 4]])
-def test_npy_is_the_matrix_of_all_frames(tmp_path: Path, counts: list[int]) -> None:
-    sources = [random_features(count, seed) for seed, count in enumerate(counts)]
-    with open_table(tmp_path / "out.npy", DYNAMIC) as table:
-        for source in sources:
-            table.write(rows_of("any.wav", source))
-    found = np.load(tmp_path / "out.npy")
-    assert found.dtype == np.float32
-    assert found.shape == (sum(counts), 5)
-    np.testing.assert_array_equal(found, np.concatenate([np.empty((0, 5)), *[source.values for source in sources]]))
-
-
-def test_names_that_are_not_unicode_come_out_as_they_are() -> None:
-    file = io.BytesIO()
-    CsvTable(file, STATIC, None, "").write(rows_of("caf\udce9.wav", random_features(1), STATIC))
-    assert b"\ncaf\xe9.wav," in file.getvalue()
-
-
-@pytest.mark.parametrize("path", ["out.wav", "out", "csv"])
-def test_an_unknown_suffix_is_an_error(path: str) -> None:
-    with pytest.raises(edgevoice.ArgumentError, match=r"known are \.csv, \.npy"):
-        table_format(path)
-    assert table_format("Some/OUT.CSV") == "csv"
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_table_that_breaks_off_leaves_nothing(tmp_path: Path, name: str) -> None:
     def write() -> None:
@@ -244,27 +216,6 @@ def test_a_table_and_its_sidecars_appear_together_or_not_at_all(
         assert not table.exists()
     write(table)
     assert read_recipe(table) == RECIPE
-
-
-def test_a_name_of_255_bytes_has_a_table_and_one_that_is_too_long_an_error(tmp_path: Path) -> None:
-    with open_table(tmp_path / f"{'n' * 246}.csv", DYNAMIC, RECIPE) as table:
-        table.write(rows_of("a.wav", random_features(3)))
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(edgevoice.OutputError, match="too long"), open_table(tmp_path / f"{'n' * 247}.csv", DYNAMIC, RECIPE):
-        pass
-    assert sorted(tmp_path.iterdir()) == before
-
-
-def test_frames_and_rows_are_spelled_alike_in_json(tmp_path: Path) -> None:
-    source = random_features(2)
-    with open_table(tmp_path / "t.jsonl", DYNAMIC, RECIPE) as table:
-        table.write(rows_of("a.wav", source))
-    for line, frame in zip((tmp_path / "t.jsonl").read_text().splitlines(), source, strict=True):
-        own = json.loads(frame_json(frame))
-        assert json.loads(line) == {
-            "file": "a.wav",
-            **{key: own[key] for key in own.keys() - {"position", "time", "latency"}},
-        }
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,1 +1,1 @@
-"""Measuring latency, throughput and memory on this machine."""
+"""Measuring latency and throughput on this machine."""

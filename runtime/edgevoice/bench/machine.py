@@ -64,17 +64,6 @@ def load_average() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def resident() -> int | None:
-    """The memory of this process at the moment, in bytes; None where the system does not report it."""
-    if not hasattr(os, "sysconf"):
-        return None
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def _processor() -> str:
     if sys.platform == "linux":
         with suppress(OSError):

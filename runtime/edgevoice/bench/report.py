@@ -11,7 +11,6 @@ import numpy as np
 
 from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.machine import Machine
-from edgevoice.bench.processes import Process
 from edgevoice.bench.timing import Timing
 from edgevoice.errors import ArgumentError
 
@@ -59,7 +58,6 @@ class Report:
     files: dict[str, str] | None = None
     """Digests of the networks; this and the following are None in a report that was read."""
     check: Check | None = None
-    process: Process | None = None
     model_size: int | None = None
     """The size of the networks in the model folder, in bytes."""
 
@@ -131,8 +129,6 @@ class Report:
             "ratios": self.ratios,
             "real_time_factor": self.real_time_factor,
             "streams_of_one_thread": self.streams,
-            "first_frame_s": self.process and self.process.first_frame,
-            "resident_bytes": self.process and self.process.resident,
             "model_bytes": self.model_size,
             "live_streams": self.live
             and {
@@ -201,10 +197,6 @@ class Report:
                 _row("live streams held", str(self.live.count))
                 + f"   {threads}; half of the frames within {p50:.1f} ms, 99 % within {p99:.1f}"
             )
-        if self.process:
-            lines.append(_row("start to first frame, s", f"{self.process.first_frame:.3f}"))
-            if self.process.resident:
-                lines.append(_row("resident, MB", f"{self.process.resident / 1e6:.1f}"))
         if self.model_size:
             lines.append(_row("model, MB", f"{self.model_size / 1e6:.2f}"))
         return "\n".join(lines)

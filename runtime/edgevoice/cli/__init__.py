@@ -12,7 +12,7 @@ COMMANDS = {
     "stream": "write frames as JSON Lines while audio comes in",
     "models": "list the models that can be loaded by name",
     "devices": "list the input devices",
-    "bench": "measure latency, throughput and memory on this machine",
+    "bench": "measure latency and throughput on this machine",
     "plot": "draw a recording and its features, or compare several",
     "map": "draw the rows of a table as points: similar rows are near each other",
 }

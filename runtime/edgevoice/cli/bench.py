@@ -6,18 +6,11 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from edgevoice.bench.benchmark import Settings, run_benchmark
+from edgevoice.bench.figure import draw_report
+from edgevoice.bench.report import Comparison, Report
+from edgevoice.cli import options
 from edgevoice.cli.console import bar, show, tell
-from edgevoice.cli.options import (
-    Commands,
-    ModelOptions,
-    add_force,
-    add_level_options,
-    add_model_options,
-    calls,
-    check_places,
-    parser_of,
-    positive,
-)
 from edgevoice.files import whole_file
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
@@ -37,53 +30,42 @@ of a bare FFT shows that others computed, the result is marked as disturbed, and
 class Bench:
     """What is measured, and where the results go to."""
 
-    model: ModelOptions
-    level: str | float | None
-    hop: float | None
-    rounds: int
-    starts: int
-    streams: int
+    model: options.ModelOptions
+    settings: Settings
     json: str | None
     plot: str | None
     compare: str | None
     force: bool
 
 
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "bench", _EPILOG)
-    add_model_options(parser)
-    add_level_options(parser)
+    parser = options.parser_of(commands, "bench", _EPILOG)
+    options.add_model_options(parser)
+    options.add_level_options(parser)
     group = parser.add_argument_group("measurement")
     group.add_argument(
-        "--rounds", type=positive, default=1000, metavar="N", help="number of times that each stage is timed (default: 1000)"
+        "--rounds", type=options.positive, default=1000, metavar="N", help="how often each stage is timed (default: 1000)"
     )
-    group.add_argument("--starts", type=positive, default=9, metavar="N", help="processes to start and time (default: 9)")
     group.add_argument(
         "--streams",
-        type=positive,
+        type=options.positive,
         default=0,
         metavar="N",
         help="also measure how many live streams N threads can serve; about a minute",
     )
     group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
     group.add_argument("--plot", metavar="FILE", help="save a picture: latency and stages (.png, .svg, .pdf)")
-    add_force(parser)
+    options.add_force(parser)
     group.add_argument("--compare", metavar="OLD.json", help="show what is slower than in a measurement that --json saved")
-    calls(parser, Bench, run)
+    options.calls(parser, Bench, run)
 
 
 def run(asked: Bench) -> int:
     """Measure; print, write and compare."""
-    # Loaded here: --help does not need it.
-    from edgevoice.bench.benchmark import Settings, run_benchmark
-    from edgevoice.bench.figure import draw_report
-    from edgevoice.bench.report import Comparison, Report
-
     old = Report.read(asked.compare) if asked.compare else None
     kind = figure_format(asked.plot) if asked.plot else ""
-    check_places([asked.json, asked.plot], [asked.compare] if asked.compare else [], asked.force)
-    settings = Settings(asked.model.threads, asked.rounds, asked.starts, asked.streams, asked.level, asked.hop)
+    options.check_places([asked.json, asked.plot], [asked.compare] if asked.compare else [], asked.force)
     with ExitStack() as stack:
         # Opened before minutes of measuring, so that a path that cannot be written is an error at once.
         kept = stack.enter_context(whole_file(asked.json, asked.force)) if asked.json not in (None, "-") else None
@@ -97,7 +79,7 @@ def run(asked: Bench) -> int:
                 shown.set_description_str(what)
                 shown.update(percent)
 
-        report = run_benchmark(asked.model.load(), settings, progress)
+        report = run_benchmark(asked.model.load(), asked.settings, progress)
         if kept:
             kept.write(json.dumps(report.to_dict()).encode() + b"\n")
         if picture:

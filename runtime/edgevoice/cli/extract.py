@@ -8,30 +8,19 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgevoice.audio.folders import absolute
+from edgevoice.cli import options
 from edgevoice.cli.console import Progress, quiet_libraries, tell
-from edgevoice.cli.options import (
-    Commands,
-    Inputs,
-    ModelOptions,
-    WindowOptions,
-    add_force,
-    add_inputs,
-    add_model_options,
-    add_window_options,
-    calls,
-    check_places,
-    parser_of,
-    positive,
-)
 from edgevoice.cli.output import Output
+from edgevoice.corpus.cluster import Work, run_on_cluster
+from edgevoice.corpus.dataset import Dataset, Outcome, Part, Shard
 from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, Failure, failure_row, results
+from edgevoice.corpus.run import EACH, Failure, failure_dict, failure_row, results
 from edgevoice.errors import ArgumentError
 from edgevoice.extraction import Reading
 from edgevoice.features import Layout
@@ -40,9 +29,6 @@ from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
 from edgevoice.tables.table import FORMATS
-
-if TYPE_CHECKING:
-    from edgevoice.corpus.dataset import Dataset, Outcome, Part
 
 _EPILOG = """\
 examples:
@@ -68,36 +54,27 @@ other numbers than for the same frames of the whole file; `window` does not. Inp
 class Extract:
     """What is read, how, and where it goes to."""
 
-    inputs: Inputs
-    model: ModelOptions
-    windows: WindowOptions
+    inputs: options.Inputs
+    model: options.ModelOptions
+    reading: Reading
     output: str | None
     """None: CSV on standard output."""
     static: bool
-    pad: bool
-    incomplete: str
-    """`error`, or `keep` what is there of a file that is not complete."""
     format: str | None = None
     force: bool = False
     jobs: int | None = None
     failed: str | None = None
     """A CSV for what failed."""
     scheduler: str | None = None
-    shard: tuple[int, int] | None = None
-    """Number of the share, from 1 up, and how many there are."""
+    shard: Shard | None = None
     retry_failed: bool = False
     prune: bool = False
 
-    @property
-    def reading(self) -> Reading:
-        """How rows are read."""
-        return Reading(self.windows.level, self.windows.hop, self.windows.channel, self.pad, self.incomplete)
 
-
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "extract", _EPILOG)
-    add_inputs(parser)
+    parser = options.parser_of(commands, "extract", _EPILOG)
+    options.add_inputs(parser)
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="a table, a folder or a dataset (default: CSV on standard output)"
     )
@@ -105,7 +82,7 @@ def add(commands: Commands) -> None:
     kind.add_argument("--dynamic", action="store_false", dest="static", help="one row per frame (default)")
     kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
     parser.add_argument("--format", choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
-    add_force(parser)
+    options.add_force(parser)
     parser.add_argument("--pad", action="store_true", help="pad audio shorter than one window with zeros")
     parser.add_argument(
         "--incomplete",
@@ -131,16 +108,16 @@ def add(commands: Commands) -> None:
     )
     dataset.add_argument("--retry-failed", action="store_true", help="make parts again in which rows failed")
     dataset.add_argument("--prune", action="store_true", help="remove parts with rows that the index no longer has")
-    add_window_options(parser, each=True)
-    add_model_options(parser)
+    options.add_window_options(parser, each=True)
+    options.add_model_options(parser)
     parser.set_defaults(static=False)
-    calls(parser, Extract, run)
+    options.calls(parser, Extract, run)
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add `--jobs`."""
     parser.add_argument(
-        "--jobs", type=positive, metavar="N", help="how many computations run at the same time (default: all cores)"
+        "--jobs", type=options.positive, metavar="N", help="how many computations run at the same time (default: all cores)"
     )
 
 
@@ -149,27 +126,17 @@ def run(asked: Extract) -> int:
     output = Output(asked.output, asked.format, asked.force)
     _check(asked, output)
     config = find_model(asked.model.model).config
-    find_level(asked.windows.level, config.level)
+    find_level(asked.reading.level, config.level)
     index = asked.inputs.read()
-    if index.has_channel and asked.windows.channel is not None:
+    if index.has_channel and asked.reading.channel is not None:
         raise ArgumentError("--channel: the index has a column of that name; use one of them")
     rows, tables = output.arrange(index.rows)
-    check_places([asked.failed], asked.inputs.files(index), asked.force, tables)
+    options.check_places([asked.failed], asked.inputs.files(index), asked.force, tables)
     layout = Layout.of(config, asked.model.descriptors)
-    columns = Columns.of_index(layout, asked.static, index, asked.windows.channel == EACH)
-    recipe = replace(
-        Recipe.of(
-            config,
-            device=asked.model.device,
-            descriptors=asked.model.descriptors,
-            level=asked.windows.level,
-            hop=asked.windows.hop,
-            channel=asked.windows.channel,
-            pad=asked.pad,
-            incomplete=asked.incomplete,
-        ),
-        static=asked.static,
-    )
+    columns = Columns.of_index(layout, asked.static, index, asked.reading.channel == EACH)
+    model = asked.model
+    recipe = Recipe.of(config, device=model.device, descriptors=model.descriptors, **asdict(asked.reading))
+    recipe = replace(recipe, static=asked.static)
     if index.unread:
         others = "1 other file was" if index.unread == 1 else f"{index.unread} other files were"
         tell(f"{others} not read: unknown suffix")
@@ -183,13 +150,13 @@ def run(asked: Extract) -> int:
 
 def _check(asked: Extract, output: Output) -> None:
     """Raise ArgumentError for options that do not go together."""
-    options = {
+    only = {
         "--shard": asked.shard,
         "--retry-failed": asked.retry_failed,
         "--scheduler": asked.scheduler,
         "--prune": asked.prune,
     }
-    given = [name for name, value in options.items() if value]
+    given = [name for name, value in only.items() if value]
     if given and not output.dataset:
         raise ArgumentError(f"{', '.join(given)}: only for datasets, -o NAME.parquet/")
     if asked.scheduler and asked.jobs:
@@ -213,17 +180,14 @@ def _tables(asked: Extract, index: Index, rows: Sequence[Row], columns: Columns,
                 count(row, sum(len(features) for _, features in result.parts), result.failure is not None)
     _tell(index, failures)
     progress.close(len(index.errors))
-    _write_failed(asked, index, [_failed_row(failure, index) for failure in failures])
+    _write_failed(asked, index, [failure_row(failure, dict(index.columns)) for failure in failures])
     return bool(failures)
 
 
 def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> bool:
     """Make parts of a dataset; return whether a row has failed, in this run or an earlier one."""
-    from edgevoice.corpus.dataset import Dataset, Shard
-
-    shard = None if asked.shard is None else Shard(*asked.shard)
     dataset = Dataset(Path(asked.output or ""), recipe, index, columns, asked.prune)
-    parts = dataset.missing(shard, asked.retry_failed)
+    parts = dataset.missing(asked.shard, asked.retry_failed)
     rows = [row for part in parts for row in part.rows]
     with _progress(asked, rows) as progress:
         try:
@@ -237,7 +201,7 @@ def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> 
                     parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, _counted(progress)
                 )
         except KeyboardInterrupt:
-            left = len(dataset.missing(shard))
+            left = len(dataset.missing(asked.shard))
             tell(f"stopped; {left} of {len(dataset.parts)} parts are missing: run the same command to make them")
             raise
     if outcome.removed:
@@ -253,21 +217,18 @@ def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> 
 
 
 def _on_cluster(asked: Extract, dataset: Dataset, parts: Sequence[Part], progress: Progress) -> Outcome:
-    from edgevoice.corpus.cluster import Work, run_on_cluster
-
-    model, options = find_model(asked.model.model), asked.model
+    folder, model = find_model(asked.model.model), asked.model
     work = Work(
         absolute(dataset.folder),
-        str(model.path.resolve()) if Path(options.model).exists() else options.model,
-        options.device,
-        options.threads,
-        options.descriptors,
+        str(folder.path.resolve()) if Path(model.model).exists() else model.model,
+        model.device,
+        model.threads,
+        model.descriptors,
         asked.reading,
         dataset.recipe,
         dataset.columns,
     )
-    outcome: Outcome = run_on_cluster(dataset, parts, work, asked.scheduler or "", _counted(progress), progress.seconds)
-    return outcome
+    return run_on_cluster(dataset, parts, work, asked.scheduler or "", _counted(progress), progress.seconds)
 
 
 def _tell(index: Index, failures: Sequence[Failure]) -> None:
@@ -286,10 +247,6 @@ def _counted(progress: Progress) -> Callable[[Row, int, bool], object]:
     return lambda row, frames, failed: progress.row(row.file, frames, failed)
 
 
-def _failed_row(failure: Failure, index: Index) -> dict[str, Any]:
-    return failure_row(failure, [name for name, _ in index.columns])
-
-
 def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) -> None:
     """Write the CSV of rows that failed, which can be used as an index."""
     if not asked.failed:
@@ -299,18 +256,18 @@ def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) 
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(names)
-    for row in (*(_failed_row(Failure(Row(name, name), error), index) for name, error in index.errors), *rows):
+    for row in (*(failure_dict(Failure(Row(name, name), error)) for name, error in index.errors), *rows):
         lines.writerow([row.get(name) for name in names])
     with whole_file(asked.failed, asked.force) as file:
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
-def _shard(text: str) -> tuple[int, int]:
+def _shard(text: str) -> Shard:
     number, _, count = text.partition("/")
     try:
-        shard = positive(number), positive(count)
+        shard = Shard(options.positive(number), options.positive(count))
     except argparse.ArgumentTypeError:
-        shard = (1, 0)
-    if shard[0] > shard[1]:
+        shard = Shard(1, 0)
+    if shard.number > shard.of:
         raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
     return shard

@@ -16,19 +16,7 @@ class Picture:
 
     output: str
     force: bool
-    title: str | None
-    dpi: float
-    size: tuple[float, float] | None
-    style: str
-
-    @property
-    def options(self) -> PictureOptions:
-        """What was chosen.
-
-        Raises:
-            ArgumentError: a value is outside what is allowed.
-        """
-        return PictureOptions(self.title, self.dpi, self.size, self.style)
+    options: PictureOptions
 
 
 def add_picture_options(parser: argparse.ArgumentParser) -> None:

@@ -8,19 +8,8 @@ from typing import Any
 
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
+from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, tell
-from edgevoice.cli.options import (
-    Commands,
-    Inputs,
-    ModelOptions,
-    WindowOptions,
-    add_inputs,
-    add_model_options,
-    add_window_options,
-    calls,
-    check_places,
-    parser_of,
-)
 from edgevoice.cli.pictures import Picture, add_picture_options
 from edgevoice.corpus.index import Index, Row
 from edgevoice.errors import ArgumentError, AudioError
@@ -46,28 +35,28 @@ made the numbers, is stored in the picture's metadata.
 class Plot:
     """What is drawn, and where to."""
 
-    inputs: Inputs
+    inputs: options.Inputs
     picture: Picture
-    model: ModelOptions
-    windows: WindowOptions
+    model: options.ModelOptions
+    windows: options.WindowOptions
 
 
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "plot", _EPILOG)
-    add_inputs(parser)
+    parser = options.parser_of(commands, "plot", _EPILOG)
+    options.add_inputs(parser)
     add_picture_options(parser)
-    add_model_options(parser)
-    add_window_options(parser)
-    calls(parser, Plot, run)
+    options.add_model_options(parser)
+    options.add_window_options(parser)
+    options.calls(parser, Plot, run)
 
 
 def run(asked: Plot) -> int:
     """Draw the figure; return 1 if one of several recordings could not be read."""
-    picture, options = asked.picture, asked.picture.options
+    picture, chosen = asked.picture, asked.picture.options
     kind = figure_format(picture.output)
     index = asked.inputs.read()
-    check_places([picture.output], asked.inputs.files(index), picture.force)
+    options.check_places([picture.output], asked.inputs.files(index), picture.force)
     several = len(index.rows) + len(index.errors) > 1
     if index.errors and not several:
         raise index.errors[0][1]
@@ -84,11 +73,11 @@ def run(asked: Plot) -> int:
             recordings = _read(windows, extractor, index, failures)
             if not recordings:
                 raise failures[0]
-            title = extractor.config.name if options.title is None else options.title
+            title = extractor.config.name if chosen.title is None else chosen.title
             bands = extractor.config.spectrogram.bands
-            figure = draw_comparison(recordings, title, extractor.typical, bands, options=options)
+            figure = draw_comparison(recordings, title, extractor.typical, bands, options=chosen)
         else:
-            figure = _overview(windows, extractor, index.rows[0], options)
+            figure = _overview(windows, extractor, index.rows[0], chosen)
     made_by = extractor.recipe(level=windows.level, hop=windows.hop, channel=windows.channel)
     with whole_file(picture.output, picture.force) as file:
         write_figure(figure, file, kind, made_by)
@@ -97,16 +86,16 @@ def run(asked: Plot) -> int:
     return 1 if failures else 0
 
 
-def _overview(windows: WindowOptions, extractor: Extractor, row: Row, options: PictureOptions) -> Any:
+def _overview(windows: options.WindowOptions, extractor: Extractor, row: Row, chosen: PictureOptions) -> Any:
     rate, channel = extractor.config.audio.rate, windows.channel if row.channel is None else row.channel
     with open_source(row.path, row.start, row.end, channel) as source:
         features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
-        title = f"{Path(row.path).name} · {extractor.config.name}" if options.title is None else options.title
-        return draw_overview(extractor, resampled(source, rate, channel), features, title, options=options)
+        title = f"{Path(row.path).name} · {extractor.config.name}" if chosen.title is None else chosen.title
+        return draw_overview(extractor, resampled(source, rate, channel), features, title, options=chosen)
 
 
 def _read(
-    windows: WindowOptions, extractor: Extractor, index: Index, failures: list[AudioError]
+    windows: options.WindowOptions, extractor: Extractor, index: Index, failures: list[AudioError]
 ) -> list[tuple[str, Features]]:
     """The features of each row with its name. Rows that cannot be read are added to the failures."""
     found = []

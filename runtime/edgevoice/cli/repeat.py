@@ -8,21 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevoice.cli import extract
+from edgevoice.cli import extract, options
 from edgevoice.cli.console import show, tell
-from edgevoice.cli.options import (
-    Commands,
-    Inputs,
-    ModelOptions,
-    WindowOptions,
-    add_force,
-    add_inputs,
-    add_machine_options,
-    calls,
-    check_places,
-    parser_of,
-)
 from edgevoice.errors import ArgumentError, ModelNotFoundError, ModelUseError
+from edgevoice.extraction import Reading
 from edgevoice.modelfolder import ModelFolder, find_model, list_models
 from edgevoice.recipe import Recipe
 from edgevoice.tables.reading import read_recipe, read_values
@@ -45,7 +34,7 @@ class Repeat:
     """The table, what it was made of, and where it is made again."""
 
     table: str
-    inputs: Inputs
+    inputs: options.Inputs
     output: str
     model: str | None
     device: str
@@ -54,17 +43,17 @@ class Repeat:
     force: bool
 
 
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "repeat", _EPILOG)
+    parser = options.parser_of(commands, "repeat", _EPILOG)
     parser.add_argument("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
-    add_inputs(parser)
+    options.add_inputs(parser)
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the table that is made, in the same format")
     parser.add_argument("--model", metavar="PATH", help="the model (default: found by its name in the recipe)")
-    add_machine_options(parser)
+    options.add_machine_options(parser)
     extract.add_jobs(parser)
-    add_force(parser)
-    calls(parser, Repeat, run)
+    options.add_force(parser)
+    options.calls(parser, Repeat, run)
 
 
 def run(asked: Repeat) -> int:
@@ -75,7 +64,7 @@ def run(asked: Repeat) -> int:
         raise ArgumentError(f"{output}: expected the suffix of {table}")
     if Path(output).is_dir():  # a dataset there would be completed, not made
         raise ArgumentError(f"{output}: is a folder already; choose another name")
-    check_places([], [asked.table], asked.force, [output])
+    options.check_places([], [asked.table], asked.force, [output])
     stamp = _stamp(output)
     model = find_model(asked.model) if asked.model else _named(recipe)
     config = model.config
@@ -88,12 +77,10 @@ def run(asked: Repeat) -> int:
     code = extract.run(
         extract.Extract(
             inputs=asked.inputs,
-            model=ModelOptions(str(model.path), recipe.descriptors, asked.device, asked.threads),  # type: ignore[arg-type]
-            windows=WindowOptions(recipe.level, recipe.hop, recipe.channel),
+            model=options.ModelOptions(str(model.path), recipe.descriptors, asked.device, asked.threads),  # type: ignore[arg-type]
+            reading=Reading(recipe.level, recipe.hop, recipe.channel, recipe.pad, recipe.incomplete),
             output=output + os.sep * (table.is_dir() and not output.endswith(os.sep)),
             static=bool(recipe.static),
-            pad=recipe.pad,
-            incomplete=recipe.incomplete,
             force=asked.force,
             jobs=asked.jobs,
         )

@@ -308,8 +308,7 @@ def write_part(
     Raises:
         OutputError: it cannot be written.
     """
-    names = [name for name, _ in columns.others]
-    failures = [failure_row(result.failure, names) for result in found if result.failure]
+    failures = [failure_row(result.failure, dict(columns.others)) for result in found if result.failure]
     try:
         with whole_file(path) as file:
             table = ParquetTable(file, columns, recipe, str(path))
@@ -351,7 +350,7 @@ def _runs(index: Index) -> Iterator[tuple[list[Row], list[str]]]:
     """Groups consecutive rows into parts, with their digests."""
     rows: list[Row] = []
     digests: list[str] = []
-    names = [name for name, _ in index.columns]
+    names = dict(index.columns)
     for row in index.rows:
         digest = _identity(row, dict(zip(names, row.others, strict=True)))
         rows.append(row)

@@ -172,8 +172,7 @@ def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()
 
 def _of_open_file(file: Any, name: str, root: str | None, folder: str, keep: Sequence[str]) -> Index:
     try:
-        with of_file(file) as table:
-            return _assembled(table, name, root, folder, keep)
+        return _assembled(of_file(file), name, root, folder, keep)
     except ArgumentError as error:
         raise ArgumentError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
 

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from edgevoice.audio.files import Incomplete, open_source
@@ -17,14 +16,12 @@ from edgevoice.audio.samples import check_channel
 from edgevoice.audio.source import AudioSource
 from edgevoice.batcher import Batcher
 from edgevoice.corpus.index import Row
-from edgevoice.corpus.prefetch import PrefetchSource
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extraction import Extraction, Reading
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.levels import find_level
 from edgevoice.stream import Stream
-from edgevoice.threads import ThreadPool
 from edgevoice.wholenumbers import whole_number
 
 EACH = "each"
@@ -33,8 +30,6 @@ EACH = "each"
 _LOOKAHEAD = 1024
 """Largest number of rows that are looked through for those of one file."""
 _MOST = 1024
-_FEW = 3
-"""Up to this many jobs, the thread that collects the results decodes all files itself."""
 
 Tag = TypeVar("Tag")
 Progress = Callable[[float], object]
@@ -55,7 +50,7 @@ def failure_dict(failure: Failure) -> dict[str, Any]:
     return {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
 
 
-def failure_row(failure: Failure, names: Sequence[str]) -> dict[str, Any]:
+def failure_row(failure: Failure, names: Iterable[str]) -> dict[str, Any]:
     """A failed row and its reason, with the user's columns, for JSON and CSV."""
     others = dict(zip(names, failure.row.others, strict=False))
     return {**others, **failure_dict(failure)}
@@ -102,11 +97,8 @@ def results(
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
     _check(extractor, reading)
-    readers = jobs // 2 if jobs > _FEW else 0
-    with (
-        closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher,
-        closing(_Run[Tag](extractor, reading, batcher, readers, begin, progress)) as run,
-    ):
+    with closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher:
+        run = _Run[Tag](extractor, reading, batcher, begin, progress)
         for chunk in _chunks(rows):
             yield from run.read(chunk)
         yield from run.finish()
@@ -154,14 +146,10 @@ class _Run(Generic[Tag]):
         extractor: Extractor,
         reading: Reading,
         batcher: Batcher,
-        readers: int,
         begin: Callable[[float | None], object],
         progress: Progress,
     ) -> None:
         self._extractor, self._reading, self._batcher = extractor, reading, batcher
-        self._once = not find_level(reading.level, extractor.config.level).needs_whole and reading.channel != EACH
-        self._readers, self._pool = readers, ThreadPool(readers, "edgevoice.corpus")
-        self._prefetched: dict[_Work[Tag], PrefetchSource] = {}
         self._incomplete = cast("Incomplete", reading.incomplete)
         self._begin, self._progress = begin, progress
         self._order: deque[_Work[Tag]] = deque()
@@ -174,9 +162,7 @@ class _Run(Generic[Tag]):
         files: dict[str, list[_Work[Tag]]] = {}
         for work in works:
             files.setdefault(work.row.path, []).append(work)
-        groups = [*files.values()]
-        for number, group in enumerate(groups):
-            self._prefetch(groups[number : number + self._readers + 1])
+        for group in files.values():
             shared = self._open_once(group)
             try:
                 for work in group:
@@ -198,18 +184,6 @@ class _Run(Generic[Tag]):
         self._take(wait=True)
         return self._ready()
 
-    def close(self) -> None:
-        """End what is read ahead."""
-        for source in self._prefetched.values():
-            source.close()
-        self._pool.close()
-
-    def _prefetch(self, groups: Sequence[list[_Work[Tag]]]) -> None:
-        """Let threads decode the files that come next, where one row reads a file once."""
-        for work, *others in groups if self._pool and self._once else ():
-            if not others and work not in self._prefetched:
-                self._prefetched[work] = PrefetchSource(partial(self._opened, work.row, None), self._pool)
-
     def _open_once(self, group: list[_Work[Tag]]) -> AudioSource | Exception | None:
         """Open a file for several rows, which are sorted; the error where that fails, and None for one row."""
         if len(group) == 1:
@@ -226,9 +200,7 @@ class _Run(Generic[Tag]):
         row = work.row
         channel = self._reading.channel if row.channel is None else row.channel
         try:
-            with self._prefetched.pop(work, None) or self._opened(row, shared) as source:
-                if isinstance(source, PrefetchSource):
-                    source.wait()
+            with self._opened(row, shared) as source:
                 self._begin(source.seconds)
                 for number in range(source.channels) if channel == EACH else (cast("int | None", channel),):
                     reading = replace(self._reading, channel=number)

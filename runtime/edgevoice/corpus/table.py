@@ -17,7 +17,7 @@ from edgevoice.audio.folders import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import EACH, Failure, failure_dict, results
-from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, MissingPackageError
+from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor
 from edgevoice.features import segment_index
@@ -138,8 +138,8 @@ def _through_dataset(
 
     extractor, index, columns, recipe, reading, progress = call
     made = Dataset(folder, recipe, index, columns, prune)
-    missing = made.missing()
-    done = len(index.rows) - len(made.left(missing) if scheduler is None else [row for part in missing for row in part.rows])
+    parts = made.missing()
+    done = len(index.rows) - len(made.left(parts) if scheduler is None else [row for part in parts for row in part.rows])
 
     def count(*_: object) -> None:
         nonlocal done
@@ -147,8 +147,8 @@ def _through_dataset(
         progress(done)
 
     if scheduler is None:
-        made.run(missing, extractor, reading, extractor.jobs if jobs is None else jobs, done=count)
-    elif missing:
+        made.run(parts, extractor, reading, extractor.jobs if jobs is None else jobs, done=count)
+    elif parts:
         from edgevoice.corpus.cluster import Work, run_on_cluster
 
         name, path = extractor.config.name, extractor.folder.path
@@ -156,7 +156,7 @@ def _through_dataset(
         work = Work(
             absolute(folder), model, extractor.device, 1, cast("Descriptors", recipe.descriptors), reading, recipe, columns
         )
-        run_on_cluster(made, missing, work, scheduler, count)
+        run_on_cluster(made, parts, work, scheduler, count)
     return _stored([folder / part.name for part in made.parts], columns), made.failed_rows()
 
 
@@ -196,9 +196,7 @@ def _pandas() -> Any:
     try:
         import pandas  # noqa: ICN001
     except ModuleNotFoundError as error:
-        if error.name != "pandas":
-            raise
-        raise MissingPackageError("pandas is not installed: pip install pandas") from error
+        raise missing(error.name or "pandas") from error
     return pandas
 
 

@@ -25,7 +25,9 @@ def read_recipe(path: Path) -> Recipe:
         ArgumentError: it has no recipe, or one that is not as EdgeVoice writes them: the message names its fields.
         OutputError: it cannot be read, or is malformed.
     """
-    text = _recipe(path)
+    kind = table_kind(table_format(path))
+    with _reading(path):
+        text = kind.read_recipe(path)
     if text is None:
         raise ArgumentError(f"{path}: no table with a recipe (in it, or in {path.name}.json beside it)")
     try:
@@ -36,17 +38,10 @@ def read_recipe(path: Path) -> Recipe:
 
 def find_recipe(path: Path) -> Recipe | None:
     """Read the recipe of a table or a dataset; None where it has none, or one that is not as EdgeVoice writes them."""
-    text = _recipe(path)
     try:
-        return None if text is None else Recipe.from_json(text)
+        return read_recipe(path)
     except ArgumentError:
         return None
-
-
-def _recipe(path: Path) -> str | None:
-    kind = table_kind(table_format(path))
-    with _reading(path):
-        return kind.read_recipe(path)
 
 
 def read_values(path: Path) -> NDArray[np.float32]:

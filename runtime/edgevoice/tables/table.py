@@ -99,8 +99,8 @@ class Table:
 
 FORMATS = {
     "csv": ("csvfile", "CsvTable"),
-    "npy": ("npyfile", "NpyTable"),
-    "npz": ("npzfile", "NpzTable"),
+    "npy": ("numpyfile", "NpyTable"),
+    "npz": ("numpyfile", "NpzTable"),
     "parquet": ("parquetfile", "ParquetTable"),
     "jsonl": ("jsonlines", "JsonlTable"),
     "ark": ("arkfile", "ArkTable"),

@@ -1,21 +1,56 @@
-"""Tables as several arrays in one NumPy file."""
+"""NumPy's own formats: a matrix, and several arrays in one file."""
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.corpus.rows import Cells, TableRows, joined
 from edgevoice.errors import ArgumentError
-from edgevoice.tables.npyfile import matrix, read_array
 from edgevoice.tables.table import Content, Table
 
 _OWN = ("values", "names", "recipe")
+
+
+class NpyTable(Table):
+    """The plain matrix, float32, for `numpy.load`: (frames, descriptors), or static (sources, functionals).
+
+    Rows of several sources follow each other in the order in which they were written. The file names neither rows nor
+    columns: the sidecar does.
+    """
+
+    def begin(self) -> None:
+        """Write the header."""
+        self._count = 0
+        self._write_header()
+
+    def write(self, rows: TableRows) -> None:
+        """Add the rows that one row of the index gives."""
+        self._file.write(np.ascontiguousarray(rows.values, "<f4").data)
+        self._count += len(rows)
+        self.keep_names(rows)
+
+    def finish(self) -> None:
+        """Complete the table; the file stays open."""
+        # NumPy leaves room in the header for the number of rows to grow.
+        self._file.seek(0)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self._count, len(self._columns.values))}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    @classmethod
+    def read(cls, path: Path, others: bool) -> Content:  # noqa: ARG003
+        """Read the matrix."""
+        with path.open("rb") as file:
+            return Content(_matrix(_read_array(file, path.stat().st_size)), {})
 
 
 class NpzTable(Table):
@@ -55,8 +90,8 @@ class NpzTable(Table):
     @classmethod
     def read(cls, path: Path, others: bool) -> Content:
         """Read the arrays."""
-        arrays = _read(path, lambda name: name == "values" or (others and name not in _OWN))
-        values, columns = matrix(arrays.pop("values")), arrays
+        arrays = _read_arrays(path, lambda name: name == "values" or (others and name not in _OWN))
+        values, columns = _matrix(arrays.pop("values")), arrays
         if any(column.shape != (len(values),) for column in columns.values()):
             raise ValueError("its columns have different lengths")
         return Content(values, {name: column.tolist() for name, column in columns.items()})
@@ -64,17 +99,34 @@ class NpzTable(Table):
     @classmethod
     def read_recipe(cls, path: Path) -> str | None:
         """Read the recipe in the table."""
-        return next(map(str, _read(path, lambda name: name == "recipe").values()), None)
+        return next(map(str, _read_arrays(path, lambda name: name == "recipe").values()), None)
 
 
-def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, NDArray[Any]]:
+def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
+    """Read an array, without pickle, from a file of that many bytes; ValueError where its header says another size."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_columns, dtype = read(file)
+    if dtype.hasobject or not dtype.itemsize or math.prod(shape) * dtype.itemsize != size - file.tell():
+        raise ValueError(f"its header says {dtype} {shape}, its size does not")
+    return np.ndarray(shape, dtype, file.read(), order="F" if by_columns else "C")
+
+
+def _matrix(array: NDArray[Any]) -> NDArray[np.float32]:
+    """The array as a matrix of numbers; ValueError where it is none."""
+    if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
+        raise ValueError(f"{array.dtype} {array.shape}, expected float32 (rows, columns)")
+    return array.astype(np.float32)
+
+
+def _read_arrays(path: Path, wanted: Callable[[str], bool]) -> dict[str, NDArray[Any]]:
     """Some of the arrays by name; ValueError where they are compressed or more than the file."""
     with zipfile.ZipFile(path) as archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         size = sum(member.file_size for member in members.values())
         if size > path.stat().st_size or any(member.compress_type for member in members.values()):
             raise ValueError("its arrays are compressed or larger than the file, as those of EdgeVoice are not")
-        return {name: read_array(archive.open(it), it.file_size) for name, it in members.items() if wanted(name)}
+        return {name: _read_array(archive.open(it), it.file_size) for name, it in members.items() if wanted(name)}
 
 
 def _array(cells: Cells, kind: str) -> NDArray[Any]:
