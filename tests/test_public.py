@@ -46,6 +46,7 @@ LAYERS = (
     ("stream",),
     ("extraction", "extractor"),
     ("hub", "microphone", "corpus", "tables", "plotting", "bench", "compat"),
+    ("asgi",),
     ("cli", "_pyinstaller"),
 )
 
