@@ -25,9 +25,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-import edgevoice
 from edgevoice.errors import ArgumentError, AudioError, MissingPackageError, ModelError, ModelUseError
-from edgevoice.extractor import Extractor
+from edgevoice.extractor import Extractor, load
 from edgevoice.hub import Hub, Source
 from edgevoice.wholenumbers import whole_number
 
@@ -417,7 +416,7 @@ def _environment() -> dict[str, Any]:
     except ValueError as error:
         raise ArgumentError(f"EDGEVOICE_CLIENTS, EDGEVOICE_IDLE: expected numbers ({error})") from error
     return {
-        "extractor": edgevoice.load(setting("MODEL", "cae-256")),
+        "extractor": load(setting("MODEL", "cae-256")),
         "tokens": tokens,
         "head": import_module("edgevoice.heads.head").load_head(head) if head else None,
         "origins": setting("ORIGINS").replace(",", " ").split(),

@@ -31,6 +31,7 @@ class Server:
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
     port: int = 0
+    reader: threading.Thread | None = None
 
     def begin(self) -> None:
         """Wait until it listens, and collect what it logs from then on."""
@@ -64,12 +65,15 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(number)
         self.process.wait(20)
-        self.reader.join(20)
+        if self.reader:
+            self.reader.join(20)
         return "".join(self.lines)
 
 
 @pytest.fixture(scope="session")
-def start(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., contextlib.AbstractContextManager[Server]]:
+def start(
+    tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., contextlib.AbstractContextManager[Server]]:
     """Start a server; keyword arguments are its settings. None of them: those of the tests."""
     token = tmp_path_factory.mktemp("token") / "token"
     token.write_text(TOKEN + "\n")
@@ -84,9 +88,9 @@ def start(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
         try:
             server.begin()
             yield server
-            server.end()
         finally:
-            process.kill()
+            with process:  # closes the pipe
+                server.end(signal.SIGKILL if sys.exc_info()[0] else signal.SIGTERM)
 
     return started
 

@@ -31,7 +31,7 @@ async def read(socket: ClientConnection) -> list[Any]:
     messages: list[Any] = []
     with contextlib.suppress(ConnectionClosed):
         async for message in socket:
-            messages.append(json.loads(message) if isinstance(message, str) else message)
+            messages += [json.loads(message) if isinstance(message, str) else message]
     return messages
 
 
@@ -75,16 +75,19 @@ def test_a_file_may_come_faster_than_real_time(server: Server, tiny: edgevoice.E
 
 @pytest.mark.parametrize("wanted", ["all", "bottleneck", "error", "none"])
 @pytest.mark.parametrize("form", ["json", "binary"])
-def test_a_client_gets_the_descriptors_that_it_wants(server: Server, tiny: edgevoice.Extractor, form: str, wanted: str) -> None:
+def test_a_client_gets_the_descriptors_that_it_wants(
+    server: Server, tiny: edgevoice.Extractor, form: str, wanted: str
+) -> None:
     sound = np.random.default_rng(1).normal(0, 3000, 24_000).astype("<i2")
     messages, _, _ = asyncio.run(
         converse(server.stream, sound.tobytes(), FINISH, descriptors=wanted, format=form, level="window", hop=0.1)
     )
     ready, *frames, _ = messages
     found = []
-    for frame in frames:
+    for message in frames:
+        frame = message
         if form == "binary":
-            line, _, numbers = frame.partition(b"\n")
+            line, _, numbers = message.partition(b"\n")
             assert len(line) % 4 == 3  # so that JavaScript can look at the numbers where they are
             found.append(np.frombuffer(numbers, "<f4"))
             frame = json.loads(line)
@@ -92,7 +95,12 @@ def test_a_client_gets_the_descriptors_that_it_wants(server: Server, tiny: edgev
             found.append(np.array([x for name in ready["descriptors"] for x in frame[name]], np.float32))
         assert frame["type"] == "frame"
     expected = tiny.extract((sound, 16_000), level="window", hop=0.1)
-    groups = {"all": expected.values, "none": expected.values[:, :0], "bottleneck": expected.bottleneck, "error": expected.error}
+    groups = {
+        "all": expected.values,
+        "none": expected.values[:, :0],
+        "bottleneck": expected.bottleneck,
+        "error": expected.error,
+    }
     assert np.array(found).tobytes() == groups[wanted].tobytes()
     assert ready["hop"] == pytest.approx(0.1)
 
@@ -104,7 +112,9 @@ def test_lost_samples_are_a_gap(server: Server, noise: NDArray[np.float32]) -> N
     assert [frame["gap"] for frame in messages[1:-1]] == [False, True, True]
 
 
-@pytest.mark.parametrize("content", ["nonsense", "[" * 4000, '{"type":' * 500, "9" * 4000, '{"type": []}', "{}", "\0", '"hello"'])
+@pytest.mark.parametrize(
+    "content", ["nonsense", "[" * 4000, '{"type":' * 500, "9" * 4000, '{"type": []}', "{}", "\0", '"hello"']
+)
 def test_text_that_is_no_message_closes_with_1003(server: Server, content: str) -> None:
     for first in (False, True):
 
@@ -206,7 +216,9 @@ def test_the_clients_on_the_page_print_the_frames(
     expected = tiny.extract((samples, rate)).values
     folder = root / "examples" / "server"
     command = [sys.executable, str(folder / "client.py"), server.stream, str(speech), TOKEN]
-    found = [json.loads(line) for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()]
+    found = [
+        json.loads(line) for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    ]
     values = np.array([frame["bottleneck"] + frame["error"] for frame in found[1:-1]], np.float32)
     assert values.tobytes() == expected.tobytes()
 
