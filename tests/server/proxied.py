@@ -35,9 +35,8 @@ def nginx(folder: Path, server: int) -> Iterator[int]:
     site = re.sub(r"(ssl_certificate +).*;", rf"\1{certificate};", site)
     site = re.sub(r"(ssl_certificate_key +).*;", rf"\1{key};", site)
     places = "".join(f"{name}_temp_path {folder / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(
-        f"daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}} http {{ access_log off; {places} {site} }}"
-    )
+    main = f"daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}"
+    (folder / "nginx.conf").write_text(f"{main} http {{ access_log off; {places} {site} }}")
     process = subprocess.Popen([_found(), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"])
     try:
         for _ in range(200):

@@ -23,7 +23,7 @@ from websockets.asyncio.client import connect
 
 import edgevoice
 from server import proxied
-from server.conftest import TOKEN, Server
+from server.conftest import Server
 from server.test_operation import SECOND
 from server.test_protocol import FINISH, HELLO, read
 
