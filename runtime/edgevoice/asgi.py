@@ -1,6 +1,6 @@
 """A hub as an ASGI application: a WebSocket for each live source, health, metrics, and a page that shows it.
 
-    EDGEVOICE_TOKEN_FILE=token uvicorn edgevoice.asgi:app --timeout-graceful-shutdown 10
+    EDGEVOICE_TOKEN_FILE=token uvicorn edgevoice.asgi:app --timeout-graceful-shutdown 8
 
 The documentation's page "A server" has the protocol, and how to deploy it.
 """
@@ -11,23 +11,21 @@ import asyncio
 import contextlib
 import hmac
 import ipaddress
-import json
 import logging
 import os
+import re
 import statistics
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
-from edgevoice.errors import ArgumentError, AudioError, MissingPackageError, ModelError, ModelUseError
+from edgevoice.errors import ArgumentError, MissingPackageError
 from edgevoice.extractor import Extractor, load
-from edgevoice.hub import Hub, Source
+from edgevoice.hub import Hub
 from edgevoice.wholenumbers import whole_number
 
 try:
@@ -37,18 +35,15 @@ try:
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Mount, Route, WebSocketRoute
     from starlette.staticfiles import StaticFiles
-    from starlette.websockets import WebSocket, WebSocketDisconnect
+    from starlette.websockets import WebSocket
+
+    from edgevoice.protocol import Client, Refusal
 except ImportError as error:
     raise MissingPackageError("the server needs Starlette and others: pip install 'edgevoice[cpu,server]'") from error
 
-PROTOCOL = 1
-_LARGEST = {"bytes": 1 << 20, "text": 4096}  # of a message
-_MESSAGES = {"bytes": 1000, "text": 100}  # a second of a client; more of them wait
-_DTYPES = {"int16": 2, "int32": 4, "uint8": 1, "float32": 4, "float64": 8}
-_RATE = 192_000  # samples a second, of all channels together
 _BACKLOG = 8.0  # seconds of a source; no more is read of its client until half of it is free
-_PATIENCE = 10.0  # seconds, for the first message and for the last
 _LATE = 1.0  # seconds by which most clients are late when the newest one has to go
+_TOO_LATE = ("late", "the server is late with its frames: try again later", 1013)
 _PAGE = Path(__file__).parent / "page"
 _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
 
@@ -76,7 +71,7 @@ def application(
         ArgumentError: an argument is outside what is allowed.
         HeadError: the head was fitted with another model.
     """
-    server = _Server()
+    server = Server()
     if extractor is not None:
         server.configure(extractor, tokens, head, origins, clients, idle)
 
@@ -91,30 +86,20 @@ def application(
         await server.hub.__aexit__()
 
     page = StaticFiles(directory=_PAGE, html=True)
-    page.all_directories.append(
-        _PAGE.parents[2] / "js" / "src"
-    )  # where a checkout has what wheels have in the page's folder
+    page.all_directories.append(_PAGE.parents[2] / "js" / "src")  # a checkout has there what wheels have in the folder
     routes = [WebSocketRoute("/stream", server.serve), Route("/metrics", server.read_metrics)]
     routes += [Route(path, server.health) for path in ("/healthz", "/healthz/ready")]
     return Starlette(routes=[*routes, Mount("/", page)], lifespan=lifespan)
 
 
-class _Refusal(Exception):  # noqa: N818 - it ends a client, not the server
-    """Why a client is refused or ended: a code, a sentence, and the code that closes the WebSocket."""
-
-    def __init__(self, code: str, sentence: str, close: int = 1008) -> None:
-        super().__init__(sentence)
-        self.code, self.close = code, close
-
-
-class _Server:
+class Server:
     """What the clients share."""
 
     hub: Hub
 
     def __init__(self) -> None:
         self._lock, self._configured, self._running = asyncio.Lock(), False, False
-        self.clients: list[_Client] = []
+        self.clients: list[Client] = []
         self._relieved = 0.0
         self._registry = registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
@@ -147,6 +132,7 @@ class _Server:
         self._capacity = _capacity(extractor, self.hop) if clients is None else whole_number("clients", clients, 1, 1 << 20)
         self.hub = Hub(extractor, backlog=_BACKLOG)
         self._configured = True
+        _log.info("%s, %d clients at most, %s", extractor.config.name, self._capacity, "tokens" if tokens else "local only")
 
     async def begin(self) -> None:
         """Start the hub: with the application or, mounted in another, with the first request."""
@@ -163,7 +149,7 @@ class _Server:
         reason = None
         try:
             self.admit(1.0)
-        except _Refusal as refusal:
+        except Refusal as refusal:
             reason = str(refusal)
         status = 503 if reason and request.url.path.endswith("/ready") else 200
         return JSONResponse({"alive": True, "ready": not reason, "reason": reason}, status)
@@ -175,19 +161,21 @@ class _Server:
     def admit(self, cost: float) -> None:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
         if sum(client.cost for client in self.clients) + cost > self._capacity:
-            raise _Refusal("full", "the server has as many clients as it carries: try again later", 1013)
-        self._check_lateness(0.4 * self.hop)
+            raise Refusal("full", "the server has as many clients as it carries: try again later", 1013)
+        if self._lateness() > 0.4 * self.hop:
+            raise Refusal(*_TOO_LATE)
 
-    def relieve(self, client: _Client) -> None:
+    def relieve(self) -> None:
         """End the newest client where most are much too late, one a second, so that the others are served."""
         now = time.monotonic()
-        if client is self.clients[-1] and len(self.clients) > 1 and now > self._relieved + 1:
+        if len(self.clients) > 1 and now > self._relieved + 1:
             self._relieved = now
-            self._check_lateness(_LATE)
+            if self._lateness() > _LATE:
+                self.clients[-1].end(Refusal(*_TOO_LATE))
 
-    def _check_lateness(self, most: float) -> None:
-        if self.clients and statistics.median_low(client.late for client in self.clients) > most:
-            raise _Refusal("late", "the server is late with its frames: try again later", 1013)
+    def _lateness(self) -> float:
+        """By how much the newest frames of most live clients are late, in seconds."""
+        return statistics.median_low([client.late for client in self.clients if client.late is not None] or [0.0])
 
     def permits(self, websocket: WebSocket, token: object) -> bool:
         """Whether it is served: it knows a token, or none is needed and it is on this machine."""
@@ -196,8 +184,9 @@ class _Server:
             given = header[7:] if header[:7].lower() == "bearer " else token if isinstance(token, str) else ""
             return any(hmac.compare_digest(given.strip().encode(errors="replace"), own) for own in self._tokens)
         proxied = {"forwarded", "via", "x-forwarded-for", "x-real-ip"} & set(websocket.headers)
-        host = urlsplit("//" + websocket.headers.get("host", "")).hostname  # another name: a page's that was pointed here
-        return not proxied and _is_local(host) and _is_local(websocket.client and websocket.client.host)
+        # Another host's name is that of a page whose address was made to be this machine's.
+        named = re.sub(r":\d+$", "", websocket.headers.get("host", "")).strip("[]")
+        return not proxied and _is_local(named) and websocket.client is not None and _is_local(websocket.client.host)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve a client until it goes."""
@@ -205,187 +194,15 @@ class _Server:
         origin = websocket.headers.get("origin")
         if origin is None or origin in self._origins or origin.partition("://")[2] == websocket.headers.get("host"):
             await websocket.accept()
-            await _Client(self, websocket).run()
+            await Client(self, websocket).run()
         else:
             self.refused.labels("origin").inc()
             await websocket.close()  # with status 403, as it was not accepted
 
 
-class _Client:
-    """A connection, and the source that belongs to it."""
-
-    def __init__(self, server: _Server, websocket: WebSocket) -> None:
-        self._server, self._websocket = server, websocket
-        self.cost = 1.0
-        self.late = 0.0
-        """By how much the newest frame was late, in seconds."""
-        # What arrived and has no frame yet: where it ends, and when it was there, or was due if it came faster than in
-        # real time; in seconds.
-        self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
-        self._began = self._seconds = self._turn = 0.0
-        self._bytes = self._frames = 0
-
-    async def run(self) -> None:
-        """Serve it, and say in the log how it ended."""
-        begun, end = time.monotonic(), "finished"
-        try:
-            await self._converse()
-            await self._close({"type": "end", "frames": self._frames}, 1000)
-        except WebSocketDisconnect:
-            end = "left"
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client only
-            refusal = _Refusal("internal", "the server failed: connect again", 1011)
-            if isinstance(error, _Refusal):
-                refusal = error
-            elif isinstance(error, AudioError | ArgumentError | ModelUseError):
-                refusal = _Refusal("value", str(error)[:200])
-            else:
-                _log.error("a client failed", exc_info=error)
-            end = f"{refusal.code}: {refusal}"
-            self._server.refused.labels(refusal.code).inc()
-            await self._close({"type": "error", "code": refusal.code, "message": str(refusal)}, refusal.close)
-        host, took = self._websocket.client and self._websocket.client.host, time.monotonic() - begun
-        _log.info("%s, %.1f s, %d bytes, %d frames, %s", host, took, self._bytes, self._frames, ascii(end))
-
-    async def _close(self, message: dict[str, Any], code: int) -> None:
-        reason = str(message.get("message", "")).encode()[:120].decode(errors="ignore")
-        with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
-            async with asyncio.timeout(_PATIENCE):  # it may not read
-                await self._websocket.send_text(json.dumps(message))
-                await self._websocket.close(code, reason)
-
-    async def _converse(self) -> None:
-        hello = _read(await self._message(_PATIENCE), "hello")
-        if not self._server.permits(self._websocket, hello.get("token")):
-            raise _Refusal("token", "expected a token that the server knows")
-        source, judge = self._begin(hello)
-        self._server.clients.append(self)
-        try:
-            async with source, asyncio.TaskGroup() as tasks:
-                await self._websocket.send_text(json.dumps(self._ready))
-                tasks.create_task(self._receive(source))
-                tasks.create_task(self._send(source, judge))
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
-        finally:
-            self._server.clients.remove(self)
-
-    def _begin(self, hello: dict[str, Any]) -> tuple[Source, Any]:
-        """Make what a hello asks for, or refuse it."""
-        server, config, layout = self._server, self._server.extractor.config, self._server.extractor.layout
-        _field(hello, "protocol", PROTOCOL, (PROTOCOL,))
-        rate = _field(hello, "rate", config.audio.rate, range(8000, _RATE + 1))
-        channels = _field(hello, "channels", 1, range(1, _RATE // rate + 1))
-        dtype = _field(hello, "dtype", "int16", tuple(_DTYPES))
-        counts = {group.name: group.count for group in layout.groups if group.count}
-        wanted = _field(hello, "descriptors", "all", ("all", *counts, "none"))
-        self._counts = {name: count for name, count in counts.items() if wanted in ("all", name)}
-        self._binary = _field(hello, "format", "json", ("json", "binary")) == "binary"
-        self._size = channels * _DTYPES[dtype] * rate  # bytes of a second
-        level, hop = hello.get("level"), hello.get("hop")
-        source = server.hub.source(rate, channels, dtype=dtype, level=level, hop=hop)
-        try:
-            judge = server.head and server.head.judge(server.extractor, level=level, hop=hop)
-        except ModelError as error:
-            raise _Refusal("value", "level and hop: expected those that the head of this server was fitted with") from error
-        self.cost = server.hop / (hop or server.hop)
-        server.admit(self.cost)
-        ready = {"type": "ready", "protocol": PROTOCOL, "model": config.name, "version": config.version, "rate": rate}
-        self._ready = {**ready, "hop": server.hop / self.cost, "descriptors": self._counts}
-        return source, judge
-
-    async def _message(self, patience: float) -> bytes | str:
-        """The next message; a client that sends very many of them waits."""
-        try:
-            message = await asyncio.wait_for(self._websocket.receive(), patience)
-        except TimeoutError as error:
-            raise _Refusal("idle", f"nothing was sent for {patience:g} s") from error
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message["code"])
-        kind = "bytes" if message.get("bytes") is not None else "text"
-        content: bytes | str = message[kind]
-        if len(content) > _LARGEST[kind]:
-            raise _Refusal("size", f"a message of {len(content)}: expected {_LARGEST[kind]} at most", 1009)
-        now = time.monotonic()
-        self._turn = max(self._turn, now - 1) + 1 / _MESSAGES[kind]
-        await asyncio.sleep(max(0.0, self._turn - now))
-        return content
-
-    async def _receive(self, source: Source) -> None:
-        """Push what arrives, until the client has finished."""
-        while True:
-            content = await self._message(self._server.idle)
-            if isinstance(content, bytes):
-                await self._push(source, content)
-            elif (message := _read(content, "lost", "finish"))["type"] == "finish":
-                return source.finish()
-            else:
-                count = _field(message, "count", 0, range(86_400 * source.rate))
-                source.skip(count)
-                self._seconds += count / source.rate
-                self._arrived.clear()
-
-    async def _push(self, source: Source, content: bytes) -> None:
-        """Push a message, a second at a time, as fast as it is computed."""
-        for start in range(0, len(content), self._size):
-            piece = content[start : start + self._size]
-            now = time.monotonic()
-            self._began = self._began or now - len(piece) / self._size
-            self._seconds += len(piece) / self._size
-            self._arrived.append((self._seconds, max(now, self._began + self._seconds)))
-            self._bytes += len(piece)
-            self._server.bytes.inc(len(piece))
-            source.push(piece)
-            await source.drain()
-
-    async def _send(self, source: Source, judge: Any) -> None:
-        """Send the frames, with decisions where there is a head."""
-        async for frame in source:
-            while self._arrived and self._arrived[0][0] < frame.end:
-                self._arrived.popleft()
-            content = {"type": "frame", **frame.place()}
-            if self._arrived:
-                content["latency"] = self.late = max(0.0, time.monotonic() - self._arrived[0][1])
-                self._server.latency.observe(self.late)
-                self._server.late.inc(self.late > self._server.hop)
-            if judge:
-                decision = judge.push(frame)
-                content["decision"] = decision and decision.to_dict()
-            parts = [part for name, part in frame.layout.split(frame.values).items() if name in self._counts]
-            if self._binary:  # a line of JSON, with blanks to a multiple of four bytes, and float32 numbers
-                line = json.dumps(content, allow_nan=False).encode()
-                numbers = b"".join(part.astype("<f4").tobytes() for part in parts)
-                await self._websocket.send_bytes(line + b" " * (-(len(line) + 1) % 4) + b"\n" + numbers)
-            else:
-                content.update((name, part.tolist()) for name, part in zip(self._counts, parts, strict=True))
-                await self._websocket.send_text(json.dumps(content, allow_nan=False))
-            self._frames += 1
-            self._server.frames.inc()
-            self._server.relieve(self)
-
-
-def _read(content: bytes | str, *kinds: str) -> dict[str, Any]:
-    """A message of one of these types."""
-    try:  # numbers of many digits become infinite
-        message = json.loads(content, parse_int=lambda text: int(text) if len(text) < 17 else float(text))
-        if isinstance(content, str) and message["type"] in kinds:
-            return dict(message)
-    except (ValueError, TypeError, LookupError, RecursionError):
-        pass
-    raise _Refusal("message", f'expected JSON with a "type" that is one of: {", ".join(kinds)}', 1003)
-
-
-def _field(message: dict[str, Any], name: str, default: Any, allowed: range | tuple[Any, ...]) -> Any:
-    value = message.get(name, default)
-    if type(value) is type(default) and value in allowed:
-        return value
-    expected = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
-    raise _Refusal("value", f"{name}: expected {expected}")
-
-
-def _is_local(host: str | None) -> bool:
+def _is_local(host: str) -> bool:
     try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

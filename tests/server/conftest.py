@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
 TOKEN = "open sesame".replace(" ", "-")
-OPTIONS = ("--timeout-graceful-shutdown", "10", "--ws-per-message-deflate", "false")
+OPTIONS = ("--timeout-graceful-shutdown", "8", "--ws-per-message-deflate", "false")
 
 
 @dataclass

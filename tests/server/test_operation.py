@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -24,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 
 import edgevoice
 from edgevoice import asgi
+from edgevoice.protocol import Client, Refusal
 from server.conftest import TOKEN, Server
 from server.test_protocol import FINISH, HELLO, converse, read
 
@@ -108,6 +108,7 @@ def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
         ({}, "renamed.example", False),
         ({"X-Forwarded-For": "127.0.0.1"}, "127.0.0.1", False),
         ({"Via": "1.1 proxy"}, "127.0.0.1", False),
+        ({"X-Real-IP": "[", "Authorization": "Bearer"}, "127.0.0.1", False),
     ],
 )
 def test_without_a_token_only_this_machine_is_served(start: Start, headers: dict[str, str], host: str, served: bool) -> None:
@@ -160,48 +161,67 @@ def test_sigterm_closes_the_clients_and_ends(start: Start, first: bool) -> None:
 
     with start(prefix=prefix) as server:
         assert asyncio.run(program(server)) == [1012, 1012]
-        begun = time.monotonic()
         server.process.wait(12)
-        assert time.monotonic() - begun < 12
         log = server.end()
     assert "Traceback" not in log, log
 
 
 def test_late_frames_keep_new_clients_out_and_end_the_newest(tiny: edgevoice.Extractor) -> None:
-    server = asgi._Server()
+    ended: list[Refusal] = []
+    server = asgi.Server()
     server.configure(tiny, (), None, (), 100, 60.0)
-    server.clients = [asgi._Client(server, None) for _ in range(5)]  # type: ignore[arg-type]
-    server.clients[0].late = server.clients[1].late = 50.0  # few of them: their own affair
+    server.clients = [Client(server, None) for _ in range(6)]  # type: ignore[arg-type]
+    for k, seconds in enumerate((50.0, 50.0, 0.0, 0.0, 0.01, None)):  # most of those that are live are not late
+        server.clients[k].late = seconds
+        server.clients[k].end = ended.append if k == 5 else None  # type: ignore[assignment,method-assign]
     server.admit(1.0)
-    server.relieve(server.clients[-1])
-    server.clients[2].late = 0.2
-    with pytest.raises(asgi._Refusal) as refused:
-        server.admit(1.0)
-    assert (refused.value.code, refused.value.close) == ("late", 1013)
-    server._relieved = -10.0
-    server.relieve(server.clients[-1])  # late, but not so late that somebody must go
-    server.clients[2].late, server._relieved = 1.2, -10.0
-    server.relieve(server.clients[0])  # an older one
-    with pytest.raises(asgi._Refusal):
-        server.relieve(server.clients[-1])
-    server.relieve(server.clients[-1])  # the next one, a second later
+    for late in (0.2, 1.2):
+        server.clients[2].late = late
+        with pytest.raises(Refusal) as refused:
+            server.admit(1.0)
+        assert (refused.value.code, refused.value.close) == ("late", 1013)
+        server._relieved = -10.0
+        assert ended == []
+        server.relieve()
+        server.relieve()  # the next one, a second later
+    assert [refusal.code for refusal in ended] == ["late"]
+
+
+def test_a_client_that_is_ended_hears_why(tiny: edgevoice.Extractor) -> None:
+    async def program() -> tuple[Any, int | None, Any]:
+        async with (
+            running(asgi.application(tiny, clients=4)) as (port, server),
+            connect(f"ws://127.0.0.1:{port}/stream") as socket,
+        ):
+            await socket.send(json.dumps({"type": "hello"}))
+            await socket.recv()
+            server.clients[-1].end(Refusal("late", "late", 1013))
+            return (await read(socket))[-1]["code"], socket.close_code, server.clients
+
+    assert asyncio.run(program()) == ("late", 1013, [])
+
+
+@contextlib.asynccontextmanager
+async def running(application: Any) -> AsyncIterator[tuple[int, Any]]:
+    """Run it in this event loop; its port, and what its clients share."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.02)
+    shared = getattr(getattr(application.routes[0], "endpoint", None), "__self__", None)
+    yield server.servers[0].sockets[0].getsockname()[1], shared
+    server.should_exit = True
+    await serving
 
 
 def test_it_can_be_mounted_and_starts_with_the_first_client(tiny: edgevoice.Extractor) -> None:
-    import uvicorn
-
     async def program() -> tuple[int | None, int]:
-        voice = asgi.application(tiny, tokens=[TOKEN], clients=4)
-        own = Starlette(routes=[Mount("/voice", voice)])
-        server = uvicorn.Server(uvicorn.Config(own, port=0, log_level="error"))
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        messages, code, _ = await converse(f"ws://127.0.0.1:{port}/voice/stream", SECOND, FINISH)
-        server.should_exit = True
-        await serving
-        return code, len(messages)
+        own = Starlette(routes=[Mount("/voice", asgi.application(tiny, tokens=[TOKEN], clients=4))])
+        async with running(own) as (port, _):
+            messages, code, _ = await converse(f"ws://127.0.0.1:{port}/voice/stream", SECOND, FINISH)
+            return code, len(messages)
 
     assert asyncio.run(program()) == (1000, 5)
 
@@ -239,8 +259,8 @@ def test_attackers_neither_stop_the_others_nor_fill_the_memory(start: Start, tin
     async def good(server: Server) -> int:
         async with client(server, descriptors="none") as socket:
             reading = asyncio.create_task(read(socket))
-            for k in range(0, 10 * len(SECOND), 6400):  # ten seconds in blocks of 0.2 s, in real time
-                await socket.send((SECOND * 10)[k : k + 6400])
+            for k in range(0, 5 * len(SECOND), 6400):  # five seconds in blocks of 0.2 s, in real time
+                await socket.send((SECOND * 5)[k : k + 6400])
                 await asyncio.sleep(0.2)
             await socket.send(FINISH)
             return len(await asyncio.wait_for(reading, 60))
@@ -260,6 +280,6 @@ def test_attackers_neither_stop_the_others_nor_fill_the_memory(start: Start, tin
     with start(clients=50) as server:
         found, grown = asyncio.run(program(server))
         log = server.end()
-    assert found == [1 + len(tiny.extract((np.frombuffer(SECOND * 10, "<i2"), 16_000)))] * 3
+    assert found == [1 + len(tiny.extract((np.frombuffer(SECOND * 5, "<i2"), 16_000)))] * 3
     assert grown < 150
     assert "Traceback" not in log, log

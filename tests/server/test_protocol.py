@@ -63,7 +63,8 @@ def test_each_client_gets_the_frames_of_its_own_sound(server: Server, tiny: edge
         assert (ready["type"], end, code) == ("ready", {"type": "end", "frames": len(expected)}, 1000)
         values = np.array([frame["bottleneck"] + frame["error"] for frame in frames], np.float32)
         assert values.tobytes() == expected.values.tobytes()
-        assert all(frame["latency"] >= 0 for frame in frames)
+        assert 0 <= frames[0]["latency"] < 60
+        assert frames[-1]["latency"] is None  # it came faster than in real time
 
 
 def test_a_file_may_come_faster_than_real_time(server: Server, tiny: edgevoice.Extractor, speech: Path) -> None:
@@ -103,6 +104,11 @@ def test_a_client_gets_the_descriptors_that_it_wants(
     }
     assert np.array(found).tobytes() == groups[wanted].tobytes()
     assert ready["hop"] == pytest.approx(0.1)
+
+
+def test_silence_is_described_too(server: Server) -> None:
+    messages, code, _ = asyncio.run(converse(server.stream, bytes(32_000), FINISH))
+    assert ([frame["silent"] for frame in messages[1:-1]], code) == ([True] * 3, 1000)
 
 
 def test_lost_samples_are_a_gap(server: Server, noise: NDArray[np.float32]) -> None:
