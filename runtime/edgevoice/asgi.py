@@ -41,7 +41,7 @@ try:
 except ImportError as error:
     raise MissingPackageError("the server needs Starlette and others: pip install 'edgevoice[cpu,server]'") from error
 
-_BACKLOG = 8.0  # seconds of a source; no more is read of its client until half of it is free
+_BACKLOG = 2.0  # seconds of a source; no more is read of its client until half of it is free
 _LATE = 1.0  # seconds by which most clients are late when the newest one has to go
 _TOO_LATE = ("late", "the server is late with its frames: try again later", 1013)
 _PAGE = Path(__file__).parent / "page"
@@ -162,7 +162,7 @@ class Server:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
         if sum(client.cost for client in self.clients) + cost > self._capacity:
             raise Refusal("full", "the server has as many clients as it carries: try again later", 1013)
-        if self._lateness() > 0.4 * self.hop:
+        if self.lateness() > 0.4 * self.hop:
             raise Refusal(*_TOO_LATE)
 
     def relieve(self) -> None:
@@ -170,10 +170,10 @@ class Server:
         now = time.monotonic()
         if len(self.clients) > 1 and now > self._relieved + 1:
             self._relieved = now
-            if self._lateness() > _LATE:
+            if self.lateness() > _LATE:
                 self.clients[-1].end(Refusal(*_TOO_LATE))
 
-    def _lateness(self) -> float:
+    def lateness(self) -> float:
         """By how much the newest frames of most live clients are late, in seconds."""
         return statistics.median_low([client.late for client in self.clients if client.late is not None] or [0.0])
 

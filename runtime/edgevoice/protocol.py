@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1
 _LARGEST = {"bytes": 1 << 20, "text": 4096}  # of a message
-_MESSAGES = {"bytes": 1000, "text": 100}  # a second of a client; more of them wait
+_MESSAGES = {"bytes": 1000, "text": 100}  # a second of a client
 _DTYPES = {"int16": 2, "int32": 4, "uint8": 1, "float32": 4, "float64": 8}
 _RATE = 192_000  # samples a second, of all channels together
 _PATIENCE = 10.0  # seconds, for the first message and for the last
+_LONGEST = 16  # hops of the model that one hop may last, as its sound is kept
 _AHEAD = 1.0  # seconds by which sound may come before its time and still be live
 _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
 
@@ -44,11 +45,12 @@ class Client:
         self._server, self._websocket = server, websocket
         self.cost = 1.0
         self.late: float | None = None
-        """By how much the newest frame was late, in seconds; None before the first one, and of what is not live."""
+        """By how much the newest frames were late, in seconds; None before the first one, and of what is not live."""
         self._tasks = asyncio.TaskGroup()
         # What arrived and has no frame yet: where it ends, and when it was there, in seconds; infinite if not live.
         self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
-        self._began = self._seconds = self._turn = 0.0
+        self._began = self._seconds = 0.0
+        self._turns = {"bytes": 0.0, "text": 0.0}
         self._bytes = self._frames = 0
 
     async def run(self) -> None:
@@ -123,6 +125,8 @@ class Client:
         except ModelError as error:
             raise Refusal("value", "level and hop: expected those that the head of this server was fitted with") from error
         self.cost = server.hop / (hop or server.hop)
+        if self.cost < 1 / _LONGEST:
+            raise Refusal("value", f"hop: expected {_LONGEST * server.hop:g} s at most")
         server.admit(self.cost)
         ready = {"type": "ready", "protocol": PROTOCOL, "model": config.name, "version": config.version, "rate": rate}
         self._ready = {**ready, "hop": server.hop / self.cost, "descriptors": self._counts}
@@ -140,9 +144,11 @@ class Client:
         content: bytes | str = message[kind]
         if len(content) > _LARGEST[kind]:
             raise Refusal("size", f"a message of {len(content)}: expected {_LARGEST[kind]} at most", 1009)
-        now = time.monotonic()
-        self._turn = max(self._turn, now - 1) + 1 / _MESSAGES[kind]
-        await asyncio.sleep(max(0.0, self._turn - now))
+        now, most = time.monotonic(), _MESSAGES[kind]
+        self._turns[kind] = turn = max(self._turns[kind], now - 1) + 1 / most
+        if turn > now and kind == "text":
+            raise Refusal("rate", f"more than {most} text messages a second")
+        await asyncio.sleep(max(0.0, turn - now))
         return content
 
     async def _receive(self, source: Source) -> None:
@@ -160,9 +166,10 @@ class Client:
                 self._arrived.clear()
 
     async def _push(self, source: Source, content: bytes) -> None:
-        """Push a message, a second at a time, as fast as it is computed."""
-        for start in range(0, len(content), self._size):
-            piece = content[start : start + self._size]
+        """Push a message in pieces, as fast as they are computed; what is not live gives way to what is."""
+        most = max(1, self._size // 4)
+        for start in range(0, len(content), most):
+            piece = content[start : start + most]
             now = time.monotonic()
             self._began = self._began or now - len(piece) / self._size
             self._seconds += len(piece) / self._size
@@ -172,6 +179,8 @@ class Client:
             self._server.bytes.inc(len(piece))
             source.push(piece)
             await source.drain()
+            if not live:
+                await asyncio.sleep(self._server.lateness())
 
     async def _send(self, source: Source, judge: Any) -> None:
         """Send the frames, with decisions where there is a head."""
@@ -179,12 +188,14 @@ class Client:
             while self._arrived and self._arrived[0][0] < frame.end:
                 self._arrived.popleft()
             content = {"type": "frame", **frame.place()}
-            self.late = time.monotonic() - self._arrived[0][1] if self._arrived else None
-            self.late = None if self.late == -math.inf else self.late
-            if self.late is not None:
-                content["latency"] = self.late
-                self._server.latency.observe(self.late)
-                self._server.late.inc(self.late > self._server.hop)
+            late = time.monotonic() - self._arrived[0][1] if self._arrived else -math.inf
+            if late < 0:
+                self.late = None
+            else:
+                content["latency"] = late
+                self.late = late if self.late is None else 0.7 * self.late + 0.3 * late
+                self._server.latency.observe(late)
+                self._server.late.inc(late > self._server.hop)
             if judge:
                 decision = judge.push(frame)
                 content["decision"] = decision and decision.to_dict()
