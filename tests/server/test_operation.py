@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
@@ -23,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 
 import edgevoice
 from edgevoice import asgi
+from edgevoice.errors import ModelUseError
 from edgevoice.protocol import Client, Refusal
 from server.conftest import TOKEN, Server
 from server.test_protocol import FINISH, HELLO, converse, read
@@ -226,6 +228,34 @@ def test_it_can_be_mounted_and_starts_with_the_first_client(tiny: edgevoice.Extr
     assert asyncio.run(program()) == (1000, 5)
 
 
+class _Head:
+    """As a head is used: it decides from the second frame on, with the level of the model only."""
+
+    def judge(self, _: edgevoice.Extractor, *, level: object = None, hop: object = None) -> _Head:
+        if level:
+            raise ModelUseError("/home/somebody/head.onnx: was fitted with another level")
+        return self
+
+    def push(self, frame: edgevoice.Frame) -> _Head | None:
+        return self if frame.index else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"label": "calm"}
+
+
+def test_decisions_come_with_the_frames(tiny: edgevoice.Extractor) -> None:
+    async def program() -> tuple[list[Any], list[Any]]:
+        async with running(asgi.application(tiny, head=_Head(), clients=4, tokens=[TOKEN])) as (port, _):
+            address = f"ws://127.0.0.1:{port}/stream"
+            served, refused = await converse(address, SECOND, FINISH), await converse(address, level="window")
+            return served[0], refused[0]
+
+    served, refused = asyncio.run(program())
+    assert [frame["decision"] for frame in served[1:-1]] == [None, {"label": "calm"}, {"label": "calm"}]
+    assert refused[0]["code"] == "value"
+    assert "/home" not in refused[0]["message"]
+
+
 async def _attack(server: Server, kind: str, end: asyncio.Event) -> None:
     """Send what is costly, until the end, as fast as the server takes it."""
     hello = {
@@ -283,3 +313,32 @@ def test_attackers_neither_stop_the_others_nor_fill_the_memory(start: Start, tin
     assert found == [1 + len(tiny.extract((np.frombuffer(SECOND * 5, "<i2"), 16_000)))] * 3
     assert grown < 150
     assert "Traceback" not in log, log
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "//[",
+        "/%00",
+        "/page.js%00",
+        "/" + "a" * 5000,
+        "/healthz/ready?x=%ff",
+        "/stream",
+        "/\u00e9".encode().decode("latin-1"),
+    ],
+)
+def test_odd_requests_are_refused_without_a_traceback(server: Server, line: str) -> None:
+    for upgrade in (
+        "",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+        + "A" * 22
+        + "==\r\n",
+    ):
+        for host in ("[", "x" * 5000):
+            if upgrade and line == "/stream" and host == "[":
+                continue  # a client as any other, until its hello
+            with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+                connection.sendall(f"GET {line} HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n".encode("latin-1"))
+                assert connection.recv(100).startswith(b"HTTP/1.1 ")
+    assert server.get("/healthz")[0] == 200
+    assert "Traceback" not in "".join(server.lines), "".join(server.lines)
