@@ -231,8 +231,8 @@ def test_it_can_be_mounted_and_starts_with_the_first_client(tiny: edgevoice.Extr
 class _Head:
     """As a head is used: it decides from the second frame on, with the level of the model only."""
 
-    def judge(self, _: edgevoice.Extractor, *, level: object = None, hop: object = None) -> _Head:
-        if level:
+    def judge(self, _: edgevoice.Extractor, **settings: object) -> _Head:
+        if settings.get("level"):
             raise ModelUseError("/home/somebody/head.onnx: was fitted with another level")
         return self
 
