@@ -79,6 +79,7 @@ export async function withBrowser(wave, address, work) {
       executablePath: CHROMIUM,
       headless: true,
       viewport: { width: 1000, height: 720 },
+      ignoreHTTPSErrors: true,
       permissions: ["microphone"],
       args: [
         ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],

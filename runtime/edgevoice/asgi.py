@@ -1,0 +1,245 @@
+"""A hub as an ASGI application: a WebSocket for each live source, health, metrics, and a page that shows it.
+
+    EDGEVOICE_TOKEN_FILE=token uvicorn edgevoice.asgi:app --timeout-graceful-shutdown 8
+
+The documentation's page "A server" has the protocol, and how to deploy it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import ipaddress
+import logging
+import os
+import re
+import statistics
+import time
+from collections.abc import AsyncIterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.extractor import Extractor, load
+from edgevoice.hub import Hub
+from edgevoice.wholenumbers import whole_number
+
+try:
+    import prometheus_client as prometheus
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Mount, Route, WebSocketRoute
+    from starlette.staticfiles import StaticFiles
+    from starlette.websockets import WebSocket
+
+    from edgevoice.protocol import Client, Refusal
+except ImportError as error:
+    raise MissingPackageError("the server needs Starlette and others: pip install 'edgevoice[cpu,server]'") from error
+
+_BACKLOG = 2.0  # seconds of a source; no more is read of its client until half of it is free
+_LATE = 1.0  # seconds by which most clients are late when the newest one has to go
+_TOO_LATE = ("late", "the server is late with its frames: try again later", 1013)
+_PAGE = Path(__file__).parent / "page"
+_log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
+
+
+def application(
+    extractor: Extractor | None = None,
+    *,
+    tokens: Sequence[str] = (),
+    head: Any = None,
+    origins: Sequence[str] = (),
+    clients: int | None = None,
+    idle: float = 60.0,
+) -> Starlette:
+    """Make an application, to be run or mounted.
+
+    Args:
+        extractor: a loaded model; with None everything comes from the environment when the application starts.
+        tokens: a client must know one of them. Without any, only clients on this machine are served.
+        head: a loaded head, whose decisions come with the frames.
+        origins: pages of others that may connect, such as `https://example.org`.
+        clients: how many are served at once; as many as the processor carries if None. While frames are late, no more.
+        idle: a client that sends nothing for this long is closed, in seconds.
+
+    Raises:
+        ArgumentError: an argument is outside what is allowed.
+        HeadError: the head was fitted with another model.
+    """
+    server = Server()
+    if extractor is not None:
+        server.configure(extractor, tokens, head, origins, clients, idle)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        # uvicorn logs text that is not UTF-8 with a traceback, as if it were at fault.
+        logging.getLogger("uvicorn.error").addFilter(
+            lambda record: not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
+        )
+        await server.begin()
+        yield
+        await server.hub.__aexit__()
+
+    page = StaticFiles(directory=_PAGE, html=True)
+    page.all_directories.append(_PAGE.parents[2] / "js" / "src")  # a checkout has there what wheels have in the folder
+    routes = [WebSocketRoute("/stream", server.serve), Route("/metrics", server.read_metrics)]
+    routes += [Route(path, server.health) for path in ("/healthz", "/healthz/ready")]
+    return Starlette(routes=[*routes, Mount("/", page)], lifespan=lifespan)
+
+
+class Server:
+    """What the clients share."""
+
+    hub: Hub
+
+    def __init__(self) -> None:
+        self._lock, self._configured, self._running = asyncio.Lock(), False, False
+        self.clients: list[Client] = []
+        self._relieved = 0.0
+        self._registry = registry = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=registry)
+        prometheus.Gauge("edgevoice_clients", "Clients served", registry=registry).set_function(lambda: len(self.clients))
+        self.frames = prometheus.Counter("edgevoice_frames", "Frames sent", registry=registry)
+        self.late = prometheus.Counter("edgevoice_late_frames", "Frames later than a hop", registry=registry)
+        self.latency = prometheus.Histogram(
+            "edgevoice_latency_seconds", "From a window's end to its frame", registry=registry
+        )
+        self.bytes = prometheus.Counter("edgevoice_received_bytes", "Sound received", registry=registry)
+        self.refused = prometheus.Counter("edgevoice_refused", "Clients refused or ended", ["code"], registry=registry)
+
+    def configure(
+        self,
+        extractor: Extractor,
+        tokens: Sequence[str],
+        head: Any,
+        origins: Sequence[str],
+        clients: int | None,
+        idle: float,
+    ) -> None:
+        """Take the arguments of `application`."""
+        if not 0 < idle < float("inf"):
+            raise ArgumentError(f"idle {idle!r}: expected seconds, above 0")
+        if head is not None:
+            head.judge(extractor)
+        self.extractor, self.head, self.idle, self._origins = extractor, head, idle, set(origins)
+        self.hop = extractor.config.audio.hop / extractor.config.audio.rate
+        self._tokens = [token.encode() for token in ([tokens] if isinstance(tokens, str) else tokens)]
+        self._capacity = _capacity(extractor, self.hop) if clients is None else whole_number("clients", clients, 1, 1 << 20)
+        self.hub = Hub(extractor, backlog=_BACKLOG)
+        self._configured = True
+        _log.info("%s, %d clients at most, %s", extractor.config.name, self._capacity, "tokens" if tokens else "local only")
+
+    async def begin(self) -> None:
+        """Start the hub: with the application or, mounted in another, with the first request."""
+        async with self._lock:
+            if not self._configured:
+                self.configure(**_environment())
+            if not self._running:
+                await self.hub.__aenter__()
+                self._running = True
+
+    async def health(self, request: Request) -> Response:
+        """Answer whether it takes clients; of `/healthz/ready` the status says so too."""
+        await self.begin()
+        reason = None
+        try:
+            self.admit(1.0)
+        except Refusal as refusal:
+            reason = str(refusal)
+        status = 503 if reason and request.url.path.endswith("/ready") else 200
+        return JSONResponse({"alive": True, "ready": not reason, "reason": reason}, status)
+
+    async def read_metrics(self, _: Request) -> Response:
+        """Answer Prometheus."""
+        return Response(prometheus.generate_latest(self._registry), media_type=prometheus.CONTENT_TYPE_LATEST)
+
+    def admit(self, cost: float) -> None:
+        """Refuse a client that would make the others late; one with the model's hop costs 1."""
+        if sum(client.cost for client in self.clients) + cost > self._capacity:
+            raise Refusal("full", "the server has as many clients as it carries: try again later", 1013)
+        if self.lateness() > 0.4 * self.hop:
+            raise Refusal(*_TOO_LATE)
+
+    def relieve(self) -> None:
+        """End the newest client where most are much too late, one a second, so that the others are served."""
+        now = time.monotonic()
+        if len(self.clients) > 1 and now > self._relieved + 1:
+            self._relieved = now
+            if self.lateness() > _LATE:
+                self.clients[-1].end(Refusal(*_TOO_LATE))
+
+    def lateness(self) -> float:
+        """By how much the newest frames of most live clients are late, in seconds."""
+        return statistics.median_low([client.late for client in self.clients if client.late is not None] or [0.0])
+
+    def permits(self, websocket: WebSocket, token: object) -> bool:
+        """Whether it is served: it knows a token, or none is needed and it is on this machine."""
+        if self._tokens:
+            header = websocket.headers.get("authorization", "")
+            given = header[7:] if header[:7].lower() == "bearer " else token if isinstance(token, str) else ""
+            return any(hmac.compare_digest(given.strip().encode(errors="replace"), own) for own in self._tokens)
+        proxied = {"forwarded", "via", "x-forwarded-for", "x-real-ip"} & set(websocket.headers)
+        # Another host's name is that of a page whose address was made to be this machine's.
+        named = re.sub(r":\d+$", "", websocket.headers.get("host", "")).strip("[]")
+        return not proxied and _is_local(named) and websocket.client is not None and _is_local(websocket.client.host)
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serve a client until it goes."""
+        await self.begin()
+        origin = websocket.headers.get("origin")
+        if origin is None or origin in self._origins or origin.partition("://")[2] == websocket.headers.get("host"):
+            await websocket.accept()
+            await Client(self, websocket).run()
+        else:
+            self.refused.labels("origin").inc()
+            await websocket.close()  # with status 403, as it was not accepted
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _capacity(extractor: Extractor, hop: float) -> int:
+    """How many clients the processor carries, from the time that windows take now."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 4 * extractor.config.audio.rate).astype(np.float32)
+    took = []
+    for _ in range(4):  # the first one is slower
+        begun = time.perf_counter()
+        count = len(extractor.stream().push(noise))
+        took.append((time.perf_counter() - begun) / max(1, count))
+    return max(1, int(extractor.jobs * hop / min(took)))
+
+
+def _environment() -> dict[str, Any]:
+    """The arguments of `application` from the environment."""
+
+    def setting(name: str, default: str = "") -> str:
+        return os.environ.get(f"EDGEVOICE_{name}", "").strip() or default
+
+    path, head = setting("TOKEN_FILE"), setting("HEAD")
+    tokens = Path(path).read_text(encoding="utf-8").split() if path else []
+    if path and not tokens:
+        raise ArgumentError(f"EDGEVOICE_TOKEN_FILE: {path} is empty: expected a token, or several, one a line")
+    try:
+        clients, idle = int(setting("CLIENTS", "0")) or None, float(setting("IDLE", "60"))
+    except ValueError as error:
+        raise ArgumentError(f"EDGEVOICE_CLIENTS, EDGEVOICE_IDLE: expected numbers ({error})") from error
+    return {
+        "extractor": load(setting("MODEL", "cae-256")),
+        "tokens": tokens,
+        "head": import_module("edgevoice.heads.head").load_head(head) if head else None,
+        "origins": setting("ORIGINS").replace(",", " ").split(),
+        "clients": clients,
+        "idle": idle,
+    }
+
+
+app = application()

@@ -1,0 +1,231 @@
+"""A client of the server: the messages that it may send, the frames that it gets, and how its connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import math
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from edgevoice.errors import ArgumentError, AudioError, ModelError, ModelUseError
+from edgevoice.hub import Source
+
+if TYPE_CHECKING:
+    from edgevoice.asgi import Server
+
+PROTOCOL = 1
+_LARGEST = {"bytes": 1 << 20, "text": 4096}  # of a message
+_MESSAGES = {"bytes": 1000, "text": 100}  # a second of a client
+_DTYPES = {"int16": 2, "int32": 4, "uint8": 1, "float32": 4, "float64": 8}
+_RATE = 192_000  # samples a second, of all channels together
+_PATIENCE = 10.0  # seconds, for the first message and for the last
+_LONGEST = 16  # hops of the model that one hop may last, as its sound is kept
+_AHEAD = 1.0  # seconds by which sound may come before its time and still be live
+_log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
+
+
+class Refusal(Exception):  # noqa: N818 - it ends a client, not the server
+    """Why a client is refused or ended: a code, a sentence, and the code that closes the WebSocket."""
+
+    def __init__(self, code: str, sentence: str, close: int = 1008) -> None:
+        super().__init__(sentence)
+        self.code, self.close = code, close
+
+
+class Client:
+    """A connection, and the source that belongs to it."""
+
+    def __init__(self, server: Server, websocket: WebSocket) -> None:
+        self._server, self._websocket = server, websocket
+        self.cost = 1.0
+        self.late: float | None = None
+        """By how much the newest frames were late, in seconds; None before the first one, and of what is not live."""
+        self._tasks = asyncio.TaskGroup()
+        # What arrived and has no frame yet: where it ends, and when it was there, in seconds; infinite if not live.
+        self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
+        self._began = self._seconds = 0.0
+        self._turns = {"bytes": 0.0, "text": 0.0}
+        self._bytes = self._frames = 0
+
+    async def run(self) -> None:
+        """Serve it, and say in the log how it ended."""
+        begun, end = time.monotonic(), "finished"
+        try:
+            await self._converse()
+            await self._close({"type": "end", "frames": self._frames}, 1000)
+        except WebSocketDisconnect:
+            end = "left"
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client only
+            refusal = Refusal("internal", "the server failed: connect again", 1011)
+            if isinstance(error, Refusal):
+                refusal = error
+            elif isinstance(error, AudioError | ArgumentError | ModelUseError):
+                refusal = Refusal("value", str(error)[:200])
+            else:
+                _log.error("a client failed", exc_info=error)
+            end = f"{refusal.code}: {refusal}"
+            self._server.refused.labels(refusal.code).inc()
+            await self._close({"type": "error", "code": refusal.code, "message": str(refusal)}, refusal.close)
+        host, took = self._websocket.client and self._websocket.client.host, time.monotonic() - begun
+        _log.info("%s, %.1f s, %d bytes, %d frames, %s", host, took, self._bytes, self._frames, ascii(end))
+
+    def end(self, refusal: Refusal) -> None:
+        """End it from outside."""
+
+        async def refuse() -> None:
+            raise refusal
+
+        self._tasks.create_task(refuse())
+
+    async def _close(self, message: dict[str, Any], code: int) -> None:
+        reason = str(message.get("message", "")).encode()[:120].decode(errors="ignore")
+        with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
+            async with asyncio.timeout(_PATIENCE):  # it may not read
+                await self._websocket.send_text(json.dumps(message))
+                await self._websocket.close(code, reason)
+
+    async def _converse(self) -> None:
+        hello = _read(await self._message(_PATIENCE), "hello")
+        if not self._server.permits(self._websocket, hello.get("token")):
+            raise Refusal("token", "expected a token that the server knows")
+        source, judge = self._begin(hello)
+        self._server.clients.append(self)
+        try:
+            async with source, self._tasks as tasks:
+                await self._websocket.send_text(json.dumps(self._ready))
+                tasks.create_task(self._receive(source))
+                tasks.create_task(self._send(source, judge))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._server.clients.remove(self)
+
+    def _begin(self, hello: dict[str, Any]) -> tuple[Source, Any]:
+        """Make what a hello asks for, or refuse it."""
+        server, config, layout = self._server, self._server.extractor.config, self._server.extractor.layout
+        _field(hello, "protocol", PROTOCOL, (PROTOCOL,))
+        rate = _field(hello, "rate", config.audio.rate, range(8000, _RATE + 1))
+        channels = _field(hello, "channels", 1, range(1, _RATE // rate + 1))
+        dtype = _field(hello, "dtype", "int16", tuple(_DTYPES))
+        counts = {group.name: group.count for group in layout.groups if group.count}
+        wanted = _field(hello, "descriptors", "all", ("all", *counts, "none"))
+        self._counts = {name: count for name, count in counts.items() if wanted in ("all", name)}
+        self._binary = _field(hello, "format", "json", ("json", "binary")) == "binary"
+        self._size = channels * _DTYPES[dtype] * rate  # bytes of a second
+        level, hop = hello.get("level"), hello.get("hop")
+        source = server.hub.source(rate, channels, dtype=dtype, level=level, hop=hop)
+        try:
+            judge = server.head and server.head.judge(server.extractor, level=level, hop=hop)
+        except ModelError as error:
+            raise Refusal("value", "level and hop: expected those that the head of this server was fitted with") from error
+        self.cost = server.hop / (hop or server.hop)
+        if self.cost < 1 / _LONGEST:
+            raise Refusal("value", f"hop: expected {_LONGEST * server.hop:g} s at most")
+        server.admit(self.cost)
+        ready = {"type": "ready", "protocol": PROTOCOL, "model": config.name, "version": config.version, "rate": rate}
+        self._ready = {**ready, "hop": server.hop / self.cost, "descriptors": self._counts}
+        return source, judge
+
+    async def _message(self, patience: float) -> bytes | str:
+        """The next message; a client that sends very many of them waits."""
+        try:
+            message = await asyncio.wait_for(self._websocket.receive(), patience)
+        except TimeoutError as error:
+            raise Refusal("idle", f"nothing was sent for {patience:g} s") from error
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"])
+        kind = "bytes" if message.get("bytes") is not None else "text"
+        content: bytes | str = message[kind]
+        if len(content) > _LARGEST[kind]:
+            raise Refusal("size", f"a message of {len(content)}: expected {_LARGEST[kind]} at most", 1009)
+        now, most = time.monotonic(), _MESSAGES[kind]
+        self._turns[kind] = turn = max(self._turns[kind], now - 1) + 1 / most
+        if turn > now and kind == "text":
+            raise Refusal("rate", f"more than {most} text messages a second")
+        await asyncio.sleep(max(0.0, turn - now))
+        return content
+
+    async def _receive(self, source: Source) -> None:
+        """Push what arrives, until the client has finished."""
+        while True:
+            content = await self._message(self._server.idle)
+            if isinstance(content, bytes):
+                await self._push(source, content)
+            elif (message := _read(content, "lost", "finish"))["type"] == "finish":
+                return source.finish()
+            else:
+                count = _field(message, "count", 0, range(86_400 * source.rate))
+                source.skip(count)
+                self._seconds += count / source.rate
+                self._arrived.clear()
+
+    async def _push(self, source: Source, content: bytes) -> None:
+        """Push a message in pieces, as fast as they are computed; what is not live gives way to what is."""
+        most = max(1, self._size // 4)
+        for start in range(0, len(content), most):
+            piece = content[start : start + most]
+            now = time.monotonic()
+            self._began = self._began or now - len(piece) / self._size
+            self._seconds += len(piece) / self._size
+            live = self._began + self._seconds < now + _AHEAD
+            self._arrived.append((self._seconds, now if live else math.inf))
+            self._bytes += len(piece)
+            self._server.bytes.inc(len(piece))
+            source.push(piece)
+            await source.drain()
+            if not live:
+                await asyncio.sleep(self._server.lateness())
+
+    async def _send(self, source: Source, judge: Any) -> None:
+        """Send the frames, with decisions where there is a head."""
+        async for frame in source:
+            while self._arrived and self._arrived[0][0] < frame.end:
+                self._arrived.popleft()
+            content = {"type": "frame", **frame.place()}
+            late = time.monotonic() - self._arrived[0][1] if self._arrived else -math.inf
+            if late < 0:
+                self.late = None
+            else:
+                content["latency"] = late
+                self.late = late if self.late is None else 0.7 * self.late + 0.3 * late
+                self._server.latency.observe(late)
+                self._server.late.inc(late > self._server.hop)
+            if judge:
+                decision = judge.push(frame)
+                content["decision"] = decision and decision.to_dict()
+            parts = [part for name, part in frame.layout.split(frame.values).items() if name in self._counts]
+            if self._binary:  # a line of JSON, with blanks to a multiple of four bytes, and float32 numbers
+                line = json.dumps(content, allow_nan=False).encode()
+                numbers = b"".join(part.astype("<f4").tobytes() for part in parts)
+                await self._websocket.send_bytes(line + b" " * (-(len(line) + 1) % 4) + b"\n" + numbers)
+            else:
+                content.update((name, part.tolist()) for name, part in zip(self._counts, parts, strict=True))
+                await self._websocket.send_text(json.dumps(content, allow_nan=False))
+            self._frames += 1
+            self._server.frames.inc()
+            self._server.relieve()
+
+
+def _read(content: bytes | str, *kinds: str) -> dict[str, Any]:
+    """A message of one of these types."""
+    try:  # numbers of many digits become infinite
+        message = json.loads(content, parse_int=lambda text: int(text) if len(text) < 17 else float(text))
+        if isinstance(content, str) and message["type"] in kinds:
+            return dict(message)
+    except (ValueError, TypeError, LookupError, RecursionError):
+        pass
+    raise Refusal("message", f'expected JSON with a "type" that is one of: {", ".join(kinds)}', 1003)
+
+
+def _field(message: dict[str, Any], name: str, default: Any, allowed: range | tuple[Any, ...]) -> Any:
+    value = message.get(name, default)
+    if type(value) is type(default) and value in allowed:
+        return value
+    expected = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+    raise Refusal("value", f"{name}: expected {expected}")

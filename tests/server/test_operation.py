@@ -1,0 +1,344 @@
+"""What an operator relies on: settings, health, metrics, limits, the log, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+import edgevoice
+from edgevoice import asgi
+from edgevoice.errors import ModelUseError
+from edgevoice.protocol import Client, Refusal
+from server.conftest import TOKEN, Server
+from server.test_protocol import FINISH, HELLO, converse, read
+
+Start = Callable[..., AbstractContextManager[Server]]
+SECOND = np.random.default_rng(0).normal(0, 1000, 16_000).astype("<i2").tobytes()
+
+
+@contextlib.asynccontextmanager
+async def client(server: Server, **hello: Any) -> AsyncIterator[ClientConnection]:
+    """A client that is served."""
+    async with connect(server.stream) as socket:
+        await socket.send(json.dumps({**HELLO, **hello}))
+        assert json.loads(await socket.recv())["type"] == "ready"
+        yield socket
+
+
+def test_health_and_metrics_need_no_token_and_count(start: Start) -> None:
+    with start() as server:
+        assert server.get("/healthz/ready")[0] == 200
+        assert json.loads(server.get("/healthz")[1]) == {"alive": True, "ready": True, "reason": None}
+        asyncio.run(converse(server.stream, SECOND, FINISH))
+        asyncio.run(converse(server.stream, token="guess"))
+        assert server.metric("edgevoice_frames_total") == server.metric("edgevoice_latency_seconds_count") == 3
+        assert server.metric("edgevoice_received_bytes_total") == len(SECOND)
+        assert server.metric('edgevoice_refused_total{code="token"}') == 1
+        assert server.metric("edgevoice_clients") == 0
+
+        async def while_served() -> float:
+            async with client(server):
+                return await asyncio.to_thread(server.metric, "edgevoice_clients")
+
+        assert asyncio.run(while_served()) == 1
+        log = server.end()
+    assert f"{len(SECOND)} bytes, 3 frames, 'finished'" in log
+    assert "'left'" in log
+    assert TOKEN not in log
+
+
+def test_the_page_is_there_and_nothing_else(server: Server) -> None:
+    for path, word in {
+        "/": "<h1>EdgeVoice",
+        "/page.js": "WebSocket",
+        "/page.css": "canvas",
+        "/worklet.js": "Resampler",
+    }.items():
+        status, text = server.get(path)
+        assert (status, word in text) == (200, True)
+    for path in ("/../asgi.py", "/%2e%2e/asgi.py", "//etc/passwd", "/page", "/stream"):
+        assert server.get(path)[0] in (403, 404)
+
+
+def test_no_more_clients_than_the_limit_are_served(start: Start) -> None:
+    async def program(server: Server) -> None:
+        async with client(server), client(server, hop=0.5):
+            messages, code, reason = await converse(server.stream)
+            assert (messages[0]["code"], code, reason) == ("full", 1013, messages[0]["message"])
+            assert (await asyncio.to_thread(server.get, "/healthz/ready"))[0] == 503
+            assert (await asyncio.to_thread(server.get, "/healthz"))[0] == 200
+        await asyncio.sleep(0.2)
+        messages, _, _ = await converse(server.stream, hop=0.1)  # computes as much as 2.5 clients
+        assert messages[0]["code"] == "full"
+        assert (await converse(server.stream, FINISH, hop=0.15))[1] == 1000
+
+    with start(clients=2) as server:
+        asyncio.run(program(server))
+
+
+def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
+    async def program(server: Server) -> tuple[Any, int | None]:
+        async with client(server) as socket:
+            return (await asyncio.wait_for(read(socket), 20))[-1]["code"], socket.close_code
+
+    with start(idle=0.5) as server:
+        assert asyncio.run(program(server)) == ("idle", 1008)
+
+
+@pytest.mark.parametrize(
+    ("headers", "host", "served"),
+    [
+        ({}, "127.0.0.1", True),
+        ({}, "localhost", True),
+        ({}, "renamed.example", False),
+        ({"X-Forwarded-For": "127.0.0.1"}, "127.0.0.1", False),
+        ({"Via": "1.1 proxy"}, "127.0.0.1", False),
+        ({"X-Real-IP": "[", "Authorization": "Bearer"}, "127.0.0.1", False),
+    ],
+)
+def test_without_a_token_only_this_machine_is_served(start: Start, headers: dict[str, str], host: str, served: bool) -> None:
+    async def program(server: Server) -> int | None:
+        async with connect(f"ws://{host}:{server.port}/stream", host="127.0.0.1", additional_headers=headers) as socket:
+            await socket.send(json.dumps({"type": "hello"}))
+            await socket.send(FINISH)
+            await asyncio.wait_for(read(socket), 20)
+            return socket.close_code
+
+    with start(token_file="") as server:
+        assert asyncio.run(program(server)) == (1000 if served else 1008)
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"clients": "many"}, "CLIENTS"),
+        ({"idle": "-1"}, "idle"),
+        ({"token_file": os.devnull}, "TOKEN_FILE"),
+        ({"model": "x"}, "'x'"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start(start: Start, settings: dict[str, Any], word: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match=word), start(**settings):
+        pass
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["by itself", "as process 1"])
+def test_sigterm_closes_the_clients_and_ends(start: Start, first: bool) -> None:
+    prefix: tuple[str, ...] = ()
+    if first:
+        prefix = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+        if not shutil.which("unshare") or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+            pytest.skip("no namespaces for processes here")
+
+    async def program(server: Server) -> list[int | None]:
+        clients = [client(server) for _ in range(3)]
+        async with clients[0] as one, clients[1] as two, clients[2] as blocked:
+            await one.send(SECOND)
+            assert json.loads(await one.recv())["type"] == "frame"
+            for _ in range(8):  # frames that are not read do not hold up the end
+                await blocked.send(SECOND)
+            number = server.process.pid
+            if first:
+                number = int(Path(f"/proc/{number}/task/{number}/children").read_text().split()[0])
+            os.kill(number, signal.SIGTERM)
+            await asyncio.wait_for(asyncio.gather(read(one), read(two)), 10)
+            return [one.close_code, two.close_code]
+
+    with start(prefix=prefix) as server:
+        assert asyncio.run(program(server)) == [1012, 1012]
+        server.process.wait(12)
+        log = server.end()
+    assert "Traceback" not in log, log
+
+
+def test_late_frames_keep_new_clients_out_and_end_the_newest(tiny: edgevoice.Extractor) -> None:
+    ended: list[Refusal] = []
+    server = asgi.Server()
+    server.configure(tiny, (), None, (), 100, 60.0)
+    server.clients = [Client(server, None) for _ in range(6)]  # type: ignore[arg-type]
+    for k, seconds in enumerate((50.0, 50.0, 0.0, 0.0, 0.01, None)):  # most of those that are live are not late
+        server.clients[k].late = seconds
+        server.clients[k].end = ended.append if k == 5 else None  # type: ignore[assignment,method-assign]
+    server.admit(1.0)
+    for late in (0.2, 1.2):
+        server.clients[2].late = late
+        with pytest.raises(Refusal) as refused:
+            server.admit(1.0)
+        assert (refused.value.code, refused.value.close) == ("late", 1013)
+        server._relieved = -10.0
+        assert ended == []
+        server.relieve()
+        server.relieve()  # the next one, a second later
+    assert [refusal.code for refusal in ended] == ["late"]
+
+
+def test_a_client_that_is_ended_hears_why(tiny: edgevoice.Extractor) -> None:
+    async def program() -> tuple[Any, int | None, Any]:
+        async with (
+            running(asgi.application(tiny, clients=4)) as (port, server),
+            connect(f"ws://127.0.0.1:{port}/stream") as socket,
+        ):
+            await socket.send(json.dumps({"type": "hello"}))
+            await socket.recv()
+            server.clients[-1].end(Refusal("late", "late", 1013))
+            return (await read(socket))[-1]["code"], socket.close_code, server.clients
+
+    assert asyncio.run(program()) == ("late", 1013, [])
+
+
+@contextlib.asynccontextmanager
+async def running(application: Any) -> AsyncIterator[tuple[int, Any]]:
+    """Run it in this event loop; its port, and what its clients share."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.02)
+    shared = getattr(getattr(application.routes[0], "endpoint", None), "__self__", None)
+    yield server.servers[0].sockets[0].getsockname()[1], shared
+    server.should_exit = True
+    await serving
+
+
+def test_it_can_be_mounted_and_starts_with_the_first_client(tiny: edgevoice.Extractor) -> None:
+    async def program() -> tuple[int | None, int]:
+        own = Starlette(routes=[Mount("/voice", asgi.application(tiny, tokens=[TOKEN], clients=4))])
+        async with running(own) as (port, _):
+            messages, code, _ = await converse(f"ws://127.0.0.1:{port}/voice/stream", SECOND, FINISH)
+            return code, len(messages)
+
+    assert asyncio.run(program()) == (1000, 5)
+
+
+class _Head:
+    """As a head is used: it decides from the second frame on, with the level of the model only."""
+
+    def judge(self, _: edgevoice.Extractor, **settings: object) -> _Head:
+        if settings.get("level"):
+            raise ModelUseError("/home/somebody/head.onnx: was fitted with another level")
+        return self
+
+    def push(self, frame: edgevoice.Frame) -> _Head | None:
+        return self if frame.index else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"label": "calm"}
+
+
+def test_decisions_come_with_the_frames(tiny: edgevoice.Extractor) -> None:
+    async def program() -> tuple[list[Any], list[Any]]:
+        async with running(asgi.application(tiny, head=_Head(), clients=4, tokens=[TOKEN])) as (port, _):
+            address = f"ws://127.0.0.1:{port}/stream"
+            served, refused = await converse(address, SECOND, FINISH), await converse(address, level="window")
+            return served[0], refused[0]
+
+    served, refused = asyncio.run(program())
+    assert [frame["decision"] for frame in served[1:-1]] == [None, {"label": "calm"}, {"label": "calm"}]
+    assert refused[0]["code"] == "value"
+    assert "/home" not in refused[0]["message"]
+
+
+async def _attack(server: Server, kind: str, end: asyncio.Event) -> None:
+    """Send what is costly, until the end, as fast as the server takes it."""
+    hello = {
+        "lost": {},
+        "upsampled": {"rate": 8000, "dtype": "uint8"},
+        "large": {},
+        "tiny": {},
+        "unread": {"descriptors": "all"},
+    }
+    contents: dict[str, list[bytes | str]] = {
+        "lost": ['{"type": "lost", "count": 1}', b"\0\0"],
+        "upsampled": [bytes(1 << 20)],
+        "large": [bytes(1 << 20)],
+        "tiny": [b"\1"],
+        "unread": [SECOND],
+    }
+    with contextlib.suppress(ConnectionClosed):
+        async with connect(server.stream, max_queue=1 if kind == "unread" else 64) as socket:
+            await socket.send(json.dumps({**HELLO, **hello[kind]}))
+            reading = asyncio.create_task(asyncio.sleep(0) if kind == "unread" else read(socket))  # type: ignore[arg-type]
+            while not end.is_set():
+                for content in contents[kind]:
+                    await asyncio.wait(
+                        {asyncio.create_task(socket.send(content)), asyncio.create_task(end.wait())},
+                        return_when="FIRST_COMPLETED",
+                    )
+            reading.cancel()
+
+
+def test_attackers_neither_stop_the_others_nor_fill_the_memory(start: Start, tiny: edgevoice.Extractor) -> None:
+    async def good(server: Server) -> int:
+        async with client(server, descriptors="none") as socket:
+            reading = asyncio.create_task(read(socket))
+            for k in range(0, 5 * len(SECOND), 6400):  # five seconds in blocks of 0.2 s, in real time
+                await socket.send((SECOND * 5)[k : k + 6400])
+                await asyncio.sleep(0.2)
+            await socket.send(FINISH)
+            return len(await asyncio.wait_for(reading, 60))
+
+    async def program(server: Server) -> tuple[list[int], float]:
+        end = asyncio.Event()
+        before = await asyncio.to_thread(server.metric, "process_resident_memory_bytes")
+        attackers = [
+            asyncio.create_task(_attack(server, kind, end)) for kind in ("lost", "upsampled", "large", "tiny", "unread") * 2
+        ]
+        found = await asyncio.gather(*(good(server) for _ in range(3)))
+        after = await asyncio.to_thread(server.metric, "process_resident_memory_bytes")
+        end.set()
+        await asyncio.wait(attackers, timeout=30)
+        return found, (after - before) / 1e6
+
+    with start(clients=50) as server:
+        found, grown = asyncio.run(program(server))
+        log = server.end()
+    assert found == [1 + len(tiny.extract((np.frombuffer(SECOND * 5, "<i2"), 16_000)))] * 3
+    assert grown < 150
+    assert "Traceback" not in log, log
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "//[",
+        "/%00",
+        "/page.js%00",
+        "/" + "a" * 5000,
+        "/healthz/ready?x=%ff",
+        "/stream",
+        "/\u00e9".encode().decode("latin-1"),
+    ],
+)
+def test_odd_requests_are_refused_without_a_traceback(server: Server, line: str) -> None:
+    for upgrade in (
+        "",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+        + "A" * 22
+        + "==\r\n",
+    ):
+        for host in ("[", "x" * 5000):
+            if upgrade and line == "/stream" and host == "[":
+                continue  # a client as any other, until its hello
+            with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+                connection.sendall(f"GET {line} HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n".encode("latin-1"))
+                assert connection.recv(100).startswith(b"HTTP/1.1 ")
+    assert server.get("/healthz")[0] == 200
+    assert "Traceback" not in "".join(server.lines), "".join(server.lines)
