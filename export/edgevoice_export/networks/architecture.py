@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from edgevoice_export.data.preprocessing import Preprocessing
 
@@ -31,6 +31,8 @@ class Architecture:
     """Training loss on standardised spectrograms; `bce` where those are within 0..1 by construction."""
     compiled: bool = False
     """Whether `torch.compile` makes its training on CUDA faster: it joins the small operations between convolutions."""
+    begin: Callable[[nn.Module, Iterable[Tensor]], None] | None = None
+    """Gives a new network its first weights from spectrograms of training windows, some (n, 1, bands, columns) at a time."""
     code_rows: tuple[str, ...] = ()
     """Weights with one row per number of the bottleneck."""
     code_columns: tuple[str, ...] = ()

@@ -34,6 +34,9 @@ from edgevoice_export.training.terms import reconstruction_loss
 from edgevoice_export.training.weights import Weights, load_weights
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
+_BEGINNING = 1 << 15
+"""Windows at each level, at most, from which an architecture makes its first weights."""
+_AT_ONCE = 512
 
 
 class DivergenceError(EdgeVoiceError, ArithmeticError):
@@ -100,7 +103,7 @@ def train(
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("CUDA was asked for, but PyTorch finds no CUDA device")
     torch.backends.cudnn.benchmark = device == "cuda"  # one search, since all batches have one size
-    network = _new_network(settings, None if resume else initial, training)
+    network = _new_network(settings, None if resume else initial, training, fresh=not resume)
     # Channels last is twice as fast on CPUs with AVX-512, and is the layout of tensor cores.
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = _steps(network, settings, training, fitted)
@@ -161,14 +164,19 @@ def train(
     return True
 
 
-def _new_network(settings: Settings, initial: Weights | None, windows: WindowSampler) -> nn.Module:
-    """The network before the first step, with random or initial weights; wider initial weights are narrowed."""
+def _new_network(settings: Settings, initial: Weights | None, windows: WindowSampler, *, fresh: bool) -> nn.Module:
+    """The network before the first step, with the architecture's or initial weights; wider initial weights are narrowed."""
     architecture = ARCHITECTURES[settings.arch]
     torch.manual_seed(settings.seed)
     network = architecture.network(settings.units)
     if settings.fixed_norms and not any(True for _ in batch_norms(network)):
         raise ArgumentError(f"fixed-norms {settings.fixed_norms:g}: {settings.arch} has no batch norms")
+
     if initial is None:
+        if architecture.begin and fresh:
+            grids = [windows.grid(level, _BEGINNING) for level in architecture.levels]
+            parts = (draw[k : k + _AT_ONCE] for draw in grids for k in range(0, len(draw), _AT_ONCE))
+            architecture.begin(network, (torch.from_numpy(windows.spectrograms(part)) for part in parts))
         return network
     if initial.recovered and settings.fixed_norms < 1 and any(True for _ in batch_norms(network)):
         raise ArgumentError(

@@ -46,6 +46,7 @@ class Settings:
     """Half of the windows of a batch are then drawn from the recordings of the other half."""
     temperature: float = _setting(0.1, "what cosines are divided by in it")
     projection: int = _setting(64, "numbers of the projection that it is taken of")
+    ordered: float = _setting(0.0, "share of the windows whose code is cut, so that its first numbers are a code too")
     sampler: Literal["host", "device"] = "host"
     """Where spectrograms are computed: by NumPy in the background (`host`), or by PyTorch on the device of the network."""
     bfloat16: float = _setting(0.0, "share of the steps, the first, with a forward pass in bfloat16 (often faster)")
@@ -72,7 +73,7 @@ class Settings:
         for name in ("decay", "jitter_db", "contrast", "patience", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
-        for name in ("warmup", "augment", "bfloat16", "fixed_norms"):
+        for name in ("warmup", "augment", "ordered", "bfloat16", "fixed_norms"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
         if not set(listed(self.changes)) <= set(CHANGES):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from edgevoice_export.data.devicesampler import DeviceSampler, Plan
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.training.optimisers import optimiser
+from edgevoice_export.training.ordering import cut_codes
 from edgevoice_export.training.settings import Settings, listed
 from edgevoice_export.training.terms import Contrast, Pairs, reconstruction_loss
 
@@ -66,6 +67,8 @@ class Steps(ABC):
         self.network, self._settings = network, settings
         self._device = next(network.parameters()).device
         torch.manual_seed(settings.seed)
+        if settings.ordered:
+            cut_codes(network, settings.ordered)
         self.contrast: Contrast | None = None
         if settings.contrast:
             self.contrast = Contrast(settings.units, settings.projection, settings.temperature).to(self._device)
