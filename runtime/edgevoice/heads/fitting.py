@@ -80,6 +80,7 @@ def fit(
     model: str | os.PathLike[str] | ModelFolder | Extractor = "cae-256",
     level: str | float | None = None,
     hop: float | None = None,
+    channel: int | None = None,
     root: str | os.PathLike[str] | None = None,
     features: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
@@ -98,6 +99,7 @@ def fit(
         model: name or path of a model, or an extractor.
         level: as `Extractor.extract`.
         hop: as `Extractor.extract`.
+        channel: as `Extractor.extract`.
         root: the folder that relative files are in.
         features: a dataset (`NAME.parquet/`) for the frames, so that they are computed once; None is one in the user's
             cache folder.
@@ -114,7 +116,7 @@ def fit(
     labelled = read_labels(labels, root, label, group, numeric)
     check_groups(labelled, numeric, group)
     extractor = model if isinstance(model, Extractor) else load(model)
-    reading = Reading(level, hop)
+    reading = Reading(level, hop, channel)
     recipe, layout = extractor.recipe_of(reading), extractor.layout
     run = Run.of(seconds, layout.window, round(recipe.hop * layout.rate), layout.rate)
     warn_of_origin(labelled, extractor.config)
