@@ -285,7 +285,7 @@ def learn(values: Matrix, task: Task, penalty: float) -> tuple[Matrix, Matrix]:
         return model.coef_.reshape(-1, 1).astype(np.float32), np.array([model.intercept_], np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)  # of weak penalties, which are not chosen
-        model = LogisticRegression(C=1 / penalty, class_weight="balanced", max_iter=300).fit(values, task.targets)
+        model = LogisticRegression(C=1 / penalty, class_weight="balanced", max_iter=100, tol=1e-3).fit(values, task.targets)
     weights = np.zeros((values.shape[1], len(task.labels)), np.float32)
     bias = np.full(len(task.labels), -30, np.float32)  # of labels that are not in this part
     bias[model.classes_] = 0
