@@ -18,7 +18,7 @@ import numpy as np
 
 import edgevoice
 from edgevoice.extraction import Reading
-from edgevoice.heads.fitting import Task, folds_of, hold_out, learn, softmax, standardise, task_of
+from edgevoice.heads.fitting import folds_of, hold_out, learn, standardise, task_of
 from edgevoice.heads.judging import accuracy, confusions, macro_f1, mean_error, number_sums, recall
 from edgevoice.heads.pieces import Labelled, Pieces, Run, cut_pieces, read_labels
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgevoice.cli.console import aligned, show, tell
-from edgevoice.cli.fit import add_labels, shown_progress
-from edgevoice.cli.options import Commands, add_force, level, parser_of
-from edgevoice.errors import ArgumentError
-from edgevoice.files import refuse_existing, whole_file
+from edgevoice.cli.fit import Labels, add_labels, shown_progress
+from edgevoice.cli.options import Commands, add_force, calls, check_places, level, parser_of
+from edgevoice.files import whole_file
 from edgevoice.heads.comparing import Comparison, compare
 from edgevoice.heads.fitting import check_packages
 from edgevoice.heads.judging import sentence
+from edgevoice.heads.pictures import comparison_page, draw_comparison
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
 _EPILOG = """\
@@ -27,52 +27,67 @@ Differences are from the first. An interval is where 95 of 100 sets of as many o
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """What is compared, on which labels."""
+
+    labels: Labels
+    models: tuple[str, ...]
+    levels: tuple[str | float | None, ...]
+    opensmile: tuple[str, ...] | None
+    fractions: tuple[float, ...]
+    output: str | None
+    force: bool
+
+
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "compare", _EPILOG)
     add_labels(parser)
-    parser.add_argument("--models", nargs="+", default=["cae-256"], metavar="MODEL", help="names or paths (default: cae-256)")
-    parser.add_argument("--levels", nargs="+", type=level, default=[None], metavar="LEVEL", help="(default: the model's own)")
+    parser.add_argument(
+        "--models", nargs="+", default=("cae-256",), metavar="MODEL", help="names or paths (default: cae-256)"
+    )
+    parser.add_argument(
+        "--levels", nargs="+", type=level, default=(None,), metavar="LEVEL", help="(default: the model's own)"
+    )
     parser.add_argument("--opensmile", nargs="*", metavar="SET", help="(default: eGeMAPSv02, where opensmile is installed)")
-    parser.add_argument("--fractions", nargs="+", type=float, default=[], metavar="SHARE", help="of the labels: a curve")
+    parser.add_argument("--fractions", nargs="+", type=float, default=(), metavar="SHARE", help="of the labels: a curve")
     parser.add_argument("-o", "--output", metavar="OUT", help="a .csv, a picture (.png, .pdf, .svg) or a page (.html)")
     add_force(parser)
-    parser.set_defaults(run=run)
+    calls(parser, Compare, run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: Compare) -> int:
     """Compare, print the table, and write it."""
     check_packages()
-    kind = ""
-    if arguments.output:
-        kind = Path(arguments.output).suffix.lower()
-        if kind not in (".csv", ".html"):
-            kind = figure_format(arguments.output)
-        if not arguments.force:
-            refuse_existing(arguments.output)
+    kind = Path(asked.output).suffix.lower() if asked.output else ""
+    if asked.output and kind != ".csv":
+        picture = figure_format("page.png" if kind == ".html" else asked.output)
+    check_places([asked.output], [asked.labels.labels], asked.force)
+    labels = asked.labels
     with shown_progress() as progress:
         found = compare(
-            arguments.labels,
-            label=arguments.label,
-            group=arguments.group,
-            models=arguments.models,
-            levels=arguments.levels,
-            opensmile=arguments.opensmile,
-            fractions=arguments.fractions,
-            numeric=arguments.numeric,
-            seconds=arguments.seconds,
-            root=arguments.root,
-            jobs=arguments.jobs,
+            labels.labels,
+            label=labels.label,
+            group=labels.group,
+            models=asked.models,
+            levels=asked.levels,
+            opensmile=asked.opensmile,
+            fractions=asked.fractions,
+            numeric=labels.numeric,
+            seconds=labels.seconds,
+            root=labels.root,
+            jobs=labels.jobs,
             progress=progress,
         )
-    if arguments.output:
-        with whole_file(arguments.output, arguments.force) as file:
-            if kind in (".csv", ".html"):
-                file.write((_csv(found) if kind == ".csv" else _page(found)).encode())
+    if asked.output:
+        with whole_file(asked.output, asked.force) as file:
+            if kind == ".csv":
+                file.write(_csv(found).encode())
+            elif kind == ".html":
+                file.write(comparison_page(found).encode())
             else:
-                from edgevoice.heads.pictures import draw_comparison
-
-                write_figure(draw_comparison(found), file, kind)
+                write_figure(draw_comparison(found), file, picture)
     if found.left_out:
         tell(f"{len(found.left_out)} rows are left out of all: {', '.join(name for name, _ in found.left_out[:10])}")
     show(_table(found))
@@ -107,9 +122,3 @@ def _csv(found: Comparison) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _page(found: Comparison) -> str:
-    from edgevoice.heads.pictures import comparison_page
-
-    return comparison_page(found)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
-from edgevoice.cli.console import standard_output, tell
-from edgevoice.cli.options import Commands, add_force, parser_of, positive
+from edgevoice.cli.console import quiet_libraries, standard_output, tell
+from edgevoice.cli.options import Commands, WindowOptions, add_force, calls, check_places, parser_of, positive
 from edgevoice.corpus.index import index_of_inputs
 from edgevoice.corpus.run import results
 from edgevoice.extraction import Reading
-from edgevoice.extractor import load
+from edgevoice.extractor import Extractor, load
 from edgevoice.features import Frame
-from edgevoice.files import refuse_existing, whole_file
+from edgevoice.files import whole_file
 from edgevoice.heads.head import Decision, Judge, load_head
 
 _EPILOG = """\
@@ -28,6 +28,19 @@ of every label, or the value. Nothing is decided where fewer than half of the fr
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """What is judged, by which head."""
+
+    inputs: tuple[str, ...]
+    head: str
+    output: str | None
+    root: str | None
+    model: str | None
+    jobs: int | None
+    force: bool
+
+
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "decide", _EPILOG)
@@ -38,25 +51,25 @@ def add(commands: Commands) -> None:
     parser.add_argument("--model", metavar="MODEL", help="name or path (default: the one that the head was fitted with)")
     parser.add_argument("--jobs", type=positive, metavar="N", help="computations at the same time (default: all cores)")
     add_force(parser)
-    parser.set_defaults(run=run)
+    calls(parser, Decide, run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: Decide) -> int:
     """Write the decisions; return 1 if some input failed."""
-    head = load_head(arguments.head)
-    if arguments.output and not arguments.force:
-        refuse_existing(arguments.output)
+    head = load_head(asked.head)
     recipe: Any = head.recipe
-    extractor = load(arguments.model or recipe.model, descriptors=recipe.descriptors)
+    extractor = load(asked.model or recipe.model, descriptors=recipe.descriptors)
     head.judge(extractor, level=recipe.level, hop=recipe.hop)  # an error before anything is computed
-    index = index_of_inputs(arguments.inputs, arguments.root)
+    index = index_of_inputs(asked.inputs, asked.root)
+    check_places([asked.output], [asked.head, *(row.path for row in index.rows)], asked.force)
     reading = Reading(recipe.level, recipe.hop, recipe.channel, incomplete=recipe.incomplete)
     errors: list[Any] = [error for _, error in index.errors]
     rows = ((None, row) for row in index.rows)
     names = ["label", *(f"probability_{label}" for label in head.labels)] if head.labels else ["value"]
-    with whole_file(arguments.output, arguments.force) if arguments.output else nullcontext(standard_output()) as file:
+    opened = whole_file(asked.output, asked.force) if asked.output else nullcontext(standard_output())
+    with quiet_libraries(), opened as file:
         file.write(_csv([["file", "start", "end", *names]]))
-        for _, row, result in results(extractor, rows, reading, arguments.jobs or extractor.jobs):
+        for _, row, result in results(extractor, rows, reading, asked.jobs or extractor.jobs):
             if result.failure:
                 errors.append(result.failure.error)
             for _, features in result.parts:
@@ -77,14 +90,16 @@ def _csv(rows: list[list[Any]]) -> bytes:
 
 
 class Decider:
-    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status."""
+    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status; nothing without a judge."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge | None) -> None:
         self._judge = judge
         self._last: Decision | None = None
 
     def __call__(self, frame: Frame) -> dict[str, Any]:
         """What a line of JSON gets."""
+        if self._judge is None:
+            return {}
         self._last = self._judge.push(frame)
         return {"decision": self._last and self._last.to_dict()}
 
@@ -92,7 +107,15 @@ class Decider:
         """The last decision for a person."""
         said = self._last
         if said is None:
-            return "-"
-        if said.label is None:
-            return f"{said.value:.3g}"
-        return f"{said.label} {100 * said.probabilities[said.label]:.0f} %{' (gap)' * said.gap}"
+            return "listening  " if self._judge else ""
+        share = f"{said.value:.3g}" if said.label is None else f"{said.label} {100 * said.probabilities[said.label]:.0f} %"
+        return f"{share}{' (samples lost)' * said.gap}  "
+
+
+def decider(head: str | None, extractor: Extractor, windows: WindowOptions) -> Decider:
+    """What decides for a stream with these windows.
+
+    Raises:
+        HeadError: the head cannot be used with them.
+    """
+    return Decider(None if head is None else load_head(head).judge(extractor, level=windows.level, hop=windows.hop))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from edgevoice.cli.console import aligned, show, tell
-from edgevoice.cli.options import Commands, add_force, add_model_options, add_window_options, parser_of, positive
+from edgevoice.cli.console import aligned, bar, show, tell
+from edgevoice.cli.options import (
+    Commands,
+    ModelOptions,
+    WindowOptions,
+    add_force,
+    add_model_options,
+    add_window_options,
+    calls,
+    check_places,
+    parser_of,
+    positive,
+)
 from edgevoice.errors import ArgumentError
-from edgevoice.extractor import load
-from edgevoice.files import refuse_existing, whole_file
+from edgevoice.files import whole_file
 from edgevoice.heads.fitting import check_packages, fit
 from edgevoice.heads.head import Head
 from edgevoice.heads.judging import sentence
@@ -30,6 +39,32 @@ pieces of --seconds, and its scores are of groups that it was not fitted on. Fra
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labelled recordings, and what a decision is about."""
+
+    labels: str
+    label: str
+    group: str
+    numeric: bool
+    seconds: float
+    root: str | None
+    jobs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What is learnt from, and where the head goes to."""
+
+    labels: Labels
+    model: ModelOptions
+    windows: WindowOptions
+    output: str
+    plot: str | None
+    features: str | None
+    force: bool
+
+
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "fit", _EPILOG)
@@ -40,7 +75,7 @@ def add(commands: Commands) -> None:
     add_force(parser)
     add_window_options(parser)
     add_model_options(parser)
-    parser.set_defaults(run=run)
+    calls(parser, Fit, run)
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
@@ -54,41 +89,36 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=positive, metavar="N", help="computations at the same time (default: all cores)")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(asked: Fit) -> int:
     """Fit, and print the scores; the last line says them in words."""
     check_packages()
-    if not arguments.output.lower().endswith(".onnx"):
-        raise ArgumentError(f"{arguments.output}: expected a name that ends in .onnx")
-    if arguments.plot and arguments.numeric:
+    if not asked.output.lower().endswith(".onnx"):
+        raise ArgumentError(f"{asked.output}: expected a name that ends in .onnx")
+    if asked.plot and asked.labels.numeric:
         raise ArgumentError("--plot: draws a confusion matrix, which numbers do not have")
-    kind = figure_format(arguments.plot) if arguments.plot else ""
-    if not arguments.force:
-        for path in filter(None, (arguments.output, arguments.plot)):
-            refuse_existing(path)
-    extractor = load(
-        arguments.model, device=arguments.device, threads=arguments.threads, descriptors=arguments.descriptors
-    )
+    kind = figure_format(asked.plot) if asked.plot else ""
+    check_places([asked.output, asked.plot], [asked.labels.labels], asked.force)
     with shown_progress() as progress:
         head = fit(
-            arguments.labels,
-            label=arguments.label,
-            group=arguments.group,
-            out=arguments.output,
-            numeric=arguments.numeric,
-            seconds=arguments.seconds,
-            model=extractor,
-            level=arguments.level,
-            hop=arguments.hop,
-            channel=arguments.channel,
-            root=arguments.root,
-            features=arguments.features,
-            jobs=arguments.jobs,
+            asked.labels.labels,
+            label=asked.labels.label,
+            group=asked.labels.group,
+            out=asked.output,
+            numeric=asked.labels.numeric,
+            seconds=asked.labels.seconds,
+            model=asked.model.load(),
+            level=asked.windows.level,
+            hop=asked.windows.hop,
+            channel=asked.windows.channel,
+            root=asked.labels.root,
+            features=asked.features,
+            jobs=asked.labels.jobs,
             progress=progress,
         )
-    if arguments.plot:
+    if asked.plot:
         from edgevoice.heads.pictures import draw_confusion
 
-        with whole_file(arguments.plot, arguments.force) as file:
+        with whole_file(asked.plot, asked.force) as file:
             write_figure(draw_confusion(head), file, kind, head.recipe)
     show(report(head))
     return 0
@@ -98,7 +128,7 @@ def report(head: Head) -> str:
     """The scores of a head as lines, the last one in words."""
     about, scores = head.facts.about, head.scores
     pieces = sum(about["counts"].values())
-    lines = [f"{pieces} pieces of {head.seconds:g} s, {about['recordings']} recordings, {about['groups']} of {about['group']}"]
+    lines = [f"{pieces} pieces of {head.seconds:g} s, {about['recordings']} recordings, {about['groups']} groups"]
     rows = [(scores["name"], *_range(scores, "value", "interval"), f"chance {scores['chance']:.3f}")]
     if head.labels:
         rows.append(("macro F1", *_range(scores, "f1", "f1_interval"), ""))
@@ -121,15 +151,17 @@ def _range(scores: dict[str, Any], key: str, interval: str) -> tuple[str, str]:
 @contextmanager
 def shown_progress() -> Iterator[Callable[[int, int], object]]:
     """Show how many recordings are done: a bar on a terminal, otherwise a line every hundred."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done, total: tell(f"{done} of {total} recordings") if done % 100 == 0 else None
-        return
-    from tqdm import tqdm
+    shown = bar(unit="file", delay=0.5)
 
-    with tqdm(unit="file", delay=0.5) as bar:
+    def update(done: int, total: int) -> None:
+        if shown is not None:
+            shown.total = total
+            shown.update(done - shown.n)
+        elif done % 100 == 0:
+            tell(f"{done} of {total} recordings")
 
-        def update(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    try:
         yield update
+    finally:
+        if shown is not None:
+            shown.close()

@@ -13,11 +13,23 @@ from numpy.typing import NDArray
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.corpus.index import IndexSource
-from edgevoice.errors import ArgumentError, AudioError, MissingPackageError
+from edgevoice.errors import ArgumentError, AudioError, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import load
-from edgevoice.heads.fitting import Folds, HeldOut, Task, check_groups, check_packages, folds_of, hold_out, learn
-from edgevoice.heads.fitting import counts_of, standardise, task_of, warn_of_origin
+from edgevoice.heads.fitting import (
+    Folds,
+    HeldOut,
+    Task,
+    check_groups,
+    check_packages,
+    counts_of,
+    folds_of,
+    hold_out,
+    learn,
+    standardise,
+    task_of,
+    warn_of_origin,
+)
 from edgevoice.heads.judging import confusions, mean_error, number_sums, recall, with_interval
 from edgevoice.heads.pieces import Labelled, Pieces, Progress, Run, cut_pieces, read_labels
 
@@ -207,7 +219,7 @@ def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> P
     try:
         import opensmile
     except ModuleNotFoundError as error:
-        raise MissingPackageError("opensmile is not installed: pip install opensmile") from error
+        raise missing("opensmile") from error
     if name not in (known := [one.name for one in opensmile.FeatureSet]):
         raise ArgumentError(f"openSMILE set {name!r}: expected one of {', '.join(known)}")
     smile = opensmile.Smile(opensmile.FeatureSet[name], opensmile.FeatureLevel.Functionals)

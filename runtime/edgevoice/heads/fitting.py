@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
 from edgevoice.corpus.index import IndexSource
-from edgevoice.errors import ArgumentError, EdgeVoiceWarning, MissingPackageError
+from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, load
 from edgevoice.files import whole_file
@@ -160,9 +160,9 @@ def check_packages() -> None:
     """
     from importlib.util import find_spec
 
-    for package, name in (("sklearn", "scikit-learn"), ("onnx", "onnx"), ("pyarrow", "pyarrow")):
-        if find_spec(package) is None:
-            raise MissingPackageError(f"{name} is not installed: pip install 'edgevoice[sklearn]'")
+    for module, package in (("sklearn", "scikit-learn"), ("onnx", "onnx"), ("pyarrow", "pyarrow")):
+        if find_spec(module) is None:
+            raise missing(package, "fitting a head")
 
 
 def check_groups(labelled: Labelled, numeric: bool, group: str) -> None:
@@ -173,7 +173,9 @@ def check_groups(labelled: Labelled, numeric: bool, group: str) -> None:
     """
     groups = set(labelled.groups)
     if len(groups) < 2:
-        raise ArgumentError(f"{group}: is {labelled.groups[0]!r} in all rows: a score needs groups that were not learnt from")
+        raise ArgumentError(
+            f"{group}: is {labelled.groups[0]!r} in all rows: a score needs groups that were not learnt from"
+        )
     if numeric:
         return
     found: dict[Any, set[str]] = {}
@@ -210,7 +212,7 @@ def task_of(labelled: Labelled, rows: NDArray[np.int64], numeric: bool, group: s
     if numeric:
         return Task(np.array(targets, np.float64), groups, ())
     names, codes = np.unique(np.array(targets), return_inverse=True)
-    if lost := set(labelled.targets) - set(targets):
+    if lost := set(map(str, labelled.targets)) - set(map(str, targets)):
         warnings.warn(f"no row with the label {min(lost)!r} gives a piece", EdgeVoiceWarning, stacklevel=3)
     return Task(codes, groups, tuple(map(str, names)))
 
@@ -318,9 +320,9 @@ def softmax(logits: Floats) -> Floats:
 def loss(task: Task, raw: Floats) -> Floats:
     """Of each piece: the negative logarithm of its label's probability, every label counting alike; squared error."""
     if not task.labels:
-        return np.square(raw[:, 0] - task.targets)
+        return np.asarray(np.square(raw[:, 0] - task.targets))
     right = np.take_along_axis(softmax(raw), task.targets[:, None], axis=1)[:, 0]
-    return -np.log(np.maximum(right, 1e-12)) * balanced_weights(task.targets, len(task.labels))
+    return np.asarray(-np.log(np.maximum(right, 1e-12)) * balanced_weights(task.targets, len(task.labels)))
 
 
 def temperature(task: Task, raw: Floats) -> float:
@@ -336,7 +338,9 @@ def temperature(task: Task, raw: Floats) -> float:
 def warn_of_origin(labelled: Labelled, config: ModelConfig) -> None:
     """Warn where the path of a recording names the data that the model was trained on."""
     text = json.dumps(config.origin)
-    names = {word.lower() for word in re.findall(r"\b(?=\w*\d|\w+[A-Z])[^\W_][\w-]{5,}\b", text) if not word.startswith("cae")}
+    names = {
+        word.lower() for word in re.findall(r"\b(?=\w*\d|\w+[A-Z])[^\W_][\w-]{5,}\b", text) if not word.startswith("cae")
+    }
     for row in labelled.rows:
         known = names & {part.lower() for part in Path(row.path).absolute().parts}
         if known:
@@ -349,62 +353,55 @@ def warn_of_origin(labelled: Labelled, config: ModelConfig) -> None:
             return
 
 
-def head_graph(about: dict[str, Any], centre: Matrix, scale: Matrix, weights: Matrix, bias: Matrix) -> bytes:
-    """The ONNX file of a head: see `Head`. All axes are counted from the end, so that the nodes also take batches."""
-    from onnx import TensorProto, helper, numpy_helper
+_GRAPH = """\
+<ir_version: 8, opset_import: ["": 17]>
+head (float[{frames}, {descriptors}] frames, bool[{frames}] silent) => (bool[1] decided, float[{count}] {result}) {{
+    is_heard = Not(silent)
+    heard = Cast <to = 1> (is_heard)
+    count = ReduceSum <keepdims = 1> (heard, last)
+    twice = Add(count, count)
+    decided = GreaterOrEqual(twice, needed)
+    divisor = Max(count, one)
+    divisors = Unsqueeze(divisor, last)
+    marks = Unsqueeze(heard, last)
+    kept = Mul(frames, marks)
+    sum = ReduceSum <keepdims = 1> (kept, before)
+    mean = Div(sum, divisors)
+    distance = Sub(frames, mean)
+    deviation = Mul(distance, marks)
+    squares = Mul(deviation, deviation)
+    square_sum = ReduceSum <keepdims = 1> (squares, before)
+    variance = Div(square_sum, divisors)
+    std = Sqrt(variance)
+    described = Concat <axis = -1> (mean, std)
+    centred = Sub(described, centre)
+    standardised = Div(centred, scale)
+    products = MatMul(standardised, weights)
+    row = Add(products, bias)
+    {last}
+}}
+"""
+"""All axes are counted from the end, so that the same nodes take batches (b, frames, descriptors)."""
 
-    frames, descriptors, count = about["frames"], about["descriptors"], len(bias)
-    constants = {
-        "last": np.array([-1]),
-        "before": np.array([-2]),
-        "one": np.float32(1),
-        "frames_needed": np.float32(frames),
-        "centre": centre,
-        "scale": scale,
-        "weights": weights.astype(np.float32),
-        "bias": bias.astype(np.float32),
-    }
-    result = "probabilities" if about["labels"] else "value"
-    steps = [
-        ("Not", ["silent"], "is_heard", {}),
-        ("Cast", ["is_heard"], "heard", {"to": TensorProto.FLOAT}),
-        ("ReduceSum", ["heard", "last"], "count", {"keepdims": 1}),
-        ("Add", ["count", "count"], "twice", {}),
-        ("GreaterOrEqual", ["twice", "frames_needed"], "decided", {}),
-        ("Max", ["count", "one"], "divisor", {}),
-        ("Unsqueeze", ["divisor", "last"], "divisors", {}),
-        ("Unsqueeze", ["heard", "last"], "marks", {}),
-        ("Mul", ["frames", "marks"], "kept", {}),
-        ("ReduceSum", ["kept", "before"], "sum", {"keepdims": 1}),
-        ("Div", ["sum", "divisors"], "mean", {}),
-        ("Sub", ["frames", "mean"], "distance", {}),
-        ("Mul", ["distance", "marks"], "deviation", {}),
-        ("Mul", ["deviation", "deviation"], "squares", {}),
-        ("ReduceSum", ["squares", "before"], "square_sum", {"keepdims": 1}),
-        ("Div", ["square_sum", "divisors"], "variance", {}),
-        ("Sqrt", ["variance"], "std", {}),
-        ("Concat", ["mean", "std"], "described", {"axis": -1}),
-        ("Sub", ["described", "centre"], "centred", {}),
-        ("Div", ["centred", "scale"], "standardised", {}),
-        ("MatMul", ["standardised", "weights"], "products", {}),
-        ("Add", ["products", "bias"], "row", {}),
-        ("Squeeze", ["row", "before"], "logits" if about["labels"] else "value", {}),
-        *([("Softmax", ["logits"], "probabilities", {"axis": -1})] if about["labels"] else []),
-    ]
-    graph = helper.make_graph(
-        [helper.make_node(kind, inputs, [output], name=output, **options) for kind, inputs, output, options in steps],
-        "head",
-        [
-            helper.make_tensor_value_info("frames", TensorProto.FLOAT, [frames, descriptors]),
-            helper.make_tensor_value_info("silent", TensorProto.BOOL, [frames]),
-        ],
-        [
-            helper.make_tensor_value_info("decided", TensorProto.BOOL, [1]),
-            helper.make_tensor_value_info(result, TensorProto.FLOAT, [count]),
-        ],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="edgevoice")
+
+def head_graph(about: dict[str, Any], centre: Matrix, scale: Matrix, weights: Matrix, bias: Matrix) -> bytes:
+    """The ONNX file of a head; `about` is what its metadata says."""
+    from onnx import helper, numpy_helper, parser
+
+    last = "logits = Squeeze(row, before) probabilities = Softmax <axis = -1> (logits)"
+    sizes = {"frames": about["frames"], "descriptors": about["descriptors"], "count": len(bias)}
+    if about["labels"]:
+        text = _GRAPH.format(**sizes, result="probabilities", last=last)
+    else:
+        text = _GRAPH.format(**sizes, result="value", last="value = Squeeze(row, before)")
+    model = parser.parse_model(text)
+    constants = {"centre": centre, "scale": scale, "weights": weights, "bias": bias, "one": 1, "needed": about["frames"]}
+    tensors = {name: np.asarray(value, np.float32) for name, value in constants.items()}
+    tensors |= {"last": np.array([-1]), "before": np.array([-2])}
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in tensors.items())
+    for node in model.graph.node:
+        node.name = node.output[0]
+    model.producer_name = "edgevoice"
     helper.set_model_props(model, {KEY: json.dumps(about, allow_nan=False)})
     data: bytes = model.SerializeToString()
     return data

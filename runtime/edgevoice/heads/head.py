@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 KEY = "edgevoice.head"
 """The entry of an ONNX file's metadata that says what a head is: JSON."""
 FORMAT = 1
+_DECIDING = ("encoder.onnx", "decoder.onnx")
 _LARGEST = 1 << 26
 """Of a file in bytes, and of the numbers that are judged together."""
 
@@ -79,17 +80,23 @@ class Facts:
         try:
             about = json.loads(text)
             if about["format"] != FORMAT:
-                raise HeadError(f"is a head of format {about['format']!r}, expected {FORMAT}: update EdgeVoice, or fit it again")
+                raise HeadError(
+                    f"is a head of format {about['format']!r}, expected {FORMAT}: update EdgeVoice, or fit it again"
+                )
             labels, recipe, scores = about["labels"], Recipe.from_json(json.dumps(about["recipe"])), about.get("scores", {})
             counts = [about[name] for name in ("frames", "descriptors", "rate", "window", "hop")]
             if labels is not None:
                 distinct = len(set(labels)) == len(labels) >= 2
-                if not isinstance(labels, list) or not distinct or not all(label and isinstance(label, str) for label in labels):
+                if (
+                    not isinstance(labels, list)
+                    or not distinct
+                    or not all(label and isinstance(label, str) for label in labels)
+                ):
                     raise ValueError("labels")
             if not all(type(count) is int and 0 < count < _LARGEST for count in counts) or counts[0] * counts[1] > _LARGEST:
                 raise ValueError("sizes")
-            if not isinstance(scores, dict) or not isinstance(recipe.networks, dict) or not 0 < about["seconds"] < math.inf:
-                raise ValueError("scores, networks or seconds")
+            if not isinstance(scores, dict) or not 0 < about["seconds"] < math.inf:
+                raise ValueError("scores or seconds")
             return cls(labels and tuple(labels), float(about["seconds"]), *counts, recipe, scores, about)
         except (ArgumentError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise HeadError(f"is no head: its metadata {KEY!r} cannot be understood ({error})") from error
@@ -181,11 +188,11 @@ class Head:
             HeadError: other networks or settings, descriptors, level or hop.
         """
         own = self.recipe
-        encoders = [made.networks.get(name) for made in (own, recipe) for name in ("encoder.onnx", "decoder.onnx")]
-        if encoders[:2] != encoders[2:] or own.settings != recipe.settings:
+        mine, theirs = dict(own.networks), dict(recipe.networks)
+        if own.settings != recipe.settings or any(mine.get(name) != theirs.get(name) for name in _DECIDING):
             raise HeadError(
                 f"{self.name}: was fitted with {own.model} {own.version}, and this is {recipe.model} {recipe.version}, other "
-                f"numbers: load that model, or fit the head again with this one (edgevoice fit --model)"
+                f"numbers: use that model (--model {own.model}), or fit the head again with this one"
             )
         for what, wanted, found, how in (
             ("descriptors", own.descriptors, recipe.descriptors, f"load(..., descriptors={own.descriptors!r})"),
@@ -264,10 +271,13 @@ class Judge:
             )
         steps = 1 if last is None else frame.index - last.index
         if steps < 1:
-            raise ArgumentError("a frame that does not come after the last one: a judge has one source, reset() begins another")
+            raise ArgumentError(
+                "a frame that does not come after the last one: a judge has one source, reset() begins another"
+            )
         if last is not None and frame.position - last.position != steps * facts.hop:
             raise HeadError(
-                f"{head.name}: was fitted with a hop of {head.recipe.hop:g} s, and the frames have another: use hop={head.recipe.hop:g}"
+                f"{head.name}: was fitted with a hop of {head.recipe.hop:g} s, and the frames have another: use "
+                f"hop={head.recipe.hop:g}"
             )
         self._last, self._passed = frame, self._passed + steps
         for row, lost in ((self._values, 0), (self._silent, True), (self._gap, True)):
@@ -303,4 +313,3 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         return Head(Path(path).read_bytes(), os.fspath(path))
     except OSError as error:
         raise HeadError(f"{path}: cannot be read ({error.strerror or error})") from error
-

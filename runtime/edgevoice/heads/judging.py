@@ -153,14 +153,11 @@ def calibration_error(truth: NDArray[np.int64], probabilities: Array) -> float:
 def sentence(scores: dict[str, Any], seconds: float, column: str, group: str) -> str:
     """The scores in plain words."""
     low, high = scores["interval"]
-    where = f"where the {group} is one that it has not heard"
     if scores["name"] == "mean absolute error":
-        guess = f"always saying the mean is off by {scores['chance']:.3g}"
-        if not scores["better"]:
-            return f"{column}, {where}: no better than chance (off by {scores['value']:.3g} in pieces of {seconds:g} s; {guess})."
-        return f"{column}, {where}: off by {scores['value']:.3g} ({low:.3g} to {high:.3g}) in pieces of {seconds:g} s; {guess}."
-    found = f"right for {100 * scores['value']:.0f} % ({100 * low:.0f} to {100 * high:.0f}) of pieces of {seconds:g} s"
-    chance = f"every label counting alike; chance is {100 * scores['chance']:.0f} %"
-    if not scores["better"]:
-        return f"{column}, {where}: no better than chance ({found}, {chance})."
-    return f"{column}, {where}: {found}, {chance}."
+        found = f"off by {scores['value']:.3g} ({low:.3g} to {high:.3g}) in pieces of {seconds:g} s"
+        chance = f"always saying the mean is off by {scores['chance']:.3g}"
+    else:
+        found = f"right for {100 * scores['value']:.0f} % ({100 * low:.0f} to {100 * high:.0f}) of pieces of {seconds:g} s"
+        chance = f"every label counting alike; chance is {100 * scores['chance']:.0f} %"
+    words = f"{found}, {chance}" if scores["better"] else f"no better than chance ({found}, {chance})"
+    return f"{column}, where the {group} is one that it has not heard: {words}."

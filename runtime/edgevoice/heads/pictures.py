@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NAMED = 12
 """Up to so many labels, each cell of a confusion matrix has its number."""
-_STYLE = "body{font:16px sans-serif;margin:2em;max-width:60em}td,th{padding:.2em .8em;text-align:right}th:first-child,td:first-child{text-align:left}"
+_STYLE = "body{font:16px sans-serif;margin:2em;max-width:60em}td,th{padding:.2em .8em;text-align:left}"
 
 
 def draw_confusion(head: Head) -> Figure:
@@ -79,7 +79,10 @@ def comparison_page(comparison: Comparison) -> str:
     write_figure(draw_comparison(comparison), file, "png")
     rows = comparison.rows()
     cells = [
-        "".join(f"<td>{escape(f'{cell:.3f}' if isinstance(cell, float) else '' if cell is None else str(cell))}</td>" for cell in row)
+        "".join(
+            f"<td>{escape(f'{cell:.3f}' if isinstance(cell, float) else '' if cell is None else str(cell))}</td>"
+            for cell in row
+        )
         for row in (row.values() for row in rows)
     ]
     head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in rows[0])

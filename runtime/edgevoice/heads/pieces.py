@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from edgevoice.audio.paths import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
-from edgevoice.errors import ArgumentError, EdgeVoiceWarning, MissingPackageError
+from edgevoice.errors import ArgumentError, EdgeVoiceWarning
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor
 from edgevoice.recipe import Recipe
@@ -100,7 +101,9 @@ def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label:
         texts = ["" if cell is None else str(cell).strip() for cell in cells]
         empty = [row.file for row, text in zip(index.rows, texts, strict=True) if text.lower() in _NOTHING]
         if empty:
-            raise ArgumentError(f"{len(empty)} of {len(texts)} rows have no {name!r}, the first is {empty[0]}: leave them out")
+            raise ArgumentError(
+                f"{len(empty)} of {len(texts)} rows have no {name!r}, the first is {empty[0]}: leave them out"
+            )
         columns.append(texts)
     if not columns[0]:
         raise ArgumentError("the labels have no rows")
@@ -115,7 +118,7 @@ def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label:
         return Labelled(index.rows, tuple(found), tuple(columns[1]))
     if not wrong and len(set(numbers)) > _MOST_LABELS:
         raise ArgumentError(
-            f"{label}: has {len(set(numbers))} different numbers: fit a number with --numeric (numeric=True), or write labels"
+            f"{label}: has {len(set(numbers))} different numbers: fit a number (--numeric, numeric=True), or write labels"
         )
     return Labelled(index.rows, tuple(columns[0]), tuple(columns[1]))
 
@@ -138,12 +141,12 @@ def cut_pieces(
     for k, row in enumerate(labelled.rows):
         rows[row.file, row.channel].append((k, row))
     recipe = extractor.recipe_of(reading)
-    folder = cache_folder(labelled, recipe) if features is None else Path(features)
+    folder, prune = (cache_folder(labelled, recipe), True) if features is None else (Path(features), False)
     values: list[NDArray[np.float32]] = []
     owners: list[NDArray[np.int64]] = []
     starts: list[NDArray[np.int64]] = []
     hop = recipe.hop
-    for key, matrix, silent in _recordings(labelled.recordings, extractor, reading, folder, jobs, progress):
+    for key, matrix, silent in _recordings(labelled.recordings, extractor, reading, folder, prune, jobs, progress):
         for number, row in rows[key]:
             first = math.ceil(round((row.start or 0) / hop, 6))
             last = len(matrix)
@@ -201,19 +204,21 @@ def cache_folder(labelled: Labelled, recipe: Recipe) -> Path:
 
 
 def _recordings(
-    index: Index, extractor: Extractor, reading: Reading, folder: Path, jobs: int | None, progress: Progress | None
+    index: Index,
+    extractor: Extractor,
+    reading: Reading,
+    folder: Path,
+    prune: bool,
+    jobs: int | None,
+    progress: Progress | None,
 ) -> Iterator[tuple[tuple[str, int | None], NDArray[np.float32], NDArray[np.bool_]]]:
     """File and channel, frames, and which are silent, of each recording that can be read."""
-    try:
-        from pyarrow import parquet
-    except ModuleNotFoundError as error:
-        raise MissingPackageError("pyarrow is not installed: pip install 'edgevoice[sklearn]'") from error
-    from dataclasses import replace
+    from pyarrow import parquet
 
     from edgevoice.corpus.dataset import Dataset
 
     columns = Columns.of_index(extractor.layout, False, index, False)
-    dataset = Dataset(folder, replace(extractor.recipe_of(reading), static=False), index, columns)
+    dataset = Dataset(folder, replace(extractor.recipe_of(reading), static=False), index, columns, prune)
     missing = dataset.missing()
     done = len(index.rows) - sum(len(part.rows) for part in missing)
 
