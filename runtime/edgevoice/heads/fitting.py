@@ -45,11 +45,16 @@ class Task(NamedTuple):
     """None for numbers."""
 
     @property
+    def fewest(self) -> int:
+        """The number of groups of the label that has fewest."""
+        labels = range(len(self.labels))
+        return min((len(np.unique(self.groups[self.targets == k])) for k in labels), default=int(self.groups.max()) + 1)
+
+    @property
     def freedom(self) -> int:
-        """The groups of the label that has fewest, less 1."""
-        if not self.labels:
-            return int(self.groups.max())
-        return min(len(np.unique(self.groups[self.targets == k])) for k in range(len(self.labels))) - 1
+        """Degrees of freedom of the variance over groups; fewer where a label has few of them."""
+        fewest, count = self.fewest - 1, int(self.groups.max()) + 1
+        return max(fewest, min(2 * fewest, count - len(self.labels))) if self.labels else fewest
 
     def scores(self, said: Floats, guess: Floats) -> dict[str, Any]:
         """The scores of predictions: probabilities (pieces, labels), or numbers (pieces, 1) beside a guess (pieces,)."""
@@ -228,7 +233,7 @@ def folds_of(task: Task) -> Folds:
     """Training and test pieces, five times or as often as groups allow: every piece is tested once, and no group is split."""
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-    count = min(_MOST_FOLDS, task.freedom + 1)
+    count = min(_MOST_FOLDS, task.fewest)
     if not task.labels:
         return list(GroupKFold(count).split(task.targets, groups=task.groups))
     folds: Folds = []

@@ -64,14 +64,13 @@ def with_interval(sums: Array, statistic: Statistic, freedom: int, share: bool =
     """A statistic, and the range where it is for 95 of 100 sets of as many other groups.
 
     The variance over groups is the jackknife's, doubled: once for the groups that it is found on, once for the others.
-    Shares get Wilson's interval with the number of independent pieces that has this variance, at most the geometric mean
-    of groups and pieces: so that all pieces right, in a few groups, is not taken for certainty. Other statistics get one
-    that is symmetric.
+    The interval is symmetric. That of a share is widened to Wilson's, with the number of independent pieces that has this
+    variance, at most the geometric mean of groups and pieces: all pieces right, in a few groups, is no certainty.
 
     Args:
         sums: (groups, ...): their sum gives the statistic.
         statistic: what is computed.
-        freedom: degrees of freedom of Student's t: the groups of the label that has fewest, less 1.
+        freedom: degrees of freedom of Student's t.
         share: whether it is from 0 to 1.
     """
     from scipy.stats import t
@@ -81,15 +80,16 @@ def with_interval(sums: Array, statistic: Statistic, freedom: int, share: bool =
     left_out = np.array([statistic(total - one) for one in sums])
     variance = (count - 1) / count * float(np.square(left_out - left_out.mean()).sum())
     quantile = float(t.ppf(0.975, max(1, freedom)))
+    half = quantile * float(np.sqrt(2 * variance))
     if not share:
-        half = quantile * float(np.sqrt(2 * variance))
         return value, [value - half, value + half]
     shrunk = (value * count + 0.5) / (count + 1)
     most = float(np.sqrt(count * total.sum()))
     pieces = min(shrunk * (1 - shrunk) / max(variance, 1e-12), most) / 2
     squared = quantile**2 / pieces
-    half = float(np.sqrt(value * (1 - value) * squared + squared**2 / 4))
-    return value, [(value + squared / 2 - half) / (1 + squared), (value + squared / 2 + half) / (1 + squared)]
+    root = float(np.sqrt(value * (1 - value) * squared + squared**2 / 4))
+    low, high = ((value + squared / 2 + side) / (1 + squared) for side in (-root, root))
+    return value, [max(0.0, min(low, value - half)), min(1.0, max(high, value + half))]
 
 
 def class_scores(truth: NDArray[np.int64], probabilities: Array, groups: NDArray[np.int64], freedom: int) -> dict[str, Any]:
@@ -159,5 +159,5 @@ def sentence(scores: dict[str, Any], seconds: float, column: str, group: str) ->
     else:
         found = f"right for {100 * scores['value']:.0f} % ({100 * low:.0f} to {100 * high:.0f}) of pieces of {seconds:g} s"
         chance = f"every label counting alike; chance is {100 * scores['chance']:.0f} %"
-    words = f"{found}, {chance}" if scores["better"] else f"no better than chance ({found}, {chance})"
+    words = f"{found}, {chance}" if scores["better"] else f"no better than chance, as far as these groups show ({found}, {chance})"
     return f"{column}, where the {group} is one that it has not heard: {words}."
