@@ -159,5 +159,9 @@ def sentence(scores: dict[str, Any], seconds: float, column: str, group: str) ->
     else:
         found = f"right for {100 * scores['value']:.0f} % ({100 * low:.0f} to {100 * high:.0f}) of pieces of {seconds:g} s"
         chance = f"every label counting alike; chance is {100 * scores['chance']:.0f} %"
-    words = f"{found}, {chance}" if scores["better"] else f"no better than chance, as far as these groups show ({found}, {chance})"
+    words = (
+        f"{found}, {chance}"
+        if scores["better"]
+        else f"no better than chance, as far as these groups show ({found}, {chance})"
+    )
     return f"{column}, where the {group} is one that it has not heard: {words}."
