@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 import soundfile
 
@@ -36,7 +36,7 @@ def compare(labels: Any, *models: Path, **options: Any) -> Any:
 
 
 def test_all_are_judged_on_the_same_pieces(labels: Path, tiny_model: Path, other: Path, tmp_path: Path) -> None:
-    table = pandas.read_csv(labels)
+    table = pd.read_csv(labels)
     table["file"] = [str(labels.parent / name) for name in table["file"]]
     soundfile.write(tmp_path / "short.wav", voice(90, 1, 1), RATE)
     table.loc[len(table)] = [str(tmp_path / "short.wav"), "s0", "low", 90, "a"]
@@ -58,7 +58,7 @@ def test_all_are_judged_on_the_same_pieces(labels: Path, tiny_model: Path, other
 
 
 def test_what_only_one_can_read_is_left_out_of_all(tiny_model: Path, other: Path, labels: Path, tmp_path: Path) -> None:
-    table = pandas.read_csv(labels)
+    table = pd.read_csv(labels)
     table["file"] = [str(labels.parent / name) for name in table["file"]]
     soundfile.write(tmp_path / "short.wav", voice(90, 1, 0.9), RATE)
     table.loc[len(table)] = [str(tmp_path / "short.wav"), "s0", "low", 90, "a"]
@@ -90,6 +90,6 @@ def test_the_command(suffix: str, labels: Path, tiny_model: Path, tmp_path: Path
     assert main([*words, "-o", str(out)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("best: tiny, running. voice, where the speaker")
     if suffix == ".csv":
-        assert pandas.read_csv(out)["numbers"].tolist() == [272]
+        assert pd.read_csv(out)["numbers"].tolist() == [272]
     assert out.stat().st_size
     assert main([*words, "-o", str(out)]) == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 import soundfile
 
@@ -65,7 +65,7 @@ def test_random_labels_are_no_better_than_chance(labels: Path, kept: Path, tiny:
     for k, row in enumerate(rows):
         row["file"] = str(labels.parent / row["file"])
         row["voice"] = "ab"[k // 4 % 2]  # two speakers, one of each pitch, have the same
-    head = refit(pandas.DataFrame(rows), kept.parent / "random.parquet", tiny)
+    head = refit(pd.DataFrame(rows), kept.parent / "random.parquet", tiny)
     low, high = head.scores["interval"]
     assert low <= 0.5 <= high
     assert not head.scores["better"]
@@ -98,16 +98,16 @@ def test_random_labels_are_no_better_than_chance(labels: Path, kept: Path, tiny:
 def test_labels_that_cannot_be_judged_are_refused(
     column: str, cells: list[str], options: dict[str, Any], labels: Path, kept: Path, tiny: Extractor
 ) -> None:
-    table = pandas.read_csv(labels, dtype=str)
+    table = pd.read_csv(labels, dtype=str)
     table[column] = cells
-    with pytest.raises(ArgumentError) as error, warnings.catch_warnings():
-        warnings.simplefilter("ignore", EdgeVoiceWarning)
+    warnings.simplefilter("ignore", EdgeVoiceWarning)
+    with pytest.raises(ArgumentError) as error:
         refit(table, kept, tiny, root=labels.parent, **options)
     assert "\n" not in str(error.value)
 
 
 def test_few_numbers_are_labels(labels: Path, kept: Path, tiny: Extractor) -> None:
-    table = pandas.read_csv(labels)
+    table = pd.read_csv(labels)
     table["voice"] = np.where(table["voice"] == "low", 1, 5)
     assert refit(table, kept, tiny, root=labels.parent).labels == ("1", "5")
 
@@ -119,7 +119,7 @@ def test_files_that_cannot_be_read_are_left_out(tmp_path: Path, labels: Path, ti
     soundfile.write(tmp_path / "silent.wav", np.zeros(5 * RATE), RATE)
     more = [{**rows[0], "file": name} for name in ("broken.wav", "short.wav", "silent.wav")]
     with pytest.warns(EdgeVoiceWarning) as caught:
-        head = refit(pandas.DataFrame(rows + more), tmp_path / "frames.parquet", tiny, root=tmp_path)
+        head = refit(pd.DataFrame(rows + more), tmp_path / "frames.parquet", tiny, root=tmp_path)
     assert {str(one.message)[:7] for one in caught} == {"1 of 19", "3 of 19"}
     assert head.facts.about["recordings"] == 16
 

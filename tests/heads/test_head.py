@@ -39,7 +39,7 @@ def test_live_and_from_a_file_it_decides_the_same(head: Head, tiny: Extractor) -
     decisions = head.decide(features)
     judge, stream, live = head.judge(tiny), tiny.stream(), []
     for at in range(0, len(samples), 1000):
-        live += [judge.push(frame) for frame in stream.push(samples[at : at + 1000])]
+        live.extend(judge.push(frame) for frame in stream.push(samples[at : at + 1000]))
     assert [one for one in live if one] == decisions
     assert live[:6] == [None] * 6  # seven frames are 2 s
     assert decisions[0].label == "low"
@@ -70,8 +70,8 @@ def test_it_decides_nothing_while_most_is_silent(head: Head, tiny: Extractor) ->
 
 def test_lost_samples_are_said_and_lost_windows_are_not_heard(head: Head, tiny: Extractor) -> None:
     judge, stream, found = head.judge(tiny), tiny.stream(), []
-    for frame in [*stream.push(voice(95, 1, 4)), *stream.skip(3 * RATE), *stream.push(voice(95, 2, 4))]:
-        found.append((frame.index, judge.push(frame)))
+    for frames in (stream.push(voice(95, 1, 4)), stream.skip(3 * RATE), stream.push(voice(95, 2, 4))):
+        found.extend((frame.index, judge.push(frame)) for frame in frames)
     assert not any(one.gap for index, one in found if one and index < 14)
     after = {index: one for index, one in found if index > 25}
     assert all(after[index] is None for index in after if index <= 28)  # three or fewer frames since
@@ -88,25 +88,24 @@ def test_a_judge_has_one_source(head: Head, tiny: Extractor) -> None:
     assert [judge.push(frame) for frame in features] == first
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda head, tiny, other: head.judge(other),
-        lambda head, tiny, other: head.judge(tiny, level="window"),
-        lambda head, tiny, other: head.judge(tiny, hop=0.05),
-        lambda head, tiny, other: head.decide(tiny.extract((voice(95, 1), RATE), level=2.0)),
-        lambda head, tiny, other: head.decide(other.extract((voice(95, 1), RATE))),
-        lambda head, tiny, other: head.judge(edgevoice.load(tiny.folder, descriptors="bottleneck")),
-        lambda head, tiny, other: [head.judge(tiny).push(frame) for frame in other.stream().push(voice(95, 1))],
-        lambda head, tiny, other: [map_push(head.judge(tiny), tiny.stream(hop=0.5).push(voice(95, 1)))],
-    ],
-)
 def test_frames_that_it_was_not_fitted_with_are_refused(
-    make: Callable[..., Any], head: Head, tiny: Extractor, make_model: Callable[..., Path]
+    head: Head, tiny: Extractor, make_model: Callable[..., Path]
 ) -> None:
     other = edgevoice.load(make_model(features={"bottleneck": 12, "error": 128}))
-    with pytest.raises(HeadError):
-        make(head, tiny, other)
+    samples = voice(95, 1)
+    uses: list[Callable[[], object]] = [
+        lambda: head.judge(other),
+        lambda: head.judge(tiny, level="window"),
+        lambda: head.judge(tiny, hop=0.05),
+        lambda: head.judge(edgevoice.load(tiny.folder, descriptors="bottleneck")),
+        lambda: head.decide(tiny.extract((samples, RATE), level=2.0)),
+        lambda: head.decide(other.extract((samples, RATE))),
+        lambda: [head.judge(tiny).push(frame) for frame in other.stream().push(samples)],
+        lambda: map_push(head.judge(tiny), tiny.stream(hop=0.5).push(samples)),
+    ]
+    for use in uses:
+        with pytest.raises(HeadError):
+            use()
 
 
 def map_push(judge: edgevoice.Judge, frames: edgevoice.Features) -> list[Decision | None]:
@@ -144,8 +143,8 @@ def without_metadata(head: Head) -> bytes:
 
 
 HOSTILE: dict[str, Callable[[Head], bytes]] = {
-    "empty": lambda head: b"",
-    "text": lambda head: b"file,label\n" * 30,
+    "empty": lambda _: b"",
+    "text": lambda _: b"file,label\n" * 30,
     "cut": lambda head: head.data[: len(head.data) // 2],
     "no metadata": without_metadata,
     "external": external,

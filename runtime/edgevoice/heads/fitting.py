@@ -32,6 +32,8 @@ PENALTIES = tuple(10.0**k for k in range(7))
 """What is tried: the strength of the penalty on the sum of squared weights; scikit-learn's `alpha`, and 1 / `C`."""
 _MOST_FOLDS = 5
 _COLUMNS = 64
+_NAME = r"\b(?=\w*\d|\w+[A-Z])[^\W_][\w-]{5,}\b"
+"""A word that is the name of a corpus: with a digit, or a capital inside."""
 
 
 class Task(NamedTuple):
@@ -191,8 +193,8 @@ def check_groups(labelled: Labelled, numeric: bool, group: str) -> None:
     alone = sorted(target for target, owners in found.items() if len(owners) < 2)
     if alone:
         raise ArgumentError(
-            f"the label {alone[0]!r}{f' and {len(alone) - 1} others' * (len(alone) > 1)} comes from one {group} only: the label "
-            f"cannot be told from the {group}; at least two are needed for each label"
+            f"{len(alone)} of {len(found)} labels, as {alone[0]!r}, come from one {group} each: such a label cannot be told "
+            f"from the {group}; at least two are needed"
         )
 
 
@@ -204,9 +206,9 @@ def task_of(labelled: Labelled, rows: NDArray[np.int64], numeric: bool, group: s
     """
     targets, owners = [labelled.targets[k] for k in rows], [labelled.groups[k] for k in rows]
     check_groups(labelled._replace(targets=tuple(targets), groups=tuple(owners)), numeric, group)
-    if len(set(rows.tolist())) < len(labelled.rows):
-        there = set(rows.tolist())
-        without = [row.file for k, row in enumerate(labelled.rows) if k not in there]
+    there = set(rows.tolist())
+    without = [row.file for k, row in enumerate(labelled.rows) if k not in there]
+    if without:
         warnings.warn(
             f"{len(without)} of {len(labelled.rows)} rows give no piece, the first is {without[0]}: too short, silent or "
             "unreadable",
@@ -230,7 +232,7 @@ def counts_of(task: Task) -> dict[str, int]:
 
 
 def folds_of(task: Task) -> Folds:
-    """Training and test pieces, five times or as often as groups allow: every piece is tested once, and no group is split."""
+    """Training and test pieces, five times or as often as groups allow: each piece is tested once, no group is split."""
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     count = min(_MOST_FOLDS, task.fewest)
@@ -342,15 +344,12 @@ def temperature(task: Task, raw: Floats) -> float:
 
 def warn_of_origin(labelled: Labelled, config: ModelConfig) -> None:
     """Warn where the path of a recording names the data that the model was trained on."""
-    text = json.dumps(config.origin)
-    names = {
-        word.lower() for word in re.findall(r"\b(?=\w*\d|\w+[A-Z])[^\W_][\w-]{5,}\b", text) if not word.startswith("cae")
-    }
+    text = json.dumps((config.origin or {}).get("trained_on"))
+    names = {word.lower() for word in re.findall(_NAME, text)}
     for row in labelled.rows:
-        known = names & {part.lower() for part in Path(row.path).absolute().parts}
-        if known:
+        if known := names & {part.lower() for part in Path(row.path).absolute().parts}:
             warnings.warn(
-                f"{row.file} seems to be of {sorted(known)[0]}, which {config.name} was trained on: speakers that the network "
+                f"{row.file} seems to be of {min(known)}, which {config.name} was trained on: speakers that the network "
                 "knows promise too much; judge the head on others",
                 EdgeVoiceWarning,
                 stacklevel=3,

@@ -52,54 +52,52 @@ class Decision:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
 class Facts:
-    """What the metadata of a head says: see `Head`."""
+    """What the metadata of a head says, checked.
 
-    labels: tuple[str, ...] | None
-    seconds: float
-    frames: int
-    descriptors: int
-    rate: int
-    window: int
-    hop: int
-    recipe: Recipe
-    scores: dict[str, Any]
-    about: dict[str, Any]
-    """All of it."""
+    Raises:
+        HeadError: it is missing, of another format, or not what the format allows.
+    """
 
-    @classmethod
-    def read(cls, text: str | None) -> Facts:
-        """Read the JSON.
-
-        Raises:
-            HeadError: it is missing, of another format, or not what the format allows.
-        """
+    def __init__(self, text: str | None) -> None:
         if text is None:
             raise HeadError(f"is no head: its metadata has no {KEY!r}")
         try:
-            about = json.loads(text)
-            if about["format"] != FORMAT:
-                raise HeadError(
-                    f"is a head of format {about['format']!r}, expected {FORMAT}: update EdgeVoice, or fit it again"
-                )
-            labels, recipe, scores = about["labels"], Recipe.from_json(json.dumps(about["recipe"])), about.get("scores", {})
-            counts = [about[name] for name in ("frames", "descriptors", "rate", "window", "hop")]
-            if labels is not None:
-                distinct = len(set(labels)) == len(labels) >= 2
-                if (
-                    not isinstance(labels, list)
-                    or not distinct
-                    or not all(label and isinstance(label, str) for label in labels)
-                ):
-                    raise ValueError("labels")
-            if not all(type(count) is int and 0 < count < _LARGEST for count in counts) or counts[0] * counts[1] > _LARGEST:
-                raise ValueError("sizes")
-            if not isinstance(scores, dict) or not 0 < about["seconds"] < math.inf:
-                raise ValueError("scores or seconds")
-            return cls(labels and tuple(labels), float(about["seconds"]), *counts, recipe, scores, about)
+            self.about: dict[str, Any] = json.loads(text)
+            """All of it."""
+            if self.about["format"] != FORMAT:
+                raise HeadError(f"is a head of format {self.about['format']!r}, expected {FORMAT}: fit it again")
+            self.recipe = Recipe.from_json(json.dumps(self.about["recipe"]))
+            self.labels: tuple[str, ...] = _labels(self.about["labels"])
+            self.frames, self.descriptors, self.rate, self.window, self.hop = (
+                _count(self.about[name]) for name in ("frames", "descriptors", "rate", "window", "hop")
+            )
+            self.scores = dict(self.about.get("scores", {}))
+            self.seconds: float = self.about["seconds"]
+            if not 0 < self.seconds < math.inf or self.frames * self.descriptors > _LARGEST:
+                raise ValueError("it judges too much at once")
         except (ArgumentError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if isinstance(error, HeadError):
+                raise
             raise HeadError(f"is no head: its metadata {KEY!r} cannot be understood ({error})") from error
+
+
+def _labels(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(set(value)) < max(2, len(value)) or not all(map(_is_label, value)):
+        raise ValueError(f"labels {value!r}")
+    return tuple(value)
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 < value < _LARGEST:
+        raise ValueError(f"a size of {value!r}")
+    return value
 
 
 class Head:
@@ -124,7 +122,7 @@ class Head:
             if has_external_data(data):
                 raise HeadError("keeps numbers in another file: a head is one file")
             self._session = open_graph(data)
-            self.facts = Facts.read(self._session.get_modelmeta().custom_metadata_map.get(KEY))
+            self.facts = Facts(self._session.get_modelmeta().custom_metadata_map.get(KEY))
             self._check()
         except (HeadError, ModelFilesError) as error:
             raise HeadError(f"{name}: {error}") from error
@@ -139,7 +137,7 @@ class Head:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels, in the order of the probabilities; none where it gives a number."""
-        return self.facts.labels or ()
+        return self.facts.labels
 
     @property
     def seconds(self) -> float:
@@ -191,8 +189,8 @@ class Head:
         mine, theirs = dict(own.networks), dict(recipe.networks)
         if own.settings != recipe.settings or any(mine.get(name) != theirs.get(name) for name in _DECIDING):
             raise HeadError(
-                f"{self.name}: was fitted with {own.model} {own.version}, and this is {recipe.model} {recipe.version}, other "
-                f"numbers: use that model (--model {own.model}), or fit the head again with this one"
+                f"{self.name}: was fitted with {own.model} {own.version}, and this is {recipe.model} {recipe.version}: use "
+                f"that model (--model {own.model}), or fit the head again with this one"
             )
         for what, wanted, found, how in (
             ("descriptors", own.descriptors, recipe.descriptors, f"load(..., descriptors={own.descriptors!r})"),

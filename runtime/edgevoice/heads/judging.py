@@ -64,8 +64,9 @@ def with_interval(sums: Array, statistic: Statistic, freedom: int, share: bool =
     """A statistic, and the range where it is for 95 of 100 sets of as many other groups.
 
     The variance over groups is the jackknife's, doubled: once for the groups that it is found on, once for the others.
-    The interval is symmetric. That of a share is widened to Wilson's, with the number of independent pieces that has this
-    variance, at most the geometric mean of groups and pieces: all pieces right, in a few groups, is no certainty.
+    The interval is symmetric. That of a share is Wilson's, with the number of independent pieces that has this variance, at
+    most the geometric mean of groups and pieces: all pieces right, in a few groups, is no certainty. It ends at 0 or 1
+    where the symmetric one would.
 
     Args:
         sums: (groups, ...): their sum gives the statistic.
@@ -89,7 +90,7 @@ def with_interval(sums: Array, statistic: Statistic, freedom: int, share: bool =
     squared = quantile**2 / pieces
     root = float(np.sqrt(value * (1 - value) * squared + squared**2 / 4))
     low, high = ((value + squared / 2 + side) / (1 + squared) for side in (-root, root))
-    return value, [max(0.0, min(low, value - half)), min(1.0, max(high, value + half))]
+    return value, [low if value > half else 0.0, high if value + half < 1 else 1.0]
 
 
 def class_scores(truth: NDArray[np.int64], probabilities: Array, groups: NDArray[np.int64], freedom: int) -> dict[str, Any]:
@@ -159,9 +160,7 @@ def sentence(scores: dict[str, Any], seconds: float, column: str, group: str) ->
     else:
         found = f"right for {100 * scores['value']:.0f} % ({100 * low:.0f} to {100 * high:.0f}) of pieces of {seconds:g} s"
         chance = f"every label counting alike; chance is {100 * scores['chance']:.0f} %"
-    words = (
-        f"{found}, {chance}"
-        if scores["better"]
-        else f"no better than chance, as far as these groups show ({found}, {chance})"
-    )
+    words = f"{found}, {chance}"
+    if not scores["better"]:
+        words = f"no better than chance, as far as these groups show ({words})"
     return f"{column}, where the {group} is one that it has not heard: {words}."
