@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import soundfile
 
 import edgevoice
 
-for name in ("sklearn", "onnx", "pyarrow"):
-    pytest.importorskip(name, reason=f"{name} is not installed")
+# Without what fits, there is no head to test.
+collect_ignore_glob = [] if all(map(find_spec, ("sklearn", "onnx", "pyarrow", "pandas"))) else ["test_*.py"]
 
 RATE = 16000
 
