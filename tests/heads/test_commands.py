@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import soundfile
 import edgevoice
 from edgevoice import Extractor, Head
 from edgevoice.cli import main
+from edgevoice.cli.decide import Decider
 from heads.conftest import RATE, voice
 
 
@@ -88,3 +90,13 @@ except edgevoice.MissingPackageError as error:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=place)
     assert result.stdout.splitlines()[0] == "low", result.stderr
     assert "scikit-learn" in result.stdout
+
+
+def test_the_line_of_status_says_the_decision(head: Head, tiny: Extractor) -> None:
+    decides = Decider(head.judge(tiny))
+    assert decides.text() == "listening  "
+    for frame in tiny.stream().push(voice(95, 3)):
+        decides(frame)
+    assert re.fullmatch(r"low \d+ %  ", decides.text())
+    without = Decider(None)
+    assert (without(tiny.extract((voice(95, 3), RATE))[0]), without.text()) == ({}, "")
