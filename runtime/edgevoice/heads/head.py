@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.paths import is_file
+from edgevoice.audio.folders import is_file
 from edgevoice.errors import ArgumentError, HeadError, ModelFilesError
 from edgevoice.features import Features, Frame
 from edgevoice.onnxfile import has_external_data

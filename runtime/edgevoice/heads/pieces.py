@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.paths import absolute
+from edgevoice.audio.folders import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning
