@@ -46,6 +46,7 @@ LAYERS = (
     ("stream",),
     ("extraction", "extractor"),
     ("hub", "microphone", "corpus", "tables", "plotting", "bench", "compat"),
+    ("heads",),
     ("protocol",),
     ("asgi",),
     ("cli", "_pyinstaller"),
@@ -73,7 +74,7 @@ def test_the_microphone_is_loaded_on_first_use() -> None:
 
 def test_all_errors_have_one_root_and_a_sentence() -> None:
     classes = [getattr(edgevoice, name) for name in edgevoice.__all__ if name.endswith("Error")]
-    assert len(classes) == 23
+    assert len(classes) == 24
     for error in classes:
         assert issubclass(error, edgevoice.EdgeVoiceError)
         assert error.__doc__

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DeviceMemoryError,
         EdgeVoiceError,
         EdgeVoiceWarning,
+        HeadError,
         MicrophoneError,
         MicrophoneLostError,
         MicrophoneNotFoundError,
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     )
     from edgevoice.extractor import Extractor, load
     from edgevoice.features import Features, Frame, functionals
+    from edgevoice.heads.comparing import compare
+    from edgevoice.heads.fitting import fit
+    from edgevoice.heads.head import Decision, Head, Judge, load_head
     from edgevoice.hub import Hub, Source
     from edgevoice.microphone.devices import InputDevice, input_devices
     from edgevoice.microphone.liveframe import LiveFrame
@@ -57,6 +61,7 @@ __all__ = [
     "AudioTooShortError",
     "Batcher",
     "ClusterError",
+    "Decision",
     "DeviceError",
     "DeviceMemoryError",
     "EdgeVoiceError",
@@ -64,8 +69,11 @@ __all__ = [
     "Extractor",
     "Features",
     "Frame",
+    "Head",
+    "HeadError",
     "Hub",
     "InputDevice",
+    "Judge",
     "LiveFrame",
     "Microphone",
     "MicrophoneError",
@@ -86,11 +94,14 @@ __all__ = [
     "Source",
     "Stream",
     "StreamError",
+    "compare",
     "find_model",
+    "fit",
     "functionals",
     "input_devices",
     "list_models",
     "load",
+    "load_head",
     "plot",
     "table",
 ]
@@ -101,23 +112,29 @@ __version__ = "0.1.0"  # the only place: the package, the documentation and CITA
 # microphone does without its modules. Errors, whose names end so, are in `edgevoice.errors`.
 _MODULES = {
     "Batcher": "batcher",
+    "Decision": "heads.head",
     "EdgeVoiceWarning": "errors",
     "Extractor": "extractor",
     "Features": "features",
     "Frame": "features",
+    "Head": "heads.head",
     "Hub": "hub",
     "InputDevice": "microphone.devices",
+    "Judge": "heads.head",
     "LiveFrame": "microphone.liveframe",
     "Microphone": "microphone.microphone",
     "ModelConfig": "config",
     "ModelFolder": "modelfolder",
     "Source": "hub",
     "Stream": "stream",
+    "compare": "heads.comparing",
     "find_model": "modelfolder",
+    "fit": "heads.fitting",
     "functionals": "features",
     "input_devices": "microphone.devices",
     "list_models": "modelfolder",
     "load": "extractor",
+    "load_head": "heads.head",
     "plot": "plotting.plot",
     "table": "corpus.table",
 }

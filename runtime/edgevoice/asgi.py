@@ -17,7 +17,6 @@ import re
 import statistics
 import time
 from collections.abc import AsyncIterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 
 from edgevoice.errors import ArgumentError, MissingPackageError
 from edgevoice.extractor import Extractor, load
+from edgevoice.heads.head import load_head
 from edgevoice.hub import Hub
 from edgevoice.wholenumbers import whole_number
 
@@ -235,7 +235,7 @@ def _environment() -> dict[str, Any]:
     return {
         "extractor": load(setting("MODEL", "cae-256")),
         "tokens": tokens,
-        "head": import_module("edgevoice.heads.head").load_head(head) if head else None,
+        "head": load_head(head) if head else None,
         "origins": setting("ORIGINS").replace(",", " ").split(),
         "clients": clients,
         "idle": idle,

@@ -10,7 +10,8 @@ EdgeVoiceError
 │   ├── ModelNotFoundError        2  (FileNotFoundError) no model of that name or path
 │   ├── ModelConfigError          2  (ValueError) model.json is not what the format allows
 │   ├── ModelFilesError           2  (OSError) a file of the folder is missing, altered or unreadable
-│   └── ModelUseError             2  (ValueError) the model cannot be used in this way
+│   ├── ModelUseError             2  (ValueError) the model cannot be used in this way
+│   └── HeadError                 2  (ValueError) no head, or one that was fitted with another model
 ├── DeviceError                   2  what computes
 │   ├── MissingPackageError       2  (ImportError) a package that this use needs is not installed
 │   ├── ProviderError             2  (RuntimeError) the device asked for cannot compute
@@ -79,6 +80,10 @@ class ModelFilesError(ModelError, OSError):
 
 class ModelUseError(ModelError, ValueError):
     """The model cannot be used in this way, such as a model of whole recordings in a stream."""
+
+
+class HeadError(ModelError, ValueError):
+    """A file is no head, or a head does not fit the model, the level, the hop or the frames that it is used with."""
 
 
 class DeviceError(EdgeVoiceError):

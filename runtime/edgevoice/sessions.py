@@ -81,6 +81,24 @@ def open_session(
     return session
 
 
+def open_graph(data: bytes) -> Any:
+    """Open a small graph that is in memory, such as a head, on the CPU in the calling thread.
+
+    Raises:
+        MissingPackageError: ONNX Runtime is not installed.
+        ModelFilesError: it is no graph that ONNX Runtime can load.
+    """
+    runtime = load_onnxruntime()
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    settings.log_severity_level = _ERRORS_ONLY
+    settings.enable_cpu_mem_arena = False
+    try:
+        return runtime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has kinds of errors of its own
+        raise ModelFilesError(f"ONNX Runtime cannot load it: {first_line(error)}") from error
+
+
 def _openable(path: Path) -> Path | bytes:
     """The path for ONNX Runtime, or the content of the file where the path is not text in UTF-8."""
     try:

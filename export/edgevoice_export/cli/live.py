@@ -15,9 +15,11 @@ from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, add_force, parser_of
 from edgevoice.extractor import load
 from edgevoice.files import refuse_existing, whole_file
+from edgevoice.heads.head import load_head
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.onnx.graph import TRANSFORMS
 from edgevoice_export.onnx.live import convert_to_live, describe
+from edgevoice_export.onnx.livehead import state_of_head
 
 _HOPS = 12  # of the vectors
 
@@ -26,20 +28,25 @@ def add(commands: Commands) -> None:
     """Add the parser."""
     parser = graph_parser(commands, "live")
     parser.add_argument("--vectors", type=Path, metavar="DIR", help="write samples, and the frames that must come of them")
+    parser.add_argument("--head", metavar="HEAD.onnx", help="put a head of `edgevoice fit` behind it: samples to decisions")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
     folder = find_model(options.model)
+    head = None if options.head is None else load_head(options.head)
+    facts = describe(folder)
+    if head is not None:
+        facts |= {"state": facts["state"] + state_of_head(head), "head": head.facts.about}
     path = options.out or Path(f"{folder.config.name}-live.onnx")
-    files = {path: b"", path.with_name(f"{path.name}.json"): (json.dumps(describe(folder), indent=1) + "\n").encode()}
+    files = {path: b"", path.with_name(f"{path.name}.json"): (json.dumps(facts, indent=1) + "\n").encode()}
     if options.vectors:
         files |= {options.vectors / name: data for name, data in _vectors(folder).items()}
     if not options.force:
         for name in files:
             refuse_existing(name)
-    files[path] = convert_to_live(folder, options.transform).SerializeToString()
+    files[path] = convert_to_live(folder, options.transform, head).SerializeToString()
     for name, data in files.items():
         with whole_file(name, options.force) as file:
             file.write(data)

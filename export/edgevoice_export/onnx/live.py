@@ -26,21 +26,25 @@ from onnx import TensorProto, helper
 from edgevoice.config import SILENCE, ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.features import Layout
+from edgevoice.heads.head import Head
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.onnx.frontend import add_front_end
 from edgevoice_export.onnx.graph import TRANSFORMS, Graph, Transform, flags, floats, joined
 from edgevoice_export.onnx.graphlevels import LAST, LevelInput, columns, distance, graph_level
+from edgevoice_export.onnx.livehead import add_head
 
 
-def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.ModelProto:
+def convert_to_live(folder: ModelFolder, transform: Transform = "stft", head: Head | None = None) -> onnx.ModelProto:
     """Put windows, level and front end of a model folder before its networks.
 
     Args:
         folder: the model folder.
         transform: as for `convert_to_pcm`.
+        head: what decides behind it: see `livehead`.
 
     Raises:
+        HeadError: the head was not fitted with this model at its own level and hop.
         ModelFilesError: a network cannot be read.
         ArgumentError: another transform; a level that needs the whole source; a window that is not a multiple of the hop.
     """
@@ -64,6 +68,8 @@ def convert_to_live(folder: ModelFolder, transform: Transform = "stft") -> onnx.
         model, {key: value if isinstance(value, str) else json.dumps(value) for key, value in describe(folder).items()}
     )
     onnx.checker.check_model(model, full_check=True)
+    if head is not None:
+        add_head(model, config, head, size)
     return model
 
 

@@ -20,7 +20,7 @@ hiddenimports = [
 
 # What single functions load, if it is installed. A program that uses them imports them itself, and has them then.
 excludedimports = [
-    *("audformat", "audinterface", "av", "dask", "distributed", "matplotlib", "onnx", "pandas", "pyarrow"),
+    *("audformat", "audinterface", "av", "dask", "distributed", "matplotlib", "onnx", "opensmile", "pandas", "pyarrow"),
     *("scipy", "sklearn", "torch", "tqdm"),
 ]
 

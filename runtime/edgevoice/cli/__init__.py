@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "extract": "compute features of audio files and folders",
     "repeat": "make a table again, and compare",
+    "fit": "learn from labelled recordings what frames mean",
+    "decide": "say what a fitted head hears in recordings",
+    "compare": "compare what models and levels are worth on your labels",
     "stream": "write frames as JSON Lines while audio comes in",
     "models": "list the models that can be loaded by name",
     "devices": "list the input devices",

@@ -308,14 +308,14 @@ class StatusLine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.write("")
 
-    def show(self, frame: LiveFrame | None) -> None:
-        """Update the line; `frame` is the latest frame, None when there is no new one."""
+    def show(self, frame: LiveFrame | None, first: str = "") -> None:
+        """Update the line, which begins with `first`; `frame` is the latest frame, None when there is no new one."""
         if not self._visible:
             return
         if frame is not None:
             self._latency = frame.latency
         width = shutil.get_terminal_size().columns - 1
-        self.write(self._text()[:width])
+        self.write(f"{plain(first)}{self._text()}"[:width])
 
     def write(self, text: str) -> None:
         """Replace the line."""

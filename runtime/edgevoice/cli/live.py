@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevoice.cli.console import StatusLine, drop_output, quiet_libraries, standard_output, tell
+from edgevoice.cli.decide import Decider, decider
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.extractor import Extractor
 from edgevoice.files import Draft, writing
@@ -31,7 +32,7 @@ def run(asked: StreamRequest, extractor: Extractor) -> int:
     Frames go to standard output, unless that is a terminal, which shows the status only; the summary goes to standard error.
     """
     with quiet_libraries(), _set_aside(asked.record), _open(asked, extractor) as microphone:
-        session = _Session(microphone)
+        session = _Session(microphone, decider(asked.head, extractor, asked.windows))
         try:
             with taken_by(session.end, *_ALARMS):
                 session.stream()
@@ -65,12 +66,12 @@ class _Session:
     at once.
     """
 
-    def __init__(self, microphone: Microphone) -> None:
-        self._microphone = microphone
+    def __init__(self, microphone: Microphone, decides: Decider) -> None:
+        self._microphone, self._decides = microphone, decides
         self.signal: int | None = None
         """The signal that ended it."""
         self._writing = False
-        self._lines = JsonLines(standard_output())
+        self._lines = JsonLines(standard_output(), decides)
 
     def stream(self) -> None:
         """Write frames until the microphone has ended."""
@@ -78,9 +79,9 @@ class _Session:
         with StatusLine(self._microphone) as status:
             while True:
                 frame = self._microphone.read(timeout=_REFRESH)
-                if frame is not None and not silent:
-                    self._write(frame)
-                status.show(frame)
+                if frame is not None:
+                    self._decides(frame) if silent else self._write(frame)
+                status.show(frame, self._decides.text())
                 if frame is None and self._microphone.ended:
                     return
 

@@ -46,7 +46,8 @@ def _value(kind: type[T], words: argparse.Namespace) -> T:
     values = {}
     for name, hint in get_type_hints(kind).items():
         value = _value(hint, words) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else getattr(words, name)
-        if value == [] and name not in ("inputs", "keep"):  # argparse takes the value of `-o--` for the end of the options
+        # argparse takes the value of `-o--` for the end of the options
+        if value == [] and name not in ("inputs", "keep", "opensmile"):
             raise ArgumentError(f"--{name.replace('_', '-')}: expected a value")
         values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)

@@ -15,6 +15,7 @@ from edgevoice.audio.files import open_source
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.audio.source import AudioSource
 from edgevoice.cli.console import quiet_libraries, standard_input, standard_output
+from edgevoice.cli.decide import decider
 from edgevoice.cli.options import (
     Commands,
     ModelOptions,
@@ -43,7 +44,7 @@ examples:
   edgevoice stream --mic --seconds 60 --record session.wav
 
 One frame is one line of JSON, written as soon as its window is complete: index, position (first sample at the model's
-rate), start, end (seconds), silent, gap, loudness (dB), time, latency, bottleneck, error.
+rate), start, end (seconds), silent, gap, loudness (dB), time, latency, bottleneck, error; with --head also decision.
 """
 
 
@@ -63,6 +64,8 @@ class StreamRequest:
     record: str | None
     reopen: bool
     force: bool
+    head: str | None
+    """Adds a decision to every line."""
     windows: WindowOptions
     model: ModelOptions
 
@@ -90,6 +93,7 @@ def add(commands: Commands) -> None:
     live.add_argument("--record", metavar="FILE.wav", help="save the captured audio")
     add_force(parser)
     live.add_argument("--reopen", action="store_true", help="wait for a lost device to return, and continue")
+    parser.add_argument("--head", metavar="HEAD.onnx", help="add what this head decides, from `edgevoice fit`")
     add_window_options(parser)
     add_model_options(parser)
     calls(parser, StreamRequest, run)
@@ -125,7 +129,7 @@ def stream_blocks(
     """Write the frames of blocks (samples, channels) to standard output."""
     windows = asked.windows
     stream = extractor.stream(rate, channels, level=windows.level, hop=windows.hop, channel=windows.channel)
-    lines = JsonLines(standard_output())
+    lines = JsonLines(standard_output(), decider(asked.head, extractor, windows))
     with writing("standard output"):
         try:
             for block in limit(blocks, asked.seconds, rate):

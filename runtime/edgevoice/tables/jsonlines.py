@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import numpy as np
@@ -24,22 +25,22 @@ class JsonLines:
 
     The keys are `index`, `position` (first sample at the model's rate), `start`, `end` (seconds), `silent`, `gap`,
     `loudness` (dB), `time` (wall clock at the window's end) and `latency`, both null unless the frame is live,
-    `bottleneck`, `error`.
+    `bottleneck`, `error`, and what `more` gives for the frame.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], more: Callable[[Frame], dict[str, Any]] = lambda _: {}) -> None:
+        self._file, self._more = file, more
 
     def write(self, frames: Iterable[Frame]) -> None:
         """Add frames: a `Features` block, or any others in order."""
         for frame in frames:
-            self._file.write(frame_json(frame).encode() + b"\n")
+            self._file.write(frame_json(frame, self._more(frame)).encode() + b"\n")
             self._file.flush()
 
 
-def frame_json(frame: Frame) -> str:
-    """A frame as one line of JSON; its numbers read back as float32 give the same bits."""
-    return _line(frame.place(), frame.layout.groups, frame.values, {})
+def frame_json(frame: Frame, more: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """A frame as one line of JSON, with more entries at its end; its numbers read back as float32 give the same bits."""
+    return _line(frame.place(), frame.layout.groups, frame.values, dict(more))
 
 
 class JsonlTable(Table):

@@ -1,0 +1,124 @@
+"""`edgevoice compare`: what models, levels and openSMILE's sets are worth on the user's own labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgevoice.cli.console import aligned, show, tell
+from edgevoice.cli.fit import Labels, add_labels, shown_progress
+from edgevoice.cli.options import Commands, add_force, calls, check_places, level, parser_of
+from edgevoice.files import whole_file
+from edgevoice.heads.comparing import Comparison, compare
+from edgevoice.heads.fitting import check_packages
+from edgevoice.heads.judging import sentence
+from edgevoice.heads.pictures import comparison_page, draw_comparison
+from edgevoice.plotting.figurefile import figure_format, write_figure
+
+_EPILOG = """\
+examples:
+  edgevoice compare utterances.csv --label sex --group speaker --models cae-256 cae-64
+  edgevoice compare utterances.csv --label sex --group speaker --fractions 0.1 0.3 1 -o sex.html
+
+All are judged on the same pieces and the same held-out groups; what one of them cannot read is left out of all, and listed.
+Differences are from the first. An interval is where 95 of 100 sets of as many other groups would be.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """What is compared, on which labels."""
+
+    labels: Labels
+    models: tuple[str, ...]
+    levels: tuple[str | float | None, ...]
+    opensmile: tuple[str, ...] | None
+    fractions: tuple[float, ...]
+    output: str | None
+    force: bool
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "compare", _EPILOG)
+    add_labels(parser)
+    parser.add_argument(
+        "--models", nargs="+", default=("cae-256",), metavar="MODEL", help="names or paths (default: cae-256)"
+    )
+    parser.add_argument(
+        "--levels", nargs="+", type=level, default=(None,), metavar="LEVEL", help="(default: the model's own)"
+    )
+    parser.add_argument("--opensmile", nargs="*", metavar="SET", help="(default: eGeMAPSv02, where opensmile is installed)")
+    parser.add_argument("--fractions", nargs="+", type=float, default=(), metavar="SHARE", help="of the labels: a curve")
+    parser.add_argument("-o", "--output", metavar="OUT", help="a .csv, a picture (.png, .pdf, .svg) or a page (.html)")
+    add_force(parser)
+    calls(parser, Compare, run)
+
+
+def run(asked: Compare) -> int:
+    """Compare, print the table, and write it."""
+    check_packages()
+    kind = Path(asked.output).suffix.lower() if asked.output else ""
+    if asked.output and kind != ".csv":
+        picture = figure_format("page.png" if kind == ".html" else asked.output)
+    check_places([asked.output], [asked.labels.labels], asked.force)
+    labels = asked.labels
+    with shown_progress() as progress:
+        found = compare(
+            labels.labels,
+            label=labels.label,
+            group=labels.group,
+            models=asked.models,
+            levels=asked.levels,
+            opensmile=asked.opensmile,
+            fractions=asked.fractions,
+            numeric=labels.numeric,
+            seconds=labels.seconds,
+            root=labels.root,
+            jobs=labels.jobs,
+            progress=progress,
+        )
+    if asked.output:
+        with whole_file(asked.output, asked.force) as file:
+            if kind == ".csv":
+                file.write(_csv(found).encode())
+            elif kind == ".html":
+                file.write(comparison_page(found).encode())
+            else:
+                write_figure(draw_comparison(found), file, picture)
+    if found.left_out:
+        tell(f"{len(found.left_out)} rows are left out of all: {', '.join(name for name, _ in found.left_out[:10])}")
+    show(_table(found))
+    return 0
+
+
+def _table(found: Comparison) -> str:
+    rows = [["features", "numbers", "score", "interval", "difference", "interval"]]
+    shares = list(found.found[0].curve)
+    rows[0] += [f"{100 * share:g} %" for share in shares]
+    for one in found.found:
+        low, high = one.scores["interval"]
+        row = [one.name, str(one.columns), f"{one.scores['value']:.3f}", f"{low:.3f} to {high:.3f}"]
+        row += ["", ""] if one.difference is None else _difference(*one.difference)
+        rows.append(row + [f"{one.curve[share][0]:.3f}" for share in shares])
+    best = (min if found.found[0].scores["name"] == "mean absolute error" else max)(
+        found.found, key=lambda one: one.scores["value"]
+    )
+    words = sentence(best.scores, found.seconds, found.column, found.group)
+    head = f"{sum(found.pieces.values())} pieces of {found.groups} groups; score: {best.scores['name']}"
+    return f"{head}\n{aligned(rows)}\n\nbest: {best.name}. {words}"
+
+
+def _difference(value: float, interval: list[float]) -> list[str]:
+    return [f"{value:+.3f}", f"{interval[0]:+.3f} to {interval[1]:+.3f}"]
+
+
+def _csv(found: Comparison) -> str:
+    text = io.StringIO()
+    rows = found.rows()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,121 @@
+"""`edgevoice decide`: what a head says of recordings."""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from edgevoice.cli.console import quiet_libraries, standard_output, tell
+from edgevoice.cli.options import Commands, WindowOptions, add_force, calls, check_places, parser_of, positive
+from edgevoice.corpus.index import index_of_inputs
+from edgevoice.corpus.run import results
+from edgevoice.extraction import Reading
+from edgevoice.extractor import Extractor, load
+from edgevoice.features import Frame
+from edgevoice.files import whole_file
+from edgevoice.heads.head import Decision, Judge, load_head
+
+_EPILOG = """\
+examples:
+  edgevoice decide recordings/ --head sex.onnx -o decisions.csv
+  edgevoice stream --mic --head sex.onnx
+
+One line per decision, every hop once the head's seconds have been heard: file, start, end (seconds), label, the probability
+of every label, or the value. Nothing is decided where fewer than half of the frames are not silent.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """What is judged, by which head."""
+
+    inputs: tuple[str, ...]
+    head: str
+    output: str | None
+    root: str | None
+    model: str | None
+    jobs: int | None
+    force: bool
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "decide", _EPILOG)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="an audio file, or a folder with audio files")
+    parser.add_argument("--head", required=True, metavar="HEAD.onnx", help="what `edgevoice fit` has written")
+    parser.add_argument("-o", "--output", metavar="CSV", help="(default: standard output)")
+    parser.add_argument("--root", metavar="DIR", help="the folder that files are named below")
+    parser.add_argument("--model", metavar="MODEL", help="name or path (default: the one that the head was fitted with)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="computations at the same time (default: all cores)")
+    add_force(parser)
+    calls(parser, Decide, run)
+
+
+def run(asked: Decide) -> int:
+    """Write the decisions; return 1 if some input failed."""
+    head = load_head(asked.head)
+    recipe: Any = head.recipe
+    extractor = load(asked.model or recipe.model, descriptors=recipe.descriptors)
+    head.judge(extractor, level=recipe.level, hop=recipe.hop)  # an error before anything is computed
+    index = index_of_inputs(asked.inputs, asked.root)
+    check_places([asked.output], [asked.head, *(row.path for row in index.rows)], asked.force)
+    reading = Reading(recipe.level, recipe.hop, recipe.channel, incomplete=recipe.incomplete)
+    errors: list[Any] = [error for _, error in index.errors]
+    rows = ((None, row) for row in index.rows)
+    names = ["label", *(f"probability_{label}" for label in head.labels)] if head.labels else ["value"]
+    opened = whole_file(asked.output, asked.force) if asked.output else nullcontext(standard_output())
+    with quiet_libraries(), opened as file:
+        file.write(_csv([["file", "start", "end", *names]]))
+        for _, row, result in results(extractor, rows, reading, asked.jobs or extractor.jobs):
+            if result.failure:
+                errors.append(result.failure.error)
+            for _, features in result.parts:
+                file.write(_csv([[row.file, *_cells(one)] for one in head.decide(features)]))
+    for error in errors:
+        tell(error)
+    return 1 if errors else 0
+
+
+def _cells(one: Decision) -> list[Any]:
+    return [one.start, one.end, *([one.value] if one.label is None else [one.label, *one.probabilities.values()])]
+
+
+def _csv(rows: list[list[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+class Decider:
+    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status; nothing without a judge."""
+
+    def __init__(self, judge: Judge | None) -> None:
+        self._judge = judge
+        self._last: Decision | None = None
+
+    def __call__(self, frame: Frame) -> dict[str, Any]:
+        """What a line of JSON gets."""
+        if self._judge is None:
+            return {}
+        self._last = self._judge.push(frame)
+        return {"decision": self._last and self._last.to_dict()}
+
+    def text(self) -> str:
+        """The last decision for a person."""
+        said = self._last
+        if said is None:
+            return "listening  " if self._judge else ""
+        share = f"{said.value:.3g}" if said.label is None else f"{said.label} {100 * said.probabilities[said.label]:.0f} %"
+        return f"{share}{' (samples lost)' * said.gap}  "
+
+
+def decider(head: str | None, extractor: Extractor, windows: WindowOptions) -> Decider:
+    """What decides for a stream with these windows.
+
+    Raises:
+        HeadError: the head cannot be used with them.
+    """
+    return Decider(None if head is None else load_head(head).judge(extractor, level=windows.level, hop=windows.hop))

@@ -1,0 +1,167 @@
+"""`edgevoice fit`: a head from labelled recordings."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from edgevoice.cli.console import aligned, bar, show, tell
+from edgevoice.cli.options import (
+    Commands,
+    ModelOptions,
+    WindowOptions,
+    add_force,
+    add_model_options,
+    add_window_options,
+    calls,
+    check_places,
+    parser_of,
+    positive,
+)
+from edgevoice.errors import ArgumentError
+from edgevoice.files import whole_file
+from edgevoice.heads.fitting import check_packages, fit
+from edgevoice.heads.head import Head
+from edgevoice.heads.judging import sentence
+from edgevoice.plotting.figurefile import figure_format, write_figure
+
+_EPILOG = """\
+examples:
+  edgevoice fit utterances.csv --label sex --group speaker -o sex.onnx
+  edgevoice fit utterances.csv --label age --numeric --group speaker -o age.onnx
+  edgevoice stream --mic --head sex.onnx
+
+LABELS.csv is an index: a column `file`, where needed `start` and `end`, and columns of your own. The head learns from
+pieces of --seconds, and its scores are of groups that it was not fitted on. Frames are kept for the next label.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labelled recordings, and what a decision is about."""
+
+    labels: str
+    label: str
+    group: str
+    numeric: bool
+    seconds: float
+    root: str | None
+    jobs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What is learnt from, and where the head goes to."""
+
+    labels: Labels
+    model: ModelOptions
+    windows: WindowOptions
+    output: str
+    plot: str | None
+    features: str | None
+    force: bool
+
+
+def add(commands: Commands) -> None:
+    """Add the parser."""
+    parser = parser_of(commands, "fit", _EPILOG)
+    add_labels(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="HEAD.onnx", help="the file to write")
+    parser.add_argument("--plot", metavar="PNG", help="draw the confusion matrix (.png, .pdf, .svg)")
+    parser.add_argument("--features", metavar="NAME.parquet/", help="where frames are kept (default: the user's cache)")
+    add_force(parser)
+    add_window_options(parser)
+    add_model_options(parser)
+    calls(parser, Fit, run)
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add the options of labels, which `compare` has too."""
+    parser.add_argument("labels", metavar="LABELS.csv", help="an index with labels and groups")
+    parser.add_argument("--label", required=True, metavar="COLUMN", help="what is learnt")
+    parser.add_argument("--group", required=True, metavar="COLUMN", help="what belongs together, as the speaker")
+    parser.add_argument("--numeric", action="store_true", help="the labels are numbers, as an age")
+    parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="audio of one decision (default: 2)")
+    parser.add_argument("--root", metavar="DIR", help="the folder that files are in (default: that of the CSV)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="computations at the same time (default: all cores)")
+
+
+def run(asked: Fit) -> int:
+    """Fit, and print the scores; the last line says them in words."""
+    check_packages()
+    if not asked.output.lower().endswith(".onnx"):
+        raise ArgumentError(f"{asked.output}: expected a name that ends in .onnx")
+    if asked.plot and asked.labels.numeric:
+        raise ArgumentError("--plot: draws a confusion matrix, which numbers do not have")
+    kind = figure_format(asked.plot) if asked.plot else ""
+    check_places([asked.output, asked.plot], [asked.labels.labels], asked.force)
+    with shown_progress() as progress:
+        head = fit(
+            asked.labels.labels,
+            label=asked.labels.label,
+            group=asked.labels.group,
+            out=asked.output,
+            numeric=asked.labels.numeric,
+            seconds=asked.labels.seconds,
+            model=asked.model.load(),
+            level=asked.windows.level,
+            hop=asked.windows.hop,
+            channel=asked.windows.channel,
+            root=asked.labels.root,
+            features=asked.features,
+            jobs=asked.labels.jobs,
+            progress=progress,
+        )
+    if asked.plot:
+        from edgevoice.heads.pictures import draw_confusion
+
+        with whole_file(asked.plot, asked.force) as file:
+            write_figure(draw_confusion(head), file, kind, head.recipe)
+    show(report(head))
+    return 0
+
+
+def report(head: Head) -> str:
+    """The scores of a head as lines, the last one in words."""
+    about, scores = head.facts.about, head.scores
+    pieces = sum(about["counts"].values())
+    lines = [f"{pieces} pieces of {head.seconds:g} s, {about['recordings']} recordings, {about['groups']} groups"]
+    rows = [(scores["name"], *_range(scores, "value", "interval"), f"chance {scores['chance']:.3f}")]
+    if head.labels:
+        rows.append(("macro F1", *_range(scores, "f1", "f1_interval"), ""))
+        rows.append(("accuracy", *_range(scores, "accuracy", "accuracy_interval"), f"majority {scores['majority']:.3f}"))
+        rows.append(("error of calibration", f"{scores['calibration']:.3f}", "", ""))
+        lines += [aligned(rows), "", "confusion matrix: truth down, said across"]
+        cells = [[str(count) for count in row] for row in scores["confusion"]]
+        lines.append(aligned([("", *head.labels), *((name, *row) for name, row in zip(head.labels, cells, strict=True))]))
+    else:
+        rows.append(("correlation", *_range(scores, "correlation", "correlation_interval"), ""))
+        lines.append(aligned(rows))
+    return "\n".join([*lines, "", sentence(scores, head.seconds, about["column"], about["group"])])
+
+
+def _range(scores: dict[str, Any], key: str, interval: str) -> tuple[str, str]:
+    low, high = scores[interval]
+    return f"{scores[key]:.3f}", f"({low:.3f} to {high:.3f})"
+
+
+@contextmanager
+def shown_progress() -> Iterator[Callable[[int, int], object]]:
+    """Show how many recordings are done: a bar on a terminal, otherwise a line every hundred."""
+    shown = bar(unit="file", delay=0.5)
+
+    def update(done: int, total: int) -> None:
+        if shown is not None:
+            shown.total = total
+            shown.update(done - shown.n)
+        elif done % 100 == 0:
+            tell(f"{done} of {total} recordings")
+
+    try:
+        yield update
+    finally:
+        if shown is not None:
+            shown.close()

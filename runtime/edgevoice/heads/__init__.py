@@ -1,0 +1,1 @@
+"""Heads: decisions from the last frames, fitted on labelled recordings."""

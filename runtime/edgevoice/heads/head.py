@@ -1,0 +1,313 @@
+"""A head: one ONNX file that turns the last frames of a source into a decision. Running it needs ONNX Runtime only."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.audio.folders import is_file
+from edgevoice.errors import ArgumentError, HeadError, ModelFilesError
+from edgevoice.features import Features, Frame
+from edgevoice.onnxfile import has_external_data
+from edgevoice.recipe import Recipe
+from edgevoice.sessions import first_line, open_graph
+
+if TYPE_CHECKING:
+    from edgevoice.extractor import Extractor
+
+KEY = "edgevoice.head"
+"""The entry of an ONNX file's metadata that says what a head is: JSON."""
+FORMAT = 1
+_DECIDING = ("encoder.onnx", "decoder.onnx")
+_LARGEST = 1 << 26
+"""Of a file in bytes, and of the numbers that are judged together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a head says of the last frames of a source."""
+
+    label: str | None
+    """The most probable label; None from a head for a number."""
+    value: float | None
+    """The number; None from a head for labels."""
+    probabilities: dict[str, float]
+    """Of every label, together 1; empty from a head for a number."""
+    start: float
+    """Start of the first window that was judged, in seconds of the source."""
+    end: float
+    """End of the last one."""
+    gap: bool
+    """Whether samples of it were lost."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision for JSON."""
+        return asdict(self)
+
+
+class Facts:
+    """What the metadata of a head says, checked.
+
+    Raises:
+        HeadError: it is missing, of another format, or not what the format allows.
+    """
+
+    def __init__(self, text: str | None) -> None:
+        if text is None:
+            raise HeadError(f"is no head: its metadata has no {KEY!r}")
+        try:
+            self.about: dict[str, Any] = json.loads(text)
+            """All of it."""
+            if self.about["format"] != FORMAT:
+                raise HeadError(f"is a head of format {self.about['format']!r}, expected {FORMAT}: fit it again")
+            self.recipe = Recipe.from_json(json.dumps(self.about["recipe"]))
+            self.labels: tuple[str, ...] = _labels(self.about["labels"])
+            self.frames, self.descriptors, self.rate, self.window, self.hop = (
+                _count(self.about[name]) for name in ("frames", "descriptors", "rate", "window", "hop")
+            )
+            self.scores = dict(self.about.get("scores", {}))
+            self.seconds: float = self.about["seconds"]
+            if not 0 < self.seconds < math.inf or self.frames * self.descriptors > _LARGEST:
+                raise ValueError("it judges too much at once")
+        except (ArgumentError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if isinstance(error, HeadError):
+                raise
+            raise HeadError(f"is no head: its metadata {KEY!r} cannot be understood ({error})") from error
+
+
+def _labels(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(set(value)) < max(2, len(value)) or not all(map(_is_label, value)):
+        raise ValueError(f"labels {value!r}")
+    return tuple(value)
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 < value < _LARGEST:
+        raise ValueError(f"a size of {value!r}")
+    return value
+
+
+class Head:
+    """A fitted head, immutable, shared between threads. Made by `fit` and `load_head`; it pickles as its file.
+
+    Args:
+        data: the content of the file.
+        name: what errors call it.
+
+    Raises:
+        HeadError: it is no head.
+        MissingPackageError: ONNX Runtime is not installed.
+    """
+
+    def __init__(self, data: bytes, name: str = "the head") -> None:
+        self.data = data
+        """The file: `Path("NAME.onnx").write_bytes(head.data)` stores it."""
+        self.name = name
+        try:
+            if len(data) > _LARGEST:
+                raise HeadError(f"has {len(data)} bytes, expected a head, {_LARGEST} at most")
+            if has_external_data(data):
+                raise HeadError("keeps numbers in another file: a head is one file")
+            self._session = open_graph(data)
+            self.facts = Facts(self._session.get_modelmeta().custom_metadata_map.get(KEY))
+            self._check()
+        except (HeadError, ModelFilesError) as error:
+            raise HeadError(f"{name}: {error}") from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.data, self.name)
+
+    def __repr__(self) -> str:
+        judged = ", ".join(self.labels) if self.labels else self.facts.about.get("column", "a number")
+        return f"<Head {self.recipe.model}: {judged}, {self.seconds:g} s>"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the probabilities; none where it gives a number."""
+        return self.facts.labels
+
+    @property
+    def seconds(self) -> float:
+        """How much audio one decision is about."""
+        return self.facts.seconds
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """What `fit` found on groups that were held out: `name`, `value`, `interval`, `chance`, `better`, ..."""
+        return self.facts.scores
+
+    @property
+    def recipe(self) -> Recipe:
+        """The model, level and hop that its frames must be made with."""
+        return self.facts.recipe
+
+    def judge(self, extractor: Extractor, *, level: str | float | None = None, hop: float | None = None) -> Judge:
+        """Make a judge for the frames of one source.
+
+        Args:
+            extractor: what computes them.
+            level: that of the stream or microphone, if it was given one.
+            hop: likewise.
+
+        Raises:
+            HeadError: the head was fitted with another model, level or hop.
+        """
+        self.check(extractor.recipe(level=level, hop=hop))
+        return Judge(self)
+
+    def decide(self, features: Features) -> list[Decision]:
+        """Judge a recording: one decision a frame from `seconds` on, where at least half of the frames are not silent.
+
+        Raises:
+            HeadError: they were made with another model, level or hop.
+        """
+        if features.recipe is not None:
+            self.check(features.recipe)
+        judge = Judge(self)
+        return [decision for frame in features if (decision := judge.push(frame)) is not None]
+
+    def check(self, recipe: Recipe) -> None:
+        """Compare the recipe of frames with that of the frames which the head was fitted with.
+
+        Raises:
+            HeadError: other networks or settings, descriptors, level or hop.
+        """
+        own = self.recipe
+        mine, theirs = dict(own.networks), dict(recipe.networks)
+        if own.settings != recipe.settings or any(mine.get(name) != theirs.get(name) for name in _DECIDING):
+            raise HeadError(
+                f"{self.name}: was fitted with {own.model} {own.version}, and this is {recipe.model} {recipe.version}: use "
+                f"that model (--model {own.model}), or fit the head again with this one"
+            )
+        for what, wanted, found, how in (
+            ("descriptors", own.descriptors, recipe.descriptors, f"load(..., descriptors={own.descriptors!r})"),
+            ("level", own.level, recipe.level, f"level={own.level!r} for the stream and for judge(), --level {own.level}"),
+            ("hop", own.hop, recipe.hop, f"hop={own.hop!r} for the stream and for judge(), --hop {own.hop}"),
+        ):
+            if wanted != found:
+                raise HeadError(f"{self.name}: was fitted with the {what} {wanted!r}, and this has {found!r}: use {how}")
+
+    def run(self, frames: NDArray[np.float32], silent: NDArray[np.bool_]) -> tuple[bool, NDArray[np.float32]]:
+        """Judge frames (n, descriptors): whether enough of them were heard; probabilities (labels,) or the value (1,).
+
+        Raises:
+            HeadError: the graph cannot be computed, or does not give finite numbers.
+        """
+        try:
+            decided, judged = self._session.run(self._outputs(), {"frames": frames, "silent": silent})
+        except Exception as error:  # ONNX Runtime has kinds of errors of its own
+            raise HeadError(f"{self.name}: cannot be computed: {first_line(error)}") from error
+        if not np.isfinite(judged).all():
+            raise HeadError(f"{self.name}: gives numbers that are not finite: fit it again")
+        return bool(decided[0]), judged
+
+    def _outputs(self) -> list[str]:
+        return ["decided", "probabilities" if self.labels else "value"]
+
+    def _check(self) -> None:
+        facts = self.facts
+        judged = (self._outputs()[1], "tensor(float)", [max(1, len(self.labels))])
+        wanted = [
+            ("frames", "tensor(float)", [facts.frames, facts.descriptors]),
+            ("silent", "tensor(bool)", [facts.frames]),
+            ("decided", "tensor(bool)", [1]),
+            judged,
+        ]
+        found = [(node.name, node.type, node.shape) for node in self._session.get_inputs() + self._session.get_outputs()]
+        if sorted(found, key=str) != sorted(wanted, key=str):
+            raise HeadError(f"is no head: it has {found}, expected {wanted}")
+        zeros = np.zeros((facts.frames, facts.descriptors), np.float32)
+        try:
+            self.run(zeros, np.zeros(facts.frames, np.bool_))
+        except HeadError as error:
+            raise HeadError(str(error).partition(": ")[2]) from error
+
+
+class Judge:
+    """Takes the frames of one source in order, and decides. Made by `Head.judge`; belongs to one thread at a time.
+
+    Windows that were wholly lost count as silent.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._values = np.zeros((head.facts.frames, head.facts.descriptors), np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames: the next one is the first of a source."""
+        count = self._head.facts.frames
+        self._silent, self._gap = np.ones(count, np.bool_), np.ones(count, np.bool_)
+        self._passed = 0  # windows since the first frame
+        self._last: Frame | None = None
+
+    def push(self, frame: Frame) -> Decision | None:
+        """Take the next frame; None before `seconds` of audio, and while fewer than half of the frames are not silent.
+
+        Raises:
+            HeadError: the frame is of another model or hop.
+            ArgumentError: it does not come after the last one.
+        """
+        head, facts, last = self._head, self._head.facts, self._last
+        if (len(frame.values), frame.layout.rate, frame.layout.window) != (facts.descriptors, facts.rate, facts.window):
+            raise HeadError(
+                f"{head.name}: judges frames of {facts.descriptors} descriptors of {head.recipe.model}, not {frame!r}: give "
+                "judge() the extractor that computes the frames"
+            )
+        steps = 1 if last is None else frame.index - last.index
+        if steps < 1:
+            raise ArgumentError(
+                "a frame that does not come after the last one: a judge has one source, reset() begins another"
+            )
+        if last is not None and frame.position - last.position != steps * facts.hop:
+            raise HeadError(
+                f"{head.name}: was fitted with a hop of {head.recipe.hop:g} s, and the frames have another: use "
+                f"hop={head.recipe.hop:g}"
+            )
+        self._last, self._passed = frame, self._passed + steps
+        for row, lost in ((self._values, 0), (self._silent, True), (self._gap, True)):
+            kept = max(0, facts.frames - steps)
+            row[:kept] = row[facts.frames - kept :].copy()
+            row[kept:] = lost
+        self._values[-1], self._silent[-1], self._gap[-1] = frame.values, frame.silent, frame.gap
+        if self._passed < facts.frames:
+            return None
+        decided, judged = head.run(self._values, self._silent)
+        if not decided:
+            return None
+        start = (frame.position - (facts.frames - 1) * facts.hop) / facts.rate
+        gap = bool(self._gap.any())
+        if not head.labels:
+            return Decision(None, float(judged[0]), {}, start, frame.end, gap)
+        label = head.labels[int(judged.argmax())]
+        return Decision(label, None, dict(zip(head.labels, judged.tolist(), strict=True)), start, frame.end, gap)
+
+
+def load_head(path: str | os.PathLike[str]) -> Head:
+    """Load a head that `fit` has written.
+
+    Raises:
+        HeadError: there is no such file, or it is no head.
+        MissingPackageError: ONNX Runtime is not installed.
+    """
+    try:
+        if not is_file(Path(path)):
+            raise HeadError(f"{path}: no such file, expected a head: `edgevoice fit` makes one")
+        if (size := Path(path).stat().st_size) > _LARGEST:
+            raise HeadError(f"{path}: has {size} bytes, expected a head, {_LARGEST} at most")
+        return Head(Path(path).read_bytes(), os.fspath(path))
+    except OSError as error:
+        raise HeadError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -1,0 +1,102 @@
+"""The commands: fit, decide, and stream with a head."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+import edgevoice
+from edgevoice import Extractor, Head
+from edgevoice.cli import main
+from edgevoice.cli.decide import Decider
+from heads.conftest import RATE, voice
+
+
+@pytest.fixture
+def place(tmp_path: Path, head: Head, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a recording and a head."""
+    (tmp_path / "head.onnx").write_bytes(head.data)
+    soundfile.write(tmp_path / "low.wav", voice(95, 3), RATE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_fit(place: Path, labels: Path, kept: Path, tiny_model: Path, capsys: Any) -> None:
+    words = ["fit", str(labels), "--label", "voice", "--group", "speaker", "--model", str(tiny_model)]
+    words += ["--features", str(kept), "-o", "new.onnx"]
+    assert main([*words, "--plot", "new.png"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("voice, where the speaker is one that it has not heard: right for 100 %")
+    assert edgevoice.load_head("new.onnx").labels == ("high", "low")
+    assert (place / "new.png").read_bytes()[:4] == b"\x89PNG"
+    assert main(words) == 2  # it is there
+    assert main([*words, "--force", "--numeric"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_decide(place: Path, head: Head, tiny: Extractor, tiny_model: Path, capsys: Any) -> None:
+    (place / "broken.wav").write_bytes(b"RIFF")
+    words = ["decide", ".", "--head", "head.onnx", "--model", str(tiny_model)]
+    assert main(words) == 1
+    printed = capsys.readouterr()
+    assert "broken.wav" in printed.err
+    rows = list(csv.DictReader(printed.out.splitlines()))
+    expected = head.decide(tiny.extract("low.wav"))
+    assert list(rows[0]) == ["file", "start", "end", "label", "probability_high", "probability_low"]
+    assert [(row["file"], row["label"], float(row["probability_low"])) for row in rows] == [
+        ("low.wav", "low", one.probabilities["low"]) for one in expected
+    ]
+    assert main([*words, "-o", "said.csv"]) == 1
+    assert (place / "said.csv").read_text() == printed.out
+    assert main([*words, "-o", "said.csv"]) == 2
+    assert main(["decide", "low.wav", "--head", "head.onnx", "--model", "cae-64"]) == 2
+    assert main(["decide", "low.wav", "--head", "low.wav"]) == 2
+
+
+def test_stream(place: Path, head: Head, tiny: Extractor, tiny_model: Path, capsys: Any) -> None:
+    words = ["stream", "low.wav", "--head", "head.onnx", "--model", str(tiny_model)]
+    assert main(words) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    said = [line["decision"] for line in lines]
+    assert said[:6] == [None] * 6
+    assert [one for one in said if one] == [one.to_dict() for one in head.decide(tiny.extract("low.wav"))]
+    assert main(words[:2]) == 0
+    assert "decision" not in json.loads(capsys.readouterr().out.splitlines()[0])
+    assert main([*words, "--level", "window"]) == 2
+    assert "--level running" in capsys.readouterr().err
+
+
+def test_running_a_head_needs_onnx_runtime_only(place: Path, tiny_model: Path) -> None:
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys(["sklearn", "scipy", "onnx", "pyarrow", "pandas"]))
+import edgevoice
+extractor = edgevoice.load({str(tiny_model)!r})
+head = edgevoice.load_head("head.onnx")
+print(head.decide(extractor.extract("low.wav"))[0].label)
+try:
+    edgevoice.fit("labels.csv", label="voice", group="speaker")
+except edgevoice.MissingPackageError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=place)
+    assert result.stdout.splitlines()[0] == "low", result.stderr
+    assert "scikit-learn" in result.stdout
+
+
+def test_the_line_of_status_says_the_decision(head: Head, tiny: Extractor) -> None:
+    decides = Decider(head.judge(tiny))
+    assert decides.text() == "listening  "
+    for frame in tiny.stream().push(voice(95, 3)):
+        decides(frame)
+    assert re.fullmatch(r"low \d+ %  ", decides.text())
+    without = Decider(None)
+    assert (without(tiny.extract((voice(95, 3), RATE))[0]), without.text()) == ({}, "")

@@ -1,0 +1,252 @@
+"""Fitting: pieces, refusals, scores that keep their word."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+import edgevoice
+from benchmarks.heads import prepare, summary, trial
+from edgevoice import ArgumentError, EdgeVoiceWarning, Extractor, Head
+from edgevoice.heads.fitting import Task, folds_of, hold_out
+from edgevoice.heads.judging import (
+    accuracy,
+    calibration_error,
+    class_scores,
+    confusions,
+    macro_f1,
+    recall,
+    sentence,
+    with_interval,
+)
+from edgevoice.heads.pieces import Run
+from heads.conftest import RATE, voice
+
+
+def refit(labels: Any, kept: Path, tiny: Extractor, **changes: Any) -> Head:
+    return edgevoice.fit(labels, **{"label": "voice", "group": "speaker", "model": tiny, "features": kept, **changes})
+
+
+def rows_of(labels: Path) -> list[dict[str, str]]:
+    with labels.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_voices_are_told_apart(head: Head) -> None:
+    scores = head.scores
+    assert scores["better"]
+    assert scores["interval"][0] < scores["value"] <= scores["interval"][1] <= 1
+    assert scores["value"] > 0.95
+    assert scores["interval"][0] < 0.95  # of eight speakers, even all right is no certainty
+    assert np.array(scores["confusion"]).sum() == sum(head.facts.about["counts"].values()) == 32
+    assert "right for" in sentence(scores, 2, "voice", "speaker")
+
+
+def test_numbers(labels: Path, kept: Path, tiny: Extractor) -> None:
+    head = refit(labels, kept, tiny, label="pitch", numeric=True)
+    assert head.labels == ()
+    assert head.scores["value"] < head.scores["chance"] / 2
+    assert head.scores["correlation"] > 0.9
+    said = head.decide(tiny.extract((voice(100, 5), RATE)))[0]
+    assert said.label is None
+    assert said.probabilities == {}
+    assert said.value == pytest.approx(100, abs=40)
+
+
+def test_random_labels_are_no_better_than_chance(labels: Path, kept: Path, tiny: Extractor) -> None:
+    rows = rows_of(labels)
+    for k, row in enumerate(rows):
+        row["file"] = str(labels.parent / row["file"])
+        row["voice"] = "ab"[k // 4 % 2]  # two speakers, one of each pitch, have the same
+    head = refit(pd.DataFrame(rows), kept.parent / "random.parquet", tiny)
+    low, high = head.scores["interval"]
+    assert low <= 0.5 <= high
+    assert not head.scores["better"]
+    assert "no better than chance" in sentence(head.scores, 2, "voice", "speaker")
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "options"),
+    [
+        ("voice", ["low"] * 16, {}),
+        ("voice", ["low"] * 14 + ["high"] * 2, {}),
+        ("speaker", ["s"] * 16, {}),
+        ("voice", ["low", ""] * 8, {}),
+        ("voice", ["low", "NaN"] * 8, {}),
+        ("speaker", ["", *"abcdefghijklmno"], {}),
+        ("voice", [str(k) for k in range(16)], {}),
+        ("voice", [f"{k / 3:.4f}" for k in range(16)], {}),
+        ("voice", ["low", "high"] * 8, {"numeric": True}),
+        ("voice", ["1", "inf"] * 8, {"numeric": True}),
+        ("voice", ["3.0", "3"] * 8, {"numeric": True}),
+        ("voice", ["low", "high"] * 8, {"label": "sex"}),
+        ("voice", ["low", "high"] * 8, {"group": "sex"}),
+        ("voice", ["low", "high"] * 8, {"group": "voice"}),
+        ("voice", ["low", "high"] * 8, {"seconds": 0.1}),
+        ("voice", ["low", "high"] * 8, {"seconds": float("nan")}),
+        ("voice", ["low", "high"] * 8, {"seconds": 1e9}),
+        ("voice", ["low", "high"] * 8, {"seconds": 6}),
+    ],
+)
+def test_labels_that_cannot_be_judged_are_refused(
+    column: str, cells: list[str], options: dict[str, Any], labels: Path, kept: Path, tiny: Extractor
+) -> None:
+    table = pd.read_csv(labels, dtype=str)
+    table[column] = cells
+    warnings.simplefilter("ignore", EdgeVoiceWarning)
+    with pytest.raises(ArgumentError) as error:
+        refit(table, kept, tiny, root=labels.parent, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_few_numbers_are_labels(labels: Path, kept: Path, tiny: Extractor) -> None:
+    table = pd.read_csv(labels)
+    table["voice"] = np.where(table["voice"] == "low", 1, 5)
+    assert refit(table, kept, tiny, root=labels.parent).labels == ("1", "5")
+
+
+def test_files_that_cannot_be_read_are_left_out(tmp_path: Path, labels: Path, tiny: Extractor) -> None:
+    rows = [{**row, "file": str(labels.parent / row["file"])} for row in rows_of(labels)]
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    soundfile.write(tmp_path / "short.wav", voice(90, 1, 1), RATE)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(5 * RATE), RATE)
+    more = [{**rows[0], "file": name} for name in ("broken.wav", "short.wav", "silent.wav")]
+    with pytest.warns(EdgeVoiceWarning) as caught:
+        head = refit(pd.DataFrame(rows + more), tmp_path / "frames.parquet", tiny, root=tmp_path)
+    assert {str(one.message)[:7] for one in caught} == {"1 of 19", "3 of 19"}
+    assert head.facts.about["recordings"] == 16
+
+
+def test_a_part_of_a_recording_has_the_frames_of_the_whole(tmp_path: Path, tiny: Extractor, head: Head) -> None:
+    """The level goes on, as live; pieces are inside their part."""
+    rows = []
+    for speaker in range(4):
+        samples = np.concatenate([voice(95, speaker, 4.3), voice(240, speaker, 4.3)])
+        soundfile.write(tmp_path / f"{speaker}.wav", samples, RATE)
+        rows += [[f"{speaker}.wav", 0, 4.3, f"s{speaker}", "low"], [f"{speaker}.wav", 4.3, "", f"s{speaker}", "high"]]
+    with (tmp_path / "parts.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", "start", "end", "speaker", "voice"], *rows])
+    found = refit(tmp_path / "parts.csv", tmp_path / "frames.parquet", tiny)
+    assert found.facts.about["counts"] == {"high": 8, "low": 8}
+    assert found.scores["value"] == 1
+    assert len(list((tmp_path / "frames.parquet").glob("part-*.parquet"))) == 1  # each file once
+
+
+def test_another_label_reads_no_file_again(tmp_path: Path, labels: Path, tiny: Extractor) -> None:
+    calls: list[tuple[int, int]] = []
+    for name in ("voice", "take"):
+        refit(labels, tmp_path / "frames.parquet", tiny, label=name, progress=lambda done, of: calls.append((done, of)))
+    assert calls[-1] == (16, 16)
+    assert len(calls) == 16
+
+
+def test_frames_are_kept_in_the_users_cache(
+    tmp_path: Path, labels: Path, tiny: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    edgevoice.fit(labels, label="voice", group="speaker", model=tiny, out=tmp_path / "head.onnx")
+    assert len(list((tmp_path / "edgevoice" / "features").glob("tiny-*.parquet"))) == 1
+    assert edgevoice.load_head(tmp_path / "head.onnx").labels == ("high", "low")
+
+
+@pytest.mark.parametrize(("name", "known"), [("speechocean762", True), ("mine", False), ("english", False)])
+def test_speakers_that_the_network_knows_are_warned_of(
+    name: str, known: bool, tmp_path: Path, labels: Path, make_model: Any
+) -> None:
+    (tmp_path / name).symlink_to(labels.parent, target_is_directory=True)
+    data = "speechocean762 (Zhang et al., Interspeech 2021), and others in English"
+    model = make_model(origin={"trained_on": {"data": data}})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", EdgeVoiceWarning)
+        refit(tmp_path / name / "labels.csv", tmp_path / "frames.parquet", edgevoice.load(model))
+    assert any(name in str(one.message) for one in caught) == known
+
+
+def test_pieces_share_no_audio() -> None:
+    assert Run.of(2, 8000, 4000, 16000) == Run(7, 8)
+    assert Run.of(2.1, 8000, 4000, 16000) == Run(7, 9)
+    assert Run.of(0.5, 8000, 4000, 16000) == Run(1, 2)
+    assert Run.of(4, 60000, 30000, 16000) == Run(1, 3)
+
+
+def test_a_rare_label_is_not_drowned() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 50)
+    targets = (np.arange(2000) % 50 == 0).astype(np.int64)
+    values = (rng.normal(size=(2000, 6)) + targets[:, None]).astype(np.float32)
+    task = Task(targets, groups, ("often", "rare"))
+    found = hold_out(values, task, folds_of(task))
+    scores = task.scores(found.said, found.guess)
+    confusion = np.array(scores["confusion"])
+    assert confusion[1, 1] / confusion[1].sum() > 0.75
+    assert scores["calibration"] < 0.1
+
+
+def test_folds_split_no_group_and_hold_every_label() -> None:
+    targets = np.repeat([0, 0, 1, 1, 2, 2], 10)
+    groups = np.repeat(np.arange(6), 10)
+    folds = folds_of(Task(targets, groups, ("a", "b", "c")))
+    assert len(folds) == 2
+    for train, test in folds:
+        assert not set(groups[train]) & set(groups[test])
+        assert set(targets[train]) == {0, 1, 2}
+
+
+def test_scores_are_scikit_learns() -> None:
+    from sklearn.metrics import balanced_accuracy_score, f1_score
+
+    rng = np.random.default_rng(0)
+    truth, said, groups = rng.integers(0, 3, 300), rng.integers(0, 3, 300), rng.integers(0, 9, 300)
+    whole = confusions(truth, said, groups, 3).sum(axis=0)
+    assert recall(whole) == pytest.approx(balanced_accuracy_score(truth, said))
+    assert macro_f1(whole) == pytest.approx(f1_score(truth, said, average="macro"))
+
+
+@pytest.mark.parametrize("count", [3, 5, 12, 40])
+@pytest.mark.parametrize("mean", [0.5, 0.8, 0.97])
+def test_intervals_contain_what_other_groups_give(count: int, mean: float) -> None:
+    """Groups differ: each has a share of its own, drawn from a beta distribution."""
+    rng = np.random.default_rng(0)
+
+    def drawn() -> np.ndarray:
+        right = rng.binomial(30, rng.beta(8 * mean, 8 * (1 - mean), count))
+        return np.stack([np.stack([right, 30 - right], 1), np.zeros((count, 2))], 1).astype(float)
+
+    contained, width = 0, []
+    for _ in range(200):
+        _, (low, high) = with_interval(drawn(), recall, count - 1)
+        contained += low <= recall(drawn().sum(axis=0)) <= high
+        width.append(high - low)
+    assert contained >= 176
+    assert count < 40 or np.mean(width) < 0.25  # it says something
+
+
+def test_calibration_error_tells_sure_from_right() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 4000)
+    first = rng.random(4000) < 0.5
+    probabilities = np.stack([np.where(first, sure, 1 - sure), np.where(first, 1 - sure, sure)], axis=1)
+    honest = (rng.random(4000) > probabilities[:, 0]).astype(np.int64)
+    assert calibration_error(honest, probabilities) < 0.05
+    wrong = rng.integers(0, 2, 4000)
+    assert calibration_error(wrong, probabilities) > 0.2
+    scores = class_scores(wrong, probabilities, np.arange(4000) // 100, 39)
+    assert scores["accuracy"] == pytest.approx(accuracy(np.array(scores["confusion"], float)))
+
+
+@pytest.mark.slow
+def test_what_it_says_is_found_on_other_speakers(shared: Path, tmp_path: Path) -> None:
+    """Ten of the hundred halvings that `benchmarks/heads.py` makes."""
+    path = shared / "data" / "unheard" / "utterances.csv"
+    if not path.exists():
+        pytest.skip("the recordings of speakers that no network has heard are not there")
+    labelled, pieces = prepare(path, "gender", "speaker", False, "cae-64", tmp_path / "frames.parquet")
+    assert summary([trial(labelled, pieces, False, seed) for seed in range(10)])["value"]["contained"] >= 8
