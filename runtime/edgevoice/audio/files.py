@@ -195,7 +195,7 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> Reader:
             if not can_decode():
                 if family is UNKNOWN:
                     raise
-                raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
+                raise AudioFormatError(f"{error}; PyAV reads more: pip install av") from error
     return Reader(findings, decode, files)
 
 

@@ -43,7 +43,7 @@ class MediaDecoder(Decoder):
     def __init__(self, view: View, family: Family, findings: Findings) -> None:
         if not can_decode():
             raise AudioFormatError(
-                f"{findings.name}: is in a format that needs PyAV, which is not installed: pip install 'edgevoice[media]'"
+                f"{findings.name}: is in a format that needs PyAV, which is not installed: pip install av"
             )
         self._view, self._family, self._findings = view.again(), family, findings
         self._stated: float | None = None  # the end of the audio track, in seconds

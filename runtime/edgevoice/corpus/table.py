@@ -17,7 +17,7 @@ from edgevoice.audio.paths import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import EACH, Failure, failure_dict, results
-from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, MissingPackageError
+from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor
 from edgevoice.features import segment_index
@@ -198,7 +198,7 @@ def _pandas() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "pandas":
             raise
-        raise MissingPackageError("pandas is not installed: pip install pandas") from error
+        raise missing("pandas", "a DataFrame") from error
     return pandas
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import IO, Any, NamedTuple
 
 from edgevoice.corpus.places import KEYS, stripped
-from edgevoice.errors import ArgumentError, EdgeVoiceError, MissingPackageError
+from edgevoice.errors import ArgumentError, EdgeVoiceError, missing
 
 Cells = Sequence[Any]
 
@@ -151,7 +151,7 @@ def import_arrow() -> Any:
     try:
         import pyarrow  # noqa: ICN001
     except ModuleNotFoundError as error:
-        raise MissingPackageError("pyarrow is not installed: pip install pyarrow") from error
+        raise missing("pyarrow", "Parquet") from error
     return pyarrow
 
 
