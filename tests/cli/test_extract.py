@@ -244,3 +244,13 @@ def test_a_broken_model_folder_is_told(run: Callable, speech: Path, tiny_model: 
     (broken / "model.json").write_text('{"format": 1}')
     outcome = run("extract", speech, "--model", broken)
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+
+
+def test_a_name_too_long_for_a_table_fails_its_file(run: Callable, speech: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for stem in ("a", "m" * 251, "z"):
+        shutil.copyfile(speech, tmp_path / "in" / f"{stem}.wav")
+    result = run("extract", tmp_path / "in", "-o", tmp_path / "out/", "--failed", tmp_path / "failed.csv")
+    assert result.code == 1
+    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == {"a.csv", "z.csv"}
+    assert (tmp_path / "failed.csv").read_text().count("\n") == 2
