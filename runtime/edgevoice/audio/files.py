@@ -60,7 +60,7 @@ def open_source(
         ArgumentError: start and end are not in order, there cannot be such a channel, or something else was given.
     """
     check_times(start, end)
-    if incomplete not in ("error", "keep"):
+    if not isinstance(incomplete, str) or incomplete not in ("error", "keep"):
         raise ArgumentError(f"incomplete {incomplete!r}: expected 'error' or 'keep'")
     if isinstance(audio, AudioSource):
         source = audio.segment(start, end)
