@@ -74,13 +74,13 @@ class TestCannotBeUsed:
 
     def test_no_runtime(self, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
         monkeypatch.setitem(sys.modules, "onnxruntime", None)  # type: ignore[arg-type]
-        with pytest.raises(MissingPackageError, match=r"pip install 'edgevoice\[cpu\]', or 'edgevoice\[gpu\]'"):
+        with pytest.raises(MissingPackageError, match=r"pip install onnxruntime, or 'onnxruntime-gpu\[cuda,cudnn\]'"):
             edgevoice.load(tiny_model)
 
     def test_runtime_without_cuda(self, runtime: FakeRuntime, install: Callable[[str], None], tiny_model: Path) -> None:
         runtime.available = ["AzureExecutionProvider", CPU]
         install("onnxruntime")
-        with pytest.raises(ProviderError, match=r"'cuda' needs 'edgevoice\[gpu\]': .*\(onnxruntime\) has only"):
+        with pytest.raises(ProviderError, match=r"'cuda' needs 'onnxruntime-gpu\[cuda,cudnn\]': .*\(onnxruntime\) has only"):
             edgevoice.load(tiny_model, device="cuda")
         assert not runtime.sessions
 

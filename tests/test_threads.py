@@ -110,6 +110,11 @@ def work():
     print(len(extractor.extract(sys.argv[2], jobs=2)))
 threading.Thread(target=work).start()
 """,
+    "a table while the interpreter ends": """
+import atexit, edgevoice, sys
+extractor = edgevoice.load(sys.argv[1])
+atexit.register(lambda: print(len(edgevoice.table([sys.argv[2]], extractor, jobs=2))))
+""",
     "while the interpreter ends": """
 import atexit, edgevoice, sys
 extractor = edgevoice.load(sys.argv[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -82,8 +82,12 @@ def load(
     """
     find_device(device)
     threads = whole_number("threads", threads, 1, _MOST)
-    if descriptors not in DESCRIPTORS:
+    if not isinstance(descriptors, str) or descriptors not in DESCRIPTORS:
         raise ArgumentError(f"descriptors {descriptors!r}: expected one of {', '.join(DESCRIPTORS)}")
+    if session_options is not None and not (
+        isinstance(session_options, Mapping) and all(isinstance(name, str) for name in session_options)
+    ):
+        raise ArgumentError(f"session options {session_options!r:.60}: expected a dictionary of ONNX Runtime's, by name")
     return Extractor(find_model(model), device, threads, descriptors, session_options)
 
 

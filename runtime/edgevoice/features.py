@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.errors import ArgumentError, missing
 from edgevoice.windows import FACTS, Facts
 
 if TYPE_CHECKING:
@@ -385,7 +385,7 @@ def _pandas() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "pandas":
             raise
-        raise MissingPackageError("pandas is not installed: pip install 'edgevoice[tables]'") from error
+        raise missing("pandas", "a DataFrame") from error
     return pandas
 
 

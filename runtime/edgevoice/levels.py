@@ -7,7 +7,6 @@ monotone, so the largest |x - m| of a step is max(highest - m, m - lowest) to th
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
@@ -218,7 +217,7 @@ def find_level(option: str | float | None, config: LevelConfig) -> Level:
         return LEVELS[option](config)
     if isinstance(option, str) or not is_number(option):
         raise ArgumentError(f"level {option!r}: expected {', '.join(LEVELS)} or a number (a fixed gain)")
-    if not (math.isfinite(option) and SILENCE <= option <= 1 / SILENCE):
+    if not SILENCE <= option <= 1 / SILENCE:
         raise ArgumentError(f"level {option}: a fixed gain is from 2^-15 to 2^15")
     return Fixed(config, 0.0, float(option))
 

@@ -27,7 +27,7 @@ class Provider:
     package: str
     """The distribution that contains it."""
     install: str
-    """What users have to install."""
+    """What pip is to install, with the extras that bring the libraries of the provider."""
     batch: int
     """Largest number of windows that are computed together."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -57,12 +57,12 @@ _CUDA_SIZES = (1, 2, 4, 8, 16, 32, 64)
 PROVIDERS = {
     provider.name: provider
     for provider in (
-        Provider("cpu", "CPUExecutionProvider", "onnxruntime", "edgevoice[cpu]", _CPU_BATCH),
+        Provider("cpu", "CPUExecutionProvider", "onnxruntime", "onnxruntime", _CPU_BATCH),
         Provider(
             "cuda",
             "CUDAExecutionProvider",
             "onnxruntime-gpu",
-            "edgevoice[gpu]",
+            "onnxruntime-gpu[cuda,cudnn]",
             _CUDA_SIZES[-1],
             # cuDNN's full search takes seconds at every new shape; TF32 rounds to 10 bits.
             options={"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"},

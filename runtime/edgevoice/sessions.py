@@ -11,13 +11,14 @@ from typing import Any
 
 from edgevoice.errors import ArgumentError, MissingPackageError, ModelFilesError, ProviderError
 from edgevoice.modelfolder import ModelFolder
-from edgevoice.providers import PACKAGES, find_device
+from edgevoice.providers import PACKAGES, PROVIDERS, find_device
 
 SessionOptions = Mapping[str, str | int | float | bool]
 """ONNX Runtime's own options: attributes of its `SessionOptions` or, where the name has a dot, configuration entries."""
 
+_INSTALL = f"pip install {PROVIDERS['cpu'].install}, or '{PROVIDERS['cuda'].install}' for CUDA"
 _REMOVE = f"pip uninstall -y {' '.join(PACKAGES)}"
-_MEND = f"{_REMOVE}, then install exactly one of them, as with 'edgevoice[cpu]' or 'edgevoice[gpu]'"
+_MEND = f"{_REMOVE}, then install exactly one of them, {_INSTALL}"
 _ERRORS_ONLY = 3  # of ONNX Runtime's severities
 
 
@@ -136,9 +137,7 @@ def load_onnxruntime(device: str = "cpu") -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "ONNX Runtime is not installed: pip install 'edgevoice[cpu]', or 'edgevoice[gpu]' for CUDA"
-        ) from error
+        raise MissingPackageError(f"ONNX Runtime is not installed: {_INSTALL}") from error
     if fresh and hasattr(onnxruntime, "set_default_logger_severity"):
         # Messages before the first session have their own severity. An application that imported it has chosen one already.
         onnxruntime.set_default_logger_severity(_ERRORS_ONLY)

@@ -68,6 +68,22 @@ def _end(
             thread.join()
 
 
+def allow_futures() -> None:
+    """Import `concurrent.futures.thread`, which pandas needs, though the main thread may have returned.
+
+    The module registers a function for the interpreter's end, which is refused then, and has nothing to do then.
+    """
+    try:
+        import concurrent.futures.thread
+    except RuntimeError:
+        register = threading._register_atexit  # type: ignore[attr-defined]  # noqa: SLF001
+        threading._register_atexit = lambda *_: None  # type: ignore[attr-defined]  # noqa: SLF001
+        try:
+            import concurrent.futures.thread  # noqa: F401
+        finally:
+            threading._register_atexit = register  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 def usable_cores() -> int:
     """The number of processor cores that this process may use, 1 or more.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,3 +173,13 @@ def test_wrong_options_are_told_before_anything_is_written(
     assert (outcome.code, outcome.out) == (2, "")
     assert message in outcome.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_too_long_for_a_table_fails_its_file(run: Callable, speech: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for stem in ("a", "m" * 251, "z"):
+        shutil.copyfile(speech, tmp_path / "in" / f"{stem}.wav")
+    result = run("extract", tmp_path / "in", "-o", tmp_path / "out/", "--failed", tmp_path / "failed.csv")
+    assert result.code == 1
+    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == {"a.csv", "z.csv"}
+    assert (tmp_path / "failed.csv").read_text().count("\n") == 2

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from edgevoice.errors import MissingPackageError
+from edgevoice.errors import missing
 
 # Most gradients of a mean over thousands of points are below 1e-8: with the usual epsilon such weights hardly move.
 _EPSILON = 1e-13
@@ -36,7 +36,7 @@ def _soap(groups: list[dict[str, Any]], rate: float, graph: bool) -> torch.optim
     try:
         from pytorch_optimizer import SOAP
     except ImportError as error:
-        raise MissingPackageError("soap needs pytorch-optimizer: pip install 'edgevoice[export]'") from error
+        raise missing("pytorch-optimizer", "soap") from error
     return SOAP(
         groups,
         lr=rate,

@@ -56,7 +56,7 @@ def open_source(
         ArgumentError: start and end are not in order, there cannot be such a channel, or something else was given.
     """
     check_times(start, end)
-    if incomplete not in ("error", "keep"):
+    if not isinstance(incomplete, str) or incomplete not in ("error", "keep"):
         raise ArgumentError(f"incomplete {incomplete!r}: expected 'error' or 'keep'")
     if isinstance(audio, AudioSource):
         source = audio.segment(start, end)
@@ -178,7 +178,7 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
             if not can_decode():
                 if family is UNKNOWN:
                     raise
-                raise AudioFormatError(f"{error}; PyAV reads more: pip install 'edgevoice[media]'") from error
+                raise AudioFormatError(f"{error}; PyAV reads more: pip install av") from error
     return AudioSource(findings.name, lambda: MediaDecoder(recording.view if recording else view, findings), files)
 
 

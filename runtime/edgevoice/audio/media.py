@@ -53,7 +53,7 @@ class MediaDecoder(Decoder):
         super().__init__()
         if not can_decode():
             raise AudioFormatError(
-                f"{findings.name}: is in a format that needs PyAV, which is not installed: pip install 'edgevoice[media]'"
+                f"{findings.name}: is in a format that needs PyAV, which is not installed: pip install av"
             )
         self._view, self._findings = view.again(), findings
         self._begin: float | None = None  # seconds: of the first sample, the end of the track, and a gap

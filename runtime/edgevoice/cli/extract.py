@@ -167,7 +167,9 @@ def _tables(asked: Extract, index: Index, rows: Sequence[Row], columns: Columns,
     """Write the tables; return whether a row failed."""
     extractor = asked.model.load()
     jobs = asked.jobs or extractor.jobs
-    failures: list[Failure] = []
+    refused = {row: error for row in rows if (error := output.refused(row))}
+    failures = [Failure(row, error) for row, error in refused.items()]
+    rows = [row for row in rows if row not in refused]
     with _progress(asked, rows) as progress, output:
         count = _counted(progress)
         tagged = ((None, row) for row in rows)
@@ -179,7 +181,7 @@ def _tables(asked: Extract, index: Index, rows: Sequence[Row], columns: Columns,
                     failures.append(result.failure)
                 count(row, sum(len(features) for _, features in result.parts), result.failure is not None)
     _tell(index, failures)
-    progress.close(len(index.errors))
+    progress.close(len(index.errors) + len(refused))
     _write_failed(asked, index, [failure_row(failure, dict(index.columns)) for failure in failures])
     return bool(failures)
 

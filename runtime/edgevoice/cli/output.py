@@ -17,7 +17,7 @@ from edgevoice.features import Features
 from edgevoice.files import writing
 from edgevoice.recipe import Recipe
 from edgevoice.tables.csvfile import CsvTable
-from edgevoice.tables.table import Table, open_table, table_format, table_kind
+from edgevoice.tables.table import Table, files_of, open_table, table_format, table_kind
 
 
 class Output:
@@ -80,6 +80,20 @@ class Output:
                 )
         order = {file: k for k, file in enumerate(files.values())}
         return sorted(rows, key=lambda row: order[row.file]), [self._table_of(file) for file in order]
+
+    def refused(self, row: Row) -> OutputError | None:
+        """Why the row's own table cannot have its name, or one of the files beside it; None where they can."""
+        if not self.folder or self.path is None:
+            return None
+        there = next(place for place in (Path(self.path), *Path(self.path).absolute().parents) if place.exists())
+        for file in files_of(self._table_of(row.file)):
+            try:
+                os.lstat(there / file.name)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                return OutputError(f"{file}: cannot be written ({error.strerror})")
+        return None
 
     def write(self, row: Row, features: Features, columns: Columns, recipe: Recipe) -> None:
         """Write the features of one row.

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from edgevoice.corpus.index import Index, Row, read_index
 from edgevoice.corpus.run import results
-from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.errors import ArgumentError, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor, load
 from edgevoice.files import whole_file
@@ -33,9 +33,7 @@ from edgevoice.files import whole_file
 try:
     from sklearn.base import BaseEstimator, TransformerMixin
 except ImportError as error:
-    raise MissingPackageError(
-        "edgevoice.compat.sklearn needs scikit-learn, which is not installed: pip install 'edgevoice[sklearn]'"
-    ) from error
+    raise missing("scikit-learn", "edgevoice.compat.sklearn") from error
 
 Vectors = NDArray[np.float32]
 

@@ -16,7 +16,7 @@ from edgevoice.audio.folders import absolute
 from edgevoice.corpus.dataset import SECONDS, Dataset, Outcome, Part, RowCallback, write_part
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import Failure, Result, results
-from edgevoice.errors import ClusterError, EdgeVoiceError, MissingPackageError
+from edgevoice.errors import ClusterError, EdgeVoiceError, missing
 from edgevoice.extraction import Reading
 from edgevoice.recipe import Recipe
 from edgevoice.tables.parquetfile import FAILED
@@ -110,9 +110,7 @@ def _client(address: str) -> Iterator[Any]:
     try:
         import distributed
     except ImportError as error:
-        raise MissingPackageError(
-            "a cluster needs dask.distributed, which is not installed: pip install 'edgevoice[cluster]'"
-        ) from error
+        raise missing("distributed", "a cluster") from error
     # It logs workers that died; that case is handled here.
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

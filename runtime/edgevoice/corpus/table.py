@@ -23,6 +23,7 @@ from edgevoice.extractor import Descriptors, Extractor
 from edgevoice.features import segment_index
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
+from edgevoice.threads import allow_futures
 
 _TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}
 _MISSING = {**_TYPES, "whole": "Int64", "flag": "boolean"}
@@ -193,6 +194,7 @@ def check_channel(index: Index, reading: Reading) -> None:
 
 
 def _pandas() -> Any:
+    allow_futures()
     try:
         import pandas  # noqa: ICN001
     except ModuleNotFoundError as error:

@@ -98,7 +98,7 @@ def _arrow() -> Any:
     try:
         import pyarrow  # noqa: ICN001
     except ModuleNotFoundError as error:
-        raise missing("pyarrow") from error
+        raise missing("pyarrow", "Parquet") from error
     return pyarrow
 
 

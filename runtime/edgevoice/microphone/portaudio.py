@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
 
-from edgevoice.errors import MicrophoneOpenError, MissingPackageError
+from edgevoice.errors import MicrophoneOpenError, MissingPackageError, missing
 
 PATIENCE = 5.0
 """How long a call is waited for, in seconds of running time."""
@@ -132,7 +132,7 @@ def load() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise MissingPackageError("sounddevice is not installed: pip install sounddevice") from error
+        raise missing("sounddevice", "a microphone") from error
     except OSError as error:
         raise MissingPackageError(
             "PortAudio is not installed: apt install libportaudio2 (Debian, Ubuntu), dnf install portaudio (Fedora), "

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.corpus.rows import Columns, TableRows
-from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.errors import ArgumentError, missing
 from edgevoice.files import whole_files
 from edgevoice.recipe import Recipe
 
@@ -130,7 +130,7 @@ def table_kind(name: str) -> type[Table]:
     module, kind = FORMATS[name]
     found = cast("type[Table]", getattr(importlib.import_module(f"edgevoice.tables.{module}"), kind))
     if found.package and importlib.util.find_spec(found.package) is None:
-        raise MissingPackageError(f"{found.package} is not installed: pip install {found.package}")
+        raise missing(found.package, f"the format {name}")
     return found
 
 
