@@ -51,20 +51,6 @@ def test_an_editable_install_takes_the_checkout(root: Path, tmp_path: Path) -> N
     assert set(archive.read(link).decode().split()) == {str(root / "runtime"), str(root / "export")}
 
 
-def test_training_says_where_the_weights_are(wheel: Path, speech: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="the export extra is not installed")
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "XDG_DATA_HOME": str(tmp_path)}
-    environment.pop("EDGEVOICE_MODELS", None)
-    code = "import sys; from edgevoice_export.cli import main; sys.exit(main())"
-    options = ["train", "--init", "cae-256", "--data", str(speech.parent), "--out", "mine"]
-    command = [sys.executable, "-c", code, *options]
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert result.stderr.count("\n") == 1
-    assert "it is in models/cae-256 of EdgeVoice's repository; give that folder by its path" in result.stderr
-
-
 def test_it_runs_away_from_the_checkout(wheel: Path, speech: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -110,8 +110,8 @@ def _quotas() -> list[int]:
         if controllers and "cpu" not in controllers.split(","):
             continue
         # In a container the path is the host's, and the group itself is mounted at the top.
-        parts = [part for part in path.split("/") if part not in ("", "..")]
-        groups = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+        parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
+        groups = [PurePosixPath(*parts[:count]) for count in range(len(parts), -1, -1)]
         mounts = [_CGROUPS / name for name in ("cpu", "cpu,cpuacct")] if controllers else [_CGROUPS, _CGROUPS / "unified"]
         found += [quota for mount in mounts for group in groups if (quota := _quota(mount / group))]
     return found

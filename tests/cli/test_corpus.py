@@ -159,7 +159,7 @@ def test_what_failed_is_an_index_to_try_again(run: Callable, corpus: Path) -> No
     assert "1 file, 5 frames, 1.5 s of audio, 2 failures" in outcome.err
     assert rows(Path("failed.csv").read_text()) == [
         {"file": "gone.wav", "start": "0.5", "end": "1.5", "reason": "no such file", "speaker": "x"},
-        {"file": "spk2/u1.wav", "start": "9.0", "end": "", "reason": "has no samples from 1.5 s on", "speaker": "two"},
+        {"file": "spk2/u1.wav", "start": "9.0", "end": "", "reason": "has no samples from 9 s on", "speaker": "two"},
     ]
     assert run("extract", "corpus", "-o", "u.csv", "--failed", "failed.csv").code == 2
     (corpus / "gone.wav").write_bytes((corpus / "spk1" / "u2.wav").read_bytes())
