@@ -1,6 +1,6 @@
 """A folder of recordings on a cluster's workers, to a folder of Parquet parts that is one table.
 
-    pip install 'edgevoice[cpu,cluster]'
+    pip install '.[cpu,cluster]'
     python corpus_on_a_cluster.py RECORDINGS OUT [SCHEDULER]
 
 SCHEDULER is the address of a dask scheduler whose workers see both folders under the same paths and have EdgeVoice;

@@ -1,6 +1,6 @@
 """A folder of recordings to one Parquet table.
 
-    pip install 'edgevoice[cpu,tables]' pyarrow
+    pip install '.[cpu,tables]' pyarrow
     python corpus_to_parquet.py RECORDINGS OUT.parquet
 
 One row per recording: its file, relative to the folder, and the static features of the model. What cannot be read is named,

@@ -1,6 +1,6 @@
 """Frames in an asyncio program, beside its other tasks.
 
-pip install 'edgevoice[cpu,mic]'
+pip install '.[cpu,mic]'
 python live_asyncio.py [SECONDS]
 """
 

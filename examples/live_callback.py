@@ -1,6 +1,6 @@
 """Frames of audio that arrives in a callback of your own: here sounddevice's, in a plug-in or a game engine the host's.
 
-    pip install 'edgevoice[cpu,mic]'
+    pip install '.[cpu,mic]'
     python live_callback.py [SECONDS]
 
 The callback copies and returns: computing a frame takes milliseconds, too long for the thread that plays or captures.

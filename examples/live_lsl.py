@@ -1,6 +1,6 @@
 """Frames of the microphone to a lab's recorder, as a stream of the Lab Streaming Layer beside EEG and eye trackers.
 
-    pip install 'edgevoice[cpu,mic]' pylsl
+    pip install '.[cpu,mic]' pylsl
     python live_lsl.py [MODEL]
 
 A sample is stamped with the moment at which the last sound of its window was captured, on LSL's own clock: a recorder

@@ -1,6 +1,6 @@
 """Frames of the microphone as they come, until Ctrl-C.
 
-pip install 'edgevoice[cpu,mic]'
+pip install '.[cpu,mic]'
 python live_microphone.py [MODEL]
 """
 

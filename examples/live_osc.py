@@ -1,6 +1,6 @@
 """Frames of the microphone to programs for sound and image, as Open Sound Control: SuperCollider, Max, Pure Data, ...
 
-    pip install 'edgevoice[cpu,mic]' python-osc
+    pip install '.[cpu,mic]' python-osc
     python live_osc.py [HOST [PORT]]
 
 Each frame is a bundle of messages, with the moment at which its window was heard as the time tag:

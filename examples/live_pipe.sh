@@ -3,7 +3,7 @@
 # program that reads lines has a frame at once. Here jq prints the moments at which somebody speaks, and how loud ("end" in
 # quotes: it is a word of jq).
 #
-#     pip install 'edgevoice[cpu,mic]'
+#     pip install '.[cpu,mic]'
 #     sh live_pipe.sh [OPTIONS OF edgevoice stream]
 edgevoice stream --mic --model cae-64 "$@" |
     jq --unbuffered --compact-output 'select(.silent | not) | {"end", loudness}'

@@ -1,6 +1,6 @@
 """Frames in a thread of their own, while the program does something else.
 
-    pip install 'edgevoice[cpu,mic]'
+    pip install '.[cpu,mic]'
     python live_thread.py [SECONDS]
 
 The thread listens and computes; the program takes from a queue what has come since it last looked, as a game does in each

@@ -1,6 +1,6 @@
 """A window that shows a microphone's frames as they come: a model of how to embed EdgeVoice in a desktop program.
 
-    pip install 'edgevoice[cpu,mic]' 'PySide6-Essentials<6.10' pyqtgraph
+    pip install '.[cpu,mic]' 'PySide6-Essentials<6.10' pyqtgraph
     python qt_window.py [MODEL]
 
 What may take seconds, opening and listing microphones, and what computes, is done in threads; the window only draws. A

@@ -1,6 +1,6 @@
 """The server on many machines: one application in every replica of Ray Serve, as many as the clients need.
 
-    pip install 'edgevoice[cpu,server]' 'ray[serve]'
+    pip install '.[cpu,server]' 'ray[serve]'
     serve run ray_serve:server
 
 A connection and its state stay at one replica; nothing is shared. A client whose connection breaks (a machine was lost, or

@@ -381,7 +381,7 @@ def test_where_no_thread_is_to_be_had_the_calling_one_computes(
 
     expected = parts([tiny.extract((noise, 16000), jobs=1)])
     monkeypatch.setattr(threading.Thread, "start", start)
-    assert parts([tiny.extract((noise, 16000), jobs=3)]) == expected
+    assert parts([edgevoice.load(tiny.folder).extract((noise, 16000), jobs=3)]) == expected
 
 
 def test_short_recordings_share_batches(tiny_model: Path, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -302,9 +302,15 @@ def _all_at_once(function: Callable[[str], Any], values: Iterable[str]) -> list[
             errors.append(error)
 
     values = list(values)
-    threads = [threading.Thread(target=run, args=(value,)) for value in values[1:]]
-    for thread in threads:
-        thread.start()
+    threads = []
+    for value in values[1:]:
+        thread = threading.Thread(target=run, args=(value,))
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no thread left
+            run(value)
+        else:
+            threads.append(thread)
     run(values[0])
     for thread in threads:
         thread.join()

@@ -47,8 +47,12 @@ def _put(function: Callable[[], object]) -> None:
     """Let the thread call a function that does not raise."""
     with _starting:
         if not _threads:
-            _threads.append(threading.Thread(target=_make_calls, name="PortAudio", daemon=True))
-            _threads[0].start()
+            thread = threading.Thread(target=_make_calls, name="PortAudio", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise MicrophoneOpenError("a microphone needs a thread, and the system has none left") from error
+            _threads.append(thread)
     _calls.put(function)
 
 
