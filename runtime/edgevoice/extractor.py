@@ -297,7 +297,13 @@ class Extractor:
         return self.recipe_of(Reading(level, hop, channel, pad, incomplete))
 
     def recipe_of(self, reading: Reading) -> Recipe:
-        """The recipe of features that are read in this way."""
+        """The recipe of features that are read in this way.
+
+        Raises:
+            ArgumentError: an argument is outside what is allowed.
+        """
+        find_level(reading.level, self.config.level)
+        self._hop(reading.hop)
         return Recipe.of(self.config, device=self.device, descriptors=self._loaded_as[3], **dataclasses.asdict(reading))
 
     def encode(self, window: NDArray[Any]) -> Array:
@@ -389,6 +395,16 @@ class Extractor:
         if samples == 0 or samples % step or abs(samples - seconds * audio.rate) > 1e-6 * audio.rate:
             raise ArgumentError(f"hop {seconds}: expected a multiple of {step / audio.rate:g} s, the step of the level")
         return samples
+
+
+def check_extractor(extractor: object) -> None:
+    """Check that something is a loaded model.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if not isinstance(extractor, Extractor):
+        raise ArgumentError(f"extractor {extractor!r:.80}: expected a model that edgevoice.load has loaded")
 
 
 _loading = threading.Lock()

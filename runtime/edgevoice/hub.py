@@ -18,7 +18,7 @@ from edgevoice.audio.rawpcm import PcmBytes
 from edgevoice.audio.samples import check_samples, is_number
 from edgevoice.batcher import Batcher
 from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
-from edgevoice.extractor import Extractor
+from edgevoice.extractor import Extractor, check_extractor
 from edgevoice.features import Frame
 from edgevoice.stream import LONGEST, Stream
 from edgevoice.threads import ThreadPool
@@ -59,6 +59,7 @@ class Hub:
     """
 
     def __init__(self, extractor: Extractor, *, threads: int | None = None, backlog: float = 30.0) -> None:
+        check_extractor(extractor)
         if not is_number(backlog) or not 0 < backlog < math.inf:
             raise ArgumentError(f"backlog {backlog!r}: expected seconds, above 0")
         self.backlog = float(backlog)

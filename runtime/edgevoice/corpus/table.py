@@ -19,11 +19,12 @@ from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import EACH, Failure, failure_dict, results
 from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
-from edgevoice.extractor import Descriptors, Extractor
+from edgevoice.extractor import Descriptors, Extractor, check_extractor
 from edgevoice.features import segment_index
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
 from edgevoice.threads import allow_futures
+from edgevoice.wholenumbers import whole_number
 
 _TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}
 _MISSING = {**_TYPES, "whole": "Int64", "flag": "boolean"}
@@ -80,6 +81,7 @@ def table(
         OutputError: the dataset cannot be written.
     """
     _pandas()
+    check_extractor(extractor)
     rows = read_index(index, root, keep)
     reading = Reading(level, hop, channel, pad, incomplete)
     check_channel(rows, reading)
@@ -187,8 +189,12 @@ def check_channel(index: Index, reading: Reading) -> None:
     Raises:
         ArgumentError: both are there, or the channel is neither a number nor `each`.
     """
-    if isinstance(reading.channel, str) and reading.channel != EACH:
-        raise ArgumentError(f"channel {reading.channel!r}: expected a whole number, 0 or more, or '{EACH}'")
+    channel = reading.channel
+    if channel is not None and not (isinstance(channel, str) and channel == EACH):
+        try:
+            whole_number("channel", channel, 0)
+        except ArgumentError as error:
+            raise ArgumentError(f"{error}, or '{EACH}'") from None
     if index.has_channel and reading.channel is not None:
         raise ArgumentError("channel: the index has a column of that name; use one of them")
 

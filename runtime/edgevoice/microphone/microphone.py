@@ -18,6 +18,7 @@ import numpy as np
 
 from edgevoice.audio.samples import check_channel, check_rate, is_number
 from edgevoice.errors import ArgumentError
+from edgevoice.extractor import check_extractor
 from edgevoice.microphone.capture import BlockQueue, CaptureRequest, open_capture
 from edgevoice.microphone.livestream import LiveStream, State, Tap
 from edgevoice.microphone.portaudio import TICK
@@ -96,6 +97,7 @@ class Microphone:
         backlog: float = 10.0,
         tap: Tap | None = None,
     ) -> None:
+        check_extractor(extractor)
         device = _check(device, seconds, backlog)
         channel = check_channel(channel, None)
         if record is not None:
