@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +17,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import edgevoice
 from edgevoice import ModelConfig, ModelFilesError, ModelNotFoundError, config
 from edgevoice.modelfolder import search_path, shipped_models, user_models
+from fewerexamples import fewer_examples
 
 
 @pytest.fixture
@@ -226,3 +231,21 @@ def test_many_keys_are_read_in_linear_time() -> None:
     pairs = [(f"k{k}", 1) for k in range(200_000)]
     with pytest.raises(edgevoice.ModelConfigError, match="twice"):
         config._unique([*pairs, ("k199999", 2)])
+
+
+@fewer_examples(25)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=8),
+    end=st.integers(0, 400),
+)
+def test_a_mutated_network_is_a_model_error_or_computes(
+    changes: list[tuple[int, int]], end: int, tiny_model: Path, noise: np.ndarray
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = shutil.copytree(tiny_model, Path(place) / "tiny")
+        content = bytearray((folder / "encoder.onnx").read_bytes())
+        for at, value in changes:
+            content[at % min(len(content), 600)] = value  # most of the file is weights
+        put(folder, "encoder.onnx", bytes(content[: len(content) - end]))
+        with contextlib.suppress(edgevoice.ModelError, edgevoice.ProviderError, edgevoice.DeviceMemoryError):
+            edgevoice.load(folder).encode(noise[:8000])
