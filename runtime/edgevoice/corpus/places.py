@@ -20,8 +20,8 @@ _UNNAMED = re.compile(r"|index|unnamed: ?\d+([._]\w+)?|level_\d+|__index_level_\
 _WHAT = "(segment|seg|utterance|utt|clip|chunk|speech|audio|time|t|x)?"
 _UNIT = "(time|times|timestamp)?(s|secs?|seconds?|ms|msecs?|samples?|frames?)?"
 _LOOKS = {
-    "start": re.compile(f"{_WHAT}(start|begin|beginning|onset|from|[tx]min){_UNIT}"),
-    "end": re.compile(f"{_WHAT}(end|ending|stop|finish|to|until|[tx]max){_UNIT}"),
+    "start": re.compile(f"{_WHAT}(start|begin|beginning|onset|from|[tx]min|t0){_UNIT}"),
+    "end": re.compile(f"{_WHAT}(end|ending|stop|finish|to|until|[tx]max|t1){_UNIT}"),
     "either": re.compile(f"{_WHAT}(offset|duration|dur|length){_UNIT}"),
 }
 """Names, in lower case and without punctuation, of columns that look like places in a file."""
