@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    if config.getoption("markexpr") == "core" and collection_path.suffix == ".py":
+    if config.getoption("markexpr") == "core" and collection_path.parent == ROOT / "tests":
         return collection_path.name != "test_core.py"
     return None
 

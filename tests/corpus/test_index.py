@@ -152,7 +152,15 @@ def test_whatever_writes_a_csv(text: str, encoding: str) -> None:
     assert not file.closed
 
 
-PLACES = ["onset", "begin,finish", "Begin Time (s),End Time (s)", "start_time,end_time", "segment_start", "tmin,tmax", "t0,t1"]
+PLACES = [
+    "onset",
+    "begin,finish",
+    "Begin Time (s),End Time (s)",
+    "start_time,end_time",
+    "segment_start",
+    "tmin,tmax",
+    "t0,t1",
+]
 PLACES += ["start,stop", "start,duration", "start,offset", "offset,duration", "start_ms,end_ms", "end,begin"]
 
 

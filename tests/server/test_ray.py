@@ -21,7 +21,6 @@ from server.conftest import TOKEN
 from server.test_operation import SECOND
 from server.test_protocol import FINISH, HELLO, converse, read
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'ray[serve]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
@@ -34,6 +33,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(root: Path, tiny_model: Path, token: Path) -> Iterator[str]:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'ray[serve]'")
     from ray import serve
 
     variables = {"EDGEVOICE_MODEL": str(tiny_model), "EDGEVOICE_TOKEN_FILE": str(token), "EDGEVOICE_CLIENTS": "50"}
