@@ -82,7 +82,7 @@ def made(voice: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
 @pytest.fixture
 def file(made: dict[str, Path], name: str) -> Path:
     """A file of the family `name`."""
-    if name not in LIBSNDFILE or name == "speex":
+    if name not in LIBSNDFILE or name in ("speex", "flac in ogg"):  # not every libsndfile reads these
         pytest.importorskip("av", reason="PyAV is not installed")
     if name not in made:
         kind, options, _ = FAMILIES[name]

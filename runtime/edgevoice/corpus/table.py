@@ -178,9 +178,14 @@ def _stored(parts: Sequence[Path], columns: Columns) -> _Cells:
 
     if not parts:
         return joined([], columns)
-    stored = pyarrow.concat_tables([parquet.ParquetFile(part).read() for part in parts])
+    stored = pyarrow.concat_tables([_content(parquet.ParquetFile(part)) for part in parts])
     values = np.stack([stored.column(name).to_numpy() for name in columns.values], axis=1)
     return values, {name: stored.column(name).to_pylist() for name in columns.kinds}
+
+
+def _content(file: Any) -> Any:
+    # Of a file without a row group, older versions of pyarrow read nothing but an error.
+    return file.read() if file.num_row_groups else file.schema_arrow.empty_table()
 
 
 def check_channel(index: Index, reading: Reading) -> None:

@@ -121,12 +121,17 @@ def _matrix(array: NDArray[Any]) -> NDArray[np.float32]:
 
 def _read_arrays(path: Path, wanted: Callable[[str], bool]) -> dict[str, NDArray[Any]]:
     """Some of the arrays by name; ValueError where they are compressed or more than the file."""
-    with zipfile.ZipFile(path) as archive:
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         size = sum(member.file_size for member in members.values())
         if size > path.stat().st_size or any(member.compress_type for member in members.values()):
             raise ValueError("its arrays are compressed or larger than the file, as those of EdgeVoice are not")
-        return {name: _read_array(archive.open(it), it.file_size) for name, it in members.items() if wanted(name)}
+        found = {}
+        for name, it in members.items():
+            if wanted(name):
+                with archive.open(it) as member:
+                    found[name] = _read_array(member, it.file_size)
+        return found
 
 
 def _array(cells: Cells, kind: str) -> NDArray[Any]:

@@ -140,7 +140,8 @@ def _read(part: Path, others: bool) -> tuple[NDArray[np.float32], dict[str, list
         count = file.metadata.num_rows
         if 4 * count * len(schema) > max(_ROOM, 64 * part.stat().st_size):
             raise ValueError(f"{count} rows of {len(schema)} columns would be much larger than the file")
-        table = file.read([*numbers, *plain])
+        # Of a file without a row group, older versions of pyarrow read nothing but an error.
+        table = file.read([*numbers, *plain]) if file.num_row_groups else schema.empty_table()
     values = np.empty((len(table), len(numbers)), np.float32)
     for k, name in enumerate(numbers):
         values[:, k] = table.column(name)
