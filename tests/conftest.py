@@ -44,6 +44,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+@pytest.fixture
+def any_name() -> None:
+    """Skip a test of file names in a console that knows ASCII only."""
+    if sys.getfilesystemencoding() != "utf-8":
+        pytest.skip("the system's file names are not UTF-8")
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """Root of the checkout."""

@@ -35,6 +35,8 @@ def writing(name: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from error
+    except UnicodeEncodeError as error:
+        raise OutputError(f"{name!a}: cannot be written (the system's file names are {error.encoding})") from error
 
 
 @contextmanager
@@ -247,6 +249,8 @@ def _identity(path: PathLike) -> object:
     """What two spellings of a file have in common: device and inode, or text where there is none; None for a device."""
     try:
         found = os.stat(path)  # noqa: PTH116
+    except UnicodeEncodeError:  # no file of this system has such a name
+        return unicodedata.normalize("NFC", os.fspath(path)).casefold()
     except (OSError, ValueError):
         return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
     return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None

@@ -63,6 +63,7 @@ def test_what_a_console_lacks_is_escaped(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such names there")
+@pytest.mark.usefixtures("any_name")
 def test_names_cannot_steer_a_terminal(tmp_path: Path, tiny_model: Path) -> None:
     """Those of files, and what a model says of itself."""
     result = run(tmp_path, "extract", "\x1b]0;x\x07\u202e.wav", "--model", str(tiny_model), encoding="utf-8")

@@ -80,6 +80,7 @@ def test_what_cannot_be_a_file_is_an_error(tmp_path: Path, name: str) -> None:
     assert names(tmp_path) == before
 
 
+@pytest.mark.usefixtures("any_name")
 @pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "n" * 236])
 def test_names_may_be_as_long_as_the_system_allows(tmp_path: Path, name: str) -> None:
     write(tmp_path / name)
@@ -213,6 +214,7 @@ SPELLINGS = ["t.csv", "./t.csv", "d/../t.csv", "link/t.csv", "T.CSV", "d/t.csv",
 SAME = ["t", "t", "t", "t", "t", "d", "o", "e", "e"]
 
 
+@pytest.mark.usefixtures("any_name")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(range(len(SPELLINGS))), max_size=3))
 def test_two_outputs_that_are_one_file_are_refused(

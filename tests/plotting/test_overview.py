@@ -93,6 +93,7 @@ def test_a_long_recording_is_drawn_in_the_memory_of_a_short_one(tiny: edgevoice.
     assert peaks[1] < 1.1 * peaks[0]
 
 
+@pytest.mark.usefixtures("any_name")
 @pytest.mark.parametrize("name", ["5$ and $x_{", r"x$\foo$", "測試 عربي \U00013000 \x07", "a\nb"])
 def test_a_name_of_any_letters_can_be_drawn(speech: Path, tiny_model: Path, tmp_path: Path, name: str) -> None:
     path, out = tmp_path / f"{name}.wav", tmp_path / "out.png"
