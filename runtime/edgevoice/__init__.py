@@ -40,8 +40,8 @@ if TYPE_CHECKING:
         SamplesError,
         StreamError,
     )
-    from edgevoice.extractor import Extractor, load
-    from edgevoice.features import Features, Frame, functionals
+    from edgevoice.extractor import Extractor, Typical, load
+    from edgevoice.features import Features, Frame, Layout, functionals
     from edgevoice.heads.comparing import compare
     from edgevoice.heads.fitting import fit
     from edgevoice.heads.head import Decision, Head, Judge, load_head
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from edgevoice.microphone.devices import InputDevice, input_devices
     from edgevoice.microphone.liveframe import LiveFrame
     from edgevoice.microphone.microphone import Microphone
+    from edgevoice.microphone.summary import Summary
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
     from edgevoice.plotting.plot import plot
     from edgevoice.stream import Stream
@@ -74,6 +75,7 @@ __all__ = [
     "Hub",
     "InputDevice",
     "Judge",
+    "Layout",
     "LiveFrame",
     "Microphone",
     "MicrophoneError",
@@ -94,6 +96,8 @@ __all__ = [
     "Source",
     "Stream",
     "StreamError",
+    "Summary",
+    "Typical",
     "compare",
     "find_model",
     "fit",
@@ -121,12 +125,15 @@ _MODULES = {
     "Hub": "hub",
     "InputDevice": "microphone.devices",
     "Judge": "heads.head",
+    "Layout": "features",
     "LiveFrame": "microphone.liveframe",
     "Microphone": "microphone.microphone",
     "ModelConfig": "config",
     "ModelFolder": "modelfolder",
     "Source": "hub",
     "Stream": "stream",
+    "Summary": "microphone.summary",
+    "Typical": "extractor",
     "compare": "heads.comparing",
     "find_model": "modelfolder",
     "fit": "heads.fitting",
