@@ -94,7 +94,7 @@ class Extraction:
             )
         facts["position"] += round(source.first * extractor.config.audio.rate / source.rate)
         extent = (source.first / source.rate, (source.first + self.stream.position) / source.rate)
-        return Features(values, facts, extractor.layout, source.name, extent, extractor.recipe_of(reading))
+        return Features(values, facts, extractor.layout, source.name, extent, extractor.recipe(reading))
 
     def _shortness(self) -> str:
         audio, source, stream = self._extractor.config.audio, self._source, self.stream

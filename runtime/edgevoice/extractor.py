@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.files import AudioInput, Incomplete, open_source
-from edgevoice.audio.samples import check_samples, is_number
+from edgevoice.audio.samples import check_samples
 from edgevoice.batcher import Batcher
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelUseError, SamplesError
@@ -31,14 +31,15 @@ from edgevoice.sessions import SessionOptions
 from edgevoice.stream import Stream
 from edgevoice.threads import usable_cores
 from edgevoice.wholenumbers import whole_number
-from edgevoice.windows import Windower
+from edgevoice.windows import Windower, find_hop
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-DESCRIPTORS = ("all", "bottleneck", "error")
 Descriptors = Literal["all", "bottleneck", "error"]
+DESCRIPTORS = get_args(Descriptors)
 
+_AS_IT_IS = Reading()
 _MOST = 1024
 _MOST_JOBS = 8  # each takes 20 MB
 
@@ -172,12 +173,11 @@ class Extractor:
         A picture of `(frame.values - typical.mean) / typical.spread` shows what changes: unscaled, each descriptor is a
         stripe of its own brightness.
         """
-        known, layout = self.config.typical, self._layout
+        known, whole = self.config.typical, Layout.of(self.config)
         if known is None:
             return None
-        whole = Layout.of(self.config)
-        columns = [np.arange(whole.descriptors)[whole.columns(group.name)] for group in layout.groups if group.count]
-        return Typical(*(np.array(values, np.float32)[np.concatenate(columns)] for values in (known.mean, known.spread)))
+        columns = np.r_[tuple(whole.columns(group.name) for group in self._layout.groups if group.count)]
+        return Typical(*(np.array(values, np.float32)[columns] for values in (known.mean, known.spread)))
 
     @property
     def batches(self) -> bool:
@@ -269,8 +269,7 @@ class Extractor:
             ArgumentError: an argument is outside what is allowed.
         """
         reading = Reading(level, hop, channel, pad, incomplete)
-        find_level(level, self.config.level)  # arguments are checked before files
-        self._hop(hop)
+        self.recipe(reading)  # arguments are checked before files
         batcher = self.batcher(self._threads_for(jobs))
         with closing(batcher), open_source(audio, start, end, channel, incomplete=incomplete) as source:
             extraction = Extraction(self, source, reading, batcher)
@@ -284,26 +283,14 @@ class Extractor:
                 extraction.add(features)
             return extraction.features()
 
-    def recipe(
-        self,
-        *,
-        level: str | float | None = None,
-        hop: float | None = None,
-        channel: int | str | None = None,
-        pad: bool = False,
-        incomplete: Incomplete = "error",
-    ) -> Recipe:
-        """The recipe of what `extract` gives with these arguments."""
-        return self.recipe_of(Reading(level, hop, channel, pad, incomplete))
-
-    def recipe_of(self, reading: Reading) -> Recipe:
+    def recipe(self, reading: Reading = _AS_IT_IS) -> Recipe:
         """The recipe of features that are read in this way.
 
         Raises:
             ArgumentError: an argument is outside what is allowed.
         """
         find_level(reading.level, self.config.level)
-        self._hop(reading.hop)
+        find_hop(reading.hop, self.config)
         return Recipe.of(self.config, device=self.device, descriptors=self._loaded_as[3], **dataclasses.asdict(reading))
 
     def encode(self, window: NDArray[Any]) -> Array:
@@ -359,7 +346,7 @@ class Extractor:
         shared: bool = False,
     ) -> Stream:
         """Make a stream with a level of its own, which may know the whole source. Users call `stream`."""
-        windower = Windower(self.config, level, self._hop(hop), self._pipeline.size)
+        windower = Windower(self.config, level, find_hop(hop, self.config), self._pipeline.size)
         rate = self.config.audio.rate if rate is None else rate
         return Stream(windower, batcher, rate, channels, channel, shared=shared)
 
@@ -384,17 +371,6 @@ class Extractor:
         if not shape or len(shape) > 2 or shape[-1] != size or shape[0] == 0:
             raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
         return check_samples(window.reshape(-1)).reshape(-1, size)
-
-    def _hop(self, seconds: float | None) -> int:
-        audio, step = self.config.audio, self.config.level.step
-        if seconds is None:
-            return audio.hop
-        if not is_number(seconds) or not 0 < seconds < 3600:
-            raise ArgumentError(f"hop {seconds!r}: expected seconds, above 0 and below 3600")
-        samples = round(seconds * audio.rate)
-        if samples == 0 or samples % step or abs(samples - seconds * audio.rate) > 1e-6 * audio.rate:
-            raise ArgumentError(f"hop {seconds}: expected a multiple of {step / audio.rate:g} s, the step of the level")
-        return samples
 
 
 def check_extractor(extractor: object) -> None:

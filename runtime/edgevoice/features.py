@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgevoice.errors import ArgumentError, missing
-from edgevoice.windows import FACTS, Facts
+from edgevoice.windows import FACTS, Facts, Flag, Number, Whole
 
 if TYPE_CHECKING:
     from edgevoice.config import ModelConfig
@@ -108,8 +108,36 @@ class Layout(NamedTuple):
         return parts
 
 
+class Described(Facts[Whole, Flag, Number]):
+    """The descriptors of one window, or of many, beside their facts."""
+
+    values: NDArray[np.float32]
+    """(descriptors,) or (frames, descriptors): bottleneck, then errors."""
+    layout: Layout
+
+    @property
+    def bottleneck(self) -> NDArray[np.float32]:
+        """(units,) or (frames, units): a view."""
+        return self.values[..., self.layout.columns("bottleneck")]
+
+    @property
+    def error(self) -> NDArray[np.float32]:
+        """(bands,) or (frames, bands): a view."""
+        return self.values[..., self.layout.columns("error")]
+
+    @property
+    def start(self) -> Number:
+        """Start of the window, in seconds of the source, float64."""
+        return self.position / self.layout.rate  # type: ignore[operator, return-value]
+
+    @property
+    def end(self) -> Number:
+        """End of the window, in seconds of the source, float64."""
+        return (self.position + self.layout.window) / self.layout.rate  # type: ignore[operator, return-value]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Frame(Facts[int, bool, float]):
+class Frame(Described[int, bool, float]):
     """The descriptors of one window, with its place in time. The array is read-only."""
 
     values: NDArray[np.float32]
@@ -135,49 +163,18 @@ class Frame(Facts[int, bool, float]):
         """One of the facts, as Python's own number."""
         return self.facts[name].item()
 
-    @property
-    def bottleneck(self) -> NDArray[np.float32]:
-        """(units,): a view."""
-        return self.values[self.layout.columns("bottleneck")]
-
-    @property
-    def error(self) -> NDArray[np.float32]:
-        """(bands,): a view."""
-        return self.values[self.layout.columns("error")]
-
-    @property
-    def start(self) -> float:
-        """Start of the window, in seconds of the source."""
-        return self.position / self.layout.rate
-
-    @property
-    def end(self) -> float:
-        """End of the window, in seconds of the source."""
-        return (self.position + self.layout.window) / self.layout.rate
-
     def to_dict(self) -> dict[str, Any]:
         """The frame as numbers and lists for JSON. `time` and `latency` are None here; live frames have them."""
         return {**self.place(), **{name: part.tolist() for name, part in self.layout.split(self.values).items()}}
 
     def place(self) -> dict[str, Any]:
         """Everything except the descriptors, for JSON."""
-        facts = dict(zip(FACTS.names or (), self.facts.item(), strict=True))
-        position, rate = facts["position"], self.layout.rate
-        return {
-            "index": facts["index"],
-            "position": position,
-            "start": position / rate,
-            "end": (position + self.layout.window) / rate,
-            "silent": facts["silent"],
-            "gap": facts["gap"],
-            "loudness": facts["loudness"],
-            "time": None,
-            "latency": None,
-        }
+        known = ("index", "position", "start", "end", "silent", "gap", "loudness")
+        return {**{name: getattr(self, name) for name in known}, "time": None, "latency": None}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Features(Facts[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]):
+class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]):
     """Frames of one source in time order, as a matrix with names and times. `numpy.asarray` gives the matrix."""
 
     values: NDArray[np.float32]
@@ -196,29 +193,9 @@ class Features(Facts[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]])
         return f"<Features: {len(self)} frames of {self.values.shape[1]} descriptors>"
 
     @property
-    def bottleneck(self) -> NDArray[np.float32]:
-        """(frames, units): a view."""
-        return self.values[:, self.layout.columns("bottleneck")]
-
-    @property
-    def error(self) -> NDArray[np.float32]:
-        """(frames, bands): a view."""
-        return self.values[:, self.layout.columns("error")]
-
-    @property
     def names(self) -> list[str]:
         """Names of the columns of `values`."""
         return self.layout.names
-
-    @property
-    def start(self) -> NDArray[np.float64]:
-        """(frames,): starts of the windows, in seconds of the source."""
-        return self.position / self.layout.rate
-
-    @property
-    def end(self) -> NDArray[np.float64]:
-        """(frames,): ends of the windows, in seconds of the source."""
-        return (self.position + self.layout.window) / self.layout.rate
 
     @property
     def functional_names(self) -> list[str]:

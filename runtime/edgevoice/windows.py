@@ -9,7 +9,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.samples import is_number
 from edgevoice.config import SILENCE, ModelConfig
+from edgevoice.errors import ArgumentError
 from edgevoice.levels import Level, Steps
 
 QUIETEST = 1e-20
@@ -78,6 +80,23 @@ class Facts(Generic[Whole, Flag, Number]):
     def gain(self) -> Number:
         """The gain by which the level then multiplied them."""
         return self.fact("gain")  # type: ignore[no-any-return]
+
+
+def find_hop(seconds: float | None, config: ModelConfig) -> int:
+    """The samples of a hop in seconds, a multiple of the level's step; None is the model's own hop.
+
+    Raises:
+        ArgumentError: it is another number, or none.
+    """
+    audio, step = config.audio, config.level.step
+    if seconds is None:
+        return audio.hop
+    if not is_number(seconds) or not 0 < seconds < 3600:
+        raise ArgumentError(f"hop {seconds!r}: expected seconds, above 0 and below 3600")
+    samples = round(seconds * audio.rate)
+    if samples == 0 or samples % step or abs(samples - seconds * audio.rate) > 1e-6 * audio.rate:
+        raise ArgumentError(f"hop {seconds}: expected a multiple of {step / audio.rate:g} s, the step of the level")
+    return samples
 
 
 class Windows(NamedTuple):

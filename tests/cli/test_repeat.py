@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import ArgumentError
+from edgevoice.extraction import Reading
 from edgevoice.recipe import Recipe
 from edgevoice.tables.table import FORMATS
 from tinymodel import make_tiny_model
@@ -128,9 +129,9 @@ def test_what_cannot_be_repeated(run: Callable, place: Path) -> None:
 
 
 def test_a_recipe_comes_back_and_cannot_be_changed(tiny: edgevoice.Extractor) -> None:
-    recipe = tiny.recipe(level=2, hop=0.5, channel="each", pad=True)
+    recipe = tiny.recipe(Reading(level=2, hop=0.5, channel="each", pad=True))
     assert Recipe.from_json(recipe.to_json()) == recipe == pickle.loads(pickle.dumps(recipe))
-    assert {recipe: 1}[tiny.recipe(level=2.0, hop=0.5, channel="each", pad=True)] == 1
+    assert {recipe: 1}[tiny.recipe(Reading(level=2.0, hop=0.5, channel="each", pad=True))] == 1
     assert dict(recipe.networks) == dict(tiny.config.files)
     with pytest.raises(TypeError):
         recipe.networks["encoder.onnx"] = "sha256:"  # type: ignore[index]

@@ -47,7 +47,7 @@ def corpus(tmp_path: Path, noise: np.ndarray) -> Path:
 def dataset(extractor: edgevoice.Extractor, out: Path, source: Any, root: Path | None = None, **reading: Any) -> Dataset:
     index = source if isinstance(source, Index) else read_index(source, root)
     static, prune = reading.pop("static", True), reading.pop("prune", False)
-    recipe = replace(extractor.recipe(**reading), static=static)
+    recipe = replace(extractor.recipe(Reading(**reading)), static=static)
     columns = Columns.of_index(extractor.layout, static, index, reading.get("channel") == "each")
     return Dataset(out, recipe, index, columns, prune)
 

@@ -11,6 +11,7 @@ import soundfile
 
 import edgevoice
 from edgevoice.corpus.index import read_index
+from edgevoice.extraction import Reading
 
 pandas = pytest.importorskip("pandas")
 
@@ -44,9 +45,9 @@ def test_features_to_pandas(tiny: edgevoice.Extractor, speech: Path) -> None:
 
 def test_what_decides_a_recipe(tiny: edgevoice.Extractor) -> None:
     recipe = tiny.recipe()
-    assert tiny.recipe(level="running", hop=0.25).digest() == recipe.digest()
+    assert tiny.recipe(Reading("running", 0.25)).digest() == recipe.digest()
     for change in ({"level": 2.0}, {"hop": 0.1}, {"channel": 0}, {"channel": "each"}, {"pad": True}, {"incomplete": "keep"}):
-        other = tiny.recipe(**change)
+        other = tiny.recipe(Reading(**change))
         assert other.digest() != recipe.digest()
         assert [text.split(" ")[0] for text in recipe.differences(other)] == list(change)
     assert replace(recipe, edgevoice="9", onnxruntime="9", device="cuda").digest() == recipe.digest()

@@ -13,6 +13,7 @@ from edgevoice.cli.console import quiet_libraries, tell
 from edgevoice.cli.pictures import Picture, add_picture_options
 from edgevoice.corpus.index import Index, Row
 from edgevoice.errors import ArgumentError, AudioError
+from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.files import whole_file
@@ -78,7 +79,7 @@ def run(asked: Plot) -> int:
             figure = draw_comparison(recordings, title, extractor.typical, bands, options=chosen)
         else:
             figure = _overview(windows, extractor, index.rows[0], chosen)
-    made_by = extractor.recipe(level=windows.level, hop=windows.hop, channel=windows.channel)
+    made_by = extractor.recipe(Reading(windows.level, windows.hop, windows.channel))
     with whole_file(picture.output, picture.force) as file:
         write_figure(figure, file, kind, made_by)
     for failure in failures:

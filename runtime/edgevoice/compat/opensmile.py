@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.samples import is_number
 from edgevoice.errors import ArgumentError, AudioTooShortError, MissingPackageError
+from edgevoice.extraction import Reading
 from edgevoice.extractor import load
 
 try:
@@ -176,7 +177,7 @@ class Smile(Feature, _Object):  # type: ignore[misc]
         # Cores are used either for several segments or within one.
         self._jobs = None if num_workers == 1 else 1
         config, layout = self._extractor.config, self._extractor.layout
-        self._recipe = self._extractor.recipe(hop=hop, pad=pad)
+        self._recipe = self._extractor.recipe(Reading(hop=hop, pad=pad))
         static = self.feature_level is FeatureLevel.Functionals
         super().__init__(
             layout.functional_names if static else layout.names,

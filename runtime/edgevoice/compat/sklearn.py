@@ -110,7 +110,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ArgumentError(f"channel {self.channel!r}: a sample is one vector; expected a number, or None")
         reading = Reading(self.level, self.hop, self.channel, self.pad)
         store = _Store(self.cache)
-        made_by = json.dumps(extractor.recipe_of(reading).deciding())
+        made_by = json.dumps(extractor.recipe(reading).deciding())
         keys = [_key(made_by, row) for row in index.rows]
         found = {key: store.get(key) for key in dict.fromkeys(keys)}
         missing = {key: row for key, row in zip(keys, index.rows, strict=True) if found[key] is None}

@@ -236,7 +236,7 @@ def try_row(work: Work, part: Part, number: int) -> None:
 def _extractor(work: Work) -> Extractor:
     extractor = _loaded(work.model, work.device, work.threads, work.descriptors)
     reading = work.reading
-    own = extractor.recipe(level=reading.level, hop=reading.hop, channel=reading.channel, pad=reading.pad)
+    own = extractor.recipe(reading)
     if differences := work.recipe.differences(replace(own, static=work.recipe.static)):
         raise ClusterError(
             f"a worker on {platform.node()} has another {', '.join(differences)} than the command: install the same "

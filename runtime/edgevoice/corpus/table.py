@@ -88,7 +88,7 @@ def table(
     if scheduler is not None and (dataset is None or jobs is not None):
         raise ArgumentError("scheduler: expected with dataset=, which it makes, and without jobs=, which its workers decide")
     columns = Columns.of_index(extractor.layout, static, rows, reading.channel == EACH)
-    recipe = replace(extractor.recipe_of(reading), static=static)
+    recipe = replace(extractor.recipe(reading), static=static)
     call = _Call(extractor, rows, columns, recipe, reading, progress or (lambda _: None))
     if dataset is None:
         made, failed = _in_memory(call, extractor.jobs if jobs is None else jobs)

@@ -124,7 +124,7 @@ def fit(
     check_groups(labelled, numeric, group)
     extractor = model if isinstance(model, Extractor) else load(model)
     reading = Reading(level, hop, channel)
-    recipe, layout = extractor.recipe_of(reading), extractor.layout
+    recipe, layout = extractor.recipe(reading), extractor.layout
     run = Run.of(seconds, layout.window, round(recipe.hop * layout.rate), layout.rate)
     warn_of_origin(labelled, extractor.config)
     pieces = cut_pieces(labelled, extractor, reading, run, features, jobs, progress)

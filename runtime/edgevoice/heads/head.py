@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.folders import is_file
 from edgevoice.errors import ArgumentError, HeadError, ModelFilesError
+from edgevoice.extraction import Reading
 from edgevoice.features import Features, Frame
 from edgevoice.onnxfile import has_external_data
 from edgevoice.recipe import Recipe
@@ -165,7 +166,7 @@ class Head:
         Raises:
             HeadError: the head was fitted with another model, level or hop.
         """
-        self.check(extractor.recipe(level=level, hop=hop))
+        self.check(extractor.recipe(Reading(level, hop)))
         return Judge(self)
 
     def decide(self, features: Features) -> list[Decision]:

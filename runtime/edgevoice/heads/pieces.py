@@ -140,7 +140,7 @@ def cut_pieces(
     rows = defaultdict(list)
     for k, row in enumerate(labelled.rows):
         rows[row.file, row.channel].append((k, row))
-    recipe = extractor.recipe_of(reading)
+    recipe = extractor.recipe(reading)
     folder, prune = (cache_folder(labelled, recipe), True) if features is None else (Path(features), False)
     values: list[NDArray[np.float32]] = []
     owners: list[NDArray[np.int64]] = []
@@ -218,7 +218,7 @@ def _recordings(
     from edgevoice.corpus.dataset import Dataset
 
     columns = Columns.of_index(extractor.layout, False, index, False)
-    dataset = Dataset(folder, replace(extractor.recipe_of(reading), static=False), index, columns, prune)
+    dataset = Dataset(folder, replace(extractor.recipe(reading), static=False), index, columns, prune)
     missing = dataset.missing()
     done = len(index.rows) - sum(len(part.rows) for part in missing)
 
