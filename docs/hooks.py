@@ -31,7 +31,7 @@ def on_files(files: Any, config: Any) -> Any:
         first = " ".join(text.partition("\n\n")[0].strip("# ").split())
         index.append(f"- [{name_of(path)}]({page_of(path).removeprefix('examples/')}): {first}")
     files.append(File.generated(config, "examples/index.md", content="\n".join(index)))
-    for figure in (ROOT / "benchmarks" / "results").glob("*.png"):
+    for figure in [*(ROOT / "benchmarks" / "results").glob("*.png"), ROOT / "models" / "cae-256" / "example.png"]:
         files.append(File.generated(config, f"figures/{figure.name}", abs_src_path=str(figure)))
     return files
 
@@ -42,7 +42,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     for path in EXAMPLES:
         name = f"`examples/{name_of(path)}`"
         markdown = re.sub(rf"(?<!\[){re.escape(name)}(?!\])", f"[{name}]({up}{page_of(path)})", markdown)
-    return markdown.replace("](../benchmarks/results/", f"]({up}figures/")
+    return re.sub(r"\]\(\.\./(?:benchmarks/results|models/cae-256)/", f"]({up}figures/", markdown)
 
 
 def name_of(path: Path) -> str:
@@ -84,7 +84,10 @@ def notebook_page(path: Path, files: Any, config: Any) -> str:
                 files.append(File.generated(config, name, content=base64.b64decode(data["image/png"])))
                 parts.append(f"![What the cell above draws](../{name}#invert)")
             elif "text/html" in data:
-                parts.append("".join(data["text/html"]))
+                plain = re.sub(
+                    r"<style.*?</style>|</?div>|\s(class|border)=\"\w+\"", "", "".join(data["text/html"]), flags=re.S
+                )
+                parts.append(plain)
             else:
                 parts.append(f"```text\n{''.join(output.get('text', data.get('text/plain', [])))}\n```")
     return "\n\n".join(parts)
