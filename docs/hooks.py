@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import itertools
 import json
 import re
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*") if path.suffix in (".py", ".sh", ".ipynb"))
+LANGUAGES = {".py": "python", ".sh": "sh", ".mjs": "js"}
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*") if path.suffix in {".ipynb", *LANGUAGES})
 
 
 def on_config(config: Any) -> Any:
@@ -62,12 +64,13 @@ def program_page(path: Path) -> str:
         text = ast.get_docstring(ast.parse(source)) or ""
         start = ast.parse(source).body[0].end_lineno or 0
     else:
-        comment = [line for line in source.splitlines()[1:] if line.startswith("#")]
-        text, start = "\n".join(line.strip("# ") for line in comment), 1 + len(comment)
+        comment = list(itertools.takewhile(re.compile("#|//").match, source.splitlines()))
+        lines = [re.sub(r"^(#|//) ?", "", line) for line in comment if not line.startswith("#!")]
+        text, start = "\n".join(lines), len(comment)
     # A docstring of commands alone is not indented.
     text = re.sub(r"^(?=(?:pip install|python|edgevoice|serve run) )", "    ", text, flags=re.M)
     name = f"examples/{name_of(path)}"
-    return f'{text}\n\n```{"python" if path.suffix == ".py" else "sh"} title="{name}"\n--8<-- "{name}:{start + 1}:"\n```\n'
+    return f'{text}\n\n```{LANGUAGES[path.suffix]} title="{name}"\n--8<-- "{name}:{start + 1}:"\n```\n'
 
 
 def notebook_page(path: Path, files: Any, config: Any) -> str:
