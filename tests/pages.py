@@ -38,6 +38,8 @@ def is_installation(command: str) -> bool:
 def furnish(folder: Path, speech: Path) -> dict[str, str]:
     """Put what the pages take for granted into a folder; return the environment of a user who has nothing else."""
     shutil.copy(speech, folder / "speech.wav")
+    (folder / "tests" / "data").mkdir(parents=True)
+    shutil.copy(speech, folder / "tests" / "data")
     samples, rate = soundfile.read(speech, dtype="int16")
     for k, speaker in enumerate(("anna", "ben", "carla")):
         (folder / "recordings" / speaker).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The examples about corpora, and the notebook, run and give what they say."""
+"""The examples about corpora, and the notebooks, run and give what they say."""
 
 from __future__ import annotations
 
@@ -62,19 +62,20 @@ def test_a_model_is_adapted(root: Path, place: Path) -> None:
 
 
 def outputs(notebook: Path) -> list[str]:
-    """What its cells print; pictures by their kind."""
+    """What its cells print; pictures and tables by their kind; not the progress on standard error."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    shown = [output for cell in cells for output in cell.get("outputs", [])]
+    shown = [output for cell in cells for output in cell.get("outputs", []) if output.get("name") != "stderr"]
     return ["".join(output["text"]) if "text" in output else ", ".join(sorted(output["data"])) for output in shown]
 
 
-def test_the_notebook_runs_and_shows_what_it_shows(root: Path, tmp_path: Path) -> None:
-    for package in ("nbclient", "ipykernel", "sklearn", "matplotlib"):
+@pytest.mark.parametrize(("name", "count"), [("corpus", 7)])
+def test_the_notebooks_run_and_show_what_they_show(name: str, count: int, root: Path, tmp_path: Path) -> None:
+    for package in ("nbclient", "ipykernel", "sklearn", "matplotlib", "pandas", "pyarrow", "onnx"):
         pytest.importorskip(package, reason=f"{package} is not installed")
-    notebook = root / "examples" / "corpus.ipynb"
+    notebook = root / "examples" / f"{name}.ipynb"
     command = [sys.executable, "-c", NOTEBOOK, str(notebook), str(root / "examples"), str(tmp_path / "now.ipynb")]
     environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline", "IPYTHONDIR": str(tmp_path)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=250)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert len(outputs(notebook)) == 5
+    assert len(outputs(notebook)) == count
     assert outputs(tmp_path / "now.ipynb") == outputs(notebook)

@@ -35,12 +35,11 @@ def test_what_it_shows_runs(snippets: list[Snippet], tmp_path: Path, speech: Pat
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     run_page(snippets, "README.md")
-    assert (tmp_path / "static.csv").read_text().count("\n") == 4
-    assert (tmp_path / "speech.png").stat().st_size > 10_000
+    assert (tmp_path / "static.csv").read_text().count("\n") == 2
 
 
 def test_it_is_one_page(readme: str) -> None:
-    assert len(readme.splitlines()) <= 130
+    assert len(readme.splitlines()) <= 80
 
 
 def test_pictures_and_links_are_there(root: Path, readme: str) -> None:
@@ -48,60 +47,59 @@ def test_pictures_and_links_are_there(root: Path, readme: str) -> None:
     assert any(target.endswith(".png") for target in targets)
     for target in targets:
         if not target.startswith(("https://", "#")):
-            assert (root / target).exists(), target
+            assert (root / target.partition("#")[0]).exists(), target
     linked = {target for target in targets if target.startswith("docs/") and target.endswith(".md")}
     pages = {f"docs/{page.name}" for page in (root / "docs").glob("*.md")}
     assert pages - linked == {"docs/index.md", "docs/contributing.md", "docs/changes.md", "docs/security.md"}
 
 
-def test_what_it_costs_is_what_was_measured(root: Path, readme: str) -> None:
-    measured = json.loads((root / "benchmarks" / "results" / "peers.json").read_text(encoding="utf-8"))
-    rows = {
-        "EdgeVoice, `[cpu]`": "edgevoice",
-        "openSMILE, eGeMAPSv02": "opensmile",
-        "pyAudioAnalysis": "pyaudioanalysis",
-        "DisVoice 0.1.10, CAE": "disvoice-cae",
+def test_what_it_says_of_its_worth_was_measured(root: Path, readme: str) -> None:
+    results, told = root / "benchmarks" / "results", " ".join(readme.split())
+    quality = (results / "feature_quality.md").read_text(encoding="utf-8")
+    labels = (results / "label_efficiency_speakers.md").read_text(encoding="utf-8")
+    recall = {
+        name: re.search(rf"^\| {name} .*?(0\.\d+) ± (0\.\d+)", quality, re.M)
+        for name in ("cae-256", "ComParE_2016", "eGeMAPSv02")
     }
-    for title, name in rows.items():
-        size, start = measured["installed"][name] / 1e6, measured["peers"]["one thread"][name]["start"]
-        assert f"| {title} | {size:.0f} | {start:.2f} |" in readme
+    own, rich, small = (f"{float(found[1]):.2f}" for found in recall.values() if found)
+    assert (
+        f"recall {own} on 45 speakers that no network has heard, with openSMILE's ComParE {rich}, with eGeMAPS {small}"
+        in told
+    )
+    errors = sorted(float(found[2]) for found in recall.values() if found)
+    assert f"(± {errors[0]:.2f} to {errors[-1]:.2f})" in told
+    codes, smile = (
+        re.search(rf"^- {name}, .*?: (0\.\d+) at 30 %", labels, re.M) for name in (r"cae-256 \(codes\)", "eGeMAPSv02")
+    )
+    assert codes is not None
+    assert smile is not None
+    assert "labelled 300 of 25 speakers" in labels  # 30 % of them are 90
+    assert f"90 recordings for child, man or woman: F1 {float(codes[1]):.2f}, eGeMAPS {float(smile[1]):.2f}" in told
+    few, disvoice = json.loads((results / "corpus_speed.json").read_text(encoding="utf-8"))["few"]["seconds"].values()
+    assert f"{disvoice / few:.0f}" == "12"
+    assert "a corpus takes a twelfth of DisVoice's" in told
+    peers = json.loads((results / "peers.json").read_text(encoding="utf-8"))
+    install = json.loads((results / "install_cost.json").read_text(encoding="utf-8"))
+    start = " ".join((root / "docs" / "start.md").read_text(encoding="utf-8").split())
+    ours, theirs, audio = (f"{install[name]['install, s']:.0f} s" for name in ("EdgeVoice", "openSMILE", "pyAudioAnalysis"))
+    size, large = (f"{peers['installed'][name] / 1e6:.0f} MB" for name in ("edgevoice", "disvoice-cae"))
+    assert (
+        f"takes {ours} (openSMILE {theirs}, pyAudioAnalysis {audio}), and {size} (DisVoice with its dependencies {large})"
+        in start
+    )
 
 
-def test_every_shipped_model_is_named(root: Path, readme: str) -> None:
+def test_every_shipped_model_is_named(root: Path) -> None:
     names = {folder.path.name for folder in list_models() if folder.path.parent == root / "models"}
     models = (root / "docs" / "models.md").read_text(encoding="utf-8")
     assert "cae-256" in names
-    for name in names:
-        assert f"`{name}`" in readme
-        assert f"| `{name}`" in models
+    assert all(f"| `{name}`" in models for name in names)
 
 
-def test_what_a_corpus_and_a_server_cost_is_what_was_measured(root: Path, readme: str) -> None:
-    results = root / "benchmarks" / "results"
-    corpus = json.loads((results / "corpus_speed.json").read_text(encoding="utf-8"))
-    own, *others = corpus["seconds"].values()
-    few, disvoice = corpus["few"]["seconds"].values()
-    (hundred,) = [run for run in json.loads((results / "hub.json").read_text())["runs"] if run["clients"] == 100]
-    told = " ".join(readme.split())
-    assert f"{corpus['files']} files of 4 s become a table in {own:.0f} s on two cores" in told
-    assert f"{min(others) / own:.1f} times as fast as openSMILE" in told
-    assert f"{disvoice / few:.0f} times as fast as DisVoice" in told
-    late = hundred["spread"]["delay_ms"]["p99"]
-    assert f"A hundred clients of one server process have 99 % of their frames within {late:.0f} ms" in told
-
-
-def test_what_javascript_costs_is_what_was_measured(root: Path, readme: str) -> None:
+def test_what_javascript_costs_is_what_was_measured(root: Path) -> None:
     found = json.loads((root / "benchmarks" / "results" / "javascript.json").read_text(encoding="utf-8"))
     page = (root / "js" / "README.md").read_text(encoding="utf-8")
     for model in ("cae-256", "cae-64"):
         cells = [found[model]["graph_mb"], found[model]["node_ms"]["median"], found[model]["chromium_ms"]["median"]]
         assert f"| `{model}` | {' | '.join(f'{cell:.1f}' for cell in cells)} |" in page
     assert f"the latest after {found['live']['latency_ms']['max']:.0f} ms" in page
-    browser, graph = found["cae-256"]["chromium_ms"]["median"], found["cae-256"]["graph_mb"]
-    assert f"a window of `cae-256` takes {browser:.0f} ms; its graph is {graph:.1f} MB" in " ".join(readme.split())
-
-
-def test_what_installing_costs_is_what_was_measured(root: Path, readme: str) -> None:
-    found = json.loads((root / "benchmarks" / "results" / "install_cost.json").read_text(encoding="utf-8"))
-    own, smile, audio = (f"{found[name]['install, s']:.0f} s" for name in ("EdgeVoice", "openSMILE", "pyAudioAnalysis"))
-    assert f"takes {own} (openSMILE {smile}, pyAudioAnalysis {audio})" in readme
