@@ -102,6 +102,13 @@ def test_what_is_wrong_is_refused_by_its_path(path: str, value: Any) -> None:
     assert section in str(caught.value) or (section == "audio" and "level.step" in str(caught.value))
 
 
+def test_what_no_number_depends_on_may_have_more_keys() -> None:
+    typical = {"mean": [0.0] * 136, "spread": [1.0] * 136}
+    for section, content in (("typical", typical), ("origin", {})):
+        config = ModelConfig.from_dict(changed(section, content))
+        assert ModelConfig.from_dict(changed(section, {**content, "median": [0.0]})).settings() == config.settings()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2, "format": 2}', '{"format": NaN}', "\ud800", "[" * 100_000])
 def test_files_that_are_no_configuration(text: str, tmp_path: Path) -> None:
     path = tmp_path / "model.json"

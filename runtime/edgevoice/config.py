@@ -347,11 +347,11 @@ def _read(section: type[Section], data: Any, path: str) -> Section:
     kinds = typing.get_type_hints(section)
     fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
     known = ", ".join(fields)
-    for key in data:
+    for key in data if section is not TypicalConfig else ():  # for pictures only: a newer writer's are ignored
         _require(key in fields, f"{prefix}{key}", f"is unknown; known are {known}")
     for key, item in fields.items():
         _require(key in data or _default(item) is not dataclasses.MISSING, f"{prefix}{key}", "is missing")
-    return section(**{key: _value(kinds[key], value, f"{prefix}{key}") for key, value in data.items()})
+    return section(**{key: _value(kinds[key], data[key], f"{prefix}{key}") for key in fields if key in data})
 
 
 def _value(kind: Any, value: Any, path: str) -> Any:
