@@ -39,7 +39,13 @@ def corpus(tmp_path: Path, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_index_in_a_table_out(run: Callable, corpus: Path, tiny: edgevoice.Extractor) -> None:
     outcome = run("extract", "--index", "index.csv", "--root", "corpus", "--static")
-    assert (outcome.code, outcome.err) == (0, "edgevoice: 2 files, 11 frames, 3.5 s of audio, 0 failures\n")
+    assert (outcome.code, outcome.err.splitlines()) == (
+        0,
+        [
+            "edgevoice: columns of the index that are kept, behind the numbers: speaker",
+            "edgevoice: 2 files, 11 frames, 3.5 s of audio, 0 failures",
+        ],
+    )
     found = rows(outcome.out)
     assert [(row["file"], row["start"], row["end"], row["speaker"]) for row in found] == [
         ("spk2/u1.wav", "0.0", "1.5", "two"),

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice.corpus.index import read_index
+from edgevoice.corpus.index import Failure, Row, read_index
 from edgevoice.extraction import Reading
 
 pandas = pytest.importorskip("pandas")
@@ -134,7 +134,7 @@ def test_failures_are_reported_and_the_rest_is_done(
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 1"):
         nothing = edgevoice.table(["bad.wav"], tiny, root=corpus)
     error = edgevoice.AudioFormatError("x: cannot be listed")
-    index = replace(read_index(corpus), errors=(("x", error),))
+    index = replace(read_index(corpus), errors=(Failure(Row("x", "x"), error),))
     monkeypatch.setattr("edgevoice.corpus.table.read_index", lambda *_: index)
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="2 of 4 rows failed, the first with x: cannot be listed"):
         edgevoice.table(corpus, tiny, static=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice.audio.folders import find_audio
-from edgevoice.corpus.index import Index, Row, index_of_inputs, read_index
+from edgevoice.corpus.index import Failure, Index, Row, index_of_inputs, read_index
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_folder_that_cannot_be_listed_is_a_failure_by_name(place: Path, monkey
     found = find_audio(Path("x"))._replace(errors=(("x/deep", error),))
     monkeypatch.setattr("edgevoice.corpus.index.find_audio", lambda _: found)
     for index in (read_index("x"), read_index(["x"]), index_of_inputs(["x"])):
-        assert index.errors == (("deep", error),)
+        assert index.errors == (Failure(Row("deep", "deep"), error),)
         assert len(index.rows) == len(found.files)
 
 

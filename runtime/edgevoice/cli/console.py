@@ -208,7 +208,8 @@ def bar(**options: Any) -> Any:
 class Progress:
     """Shows on standard error how many files are done, or how many seconds of a single file.
 
-    On a terminal that is a bar, otherwise a line every ten seconds. Several threads may report at once.
+    On a terminal that is a bar, otherwise a line every ten seconds. Several threads may report at once. As a context
+    manager it says what was done and kept when a signal ends it.
 
     Args:
         files: what will be read, by name.
@@ -225,6 +226,8 @@ class Progress:
         self._shown = shown or not terminal
         self._lines = bool(files) and not terminal
         self._bar: Any = None
+        self.kept: Callable[[], str] = lambda: "nothing is kept"
+        """What to say after a signal."""
         if shown and self._single:
             self._bar = bar(total=0, desc=plain(Path(files[0]).name), bar_format=_SECONDS)
         elif shown and files:
@@ -240,9 +243,7 @@ class Progress:
         raise_again()
         with self._lock:
             self._seconds += count
-            if self._bar is not None and self._single:
-                self._bar.update(count)
-            self._line()
+            self._update(count if self._single else 0)
 
     def row(self, file: str, frames: int, failed: bool) -> None:
         """Count a row as done.
@@ -257,9 +258,7 @@ class Progress:
             self._failed += failed
             if not failed:
                 self._files.add(file)
-            if self._bar is not None and not self._single:
-                self._bar.update()
-            self._line()
+            self._update(0 if self._single else 1)
 
     def close(self, failed: int = 0, note: str = "") -> None:
         """Print a summary in one line. A single input that failed has none, because its error was printed.
@@ -274,19 +273,27 @@ class Progress:
             counts = (_counted(len(self._files), "file"), _counted(self._frames, "frame"), f"{self._seconds:.1f} s of audio")
             tell(f"{', '.join(counts)}, {_counted(failed, 'failure')}{note}")
 
-    def _line(self) -> None:
+    def _update(self, step: float) -> None:
+        if self._bar is not None and step:
+            self._bar.update(step)
         now = self._clock()
         if self._lines and now - self._last >= _EVERY:
             self._last = now
-            tell(f"{self._done} of {self._total} done, {self._seconds:.0f} s of audio, {_counted(self._failed, 'failure')}")
+            tell(self._state())
+
+    def _state(self) -> str:
+        failed = _counted(self._failed, "failure")
+        return f"{self._done} of {self._total} done, {self._seconds:.0f} s of audio, {failed}"
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            tell(f"stopped: {self._state()}; {self.kept()}")
 
 
 def _counted(count: int, word: str) -> str:

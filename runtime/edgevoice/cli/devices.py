@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from edgevoice.cli.console import aligned, quiet_libraries, show
-from edgevoice.cli.options import Commands, Listing, add_listing, parser_of
+from edgevoice.cli.options import Commands, Listing, calls, parser_of
 from edgevoice.microphone.devices import InputDevice, input_devices, supported_rates
 
 _EPILOG = """\
@@ -22,7 +22,7 @@ ones that the device supports. EdgeVoice tries the rate of the model first, and 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    add_listing(parser_of(commands, "devices", _EPILOG), run)
+    calls(parser_of(commands, "devices", _EPILOG), Listing, run)
 
 
 def run(asked: Listing) -> int:

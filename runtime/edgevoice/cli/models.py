@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from edgevoice.cli.console import aligned, show
-from edgevoice.cli.options import Commands, Listing, add_listing, parser_of
+from edgevoice.cli.options import Commands, Listing, calls, parser_of
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder, list_models, search_path
 
 _EPILOG = """\
@@ -19,7 +19,7 @@ Models are searched in the folders of EDGEVOICE_MODELS, in the user's data folde
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    add_listing(parser_of(commands, "models", _EPILOG), run)
+    calls(parser_of(commands, "models", _EPILOG), Listing, run)
 
 
 def run(asked: Listing) -> int:

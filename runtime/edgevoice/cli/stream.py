@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from edgevoice.cli.options import (
     add_window_options,
     calls,
     check_places,
+    option,
     parser_of,
     positive,
 )
@@ -48,26 +50,30 @@ rate), start, end (seconds), silent, gap, loudness (dB), time, latency, bottlene
 """
 
 
+_raw, _live = partial(option, group="raw PCM on standard input"), partial(option, group="microphone")
+
+
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
     """A source, how much of it, and how its frames are made."""
 
-    source: str | None
-    """Path of a file; `-` is standard input."""
-    mic: str | None
-    """Number of a device, or a part of its name; empty: the default one."""
-    seconds: float | None
-    realtime: bool
-    rate: int | None
-    channels: int | None
-    dtype: str | None
-    record: str | None
-    reopen: bool
-    force: bool
-    head: str | None
-    """Adds a decision to every line."""
     windows: WindowOptions
     model: ModelOptions
+    force: bool
+    source: str | None = option(
+        "source", nargs="?", metavar="FILE | -", help="an audio file, or - for raw PCM on standard input"
+    )
+    mic: str | None = option(
+        nargs="?", const="", metavar="DEVICE", help="a microphone, by name or number (default: the system's)"
+    )
+    seconds: float | None = option(type=float, metavar="S", help="stop after this much audio")
+    realtime: bool = option(default=False, help="pace a file as a microphone would")
+    rate: int | None = _raw(type=positive, metavar="R", help="sampling rate in hertz; for --mic, the one to ask for")
+    channels: int | None = _raw(type=positive, metavar="C", help="interleaved channels (default: 1)")
+    dtype: str | None = _raw(choices=DTYPES, help="of one sample, little-endian (default: int16)")
+    record: str | None = _live(metavar="FILE.wav", help="save the captured audio")
+    reopen: bool = _live(default=False, help="wait for a lost device to return, and continue")
+    head: str | None = option(metavar="HEAD.onnx", help="add what this head decides, from `edgevoice fit`")
 
     def refuse(self, names: tuple[str, ...], reason: str) -> None:
         """Raise ArgumentError if one of these options was given."""
@@ -79,24 +85,10 @@ class StreamRequest:
 def add(commands: Commands) -> None:
     """Add the parser."""
     parser = parser_of(commands, "stream", _EPILOG)
-    parser.add_argument("source", nargs="?", metavar="FILE | -", help="an audio file, or - for raw PCM on standard input")
-    parser.add_argument(
-        "--mic", nargs="?", const="", metavar="DEVICE", help="a microphone, by name or number (default: the system's)"
-    )
-    parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much audio")
-    parser.add_argument("--realtime", action="store_true", help="pace a file as a microphone would")
-    raw = parser.add_argument_group("raw PCM on standard input")
-    raw.add_argument("--rate", type=positive, metavar="R", help="sampling rate in hertz; for --mic, the one to ask for")
-    raw.add_argument("--channels", type=positive, metavar="C", help="interleaved channels (default: 1)")
-    raw.add_argument("--dtype", choices=DTYPES, help="of one sample, little-endian (default: int16)")
-    live = parser.add_argument_group("microphone")
-    live.add_argument("--record", metavar="FILE.wav", help="save the captured audio")
+    calls(parser, StreamRequest, run)
     add_force(parser)
-    live.add_argument("--reopen", action="store_true", help="wait for a lost device to return, and continue")
-    parser.add_argument("--head", metavar="HEAD.onnx", help="add what this head decides, from `edgevoice fit`")
     add_window_options(parser)
     add_model_options(parser)
-    calls(parser, StreamRequest, run)
 
 
 def run(asked: StreamRequest) -> int:

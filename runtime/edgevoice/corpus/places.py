@@ -56,26 +56,21 @@ def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[s
         raise ArgumentError(f"it has no column {', '.join(sorted(unknown))} to keep")
     at = {plain[k]: k for k in used if plain[k] in KEYS}
     own = [k for k in used if plain[k] not in KEYS]
-    _refuse_places([names[k] for k in own if plain[k] not in kept], at)
-    return at, own
-
-
-def _refuse_places(names: Sequence[str], at: dict[str, int]) -> None:
-    """Raise ArgumentError for a column that looks like a start or an end which the index lacks."""
+    others = [names[k] for k in own if plain[k] not in kept]
     like = {
-        side: [name for name in names if look.fullmatch(re.sub(r"\W|_", "", name).casefold())]
+        side: [name for name in others if look.fullmatch(re.sub(r"\W|_", "", name).casefold())]
         for side, look in _LOOKS.items()
     }
     missing = [side for side in ("start", "end") if side not in at]
     found = [name for side in missing for name in like[side]]
-    either = like["either"]
-    if missing and (len(missing) == 1 or found or len(either) > 1):
-        found += either
+    if missing and (len(missing) == 1 or found or len(like["either"]) > 1):
+        found += like["either"]
     if found:
         raise ArgumentError(
             f"its column {found[0]!r} looks like a place, and there is no column {' and no '.join(missing)}: expected start "
             f"and end, in seconds; rename it, or keep it as your own (--keep {found[0]}, in Python keep=[{found[0]!r}])"
         )
+    return at, own
 
 
 def read_seconds(value: Any) -> float | None:
@@ -85,7 +80,7 @@ def read_seconds(value: Any) -> float | None:
         ArgumentError: it is none of these.
     """
     seconds: float | None = None
-    if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
+    if _is_nothing(value):
         return None
     if isinstance(value, str):
         seconds = _parsed(value.strip())
@@ -97,12 +92,16 @@ def read_seconds(value: Any) -> float | None:
     elif hasattr(value, "total_seconds"):
         seconds = value.total_seconds()
     elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        seconds = float(value) if value != value or -1e300 < value < 1e300 else None
-        if seconds is not None and math.isnan(seconds):
+        if value != value:
             return None
+        seconds = float(value) if -1e300 < value < 1e300 else None
     if seconds is None or not math.isfinite(seconds):
         raise ArgumentError(f"is {str(value)[:40]!r}: expected seconds, a duration, or nothing")
     return seconds
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
 
 
 def _parsed(text: str) -> float | None:
@@ -110,10 +109,8 @@ def _parsed(text: str) -> float | None:
         return float(text)
     except ValueError:
         found = _DURATION.fullmatch(text)
-    if not found or not text:
-        return None
     try:
-        days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        days, hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (math.nan,) * 4
     except OverflowError:
         return None
     return days * 86400 + hours * 3600 + minutes * 60 + seconds
@@ -125,7 +122,7 @@ def read_channel(value: Any) -> int | None:
     Raises:
         ArgumentError: it is none, or below 0.
     """
-    if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
+    if _is_nothing(value):
         return None
     try:
         number = float(value)

@@ -12,7 +12,13 @@ from typing import IO, Any, NamedTuple
 from edgevoice.corpus.places import KEYS, stripped
 from edgevoice.errors import ArgumentError, missing
 
-Cells = Sequence[Any]
+_KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "b": ("flag", bool),
+    "i": ("whole", int),
+    "u": ("whole", int),
+    "f": ("number", float),
+}
+"""Kind of a column, and type of its cells, by the kind of its dtype; all others are text."""
 
 
 class Tabular(NamedTuple):
@@ -22,7 +28,7 @@ class Tabular(NamedTuple):
     """Of its columns, without blanks around them."""
     kinds: list[str]
     """Of its columns: `text`, `whole`, `number` or `flag`."""
-    rows: Iterator[tuple[int | None, Cells]]
+    rows: Iterator[tuple[int | None, Sequence[Any]]]
     """The line, where there are lines, and the cells."""
 
 
@@ -53,26 +59,21 @@ def _of_text(data: str) -> Tabular:
     before = 1 if stated else 0
     first = text.readline() if stated else first
     split = {mark: next(csv.reader([first], delimiter=mark), []) for mark in stated or ",;\t"}
-    mark = next((mark for mark, names in split.items() if "file" in map(_plain, names)), ",")
+    mark = next((mark for mark, names in split.items() if "file" in (stripped(name).casefold() for name in names)), ",")
     blank = any(name[:1] == " " for name in split.get(mark, [])[1:])
     lines = csv.reader(chain([first], text), delimiter=mark, skipinitialspace=blank)
     names = [stripped(name) for name in next(lines, [])]
 
-    def rows() -> Iterator[tuple[int, Cells]]:
+    def rows() -> Iterator[tuple[int, Sequence[Any]]]:
         try:
-            for cells in lines:
-                if cells and len(cells) != len(names):
+            for cells in filter(None, lines):
+                if len(cells) != len(names):
                     raise ArgumentError(f"line {before + lines.line_num} has {len(cells)} cells, expected {len(names)}")
-                if cells:
-                    yield before + lines.line_num, cells
+                yield before + lines.line_num, cells
         except csv.Error as error:
             raise ArgumentError(f"line {before + lines.line_num} is not CSV ({error})") from error
 
     return Tabular(names, ["text"] * len(names), rows())
-
-
-def _plain(name: str) -> str:
-    return stripped(name).casefold()
 
 
 def _of_parquet(data: bytes) -> Tabular:
@@ -108,22 +109,14 @@ def of_pandas(source: Any) -> Tabular:
         source = source.to_frame(index=False)
     elif not hasattr(source, "columns"):  # a series
         source = source.to_frame("value" if source.name is None else source.name)
-    if any(_plain(str(name)) in KEYS for name in source.index.names):
+    if any(stripped(name).casefold() in KEYS for name in source.index.names):
         source = source.reset_index()
-    names = [stripped(name) for name in source.columns]
-    kinds = [_kind(source.iloc[:, k].dtype) for k in range(len(names))]
-    columns = [_cells(source.iloc[:, k], kind, name) for k, (kind, name) in enumerate(zip(kinds, names, strict=True))]
+    names, kinds, columns = [stripped(name) for name in source.columns], [], []
+    for k, name in enumerate(names):
+        column = source.iloc[:, k]
+        kind, cast = _KINDS.get(getattr(column.dtype, "kind", "O"), ("text", str))
+        if name.casefold() in ("start", "end") and kind == "text":
+            cast = lambda value: value  # noqa: E731 - durations, or what a person wrote
+        kinds.append(kind)
+        columns.append([None if none else cast(value) for value, none in zip(column, column.isna(), strict=True)])
     return Tabular(names, kinds, ((None, cells) for cells in zip(*columns, strict=True)))
-
-
-def _kind(dtype: Any) -> str:
-    kind = getattr(dtype, "kind", "O")
-    return {"b": "flag", "i": "whole", "u": "whole", "f": "number"}.get(kind, "text")
-
-
-def _cells(column: Any, kind: str, name: str) -> Iterator[Any]:
-    cast: Callable[[Any], Any] = {"flag": bool, "whole": int, "number": float, "text": str}[kind]
-    missing = column.isna()
-    if name.casefold() in ("start", "end") and kind == "text":
-        cast = lambda value: value  # noqa: E731 - durations, or what a person wrote
-    return (None if nothing else cast(value) for value, nothing in zip(column, missing, strict=True))
