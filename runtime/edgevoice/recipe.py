@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 import sys
 from collections.abc import Callable
@@ -69,11 +68,10 @@ class Recipe:
         incomplete: str = "error",
     ) -> Recipe:
         """Make the recipe for an extractor with this model; arguments as in `load` and `extract`."""
-        runtime = sys.modules.get("onnxruntime")
         level = config.level.default if level is None else level
         return cls(
             edgevoice=__version__,
-            onnxruntime=getattr(runtime, "__version__", None),
+            onnxruntime=getattr(sys.modules.get("onnxruntime"), "__version__", None),
             model=config.name,
             version=config.version,
             networks=tuple(sorted(config.files.items())),
@@ -143,16 +141,16 @@ def _text(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
 
 
-def _number(value: object, above: float) -> bool:
-    return type(value) in (int, float) and above < value <= 1e9 and math.isfinite(value)  # type: ignore[operator,arg-type]
-
-
-def _networks(value: object) -> bool:
-    return isinstance(value, dict) and all(_text(name) and _is_digest(digest) for name, digest in value.items())
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value <= 1e9
 
 
 def _is_digest(value: object) -> bool:
     return isinstance(value, str) and bool(_DIGEST.fullmatch(value))
+
+
+def _networks(value: object) -> bool:
+    return isinstance(value, dict) and all(_text(name) and _is_digest(digest) for name, digest in value.items())
 
 
 def _one_of(*values: object) -> Callable[[object], bool]:
@@ -167,8 +165,8 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "networks": _networks,
     "settings": _is_digest,
     "device": _text,
-    "level": lambda value: _text(value) or _number(value, 0.0),
-    "hop": lambda value: _number(value, 0.0),
+    "level": lambda value: _text(value) or _number(value),
+    "hop": _number,
     "channel": lambda value: _one_of(None, "each")(value) or (type(value) is int and 0 <= value < 1 << 31),
     "pad": _one_of(True, False),
     "resampler": _one_of(_RESAMPLER),

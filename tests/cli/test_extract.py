@@ -57,7 +57,8 @@ def test_csv_on_standard_output_is_what_extract_gives(
         "0.25",
         "0.75",
     )
-    assert run("extract", speech, "--dynamic").out == outcome.out
+    assert run("extract", speech, "--dynamic", "-o", "-").out == outcome.out
+    assert not (root / "-").exists()
 
 
 def test_options_reach_extract(run: Callable, speech: Path, tiny_model: Path) -> None:

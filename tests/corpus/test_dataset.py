@@ -18,7 +18,7 @@ import soundfile
 
 import edgevoice
 from edgevoice.corpus import run
-from edgevoice.corpus.dataset import Dataset, Outcome, Shard
+from edgevoice.corpus.dataset import SECONDS, Dataset, Outcome, Shard, noted
 from edgevoice.corpus.index import Index, Row, read_index
 from edgevoice.corpus.rows import Columns
 from edgevoice.extraction import Reading
@@ -242,6 +242,8 @@ def test_what_a_begun_part_has_is_not_made_again(
     assert [failure.row.file for failure in outcome.failures] == ["u03.wav"]
     assert names(out) == names(expected_out)
     pandas.testing.assert_frame_equal(pandas.read_parquet(out), pandas.read_parquet(expected_out))
+    for name in names(out):
+        assert noted(out / name, SECONDS) == noted(expected_out / name, SECONDS) != []
 
 
 def test_no_path_of_the_machine_is_written(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:

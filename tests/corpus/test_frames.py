@@ -97,6 +97,8 @@ def test_each_channel(tiny: edgevoice.Extractor, corpus: Path) -> None:
         edgevoice.table(frame, tiny, root=corpus, channel=0)
     with pytest.raises(edgevoice.ArgumentError, match="'each'"):
         edgevoice.table(corpus, tiny, channel="all")
+    with pytest.raises(edgevoice.ArgumentError, match="progress 3: expected a function"):
+        edgevoice.table(corpus, tiny, progress=3)
 
 
 @pytest.mark.parametrize("name", ["Loudness", "mean_error_0", "bottleneck_1", "frames"])

@@ -67,17 +67,17 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _print(stream: Any, text: str) -> None:
-    number = _descriptor(stream)
+    """Write a text; what the encoding of the stream lacks is escaped."""
     encoding, errors = stream.encoding or "utf-8", stream.errors or "strict"
     try:
         data = text.encode(encoding, errors)
     except UnicodeEncodeError:
         data = text.encode(encoding, "backslashreplace")
-    if number is None:
+    if _descriptor(stream) is None:
         stream.write(data.decode(encoding, errors))
         stream.flush()
     else:
-        _write(number, data.replace(b"\n", os.linesep.encode()) if os.linesep != "\n" else data)
+        _write(stream, data.replace(b"\n", os.linesep.encode()))
 
 
 def _descriptor(stream: Any) -> int | None:
@@ -90,10 +90,12 @@ def _descriptor(stream: Any) -> int | None:
         return None
 
 
-def _write(number: int, data: bytes) -> None:
+def _write(stream: Any, data: bytes) -> None:
     """Write all bytes. Python's own streams write a part only where they are not buffered, or a pipe is non-blocking."""
-    view = memoryview(data)
-    while view:
+    number, view = _descriptor(stream), memoryview(data)
+    if number is None:  # a stream of text only, as notebooks have, has no buffer
+        stream.buffer.write(data) if hasattr(stream, "buffer") else stream.write(data.decode("utf-8", "replace"))
+    while number is not None and view:
         try:
             view = view[os.write(number, view) :]
         except BlockingIOError:  # a program that has the same pipe has made it non-blocking, and the reader pauses
@@ -107,19 +109,11 @@ class _StandardOutput:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self.flush = stream.flush
 
     def write(self, data: bytes) -> int:
-        number = _descriptor(self._stream)
-        if number is not None:
-            _write(number, data)
-        elif hasattr(self._stream, "buffer"):
-            self._stream.buffer.write(data)
-        else:  # a stream of text only, as notebooks have
-            self._stream.write(data.decode("utf-8", "replace"))
+        _write(self._stream, data)
         return len(data)
-
-    def flush(self) -> None:
-        self._stream.flush()
 
 
 def standard_output() -> IO[bytes]:

@@ -236,13 +236,9 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 def check_places(
     files: Sequence[str | None], inputs: Sequence[str], force: bool, tables: Sequence[str | os.PathLike[str]] = ()
 ) -> None:
-    """Check what a command would write, before it computes anything.
+    """Check the files and tables that a command would write, before it computes anything.
 
-    Args:
-        files: to be written; None and `-` are none.
-        inputs: all files that it reads.
-        force: whether files that are there may be replaced; inputs never.
-        tables: to be written, each with the files that belong to it.
+    Of the files, None and `-` are none; with `force`, those that are there may be replaced, but no input.
 
     Raises:
         ArgumentError: a file is there, would be written twice, or is an input.

@@ -40,19 +40,20 @@ class Output:
     def __init__(self, path: str | None, kind: str | None, force: bool) -> None:
         if path == "":
             raise ArgumentError("output '': expected the name of a table or a folder")
-        path = None if path == "-" else path
-        self.path, self._force = path, force
-        self.dataset = path is not None and _is_dataset(path)
-        """Whether the destination is a dataset."""
-        self.folder = path is not None and not self.dataset and _is_folder(path)
-        """Whether the destination is a folder of tables."""
+        self.path, self._force = None if path == "-" else path, force
         self._kind = kind or "csv"
-        if path is None and self._kind != "csv":
+        place = Path(path or "-")
+        is_folder = self.path is not None and (self.path.endswith(("/", os.sep)) or place.is_dir())
+        self.dataset = is_folder and place.suffix.lower() == ".parquet"
+        """Whether the destination is a dataset."""
+        self.folder = self.path is not None and not self.dataset and (is_folder or not place.suffix)
+        """Whether the destination is a folder of tables."""
+        if self.path is None and self._kind != "csv":
             raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
-        if path is not None and self.folder and Path(path).exists() and not Path(path).is_dir():
+        if self.folder and place.exists() and not place.is_dir():
             raise OutputError(f"{path}: cannot be written (is not a folder, and its suffix is not that of a table)")
-        if path is not None and not self.folder:
-            self._kind = table_format(path.rstrip("/" + os.sep))
+        if self.path is not None and not self.folder:
+            self._kind = table_format(place)
             if kind not in (None, self._kind):
                 raise ArgumentError(f"{path}: its suffix says {self._kind}, --format says {kind}")
         table_kind(self._kind)
@@ -137,12 +138,3 @@ class Output:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, trace)
-
-
-def _is_dataset(path: str) -> bool:
-    name = path.rstrip("/" + os.sep)
-    return Path(name).suffix.lower() == ".parquet" and (name != path or Path(name).is_dir())
-
-
-def _is_folder(path: str) -> bool:
-    return path.endswith(("/", os.sep)) or Path(path).is_dir() or not Path(path).suffix

@@ -106,11 +106,7 @@ class Program:
 
 
 def _fill_closed_streams() -> None:
-    """Open the null device in place of standard streams that are closed.
-
-    Otherwise the next opened file, perhaps a table, would get the number of standard error, and messages of libraries
-    would be written into it.
-    """
+    """Open the null device in place of standard streams that are closed: a table would get messages of libraries."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -15,21 +15,10 @@ from numpy.typing import NDArray
 from edgevoice.audio.files import open_source
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.audio.source import AudioSource
+from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, standard_input, standard_output
 from edgevoice.cli.decide import decider
-from edgevoice.cli.options import (
-    Commands,
-    ModelOptions,
-    WindowOptions,
-    add_force,
-    add_model_options,
-    add_window_options,
-    calls,
-    check_places,
-    option,
-    parser_of,
-    positive,
-)
+from edgevoice.cli.options import ModelOptions, WindowOptions, option, positive
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
 from edgevoice.extractor import Extractor
 from edgevoice.files import writing
@@ -82,13 +71,13 @@ class StreamRequest:
             raise ArgumentError(f"{', '.join(given)}: {reason}")
 
 
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "stream", _EPILOG)
-    calls(parser, StreamRequest, run)
-    add_force(parser)
-    add_window_options(parser)
-    add_model_options(parser)
+    parser = options.parser_of(commands, "stream", _EPILOG)
+    options.calls(parser, StreamRequest, run)
+    options.add_force(parser)
+    options.add_window_options(parser)
+    options.add_model_options(parser)
 
 
 def run(asked: StreamRequest) -> int:
@@ -101,7 +90,7 @@ def run(asked: StreamRequest) -> int:
         asked.refuse(("realtime", "channels", "dtype"), "a microphone has its own pace, channels and type")
         from edgevoice.cli import live
 
-        check_places([asked.record], [], asked.force)
+        options.check_places([asked.record], [], asked.force)
         return live.run(asked, asked.model.load())
     asked.refuse(("record", "reopen"), "needs --mic")
     if asked.source == "-":

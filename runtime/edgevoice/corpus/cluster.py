@@ -76,19 +76,12 @@ def run_on_cluster(
     done: RowCallback = lambda _, __, ___: None,
     progress: Callable[[float], object] = lambda _: None,
 ) -> Outcome:
-    """Make parts as tasks of a dask cluster; remove those that they replace once all of the index are there.
+    """Make parts, as `Dataset.run` does, as tasks of the dask cluster with this scheduler (`tcp://host:8786`).
 
     A part that exists is complete, so whatever ends (a worker, this process, the scheduler), the same command continues.
     The tasks of a worker that dies are repeated by others. If a part ends one worker after the other, its rows are tried
-    one by one; rows that end a worker are recorded as failed, and the part is made without them.
-
-    Args:
-        dataset: the dataset.
-        parts: those to make, from `Dataset.missing`; existing ones among them are made again.
-        work: the settings of the computation.
-        address: of the scheduler, as `tcp://host:8786`.
-        done: called with every row of a part that is made; its first row counts all frames of the part.
-        progress: called with the seconds of audio that were read since its last call.
+    one by one; rows that end a worker are recorded as failed, and the part is made without them. `done` is called with
+    every row of a part that is made; its first row counts all frames of the part.
 
     Raises:
         MissingPackageError: dask.distributed is not installed.
@@ -98,7 +91,11 @@ def run_on_cluster(
     outcome = Outcome()
     there = {part.name for part in dataset.parts} - {part.name for part in dataset.missing()}
     with _client(address) as client:
-        waiting = {_submit(client, work, part, part.name in there): part for part in map(_located, parts)}
+        waiting = {}
+        for part in parts:  # with absolute paths, because a worker has another current folder
+            rows = tuple(row._replace(path=absolute(Path(row.path))) for row in part.rows)
+            task = _submit(client, work, part._replace(rows=rows), part.name in there)
+            waiting[task] = part._replace(rows=rows)
         for task in _completed(client, waiting, address):
             part = waiting[task]
             report = task.result() if task.status == "finished" else _try_rows(client, work, part)
@@ -127,11 +124,6 @@ def _client(address: str) -> Iterator[Any]:
         raise ClusterError(f"{address}: no scheduler answers within {_PATIENCE:g} s ({error})") from error
     with client:
         yield client
-
-
-def _located(part: Part) -> Part:
-    """The part with absolute paths, because a worker has another current folder."""
-    return part._replace(rows=tuple(row._replace(path=absolute(Path(row.path))) for row in part.rows))
 
 
 def _submit(client: Any, work: Work, part: Part, again: bool, lost: frozenset[int] = frozenset()) -> Any:

@@ -63,7 +63,7 @@ class Shard(NamedTuple):
     """One of several runs that share a dataset's parts."""
 
     number: int
-    """The number of the shard, from 1 up."""
+    """From 1 up."""
     of: int
 
 
@@ -72,11 +72,11 @@ class Outcome:
     """The result of a run."""
 
     made: int = 0
-    """The number of parts that this run wrote."""
+    """Parts that this run wrote."""
     failures: list[Failure] = field(default_factory=list)
-    """The rows that failed in the parts that this run was to make; `failed_rows` has those of earlier runs too."""
+    """Rows of them that failed; `failed_rows` has those of earlier runs too."""
     removed: list[str] = field(default_factory=list)
-    """Names of parts that were removed, because others replace them, or because their rows are not in the index."""
+    """Parts that others replace, or whose rows are not in the index."""
     complete: bool = False
     """Whether all parts of the index exist."""
 
@@ -87,14 +87,8 @@ class Dataset:
     The name of a part is a hash of its rows, of the content of each file, and of the settings that decide the numbers. A
     part that exists is complete, whichever process made it: a process looks for a part again before it makes it, and
     renames it when it is complete. The same command therefore resumes after an interruption, and several processes can
-    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next.
-
-    Args:
-        folder: where the parts are; made by `run`.
-        recipe: the settings that make them, including `static`.
-        index: the rows that are read.
-        columns: the columns of the table.
-        prune: whether parts with rows that are not in the index are removed, once all of the index are there.
+    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next. With
+    `prune`, parts with rows that are not in the index are removed, once all of the index are there.
 
     Raises:
         ArgumentError: the folder holds parts of another recipe, a Parquet file that is no part, or, without `prune`, parts
@@ -128,7 +122,7 @@ class Dataset:
         found: list[dict[str, Any]] = []
         for part in self.parts if parts is None else parts:
             if part.name in self._there and _mentions(self.folder / part.name, FAILED):
-                found += self._noted(part.name, FAILED)
+                found += noted(self.folder / part.name, FAILED)
         return found
 
     def read(self) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -192,7 +186,9 @@ class Dataset:
     def tidy(self, outcome: Outcome, parts: Sequence[Part]) -> Outcome:
         """Note what failed in the parts that were made, and whether all exist; if so, remove what is not needed."""
         there = self._there = self._listed()
-        outcome.failures = [_failure_of(row) for row in self.failed_rows(parts)]
+        for row in self.failed_rows(parts):
+            place = Row(row["file"], row["file"], row["start"], row["end"], row["channel"])
+            outcome.failures.append(Failure(place, AudioError(f"{place.file}: {row['reason']}")))
         outcome.complete = {part.name for part in self.parts} <= there
         if outcome.complete:
             outcome.removed = sorted(self._replaced & there)
@@ -208,7 +204,7 @@ class Dataset:
         if others and not index.rows:
             raise ArgumentError(f"{self.folder}: holds {len(others)} parts, and the index has no rows: nothing is removed")
         known = {_identity(row) for row in index.rows} if others else set()
-        unknown = [len(set(self._noted(name, _ROWS) or [""]) - known) for name in others]
+        unknown = [len(set(noted(self.folder / name, _ROWS) or [""]) - known) for name in others]
         if any(unknown) and not prune:
             raise ArgumentError(
                 f"{self.folder}: {sum(unknown)} rows in {sum(map(bool, unknown))} of its parts are not in the index: choose "
@@ -231,8 +227,8 @@ class Dataset:
         best: tuple[Path | None, int] = None, 0
         for path in self._left:
             with suppress(OutputError):
-                count = len(self._noted(path.name, _ROWS)) if path.name.startswith(part.begun) else 0
-                if count > best[1] and not (self._retry and self._noted(path.name, FAILED)):
+                count = len(noted(path, _ROWS)) if path.name.startswith(part.begun) else 0
+                if count > best[1] and not (self._retry and noted(path, FAILED)):
                     best = path, count
         return best
 
@@ -253,20 +249,14 @@ class Dataset:
             if not match:
                 raise ArgumentError(f"{self.folder}: holds {name}, which is not part of a dataset: choose another folder")
             if match[1] != mine:
+                difference = "which cannot be read"
+                with suppress(KeyError, ArgumentError):
+                    other = Recipe.from_json(_metadata(self.folder / name)[RECIPE.encode()])
+                    difference = ", ".join(self.recipe.differences(other)) or "of another version"
                 raise ArgumentError(
-                    f"{self.folder}: holds a dataset of another recipe ({self._difference(name)}): choose another folder"
+                    f"{self.folder}: holds a dataset of another recipe ({difference}): choose another folder"
                 )
         return names
-
-    def _difference(self, name: str) -> str:
-        try:
-            other = Recipe.from_json(_metadata(self.folder / name)[RECIPE.encode()])
-        except (KeyError, ArgumentError):
-            return "which cannot be read"
-        return ", ".join(self.recipe.differences(other)) or "of another version"
-
-    def _noted(self, name: str, key: str) -> list[Any]:
-        return noted(self.folder / name, key)
 
 
 def noted(path: Path, key: str) -> list[Any]:
@@ -378,9 +368,3 @@ def _mentions(path: Path, key: str) -> bool:
             return key.encode() in file.read(size)
     except OSError:
         return True  # reading it will say what is wrong
-
-
-def _failure_of(row: dict[str, Any]) -> Failure:
-    """The failure that `failure_row` has written."""
-    place = Row(row["file"], row["file"], row["start"], row["end"], row["channel"])
-    return Failure(place, AudioError(f"{place.file}: {row['reason']}"))

@@ -53,6 +53,11 @@ class Failure(NamedTuple):
     row: Row
     error: EdgeVoiceError
 
+    @classmethod
+    def of(cls, name: str, error: EdgeVoiceError) -> Failure:
+        """That of an input."""
+        return cls(Row(name, name), error)
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -129,18 +134,14 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
             file = Index((Row(named(name), name, pipe=_is_pipe(name)),))
             parts.append(_searched(name, named) if is_folder(Path(name)) else file)
         except AudioError as error:
-            parts.append(Index((), errors=(_unsearched(name, error),)))
+            parts.append(Index((), errors=(Failure.of(name, error),)))
     return _joined(parts, once=True)
 
 
 def _searched(folder: str, named: Callable[[str], str]) -> Index:
     found = find_audio(Path(folder))
     rows = tuple(Row(named(str(file)), str(file)) for file in found.files)
-    return Index(rows, unread=found.others, errors=tuple(_unsearched(named(place), error) for place, error in found.errors))
-
-
-def _unsearched(name: str, error: AudioError) -> Failure:
-    return Failure(Row(name, name), error)
+    return Index(rows, unread=found.others, errors=tuple(Failure.of(named(place), error) for place, error in found.errors))
 
 
 def _joined(parts: Sequence[Index], once: bool = False) -> Index:

@@ -7,7 +7,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -73,13 +73,13 @@ def results(
 ) -> Generator[tuple[Tag, Row, Result], None, None]:
     """Compute rows, and give the results in order.
 
-    Rows of one file are read together, in one pass. Windows of all rows are computed in common batches, with the bits that
-    each row has by itself. Whatever goes wrong with a row is that row's failure.
+    Rows of one file are read together, in one pass. Windows of all rows are computed in common batches, `jobs` of them at
+    the same time, with the bits that each row has by itself. Whatever goes wrong with a row is that row's failure.
 
     Args:
         extractor: what computes.
-        rows: each with a tag, which comes back with its result.
-        reading: how they are read. A channel that a row names has precedence.
+        rows: each with a tag, which comes back with its result. A channel that a row names has precedence.
+        reading: how they are read.
         jobs: how many batches are computed at the same time.
         begin: called with the seconds of a row when it is open; None where they are not known.
         progress: called with the seconds of audio read since its last call.
@@ -181,7 +181,12 @@ class _Run(Generic[Tag]):
             return error
 
     def _opened(self, row: Row, shared: AudioSource | None = None, channel: int | None = None) -> AudioSource:
-        _check_file(row)
+        mode = stat.S_IFREG
+        with suppress(OSError, ValueError):  # opening it says what is wrong
+            mode = os.stat(row.path).st_mode  # noqa: PTH116
+        # Opening a pipe would wait for a writer, and a device may do anything.
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (row.pipe and stat.S_ISFIFO(mode))):
+            raise AudioFormatError(f"{row.path}: is a pipe, a device or a socket, expected an audio file")
         keep = cast("Incomplete", self.reading.incomplete)
         return open_source(shared or row.path, row.start, row.end, channel, incomplete=keep)
 
@@ -249,13 +254,3 @@ class _Run(Generic[Tag]):
         while self.order and self.order[0].result:
             work = self.order.popleft()
             yield work.tag, work.row, cast("Result", work.result)
-
-
-def _check_file(row: Row) -> None:
-    """Refuse what is no file: opening a pipe would wait for a writer, and a device may do anything."""
-    try:
-        mode = os.stat(row.path).st_mode  # noqa: PTH116
-    except (OSError, ValueError):
-        return  # opening it says what is wrong
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (row.pipe and stat.S_ISFIFO(mode))):
-        raise AudioFormatError(f"{row.path}: is a pipe, a device or a socket, expected an audio file")

@@ -14,6 +14,7 @@ from typing import IO, Any, ClassVar, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.folders import is_file
 from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.errors import ArgumentError, missing
 from edgevoice.files import whole_files
@@ -40,11 +41,7 @@ class Table:
     neither rows nor columns, `columns`, the names of the numbers, and `sources`: for each index row its `file`, the `start`
     and `end` of what was read (seconds), its `channel` where there are several, its number of `rows`, and the user's cells.
 
-    Args:
-        file: where it is written, open in binary; it stays open.
-        columns: what its columns are.
-        recipe: what made it, which is kept in it or in the sidecar.
-        path: its final path, as the user wrote it.
+    The file, open in binary, stays open; `path` is its final path, as the user wrote it.
     """
 
     beside: ClassVar[tuple[str, ...]] = ("{path}.json",)
@@ -143,7 +140,7 @@ def files_of(path: str | os.PathLike[str]) -> list[Path]:
 
 def obstacle(path: str | os.PathLike[str]) -> Path | None:
     """The first file that a table of this path would replace; a recipe of ours is none where its table is gone."""
-    return next((file for file, replaced in _replaced(path).items() if os.path.isfile(file) and not replaced), None)  # noqa: PTH113
+    return next((file for file, replaced in _replaced(path).items() if is_file(file) and not replaced), None)
 
 
 def _replaced(path: str | os.PathLike[str]) -> dict[Path, bool]:
@@ -159,11 +156,7 @@ def open_table(
 ) -> Iterator[Table]:
     """A table in a file, in the format of its suffix. It appears with its sidecars when it is complete, or not at all.
 
-    Args:
-        path: where; missing folders are made.
-        columns: what the columns are.
-        recipe: what made the table.
-        replace: whether files that are there by then are replaced. A recipe of ours whose table is gone always is.
+    Files that are there by then are replaced if that is allowed; a recipe of ours whose table is gone always is.
 
     Raises:
         ArgumentError: the suffix names no known format.
@@ -187,7 +180,7 @@ def open_table(
 
 def _sidecar_recipe(path: str) -> str | None:
     """The recipe in a sidecar, JSON; None where there is none. It comes first: the rest may be long."""
-    if not os.path.isfile(path):  # noqa: PTH113 - a pipe would keep it waiting
+    if not is_file(path):  # a pipe would keep it waiting
         return None
     try:
         with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
