@@ -176,12 +176,12 @@ def test_a_reader_that_stands_still_does_not_keep_it(start: Callable, minute: Pa
     [
         (signal.SIGINT, "table.csv", 1, rb"nothing was written; run the same command again"),
         (signal.SIGTERM, "table.parquet", 2, rb"nothing was written; run the same command again"),
-        (signal.SIGHUP, "tables", 1, rb"[1-9]\d* tables? (is|are) complete; the same command with --force"),
+        (signal.SIGHUP, "tables/", 1, rb"\d+ tables? (is|are) complete; the same command with --force"),
         (
             signal.SIGINT,
             "d.parquet/",
             2,
-            rb"3 of 3 parts are missing, and begun ones are kept: run the same command to go on",
+            rb"\d of \d parts are missing, and begun ones are kept: run the same command to go on",
         ),
     ],
 )
