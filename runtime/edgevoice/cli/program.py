@@ -52,7 +52,7 @@ def run_program(
         with interruptible(), warnings.catch_warnings():
             warnings.simplefilter("always", EdgeVoiceWarning)
             # In one line, as an error is.
-            warnings.showwarning = lambda message, *_: tell(message, name)  # type: ignore[assignment]
+            warnings.showwarning = lambda message, *_: tell(message, name)
             parsed = parser.parse_args(words)
             code: int = parsed.run(parsed)
             return code
