@@ -212,6 +212,11 @@ def test_a_dataset_by_shards_and_what_is_removed_from_it(
     assert Path("again.csv").read_text() == Path("failed.csv").read_text()
 
 
+def test_seconds_are_those_of_the_audio(run: Callable, corpus: Path) -> None:
+    for words in ((), ("--channel", "each"), ("--channel", "each", "-o", "d.parquet/")):
+        assert ", 1.0 s of audio, 0 failures" in run("extract", "corpus/both.wav", *words).err
+
+
 def test_two_files_never_share_a_table(run: Callable, corpus: Path) -> None:
     (corpus / "spk1" / "u1.flac").write_bytes((corpus / "spk1" / "u1.wav").read_bytes())
     outcome = run("extract", "corpus", "-o", "out")

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgevoice.audio.folders import absolute, find_audio, is_folder
-from edgevoice.corpus.places import find_columns, read_channel, read_seconds
-from edgevoice.corpus.tabular import Tabular, of_arrow, of_file, of_pandas
+from edgevoice.corpus.tabular import Tabular, find_columns, of_arrow, of_file, of_pandas, read_channel, read_seconds
 from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, AudioFormatError, EdgeVoiceError
 
 IndexSource = Any
