@@ -59,6 +59,9 @@ def test_an_index_in_a_table_out(run: Callable, corpus: Path, tiny: edgevoice.Ex
     ]
     values = np.array([[row[name] for name in names] for row in found]).astype(np.float32)
     np.testing.assert_array_equal(values, [features.functionals() for features in expected])
+    Path("index.csv").write_text("file,onset,to\nspk1/u1.wav,1,2\n")
+    outcome = run("extract", "--index", "index.csv", "--root", "corpus", "--static", "--keep", "onset", "--keep", "to")
+    assert (outcome.code, list(rows(outcome.out)[0])[-2:]) == (0, ["onset", "to"])
 
 
 def test_where_a_table_lies_does_not_depend_on_the_others(run: Callable, corpus: Path) -> None:

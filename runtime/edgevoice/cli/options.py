@@ -52,8 +52,9 @@ def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
         if "settings" not in item.metadata:
             continue
         names, group = item.metadata["names"], item.metadata["group"]
-        settings = {"default": item.default, **item.metadata["settings"]}
-        if hints[item.name] in (bool, "bool"):
+        default = list(item.default) if isinstance(item.default, tuple) else item.default  # argparse appends to it
+        settings = {"default": default, **item.metadata["settings"]}
+        if hints[item.name] is bool:
             settings["action"] = "store_true"
         if not names or names[0].startswith("-"):
             names = (*names, f"--{item.name.replace('_', '-')}")
