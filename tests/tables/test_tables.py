@@ -19,8 +19,7 @@ from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.features import Features, Frame
 from edgevoice.tables.arkfile import ark_entry
 from edgevoice.tables.jsonlines import JsonLines
-from edgevoice.tables.reading import read_content, read_recipe
-from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table
+from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table, read_content, read_recipe
 from edgevoice.windows import FACTS
 from randomfeatures import LAYOUT, RECIPE, random_features
 

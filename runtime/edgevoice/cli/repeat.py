@@ -14,8 +14,7 @@ from edgevoice.errors import ArgumentError, ModelNotFoundError, ModelUseError
 from edgevoice.extraction import Reading
 from edgevoice.modelfolder import ModelFolder, find_model, list_models
 from edgevoice.recipe import Recipe
-from edgevoice.tables.reading import read_recipe, read_values
-from edgevoice.tables.table import table_format
+from edgevoice.tables.table import read_content, read_recipe, table_format
 
 _EPILOG = """\
 examples:
@@ -83,7 +82,7 @@ def run(asked: Repeat) -> int:
     if _stamp(output) == stamp:
         tell("nothing could be read, so there is nothing to compare")
         return 1
-    before, after = read_values(table), read_values(Path(output))
+    before, after = (read_content(place, others=False).values for place in (table, Path(output)))
     if code:
         tell("some inputs failed, as they may have when the table was made")
     if before.shape != after.shape:
