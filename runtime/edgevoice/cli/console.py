@@ -255,12 +255,7 @@ class Progress:
             self._update(0 if self._single else 1)
 
     def close(self, failed: int = 0, note: str = "") -> None:
-        """Print a summary in one line. A single input that failed has none, because its error was printed.
-
-        Args:
-            failed: number of failures that were not counted by `row`.
-            note: text to add.
-        """
+        """Print a summary in one line; `failed` were not counted by `row`. A single input that failed has none."""
         self.__exit__()
         failed += self._failed
         if self._shown and (note or self._files or self._total > 1 or not failed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import IO, Any
 
@@ -108,9 +108,8 @@ def stream_blocks(
     asked: StreamRequest, extractor: Extractor, rate: int, channels: int, blocks: Iterable[NDArray[Any]]
 ) -> None:
     """Write the frames of blocks (samples, channels) to standard output."""
-    windows = asked.windows
-    stream = extractor.stream(rate, channels, level=windows.level, hop=windows.hop, channel=windows.channel)
-    lines = JsonLines(standard_output(), decider(asked.head, extractor, windows))
+    stream = extractor.stream(rate, channels, **asdict(asked.windows))
+    lines = JsonLines(standard_output(), decider(asked.head, extractor, asked.windows))
     with writing("standard output"):
         try:
             for block in limit(blocks, asked.seconds, rate):

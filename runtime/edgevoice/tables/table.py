@@ -64,9 +64,6 @@ class Table:
         """Add the rows that one row of the index gives."""
         raise NotImplementedError
 
-    def note(self, key: str, value: Any) -> None:
-        """Keep a value for JSON in the metadata of the table; formats without such a place do nothing."""
-
     def finish(self) -> None:
         """Complete the table; the file stays open."""
 
