@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,12 +103,12 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None, 
             raise index.errors[0][1]
         return index
     if hasattr(source, "read"):
-        return _of_open_file(source, str(getattr(source, "name", "the index")), root, "", keep)
+        return _of_table(partial(of_file, source), root, "", keep, str(getattr(source, "name", "the index")))
     source = getattr(source, "df", source)  # an audformat table
     if hasattr(source, "get_level_values") or hasattr(source, "iloc"):
-        return _of_table(of_pandas(source), "the index", root, None, keep)
+        return _of_table(partial(of_pandas, source), root, None, keep)
     if hasattr(source, "__arrow_c_stream__") and (hasattr(source, "columns") or hasattr(source, "column_names")):
-        return _of_table(of_arrow(source), "the index", root, None, keep)
+        return _of_table(partial(of_arrow, source), root, None, keep)
     if isinstance(source, Iterable) and not isinstance(source, bytes | Mapping):
         return _of_rows(source, root)
     raise ArgumentError(
@@ -178,20 +178,13 @@ def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()
     """The rows of a CSV or Parquet file: see `read_index`."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            return _of_open_file(file, path, root, os.path.dirname(path), keep)  # noqa: PTH120
+            return _of_table(partial(of_file, file), root, os.path.dirname(path), keep, path)  # noqa: PTH120
     except FileNotFoundError as error:
         raise AudioFileNotFoundError(f"{path}: no such file, expected an index (CSV or Parquet)") from error
     except ArgumentError:
         raise
     except (OSError, ValueError) as error:
         raise AudioFormatError(f"{path}: cannot be read ({str(getattr(error, 'strerror', error)).lower()})") from error
-
-
-def _of_open_file(file: Any, name: str, root: str | None, folder: str, keep: Sequence[str]) -> Index:
-    try:
-        return _of_table(of_file(file), name, root, folder, keep)
-    except ArgumentError as error:
-        raise ArgumentError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
 
 
 def _of_rows(source: Iterable[Any], root: str | None) -> Index:
@@ -203,7 +196,7 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
             lines.append((None, (os.fsdecode(item[0]), *item[1:])))
         else:
             raise ArgumentError(f"a row {str(item)[:80]!r}: expected a path, or (file, start, end)")
-    index = _of_table(Tabular(["file", "start", "end"], ["text"] * 3, iter(lines)), "the index", root, None)
+    index = _of_table(lambda: Tabular(["file", "start", "end"], ["text"] * 3, iter(lines)), root, None)
     if any(row.start is not None or row.end is not None for row in index.rows):
         return index  # only plain paths may be folders
     folders = [is_folder(Path(row.path)) for row in index.rows]
@@ -214,12 +207,20 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
     return _joined([_searched(row.path, named) if folder else Index((row,)) for row, folder in rows])
 
 
-def _of_table(table: Tabular, name: str, root: str | None, folder: str | None, keep: Sequence[str] = ()) -> Index:
-    """The index in a table.
+def _of_table(
+    read: Callable[[], Tabular], root: str | None, folder: str | None, keep: Sequence[str] = (), name: str = "the index"
+) -> Index:
+    """The index in a table that is read; its errors begin with the name.
 
-    `name` is that of the index, for messages; `folder` the one that its relative files are in where there is no root, None
-    where the table is not from a file; `root` and `keep` are as in `read_index`.
+    `folder` is the one that its relative files are in where there is no root, None where the table is not from a file.
     """
+    try:
+        return _assembled(read(), root, folder, keep)
+    except ArgumentError as error:
+        raise ArgumentError(f"{name}: {error}") from error
+
+
+def _assembled(table: Tabular, root: str | None, folder: str | None, keep: Sequence[str]) -> Index:
     names, kinds = table.names, table.kinds
     try:
         at, own = find_columns(names, keep)
@@ -228,7 +229,7 @@ def _of_table(table: Tabular, name: str, root: str | None, folder: str | None, k
                 raise ArgumentError(f"no column 'file' among {', '.join(map(repr, names[:9])) or 'none'}")
             at, own = {"file": own[0]}, []  # one column of texts is the paths
     except ArgumentError as error:
-        raise ArgumentError(f"{name}: {error}; expected file[,start,end,channel] and any others") from error
+        raise ArgumentError(f"{error}; expected file[,start,end,channel] and any others") from error
     named = None if root is None else _namer(root)
     above = folder if root is None else root
 
@@ -251,6 +252,6 @@ def _of_table(table: Tabular, name: str, root: str | None, folder: str | None, k
                 place[key] = _READERS[key](cells[at[key]])
         except ArgumentError as error:
             where = f"row {number}" if line is None else f"row {number} (line {line})"
-            raise ArgumentError(f"{name}: {where}: {key} {error}") from error
+            raise ArgumentError(f"{where}: {key} {error}") from error
         rows.append(Row(*located(str(file)), **place))
     return Index(tuple(rows), tuple((names[k], kinds[k]) for k in own), "channel" in at)

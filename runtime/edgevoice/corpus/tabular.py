@@ -58,7 +58,7 @@ def of_file(file: IO[Any]) -> Tabular:
     if isinstance(data, str):
         return _of_text(data)
     if data.startswith(b"PAR1"):
-        return _of_parquet(data)
+        return of_arrow(data)
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     if encoding == "utf-8-sig" and b"\0" in data[:2]:
         encoding = "utf-16-le" if data[1] == 0 else "utf-16-be"
@@ -92,31 +92,21 @@ def _of_text(data: str) -> Tabular:
     return Tabular(names, ["text"] * len(names), rows())
 
 
-def _of_parquet(data: bytes) -> Tabular:
-    pyarrow = _arrow()
-    from pyarrow import parquet
-
-    try:
-        return of_arrow(parquet.read_table(io.BytesIO(data)))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise ArgumentError(f"is not a Parquet file ({error})") from error
-
-
 def of_arrow(source: Any) -> Tabular:
-    """The table in anything with Arrow's stream interface, such as a data frame of polars."""
-    table = _arrow().table(source)
-    table.validate(full=True)
-    import pandas  # noqa: ICN001
-
-    return of_pandas(table.to_pandas(types_mapper=pandas.ArrowDtype))
-
-
-def _arrow() -> Any:
+    """The table in the bytes of a Parquet file, or in anything with Arrow's stream interface, as a data frame of polars."""
     try:
         import pyarrow  # noqa: ICN001
+        from pyarrow import parquet
     except ModuleNotFoundError as error:
         raise missing("pyarrow", "Parquet") from error
-    return pyarrow
+    import pandas  # noqa: ICN001
+
+    try:
+        table = parquet.read_table(io.BytesIO(source)) if isinstance(source, bytes) else pyarrow.table(source)
+        table.validate(full=True)
+        return of_pandas(table.to_pandas(types_mapper=pandas.ArrowDtype))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ArgumentError(f"is not a Parquet file, or a damaged table ({error})") from error
 
 
 def of_pandas(source: Any) -> Tabular:
