@@ -30,7 +30,10 @@ def run(asked: Listing) -> int:
     elif not models:
         show("No models. Searched: " + ", ".join(map(str, search_path())))
     else:
-        rows = [("MODEL", "VERSION", "SIZE", "NUMBERS", "PATH", "SUMMARY")] + [_row(model) for model in models]
+        rows = [["MODEL", "VERSION", "SIZE", "NUMBERS", "PATH", "SUMMARY"]]
+        for model in models:
+            size, numbers = f"{model['bytes'] / 1e6:.1f} MB", f"{model['bottleneck']} + {model['error']}"
+            rows.append([model["name"], model["version"], size, numbers, model["path"], model["summary"]])
         show(aligned(rows))
     return 0
 
@@ -52,8 +55,3 @@ def as_record(folder: ModelFolder) -> dict[str, Any]:
         "summary": config.summary,
         "path": str(folder.path),
     }
-
-
-def _row(model: dict[str, Any]) -> tuple[str, ...]:
-    size, numbers = f"{model['bytes'] / 1e6:.1f} MB", f"{model['bottleneck']} + {model['error']}"
-    return (model["name"], model["version"], size, numbers, model["path"], model["summary"])
