@@ -95,14 +95,12 @@ class Extract:
 def add(commands: options.Commands) -> None:
     """Add the parser."""
     parser = options.parser_of(commands, "extract", _EPILOG)
-    options.add_inputs(parser)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--dynamic", action="store_false", dest="static", help="one row per frame (default)")
     kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
     parser.set_defaults(static=False)
     options.add_force(parser)
     options.declare(parser, options.ReadingOptions)
-    options.add_model_options(parser)
     options.calls(parser, Extract, run)
 
 

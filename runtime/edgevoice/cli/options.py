@@ -45,7 +45,11 @@ def option(*names: str, group: str = "", **settings: Any) -> Any:
 
 
 def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
-    """Add the fields of a dataclass that are an `option` to a parser; those of its groups are listed together."""
+    """Add the fields of a dataclass that are an `option` to a parser, once; those of its groups are listed together."""
+    declared: set[type[Any]] = vars(parser).setdefault("declared", set())
+    if kind in declared:
+        return
+    declared.add(kind)
     groups: dict[str, Any] = {"": parser}
     hints = get_type_hints(kind)
     for item in dataclasses.fields(kind):
@@ -66,9 +70,12 @@ def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
 def calls(parser: argparse.ArgumentParser, kind: type[T], function: Callable[[T], int]) -> None:
     """Let a parser call a function with a dataclass, whose fields are the words of the same names.
 
-    Its own options are added. A field that is a dataclass itself is made in the same way, of options that are there.
+    Its options are added, and those of fields that are dataclasses themselves, which are made in the same way.
     """
     declare(parser, kind)
+    for hint in get_type_hints(kind).values():
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            declare(parser, hint)
     parser.set_defaults(run=lambda words: function(_value(kind, words)))
 
 

@@ -44,10 +44,8 @@ class Repeat:
 def add(commands: options.Commands) -> None:
     """Add the parser."""
     parser = options.parser_of(commands, "repeat", _EPILOG)
-    options.calls(parser, Repeat, run)
-    options.add_inputs(parser)
-    options.declare(parser, options.Machine)
     options.add_force(parser)
+    options.calls(parser, Repeat, run)
 
 
 def run(asked: Repeat) -> int:

@@ -74,10 +74,8 @@ class StreamRequest:
 def add(commands: options.Commands) -> None:
     """Add the parser."""
     parser = options.parser_of(commands, "stream", _EPILOG)
-    options.calls(parser, StreamRequest, run)
     options.add_force(parser)
-    options.add_window_options(parser)
-    options.add_model_options(parser)
+    options.calls(parser, StreamRequest, run)
 
 
 def run(asked: StreamRequest) -> int:
