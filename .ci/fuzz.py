@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["edgevoice"]):
     from edgevoice.errors import EdgeVoiceError
     from edgevoice.onnxfile import has_external_data
     from edgevoice.recipe import Recipe
-    from edgevoice.tables.reading import read_content
+    from edgevoice.tables.table import read_content
 
 FOLDER = Path(tempfile.mkdtemp())
 

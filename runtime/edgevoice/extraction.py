@@ -19,6 +19,7 @@ from edgevoice.levels import Level, find_level
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
+    from edgevoice.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Reading:
     """`each`, for a corpus, reads all channels, one by one."""
     pad: bool = False
     incomplete: str = "error"
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Reading:
+        """How what has this recipe was read."""
+        return cls(recipe.level, recipe.hop, recipe.channel, recipe.pad, recipe.incomplete)
 
 
 class Extraction:

@@ -55,10 +55,7 @@ def whole_file(path: PathLike, replace: bool = True) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def whole_files(places: Mapping[Path, bool]) -> Iterator[Sequence[IO[bytes]]]:
-    """Files as `whole_file`, which appear together or not at all.
-
-    Args:
-        places: where they are to be, and whether a file that is there is replaced; they are renamed in this order.
+    """Files as `whole_file`, each with whether it may replace another, which appear together or not at all, in this order.
 
     Raises:
         OutputError: as `whole_file`.
@@ -122,11 +119,11 @@ class Draft:
         if not self._own:
             return
         there = self._place.exists()
-        if replace and there:
-            self._old = _beside(self._place, "old")
-            with suppress(OSError):  # a file system that has no links
-                os.link(self._place, self._old)
         if replace:
+            self._old = _beside(self._place, "old") if there else None
+            with suppress(OSError):  # a file system that has no links
+                if self._old:
+                    os.link(self._place, self._old)
             rename_over(self.path, self._place)
         else:
             try:
@@ -159,39 +156,28 @@ class Draft:
 def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
     """A folder under a temporary name, renamed when the block ends without an error, and removed otherwise.
 
-    Missing folders above it are made, and removed again with the draft.
-
-    Args:
-        place: where the folder is to be.
-        replace: whether a folder that exists at the end is replaced; if not, it stays, and the draft is removed, because
-            another process has written the same.
+    Missing folders above it are made, and removed again with the draft. One that exists at the end is replaced, or stays
+    without `replace`: another process has written the same.
 
     Raises:
         OutputError: it cannot be made, written or renamed.
     """
     with writing(str(place)), ExitStack() as stack:
         stack.callback(_remove_empty, _make_folders(place.parent))
-        draft = _beside(place, "part")
+        draft, old = _beside(place, "part"), _beside(place, "old")
         draft.mkdir()
         stack.callback(shutil.rmtree, draft, ignore_errors=True)
         yield draft
-        if not replace:
-            try:
-                rename_over(draft, place)
-            except OSError:
-                if not place.is_dir():
-                    raise
-        elif place.exists():  # it is removed only when the other is in its place
-            old = _beside(place, "old")
-            rename_over(place, old)
-            try:
-                rename_over(draft, place)
-            except BaseException:
-                rename_over(old, place)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
-        else:
+        if replace and place.exists():
+            rename_over(place, old)  # it is removed only when the other is in its place
+        try:
             rename_over(draft, place)
+        except BaseException as error:
+            if old.exists():
+                rename_over(old, place)
+            if replace or not isinstance(error, OSError) or not place.is_dir():
+                raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def rename_over(draft: Path, place: Path) -> None:
@@ -206,6 +192,7 @@ def rename_over(draft: Path, place: Path) -> None:
     while True:
         try:
             draft.replace(place)
+            return
         except PermissionError as error:
             if not WINDOWS:
                 raise
@@ -213,8 +200,6 @@ def rename_over(draft: Path, place: Path) -> None:
                 reason = "no rights to write there, or another program has it open"
                 raise PermissionError(errno.EACCES, reason, str(place)) from error
             time.sleep(_PAUSE)
-        else:
-            return
 
 
 def refuse_existing(path: PathLike) -> None:
@@ -224,10 +209,10 @@ def refuse_existing(path: PathLike) -> None:
 
 
 def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike | None] = ()) -> None:
-    """Check that the files which a command writes are different files, and none that it reads.
+    """Check that the files which a command writes are different files, and none that it reads; None is passed over.
 
-    Links, case and Unicode forms are seen through; names that differ in case only are one file on most disks of Windows
-    and macOS. Devices, pipes and folders are passed over, and None.
+    Links, case and Unicode forms are seen through: on most disks of Windows and macOS, names that differ in case only are
+    one file. Devices, pipes and folders are no obstacle.
 
     Raises:
         ArgumentError: two outputs are one file, or one is an input.
@@ -257,7 +242,7 @@ def _identity(path: PathLike) -> object:
 
 
 def _beside(place: Path, suffix: str) -> Path:
-    """A new hidden name in the same folder, at most as long as the place's own where that is long."""
+    """A new hidden name in the same folder, no longer than the place's own where that is long."""
     name, end = place.name, f".{secrets.token_hex(4)}.{suffix}"
     room = max(_LONG, len(os.fsencode(name))) - len(end) - 1
     while len(os.fsencode(name)) > room:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgevoice import __version__
@@ -22,6 +21,31 @@ _RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
+def _text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value <= 1e9
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and bool(_DIGEST.fullmatch(value))
+
+
+def _networks(value: object) -> bool:
+    return isinstance(value, dict) and all(_text(name) and _is_digest(digest) for name, digest in value.items())
+
+
+def _one_of(*values: object) -> Callable[[object], bool]:
+    return lambda value: any(type(value) is type(known) and value == known for known in values)
+
+
+def _is(check: Callable[[Any], bool]) -> dict[str, Any]:
+    """What a field may be. A recipe that is read comes from anybody: nothing else of it is accepted, or obeyed."""
+    return {"is": check}
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """The settings that decide the numbers of features or of a table, and other facts recorded with them.
@@ -29,30 +53,32 @@ class Recipe:
     It equals another where every field does; `deciding` holds those fields that two tables must share to be one.
     """
 
-    edgevoice: str
+    edgevoice: str = field(metadata=_is(_text))
     """Version of this package."""
-    onnxruntime: str | None
+    onnxruntime: str | None = field(metadata=_is(lambda value: value is None or _text(value)))
     """Version of ONNX Runtime; None where it was not loaded."""
-    model: str
-    version: str
-    networks: tuple[tuple[str, str], ...]
+    model: str = field(metadata=_is(lambda value: isinstance(value, str) and is_model_name(value)))
+    version: str = field(metadata=_is(_text))
+    networks: tuple[tuple[str, str], ...] = field(metadata=_is(_networks))
     """Names of the model's networks, sorted, each with its `sha256:` digest."""
-    settings: str
+    settings: str = field(metadata=_is(_is_digest))
     """`sha256:` digest of the model's audio, level and spectrogram settings."""
-    device: str
-    level: str | float
-    hop: float
+    device: str = field(metadata=_is(_text))
+    level: str | float = field(metadata=_is(lambda value: _text(value) or _number(value)))
+    hop: float = field(metadata=_is(_number))
     """Seconds from one window to the next."""
-    channel: int | str | None
+    channel: int | str | None = field(
+        metadata=_is(lambda value: _one_of(None, "each")(value) or (type(value) is int and 0 <= value < 1 << 31))
+    )
     """The channel that was read; `each` for all channels one by one, None for their mean."""
-    pad: bool
+    pad: bool = field(metadata=_is(_one_of(True, False)))
     """Whether audio shorter than a window was padded with zeros."""
-    resampler: str
-    descriptors: str
+    resampler: str = field(metadata=_is(_one_of(_RESAMPLER)))
+    descriptors: str = field(metadata=_is(_one_of("all", "bottleneck", "error")))
     """`all`, `bottleneck` or `error`."""
-    incomplete: str = "error"
+    incomplete: str = field(default="error", metadata=_is(_one_of("error", "keep")))
     """What was done with files that are not complete: `error`, or `keep` what is there."""
-    static: bool | None = None
+    static: bool | None = field(default=None, metadata=_is(_one_of(True, False, None)))
     """Whether a row is a recording, not a frame; None for features, which are not a table yet."""
 
     @classmethod
@@ -69,11 +95,10 @@ class Recipe:
         incomplete: str = "error",
     ) -> Recipe:
         """Make the recipe for an extractor with this model; arguments as in `load` and `extract`."""
-        runtime = sys.modules.get("onnxruntime")
         level = config.level.default if level is None else level
         return cls(
             edgevoice=__version__,
-            onnxruntime=getattr(runtime, "__version__", None),
+            onnxruntime=getattr(sys.modules.get("onnxruntime"), "__version__", None),
             model=config.name,
             version=config.version,
             networks=tuple(sorted(config.files.items())),
@@ -127,56 +152,17 @@ class Recipe:
             raise ArgumentError(f"no recipe of EdgeVoice ({error})") from error
         if not isinstance(data, dict):
             raise ArgumentError("no recipe of EdgeVoice (it is no object)")
+        checks = {item.name: item.metadata["is"] for item in dataclasses.fields(cls)}
         for problem, names in (
-            ("has more than a recipe's fields", data.keys() - _FIELDS.keys()),
-            ("lacks", _FIELDS.keys() - data.keys()),
-            ("cannot have this value of", {key for key in _FIELDS.keys() & data.keys() if not _FIELDS[key](data[key])}),
+            ("has more than a recipe's fields", data.keys() - checks.keys()),
+            ("lacks", checks.keys() - data.keys()),
+            ("cannot have this value of", {key for key in checks.keys() & data.keys() if not checks[key](data[key])}),
         ):
             if names:
                 raise ArgumentError(f"no recipe of EdgeVoice (it {problem}: {', '.join(sorted(names))})")
         level = data["level"] if isinstance(data["level"], str) else float(data["level"])
         networks = tuple(sorted(data["networks"].items()))
         return cls(**{**data, "networks": networks, "level": level, "hop": float(data["hop"])})
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
-
-
-def _number(value: object, above: float) -> bool:
-    return type(value) in (int, float) and above < value <= 1e9 and math.isfinite(value)  # type: ignore[operator,arg-type]
-
-
-def _networks(value: object) -> bool:
-    return isinstance(value, dict) and all(_text(name) and _is_digest(digest) for name, digest in value.items())
-
-
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and bool(_DIGEST.fullmatch(value))
-
-
-def _one_of(*values: object) -> Callable[[object], bool]:
-    return lambda value: any(type(value) is type(known) and value == known for known in values)
-
-
-_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "edgevoice": _text,
-    "onnxruntime": lambda value: value is None or _text(value),
-    "model": lambda value: isinstance(value, str) and is_model_name(value),
-    "version": _text,
-    "networks": _networks,
-    "settings": _is_digest,
-    "device": _text,
-    "level": lambda value: _text(value) or _number(value, 0.0),
-    "hop": lambda value: _number(value, 0.0),
-    "channel": lambda value: _one_of(None, "each")(value) or (type(value) is int and 0 <= value < 1 << 31),
-    "pad": _one_of(True, False),
-    "resampler": _one_of(_RESAMPLER),
-    "descriptors": _one_of("all", "bottleneck", "error"),
-    "incomplete": _one_of("error", "keep"),
-    "static": _one_of(True, False, None),
-}
-"""What each field may be. A recipe that is read comes from anybody: nothing else of it is accepted, or obeyed."""
 
 
 def _digest(data: object) -> str:

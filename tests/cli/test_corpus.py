@@ -13,7 +13,6 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice.extraction import Extraction
 from edgevoice.tables.table import FORMATS
 
 
@@ -39,7 +38,13 @@ def corpus(tmp_path: Path, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_index_in_a_table_out(run: Callable, corpus: Path, tiny: edgevoice.Extractor) -> None:
     outcome = run("extract", "--index", "index.csv", "--root", "corpus", "--static")
-    assert (outcome.code, outcome.err) == (0, "edgevoice: 2 files, 11 frames, 3.5 s of audio, 0 failures\n")
+    assert (outcome.code, outcome.err.splitlines()) == (
+        0,
+        [
+            "edgevoice: columns of the index that are kept, behind the numbers: speaker",
+            "edgevoice: 2 files, 11 frames, 3.5 s of audio, 0 failures",
+        ],
+    )
     found = rows(outcome.out)
     assert [(row["file"], row["start"], row["end"], row["speaker"]) for row in found] == [
         ("spk2/u1.wav", "0.0", "1.5", "two"),
@@ -54,6 +59,9 @@ def test_an_index_in_a_table_out(run: Callable, corpus: Path, tiny: edgevoice.Ex
     ]
     values = np.array([[row[name] for name in names] for row in found]).astype(np.float32)
     np.testing.assert_array_equal(values, [features.functionals() for features in expected])
+    Path("index.csv").write_text("file,onset,to\nspk1/u1.wav,1,2\n")
+    outcome = run("extract", "--index", "index.csv", "--root", "corpus", "--static", "--keep", "onset", "--keep", "to")
+    assert (outcome.code, list(rows(outcome.out)[0])[-2:]) == (0, ["onset", "to"])
 
 
 def test_where_a_table_lies_does_not_depend_on_the_others(run: Callable, corpus: Path) -> None:
@@ -135,22 +143,6 @@ def test_nothing_is_replaced_without_force(run: Callable, corpus: Path, name: st
     assert (outcome.code, "tables/u1" in outcome.err, "and 1 more" in outcome.err) == (2, True, True)
 
 
-def test_a_table_that_appeared_meanwhile_is_not_replaced(
-    run: Callable, corpus: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    features = Extraction.features
-
-    def slow(extraction: Extraction) -> edgevoice.Features:
-        Path("t.csv").write_text("somebody else's")
-        return features(extraction)
-
-    monkeypatch.setattr(Extraction, "features", slow)
-    outcome = run("extract", "corpus/both.wav", "-o", "t.csv")
-    assert (outcome.code, "already exists" in outcome.err) == (1, True)
-    assert Path("t.csv").read_text() == "somebody else's"
-    assert sorted(path.name for path in Path().iterdir()) == ["corpus", "index.csv", "t.csv"]
-
-
 def test_what_failed_is_an_index_to_try_again(run: Callable, corpus: Path) -> None:
     Path("index.csv").write_text("file,start,end,speaker\nspk1/u1.wav,,,one\ngone.wav,0.5,1.5,x\nspk2/u1.wav,9,,two\n")
     Path("none").mkdir()
@@ -182,14 +174,19 @@ def test_what_failed_is_an_index_to_try_again(run: Callable, corpus: Path) -> No
         (("corpus", "--channel", "all"), "'all'"),
         (("corpus", "--root", "nowhere"), "expected the root of the files"),
         (("--index", "nowhere.csv"), "nowhere.csv: no such file, expected an index"),
+        (("corpus", "-o", "table.xls"), "no table format has the suffix '.xls'"),
+        (("corpus", "-o", "table.csv", "--format", "npy"), "its suffix says csv, --format says npy"),
+        (("corpus", "--format", "npy"), "only csv goes to standard output"),
+        (("corpus", "--start", "2", "--end", "1"), "end 1.0: expected more than start"),
+        (("corpus", "--start", "-1"), "start -1.0: expected seconds, from 0 to 1e+09"),
     ],
 )
 def test_wrong_use_is_told(run: Callable, corpus: Path, options: tuple[str, ...], message: str) -> None:
     outcome = run("extract", *options)
     assert outcome.code in (1, 2)
     assert message in outcome.err
-    assert outcome.err.count("\n") == 1
-    assert outcome.out == ""
+    assert (outcome.out, outcome.err.count("\n")) == ("", 1)
+    assert sorted(path.name for path in Path().iterdir()) == ["corpus", "index.csv"]
 
 
 def test_a_dataset_by_shards_and_what_is_removed_from_it(
@@ -216,6 +213,11 @@ def test_a_dataset_by_shards_and_what_is_removed_from_it(
     outcome = run("extract", "corpus", *out, "--failed", "again.csv")
     assert (outcome.code, "1 row failed earlier" in outcome.err, "nothing to do" in outcome.err) == (1, True, True)
     assert Path("again.csv").read_text() == Path("failed.csv").read_text()
+
+
+def test_seconds_are_those_of_the_audio(run: Callable, corpus: Path) -> None:
+    for words in ((), ("--channel", "each"), ("--channel", "each", "-o", "d.parquet/")):
+        assert ", 1.0 s of audio, 0 failures" in run("extract", "corpus/both.wav", *words).err
 
 
 def test_two_files_never_share_a_table(run: Callable, corpus: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def test_wrong_usage_is_told_by_the_parser(run: Callable, arguments: tuple[str, 
     assert outcome.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["extract", "plot -o x.png", "repeat -o x.csv t.csv", "stream"])
+@pytest.mark.parametrize("command", ["extract", "plot -o x.png", "repeat t.csv -o x.csv", "stream --hop 0.1"])
 def test_what_begins_like_an_option_is_a_name_after_two_dashes(
     run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speech: Path, command: str
 ) -> None:
@@ -159,32 +160,48 @@ def test_a_signal_that_was_ignored_stays_so(tiny_model: Path, ignored: signal.Si
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-@pytest.mark.parametrize("command", ["extract", "stream"])
-def test_a_reader_that_stands_still_does_not_keep_it(start: Callable, minute: Path, command: str) -> None:
+@pytest.mark.parametrize(("command", "lines"), [("extract", 1), ("stream", 0)])
+def test_a_reader_that_stands_still_does_not_keep_it(start: Callable, minute: Path, command: str, lines: int) -> None:
     process = start(command, minute)
     assert process.stdout.readline()
     time.sleep(0.5)  # time to fill the pipe; were it not full yet, the test would ask for less
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
-    assert process.stderr.read() == b""
+    assert process.stderr.read().count(b"\n") == lines
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-@pytest.mark.parametrize("number", ENDING)
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_an_interrupted_extraction_leaves_nothing(
-    start: Callable, minute: Path, tmp_path: Path, number: signal.Signals, jobs: int
+@pytest.mark.parametrize(
+    ("number", "out", "jobs", "told"),
+    [
+        (signal.SIGINT, "table.csv", 1, rb"nothing was written; run the same command again"),
+        (signal.SIGTERM, "table.parquet", 2, rb"nothing was written; run the same command again"),
+        (signal.SIGHUP, "tables/", 1, rb"\d+ tables? (is|are) complete; the same command with --force"),
+        (
+            signal.SIGINT,
+            "d.parquet/",
+            2,
+            rb"\d of \d parts are missing, and begun ones are kept: run the same command to go on",
+        ),
+    ],
+)
+def test_an_interrupted_extraction_says_what_is_kept_and_leaves_nothing_else(
+    start: Callable, minute: Path, tmp_path: Path, number: signal.Signals, out: str, jobs: int, told: bytes
 ) -> None:
     recordings, results = tmp_path / "in", tmp_path / "out"
     recordings.mkdir()
     results.mkdir()
     for k in range(300):
         (recordings / f"{k}.wav").hardlink_to(minute)
-    process = start("extract", recordings, "-o", results / "table.csv", "--jobs", jobs)
-    while process.poll() is None and not list(results.iterdir()):
+    process = start("extract", recordings, "-o", f"{results}/{out}", "--jobs", jobs)
+    begun = {"tables/": "*.csv", "d.parquet/": "d.parquet"}.get(out, ".*.part")
+    while process.poll() is None and not list(results.rglob(begun)):
         time.sleep(0.02)
-    assert {path.suffix for path in results.iterdir()} == {".part"}
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (128 + number, b"")
-    assert list(results.iterdir()) == []
+    assert process.returncode == 128 + number
+    assert re.fullmatch(rb"edgevoice: stopped: \d+ of 300 done, \d+ s of audio, 0 failures; " + told + rb"[^\n]*\n", err)
+    left = {
+        path.name.partition("-")[0] if out == "d.parquet/" else path.suffix for path in results.rglob("*") if path.is_file()
+    }
+    assert left <= {"tables/": {".csv", ".json"}, "d.parquet/": {"_begun"}}.get(out, set())

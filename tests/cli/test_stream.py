@@ -36,9 +36,6 @@ def test_a_file_gives_what_extract_gives(run: Callable, speech: Path, tiny: edge
     options = ("--level", "window", "--hop", "0.3", "--channel", "1")
     assert_same(run("stream", stereo, *options).out, tiny.extract(stereo, level="window", hop=0.3, channel=1))
     assert_same(run("stream", stereo, "--rate", "22050", "--channels", "2").out, tiny.extract(stereo))
-
-
-def test_seconds_end_it(run: Callable, speech: Path, tiny: edgevoice.Extractor) -> None:
     assert_same(run("stream", speech, "--seconds", "1.3").out, tiny.extract(speech, end=1.3))
 
 

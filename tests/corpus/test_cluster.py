@@ -49,12 +49,8 @@ COMMAND = (
 
 
 @pytest.fixture
-def corpus(tmp_path: Path, noise: np.ndarray) -> Path:
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    for k in range(60):
-        soundfile.write(folder / f"u{k:02}.wav", noise[1000 * k :][: 12_000 + 40 * k], 16_000)
-    return folder
+def corpus(recordings: Callable[[int], Path]) -> Path:
+    return recordings(60)
 
 
 class Cluster:

@@ -18,7 +18,7 @@ import soundfile
 
 import edgevoice
 from edgevoice.corpus import run
-from edgevoice.corpus.dataset import Dataset, Outcome, Shard
+from edgevoice.corpus.dataset import SECONDS, Dataset, Outcome, Shard, noted
 from edgevoice.corpus.index import Index, Row, read_index
 from edgevoice.corpus.rows import Columns
 from edgevoice.extraction import Reading
@@ -36,12 +36,8 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def corpus(tmp_path: Path, noise: np.ndarray) -> Path:
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    for k in range(24):
-        soundfile.write(folder / f"u{k:02}.wav", noise[1000 * k :][: 12000 + 40 * k], 16000)
-    return folder
+def corpus(recordings: Callable[[int], Path]) -> Path:
+    return recordings(24)
 
 
 def dataset(extractor: edgevoice.Extractor, out: Path, source: Any, root: Path | None = None, **reading: Any) -> Dataset:
@@ -242,6 +238,8 @@ def test_what_a_begun_part_has_is_not_made_again(
     assert [failure.row.file for failure in outcome.failures] == ["u03.wav"]
     assert names(out) == names(expected_out)
     pandas.testing.assert_frame_equal(pandas.read_parquet(out), pandas.read_parquet(expected_out))
+    for name in names(out):
+        assert noted(out / name, SECONDS) == noted(expected_out / name, SECONDS) != []
 
 
 def test_no_path_of_the_machine_is_written(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
@@ -358,22 +356,6 @@ def test_two_identical_commands_at_once(
     assert [ended(process)[0] for process in processes] == [0, 0]
     assert table(out)["file"].tolist() == sorted(path.name for path in corpus.iterdir())
     assert all(name.startswith("part-") for name in names(out))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-def test_ctrl_c_says_how_it_goes_on(start: Callable[..., subprocess.Popen[bytes]], corpus: Path, tmp_path: Path) -> None:
-    out, rows = tmp_path / "d.parquet", tmp_path / "rows.csv"
-    files = sorted(path.name for path in corpus.iterdir())
-    segments = [f"{file},{step / 10_000}" for step in range(500) for file in files]  # far more than is done in the meantime
-    rows.write_text("\n".join(["file,start", *segments]) + "\n")
-    process = start("--index", rows, "--root", corpus, "-o", f"{out}/", "--static")
-    while process.poll() is None and not any(name.startswith("part-") for name in (names(out) if out.is_dir() else [])):
-        time.sleep(0.002)
-    process.send_signal(signal.SIGINT)
-    code, told = ended(process)
-    assert code == 130, told
-    assert "run the same command" in told
-    assert all(name.startswith(("part-", "_begun-")) for name in names(out))
 
 
 @pytest.mark.parametrize("static", [True, False])

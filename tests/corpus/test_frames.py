@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 import edgevoice
-from edgevoice.corpus.index import read_index
+from edgevoice.corpus.index import Failure, Row, read_index
 from edgevoice.extraction import Reading
 
 pandas = pytest.importorskip("pandas")
@@ -97,6 +97,8 @@ def test_each_channel(tiny: edgevoice.Extractor, corpus: Path) -> None:
         edgevoice.table(frame, tiny, root=corpus, channel=0)
     with pytest.raises(edgevoice.ArgumentError, match="'each'"):
         edgevoice.table(corpus, tiny, channel="all")
+    with pytest.raises(edgevoice.ArgumentError, match="progress 3: expected a function"):
+        edgevoice.table(corpus, tiny, progress=3)
 
 
 @pytest.mark.parametrize("name", ["Loudness", "mean_error_0", "bottleneck_1", "frames"])
@@ -134,7 +136,7 @@ def test_failures_are_reported_and_the_rest_is_done(
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="1 of 1"):
         nothing = edgevoice.table(["bad.wav"], tiny, root=corpus)
     error = edgevoice.AudioFormatError("x: cannot be listed")
-    index = replace(read_index(corpus), errors=(("x", error),))
+    index = replace(read_index(corpus), errors=(Failure(Row("x", "x"), error),))
     monkeypatch.setattr("edgevoice.corpus.table.read_index", lambda *_: index)
     with pytest.warns(edgevoice.EdgeVoiceWarning, match="2 of 4 rows failed, the first with x: cannot be listed"):
         edgevoice.table(corpus, tiny, static=True)

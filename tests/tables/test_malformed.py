@@ -22,8 +22,7 @@ import edgevoice
 from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.tables.arkfile import ark_entry
-from edgevoice.tables.reading import find_recipe, read_content
-from edgevoice.tables.table import FORMATS, open_table
+from edgevoice.tables.table import FORMATS, find_recipe, open_table, read_content
 from randomfeatures import LAYOUT, RECIPE, random_features
 
 PARTS = [b"", b"0", b"-", b"nan", b"1e999", b"9" * 40, b"\0", b"\xff" * 4, b",", b'"', b"\n", b"[", b"{}", b" \0BFM \4"]

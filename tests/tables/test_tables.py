@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 import edgevoice
 from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import Columns, TableRows, joined
-from edgevoice.features import Features
+from edgevoice.features import Features, Frame
 from edgevoice.tables.arkfile import ark_entry
-from edgevoice.tables.reading import read_content, read_recipe
-from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table
+from edgevoice.tables.jsonlines import JsonLines
+from edgevoice.tables.table import FORMATS, files_of, obstacle, open_table, read_content, read_recipe
+from edgevoice.windows import FACTS
 from randomfeatures import LAYOUT, RECIPE, random_features
 
 DYNAMIC, STATIC = Columns.of(LAYOUT), Columns.of(LAYOUT, static=True)
@@ -255,3 +257,20 @@ def test_tables_of_others_are_read(tmp_path: Path) -> None:
     assert content.columns["start"] == [pandas.Timedelta("0.5s"), pandas.Timedelta("1s")]
     assert content.columns["end"][1] is None or content.columns["end"][1] is pandas.NaT
     assert content.columns["age"] == [20, 30]
+
+
+def test_a_frame_is_a_line_and_every_line_is_flushed() -> None:
+    class Pipe(io.BytesIO):
+        def flush(self) -> None:
+            flushed.append(self.getvalue().count(b"\n"))
+
+    flushed: list[int] = []
+    frame = Frame(
+        np.array([0.1, 1e-8, 1, 2, 3], np.float32), np.array([(3, 12000, False, True, -20.5, 0.0, 1.0)], FACTS)[0], LAYOUT
+    )
+    JsonLines(pipe := Pipe()).write([frame] * 3)
+    assert flushed == [1, 2, 3]
+    assert pipe.getvalue().splitlines()[2].decode() == (
+        '{"index": 3, "position": 12000, "start": 0.75, "end": 1.25, "silent": false, "gap": true, "loudness": -20.5, '
+        '"time": null, "latency": null, "bottleneck": [0.1, 1e-08], "error": [1.0, 2.0, 3.0]}'
+    )

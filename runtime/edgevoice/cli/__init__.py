@@ -42,13 +42,13 @@ def run(
     examples: str = "",
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Run a `program.Program`; Ctrl-C ends it quietly from the first moment on."""
+    """Run `program.run_program`; Ctrl-C ends it quietly from the first moment on."""
     try:
         from edgevoice.cli.signals import ends_at_once
 
         with ends_at_once():
-            from edgevoice.cli.program import Program
+            from edgevoice.cli.program import run_program
 
-        return Program(name, description, package, commands, examples).run(arguments)
+        return run_program(name, description, package, commands, examples, arguments)
     except KeyboardInterrupt:
         return 130

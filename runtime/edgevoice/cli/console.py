@@ -67,17 +67,17 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _print(stream: Any, text: str) -> None:
-    number = _descriptor(stream)
+    """Write a text; what the encoding of the stream lacks is escaped."""
     encoding, errors = stream.encoding or "utf-8", stream.errors or "strict"
     try:
         data = text.encode(encoding, errors)
     except UnicodeEncodeError:
         data = text.encode(encoding, "backslashreplace")
-    if number is None:
+    if _descriptor(stream) is None:
         stream.write(data.decode(encoding, errors))
         stream.flush()
     else:
-        _write(number, data.replace(b"\n", os.linesep.encode()) if os.linesep != "\n" else data)
+        _write(stream, data.replace(b"\n", os.linesep.encode()))
 
 
 def _descriptor(stream: Any) -> int | None:
@@ -90,10 +90,12 @@ def _descriptor(stream: Any) -> int | None:
         return None
 
 
-def _write(number: int, data: bytes) -> None:
+def _write(stream: Any, data: bytes) -> None:
     """Write all bytes. Python's own streams write a part only where they are not buffered, or a pipe is non-blocking."""
-    view = memoryview(data)
-    while view:
+    number, view = _descriptor(stream), memoryview(data)
+    if number is None:  # a stream of text only, as notebooks have, has no buffer
+        stream.buffer.write(data) if hasattr(stream, "buffer") else stream.write(data.decode("utf-8", "replace"))
+    while number is not None and view:
         try:
             view = view[os.write(number, view) :]
         except BlockingIOError:  # a program that has the same pipe has made it non-blocking, and the reader pauses
@@ -107,19 +109,11 @@ class _StandardOutput:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self.flush = stream.flush
 
     def write(self, data: bytes) -> int:
-        number = _descriptor(self._stream)
-        if number is not None:
-            _write(number, data)
-        elif hasattr(self._stream, "buffer"):
-            self._stream.buffer.write(data)
-        else:  # a stream of text only, as notebooks have
-            self._stream.write(data.decode("utf-8", "replace"))
+        _write(self._stream, data)
         return len(data)
-
-    def flush(self) -> None:
-        self._stream.flush()
 
 
 def standard_output() -> IO[bytes]:
@@ -208,7 +202,8 @@ def bar(**options: Any) -> Any:
 class Progress:
     """Shows on standard error how many files are done, or how many seconds of a single file.
 
-    On a terminal that is a bar, otherwise a line every ten seconds. Several threads may report at once.
+    On a terminal that is a bar, otherwise a line every ten seconds. Several threads may report at once. As a context
+    manager it says what was done and kept when a signal ends it.
 
     Args:
         files: what will be read, by name.
@@ -225,6 +220,8 @@ class Progress:
         self._shown = shown or not terminal
         self._lines = bool(files) and not terminal
         self._bar: Any = None
+        self.kept: Callable[[], str] = lambda: "nothing is kept"
+        """What to say after a signal."""
         if shown and self._single:
             self._bar = bar(total=0, desc=plain(Path(files[0]).name), bar_format=_SECONDS)
         elif shown and files:
@@ -240,9 +237,7 @@ class Progress:
         raise_again()
         with self._lock:
             self._seconds += count
-            if self._bar is not None and self._single:
-                self._bar.update(count)
-            self._line()
+            self._update(count if self._single else 0)
 
     def row(self, file: str, frames: int, failed: bool) -> None:
         """Count a row as done.
@@ -257,36 +252,37 @@ class Progress:
             self._failed += failed
             if not failed:
                 self._files.add(file)
-            if self._bar is not None and not self._single:
-                self._bar.update()
-            self._line()
+            self._update(0 if self._single else 1)
 
     def close(self, failed: int = 0, note: str = "") -> None:
-        """Print a summary in one line. A single input that failed has none, because its error was printed.
-
-        Args:
-            failed: number of failures that were not counted by `row`.
-            note: text to add.
-        """
+        """Print a summary in one line; `failed` were not counted by `row`. A single input that failed has none."""
         self.__exit__()
         failed += self._failed
         if self._shown and (note or self._files or self._total > 1 or not failed):
             counts = (_counted(len(self._files), "file"), _counted(self._frames, "frame"), f"{self._seconds:.1f} s of audio")
             tell(f"{', '.join(counts)}, {_counted(failed, 'failure')}{note}")
 
-    def _line(self) -> None:
+    def _update(self, step: float) -> None:
+        if self._bar is not None and step:
+            self._bar.update(step)
         now = self._clock()
         if self._lines and now - self._last >= _EVERY:
             self._last = now
-            tell(f"{self._done} of {self._total} done, {self._seconds:.0f} s of audio, {_counted(self._failed, 'failure')}")
+            tell(self._state())
+
+    def _state(self) -> str:
+        failed = _counted(self._failed, "failure")
+        return f"{self._done} of {self._total} done, {self._seconds:.0f} s of audio, {failed}"
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            tell(f"stopped: {self._state()}; {self.kept()}")
 
 
 def _counted(count: int, word: str) -> str:

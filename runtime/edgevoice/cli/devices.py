@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from dataclasses import asdict
 from typing import Any
 
 from edgevoice.cli.console import aligned, quiet_libraries, show
-from edgevoice.cli.options import Commands, Listing, add_listing, parser_of
-from edgevoice.microphone.devices import InputDevice, input_devices, supported_rates
+from edgevoice.cli.options import Commands, Listing, calls, parser_of
+from edgevoice.microphone.devices import input_devices, supported_rates
 
 _EPILOG = """\
 examples:
@@ -22,13 +22,14 @@ ones that the device supports. EdgeVoice tries the rate of the model first, and 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    add_listing(parser_of(commands, "devices", _EPILOG), run)
+    calls(parser_of(commands, "devices", _EPILOG), Listing, run)
 
 
 def run(asked: Listing) -> int:
     """Print the input devices."""
     with quiet_libraries():
-        devices = [as_record(device) for device in input_devices()]
+        # `rates` is empty while a device is busy or unplugged.
+        devices = [{**asdict(device), "rates": supported_rates(device)} for device in input_devices()]
     if asked.json:
         show(json.dumps(devices, indent=1))
     elif not devices:
@@ -37,11 +38,6 @@ def run(asked: Listing) -> int:
         rows = [("", "NUMBER", "NAME", "SYSTEM", "CHANNELS", "OWN RATE", "RATES"), *map(_row, devices)]
         show(aligned(rows))
     return 0
-
-
-def as_record(device: InputDevice) -> dict[str, Any]:
-    """The properties of a device, as a dictionary for JSON; `rates` is empty while it is busy or unplugged."""
-    return {**dataclasses.asdict(device), "rates": supported_rates(device)}
 
 
 def _row(device: dict[str, Any]) -> tuple[str, ...]:

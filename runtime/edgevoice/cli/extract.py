@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import csv
-import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgevoice.audio.folders import absolute
 from edgevoice.cli import options
 from edgevoice.cli.console import Progress, quiet_libraries, tell
 from edgevoice.cli.output import Output
 from edgevoice.corpus.cluster import Work, run_on_cluster
-from edgevoice.corpus.dataset import Dataset, Outcome, Part, Shard
-from edgevoice.corpus.index import Index, Row
+from edgevoice.corpus.dataset import Dataset, Shard
+from edgevoice.corpus.index import Failure, Index, Row
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, Failure, failure_dict, failure_row, results
+from edgevoice.corpus.run import EACH, failure_row, results
+from edgevoice.corpus.table import check_channel
 from edgevoice.errors import ArgumentError
 from edgevoice.extraction import Reading
 from edgevoice.features import Layout
@@ -50,6 +51,20 @@ other numbers than for the same frames of the whole file; `window` does not. Inp
 """
 
 
+def _shard(text: str) -> Shard:
+    number, _, count = text.partition("/")
+    try:
+        shard = Shard(options.positive(number), options.positive(count))
+    except argparse.ArgumentTypeError:
+        shard = Shard(1, 0)
+    if shard.number > shard.of:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
+    return shard
+
+
+_dataset = partial(options.option, group="datasets")
+
+
 @dataclass(frozen=True, slots=True)
 class Extract:
     """What is read, how, and where it goes to."""
@@ -57,79 +72,51 @@ class Extract:
     inputs: options.Inputs
     model: options.ModelOptions
     reading: Reading
-    output: str | None
-    """None: CSV on standard output."""
     static: bool
-    format: str | None = None
-    force: bool = False
-    jobs: int | None = None
-    failed: str | None = None
-    """A CSV for what failed."""
-    scheduler: str | None = None
-    shard: Shard | None = None
-    retry_failed: bool = False
-    prune: bool = False
+    force: bool
+    output: str | None = options.option(
+        "-o", metavar="OUT", help="a table, a folder or a dataset (default, and -: CSV on standard output)"
+    )
+    format: str | None = options.option(choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
+    jobs: int | None = options.jobs()
+    failed: str | None = options.option(
+        metavar="FILE", help="write failed inputs and the reasons to this CSV, which can be used as an index"
+    )
+    scheduler: str | None = _dataset(
+        metavar="ADDRESS", help="make the parts on a dask cluster, as tcp://host:8786; it sees the same folders"
+    )
+    shard: Shard | None = _dataset(
+        type=_shard, metavar="I/N", help="make only every Nth part, beginning with part I (I from 1 to N)"
+    )
+    retry_failed: bool = _dataset(default=False, help="make parts again in which rows failed")
+    prune: bool = _dataset(default=False, help="remove parts with rows that the index no longer has")
 
 
 def add(commands: options.Commands) -> None:
     """Add the parser."""
     parser = options.parser_of(commands, "extract", _EPILOG)
-    options.add_inputs(parser)
-    parser.add_argument(
-        "-o", "--output", metavar="OUT", help="a table, a folder or a dataset (default: CSV on standard output)"
-    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--dynamic", action="store_false", dest="static", help="one row per frame (default)")
     kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
-    parser.add_argument("--format", choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
-    options.add_force(parser)
-    parser.add_argument("--pad", action="store_true", help="pad audio shorter than one window with zeros")
-    parser.add_argument(
-        "--incomplete",
-        choices=("error", "keep"),
-        default="error",
-        help="files that are cut short are failures (error, the default), or read as far as they go (keep)",
-    )
-    add_jobs(parser)
-    parser.add_argument(
-        "--failed", metavar="FILE", help="write failed inputs and the reasons to this CSV, which can be used as an index"
-    )
-    dataset = parser.add_argument_group("datasets")
-    dataset.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="make the parts on a dask cluster, as tcp://host:8786; it sees the same folders",
-    )
-    dataset.add_argument(
-        "--shard",
-        type=_shard,
-        metavar="I/N",
-        help="make only every Nth part, beginning with part I (I from 1 to N)",
-    )
-    dataset.add_argument("--retry-failed", action="store_true", help="make parts again in which rows failed")
-    dataset.add_argument("--prune", action="store_true", help="remove parts with rows that the index no longer has")
-    options.add_window_options(parser, each=True)
-    options.add_model_options(parser)
     parser.set_defaults(static=False)
+    options.add_force(parser)
+    options.declare(parser, options.ReadingOptions)
     options.calls(parser, Extract, run)
-
-
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """Add `--jobs`."""
-    parser.add_argument(
-        "--jobs", type=options.positive, metavar="N", help="how many computations run at the same time (default: all cores)"
-    )
 
 
 def run(asked: Extract) -> int:
     """Write the requested tables; return 1 if some input failed."""
     output = Output(asked.output, asked.format, asked.force)
-    _check(asked, output)
+    only = ("shard", "retry_failed", "scheduler", "prune")
+    given = [f"--{name.replace('_', '-')}" for name in only if getattr(asked, name)]
+    if given and not output.dataset:
+        raise ArgumentError(f"{', '.join(given)}: only for datasets, -o NAME.parquet/")
+    if asked.scheduler and asked.jobs:
+        raise ArgumentError("--jobs: with --scheduler, the cluster says how much is computed at the same time")
     config = find_model(asked.model.model).config
     find_level(asked.reading.level, config.level)
     index = asked.inputs.read()
-    if index.has_channel and asked.reading.channel is not None:
-        raise ArgumentError("--channel: the index has a column of that name; use one of them")
+    check_channel(index, asked.reading)
     rows, tables = output.arrange(index.rows)
     options.check_places([asked.failed], asked.inputs.files(index), asked.force, tables)
     layout = Layout.of(config, asked.model.descriptors)
@@ -140,75 +127,67 @@ def run(asked: Extract) -> int:
     if index.unread:
         others = "1 other file was" if index.unread == 1 else f"{index.unread} other files were"
         tell(f"{others} not read: unknown suffix")
+    if index.columns:
+        tell(f"columns of the index that are kept, behind the numbers: {', '.join(name for name, _ in index.columns)}")
     with quiet_libraries():  # decoders print messages about files
         if output.dataset:
-            failed = _dataset(asked, index, columns, recipe)
+            failed = _make_dataset(asked, index, columns, recipe)
         else:
-            failed = _tables(asked, index, rows, columns, recipe, output)
+            failed = _make_tables(asked, index, rows, columns, recipe, output)
     return 1 if failed or index.errors else 0
 
 
-def _check(asked: Extract, output: Output) -> None:
-    """Raise ArgumentError for options that do not go together."""
-    only = {
-        "--shard": asked.shard,
-        "--retry-failed": asked.retry_failed,
-        "--scheduler": asked.scheduler,
-        "--prune": asked.prune,
-    }
-    given = [name for name, value in only.items() if value]
-    if given and not output.dataset:
-        raise ArgumentError(f"{', '.join(given)}: only for datasets, -o NAME.parquet/")
-    if asked.scheduler and asked.jobs:
-        raise ArgumentError("--jobs: with --scheduler, the cluster says how much is computed at the same time")
-
-
-def _tables(asked: Extract, index: Index, rows: Sequence[Row], columns: Columns, recipe: Recipe, output: Output) -> bool:
+def _make_tables(
+    asked: Extract, index: Index, rows: Sequence[Row], columns: Columns, recipe: Recipe, output: Output
+) -> bool:
     """Write the tables; return whether a row failed."""
     extractor = asked.model.load()
-    jobs = asked.jobs or extractor.jobs
     refused = {row: error for row in rows if (error := output.refused(row))}
     failures = [Failure(row, error) for row, error in refused.items()]
     rows = [row for row in rows if row not in refused]
-    with _progress(asked, rows) as progress, output:
-        count = _counted(progress)
+    with _progress(rows, output.path is not None) as progress:
+        progress.kept = output.kept
         tagged = ((None, row) for row in rows)
-        with closing(results(extractor, tagged, asked.reading, jobs, progress.begin, progress.seconds)) as found:
+        jobs = asked.jobs or extractor.jobs
+        with output, closing(results(extractor, tagged, asked.reading, jobs, progress.begin, progress.seconds)) as found:
             for _, row, result in found:
                 for part, features in result.parts:
                     output.write(part, features, columns, recipe)
                 if result.failure:
                     failures.append(result.failure)
-                count(row, sum(len(features) for _, features in result.parts), result.failure is not None)
-    _tell(index, failures)
+                progress.row(row.file, result.frames, result.failure is not None)
+    _tell([*index.errors, *failures])
     progress.close(len(index.errors) + len(refused))
     _write_failed(asked, index, [failure_row(failure, dict(index.columns)) for failure in failures])
     return bool(failures)
 
 
-def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> bool:
+def _make_dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> bool:
     """Make parts of a dataset; return whether a row has failed, in this run or an earlier one."""
     dataset = Dataset(Path(asked.output or ""), recipe, index, columns, asked.prune)
     parts = dataset.missing(asked.shard, asked.retry_failed)
-    rows = [row for part in parts for row in part.rows]
-    with _progress(asked, rows) as progress:
-        try:
-            if asked.scheduler and parts:
-                outcome = _on_cluster(asked, dataset, parts, progress)
-            else:
-                # Where nothing is left to do, the model is not loaded.
-                extractor: Any = asked.model.load() if parts else None
-                jobs = asked.jobs or (extractor.jobs if parts else 1)
-                outcome = dataset.run(
-                    parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, _counted(progress)
-                )
-        except KeyboardInterrupt:
-            left = len(dataset.missing(asked.shard))
-            tell(f"stopped; {left} of {len(dataset.parts)} parts are missing: run the same command to make them")
-            raise
+
+    def kept() -> str:
+        left = len(dataset.missing(asked.shard))
+        return f"{left} of {len(dataset.parts)} parts are missing, and begun ones are kept: run the same command to go on"
+
+    with _progress([row for part in parts for row in part.rows], True) as progress:
+        progress.kept = kept
+
+        def done(row: Row, frames: int, failed: bool) -> None:
+            progress.row(row.file, frames, failed)
+
+        if asked.scheduler and parts:
+            work = Work.of(dataset, find_model(asked.model.model), asked.model.threads)
+            outcome = run_on_cluster(dataset, parts, work, asked.scheduler, done, progress.seconds)
+        else:
+            # Where nothing is left to do, the model is not loaded.
+            extractor: Any = asked.model.load() if parts else None
+            jobs = asked.jobs or (extractor.jobs if parts else 1)
+            outcome = dataset.run(parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, done)
     if outcome.removed:
         tell(f"removed {len(outcome.removed)} parts whose rows are no longer in the index: {', '.join(outcome.removed)}")
-    _tell(index, outcome.failures)
+    _tell([*index.errors, *outcome.failures])
     failed = dataset.failed_rows()
     if earlier := max(0, len(failed) - len(outcome.failures)):
         tell(f"{earlier} row{'s' if earlier > 1 else ''} failed earlier: --retry-failed tries again")
@@ -218,35 +197,14 @@ def _dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe) -> 
     return bool(failed or outcome.failures)
 
 
-def _on_cluster(asked: Extract, dataset: Dataset, parts: Sequence[Part], progress: Progress) -> Outcome:
-    folder, model = find_model(asked.model.model), asked.model
-    work = Work(
-        absolute(dataset.folder),
-        str(folder.path.resolve()) if Path(model.model).exists() else model.model,
-        model.device,
-        model.threads,
-        model.descriptors,
-        asked.reading,
-        dataset.recipe,
-        dataset.columns,
-    )
-    return run_on_cluster(dataset, parts, work, asked.scheduler or "", _counted(progress), progress.seconds)
+def _tell(failures: Sequence[Failure]) -> None:
+    for failure in failures:
+        tell(failure.error)
 
 
-def _tell(index: Index, failures: Sequence[Failure]) -> None:
-    for error in (*(error for _, error in index.errors), *(failure.error for failure in failures)):
-        tell(error)
-
-
-def _progress(asked: Extract, rows: Sequence[Row]) -> Progress:
+def _progress(rows: Sequence[Row], to_file: bool) -> Progress:
     # A bar and a table on the same terminal would be drawn over each other.
-    shown = asked.output is not None or not (sys.stdout and sys.stdout.isatty())
-    return Progress([row.file for row in rows], shown)
-
-
-def _counted(progress: Progress) -> Callable[[Row, int, bool], object]:
-    """Counts the rows of a corpus."""
-    return lambda row, frames, failed: progress.row(row.file, frames, failed)
+    return Progress([row.file for row in rows], to_file or not (sys.stdout and sys.stdout.isatty()))
 
 
 def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) -> None:
@@ -255,21 +213,8 @@ def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) 
         return
     names = ["file", "start", "end", *["channel"] * index.has_channel, "reason"]
     names += [name for name, _ in index.columns if name != "reason"]
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(names)
-    for row in (*(failure_dict(Failure(Row(name, name), error)) for name, error in index.errors), *rows):
-        lines.writerow([row.get(name) for name in names])
     with whole_file(asked.failed, asked.force) as file:
-        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
-
-
-def _shard(text: str) -> Shard:
-    number, _, count = text.partition("/")
-    try:
-        shard = Shard(options.positive(number), options.positive(count))
-    except argparse.ArgumentTypeError:
-        shard = Shard(1, 0)
-    if shard.number > shard.of:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
-    return shard
+        lines = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"), lineterminator="\n")
+        lines.writerow(names)
+        for row in (*map(failure_row, index.errors), *rows):
+            lines.writerow([row.get(name) for name in names])

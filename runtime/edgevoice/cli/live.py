@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,9 +138,7 @@ def _open(asked: StreamRequest, extractor: Extractor) -> Microphone:
         extractor,
         int(name) if name.isdecimal() and len(name) < 10 else name or None,
         rate=asked.rate,
-        level=asked.windows.level,
-        hop=asked.windows.hop,
-        channel=asked.windows.channel,
+        **asdict(asked.windows),
         seconds=asked.seconds,
         record=asked.record,
         reopen=asked.reopen,

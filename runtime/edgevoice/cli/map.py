@@ -11,7 +11,7 @@ from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
 from edgevoice.plotting.corpusmap import draw_map
 from edgevoice.plotting.figurefile import figure_format, write_figure
-from edgevoice.tables.reading import find_recipe, read_content
+from edgevoice.tables.table import find_recipe, read_content
 
 _EPILOG = """\
 examples:

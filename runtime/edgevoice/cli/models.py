@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from edgevoice.cli.console import aligned, show
-from edgevoice.cli.options import Commands, Listing, add_listing, parser_of
+from edgevoice.cli.options import Commands, Listing, calls, parser_of
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder, list_models, search_path
 
 _EPILOG = """\
@@ -19,7 +19,7 @@ Models are searched in the folders of EDGEVOICE_MODELS, in the user's data folde
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    add_listing(parser_of(commands, "models", _EPILOG), run)
+    calls(parser_of(commands, "models", _EPILOG), Listing, run)
 
 
 def run(asked: Listing) -> int:
@@ -30,7 +30,10 @@ def run(asked: Listing) -> int:
     elif not models:
         show("No models. Searched: " + ", ".join(map(str, search_path())))
     else:
-        rows = [("MODEL", "VERSION", "SIZE", "NUMBERS", "PATH", "SUMMARY")] + [_row(model) for model in models]
+        rows = [["MODEL", "VERSION", "SIZE", "NUMBERS", "PATH", "SUMMARY"]]
+        for model in models:
+            size, numbers = f"{model['bytes'] / 1e6:.1f} MB", f"{model['bottleneck']} + {model['error']}"
+            rows.append([model["name"], model["version"], size, numbers, model["path"], model["summary"]])
         show(aligned(rows))
     return 0
 
@@ -52,8 +55,3 @@ def as_record(folder: ModelFolder) -> dict[str, Any]:
         "summary": config.summary,
         "path": str(folder.path),
     }
-
-
-def _row(model: dict[str, Any]) -> tuple[str, ...]:
-    size, numbers = f"{model['bytes'] / 1e6:.1f} MB", f"{model['bottleneck']} + {model['error']}"
-    return (model["name"], model["version"], size, numbers, model["path"], model["summary"])

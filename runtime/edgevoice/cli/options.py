@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -34,11 +35,47 @@ def parser_of(commands: Commands, name: str, epilog: str = "") -> argparse.Argum
     return parser
 
 
+def option(*names: str, group: str = "", **settings: Any) -> Any:
+    """A field of a dataclass that is an option too: `--name`, and the other `names`; a name without dashes is a position.
+
+    The settings are those of `add_argument`; a field of type bool is a flag.
+    """
+    default = settings.pop("default", None)
+    return dataclasses.field(default=default, metadata={"names": names, "group": group, "settings": settings})
+
+
+def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
+    """Add the fields of a dataclass that are an `option` to a parser, once; those of its groups are listed together."""
+    declared: set[type[Any]] = vars(parser).setdefault("declared", set())
+    if kind in declared:
+        return
+    declared.add(kind)
+    groups: dict[str, Any] = {"": parser}
+    hints = get_type_hints(kind)
+    for item in dataclasses.fields(kind):
+        if "settings" not in item.metadata:
+            continue
+        names, group = item.metadata["names"], item.metadata["group"]
+        default = list(item.default) if isinstance(item.default, tuple) else item.default  # argparse appends to it
+        settings = {"default": default, **item.metadata["settings"]}
+        if hints[item.name] is bool:
+            settings["action"] = "store_true"
+        if not names or names[0].startswith("-"):
+            names = (*names, f"--{item.name.replace('_', '-')}")
+        if group not in groups:
+            groups[group] = parser.add_argument_group(group)
+        groups[group].add_argument(*names, **settings)
+
+
 def calls(parser: argparse.ArgumentParser, kind: type[T], function: Callable[[T], int]) -> None:
     """Let a parser call a function with a dataclass, whose fields are the words of the same names.
 
-    A field that is a dataclass itself is made in the same way.
+    Its options are added, and those of fields that are dataclasses themselves, which are made in the same way.
     """
+    declare(parser, kind)
+    for hint in get_type_hints(kind).values():
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            declare(parser, hint)
     parser.set_defaults(run=lambda words: function(_value(kind, words)))
 
 
@@ -53,21 +90,55 @@ def _value(kind: type[T], words: argparse.Namespace) -> T:
     return kind(**values)
 
 
+def positive(text: str) -> int:
+    """Parse a whole number, 1 or more."""
+    return index(text, 1)
+
+
+def index(text: str, least: int = 0) -> int:
+    """Parse a whole number, 0 or more."""
+    try:
+        return parse_whole("", text, least)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _channel(text: str) -> int | str:
+    return text if text == "each" else index(text)
+
+
+def level(text: str) -> str | float:
+    """Parse the name of a level, or a gain."""
+    try:
+        return text if text in LEVELS else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {', '.join(LEVELS)} or a number") from None
+
+
+_machine, _windows = partial(option, group="model"), partial(option, group="windows")
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What a command that lists things was asked for."""
 
-    json: bool
+    json: bool = option(help="as a JSON array", default=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelOptions:
+class Machine:
+    """What computes."""
+
+    device: str = _machine(default="cpu", metavar="DEVICE", help=f"{known_devices()} (default: cpu)")
+    threads: int = _machine(type=positive, default=1, metavar="N", help="CPU threads of one computation (default: 1)")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions(Machine):
     """The arguments of `edgevoice.load`."""
 
-    model: str
-    descriptors: Descriptors
-    device: str
-    threads: int
+    model: str = _machine(metavar="MODEL", default="cae-256", help="name or path of the model (default: %(default)s)")
+    descriptors: Descriptors = _machine(choices=DESCRIPTORS, default="all", help="the numbers of a frame (default: all)")
 
     def load(self) -> Extractor:
         """Load the model."""
@@ -75,27 +146,58 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowOptions:
-    """How windows are made: as `Extractor.extract` and `Extractor.stream` take it."""
+class LevelOptions:
+    """Level and hop, as `Extractor.extract` and `Extractor.stream` take them."""
 
-    level: str | float | None
-    hop: float | None
-    channel: Any
-    """From 0 up; None: the mean; in tables also `each`."""
+    level: str | float | None = _windows(
+        type=level, metavar="NAME|GAIN", help=f"{', '.join(LEVELS)} or a fixed gain (default: the model's own level)"
+    )
+    hop: float | None = _windows(type=float, metavar="SECONDS", help="between windows (default: the model's)")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOptions(LevelOptions):
+    """How windows are made."""
+
+    channel: int | None = _windows(type=index, metavar="N", help="use this channel, from 0 up (default: mean of all)")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions(LevelOptions):
+    """How the recordings of a table are read: what a `Reading` has."""
+
+    channel: int | str | None = _windows(
+        type=_channel, metavar="N|each", help="use this channel, from 0 up, or each by itself (default: mean of all)"
+    )
+    pad: bool = option(help="pad audio shorter than one window with zeros", default=False)
+    incomplete: str = option(
+        choices=("error", "keep"),
+        default="error",
+        help="files that are cut short are failures (error, the default), or read as far as they go (keep)",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What is read: files and folders, or an index."""
 
-    inputs: tuple[str, ...]
-    index: str | None
-    """Path of a CSV, `-` for standard input."""
-    root: str | None
-    start: float | None
-    end: float | None
-    keep: tuple[str, ...]
-    """Columns of the index that are the user's own, though their names look like a place."""
+    inputs: tuple[str, ...] = option(
+        "inputs", nargs="*", default=(), metavar="INPUT", help="an audio file, or a folder with audio files"
+    )
+    index: str | None = option(metavar="CSV", help="read what this CSV lists, or standard input (-)")
+    root: str | None = option(
+        metavar="DIR",
+        help="the folder that files of an index are in, and are named below (default: the folder given, that of the CSV, "
+        "or the current one)",
+    )
+    start: float | None = option(type=float, metavar="S", help="start of what is read from each input, in seconds")
+    end: float | None = option(type=float, metavar="S", help="end of what is read from each input, in seconds")
+    keep: tuple[str, ...] = option(
+        action="append",
+        default=(),
+        metavar="COLUMN",
+        help="a column of the index that is your own, though its name looks like a start or an end; may be repeated",
+    )
 
     def read(self) -> Index:
         """Make the index.
@@ -128,16 +230,23 @@ class Inputs:
         return [*(row.path for row in index.rows), *([self.index] if self.index not in (None, "-") else [])]
 
 
+jobs = partial(option, type=positive, metavar="N", help="how many computations run at the same time (default: all cores)")
+"""The field for `--jobs`."""
+add_inputs, add_model_options = partial(declare, kind=Inputs), partial(declare, kind=ModelOptions)
+add_window_options, add_level_options = partial(declare, kind=WindowOptions), partial(declare, kind=LevelOptions)
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Add `--force`: without it, no existing file is replaced."""
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
 def check_places(
     files: Sequence[str | None], inputs: Sequence[str], force: bool, tables: Sequence[str | os.PathLike[str]] = ()
 ) -> None:
-    """Check what a command would write, before it computes anything.
+    """Check the files and tables that a command would write, before it computes anything.
 
-    Args:
-        files: to be written; None and `-` are none.
-        inputs: all files that it reads.
-        force: whether files that are there may be replaced; inputs never.
-        tables: to be written, each with the files that belong to it.
+    Of the files, None and `-` are none; with `force`, those that are there may be replaced, but no input.
 
     Raises:
         ArgumentError: a file is there, would be written twice, or is an input.
@@ -152,104 +261,3 @@ def check_places(
     if there:
         others = f", and {len(there) - 1} more" if len(there) > 1 else ""
         raise ArgumentError(f"{there[0]}: already exists{others}; choose another name, or replace it with --force")
-
-
-def add_listing(parser: argparse.ArgumentParser, function: Callable[[Listing], int]) -> None:
-    """Add the option of `Listing`."""
-    parser.add_argument("--json", action="store_true", help="as a JSON array")
-    calls(parser, Listing, function)
-
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `Inputs`."""
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="an audio file, or a folder with audio files")
-    parser.add_argument("--index", metavar="CSV", help="read what this CSV lists, or standard input (-)")
-    parser.add_argument(
-        "--root",
-        metavar="DIR",
-        help="the folder that files of an index are in, and are named below (default: the folder given, that of the CSV, "
-        "or the current one)",
-    )
-    parser.add_argument("--start", type=float, metavar="S", help="start of what is read from each input, in seconds")
-    parser.add_argument("--end", type=float, metavar="S", help="end of what is read from each input, in seconds")
-    parser.add_argument(
-        "--keep",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="a column of the index that is your own, though its name looks like a start or an end; may be repeated",
-    )
-
-
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `ModelOptions`."""
-    group = parser.add_argument_group("model")
-    group.add_argument(
-        "--model", metavar="MODEL", default="cae-256", help="name or path of the model (default: %(default)s)"
-    )
-    group.add_argument("--descriptors", choices=DESCRIPTORS, default="all", help="which numbers a frame has (default: all)")
-    add_machine_options(group)
-
-
-def add_machine_options(group: Any) -> None:
-    """Add the options for what computes."""
-    group.add_argument("--device", default="cpu", metavar="DEVICE", help=f"{known_devices()} (default: cpu)")
-    group.add_argument(
-        "--threads", type=positive, default=1, metavar="N", help="CPU threads of one computation (default: 1)"
-    )
-
-
-def add_window_options(parser: argparse.ArgumentParser, each: bool = False) -> None:
-    """Add the options of `WindowOptions`; with `each`, `--channel each` is allowed."""
-    group = add_level_options(parser)
-    if each:
-        text = "use this channel, from 0 up, or each of them by itself (default: mean of all)"
-        group.add_argument("--channel", type=_channel, metavar="N|each", help=text)
-    else:
-        group.add_argument("--channel", type=index, metavar="N", help="use this channel, from 0 up (default: mean of all)")
-
-
-def add_level_options(parser: argparse.ArgumentParser) -> Any:
-    """Add the options for level and hop; return their group."""
-    group = parser.add_argument_group("windows")
-    group.add_argument(
-        "--level",
-        type=level,
-        metavar="NAME|GAIN",
-        help=f"{', '.join(LEVELS)} or a fixed gain (default: the model's own level)",
-    )
-    group.add_argument("--hop", type=float, metavar="SECONDS", help="between windows (default: the model's)")
-    return group
-
-
-def add_force(parser: argparse.ArgumentParser) -> None:
-    """Add `--force`: without it, no existing file is replaced."""
-    parser.add_argument("--force", action="store_true", help="replace a file that is there")
-
-
-def positive(text: str) -> int:
-    """Parse a whole number, 1 or more."""
-    return index(text, 1)
-
-
-def index(text: str, least: int = 0) -> int:
-    """Parse a whole number, 0 or more."""
-    try:
-        return parse_whole("", text, least)
-    except ArgumentError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _channel(text: str) -> int | str:
-    """Parse a whole number, 0 or more, or `each`."""
-    return text if text == "each" else index(text)
-
-
-def level(text: str) -> str | float:
-    """Parse the name of a level, or a gain."""
-    if text in LEVELS:
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected {', '.join(LEVELS)} or a number") from None

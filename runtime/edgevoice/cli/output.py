@@ -26,8 +26,8 @@ class Output:
     A table is begun with the first features: where all fail, none appears.
 
     Args:
-        path: None is standard output; `NAME.parquet/`, or a folder of such a name, a dataset; a path with another suffix a
-            file, any other a folder.
+        path: None and `-` are standard output; `NAME.parquet/`, or a folder of such a name, a dataset; one with another
+            suffix a file, any other a folder.
         kind: name of the format; None takes the suffix, or CSV.
         force: whether tables that are there may be replaced.
 
@@ -40,24 +40,27 @@ class Output:
     def __init__(self, path: str | None, kind: str | None, force: bool) -> None:
         if path == "":
             raise ArgumentError("output '': expected the name of a table or a folder")
-        self.path, self._force = path, force
-        self.dataset = path is not None and _is_dataset(path)
-        """Whether the destination is a dataset."""
-        self.folder = path is not None and not self.dataset and _is_folder(path)
-        """Whether the destination is a folder of tables."""
+        self.path, self._force = None if path == "-" else path, force
         self._kind = kind or "csv"
-        if path is None and self._kind != "csv":
+        place = Path(path or "-")
+        is_folder = self.path is not None and (self.path.endswith(("/", os.sep)) or place.is_dir())
+        self.dataset = is_folder and place.suffix.lower() == ".parquet"
+        """Whether the destination is a dataset."""
+        self.folder = self.path is not None and not self.dataset and (is_folder or not place.suffix)
+        """Whether the destination is a folder of tables."""
+        if self.path is None and self._kind != "csv":
             raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
-        if path is not None and self.folder and Path(path).exists() and not Path(path).is_dir():
+        if self.folder and place.exists() and not place.is_dir():
             raise OutputError(f"{path}: cannot be written (is not a folder, and its suffix is not that of a table)")
-        if path is not None and not self.folder:
-            self._kind = table_format(path.rstrip("/" + os.sep))
+        if self.path is not None and not self.folder:
+            self._kind = table_format(place)
             if kind not in (None, self._kind):
                 raise ArgumentError(f"{path}: its suffix says {self._kind}, --format says {kind}")
         table_kind(self._kind)
         self._stack = ExitStack()
         self._table: Table | None = None
         self._place: Path | None = None
+        self._complete = 0
 
     def arrange(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[Path]]:
         """The rows in the order of writing, and the tables: where each file has its own table, its rows come together.
@@ -95,26 +98,32 @@ class Output:
                 return OutputError(f"{file}: cannot be written ({error.strerror})")
         return None
 
+    def kept(self) -> str:
+        """What there is of tables whose making was stopped, and how to go on."""
+        if self.path is None:
+            return "their rows are on standard output; run the same command to make all of them"
+        if self.folder:
+            there = "1 table is" if self._complete == 1 else f"{self._complete} tables are"
+            return f"{there} complete; the same command with --force makes all again, a dataset (-o NAME.parquet/) goes on"
+        return "nothing was written; run the same command again, or make a dataset (-o NAME.parquet/), which goes on"
+
     def write(self, row: Row, features: Features, columns: Columns, recipe: Recipe) -> None:
         """Write the features of one row.
 
         Raises:
             OutputError: it cannot be written.
         """
-        place = None
-        if self.path is not None:
-            place = self._table_of(row.file) if self.folder else Path(self.path)
+        place = self._table_of(row.file) if self.folder else Path(self.path or "")
         if self._table is None or place != self._place:
             self._stack.close()
+            self._complete += self._table is not None
             self._stack, self._place = ExitStack(), place
-            self._table = self._begin(place, columns, recipe)
+            if self.path is not None:
+                self._table = self._stack.enter_context(open_table(place, columns, recipe, replace=self._force))
+            else:
+                self._stack.enter_context(writing("standard output"))
+                self._table = CsvTable(standard_output(), columns, None, "")
         self._table.write(TableRows(row, features, columns))
-
-    def _begin(self, place: Path | None, columns: Columns, recipe: Recipe) -> Table:
-        if place is not None:
-            return self._stack.enter_context(open_table(place, columns, recipe, replace=self._force))
-        self._stack.enter_context(writing("standard output"))
-        return CsvTable(standard_output(), columns, None, "")
 
     def _table_of(self, file: str) -> Path:
         place = Path(os.path.normpath(file))
@@ -129,12 +138,3 @@ class Output:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, trace)
-
-
-def _is_dataset(path: str) -> bool:
-    name = path.rstrip("/" + os.sep)
-    return Path(name).suffix.lower() == ".parquet" and (name != path or Path(name).is_dir())
-
-
-def _is_folder(path: str) -> bool:
-    return path.endswith(("/", os.sep)) or Path(path).is_dir() or not Path(path).suffix

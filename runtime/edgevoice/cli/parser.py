@@ -6,6 +6,7 @@ import argparse
 import difflib
 import re
 import sys
+from collections import deque
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, NoReturn
@@ -29,10 +30,31 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """Parse as argparse does; unknown arguments of a subcommand are reported by the subcommand, not by its parent."""
         self._words = sys.argv[1:] if args is None else args
-        namespace, unknown = super().parse_known_args(args, namespace)
+        words = self._words if self._subparsers else self._options_first(self._words)
+        namespace, unknown = super().parse_known_args(words, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return namespace, unknown
+
+    def _options_first(self, words: Sequence[str]) -> list[str]:
+        """Put names behind all options, where argparse takes them together; before and after an option it does not."""
+        options: list[str] = []
+        names: list[str] = []
+        left = deque(words)
+        while left:
+            word = left.popleft()
+            if word == "--":
+                names += left
+                break
+            (options if word.startswith("-") and word != "-" else names).append(word)
+            action = self._option_string_actions.get(word)
+            if left and action is not None and action.nargs is None:
+                options.append(left.popleft())
+            while left and action is not None and action.nargs in ("?", "*", "+") and not left[0].startswith("-"):
+                options.append(left.popleft())
+                if action.nargs == "?":
+                    break
+        return [*options, "--", *names] if names else options
 
     def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ARG002 - argparse's hook for help and version
         """Print on standard output.

@@ -68,7 +68,7 @@ def run(asked: Plot) -> int:
             f"{len(index.rows)} recordings: expected at most {MOST} in one figure; `edgevoice map` shows a table"
         )
     extractor, windows = asked.model.load(), asked.windows
-    failures: list[AudioError] = [error for _, error in index.errors]
+    failures: list[Any] = [error for _, error in index.errors]
     with quiet_libraries():
         if several:
             recordings = _read(windows, extractor, index, failures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,7 @@ from edgevoice.errors import ArgumentError, ModelNotFoundError, ModelUseError
 from edgevoice.extraction import Reading
 from edgevoice.modelfolder import ModelFolder, find_model, list_models
 from edgevoice.recipe import Recipe
-from edgevoice.tables.reading import read_recipe, read_values
-from edgevoice.tables.table import table_format
+from edgevoice.tables.table import read_content, read_recipe, table_format
 
 _EPILOG = """\
 examples:
@@ -33,25 +32,18 @@ numbers: the command prints how many differ, and by how much. The exit code is 1
 class Repeat:
     """The table, what it was made of, and where it is made again."""
 
-    table: str
     inputs: options.Inputs
-    output: str
-    model: str | None
-    device: str
-    threads: int
-    jobs: int | None
+    machine: options.Machine
     force: bool
+    table: str = options.option("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
+    output: str = options.option("-o", required=True, metavar="OUT", help="the table that is made, in the same format")
+    model: str | None = options.option(metavar="PATH", help="the model (default: found by its name in the recipe)")
+    jobs: int | None = options.jobs()
 
 
 def add(commands: options.Commands) -> None:
     """Add the parser."""
     parser = options.parser_of(commands, "repeat", _EPILOG)
-    parser.add_argument("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
-    options.add_inputs(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the table that is made, in the same format")
-    parser.add_argument("--model", metavar="PATH", help="the model (default: found by its name in the recipe)")
-    options.add_machine_options(parser)
-    extract.add_jobs(parser)
     options.add_force(parser)
     options.calls(parser, Repeat, run)
 
@@ -77,8 +69,8 @@ def run(asked: Repeat) -> int:
     code = extract.run(
         extract.Extract(
             inputs=asked.inputs,
-            model=options.ModelOptions(str(model.path), recipe.descriptors, asked.device, asked.threads),  # type: ignore[arg-type]
-            reading=Reading(recipe.level, recipe.hop, recipe.channel, recipe.pad, recipe.incomplete),
+            model=options.ModelOptions(**asdict(asked.machine), model=str(model.path), descriptors=recipe.descriptors),  # type: ignore[arg-type]
+            reading=Reading.of(recipe),
             output=output + os.sep * (table.is_dir() and not output.endswith(os.sep)),
             static=bool(recipe.static),
             force=asked.force,
@@ -88,7 +80,7 @@ def run(asked: Repeat) -> int:
     if _stamp(output) == stamp:
         tell("nothing could be read, so there is nothing to compare")
         return 1
-    before, after = read_values(table), read_values(Path(output))
+    before, after = (read_content(place, others=False).values for place in (table, Path(output)))
     if code:
         tell("some inputs failed, as they may have when the table was made")
     if before.shape != after.shape:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
@@ -14,20 +15,10 @@ from numpy.typing import NDArray
 from edgevoice.audio.files import open_source
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.audio.source import AudioSource
+from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, standard_input, standard_output
 from edgevoice.cli.decide import decider
-from edgevoice.cli.options import (
-    Commands,
-    ModelOptions,
-    WindowOptions,
-    add_force,
-    add_model_options,
-    add_window_options,
-    calls,
-    check_places,
-    parser_of,
-    positive,
-)
+from edgevoice.cli.options import ModelOptions, WindowOptions, option, positive
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
 from edgevoice.extractor import Extractor
 from edgevoice.files import writing
@@ -48,26 +39,30 @@ rate), start, end (seconds), silent, gap, loudness (dB), time, latency, bottlene
 """
 
 
+_raw, _live = partial(option, group="raw PCM on standard input"), partial(option, group="microphone")
+
+
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
     """A source, how much of it, and how its frames are made."""
 
-    source: str | None
-    """Path of a file; `-` is standard input."""
-    mic: str | None
-    """Number of a device, or a part of its name; empty: the default one."""
-    seconds: float | None
-    realtime: bool
-    rate: int | None
-    channels: int | None
-    dtype: str | None
-    record: str | None
-    reopen: bool
-    force: bool
-    head: str | None
-    """Adds a decision to every line."""
     windows: WindowOptions
     model: ModelOptions
+    force: bool
+    source: str | None = option(
+        "source", nargs="?", metavar="FILE | -", help="an audio file, or - for raw PCM on standard input"
+    )
+    mic: str | None = option(
+        nargs="?", const="", metavar="DEVICE", help="a microphone, by name or number (default: the system's)"
+    )
+    seconds: float | None = option(type=float, metavar="S", help="stop after this much audio")
+    realtime: bool = option(default=False, help="pace a file as a microphone would")
+    rate: int | None = _raw(type=positive, metavar="R", help="sampling rate in hertz; for --mic, the one to ask for")
+    channels: int | None = _raw(type=positive, metavar="C", help="interleaved channels (default: 1)")
+    dtype: str | None = _raw(choices=DTYPES, help="of one sample, little-endian (default: int16)")
+    record: str | None = _live(metavar="FILE.wav", help="save the captured audio")
+    reopen: bool = _live(default=False, help="wait for a lost device to return, and continue")
+    head: str | None = option(metavar="HEAD.onnx", help="add what this head decides, from `edgevoice fit`")
 
     def refuse(self, names: tuple[str, ...], reason: str) -> None:
         """Raise ArgumentError if one of these options was given."""
@@ -76,27 +71,11 @@ class StreamRequest:
             raise ArgumentError(f"{', '.join(given)}: {reason}")
 
 
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "stream", _EPILOG)
-    parser.add_argument("source", nargs="?", metavar="FILE | -", help="an audio file, or - for raw PCM on standard input")
-    parser.add_argument(
-        "--mic", nargs="?", const="", metavar="DEVICE", help="a microphone, by name or number (default: the system's)"
-    )
-    parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much audio")
-    parser.add_argument("--realtime", action="store_true", help="pace a file as a microphone would")
-    raw = parser.add_argument_group("raw PCM on standard input")
-    raw.add_argument("--rate", type=positive, metavar="R", help="sampling rate in hertz; for --mic, the one to ask for")
-    raw.add_argument("--channels", type=positive, metavar="C", help="interleaved channels (default: 1)")
-    raw.add_argument("--dtype", choices=DTYPES, help="of one sample, little-endian (default: int16)")
-    live = parser.add_argument_group("microphone")
-    live.add_argument("--record", metavar="FILE.wav", help="save the captured audio")
-    add_force(parser)
-    live.add_argument("--reopen", action="store_true", help="wait for a lost device to return, and continue")
-    parser.add_argument("--head", metavar="HEAD.onnx", help="add what this head decides, from `edgevoice fit`")
-    add_window_options(parser)
-    add_model_options(parser)
-    calls(parser, StreamRequest, run)
+    parser = options.parser_of(commands, "stream", _EPILOG)
+    options.add_force(parser)
+    options.calls(parser, StreamRequest, run)
 
 
 def run(asked: StreamRequest) -> int:
@@ -109,7 +88,7 @@ def run(asked: StreamRequest) -> int:
         asked.refuse(("realtime", "channels", "dtype"), "a microphone has its own pace, channels and type")
         from edgevoice.cli import live
 
-        check_places([asked.record], [], asked.force)
+        options.check_places([asked.record], [], asked.force)
         return live.run(asked, asked.model.load())
     asked.refuse(("record", "reopen"), "needs --mic")
     if asked.source == "-":
@@ -127,9 +106,8 @@ def stream_blocks(
     asked: StreamRequest, extractor: Extractor, rate: int, channels: int, blocks: Iterable[NDArray[Any]]
 ) -> None:
     """Write the frames of blocks (samples, channels) to standard output."""
-    windows = asked.windows
-    stream = extractor.stream(rate, channels, level=windows.level, hop=windows.hop, channel=windows.channel)
-    lines = JsonLines(standard_output(), decider(asked.head, extractor, windows))
+    stream = extractor.stream(rate, channels, **asdict(asked.windows))
+    lines = JsonLines(standard_output(), decider(asked.head, extractor, asked.windows))
     with writing("standard output"):
         try:
             for block in limit(blocks, asked.seconds, rate):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgevoice.audio.folders import absolute
-from edgevoice.corpus.dataset import SECONDS, Dataset, Outcome, Part, RowCallback, write_part
+from edgevoice.corpus.dataset import SECONDS, Dataset, Outcome, Part, RowCallback, noted, write_part
+from edgevoice.corpus.index import Failure
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import Failure, Result, results
+from edgevoice.corpus.run import Result, results
 from edgevoice.errors import ClusterError, EdgeVoiceError, missing
 from edgevoice.extraction import Reading
+from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.recipe import Recipe
 from edgevoice.tables.parquetfile import FAILED
 
@@ -39,19 +40,26 @@ class Work:
     """Folder of the dataset, as an absolute path that is valid on every machine."""
     model: str
     """Name of the model, or its absolute path."""
-    device: str
     threads: int
-    descriptors: Descriptors
-    reading: Reading
     recipe: Recipe
     columns: Columns
+
+    @classmethod
+    def of(cls, dataset: Dataset, model: ModelFolder, threads: int = 1) -> Work:
+        """What makes a dataset with this model; its name does, if it finds the model, for then it may elsewhere too."""
+        name = model.path.name
+        try:
+            known = find_model(name).path == model.path
+        except EdgeVoiceError:
+            known = False
+        place = name if known else absolute(model.path)
+        return cls(absolute(dataset.folder), place, threads, dataset.recipe, dataset.columns)
 
 
 class Report(NamedTuple):
     """A worker's report about a part."""
 
-    frames: tuple[int, ...] = ()
-    """The number of frames of each row; a part that existed already counts as one row."""
+    frames: int = 0
     seconds: float = 0.0
     """The length of the audio that was read."""
     failed: frozenset[int] = frozenset()
@@ -68,19 +76,12 @@ def run_on_cluster(
     done: RowCallback = lambda _, __, ___: None,
     progress: Callable[[float], object] = lambda _: None,
 ) -> Outcome:
-    """Make parts as tasks of a dask cluster; remove those that they replace once all of the index are there.
+    """Make parts, as `Dataset.run` does, as tasks of the dask cluster with this scheduler (`tcp://host:8786`).
 
     A part that exists is complete, so whatever ends (a worker, this process, the scheduler), the same command continues.
     The tasks of a worker that dies are repeated by others. If a part ends one worker after the other, its rows are tried
-    one by one; rows that end a worker are recorded as failed, and the part is made without them.
-
-    Args:
-        dataset: the dataset.
-        parts: those to make, from `Dataset.missing`; existing ones among them are made again.
-        work: the settings of the computation.
-        address: of the scheduler, as `tcp://host:8786`.
-        done: called with every row, the number of its frames, and whether it failed.
-        progress: called with the seconds of audio that were read since its last call.
+    one by one; rows that end a worker are recorded as failed, and the part is made without them. `done` is called with
+    every row of a part that is made; its first row counts all frames of the part.
 
     Raises:
         MissingPackageError: dask.distributed is not installed.
@@ -90,19 +91,22 @@ def run_on_cluster(
     outcome = Outcome()
     there = {part.name for part in dataset.parts} - {part.name for part in dataset.missing()}
     with _client(address) as client:
-        waiting = {_submit(client, work, part, part.name in there): part for part in map(_located, parts)}
+        waiting = {}
+        for part in parts:  # with absolute paths, because a worker has another current folder
+            rows = tuple(row._replace(path=absolute(Path(row.path))) for row in part.rows)
+            task = _submit(client, work, part._replace(rows=rows), part.name in there)
+            waiting[task] = part._replace(rows=rows)
         for task in _completed(client, waiting, address):
             part = waiting[task]
             report = task.result() if task.status == "finished" else _try_rows(client, work, part)
             if report.error:
                 raise report.error
-            for number, (row, frames) in enumerate(zip(part.rows, report.frames, strict=False)):
-                done(row, frames, number in report.failed)
             progress(report.seconds)
-            outcome.made += bool(report.frames)
+            for number, row in enumerate(part.rows):
+                done(row, 0 if number else report.frames, number in report.failed)
+            outcome.made += 1
             task.release()
-    dataset.tidy(outcome, parts)
-    return outcome
+    return dataset.tidy(outcome, parts)
 
 
 @contextmanager
@@ -120,11 +124,6 @@ def _client(address: str) -> Iterator[Any]:
         raise ClusterError(f"{address}: no scheduler answers within {_PATIENCE:g} s ({error})") from error
     with client:
         yield client
-
-
-def _located(part: Part) -> Part:
-    """The part with absolute paths, because a worker has another current folder."""
-    return part._replace(rows=tuple(row._replace(path=absolute(Path(row.path))) for row in part.rows))
 
 
 def _submit(client: Any, work: Work, part: Part, again: bool, lost: frozenset[int] = frozenset()) -> Any:
@@ -174,29 +173,22 @@ def _survives(client: Any, work: Work, part: Part, number: int) -> bool:
 
 
 def make_part(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Report:
-    """Make one part; run by a worker.
-
-    Args:
-        work: how.
-        part: with absolute paths.
-        again: whether it is made even where it is there.
-        lost: numbers of the rows that are recorded as failed, for they end the worker.
-    """
+    """Make one part with absolute paths, `again` even where it is there. Rows whose numbers are lost end a worker."""
+    path = Path(work.folder, part.name)
     try:
-        return _report(work, part, again, lost)
+        if again or not path.exists():
+            _make(path, work, part, lost)
+        return _report(path, part, work.columns)
     except EdgeVoiceError as error:
         return Report(error=error)
     except Exception as error:  # noqa: BLE001 - unexpected errors are reported too
         return Report(error=ClusterError(f"{part.name}: {type(error).__name__}: {error}"))
 
 
-def _report(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Report:
-    path = Path(work.folder, part.name)
-    if path.exists() and not again:
-        return _report_of_existing(path, part, work.columns)
+def _make(path: Path, work: Work, part: Part, lost: frozenset[int]) -> None:
     found: list[Result] = []
-    kept = ((number, row) for number, row in enumerate(part.rows) if number not in lost)
-    with closing(results(_extractor(work), kept, work.reading, 1)) as computed:
+    kept = ((None, row) for number, row in enumerate(part.rows) if number not in lost)
+    with closing(results(_extractor(work), kept, Reading.of(work.recipe), 1)) as computed:
         for number, row in enumerate(part.rows):
             if number in lost:
                 error = ClusterError(f"{row.path}: ended each worker that read it")
@@ -205,39 +197,32 @@ def _report(work: Work, part: Part, again: bool, lost: frozenset[int]) -> Report
                 found.append(next(computed)[2])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_part(path, part.rows, found, work.columns, work.recipe)
-    frames = tuple(sum(len(features) for _, features in result.parts) for result in found)
-    failed = frozenset(number for number, result in enumerate(found) if result.failure)
-    return Report(frames, sum(result.seconds for result in found), failed)
 
 
-def _report_of_existing(path: Path, part: Part, columns: Columns) -> Report:
-    """The report about a part that exists: another process made it, or a worker that ended before it could report."""
+def _report(path: Path, part: Part, columns: Columns) -> Report:
+    """The report about a part, whichever process made it."""
     from pyarrow import parquet
 
-    metadata = parquet.read_metadata(path)
-    noted = {key: json.loads(metadata.metadata.get(key.encode(), b"[]")) for key in (FAILED, SECONDS)}
-    failed = [tuple(row[key] for key in _KEYS) for row in noted[FAILED]]
-    total = metadata.num_rows
-    if columns.static:
-        total = sum(parquet.read_table(path, columns=["frames"])["frames"].to_pylist())
+    with parquet.ParquetFile(path) as file:
+        frames = file.metadata.num_rows
+        if columns.static and frames:
+            frames = sum(file.read(["frames"])["frames"].to_pylist())
+    failed = [tuple(row[key] for key in _KEYS) for row in noted(path, FAILED)]
     numbers = frozenset(k for k, row in enumerate(part.rows) if tuple(getattr(row, key) for key in _KEYS) in failed)
-    return Report((total, *[0] * (len(part.rows) - 1)), sum(noted[SECONDS]), numbers)
+    return Report(frames, sum(noted(path, SECONDS)), numbers)
 
 
 def try_row(work: Work, part: Part, number: int) -> None:
     """Compute one row of a part and discard the result. A worker runs this."""
-    with (
-        suppress(EdgeVoiceError),
-        closing(results(_extractor(work), [(None, part.rows[number])], work.reading, 1)) as computed,
-    ):
+    row = [(None, part.rows[number])]
+    with suppress(EdgeVoiceError), closing(results(_extractor(work), row, Reading.of(work.recipe), 1)) as computed:
         next(computed)
 
 
 def _extractor(work: Work) -> Extractor:
-    extractor = _loaded(work.model, work.device, work.threads, work.descriptors)
-    reading = work.reading
-    own = extractor.recipe(reading)
-    if differences := work.recipe.differences(replace(own, static=work.recipe.static)):
+    extractor = _loaded(work.model, work.recipe.device, work.threads, work.recipe.descriptors)
+    own = replace(extractor.recipe(Reading.of(work.recipe)), static=work.recipe.static)
+    if differences := work.recipe.differences(own):
         raise ClusterError(
             f"a worker on {platform.node()} has another {', '.join(differences)} than the command: install the same "
             "EdgeVoice and the same models on all machines"

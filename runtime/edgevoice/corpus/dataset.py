@@ -16,9 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgevoice.corpus.index import Index, Row
-from edgevoice.corpus.rows import Columns, TableRows
-from edgevoice.corpus.run import Failure, Result, failure_row, results
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.corpus.index import Failure, Index, Row
+from edgevoice.corpus.rows import Columns, TableRows, joined
+from edgevoice.corpus.run import Result, failure_row, results
 from edgevoice.errors import ArgumentError, AudioError, OutputError
 from edgevoice.extraction import Reading
 from edgevoice.files import whole_file, writing
@@ -60,7 +63,7 @@ class Shard(NamedTuple):
     """One of several runs that share a dataset's parts."""
 
     number: int
-    """The number of the shard, from 1 up."""
+    """From 1 up."""
     of: int
 
 
@@ -69,11 +72,11 @@ class Outcome:
     """The result of a run."""
 
     made: int = 0
-    """The number of parts that this run wrote."""
+    """Parts that this run wrote."""
     failures: list[Failure] = field(default_factory=list)
-    """The rows that failed in the parts that this run was to make; `failed_rows` has those of earlier runs too."""
+    """Rows of them that failed; `failed_rows` has those of earlier runs too."""
     removed: list[str] = field(default_factory=list)
-    """Names of parts that were removed, because others replace them, or because their rows are not in the index."""
+    """Parts that others replace, or whose rows are not in the index."""
     complete: bool = False
     """Whether all parts of the index exist."""
 
@@ -84,14 +87,8 @@ class Dataset:
     The name of a part is a hash of its rows, of the content of each file, and of the settings that decide the numbers. A
     part that exists is complete, whichever process made it: a process looks for a part again before it makes it, and
     renames it when it is complete. The same command therefore resumes after an interruption, and several processes can
-    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next.
-
-    Args:
-        folder: where the parts are; made by `run`.
-        recipe: the settings that make them, including `static`.
-        index: the rows that are read.
-        columns: the columns of the table.
-        prune: whether parts with rows that are not in the index are removed, once all of the index are there.
+    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next. With
+    `prune`, parts with rows that are not in the index are removed, once all of the index are there.
 
     Raises:
         ArgumentError: the folder holds parts of another recipe, a Parquet file that is no part, or, without `prune`, parts
@@ -111,12 +108,7 @@ class Dataset:
         self._replaced = self._others(index, prune)
 
     def missing(self, shard: Shard | None = None, retry: bool = False) -> list[Part]:
-        """The parts that have to be made, in order.
-
-        Args:
-            shard: only this share of the parts.
-            retry: also existing parts in which a row failed.
-        """
+        """The parts that have to be made, in order: only this share of them, and with `retry` those with failed rows."""
         self._there, self._retry = self._listed(), retry
         parts = self.parts if shard is None else self.parts[shard.number - 1 :: shard.of]
         return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
@@ -130,8 +122,15 @@ class Dataset:
         found: list[dict[str, Any]] = []
         for part in self.parts if parts is None else parts:
             if part.name in self._there and _mentions(self.folder / part.name, FAILED):
-                found += self._noted(part.name, FAILED)
+                found += noted(self.folder / part.name, FAILED)
         return found
+
+    def read(self) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """The numbers and the other columns of all parts, in the order of the index."""
+        contents = [ParquetTable.read(self.folder / part.name, others=True) for part in self.parts]
+        values = np.concatenate([joined([], self.columns)[0], *(content.values for content in contents)])
+        names = self.columns.kinds
+        return values, {name: [cell for content in contents for cell in content.columns[name]] for name in names}
 
     def run(
         self,
@@ -145,32 +144,23 @@ class Dataset:
     ) -> Outcome:
         """Make parts in this process; remove those that the index no longer has once all of its own are there.
 
-        Args:
-            parts: those to make, from `missing`.
-            extractor: what computes.
-            reading: how rows are read.
-            jobs: how many computations run at the same time.
-            begin: as in `corpus.run.results`.
-            progress: as in `corpus.run.results`.
-            done: called with every row, the number of its frames, and whether it failed.
+        `parts` are those to make, from `missing`; `done` is called with every row; the rest is as in `corpus.run.results`.
 
         Raises:
             OutputError: a part cannot be written; those that were written stay.
         """
         outcome = Outcome()
         if not parts:  # then there may be no extractor either
-            self.tidy(outcome, parts)
-            return outcome
+            return self.tidy(outcome, parts)
         with writing(str(self.folder)):
             self.folder.mkdir(parents=True, exist_ok=True)
         again = {part.name for part in parts if part.name in self._there}
         # Two processes that run the same command begin at different places, so that both have something to do.
         first = secrets.randbelow(len(parts))
-        order = [*parts[first:], *parts[:first]]
         begun: dict[str, tuple[Path | None, int]] = {}
 
         def rows() -> Iterator[tuple[Part, Row]]:
-            for part in order:
+            for part in (*parts[first:], *parts[:first]):
                 if part.name in again or not (self.folder / part.name).exists():
                     begun[part.name] = self._begun(part)
                     yield from ((part, row) for row in part.rows[begun[part.name][1] :])
@@ -181,7 +171,7 @@ class Dataset:
             with closing(results(extractor, rows(), reading, jobs, begin, progress)) as found:
                 for part, row, result in found:
                     waiting.append(result)
-                    done(row, sum(len(features) for _, features in result.parts), result.failure is not None)
+                    done(row, result.frames, result.failure is not None)
                     if begun[part.name][1] + len(waiting) == len(part.rows):
                         self._write(part, waiting, *begun[part.name])
                         outcome.made += 1
@@ -191,35 +181,34 @@ class Dataset:
                 with suppress(Exception):  # what ended the run is raised
                     self._write(part, waiting, *begun[part.name])
             raise
-        self.tidy(outcome, parts)
-        return outcome
+        return self.tidy(outcome, parts)
 
-    def tidy(self, outcome: Outcome, parts: Sequence[Part]) -> None:
-        """Check what failed in the parts that were made, and whether all exist; if so, remove what is not needed."""
+    def tidy(self, outcome: Outcome, parts: Sequence[Part]) -> Outcome:
+        """Note what failed in the parts that were made, and whether all exist; if so, remove what is not needed."""
         there = self._there = self._listed()
-        outcome.failures = [failure_of(row) for row in self.failed_rows(parts)]
+        for row in self.failed_rows(parts):
+            place = Row(row["file"], row["file"], row["start"], row["end"], row["channel"])
+            outcome.failures.append(Failure(place, AudioError(f"{place.file}: {row['reason']}")))
         outcome.complete = {part.name for part in self.parts} <= there
         if outcome.complete:
             outcome.removed = sorted(self._replaced & there)
             left = [path.name for path in self._left] if self.parts else []
             for name in (*outcome.removed, *left):
-                with suppress(FileNotFoundError), writing(str(self.folder)):
+                with writing(str(self.folder)):
                     (self.folder / name).unlink(missing_ok=True)
+        return outcome
 
     def _others(self, index: Index, prune: bool) -> set[str]:
         """Names of existing parts that are not of this index, and may be removed when all of its own are there."""
         others = self._there - {part.name for part in self.parts}
-        if not others:
-            return others
-        if not index.rows:
+        if others and not index.rows:
             raise ArgumentError(f"{self.folder}: holds {len(others)} parts, and the index has no rows: nothing is removed")
-        known = {_identity(row) for row in index.rows}
-        unknown = {name: len(set(self._noted(name, _ROWS) or [""]) - known) for name in others}
-        rows, parts = sum(unknown.values()), sum(map(bool, unknown.values()))
-        if rows and not prune:
+        known = {_identity(row) for row in index.rows} if others else set()
+        unknown = [len(set(noted(self.folder / name, _ROWS) or [""]) - known) for name in others]
+        if any(unknown) and not prune:
             raise ArgumentError(
-                f"{self.folder}: {rows} rows in {parts} of its parts are not in the index: choose another folder, use the "
-                "whole index, or have these parts removed by --prune (in Python prune=True)"
+                f"{self.folder}: {sum(unknown)} rows in {sum(map(bool, unknown))} of its parts are not in the index: choose "
+                "another folder, use the whole index, or have these parts removed by --prune (in Python prune=True)"
             )
         return others
 
@@ -237,11 +226,9 @@ class Dataset:
         """The file with the most rows of a part that an interrupted run has done, and their number."""
         best: tuple[Path | None, int] = None, 0
         for path in self._left:
-            if not path.name.startswith(part.begun):
-                continue
             with suppress(OutputError):
-                count = len(self._noted(path.name, _ROWS))
-                if count > best[1] and not (self._retry and self._noted(path.name, FAILED)):
+                count = len(noted(path, _ROWS)) if path.name.startswith(part.begun) else 0
+                if count > best[1] and not (self._retry and noted(path, FAILED)):
                     best = path, count
         return best
 
@@ -262,66 +249,61 @@ class Dataset:
             if not match:
                 raise ArgumentError(f"{self.folder}: holds {name}, which is not part of a dataset: choose another folder")
             if match[1] != mine:
+                difference = "which cannot be read"
+                with suppress(KeyError, ArgumentError):
+                    other = Recipe.from_json(_metadata(self.folder / name)[RECIPE.encode()])
+                    difference = ", ".join(self.recipe.differences(other)) or "of another version"
                 raise ArgumentError(
-                    f"{self.folder}: holds a dataset of another recipe ({self._difference(name)}): choose another folder"
+                    f"{self.folder}: holds a dataset of another recipe ({difference}): choose another folder"
                 )
         return names
 
-    def _difference(self, name: str) -> str:
-        try:
-            other = Recipe.from_json(self._metadata(name)[RECIPE.encode()])
-        except (KeyError, ArgumentError):
-            return "which cannot be read"
-        return ", ".join(self.recipe.differences(other)) or "of another version"
 
-    def _noted(self, name: str, key: str) -> list[Any]:
-        """A list in the metadata of a part; empty where there is none."""
-        try:
-            return list(json.loads(self._metadata(name).get(key.encode(), b"[]")))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise OutputError(f"{self.folder / name}: its metadata cannot be read ({error}): remove it") from error
+def noted(path: Path, key: str) -> list[Any]:
+    """A list in the metadata of a part; empty where there is none.
 
-    def _metadata(self, name: str) -> dict[bytes, bytes]:
-        from pyarrow import ArrowException, parquet
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        return list(json.loads(_metadata(path).get(key.encode(), b"[]")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise OutputError(f"{path}: its metadata cannot be read ({error}): remove it") from error
 
-        try:
-            return dict(parquet.read_metadata(self.folder / name).metadata or {})
-        except (ArrowException, OSError) as error:
-            raise OutputError(
-                f"{self.folder / name}: is not a Parquet file ({error}): remove it, and run the command again"
-            ) from error
+
+def _metadata(path: Path) -> dict[bytes, bytes]:
+    from pyarrow import ArrowException, parquet
+
+    try:
+        return dict(parquet.read_metadata(path).metadata or {})
+    except (ArrowException, OSError) as error:
+        raise OutputError(f"{path}: is not a Parquet file ({error}): remove it, and run the command again") from error
 
 
 def write_part(
     path: Path, rows: Sequence[Row], found: Sequence[Result], columns: Columns, recipe: Recipe, begun: Path | None = None
 ) -> None:
-    """Write the results of a part's rows as a complete file.
-
-    Args:
-        path: where.
-        rows: of the part, in order.
-        found: their results; where there is a file with the first rows, those of the others.
-        columns: of the table.
-        recipe: what made it.
-        begun: a file with the first rows.
+    """Write the results of a part's rows as a complete file; `begun` is one with the first rows, `found` has the others.
 
     Raises:
         OutputError: it cannot be written.
     """
     failures = [failure_row(result.failure, dict(columns.others)) for result in found if result.failure]
+    seconds = [result.seconds for result in found]
     try:
         with whole_file(path) as file:
             table = ParquetTable(file, columns, recipe, str(path))
             try:
                 if begun is not None:
-                    failures = [*table.append(begun), *failures]
+                    table.append(begun)
+                    failures, seconds = [*noted(begun, FAILED), *failures], [*noted(begun, SECONDS), *seconds]
                 for result in found:
                     for row, features in result.parts:
                         table.write(TableRows(row, features, columns))
                 if failures:
                     table.note(FAILED, failures)
                 table.note(_ROWS, [_identity(row) for row in rows])
-                table.note(SECONDS, [result.seconds for result in found])
+                table.note(SECONDS, seconds)
                 table.finish()
             except BaseException:
                 table.drop()
@@ -333,33 +315,25 @@ def write_part(
 
 
 def _cut(index: Index, recipe: Recipe, columns: Columns) -> list[Part]:
+    """Group consecutive rows into parts."""
     parts: list[Part] = []
     seen: Counter[str] = Counter()
     mark, content = recipe.digest()[:8], lru_cache(maxsize=1 << 10)(_content)
     head = json.dumps([recipe.deciding(), [name for name, _ in columns.head]], sort_keys=True)
-    for rows, digests in _runs(index):
-        files = [content(row.path) for row in rows]
-        key = hashlib.sha256(json.dumps([head, digests, files]).encode()).hexdigest()
-        seen[key] += 1  # an index may list the same rows twice
-        name = hashlib.sha256(f"{key} {seen[key]}".encode()).hexdigest()[:24]
-        parts.append(Part(f"part-{mark}{name}.parquet", tuple(rows)))
-    return parts
-
-
-def _runs(index: Index) -> Iterator[tuple[list[Row], list[str]]]:
-    """Groups consecutive rows into parts, with their digests."""
     rows: list[Row] = []
     digests: list[str] = []
     names = dict(index.columns)
-    for row in index.rows:
-        digest = _identity(row, dict(zip(names, row.others, strict=True)))
+    for number, row in enumerate(index.rows, 1):
         rows.append(row)
-        digests.append(digest)
-        if int(digest, 16) % _MODULUS == 0 or len(rows) == _MOST:
-            yield rows, digests
+        digests.append(_identity(row, dict(zip(names, row.others, strict=True))))
+        if int(digests[-1], 16) % _MODULUS == 0 or len(rows) == _MOST or number == len(index.rows):
+            files = [content(row.path) for row in rows]
+            key = hashlib.sha256(json.dumps([head, digests, files]).encode()).hexdigest()
+            seen[key] += 1  # an index may list the same rows twice
+            name = hashlib.sha256(f"{key} {seen[key]}".encode()).hexdigest()[:24]
+            parts.append(Part(f"part-{mark}{name}.parquet", tuple(rows)))
             rows, digests = [], []
-    if rows:
-        yield rows, digests
+    return parts
 
 
 def _identity(row: Row, others: dict[str, Any] | None = None) -> str:
@@ -394,9 +368,3 @@ def _mentions(path: Path, key: str) -> bool:
             return key.encode() in file.read(size)
     except OSError:
         return True  # reading it will say what is wrong
-
-
-def failure_of(row: dict[str, Any]) -> Failure:
-    """The failure that `failure_row` has written."""
-    place = Row(row["file"], row["file"], row["start"], row["end"], row["channel"])
-    return Failure(place, AudioError(f"{place.file}: {row['reason']}"))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from edgevoice.audio.folders import absolute, find_audio, is_folder
-from edgevoice.corpus.places import find_columns, read_channel, read_seconds
-from edgevoice.corpus.tabular import Tabular, of_arrow, of_file, of_pandas
-from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, AudioFormatError
+from edgevoice.corpus.tabular import Tabular, find_columns, of_arrow, of_file, of_pandas, read_channel, read_seconds
+from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, AudioFormatError, EdgeVoiceError
 
 IndexSource = Any
 """What `read_index` accepts."""
@@ -25,6 +24,7 @@ Cell = str | int | float | bool | None
 
 _SUFFIXES = (".csv", ".tsv", ".parquet")
 """Of the files that are an index, not audio."""
+_READERS = {"start": read_seconds, "end": read_seconds, "channel": read_channel}
 
 
 class Row(NamedTuple):
@@ -46,6 +46,18 @@ class Row(NamedTuple):
     """Whether it is the path of a pipe that a command names. A pipe in an index is refused when it is read."""
 
 
+class Failure(NamedTuple):
+    """A row that could not be computed, or an input that could not be searched."""
+
+    row: Row
+    error: EdgeVoiceError
+
+    @classmethod
+    def of(cls, name: str, error: EdgeVoiceError) -> Failure:
+        """That of an input."""
+        return cls(Row(name, name), error)
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index: rows in order."""
@@ -56,8 +68,8 @@ class Index:
     has_channel: bool = False
     unread: int = 0
     """The number of files in the searched folders whose suffix is not that of audio."""
-    errors: tuple[tuple[str, AudioError], ...] = ()
-    """Inputs and folders below them that could not be searched, by their names, with the reason."""
+    errors: tuple[Failure, ...] = ()
+    """Inputs and folders below them that could not be searched."""
 
 
 def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None, keep: Sequence[str] = ()) -> Index:
@@ -91,12 +103,12 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None, 
             raise index.errors[0][1]
         return index
     if hasattr(source, "read"):
-        return _of_open_file(source, str(getattr(source, "name", "the index")), root, "", keep)
+        return _of_table(partial(of_file, source), root, "", keep, str(getattr(source, "name", "the index")))
     source = getattr(source, "df", source)  # an audformat table
     if hasattr(source, "get_level_values") or hasattr(source, "iloc"):
-        return _assembled(of_pandas(source), "the index", root, None, keep)
+        return _of_table(partial(of_pandas, source), root, None, keep)
     if hasattr(source, "__arrow_c_stream__") and (hasattr(source, "columns") or hasattr(source, "column_names")):
-        return _assembled(of_arrow(source), "the index", root, None, keep)
+        return _of_table(partial(of_arrow, source), root, None, keep)
     if isinstance(source, Iterable) and not isinstance(source, bytes | Mapping):
         return _of_rows(source, root)
     raise ArgumentError(
@@ -108,31 +120,36 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None, 
 def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
     """Make an index of the files and folders on a command line, relative to the current folder; no file appears twice.
 
-    Args:
-        names: folders are searched for audio, their files sorted.
-        root: see `read_index`.
+    Folders are searched for audio, their files sorted. What cannot be searched is in `errors`.
     """
     if root is None:
         root = names[0] if len(names) == 1 and is_folder(Path(names[0] or os.devnull)) else os.curdir
-    named = _Named(root)
-    rows: dict[str, Row] = {}
-    errors: list[tuple[str, AudioError]] = []
-    unread = 0
+    named = _namer(root)
+    parts: list[Index] = []
     for name in names:
         try:
             if not name:
                 raise AudioFileNotFoundError("'': no such file or folder")  # Path would treat it as the current folder
-            files = [name]
-            if is_folder(Path(name)):
-                found = find_audio(Path(name))
-                unread += found.others
-                errors += [(named(folder), error) for folder, error in found.errors]
-                files = [str(file) for file in found.files]
-            for file in files:
-                rows.setdefault(absolute(Path(file)), Row(named(file), file, pipe=_is_pipe(name)))
+            file = Index((Row(named(name), name, pipe=_is_pipe(name)),))
+            parts.append(_searched(name, named) if is_folder(Path(name)) else file)
         except AudioError as error:
-            errors.append((name, error))
-    return Index(tuple(rows.values()), unread=unread, errors=tuple(errors))
+            parts.append(Index((), errors=(Failure.of(name, error),)))
+    return _joined(parts, once=True)
+
+
+def _searched(folder: str, named: Callable[[str], str]) -> Index:
+    found = find_audio(Path(folder))
+    rows = tuple(Row(named(str(file)), str(file)) for file in found.files)
+    return Index(rows, unread=found.others, errors=tuple(Failure.of(named(place), error) for place, error in found.errors))
+
+
+def _joined(parts: Sequence[Index], once: bool = False) -> Index:
+    """One index after the other; with `once`, without the rows of a path that came before."""
+    rows: dict[object, Row] = {}
+    for row in (row for part in parts for row in part.rows):
+        rows.setdefault(absolute(Path(row.path)) if once else len(rows), row)
+    errors = tuple(error for part in parts for error in part.errors)
+    return Index(tuple(rows.values()), unread=sum(part.unread for part in parts), errors=errors)
 
 
 def _is_pipe(path: str) -> bool:
@@ -142,39 +159,32 @@ def _is_pipe(path: str) -> bool:
         return False
 
 
-class _Named:
+def _namer(root: str) -> Callable[[str], str]:
     """The names of files in tables: relative to the root for files below it, otherwise as they were given."""
+    above = os.path.join(absolute(Path(root)), "")  # noqa: PTH118
+    everything = Path(above).parent == Path(above)  # to be below the root of the file system says nothing
 
-    def __init__(self, root: str) -> None:
-        self._root = os.path.join(absolute(Path(root)), "")  # noqa: PTH118
-        self._all = Path(self._root).parent == Path(self._root)  # to be below the root of the file system says nothing
-
-    def __call__(self, file: str) -> str:
+    def named(file: str) -> str:
         place = absolute(Path(file))
         # For Windows, C: and c: are the same.
-        if self._all or not os.path.normcase(place).startswith(os.path.normcase(self._root)):
+        if everything or not os.path.normcase(place).startswith(os.path.normcase(above)):
             return file
-        return Path(place[len(self._root) :]).as_posix()
+        return Path(place[len(above) :]).as_posix()
+
+    return named
 
 
 def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()) -> Index:
     """The rows of a CSV or Parquet file: see `read_index`."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            return _of_open_file(file, path, root, os.path.dirname(path), keep)  # noqa: PTH120
+            return _of_table(partial(of_file, file), root, os.path.dirname(path), keep, path)  # noqa: PTH120
     except FileNotFoundError as error:
         raise AudioFileNotFoundError(f"{path}: no such file, expected an index (CSV or Parquet)") from error
+    except ArgumentError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, ArgumentError):
-            raise
         raise AudioFormatError(f"{path}: cannot be read ({str(getattr(error, 'strerror', error)).lower()})") from error
-
-
-def _of_open_file(file: Any, name: str, root: str | None, folder: str, keep: Sequence[str]) -> Index:
-    try:
-        return _assembled(of_file(file), name, root, folder, keep)
-    except ArgumentError as error:
-        raise ArgumentError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
 
 
 def _of_rows(source: Iterable[Any], root: str | None) -> Index:
@@ -186,38 +196,31 @@ def _of_rows(source: Iterable[Any], root: str | None) -> Index:
             lines.append((None, (os.fsdecode(item[0]), *item[1:])))
         else:
             raise ArgumentError(f"a row {str(item)[:80]!r}: expected a path, or (file, start, end)")
-    index = _assembled(Tabular(["file", "start", "end"], ["text"] * 3, iter(lines)), "the index", root, None)
+    index = _of_table(lambda: Tabular(["file", "start", "end"], ["text"] * 3, iter(lines)), root, None)
     if any(row.start is not None or row.end is not None for row in index.rows):
-        return index
-    # Only plain paths may be folders.
+        return index  # only plain paths may be folders
     folders = [is_folder(Path(row.path)) for row in index.rows]
     if not any(folders):
         return index
-    named = _Named(root or (index.rows[0].path if len(folders) == 1 else os.curdir))
-    expanded: list[Row] = []
-    errors: list[tuple[str, AudioError]] = []
-    unread = 0
-    for row, folder in zip(index.rows, folders, strict=True):
-        if folder:
-            found = find_audio(Path(row.path))
-            unread += found.others
-            errors += [(named(place), error) for place, error in found.errors]
-            expanded += [Row(named(str(file)), str(file)) for file in found.files]
-        else:
-            expanded.append(row)
-    return Index(tuple(expanded), unread=unread, errors=tuple(errors))
+    named = _namer(root or (index.rows[0].path if len(folders) == 1 else os.curdir))
+    rows = zip(index.rows, folders, strict=True)
+    return _joined([_searched(row.path, named) if folder else Index((row,)) for row, folder in rows])
 
 
-def _assembled(table: Tabular, name: str, root: str | None, folder: str | None, keep: Sequence[str] = ()) -> Index:
-    """The index in a table.
+def _of_table(
+    read: Callable[[], Tabular], root: str | None, folder: str | None, keep: Sequence[str] = (), name: str = "the index"
+) -> Index:
+    """The index in a table that is read; its errors begin with the name.
 
-    Args:
-        table: what was read.
-        name: of the index, for messages.
-        root: as in `read_index`.
-        folder: the one of the file with the table, which its files are in where there is no root; None for no file.
-        keep: as in `read_index`.
+    `folder` is the one that its relative files are in where there is no root, None where the table is not from a file.
     """
+    try:
+        return _assembled(read(), root, folder, keep)
+    except ArgumentError as error:
+        raise ArgumentError(f"{name}: {error}") from error
+
+
+def _assembled(table: Tabular, root: str | None, folder: str | None, keep: Sequence[str]) -> Index:
     names, kinds = table.names, table.kinds
     try:
         at, own = find_columns(names, keep)
@@ -226,13 +229,17 @@ def _assembled(table: Tabular, name: str, root: str | None, folder: str | None, 
                 raise ArgumentError(f"no column 'file' among {', '.join(map(repr, names[:9])) or 'none'}")
             at, own = {"file": own[0]}, []  # one column of texts is the paths
     except ArgumentError as error:
-        raise ArgumentError(f"{name}: {error}; expected file[,start,end,channel] and any others") from error
-    located = _located(root, folder)
-    readers = [
-        (key, at[key], read_channel if key == "channel" else read_seconds)
-        for key in ("start", "end", "channel")
-        if key in at
-    ]
+        raise ArgumentError(f"{error}; expected file[,start,end,channel] and any others") from error
+    named = None if root is None else _namer(root)
+    above = folder if root is None else root
+
+    @lru_cache(maxsize=1 << 12)
+    def located(file: str) -> tuple[str, str]:
+        if os.path.isabs(file):  # noqa: PTH117
+            return named(file) if named else file, file
+        return file, os.path.join(above, file) if above else file  # noqa: PTH118 - the name that other tables have
+
+    present = [key for key in _READERS if key in at]
     shared = lru_cache(maxsize=1 << 12)(lambda cells: cells)  # labels are repeated: once in memory
     rows = []
     for number, (line, cells) in enumerate(table.rows, 1):
@@ -241,25 +248,10 @@ def _assembled(table: Tabular, name: str, root: str | None, folder: str | None, 
         try:
             if not (file := cells[at["file"]]):
                 raise ArgumentError("is empty")
-            for key, k, read in readers:
-                place[key] = read(cells[k])
+            for key in present:
+                place[key] = _READERS[key](cells[at[key]])
         except ArgumentError as error:
             where = f"row {number}" if line is None else f"row {number} (line {line})"
-            raise ArgumentError(f"{name}: {where}: {key} {error}") from error
+            raise ArgumentError(f"{where}: {key} {error}") from error
         rows.append(Row(*located(str(file)), **place))
     return Index(tuple(rows), tuple((names[k], kinds[k]) for k in own), "channel" in at)
-
-
-def _located(root: str | None, folder: str | None) -> Any:
-    """A function that converts a file of an index to its name in tables and its path."""
-    named = None if root is None else _Named(root)
-    folder = root if root is not None else folder
-
-    @lru_cache(maxsize=1 << 12)
-    def locate(file: str) -> tuple[str, str]:
-        if os.path.isabs(file):  # noqa: PTH117
-            return named(file) if named else file, file
-        # Other tables of a corpus use the same names as its index.
-        return file, os.path.join(folder, file) if folder else file  # noqa: PTH118
-
-    return locate

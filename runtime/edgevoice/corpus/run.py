@@ -7,7 +7,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -15,7 +15,7 @@ from edgevoice.audio.files import Incomplete, open_source
 from edgevoice.audio.samples import check_channel
 from edgevoice.audio.source import AudioSource
 from edgevoice.batcher import Batcher
-from edgevoice.corpus.index import Row
+from edgevoice.corpus.index import Failure, Row
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extraction import Extraction, Reading
 from edgevoice.extractor import Extractor
@@ -35,25 +35,13 @@ Tag = TypeVar("Tag")
 Progress = Callable[[float], object]
 
 
-class Failure(NamedTuple):
-    """A row that could not be computed."""
-
-    row: Row
-    error: EdgeVoiceError
-
-
-def failure_dict(failure: Failure) -> dict[str, Any]:
-    """A failed row and its reason, as a dictionary for JSON."""
+def failure_row(failure: Failure, names: Iterable[str] = ()) -> dict[str, Any]:
+    """A failed row and its reason, with the user's columns of these names, for JSON and CSV."""
     row = failure.row
     # An absolute path of this machine is of no use on another one.
     reason = str(failure.error).removeprefix(f"{row.path}: ").replace(row.path, row.file)
-    return {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
-
-
-def failure_row(failure: Failure, names: Iterable[str]) -> dict[str, Any]:
-    """A failed row and its reason, with the user's columns, for JSON and CSV."""
-    others = dict(zip(names, failure.row.others, strict=False))
-    return {**others, **failure_dict(failure)}
+    place = {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
+    return {**dict(zip(names, row.others, strict=False)), **place}
 
 
 class Result(NamedTuple):
@@ -62,6 +50,11 @@ class Result(NamedTuple):
     parts: list[tuple[Row, Features]]
     """The features and their row; one pair per channel where channels are read separately; none for a failed row."""
     failure: Failure | None
+
+    @property
+    def frames(self) -> int:
+        """The number of frames of all channels."""
+        return sum(len(features) for _, features in self.parts)
 
     @property
     def seconds(self) -> float:
@@ -80,13 +73,13 @@ def results(
 ) -> Generator[tuple[Tag, Row, Result], None, None]:
     """Compute rows, and give the results in order.
 
-    Rows of one file are read together, in one pass. Windows of all rows are computed in common batches, with the bits that
-    each row has by itself. Whatever goes wrong with a row is that row's failure.
+    Rows of one file are read together, in one pass. Windows of all rows are computed in common batches, `jobs` of them at
+    the same time, with the bits that each row has by itself. Whatever goes wrong with a row is that row's failure.
 
     Args:
         extractor: what computes.
-        rows: each with a tag, which comes back with its result.
-        reading: how they are read. A channel that a row names has precedence.
+        rows: each with a tag, which comes back with its result. A channel that a row names has precedence.
+        reading: how they are read.
         jobs: how many batches are computed at the same time.
         begin: called with the seconds of a row when it is open; None where they are not known.
         progress: called with the seconds of audio read since its last call.
@@ -96,22 +89,18 @@ def results(
         DeviceError: the device is lost.
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
-    _check(extractor, reading)
-    with closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher:
-        run = _Run[Tag](extractor, reading, batcher, begin, progress)
-        for chunk in _chunks(rows):
-            yield from run.read(chunk)
-        yield from run.finish()
-
-
-def _check(extractor: Extractor, reading: Reading) -> None:
-    """Check the arguments that are those of all rows, so that they are not the failure of each."""
+    # The arguments that are those of all rows are no failure of each.
     find_level(reading.level, extractor.config.level)
     extractor.stream(level=1.0, hop=reading.hop)
     if reading.channel != EACH:
         check_channel(cast("int | None", reading.channel), None)
     if reading.incomplete not in ("error", "keep"):
         raise ArgumentError(f"incomplete {reading.incomplete!r}: expected 'error' or 'keep'")
+    with closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher:
+        run = _Run[Tag](extractor, reading, batcher, begin, progress)
+        for chunk in _chunks(rows):
+            yield from run.read(chunk)
+        yield from run.finish()
 
 
 def _chunks(rows: Iterable[tuple[Tag, Row]]) -> Iterator[list[tuple[Tag, Row]]]:
@@ -134,31 +123,28 @@ class _Work(Generic[Tag]):
 
     tag: Tag
     row: Row
+    channel: int | str | None
     extractions: list[tuple[Row, Extraction]] = field(default_factory=list)
     """One, or one for each channel."""
     read: bool = False
     result: Result | None = None
 
 
+@dataclass(slots=True)
 class _Run(Generic[Tag]):
-    def __init__(
-        self,
-        extractor: Extractor,
-        reading: Reading,
-        batcher: Batcher,
-        begin: Callable[[float | None], object],
-        progress: Progress,
-    ) -> None:
-        self._extractor, self._reading, self._batcher = extractor, reading, batcher
-        self._incomplete = cast("Incomplete", reading.incomplete)
-        self._begin, self._progress = begin, progress
-        self._order: deque[_Work[Tag]] = deque()
-        self._owners: dict[Stream, tuple[_Work[Tag], Extraction]] = {}
+    extractor: Extractor
+    reading: Reading
+    batcher: Batcher
+    begin: Callable[[float | None], object]
+    progress: Progress
+    order: deque[_Work[Tag]] = field(default_factory=deque)
+    owners: dict[Stream, tuple[_Work[Tag], Extraction]] = field(default_factory=dict)
 
     def read(self, chunk: Sequence[tuple[Tag, Row]]) -> Iterator[tuple[Tag, Row, Result]]:
         """Read rows, file by file; give the results that are ready, in order."""
-        works = [_Work(tag, row) for tag, row in chunk]
-        self._order += works
+        own = self.reading.channel
+        works = [_Work(tag, row, own if row.channel is None else row.channel) for tag, row in chunk]
+        self.order += works
         files: dict[str, list[_Work[Tag]]] = {}
         for work in works:
             files.setdefault(work.row.path, []).append(work)
@@ -169,7 +155,7 @@ class _Run(Generic[Tag]):
                     with closing(self._read(work, shared)) as read:
                         for seconds in read:
                             self._take(wait=False)
-                            self._progress(seconds)
+                            self.progress(seconds)
                             if work.result:  # its batch could not be computed
                                 break
                     self._settle(work)
@@ -180,7 +166,7 @@ class _Run(Generic[Tag]):
 
     def finish(self) -> Iterator[tuple[Tag, Row, Result]]:
         """Compute what waits, and give the remaining results."""
-        self._batcher.flush()
+        self.batcher.flush()
         self._take(wait=True)
         return self._ready()
 
@@ -190,52 +176,54 @@ class _Run(Generic[Tag]):
             return None
         group.sort(key=lambda work: (work.row.start or 0.0, work.row.end or math.inf))
         try:
-            _check_file(group[0].row)
-            return open_source(group[0].row.path, incomplete=self._incomplete)
+            return self._opened(group[0].row._replace(start=None, end=None))
         except Exception as error:  # noqa: BLE001 - it is the failure of each row
             return error
 
+    def _opened(self, row: Row, shared: AudioSource | None = None, channel: int | None = None) -> AudioSource:
+        mode = stat.S_IFREG
+        with suppress(OSError, ValueError):  # opening it says what is wrong
+            mode = os.stat(row.path).st_mode  # noqa: PTH116
+        # Opening a pipe would wait for a writer, and a device may do anything.
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (row.pipe and stat.S_ISFIFO(mode))):
+            raise AudioFormatError(f"{row.path}: is a pipe, a device or a socket, expected an audio file")
+        keep = cast("Incomplete", self.reading.incomplete)
+        return open_source(shared or row.path, row.start, row.end, channel, incomplete=keep)
+
     def _read(self, work: _Work[Tag], shared: AudioSource | Exception | None) -> Generator[float, None, None]:
         """Read a row to its end; give the seconds of each block. What its audio causes is its failure."""
-        row = work.row
-        channel = self._reading.channel if row.channel is None else row.channel
         try:
-            with self._opened(row, shared) as source:
-                self._begin(source.seconds)
-                for number in range(source.channels) if channel == EACH else (cast("int | None", channel),):
-                    reading = replace(self._reading, channel=number)
-                    extraction = Extraction(self._extractor, source, reading, self._batcher)
-                    self._owners[extraction.stream] = work, extraction
-                    work.extractions.append((row._replace(channel=number), extraction))
-                    yield from extraction.read()
+            if isinstance(shared, Exception):
+                raise shared
+            with self._opened(work.row, shared, None if isinstance(work.channel, str) else work.channel) as source:
+                self.begin(source.seconds)
+                channels = range(source.channels) if work.channel == EACH else [cast("int | None", work.channel)]
+                for number in channels:
+                    extraction = Extraction(self.extractor, source, replace(self.reading, channel=number), self.batcher)
+                    self.owners[extraction.stream] = work, extraction
+                    work.extractions.append((work.row._replace(channel=number), extraction))
+                    for seconds in extraction.read():
+                        yield seconds / len(channels)
             work.read = True
         except Exception as error:  # noqa: BLE001 - decoders raise all kinds
             self._fail(work, error)
-
-    def _opened(self, row: Row, shared: AudioSource | Exception | None) -> AudioSource:
-        if isinstance(shared, Exception):
-            raise shared
-        _check_file(row)
-        channel = self._reading.channel if row.channel is None else row.channel
-        asked = None if isinstance(channel, str) else channel
-        return open_source(shared or row.path, row.start, row.end, asked, incomplete=self._incomplete)
 
     def _take(self, wait: bool) -> None:
         """Give computed features to their rows."""
         while True:
             try:
-                for stream, features in self._batcher.take(wait):
-                    if stream in self._owners:
-                        work, extraction = self._owners[stream]
+                for stream, features in self.batcher.take(wait):
+                    if stream in self.owners:
+                        work, extraction = self.owners[stream]
                         extraction.add(features)
                         self._settle(work)
                 return
             except MemoryError as error:
-                lost = [work for stream, (work, _) in self._owners.items() if stream.failure]
+                lost = [work for stream, (work, _) in self.owners.items() if stream.failure]
                 for work in dict.fromkeys(lost):
                     self._fail(work, DeviceMemoryError(str(error)))
                     if len(lost) > 1:  # perhaps only one of them was too much
-                        with closing(results(self._extractor, [(None, work.row)], self._reading, 1)) as single:
+                        with closing(results(self.extractor, [(None, work.row)], self.reading, 1)) as single:
                             work.result = next(single)[2]
 
     def _settle(self, work: _Work[Tag]) -> None:
@@ -259,20 +247,10 @@ class _Run(Generic[Tag]):
     def _end(self, work: _Work[Tag], result: Result) -> None:
         work.result = result
         for _, extraction in work.extractions:
-            self._owners.pop(extraction.stream, None)
+            self.owners.pop(extraction.stream, None)
         work.extractions.clear()
 
     def _ready(self) -> Iterator[tuple[Tag, Row, Result]]:
-        while self._order and self._order[0].result:
-            work = self._order.popleft()
+        while self.order and self.order[0].result:
+            work = self.order.popleft()
             yield work.tag, work.row, cast("Result", work.result)
-
-
-def _check_file(row: Row) -> None:
-    """Refuse what is no file: opening a pipe would wait for a writer, and a device may do anything."""
-    try:
-        mode = os.stat(row.path).st_mode  # noqa: PTH116
-    except (OSError, ValueError):
-        return  # opening it says what is wrong
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (row.pipe and stat.S_ISFIFO(mode))):
-        raise AudioFormatError(f"{row.path}: is a pipe, a device or a socket, expected an audio file")

@@ -7,21 +7,18 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.folders import absolute
-from edgevoice.corpus.index import Index, IndexSource, Row, read_index
+from edgevoice.corpus.index import Index, IndexSource, read_index
 from edgevoice.corpus.rows import Columns, TableRows, joined
-from edgevoice.corpus.run import EACH, Failure, failure_dict, results
-from edgevoice.errors import ArgumentError, EdgeVoiceError, EdgeVoiceWarning, missing
+from edgevoice.corpus.run import EACH, failure_row, results
+from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
-from edgevoice.extractor import Descriptors, Extractor, check_extractor
+from edgevoice.extractor import Extractor, check_extractor
 from edgevoice.features import segment_index
-from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
 from edgevoice.threads import allow_futures
 from edgevoice.wholenumbers import whole_number
@@ -82,19 +79,48 @@ def table(
     """
     _pandas()
     check_extractor(extractor)
+    if not (progress is None or callable(progress)):
+        raise ArgumentError(f"progress {progress!r}: expected a function of the number of rows that are done, or None")
+    if scheduler is not None and (dataset is None or jobs is not None):
+        raise ArgumentError("scheduler: expected with dataset=, which it makes, and without jobs=, which its workers decide")
     rows = read_index(index, root, keep)
     reading = Reading(level, hop, channel, pad, incomplete)
     check_channel(rows, reading)
-    if scheduler is not None and (dataset is None or jobs is not None):
-        raise ArgumentError("scheduler: expected with dataset=, which it makes, and without jobs=, which its workers decide")
     columns = Columns.of_index(extractor.layout, static, rows, reading.channel == EACH)
     recipe = replace(extractor.recipe(reading), static=static)
-    call = _Call(extractor, rows, columns, recipe, reading, progress or (lambda _: None))
+    jobs = extractor.jobs if jobs is None else jobs
+    done = 0
+
+    def count(*_: object) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done)
+
+    failed = [failure_row(failure) for failure in rows.errors]
     if dataset is None:
-        made, failed = _in_memory(call, extractor.jobs if jobs is None else jobs)
+        blocks: list[TableRows] = []
+        with closing(results(extractor, ((None, row) for row in rows.rows), reading, jobs)) as found:
+            for _, _, result in found:
+                blocks += [TableRows(row, features, columns) for row, features in result.parts]
+                failed += [failure_row(result.failure)] if result.failure else []
+                count()
+        values, cells = joined(blocks, columns)
     else:
-        made, failed = _through_dataset(call, Path(dataset), prune, jobs, scheduler)
-    failed = [*(failure_dict(Failure(Row(name, name), error)) for name, error in rows.errors), *failed]
+        from edgevoice.corpus.dataset import Dataset
+
+        stored = Dataset(dataset, recipe, rows, columns, prune)
+        parts = stored.missing()
+        if scheduler is None:
+            done = len(rows.rows) - len(stored.left(parts))
+            stored.run(parts, extractor, reading, jobs, done=count)
+        elif parts:
+            from edgevoice.corpus.cluster import Work, run_on_cluster
+
+            done = len(rows.rows) - sum(len(part.rows) for part in parts)
+            run_on_cluster(stored, parts, Work.of(stored, extractor.folder), scheduler, count)
+        values, cells = stored.read()
+        failed += stored.failed_rows()
     if failed:
         warnings.warn(
             f"{len(failed)} of {len(rows.rows) + len(rows.errors)} rows failed, the first with {failed[0]['file']}: "
@@ -102,90 +128,7 @@ def table(
             EdgeVoiceWarning,
             stacklevel=2,
         )
-    return _frame(*made, columns, recipe, failed)
-
-
-class _Call(NamedTuple):
-    """What a table is made of."""
-
-    extractor: Extractor
-    rows: Index
-    columns: Columns
-    recipe: Recipe
-    reading: Reading
-    progress: Callable[[int], object]
-
-
-_Cells = tuple[NDArray[np.float32], dict[str, Any]]
-"""The matrix of the descriptors, and the cells of each other column."""
-_Failed = list[dict[str, Any]]
-
-
-def _in_memory(call: _Call, jobs: int) -> tuple[_Cells, _Failed]:
-    blocks: list[TableRows] = []
-    failed: _Failed = []
-    rows = ((None, row) for row in call.rows.rows)
-    with closing(results(call.extractor, rows, call.reading, jobs)) as found:
-        for done, (_, _, result) in enumerate(found, 1):
-            blocks += [TableRows(row, features, call.columns) for row, features in result.parts]
-            failed += [failure_dict(result.failure)] if result.failure else []
-            call.progress(done)
-    return joined(blocks, call.columns), failed
-
-
-def _through_dataset(
-    call: _Call, folder: Path, prune: bool, jobs: int | None, scheduler: str | None
-) -> tuple[_Cells, _Failed]:
-    """Make the missing parts of a dataset, and read it."""
-    from edgevoice.corpus.dataset import Dataset
-
-    extractor, index, columns, recipe, reading, progress = call
-    made = Dataset(folder, recipe, index, columns, prune)
-    parts = made.missing()
-    done = len(index.rows) - len(made.left(parts) if scheduler is None else [row for part in parts for row in part.rows])
-
-    def count(*_: object) -> None:
-        nonlocal done
-        done += 1
-        progress(done)
-
-    if scheduler is None:
-        made.run(parts, extractor, reading, extractor.jobs if jobs is None else jobs, done=count)
-    elif parts:
-        from edgevoice.corpus.cluster import Work, run_on_cluster
-
-        name, path = extractor.config.name, extractor.folder.path
-        model = name if _is_known(name, path) else absolute(path)
-        work = Work(
-            absolute(folder), model, extractor.device, 1, cast("Descriptors", recipe.descriptors), reading, recipe, columns
-        )
-        run_on_cluster(made, parts, work, scheduler, count)
-    return _stored([folder / part.name for part in made.parts], columns), made.failed_rows()
-
-
-def _is_known(name: str, path: Path) -> bool:
-    """Whether this name finds this model folder, so that it may find it elsewhere too."""
-    try:
-        return find_model(name).path == path
-    except EdgeVoiceError:
-        return False
-
-
-def _stored(parts: Sequence[Path], columns: Columns) -> _Cells:
-    """The cells of a dataset's parts, in this order."""
-    import pyarrow  # noqa: ICN001
-    from pyarrow import parquet
-
-    if not parts:
-        return joined([], columns)
-    stored = pyarrow.concat_tables([_content(parquet.ParquetFile(part)) for part in parts])
-    values = np.stack([stored.column(name).to_numpy() for name in columns.values], axis=1)
-    return values, {name: stored.column(name).to_pylist() for name in columns.kinds}
-
-
-def _content(file: Any) -> Any:
-    # Of a file without a row group, older versions of pyarrow read nothing but an error.
-    return file.read() if file.num_row_groups else file.schema_arrow.empty_table()
+    return _frame(values, cells, columns, recipe, failed)
 
 
 def check_channel(index: Index, reading: Reading) -> None:
@@ -200,7 +143,7 @@ def check_channel(index: Index, reading: Reading) -> None:
             whole_number("channel", channel, 0)
         except ArgumentError as error:
             raise ArgumentError(f"{error}, or '{EACH}'") from None
-    if index.has_channel and reading.channel is not None:
+    if index.has_channel and channel is not None:
         raise ArgumentError("channel: the index has a column of that name; use one of them")
 
 
@@ -213,7 +156,9 @@ def _pandas() -> Any:
     return pandas
 
 
-def _frame(values: NDArray[np.float32], cells: dict[str, Any], columns: Columns, recipe: Recipe, failed: _Failed) -> Any:
+def _frame(
+    values: NDArray[np.float32], cells: dict[str, Any], columns: Columns, recipe: Recipe, failed: list[dict[str, Any]]
+) -> Any:
     pandas = _pandas()
     own = ("channel", *dict(columns.others))
     typed = {

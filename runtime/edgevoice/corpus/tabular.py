@@ -1,18 +1,40 @@
-"""Tables that an index is read from: CSV, Parquet, pandas, and all that speaks Arrow."""
+"""Tables that an index is read from, CSV, Parquet, pandas and Arrow, and their columns that say where audio is."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
+import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import IO, Any, NamedTuple
 
-from edgevoice.corpus.places import KEYS, stripped
+import numpy as np
+
 from edgevoice.errors import ArgumentError, missing
 
-Cells = Sequence[Any]
+KEYS = ("file", "start", "end", "channel")
+
+_BLANKS = r"[\s\u200b-\u200f\u2060\ufeff]+"
+"""Blanks, those that nobody sees too."""
+_UNNAMED = re.compile(r"|index|unnamed: ?\d+([._]\w+)?|level_\d+|__index_level_\d+__")
+"""Names that pandas gives an index without a name."""
+_WHAT = "(segment|seg|utterance|utt|clip|chunk|speech|audio|time|t|x)?"
+_UNIT = "(time|times|timestamp)?(s|secs?|seconds?|ms|msecs?|samples?|frames?)?"
+_LOOKS = {
+    "start": re.compile(f"{_WHAT}(start|begin|beginning|onset|from|[tx]min|t0){_UNIT}"),
+    "end": re.compile(f"{_WHAT}(end|ending|stop|finish|to|until|[tx]max|t1){_UNIT}"),
+    "either": re.compile(f"{_WHAT}(offset|duration|dur|length){_UNIT}"),
+}
+"""Names, in lower case and without punctuation, of columns that look like places in a file."""
+_DURATION = re.compile(r"(?:(\d+) days?,? ?)?(?:(\d+):(\d\d):(\d\d(?:\.\d+)?))?")
+_NOTHING = {"", "nat", "nan", "none", "null", "<na>"}
+
+_Kinds = dict[str, tuple[str, Callable[[Any], Any]]]
+_KINDS: _Kinds = {"b": ("flag", bool), "i": ("whole", int), "u": ("whole", int), "f": ("number", float)}
+"""Kind of a column, and type of its cells, by the kind of its dtype; all others are text."""
 
 
 class Tabular(NamedTuple):
@@ -22,7 +44,7 @@ class Tabular(NamedTuple):
     """Of its columns, without blanks around them."""
     kinds: list[str]
     """Of its columns: `text`, `whole`, `number` or `flag`."""
-    rows: Iterator[tuple[int | None, Cells]]
+    rows: Iterator[tuple[int | None, Sequence[Any]]]
     """The line, where there are lines, and the cells."""
 
 
@@ -36,7 +58,7 @@ def of_file(file: IO[Any]) -> Tabular:
     if isinstance(data, str):
         return _of_text(data)
     if data.startswith(b"PAR1"):
-        return _of_parquet(data)
+        return of_arrow(data)
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     if encoding == "utf-8-sig" and b"\0" in data[:2]:
         encoding = "utf-16-le" if data[1] == 0 else "utf-16-be"
@@ -53,53 +75,38 @@ def _of_text(data: str) -> Tabular:
     before = 1 if stated else 0
     first = text.readline() if stated else first
     split = {mark: next(csv.reader([first], delimiter=mark), []) for mark in stated or ",;\t"}
-    mark = next((mark for mark, names in split.items() if "file" in map(_plain, names)), ",")
+    mark = next((mark for mark, names in split.items() if "file" in (stripped(name).casefold() for name in names)), ",")
     blank = any(name[:1] == " " for name in split.get(mark, [])[1:])
     lines = csv.reader(chain([first], text), delimiter=mark, skipinitialspace=blank)
     names = [stripped(name) for name in next(lines, [])]
 
-    def rows() -> Iterator[tuple[int, Cells]]:
+    def rows() -> Iterator[tuple[int, Sequence[Any]]]:
         try:
-            for cells in lines:
-                if cells and len(cells) != len(names):
+            for cells in filter(None, lines):
+                if len(cells) != len(names):
                     raise ArgumentError(f"line {before + lines.line_num} has {len(cells)} cells, expected {len(names)}")
-                if cells:
-                    yield before + lines.line_num, cells
+                yield before + lines.line_num, cells
         except csv.Error as error:
             raise ArgumentError(f"line {before + lines.line_num} is not CSV ({error})") from error
 
     return Tabular(names, ["text"] * len(names), rows())
 
 
-def _plain(name: str) -> str:
-    return stripped(name).casefold()
-
-
-def _of_parquet(data: bytes) -> Tabular:
-    pyarrow = _arrow()
-    from pyarrow import parquet
-
-    try:
-        return of_arrow(parquet.read_table(io.BytesIO(data)))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise ArgumentError(f"is not a Parquet file ({error})") from error
-
-
 def of_arrow(source: Any) -> Tabular:
-    """The table in anything with Arrow's stream interface, such as a data frame of polars."""
-    table = _arrow().table(source)
-    table.validate(full=True)
-    import pandas  # noqa: ICN001
-
-    return of_pandas(table.to_pandas(types_mapper=pandas.ArrowDtype))
-
-
-def _arrow() -> Any:
+    """The table in the bytes of a Parquet file, or in anything with Arrow's stream interface, as a data frame of polars."""
     try:
         import pyarrow  # noqa: ICN001
+        from pyarrow import parquet
     except ModuleNotFoundError as error:
         raise missing("pyarrow", "Parquet") from error
-    return pyarrow
+    import pandas  # noqa: ICN001
+
+    try:
+        table = parquet.read_table(io.BytesIO(source)) if isinstance(source, bytes) else pyarrow.table(source)
+        table.validate(full=True)
+        return of_pandas(table.to_pandas(types_mapper=pandas.ArrowDtype))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ArgumentError(f"is not a Parquet file, or a damaged table ({error})") from error
 
 
 def of_pandas(source: Any) -> Tabular:
@@ -108,22 +115,118 @@ def of_pandas(source: Any) -> Tabular:
         source = source.to_frame(index=False)
     elif not hasattr(source, "columns"):  # a series
         source = source.to_frame("value" if source.name is None else source.name)
-    if any(_plain(str(name)) in KEYS for name in source.index.names):
+    if any(stripped(name).casefold() in KEYS for name in source.index.names):
         source = source.reset_index()
-    names = [stripped(name) for name in source.columns]
-    kinds = [_kind(source.iloc[:, k].dtype) for k in range(len(names))]
-    columns = [_cells(source.iloc[:, k], kind, name) for k, (kind, name) in enumerate(zip(kinds, names, strict=True))]
+    names, kinds, columns = [stripped(name) for name in source.columns], [], []
+    for k, name in enumerate(names):
+        column = source.iloc[:, k]
+        kind, cast = _KINDS.get(getattr(column.dtype, "kind", "O"), ("text", str))
+        if name.casefold() in ("start", "end") and kind == "text":
+            cast = lambda value: value  # noqa: E731 - durations, or what a person wrote
+        kinds.append(kind)
+        columns.append([None if none else cast(value) for value, none in zip(column, column.isna(), strict=True)])
     return Tabular(names, kinds, ((None, cells) for cells in zip(*columns, strict=True)))
 
 
-def _kind(dtype: Any) -> str:
-    kind = getattr(dtype, "kind", "O")
-    return {"b": "flag", "i": "whole", "u": "whole", "f": "number"}.get(kind, "text")
+def stripped(name: object) -> str:
+    """The name of a column without the blanks around it."""
+    return re.sub(f"^{_BLANKS}|{_BLANKS}$", "", str(name))
 
 
-def _cells(column: Any, kind: str, name: str) -> Iterator[Any]:
-    cast: Callable[[Any], Any] = {"flag": bool, "whole": int, "number": float, "text": str}[kind]
-    missing = column.isna()
-    if name.casefold() in ("start", "end") and kind == "text":
-        cast = lambda value: value  # noqa: E731 - durations, or what a person wrote
-    return (None if nothing else cast(value) for value, nothing in zip(column, missing, strict=True))
+def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[str, int], list[int]]:
+    """Find the columns of an index: those of `KEYS` by their names, and the numbers of the user's own.
+
+    Names are compared without case. Those that pandas gives an unnamed index are left out.
+
+    Args:
+        names: without the blanks around them.
+        keep: names that look like places, and are the user's own.
+
+    Raises:
+        ArgumentError: two columns have one name, or one looks like a place and is none.
+    """
+    plain = [name.casefold() for name in names]
+    used = [k for k, name in enumerate(plain) if not _UNNAMED.fullmatch(name)]
+    kept = {stripped(name).casefold() for name in keep}
+    for k in used:
+        if plain[k] in plain[:k]:
+            raise ArgumentError(f"two of its columns have the same name, {names[k]!r}")
+    if unknown := kept.difference(plain):
+        raise ArgumentError(f"it has no column {', '.join(sorted(unknown))} to keep")
+    at = {plain[k]: k for k in used if plain[k] in KEYS}
+    own = [k for k in used if plain[k] not in KEYS]
+    others = [names[k] for k in own if plain[k] not in kept]
+    like = {
+        side: [name for name in others if look.fullmatch(re.sub(r"\W|_", "", name).casefold())]
+        for side, look in _LOOKS.items()
+    }
+    missing = [side for side in ("start", "end") if side not in at]
+    found = [name for side in missing for name in like[side]]
+    if missing and (len(missing) == 1 or found or len(like["either"]) > 1):
+        found += like["either"]
+    if found:
+        raise ArgumentError(
+            f"its column {found[0]!r} looks like a place, and there is no column {' and no '.join(missing)}: expected start "
+            f"and end, in seconds; rename it, or keep it as your own (--keep {found[0]}, in Python keep=[{found[0]!r}])"
+        )
+    return at, own
+
+
+def read_seconds(value: Any) -> float | None:
+    """Convert a number, a text, or a duration of pandas, NumPy or Python to seconds; None for a missing value.
+
+    Raises:
+        ArgumentError: it is none of these.
+    """
+    seconds: float | None = None
+    if _is_nothing(value):
+        return None
+    if isinstance(value, str):
+        seconds = _parsed(value.strip())
+    elif hasattr(value, "to_numpy") or isinstance(value, np.timedelta64):
+        duration = value if isinstance(value, np.timedelta64) else value.to_numpy()
+        if np.isnat(duration):
+            return None
+        seconds = int(duration.astype("timedelta64[ns]").astype(np.int64)) / 1e9 if duration.dtype.kind == "m" else None
+    elif hasattr(value, "total_seconds"):
+        seconds = value.total_seconds()
+    elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        if value != value:
+            return None
+        seconds = float(value) if -1e300 < value < 1e300 else None
+    if seconds is None or not math.isfinite(seconds):
+        raise ArgumentError(f"is {str(value)[:40]!r}: expected seconds, a duration, or nothing")
+    return seconds
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+
+
+def _parsed(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        found = _DURATION.fullmatch(text)
+    try:
+        days, hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (math.nan,) * 4
+    except OverflowError:
+        return None
+    return days * 86400 + hours * 3600 + minutes * 60 + seconds
+
+
+def read_channel(value: Any) -> int | None:
+    """Convert a number or a text to the number of a channel; None for a missing value.
+
+    Raises:
+        ArgumentError: it is none, or below 0.
+    """
+    if _is_nothing(value):
+        return None
+    try:
+        number = float(value)
+        if number.is_integer() and number >= 0:
+            return int(number)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ArgumentError(f"is {str(value)[:40]!r}: expected a whole number from 0 on, or nothing")

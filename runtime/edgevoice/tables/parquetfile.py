@@ -69,15 +69,14 @@ class ParquetTable(Table):
         """Keep a value in the metadata of the table, as JSON."""
         self._writer.add_key_value_metadata({key: json.dumps(value)})
 
-    def append(self, path: Path) -> list[Any]:
-        """Add the rows of another table of these columns; return those that failed there."""
+    def append(self, path: Path) -> None:
+        """Add the rows of another table of these columns."""
         from pyarrow import parquet
 
         self._flush()
         with parquet.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 self._writer.write_table(file.read_row_group(group).cast(self._schema))
-            return list(json.loads((file.metadata.metadata or {}).get(FAILED.encode(), b"[]")))
 
     def finish(self) -> None:
         """Complete the table; the file stays open."""

@@ -1,4 +1,4 @@
-"""The interface of table formats, the list of formats, and how a table is written."""
+"""The interface of table formats, the list of formats, and how a table is written and read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,16 @@ from typing import IO, Any, ClassVar, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.audio.folders import is_file
 from edgevoice.corpus.rows import Columns, TableRows
-from edgevoice.errors import ArgumentError, missing
+from edgevoice.errors import ArgumentError, EdgeVoiceError, OutputError, missing
 from edgevoice.files import whole_files
 from edgevoice.recipe import Recipe
 
 _LARGEST = 1 << 22
 """Characters of a sidecar among which its recipe is: nothing more of it is read."""
+_LONGEST = 200
+"""Characters of a library's message that are repeated."""
 _BEGINNING = re.compile(r'\s*\{\s*"recipe"\s*:\s*')
 
 
@@ -40,11 +44,7 @@ class Table:
     neither rows nor columns, `columns`, the names of the numbers, and `sources`: for each index row its `file`, the `start`
     and `end` of what was read (seconds), its `channel` where there are several, its number of `rows`, and the user's cells.
 
-    Args:
-        file: where it is written, open in binary; it stays open.
-        columns: what its columns are.
-        recipe: what made it, which is kept in it or in the sidecar.
-        path: its final path, as the user wrote it.
+    The file, open in binary, stays open; `path` is its final path, as the user wrote it.
     """
 
     beside: ClassVar[tuple[str, ...]] = ("{path}.json",)
@@ -63,9 +63,6 @@ class Table:
     def write(self, rows: TableRows) -> None:
         """Add the rows that one row of the index gives."""
         raise NotImplementedError
-
-    def note(self, key: str, value: Any) -> None:
-        """Keep a value for JSON in the metadata of the table; formats without such a place do nothing."""
 
     def finish(self) -> None:
         """Complete the table; the file stays open."""
@@ -143,7 +140,7 @@ def files_of(path: str | os.PathLike[str]) -> list[Path]:
 
 def obstacle(path: str | os.PathLike[str]) -> Path | None:
     """The first file that a table of this path would replace; a recipe of ours is none where its table is gone."""
-    return next((file for file, replaced in _replaced(path).items() if os.path.isfile(file) and not replaced), None)  # noqa: PTH113
+    return next((file for file, replaced in _replaced(path).items() if is_file(file) and not replaced), None)
 
 
 def _replaced(path: str | os.PathLike[str]) -> dict[Path, bool]:
@@ -159,11 +156,7 @@ def open_table(
 ) -> Iterator[Table]:
     """A table in a file, in the format of its suffix. It appears with its sidecars when it is complete, or not at all.
 
-    Args:
-        path: where; missing folders are made.
-        columns: what the columns are.
-        recipe: what made the table.
-        replace: whether files that are there by then are replaced. A recipe of ours whose table is gone always is.
+    Files that are there by then are replaced if that is allowed; a recipe of ours whose table is gone always is.
 
     Raises:
         ArgumentError: the suffix names no known format.
@@ -187,7 +180,7 @@ def open_table(
 
 def _sidecar_recipe(path: str) -> str | None:
     """The recipe in a sidecar, JSON; None where there is none. It comes first: the rest may be long."""
-    if not os.path.isfile(path):  # noqa: PTH113 - a pipe would keep it waiting
+    if not is_file(path):  # a pipe would keep it waiting
         return None
     try:
         with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
@@ -197,3 +190,65 @@ def _sidecar_recipe(path: str) -> str | None:
     except (OSError, ValueError, RecursionError):
         return None
     return json.dumps(recipe) if isinstance(recipe, dict) and "edgevoice" in recipe else None
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read the recipe of a table or a dataset.
+
+    Raises:
+        ArgumentError: it has no recipe, or one that is not as EdgeVoice writes them: the message names its fields.
+        OutputError: it cannot be read, or is malformed.
+    """
+    kind = table_kind(table_format(path))
+    with _reading(path):
+        text = kind.read_recipe(path)
+    if text is None:
+        raise ArgumentError(f"{path}: no table with a recipe (in it, or in {path.name}.json beside it)")
+    try:
+        return Recipe.from_json(text)
+    except ArgumentError as error:
+        raise ArgumentError(f"{path}: {error}") from error
+
+
+def find_recipe(path: Path) -> Recipe | None:
+    """Read the recipe of a table or a dataset; None where it has none, or one that is not as EdgeVoice writes them."""
+    try:
+        return read_recipe(path)
+    except ArgumentError:
+        return None
+
+
+def read_content(path: Path, others: bool = True) -> Content:
+    """Read the numbers and the other columns of a table; a dataset is read part by part, sorted by name.
+
+    Args:
+        path: of the table, or of the dataset's folder.
+        others: whether the other columns are read too.
+
+    Raises:
+        ArgumentError: the format is not known.
+        OutputError: it cannot be read, or is malformed.
+    """
+    kind = table_kind(table_format(path))
+    with _reading(path), np.errstate(over="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of a header that it can nearly read
+        content = kind.read(path, others)
+        if not np.isfinite(content.values).all():
+            raise ValueError("some of its numbers are not finite")
+    return content
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise OutputError for whatever a parser makes of a malformed file."""
+    try:
+        if not path.exists():
+            raise OutputError(f"{path}: no such table")
+        if not (path.is_file() or path.is_dir()):
+            raise OutputError(f"{path}: is no file")
+        yield
+    except EdgeVoiceError:
+        raise
+    except Exception as error:  # zipfile, NumPy, csv, json and pyarrow raise anything
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:_LONGEST] or type(error).__name__
+        raise OutputError(f"{path}: cannot be read: malformed, or no table of EdgeVoice ({reason})") from error
