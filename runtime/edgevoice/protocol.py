@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1
 _LARGEST = {"bytes": 1 << 20, "text": 4096}  # of a message
-_MESSAGES = {"bytes": 1000, "text": 100}  # a second of a client
+_TURN = {"bytes": 0.001, "text": 0.01}  # seconds that a message takes at least
 _DTYPES = {"int16": 2, "int32": 4, "uint8": 1, "float32": 4, "float64": 8}
 _RATE = 192_000  # samples a second, of all channels together
 _PATIENCE = 10.0  # seconds, for the first message and for the last
-_LONGEST = 16  # hops of the model that one hop may last, as its sound is kept
 _AHEAD = 1.0  # seconds by which sound may come before its time and still be live
 _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
 
@@ -49,8 +48,7 @@ class Client:
         self._tasks = asyncio.TaskGroup()
         # What arrived and has no frame yet: where it ends, and when it was there, in seconds; infinite if not live.
         self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
-        self._began = self._seconds = 0.0
-        self._turns = {"bytes": 0.0, "text": 0.0}
+        self._began = self._seconds = self._turn = 0.0
         self._bytes = self._frames = 0
 
     async def run(self) -> None:
@@ -58,7 +56,7 @@ class Client:
         begun, end = time.monotonic(), "finished"
         try:
             await self._converse()
-            await self._close({"type": "end", "frames": self._frames}, 1000)
+            await self._close(1000, {"type": "end", "frames": self._frames})
         except WebSocketDisconnect:
             end = "left"
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client only
@@ -71,7 +69,7 @@ class Client:
                 _log.error("a client failed", exc_info=error)
             end = f"{refusal.code}: {refusal}"
             self._server.refused.labels(refusal.code).inc()
-            await self._close({"type": "error", "code": refusal.code, "message": str(refusal)}, refusal.close)
+            await self._close(refusal.close, {"type": "error", "code": refusal.code, "message": str(refusal)})
         host, took = self._websocket.client and self._websocket.client.host, time.monotonic() - begun
         _log.info("%s, %.1f s, %d bytes, %d frames, %s", host, took, self._bytes, self._frames, ascii(end))
 
@@ -83,7 +81,7 @@ class Client:
 
         self._tasks.create_task(refuse())
 
-    async def _close(self, message: dict[str, Any], code: int) -> None:
+    async def _close(self, code: int, message: dict[str, Any]) -> None:
         reason = str(message.get("message", "")).encode()[:120].decode(errors="ignore")
         with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
             async with asyncio.timeout(_PATIENCE):  # it may not read
@@ -91,46 +89,46 @@ class Client:
                 await self._websocket.close(code, reason)
 
     async def _converse(self) -> None:
+        server = self._server
         hello = _read(await self._message(_PATIENCE), "hello")
-        if not self._server.permits(self._websocket, hello.get("token")):
+        if not server.permits(self._websocket, hello.get("token")):
             raise Refusal("token", "expected a token that the server knows")
         source, judge = self._begin(hello)
-        self._server.clients.append(self)
+        server.admit(self.cost)
+        server.clients.append(self)
         try:
             async with source, self._tasks as tasks:
-                await self._websocket.send_text(json.dumps(self._ready))
+                config = server.extractor.config
+                ready = {"type": "ready", "protocol": PROTOCOL, "model": config.name, "version": config.version}
+                ready |= {"rate": source.rate, "hop": self._hop, "descriptors": self._counts}
+                await self._websocket.send_text(json.dumps(ready))
                 tasks.create_task(self._receive(source))
                 tasks.create_task(self._send(source, judge))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            self._server.clients.remove(self)
+            server.clients.remove(self)
 
     def _begin(self, hello: dict[str, Any]) -> tuple[Source, Any]:
         """Make what a hello asks for, or refuse it."""
-        server, config, layout = self._server, self._server.extractor.config, self._server.extractor.layout
+        server, audio = self._server, self._server.extractor.config.audio
         _field(hello, "protocol", PROTOCOL, (PROTOCOL,))
-        rate = _field(hello, "rate", config.audio.rate, range(8000, _RATE + 1))
+        rate = _field(hello, "rate", audio.rate, range(8000, _RATE + 1))
         channels = _field(hello, "channels", 1, range(1, _RATE // rate + 1))
         dtype = _field(hello, "dtype", "int16", tuple(_DTYPES))
-        counts = {group.name: group.count for group in layout.groups if group.count}
+        counts = {group.name: group.count for group in server.extractor.layout.groups if group.count}
         wanted = _field(hello, "descriptors", "all", ("all", *counts, "none"))
         self._counts = {name: count for name, count in counts.items() if wanted in ("all", name)}
         self._binary = _field(hello, "format", "json", ("json", "binary")) == "binary"
         self._size = channels * _DTYPES[dtype] * rate  # bytes of a second
         level, hop = hello.get("level"), hello.get("hop")
         source = server.hub.source(rate, channels, dtype=dtype, level=level, hop=hop)
+        self._hop = hop or server.hop
+        self.cost = max(0.1, server.hop / self._hop)  # a long hop saves windows, and no messages
         try:
-            judge = server.head and server.head.judge(server.extractor, level=level, hop=hop)
+            return source, server.head and server.head.judge(server.extractor, level=level, hop=hop)
         except ModelError as error:
             raise Refusal("value", "level and hop: expected those that the head of this server was fitted with") from error
-        self.cost = server.hop / (hop or server.hop)
-        if self.cost < 1 / _LONGEST:
-            raise Refusal("value", f"hop: expected {_LONGEST * server.hop:g} s at most")
-        server.admit(self.cost)
-        ready = {"type": "ready", "protocol": PROTOCOL, "model": config.name, "version": config.version, "rate": rate}
-        self._ready = {**ready, "hop": server.hop / self.cost, "descriptors": self._counts}
-        return source, judge
 
     async def _message(self, patience: float) -> bytes | str:
         """The next message; a client that sends very many of them waits."""
@@ -144,11 +142,9 @@ class Client:
         content: bytes | str = message[kind]
         if len(content) > _LARGEST[kind]:
             raise Refusal("size", f"a message of {len(content)}: expected {_LARGEST[kind]} at most", 1009)
-        now, most = time.monotonic(), _MESSAGES[kind]
-        self._turns[kind] = turn = max(self._turns[kind], now - 1) + 1 / most
-        if turn > now and kind == "text":
-            raise Refusal("rate", f"more than {most} text messages a second")
-        await asyncio.sleep(max(0.0, turn - now))
+        now = time.monotonic()
+        self._turn = max(self._turn, now - 1) + _TURN[kind]  # those of a second may come at once
+        await asyncio.sleep(max(0.0, self._turn - now))
         return content
 
     async def _receive(self, source: Source) -> None:
