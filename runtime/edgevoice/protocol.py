@@ -189,7 +189,7 @@ class Client:
                 self.late = None
             else:
                 content["latency"] = late
-                self.late = late if self.late is None else 0.7 * self.late + 0.3 * late
+                self.late = 0.8 * (self.late or 0.0) + 0.2 * late
                 self._server.latency.observe(late)
                 self._server.late.inc(late > self._server.hop)
             if judge:
