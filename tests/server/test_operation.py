@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -65,12 +66,8 @@ def test_health_and_metrics_need_no_token_and_count(start: Start) -> None:
 
 
 def test_the_page_is_there_and_nothing_else(server: Server) -> None:
-    for path, word in {
-        "/": "<h1>EdgeVoice",
-        "/page.js": "WebSocket",
-        "/page.css": "canvas",
-        "/worklet.js": "Resampler",
-    }.items():
+    words = {"/": "<h1>EdgeVoice", "/page.js": "WebSocket", "/page.css": "canvas", "/worklet.js": "Resampler"}
+    for path, word in words.items():
         status, text = server.get(path)
         assert (status, word in text) == (200, True)
     for path in ("/../asgi.py", "/%2e%2e/asgi.py", "//etc/passwd", "/page", "/stream"):
@@ -126,16 +123,16 @@ def test_without_a_token_only_this_machine_is_served(start: Start, headers: dict
 
 
 @pytest.mark.parametrize(
-    ("settings", "word"),
+    ("name", "value", "word"),
     [
-        ({"clients": "many"}, "CLIENTS"),
-        ({"idle": "-1"}, "idle"),
-        ({"token_file": os.devnull}, "TOKEN_FILE"),
-        ({"model": "x"}, "'x'"),
+        ("clients", "many", "CLIENTS"),
+        ("idle", "-1", "idle"),
+        ("token_file", os.devnull, "TOKEN_FILE"),
+        ("model", "x", "'x'"),
     ],
 )
-def test_a_wrong_setting_ends_the_start(start: Start, settings: dict[str, Any], word: str) -> None:
-    with pytest.raises(pytest.fail.Exception, match=word), start(**settings):
+def test_a_wrong_setting_ends_the_start(start: Start, name: str, value: str, word: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match=word), start(**{name: value}):
         pass
 
 
@@ -170,8 +167,7 @@ def test_sigterm_closes_the_clients_and_ends(start: Start, first: bool) -> None:
 
 def test_late_frames_keep_new_clients_out_and_end_the_newest(tiny: edgevoice.Extractor) -> None:
     ended: list[Refusal] = []
-    server = asgi.Server()
-    server.configure(tiny, (), None, (), 100, 60.0)
+    server = asgi.Server(tiny, (), None, (), 100, 60.0)
     server.clients = [Client(server, None) for _ in range(6)]  # type: ignore[arg-type]
     for k, seconds in enumerate((50.0, 50.0, 0.0, 0.0, 0.01, None)):  # most of those that are live are not late
         server.clients[k].late = seconds
@@ -192,8 +188,8 @@ def test_late_frames_keep_new_clients_out_and_end_the_newest(tiny: edgevoice.Ext
 def test_a_client_that_is_ended_hears_why(tiny: edgevoice.Extractor) -> None:
     async def program() -> tuple[Any, int | None, Any]:
         async with (
-            running(asgi.application(tiny, clients=4)) as (port, server),
-            connect(f"ws://127.0.0.1:{port}/stream") as socket,
+            running(asgi.application(tiny, clients=4)) as (address, server),
+            connect(f"{address}/stream") as socket,
         ):
             await socket.send(json.dumps({"type": "hello"}))
             await socket.recv()
@@ -204,16 +200,15 @@ def test_a_client_that_is_ended_hears_why(tiny: edgevoice.Extractor) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(application: Any) -> AsyncIterator[tuple[int, Any]]:
-    """Run it in this event loop; its port, and what its clients share."""
+async def running(application: Any) -> AsyncIterator[tuple[str, Any]]:
+    """Run it in this event loop; its address, and what its clients share."""
     import uvicorn
 
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)
-    shared = getattr(getattr(application.routes[0], "endpoint", None), "__self__", None)
-    yield server.servers[0].sockets[0].getsockname()[1], shared
+    yield f"ws://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", getattr(application.state, "server", None)
     server.should_exit = True
     await serving
 
@@ -221,8 +216,8 @@ async def running(application: Any) -> AsyncIterator[tuple[int, Any]]:
 def test_it_can_be_mounted_and_starts_with_the_first_client(tiny: edgevoice.Extractor) -> None:
     async def program() -> tuple[int | None, int]:
         own = Starlette(routes=[Mount("/voice", asgi.application(tiny, tokens=[TOKEN], clients=4))])
-        async with running(own) as (port, _):
-            messages, code, _ = await converse(f"ws://127.0.0.1:{port}/voice/stream", SECOND, FINISH)
+        async with running(own) as (address, _):
+            messages, code, _ = await converse(f"{address}/voice/stream", SECOND, FINISH)
             return code, len(messages)
 
     assert asyncio.run(program()) == (1000, 5)
@@ -245,10 +240,9 @@ class _Head:
 
 def test_decisions_come_with_the_frames(tiny: edgevoice.Extractor) -> None:
     async def program() -> tuple[list[Any], list[Any]]:
-        async with running(asgi.application(tiny, head=_Head(), clients=4, tokens=[TOKEN])) as (port, _):
-            address = f"ws://127.0.0.1:{port}/stream"
-            served, refused = await converse(address, SECOND, FINISH), await converse(address, level="window")
-            return served[0], refused[0]
+        async with running(asgi.application(tiny, head=_Head(), clients=4, tokens=[TOKEN])) as (address, _):
+            served = await converse(f"{address}/stream", SECOND, FINISH)
+            return served[0], (await converse(f"{address}/stream", level="window"))[0]
 
     served, refused = asyncio.run(program())
     assert [frame["decision"] for frame in served[1:-1]] == [None, {"label": "calm"}, {"label": "calm"}]
@@ -256,32 +250,27 @@ def test_decisions_come_with_the_frames(tiny: edgevoice.Extractor) -> None:
     assert "/home" not in refused[0]["message"]
 
 
+ATTACKS: dict[str, tuple[dict[str, Any], list[bytes | str]]] = {
+    "lost": ({}, ['{"type": "lost", "count": 1}', b"\0\0"]),
+    "upsampled": ({"rate": 8000, "dtype": "uint8"}, [bytes(1 << 20)]),
+    "large": ({}, [bytes(1 << 20)]),
+    "long": ({"hop": 3000.0}, [SECOND]),
+    "tiny": ({}, [b"\1"]),
+    "unread": ({}, [SECOND]),
+}
+
+
 async def _attack(server: Server, kind: str, end: asyncio.Event) -> None:
     """Send what is costly, until the end, as fast as the server takes it."""
-    hello = {
-        "lost": {},
-        "upsampled": {"rate": 8000, "dtype": "uint8"},
-        "large": {},
-        "tiny": {},
-        "unread": {"descriptors": "all"},
-    }
-    contents: dict[str, list[bytes | str]] = {
-        "lost": ['{"type": "lost", "count": 1}', b"\0\0"],
-        "upsampled": [bytes(1 << 20)],
-        "large": [bytes(1 << 20)],
-        "tiny": [b"\1"],
-        "unread": [SECOND],
-    }
+    hello, contents = ATTACKS[kind]
     with contextlib.suppress(ConnectionClosed):
         async with connect(server.stream, max_queue=1 if kind == "unread" else 64) as socket:
-            await socket.send(json.dumps({**HELLO, **hello[kind]}))
+            await socket.send(json.dumps({**HELLO, **hello}))
             reading = asyncio.create_task(asyncio.sleep(0) if kind == "unread" else read(socket))  # type: ignore[arg-type]
+            ending = asyncio.create_task(end.wait())
             while not end.is_set():
-                for content in contents[kind]:
-                    await asyncio.wait(
-                        {asyncio.create_task(socket.send(content)), asyncio.create_task(end.wait())},
-                        return_when="FIRST_COMPLETED",
-                    )
+                for content in contents:
+                    await asyncio.wait({asyncio.create_task(socket.send(content)), ending}, return_when="FIRST_COMPLETED")
             reading.cancel()
 
 
@@ -298,9 +287,7 @@ def test_attackers_neither_stop_the_others_nor_fill_the_memory(start: Start, tin
     async def program(server: Server) -> tuple[list[int], float]:
         end = asyncio.Event()
         before = await asyncio.to_thread(server.metric, "process_resident_memory_bytes")
-        attackers = [
-            asyncio.create_task(_attack(server, kind, end)) for kind in ("lost", "upsampled", "large", "tiny", "unread") * 2
-        ]
+        attackers = [asyncio.create_task(_attack(server, kind, end)) for kind in (*ATTACKS, *ATTACKS)]
         found = await asyncio.gather(*(good(server) for _ in range(3)))
         after = await asyncio.to_thread(server.metric, "process_resident_memory_bytes")
         end.set()
@@ -316,29 +303,16 @@ def test_attackers_neither_stop_the_others_nor_fill_the_memory(start: Start, tin
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "//[",
-        "/%00",
-        "/page.js%00",
-        "/" + "a" * 5000,
-        "/healthz/ready?x=%ff",
-        "/stream",
-        "/\u00e9".encode().decode("latin-1"),
-    ],
+    "line", ["//[", "/%00", "/page.js%00", "/" + "a" * 5000, "/healthz/ready?x=%ff", "/stream", "/\xc3\xa9"]
 )
 def test_odd_requests_are_refused_without_a_traceback(server: Server, line: str) -> None:
-    for upgrade in (
-        "",
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-        + "A" * 22
-        + "==\r\n",
-    ):
-        for host in ("[", "x" * 5000):
-            if upgrade and line == "/stream" and host == "[":
-                continue  # a client as any other, until its hello
-            with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
-                connection.sendall(f"GET {line} HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n".encode("latin-1"))
-                assert connection.recv(100).startswith(b"HTTP/1.1 ")
+    key = "A" * 22 + "=="
+    upgrading = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+    for upgrade, host in itertools.product(("", upgrading), ("[", "x" * 5000)):
+        if (upgrade, line, host) == (upgrading, "/stream", "["):
+            continue  # a client as any other, until its hello
+        with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+            connection.sendall(f"GET {line} HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n".encode("latin-1"))
+            assert connection.recv(100).startswith(b"HTTP/1.1 ")
     assert server.get("/healthz")[0] == 200
     assert "Traceback" not in "".join(server.lines), "".join(server.lines)
