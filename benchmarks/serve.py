@@ -42,7 +42,16 @@ from edgevoice.bench.machine import PACKAGES, Machine
 from edgevoice_export.publish.markdown import table
 
 RATE, BLOCK, HOP = 16_000, 640, 0.25
-OPTIONS = ("--ws-max-size", "1048576", "--ws-per-message-deflate", "false", "--log-level", "warning")
+OPTIONS = (
+    "--timeout-graceful-shutdown",
+    "8",
+    "--ws-max-size",
+    "1048576",
+    "--ws-per-message-deflate",
+    "false",
+    "--log-level",
+    "warning",
+)
 ATTACKS: tuple[tuple[bytes | str, ...], ...] = ((bytes(1 << 20),), ('{"type": "lost", "count": 1}', b"\0\0"))
 SOUND = np.random.default_rng(0).normal(0, 1000, 20 * RATE).astype("<i2").tobytes()
 

@@ -79,7 +79,8 @@ class Client:
         async def refuse() -> None:
             raise refusal
 
-        self._tasks.create_task(refuse())
+        with contextlib.suppress(RuntimeError):  # it is at its end already
+            self._tasks.create_task(refuse())
 
     async def _close(self, code: int, message: dict[str, Any]) -> None:
         reason = str(message.get("message", "")).encode()[:120].decode(errors="ignore")
@@ -133,7 +134,8 @@ class Client:
     async def _message(self, patience: float) -> bytes | str:
         """The next message; a client that sends very many of them waits."""
         try:
-            message = await asyncio.wait_for(self._websocket.receive(), patience)
+            async with asyncio.timeout(patience):  # `wait_for` may lose that it was cancelled
+                message = await self._websocket.receive()
         except TimeoutError as error:
             raise Refusal("idle", f"nothing was sent for {patience:g} s") from error
         if message["type"] == "websocket.disconnect":
