@@ -43,9 +43,8 @@ class Client:
     def __init__(self, server: Server, websocket: WebSocket) -> None:
         self._server, self._websocket = server, websocket
         self.cost = 1.0
-        self.late: float | None = None
-        """By how much the newest frames were late, in seconds; None before the first one, and of what is not live."""
-        self._tasks = asyncio.TaskGroup()
+        self._late: float | None = None
+        self._source: Source | None = None
         # What arrived and has no frame yet: where it ends, and when it was there, in seconds; infinite if not live.
         self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
         self._began = self._seconds = self._turn = 0.0
@@ -73,14 +72,16 @@ class Client:
         host, took = self._websocket.client and self._websocket.client.host, time.monotonic() - begun
         _log.info("%s, %.1f s, %d bytes, %d frames, %s", host, took, self._bytes, self._frames, ascii(end))
 
+    @property
+    def late(self) -> float | None:
+        """By how much the newest frames were late, in seconds; None without one, of what is not live, and in a pause."""
+        paused = time.monotonic() > self._turn + 2 and self._source and not self._source.behind
+        return None if paused else self._late
+
     def end(self, refusal: Refusal) -> None:
         """End it from outside."""
-
-        async def refuse() -> None:
-            raise refusal
-
-        with contextlib.suppress(RuntimeError):  # it is at its end already
-            self._tasks.create_task(refuse())
+        if self._source:
+            self._source.end(refusal)
 
     async def _close(self, code: int, message: dict[str, Any]) -> None:
         reason = str(message.get("message", "")).encode()[:120].decode(errors="ignore")
@@ -95,10 +96,11 @@ class Client:
         if not server.permits(self._websocket, hello.get("token")):
             raise Refusal("token", "expected a token that the server knows")
         source, judge = self._begin(hello)
+        self._source = source
         server.admit(self.cost)
         server.clients.append(self)
         try:
-            async with source, self._tasks as tasks:
+            async with source, asyncio.TaskGroup() as tasks:
                 config = server.extractor.config
                 ready = {"type": "ready", "protocol": PROTOCOL, "model": config.name, "version": config.version}
                 ready |= {"rate": source.rate, "hop": self._hop, "descriptors": self._counts}
@@ -188,10 +190,10 @@ class Client:
             content = {"type": "frame", **frame.place()}
             late = time.monotonic() - self._arrived[0][1] if self._arrived else -math.inf
             if late < 0:
-                self.late = None
+                self._late = None
             else:
                 content["latency"] = late
-                self.late = 0.8 * (self.late or 0.0) + 0.2 * late
+                self._late = 0.8 * (self._late or 0.0) + 0.2 * late
                 self._server.latency.observe(late)
                 self._server.late.inc(late > self._server.hop)
             if judge:

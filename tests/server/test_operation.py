@@ -11,9 +11,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -168,13 +170,12 @@ def test_sigterm_closes_the_clients_and_ends(start: Start, first: bool) -> None:
 def test_late_frames_keep_new_clients_out_and_end_the_newest(tiny: edgevoice.Extractor) -> None:
     ended: list[Refusal] = []
     server = asgi.Server(tiny, (), None, (), 100, 60.0)
-    server.clients = [Client(server, None) for _ in range(6)]  # type: ignore[arg-type]
-    for k, seconds in enumerate((50.0, 50.0, 0.0, 0.0, 0.01, None)):  # most of those that are live are not late
-        server.clients[k].late = seconds
-        server.clients[k].end = ended.append if k == 5 else None  # type: ignore[assignment,method-assign]
+    lates = (50.0, 50.0, 0.0, 0.0, 0.01, None)  # most of those that are live are not late
+    clients = [SimpleNamespace(cost=1.0, late=late, end=ended.append if late is None else None) for late in lates]
+    server.clients = clients  # type: ignore[assignment]
     server.admit(1.0)
     for late in (0.2, 1.2):
-        server.clients[2].late = late
+        clients[2].late = late
         with pytest.raises(Refusal) as refused:
             server.admit(1.0)
         assert (refused.value.code, refused.value.close) == ("late", 1013)
@@ -185,18 +186,56 @@ def test_late_frames_keep_new_clients_out_and_end_the_newest(tiny: edgevoice.Ext
     assert [refusal.code for refusal in ended] == ["late"]
 
 
-def test_a_client_that_is_ended_hears_why(tiny: edgevoice.Extractor) -> None:
-    async def program() -> tuple[Any, int | None, Any]:
-        async with (
-            running(asgi.application(tiny, clients=4)) as (address, server),
-            connect(f"{address}/stream") as socket,
-        ):
-            await socket.send(json.dumps({"type": "hello"}))
-            await socket.recv()
-            server.clients[-1].end(Refusal("late", "late", 1013))
-            return (await read(socket))[-1]["code"], socket.close_code, server.clients
+class _Socket(asyncio.Queue[Any]):
+    """A WebSocket that says hello, and then what is put."""
 
-    assert asyncio.run(program()) == ("late", 1013, [])
+    client, headers = None, {"host": "localhost"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.receive, self.sent = self.get, []
+        self.put_nowait({"type": "websocket.receive", "text": json.dumps(HELLO)})
+
+    async def send_text(self, content: str) -> None:
+        self.sent.append(json.loads(content))
+
+    async def close(self, code: int, reason: str) -> None:
+        self.sent.append((code, reason))
+
+
+@pytest.mark.parametrize("turns", range(3))
+def test_a_client_that_is_ended_hears_why_even_if_a_message_comes_at_that_moment(
+    tiny: edgevoice.Extractor, turns: int
+) -> None:
+    async def program() -> list[Any]:
+        server, socket = asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), _Socket()
+        async with server.hub:
+            client = Client(server, socket)  # type: ignore[arg-type]
+            running = asyncio.create_task(client.run())
+            while not socket.sent:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.1)
+            client.end(Refusal("late", "sorry", 1013))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            socket.put_nowait({"type": "websocket.receive", "bytes": b"\0\0"})
+            await asyncio.wait({running}, timeout=20)
+            assert running.done()
+            client.end(Refusal("late", "again", 1013))  # changes nothing
+            return [*socket.sent[1:], *server.clients]
+
+    assert asyncio.run(program()) == [{"type": "error", "code": "late", "message": "sorry"}, (1013, "sorry")]
+
+
+def test_who_pauses_is_not_late(tiny: edgevoice.Extractor) -> None:
+    client = Client(asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), None)  # type: ignore[arg-type]
+    client._source = source = SimpleNamespace(behind=0.5)  # type: ignore[assignment]
+    client._late = 3.0
+    assert client.late == 3.0  # it waits for a frame
+    source.behind = 0.0
+    assert client.late is None
+    client._turn = time.monotonic()
+    assert client.late == 3.0
 
 
 @contextlib.asynccontextmanager
