@@ -14,56 +14,35 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 
 import edgevoice
 from server import proxied
 from server.conftest import Server
 from server.test_operation import SECOND
-from server.test_protocol import FINISH, HELLO, read
+from server.test_protocol import FINISH, converse
 
 Start = Callable[..., AbstractContextManager[Server]]
 
 
-def test_behind_nginx_with_tls(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("token", [True, False])
+def test_behind_nginx_with_tls(start: Start, tmp_path: Path, token: bool) -> None:
+    """Without a token no client is served there: all of them look like one of this machine."""
     if reason := proxied.missing():
         pytest.skip(reason)
-    with start() as server, proxied.nginx(tmp_path, server.port) as port:
+    settings = {} if token else {"token_file": ""}
+    with start(**settings) as server, proxied.nginx(tmp_path, server.port) as port:
         context = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
-
-        async def program(origin: str) -> int | None:
-            async with connect(f"wss://localhost:{port}/stream", ssl=context, origin=origin) as socket:  # type: ignore[arg-type]
-                await socket.send(json.dumps(HELLO))
-                await socket.send(SECOND)
-                await socket.send(FINISH)
-                assert len(await asyncio.wait_for(read(socket), 20)) == 5
-                return socket.close_code
-
-        assert asyncio.run(program(f"https://localhost:{port}")) == 1000
+        connection = {"ssl": context, "origin": f"https://localhost:{port}"}
+        found, code, _ = asyncio.run(converse(f"wss://localhost:{port}/stream", SECOND, FINISH, connection=connection))
+        assert (len(found), code) == ((5, 1000) if token else (1, 1008))
         with urllib.request.urlopen(f"https://localhost:{port}/healthz/ready", timeout=10, context=context) as response:
             assert json.load(response)["ready"]
-
-
-def test_behind_nginx_no_client_looks_like_one_of_this_machine(start: Start, tmp_path: Path) -> None:
-    if reason := proxied.missing():
-        pytest.skip(reason)
-    with start(token_file="") as server, proxied.nginx(tmp_path, server.port) as port:
-        context = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
-
-        async def program() -> int | None:
-            async with connect(f"wss://localhost:{port}/stream", ssl=context) as socket:
-                await socket.send(json.dumps({"type": "hello"}))
-                await asyncio.wait_for(read(socket), 20)
-                return socket.close_code
-
-        assert asyncio.run(program()) == 1008
 
 
 def steps_of(dockerfile: str) -> dict[str, str]:
@@ -137,3 +116,16 @@ def test_every_command_that_is_shown_ends_in_time(root: Path) -> None:
     ]
     assert len(shown) >= 4
     assert [line for line in shown if "--timeout-graceful-shutdown" not in line] == []
+
+
+@pytest.mark.slow
+def test_the_load_is_measured_and_shown(root: Path, tiny_model: Path, tmp_path: Path) -> None:
+    found, page = tmp_path / "serve.json", tmp_path / "server.md"
+    shutil.copy(root / "docs" / "server.md", page)
+    command = [sys.executable, "-m", "benchmarks.serve"]
+    sizes = ["--seconds", "10", "--attackers", "2", "--port", str(proxied.free_port())]
+    subprocess.run([*command, "--model", str(tiny_model), *sizes, "--output", str(found)], cwd=root, check=True)
+    (run,) = json.loads(found.read_text())["runs"]
+    assert run["server"]["alone"]["frames"] > 0 < run["hub"]["clients"]
+    subprocess.run([*command, "--table", str(found), str(page)], cwd=root, check=True)
+    assert f"| {run['hub']['clients']} | {run['server']['clients']} (" in page.read_text()

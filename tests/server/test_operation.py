@@ -113,15 +113,10 @@ def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
     ],
 )
 def test_without_a_token_only_this_machine_is_served(start: Start, headers: dict[str, str], host: str, served: bool) -> None:
-    async def program(server: Server) -> int | None:
-        async with connect(f"ws://{host}:{server.port}/stream", host="127.0.0.1", additional_headers=headers) as socket:
-            await socket.send(json.dumps({"type": "hello"}))
-            await socket.send(FINISH)
-            await asyncio.wait_for(read(socket), 20)
-            return socket.close_code
-
     with start(token_file="") as server:
-        assert asyncio.run(program(server)) == (1000 if served else 1008)
+        address, connection = f"ws://{host}:{server.port}/stream", {"host": "127.0.0.1", "additional_headers": headers}
+        code = asyncio.run(converse(address, FINISH, connection=connection, token=None))[1]
+    assert code == (1000 if served else 1008)
 
 
 @pytest.mark.parametrize(
