@@ -23,6 +23,7 @@ from server.test_protocol import FINISH, HELLO, converse, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("default")]
 Deploy = Callable[..., str]
+BURST = 3 * SECOND  # each second: sound that comes faster than in real time is not late on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ async def steady(address: str, seconds: int, begun: asyncio.Event) -> tuple[int,
                 reading = asyncio.create_task(read(socket))
                 try:
                     while sent < seconds:
-                        await socket.send(SECOND)
+                        await socket.send(BURST)
                         await asyncio.sleep(1)
                         sent += 1
                         if sent > 2:
@@ -73,7 +74,7 @@ async def steady(address: str, seconds: int, begun: asyncio.Event) -> tuple[int,
                 finally:
                     messages = await asyncio.wait_for(reading, 30)
         frames += sum(message["type"] == "frame" for message in messages)
-        lost += not (messages and messages[-1].get("code") == "late")  # of a busy machine
+        lost += 1
         await asyncio.sleep(0.5)
     return frames, lost
 
@@ -98,18 +99,18 @@ def test_clients_of_a_killed_replica_connect_again_and_go_on(deploy: Deploy, tok
     assert max(lost) > 0, found  # whose replica was killed
     assert min(lost) == 0, found  # whose replica was not: nothing happened to them
     for frames, count in found:
-        assert frames >= 15 * 4 - 1 - 8 * count, found  # a second or two are lost with a connection, no more
+        assert frames >= 15 * 12 - 1 - 25 * count, found  # two bursts are lost with a connection, no more
     messages, code, _ = asyncio.run(converse(address, token="guess"))
     assert (messages[0]["code"], code) == ("token", 1008)
 
 
 async def follow(address: str, end: asyncio.Event) -> tuple[int, int, int | None]:
-    """A client in real time until the event: seconds that it sent, frames that it got, the closing code."""
+    """A client until the event: bursts that it sent, frames that it got, the closing code."""
     async with connect(address) as socket:
         await socket.send(json.dumps({**HELLO, "descriptors": "none"}))
         reading, sent = asyncio.create_task(read(socket)), 0
         while not end.is_set():
-            await socket.send(SECOND)
+            await socket.send(BURST)
             sent += 1
             await asyncio.sleep(1)
         await socket.send(FINISH)
@@ -150,4 +151,4 @@ def test_replicas_come_and_go_with_the_clients_and_no_frame_is_lost(deploy: Depl
         return found
 
     for sent, frames, code in asyncio.run(asyncio.wait_for(program(), 300)):
-        assert (frames, code) == (4 * sent - 1, 1000)
+        assert (frames, code) == (12 * sent - 1, 1000)
