@@ -41,7 +41,7 @@ from benchmarks.speed_table import placed
 from edgevoice.bench.machine import PACKAGES, Machine
 from edgevoice_export.publish.markdown import table
 
-RATE, BLOCK, HOP = 16_000, 640, 0.25
+RATE, BLOCK = 16_000, 640
 OPTIONS = (
     "--timeout-graceful-shutdown",
     "8",
@@ -63,7 +63,7 @@ class Load:
         self.end, self.pause = time.monotonic() + seconds, pause
         self.delays: list[tuple[float, float]] = []  # when a frame came, and its delay
         self.late: dict[object, float] = {}  # of each client, as the server reckons
-        self.served, self.refused, self.ended_early = 0, 0, 0
+        self.served, self.refused, self.ended_early, self.hop = 0, 0, 0, 0.25
 
     async def speak(self, send: Callable[[bytes], Awaitable[object]], begin: float) -> None:
         """Send blocks to the end, none before it would have been spoken."""
@@ -100,10 +100,11 @@ class Load:
         """One client of a server."""
         async with connect(address, compression=None, open_timeout=60) as socket:
             await socket.send(json.dumps({"type": "hello", "format": "binary"}))
-            if json.loads(await socket.recv())["type"] != "ready":
+            ready = json.loads(await socket.recv())
+            if ready["type"] != "ready":
                 self.refused += 1
                 return
-            self.served, begin = self.served + 1, time.monotonic()
+            self.served, self.hop, begin = self.served + 1, ready["hop"], time.monotonic()
 
             async def listen() -> None:
                 with contextlib.suppress(ConnectionClosed):
@@ -133,7 +134,7 @@ class Load:
         return {
             "frames": len(delays),
             **{name: round(x, 1) for name, x in found.items()},
-            "late_share": round(float((delays > HOP).mean()), 5),
+            "late_share": round(float((delays > self.hop).mean()), 5),
         }
 
 
@@ -141,11 +142,13 @@ def hub_alone(model: str, seconds: float, pause: float) -> dict[str, Any]:
     """How many clients a hub carries in this process."""
 
     async def run() -> dict[str, Any]:
-        async with edgevoice.Hub(edgevoice.load(model)) as hub:
+        extractor = edgevoice.load(model)
+        async with edgevoice.Hub(extractor) as hub:
             load = Load(seconds, pause)
+            load.hop = extractor.config.audio.hop / extractor.config.audio.rate
 
             def full() -> bool:
-                if is_full := statistics.median_low([*load.late.values()] or [0.0]) > 0.4 * HOP:
+                if is_full := statistics.median_low([*load.late.values()] or [0.0]) > 0.4 * load.hop:
                     load.end = time.monotonic()
                 return is_full
 

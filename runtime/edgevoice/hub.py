@@ -24,6 +24,7 @@ from edgevoice.features import Frame
 from edgevoice.stream import LONGEST, Stream
 from edgevoice.threads import ThreadPool
 from edgevoice.wholenumbers import whole_number
+from edgevoice.windows import find_hop
 
 _SOURCES = 4  # most in a round: with more, frames come later, and hardly any time is saved
 _GATHER = 0.008  # seconds that a round waits for others, so that windows that are due close together share a batch
@@ -120,8 +121,7 @@ class Hub:
             raise StreamError(f"the hub {state}: use its sources within `async with`")
         batcher = self._extractor.batcher()  # until its first round: each has its own
         stream = self._extractor.stream(rate, channels, level=level, hop=hop, channel=channel, batcher=batcher)
-        audio = self._extractor.config.audio
-        seconds = audio.hop / audio.rate if hop is None else hop
+        seconds = find_hop(hop, self._extractor.config) / stream.model_rate
         source = Source(self, stream, PcmBytes(channels, dtype), channels, seconds, self._backlog)
         self._sources.add(source)
         return source

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1
 _LARGEST = {"bytes": 1 << 20, "text": 4096}  # of a message
-_TURN = {"bytes": 0.001, "text": 0.01}  # seconds that a message takes at least
+_MESSAGES = {"bytes": 1000, "text": 100}  # a second of a client
 _DTYPES = {"int16": 2, "int32": 4, "uint8": 1, "float32": 4, "float64": 8}
 _RATE = 192_000  # samples a second, of all channels together
 _PATIENCE = 10.0  # seconds, for the first message and for the last
@@ -30,7 +30,7 @@ _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn sho
 
 
 class Refusal(Exception):  # noqa: N818 - it ends a client, not the server
-    """Why a client is refused or ended: a code, a sentence, and the code that closes the WebSocket."""
+    """Why a client is refused or ended: a code, a sentence, and the code that closes the WebSocket; 0 cuts it off."""
 
     def __init__(self, code: str, sentence: str, close: int = 1008) -> None:
         super().__init__(sentence)
@@ -47,7 +47,8 @@ class Client:
         self._source: Source | None = None
         # What arrived and has no frame yet: where it ends, and when it was there, in seconds; infinite if not live.
         self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
-        self._began = self._seconds = self._turn = 0.0
+        self._began = self._seconds = 0.0
+        self._turns = {"bytes": 0.0, "text": 0.0}
         self._bytes = self._frames = 0
 
     async def run(self) -> None:
@@ -58,6 +59,8 @@ class Client:
             await self._close(1000, {"type": "end", "frames": self._frames})
         except WebSocketDisconnect:
             end = "left"
+        except asyncio.CancelledError:  # the time that the server has to end is over
+            end = "cut off"
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client only
             refusal = Refusal("internal", "the server failed: connect again", 1011)
             if isinstance(error, Refusal):
@@ -75,7 +78,7 @@ class Client:
     @property
     def late(self) -> float | None:
         """By how much the newest frames were late, in seconds; None without one, of what is not live, and in a pause."""
-        paused = time.monotonic() > self._turn + 2 and self._source and not self._source.behind
+        paused = time.monotonic() > max(self._turns.values()) + 2 and self._source and not self._source.behind
         return None if paused else self._late
 
     def end(self, refusal: Refusal) -> None:
@@ -88,7 +91,8 @@ class Client:
         with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
             async with asyncio.timeout(_PATIENCE):  # it may not read
                 await self._websocket.send_text(json.dumps(message))
-                await self._websocket.close(code, reason)
+                if code:  # else the connection goes with the task: a flood would be read until the other side closes too
+                    await self._websocket.close(code, reason)
 
     async def _converse(self) -> None:
         server = self._server
@@ -134,7 +138,7 @@ class Client:
             raise Refusal("value", "level and hop: expected those that the head of this server was fitted with") from error
 
     async def _message(self, patience: float) -> bytes | str:
-        """The next message; a client that sends very many of them waits."""
+        """The next message; a client that sends very many of sound waits."""
         try:
             async with asyncio.timeout(patience):  # `wait_for` may lose that it was cancelled
                 message = await self._websocket.receive()
@@ -146,9 +150,11 @@ class Client:
         content: bytes | str = message[kind]
         if len(content) > _LARGEST[kind]:
             raise Refusal("size", f"a message of {len(content)}: expected {_LARGEST[kind]} at most", 1009)
-        now = time.monotonic()
-        self._turn = max(self._turn, now - 1) + _TURN[kind]  # those of a second may come at once
-        await asyncio.sleep(max(0.0, self._turn - now))
+        now, most = time.monotonic(), _MESSAGES[kind]
+        self._turns[kind] = turn = max(self._turns[kind], now - 1) + 1 / most  # those of a second may come at once
+        if turn > now and kind == "text":
+            raise Refusal("rate", f"more than {most} text messages a second", 0)
+        await asyncio.sleep(max(0.0, turn - now))
         return content
 
     async def _receive(self, source: Source) -> None:

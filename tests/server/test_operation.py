@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,6 +101,12 @@ def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
         assert asyncio.run(program(server)) == ("idle", 1008)
 
 
+@pytest.fixture(scope="module")
+def local(start: Start) -> Iterator[Server]:
+    with start(token_file="") as server:
+        yield server
+
+
 @pytest.mark.parametrize(
     ("headers", "host", "served"),
     [
@@ -112,10 +118,11 @@ def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
         ({"X-Real-IP": "[", "Authorization": "Bearer"}, "127.0.0.1", False),
     ],
 )
-def test_without_a_token_only_this_machine_is_served(start: Start, headers: dict[str, str], host: str, served: bool) -> None:
-    with start(token_file="") as server:
-        address, connection = f"ws://{host}:{server.port}/stream", {"host": "127.0.0.1", "additional_headers": headers}
-        code = asyncio.run(converse(address, FINISH, connection=connection, token=None))[1]
+def test_without_a_token_only_this_machine_is_served(
+    local: Server, headers: dict[str, str], host: str, served: bool
+) -> None:
+    address, connection = f"ws://{host}:{local.port}/stream", {"host": "127.0.0.1", "additional_headers": headers}
+    code = asyncio.run(converse(address, FINISH, connection=connection, token=None))[1]
     assert code == (1000 if served else 1008)
 
 
@@ -222,6 +229,19 @@ def test_a_client_that_is_ended_hears_why_even_if_a_message_comes_at_that_moment
     assert asyncio.run(program()) == [{"type": "error", "code": "late", "message": "sorry"}, (1013, "sorry")]
 
 
+def test_a_client_that_is_cut_off_at_the_end_leaves_no_traceback(tiny: edgevoice.Extractor) -> None:
+    async def program() -> None:
+        server, socket = asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), _Socket()
+        async with server.hub:
+            running = asyncio.create_task(Client(server, socket).run())  # type: ignore[arg-type]
+            while not socket.sent:
+                await asyncio.sleep(0)
+            running.cancel()
+            await running
+
+    asyncio.run(program())
+
+
 def test_who_pauses_is_not_late(tiny: edgevoice.Extractor) -> None:
     client = Client(asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), None)  # type: ignore[arg-type]
     client._source = source = SimpleNamespace(behind=0.5)  # type: ignore[assignment]
@@ -229,7 +249,7 @@ def test_who_pauses_is_not_late(tiny: edgevoice.Extractor) -> None:
     assert client.late == 3.0  # it waits for a frame
     source.behind = 0.0
     assert client.late is None
-    client._turn = time.monotonic()
+    client._turns["bytes"] = time.monotonic()
     assert client.late == 3.0
 
 
