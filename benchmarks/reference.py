@@ -13,7 +13,7 @@ from edgevoice.extractor import Extractor
 from edgevoice.frontend import hann, mel_filters
 from edgevoice.levels import live_option
 from edgevoice.providers import find_device
-from edgevoice.sessions import open_session
+from edgevoice.sessions import load_onnxruntime, open_session
 
 TOLERANCE = 1e-4
 """Largest difference of a descriptor, relative to the largest of its group. Float32 sums in another order stay below
@@ -99,7 +99,10 @@ def reference_spectrogram(config: ModelConfig, window: NDArray[np.floating]) -> 
 
 
 def _unoptimised(extractor: Extractor, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    encoder, decoder = (open_session(extractor.folder, name, optimised=False) for name in ("encoder.onnx", "decoder.onnx"))
+    level = load_onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
+    options = {"graph_optimization_level": level, "session.disable_prepacking": "1"}
+    names = ("encoder.onnx", "decoder.onnx")
+    encoder, decoder = (open_session(extractor.folder, name, options=options) for name in names)
     (bottleneck,) = encoder.run(["bottleneck"], {"spectrogram": images})
     (error,) = decoder.run(["error"], {"bottleneck": bottleneck, "spectrogram": images})
     return bottleneck, error

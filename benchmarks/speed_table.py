@@ -20,9 +20,9 @@ from edgevoice_export.publish.markdown import table
 RESULTS = Path(__file__).parent / "results"
 
 
-def marks(name: str) -> tuple[str, str]:
+def marks(name: str, module: str = "speed_table") -> tuple[str, str]:
     """The comments that a section stands between."""
-    return f"<!-- {name}: made by python -m benchmarks.speed_table -->", f"<!-- /{name} -->"
+    return f"<!-- {name}: made by python -m benchmarks.{module} -->", f"<!-- /{name} -->"
 
 
 def speed_section(peers: dict[str, Any], bench: dict[str, Any]) -> str:
@@ -150,9 +150,9 @@ def main() -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def placed(text: str, name: str, section: str) -> str:
+def placed(text: str, name: str, section: str, module: str = "speed_table") -> str:
     """A page with a section between its comments."""
-    begin, end = marks(name)
+    begin, end = marks(name, module)
     found = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
     if not found.search(text):
         raise SystemExit(f"the page has no lines {begin!r} and {end!r}")

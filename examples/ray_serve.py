@@ -3,6 +3,8 @@
     pip install '.[cpu,server]' 'ray[serve]'
     serve run ray_serve:server
 
+A WebSocket is one ongoing request as long as it lasts, so replicas come and go with the clients.
+
 A connection and its state stay at one replica; nothing is shared. A client whose connection breaks (a machine was lost, or
 taken away) connects again. The settings are the application's, from the environment of the replicas.
 """
@@ -11,8 +13,8 @@ from typing import Any
 
 from ray import serve
 
-CLIENTS = 40  # of a replica with one core; measure yours
-CORES = 1
+CORES = 4  # of a replica
+CLIENTS = 40 * CORES  # of a replica; measure yours
 
 
 def application() -> Any:
@@ -23,9 +25,9 @@ def application() -> Any:
 
 
 @serve.deployment(
-    max_ongoing_requests=2 * CLIENTS,  # a WebSocket is a request as long as it lasts
+    max_ongoing_requests=2 * CLIENTS,
     autoscaling_config={"min_replicas": 1, "max_replicas": 1000, "target_ongoing_requests": 0.7 * CLIENTS},
-    ray_actor_options={"num_cpus": CORES},
+    ray_actor_options={"num_cpus": CORES, "runtime_env": {"env_vars": {"PYTHON_CPU_COUNT": str(CORES)}}},
     graceful_shutdown_wait_loop_s=1,
     graceful_shutdown_timeout_s=600,  # a replica that goes takes no new clients, and waits this long for its own
 )

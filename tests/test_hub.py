@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -30,14 +31,30 @@ from edgevoice import (
 from edgevoice.pipeline import HostPipeline
 
 
-@pytest.fixture
-def extractor(tiny_model: Path) -> Extractor:
-    return edgevoice.load(tiny_model)
-
-
-def run(program: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+def run(program: Coroutine[Any, Any, Any]) -> Any:
     """What a program gives, which must end."""
-    return asyncio.run(asyncio.wait_for(program(), timeout=60))
+    return asyncio.run(asyncio.wait_for(program, timeout=60))
+
+
+def within(**settings: Any) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., None]]:
+    """A test that is given a hub with these settings."""
+
+    def of(program: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+        names = [name for name in inspect.signature(program).parameters if name != "hub"]
+
+        def test(tiny: Extractor, **fixtures: Any) -> None:
+            async def inside() -> None:
+                async with Hub(tiny, **settings) as hub:
+                    await program(hub, **{name: tiny if name == "tiny" else fixtures[name] for name in names})
+
+            run(inside())
+
+        parameters = dict.fromkeys(["tiny", *names])
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        test.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in parameters])  # type: ignore[attr-defined]
+        return test
+
+    return of
 
 
 async def frames_of(source: Source) -> list[Frame]:
@@ -49,7 +66,7 @@ def said(frames: list[Frame]) -> list[tuple[Any, ...]]:
     return [(f.index, f.position, f.silent, f.gap, f.loudness, f.offset, f.gain, f.values.tobytes()) for f in frames]
 
 
-def test_frames_are_those_of_streams_of_their_own(extractor: Extractor, noise: np.ndarray) -> None:
+def test_frames_are_those_of_streams_of_their_own(tiny: Extractor, noise: np.ndarray) -> None:
     settings: list[dict[str, Any]] = [{"rate": 16000}, {"rate": 8000, "hop": 0.3}, {"rate": 44100, "channels": 2}] * 3
     recordings = [np.roll(noise, 5000 * k)[:70_000] for k in range(len(settings))]
 
@@ -59,7 +76,7 @@ def test_frames_are_those_of_streams_of_their_own(extractor: Extractor, noise: n
 
     expected = []
     for k, chosen in enumerate(settings):
-        stream = extractor.stream(**chosen)
+        stream = tiny.stream(**chosen)
         blocks = [
             *map(stream.push, pieces(k)[:20]),
             stream.skip(4000 + k),
@@ -82,10 +99,10 @@ def test_frames_are_those_of_streams_of_their_own(extractor: Extractor, noise: n
             return await reading
 
     async def program() -> list[list[Frame]]:
-        async with Hub(extractor) as hub:
+        async with Hub(tiny) as hub:
             return await asyncio.gather(*(client(hub, k) for k in range(len(settings))))
 
-    found = run(program)
+    found = run(program())
     assert [said(frames) for frames in found] == expected
     assert all(expected)
 
@@ -110,175 +127,149 @@ def test_bytes_may_be_cut_anywhere(tiny: Extractor, noise: np.ndarray, cuts: lis
             source.finish()
             return await frames_of(source)
 
-    assert said(run(program)) == expected
+    assert said(run(program())) == expected
 
 
-def test_what_is_wrong_with_a_push_is_raised_there_and_the_source_goes_on(extractor: Extractor, noise: np.ndarray) -> None:
-    async def program() -> tuple[list[Frame], list[Frame]]:
-        async with Hub(extractor) as hub:
-            one, other = hub.source(16000), hub.source(16000)
-            for source in (one, other):
-                source.push(noise[:9000])
-            for wrong in (np.full(10, np.nan, np.float32), np.zeros((10, 2), np.float32), np.zeros(3, np.complex64)):
-                with pytest.raises(SamplesError):
-                    one.push(wrong)
-            with pytest.raises(ArgumentError):
-                one.skip(-1)
-            for source in (one, other):
-                source.push(noise[9000:20_000])
-                source.finish()
-                with pytest.raises(StreamError, match="push after finish"):
-                    source.push(noise)
-            return await frames_of(one), await frames_of(other)
-
-    one, other = run(program)
-    assert said(one) == said(other)
-    assert one
+@within()
+async def test_what_is_wrong_with_a_push_is_raised_there_and_the_source_goes_on(hub: Hub, noise: np.ndarray) -> None:
+    one, other = hub.source(16000), hub.source(16000)
+    for source in (one, other):
+        source.push(noise[:9000])
+    for wrong in (np.full(10, np.nan, np.float32), np.zeros((10, 2), np.float32), np.zeros(3, np.complex64)):
+        with pytest.raises(SamplesError):
+            one.push(wrong)
+    for count in (-1, 1.5, 10**19, 10**400):
+        with pytest.raises(ArgumentError):
+            one.skip(count)  # type: ignore[arg-type]
+    for source in (one, other):
+        source.push(noise[9000:20_000])
+        source.finish()
+        with pytest.raises(StreamError, match="push after finish"):
+            source.push(noise)
+    found = said(await frames_of(one))
+    assert found == said(await frames_of(other))
+    assert found
 
 
-def test_bytes_that_are_no_samples_end_their_source_alone(extractor: Extractor, noise: np.ndarray, speech: Path) -> None:
-    async def program() -> list[Frame]:
-        async with Hub(extractor) as hub:
-            good, wave, cut = hub.source(16000), hub.source(16000), hub.source(16000)
-            good.push(noise[:9000])
-            with pytest.raises(AudioFormatError, match="begins like"):
-                wave.push(speech.read_bytes()[:4000])
-            with pytest.raises(AudioFormatError, match="begins like"):
-                wave.push(b"\0\0")
-            with pytest.raises(AudioFormatError, match="begins like"):
-                await anext(wave)
-            cut.push(b"\0\0\0")
-            with pytest.raises(AudioFormatError, match="1 bytes into a sample of 2"):
-                cut.finish()
-            good.finish()
-            return await frames_of(good)
-
-    assert len(run(program)) == 1
+@within()
+async def test_bytes_that_are_no_samples_end_their_source_alone(hub: Hub, noise: np.ndarray, speech: Path) -> None:
+    good, wave, cut = hub.source(16000), hub.source(16000), hub.source(16000)
+    good.push(noise[:9000])
+    for content in (speech.read_bytes()[:4000], b"\0\0"):
+        with pytest.raises(AudioFormatError, match="begins like"):
+            wave.push(content)
+    with pytest.raises(AudioFormatError, match="begins like"):
+        await anext(wave)
+    cut.push(b"\0\0\0")
+    with pytest.raises(AudioFormatError, match="1 bytes into a sample of 2"):
+        cut.finish()
+    good.finish()
+    assert len(await frames_of(good)) == 1
 
 
-def test_too_much_that_waits_is_refused_and_nothing_of_it_taken(extractor: Extractor, noise: np.ndarray) -> None:
-    second = noise[:16_000]
-
-    async def program() -> None:
-        async with Hub(extractor, backlog=3.0) as hub:
-            source = hub.source(16000)
-            for _ in range(2):
-                source.push(second)
-            while source.behind < 7 * 0.25 or source.behind == 2:  # until all is computed: 7 frames, which nobody reads
-                await asyncio.sleep(0.005)
-            with pytest.raises(StreamError, match=r"would wait at this source, more than the backlog of 3 s"):
-                source.push(np.concatenate([second, second]))
-            before = source.behind
-            with pytest.raises(StreamError, match="would wait"):
-                source.push(np.concatenate([second, second]))
-            assert source.behind == before
-            for _ in range(7):
-                await anext(source)
-            source.push(np.concatenate([second, second]))  # there is room again
-            source.finish()
-            assert len(await frames_of(source)) == 8
-            assert source.behind == 0
-
-    run(program)
+@within(backlog=3.0)
+async def test_too_much_that_waits_is_refused_and_nothing_of_it_taken(hub: Hub, noise: np.ndarray) -> None:
+    second, source = noise[:16_000], hub.source(16000)
+    with pytest.raises(StreamError, match=r"4.0 s of audio would wait at this source, more than the backlog of 3 s"):
+        source.push(np.tile(second, 4))  # though nothing waits yet
+    for _ in range(2):
+        source.push(second)
+    while source.behind < 7 * 0.25 or source.behind == 2:  # until all is computed: 7 frames, which nobody reads
+        await asyncio.sleep(0.005)
+    before = source.behind
+    with pytest.raises(StreamError, match="would wait"):
+        source.push(np.tile(second, 2))
+    assert source.behind == before
+    for _ in range(7):
+        await anext(source)
+    source.push(np.tile(second, 2))  # there is room again
+    source.finish()
+    assert len(await frames_of(source)) == 8
+    assert source.behind == 0
 
 
-def test_a_source_that_can_wait_is_held_back(extractor: Extractor, noise: np.ndarray) -> None:
-    async def program() -> tuple[int, float]:
-        most = 0.0
-        async with Hub(extractor, backlog=2.0) as hub:
-            source = hub.source(16000)
+@pytest.mark.parametrize("hop", [None, 30.0])
+def test_a_source_that_can_wait_is_held_back(tiny: Extractor, noise: np.ndarray, hop: float | None) -> None:
+    async def program() -> tuple[int, float, int]:
+        most, kept = 0.0, 0
+        async with Hub(tiny, backlog=2.0) as hub:
+            source = hub.source(16000, hop=hop)
             reading = asyncio.create_task(frames_of(source))
             for piece in np.array_split(np.tile(noise, 8)[:480_000], 300):
                 source.push(piece)
-                most = max(most, source.behind)
+                most, kept = max(most, source.behind), max(kept, len(source._steps))
                 await source.drain()
+                await asyncio.sleep(0.002)
             source.finish()
-            return len(await reading), most
+            return len(await reading), most, kept
 
-    count, most = run(program)
-    assert count == (480_000 - 8000) // 4000 + 1
+    count, most, kept = run(program())
+    assert count == (1 if hop else (480_000 - 8000) // 4000 + 1)
     assert most < 2.0
+    assert kept < 50  # of 300: a long hop keeps no sound until its window is due
 
 
-def test_a_failure_of_the_device_is_raised_at_the_sources_that_it_hit(
-    extractor: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+@within()
+async def test_a_failure_of_the_device_is_raised_at_the_sources_that_it_hit(
+    hub: Hub, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class BrokenError(DeviceError):
         pass
 
-    compute = HostPipeline.describe
-    failing = False
+    def describe(*_: object) -> None:
+        raise BrokenError("it broke")
 
-    def describe(pipeline: HostPipeline, *arguments: Any) -> Any:
-        if failing:
-            raise BrokenError("it broke")
-        return compute(pipeline, *arguments)
-
-    monkeypatch.setattr(HostPipeline, "describe", describe)
-
-    async def program() -> None:
-        nonlocal failing
-        async with Hub(extractor) as hub:
-            hit, calm = hub.source(16000), hub.source(16000)
-            failing = True
-            hit.push(noise[:9000])
-            with pytest.raises(BrokenError):
-                await anext(hit)
-            with pytest.raises(BrokenError):
-                hit.push(noise[:10])
-            failing = False
-            calm.push(noise[:9000])
-            calm.finish()
-            assert len(await frames_of(calm)) == 1
-
-    run(program)
+    hit, calm = hub.source(16000), hub.source(16000)
+    with monkeypatch.context() as patched:
+        patched.setattr(HostPipeline, "describe", describe)
+        hit.push(noise[:9000])
+        with pytest.raises(BrokenError):
+            await anext(hit)
+    with pytest.raises(BrokenError):
+        hit.push(noise[:10])
+    calm.push(noise[:9000])
+    calm.finish()
+    assert len(await frames_of(calm)) == 1
 
 
-def test_a_source_that_vanishes_leaves_the_others(extractor: Extractor, noise: np.ndarray) -> None:
-    async def vanish(hub: Hub) -> None:
+@within()
+async def test_a_source_that_vanishes_leaves_the_others(hub: Hub, noise: np.ndarray, tiny: Extractor) -> None:
+    async def vanish() -> None:
         async with hub.source(16000) as source:
             source.push(noise[:30_000])
             await anext(source)
             await asyncio.sleep(3600)
 
-    async def program() -> list[Frame]:
-        async with Hub(extractor) as hub:
-            tasks = [asyncio.create_task(vanish(hub)) for _ in range(5)]
-            stays = hub.source(16000)
-            for piece in np.array_split(noise[:60_000], 30):
-                stays.push(piece)
-                await asyncio.sleep(0.002)
-                if tasks:
-                    tasks.pop().cancel()
-            stays.finish()
-            frames = await frames_of(stays)
-            forgotten = weakref.ref(hub.source(16000))
-            gc.collect()
-            assert forgotten() is None
-            return frames
-
-    stream = extractor.stream(16000)
-    assert said(run(program)) == said([*stream.push(noise[:60_000]), *stream.finish()])
+    tasks = [asyncio.create_task(vanish()) for _ in range(5)]
+    stays = hub.source(16000)
+    for piece in np.array_split(noise[:60_000], 30):
+        stays.push(piece)
+        await asyncio.sleep(0.002)
+        if tasks:
+            tasks.pop().cancel()
+    stays.finish()
+    stream = tiny.stream(16000)
+    assert said(await frames_of(stays)) == said([*stream.push(noise[:60_000]), *stream.finish()])
+    forgotten = weakref.ref(hub.source(16000))
+    gc.collect()
+    assert forgotten() is None
 
 
-def test_closing_ends_the_reading(extractor: Extractor, noise: np.ndarray) -> None:
+@within()
+async def test_closing_ends_the_reading(hub: Hub, noise: np.ndarray) -> None:
+    source = hub.source(16000)
+    reading = asyncio.create_task(frames_of(source))
+    await asyncio.sleep(0)
+    source.close()
+    source.close()
+    assert await reading == []
+    with pytest.raises(StreamError, match="push after close"):
+        source.push(noise)
+
+
+def test_the_end_of_a_hub_is_raised_at_its_sources(tiny: Extractor, noise: np.ndarray) -> None:
     async def program() -> None:
-        async with Hub(extractor) as hub:
-            source = hub.source(16000)
-            reading = asyncio.create_task(frames_of(source))
-            await asyncio.sleep(0)
-            source.close()
-            source.close()
-            assert await reading == []
-            with pytest.raises(StreamError, match="push after close"):
-                source.push(noise)
-
-    run(program)
-
-
-def test_the_end_of_a_hub_is_raised_at_its_sources(extractor: Extractor, noise: np.ndarray) -> None:
-    async def program() -> None:
-        hub = Hub(extractor)
+        hub = Hub(tiny)
         with pytest.raises(StreamError, match="has not begun"):
             hub.source(16000)
         async with hub:
@@ -296,81 +287,61 @@ def test_the_end_of_a_hub_is_raised_at_its_sources(extractor: Extractor, noise: 
             async with hub:
                 pass
 
-    run(program)
+    run(program())
 
 
-def test_arguments_are_checked(extractor: Extractor) -> None:
+@within()
+async def test_arguments_are_checked(hub: Hub, tiny: Extractor) -> None:
     for wrong in (0, -1, float("inf"), "3", True):
         with pytest.raises(ArgumentError, match="backlog"):
-            Hub(extractor, backlog=wrong)  # type: ignore[arg-type]
-
-    async def program() -> None:
-        async with Hub(extractor) as hub:
-            with pytest.raises(ArgumentError, match="dtype"):
-                hub.source(16000, dtype="int24")
-            with pytest.raises(ArgumentError, match="rate"):
-                hub.source(0)
-            with pytest.raises(ModelUseError, match="utterance"):
-                hub.source(16000, level="utterance")
-
-    run(program)
+            Hub(tiny, backlog=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="dtype"):
+        hub.source(16000, dtype="int24")
+    with pytest.raises(ArgumentError, match="rate"):
+        hub.source(0)
+    with pytest.raises(ModelUseError, match="utterance"):
+        hub.source(16000, level="utterance")
 
 
-def test_one_source_delays_no_other(extractor: Extractor, noise: np.ndarray) -> None:
+@within(threads=1, backlog=10_000.0)
+async def test_one_source_delays_no_other(hub: Hub, noise: np.ndarray) -> None:
     """Hours of audio in one push, and single lost samples without end: the others get their frames meanwhile."""
-
-    async def program() -> tuple[int, bool]:
-        async with Hub(extractor, threads=1, backlog=10_000.0) as hub:
-            hour, crumbs, calm = hub.source(100), hub.source(16000), hub.source(16000)
-            hour.push(np.tile(noise, 3)[:360_000])
-            for k in range(3000):
-                crumbs.skip(1)
-                crumbs.push(noise[k : k + 1])
-            for piece in np.array_split(noise[:80_000], 10):
-                calm.push(piece)
-            calm.finish()
-            frames = len(await frames_of(calm))
-            return frames, hour.behind > 1000
-
-    assert run(program) == (19, True)
+    hour, crumbs, calm = hub.source(100), hub.source(16000), hub.source(16000)
+    hour.push(np.tile(noise, 3)[:360_000])
+    for k in range(3000):
+        crumbs.skip(1)
+        crumbs.push(noise[k : k + 1])
+    for piece in np.array_split(noise[:80_000], 10):
+        calm.push(piece)
+    calm.finish()
+    assert len(await frames_of(calm)) == 19
+    assert hour.behind > 1000
 
 
-def test_lost_samples_wait_for_nothing_and_a_push_has_a_limit(extractor: Extractor, noise: np.ndarray) -> None:
-    async def program() -> list[Frame]:
-        async with Hub(extractor, backlog=2.0) as hub:
-            source = hub.source(16000)
-            with pytest.raises(StreamError, match="backlog"):
-                source.push(noise[:32_001])
-            source.push(noise[:16_000])
-            source.skip(3600 * 16_000)
-            source.push(noise[:160])
-            source.push(noise[160:16_000])
-            for wrong in (-1, 1.5, 10**19, 10**400):
-                with pytest.raises(ArgumentError):
-                    source.skip(wrong)  # type: ignore[arg-type]
-            source.finish()
-            return await frames_of(source)
-
-    stream = extractor.stream()
+@within(backlog=2.0)
+async def test_lost_samples_wait_for_nothing(hub: Hub, noise: np.ndarray, tiny: Extractor) -> None:
+    source, stream = hub.source(16000), tiny.stream()
+    source.push(noise[:16_000])
+    source.skip(3600 * 16_000)
+    source.push(noise[:160])
+    source.push(noise[160:16_000])
+    source.finish()
     expected = [stream.push(noise[:16_000]), stream.skip(3600 * 16_000), stream.push(noise[:16_000]), stream.finish()]
-    assert said(run(program)) == said([frame for block in expected for frame in block])
+    assert said(await frames_of(source)) == said([frame for block in expected for frame in block])
 
 
-def test_any_failure_of_a_round_reaches_its_sources_and_the_thread_goes_on(
-    extractor: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+@within(threads=1)
+async def test_any_failure_of_a_round_reaches_its_sources_and_the_thread_goes_on(
+    hub: Hub, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def program() -> int:
-        async with Hub(extractor, threads=1) as hub:
-            for place in ("take", "flush", "put"):
-                hit = hub.source(16000)
-                with monkeypatch.context() as patched:
-                    patched.setattr(edgevoice.Batcher, place, lambda *_: (_ for _ in ()).throw(MemoryError()).send(None))
-                    hit.push(noise[:9000])
-                    with pytest.raises(MemoryError):
-                        await anext(hit)
-            calm = hub.source(16000)
-            calm.push(noise[:9000])
-            calm.finish()
-            return len(await frames_of(calm))
-
-    assert run(program) == 1
+    for place in ("take", "flush", "put"):
+        hit = hub.source(16000)
+        with monkeypatch.context() as patched:
+            patched.setattr(edgevoice.Batcher, place, lambda *_: (_ for _ in ()).throw(MemoryError()).send(None))
+            hit.push(noise[:9000])
+            with pytest.raises(MemoryError):
+                await anext(hit)
+    calm = hub.source(16000)
+    calm.push(noise[:9000])
+    calm.finish()
+    assert len(await frames_of(calm)) == 1

@@ -7,7 +7,6 @@ The documentation's page "A server" has the protocol, and how to deploy it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hmac
 import ipaddress
@@ -49,7 +48,7 @@ _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn sho
 
 
 def application(
-    extractor: Extractor | None = None,
+    extractor: Extractor,
     *,
     tokens: Sequence[str] = (),
     head: Any = None,
@@ -57,10 +56,10 @@ def application(
     clients: int | None = None,
     idle: float = 60.0,
 ) -> Starlette:
-    """Make an application, to be run or mounted.
+    """Make an application, to be run or mounted. `edgevoice.asgi.app` is one with settings from the environment.
 
     Args:
-        extractor: a loaded model; with None everything comes from the environment when the application starts.
+        extractor: a loaded model.
         tokens: a client must know one of them. Without any, only clients on this machine are served.
         head: a loaded head, whose decisions come with the frames.
         origins: pages of others that may connect, such as `https://example.org`.
@@ -71,9 +70,7 @@ def application(
         ArgumentError: an argument is outside what is allowed.
         HeadError: the head was fitted with another model.
     """
-    server = Server()
-    if extractor is not None:
-        server.configure(extractor, tokens, head, origins, clients, idle)
+    server = Server(extractor, [tokens] if isinstance(tokens, str) else tokens, head, origins, clients, idle)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -81,7 +78,6 @@ def application(
         logging.getLogger("uvicorn.error").addFilter(
             lambda record: not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
         )
-        await server.begin()
         yield
         await server.hub.__aexit__()
 
@@ -89,30 +85,15 @@ def application(
     page.all_directories.append(_PAGE.parents[2] / "js" / "src")  # a checkout has there what wheels have in the folder
     routes = [WebSocketRoute("/stream", server.serve), Route("/metrics", server.read_metrics)]
     routes += [Route(path, server.health) for path in ("/healthz", "/healthz/ready")]
-    return Starlette(routes=[*routes, Mount("/", page)], lifespan=lifespan)
+    made = Starlette(routes=[*routes, Mount("/", page)], lifespan=lifespan)
+    made.state.server = server
+    return made
 
 
 class Server:
     """What the clients share."""
 
-    hub: Hub
-
-    def __init__(self) -> None:
-        self._lock, self._configured, self._running = asyncio.Lock(), False, False
-        self.clients: list[Client] = []
-        self._relieved = 0.0
-        self._registry = registry = prometheus.CollectorRegistry()
-        prometheus.ProcessCollector(registry=registry)
-        prometheus.Gauge("edgevoice_clients", "Clients served", registry=registry).set_function(lambda: len(self.clients))
-        self.frames = prometheus.Counter("edgevoice_frames", "Frames sent", registry=registry)
-        self.late = prometheus.Counter("edgevoice_late_frames", "Frames later than a hop", registry=registry)
-        self.latency = prometheus.Histogram(
-            "edgevoice_latency_seconds", "From a window's end to its frame", registry=registry
-        )
-        self.bytes = prometheus.Counter("edgevoice_received_bytes", "Sound received", registry=registry)
-        self.refused = prometheus.Counter("edgevoice_refused", "Clients refused or ended", ["code"], registry=registry)
-
-    def configure(
+    def __init__(
         self,
         extractor: Extractor,
         tokens: Sequence[str],
@@ -121,31 +102,29 @@ class Server:
         clients: int | None,
         idle: float,
     ) -> None:
-        """Take the arguments of `application`."""
         if not 0 < idle < float("inf"):
             raise ArgumentError(f"idle {idle!r}: expected seconds, above 0")
         if head is not None:
             head.judge(extractor)
-        self.extractor, self.head, self.idle, self._origins = extractor, head, idle, set(origins)
+        self.extractor, self.head, self.idle = extractor, head, idle
         self.hop = extractor.config.audio.hop / extractor.config.audio.rate
-        self._tokens = [token.encode() for token in ([tokens] if isinstance(tokens, str) else tokens)]
-        self._capacity = _capacity(extractor, self.hop) if clients is None else whole_number("clients", clients, 1, 1 << 20)
         self.hub = Hub(extractor, backlog=_BACKLOG)
-        self._configured = True
+        self.clients: list[Client] = []
+        self._tokens, self._origins = [token.encode() for token in tokens], set(origins)
+        self._capacity = _capacity(extractor, self.hop) if clients is None else whole_number("clients", clients, 1, 1 << 20)
+        self._relieved, self._running = 0.0, False
+        self._registry = own = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=own)
+        prometheus.Gauge("edgevoice_clients", "Clients served", registry=own).set_function(lambda: len(self.clients))
+        self.frames = prometheus.Counter("edgevoice_frames", "Frames sent", registry=own)
+        self.late = prometheus.Counter("edgevoice_late_frames", "Frames later than a hop", registry=own)
+        self.latency = prometheus.Histogram("edgevoice_latency_seconds", "From a window's end to its frame", registry=own)
+        self.bytes = prometheus.Counter("edgevoice_received_bytes", "Sound received", registry=own)
+        self.refused = prometheus.Counter("edgevoice_refused", "Clients refused or ended", ["code"], registry=own)
         _log.info("%s, %d clients at most, %s", extractor.config.name, self._capacity, "tokens" if tokens else "local only")
-
-    async def begin(self) -> None:
-        """Start the hub: with the application or, mounted in another, with the first request."""
-        async with self._lock:
-            if not self._configured:
-                self.configure(**_environment())
-            if not self._running:
-                await self.hub.__aenter__()
-                self._running = True
 
     async def health(self, request: Request) -> Response:
         """Answer whether it takes clients; of `/healthz/ready` the status says so too."""
-        await self.begin()
         reason = None
         try:
             self.admit(1.0)
@@ -190,7 +169,9 @@ class Server:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve a client until it goes."""
-        await self.begin()
+        if not self._running:  # mounted in another application, it learns of its beginning by its first client
+            self._running = True
+            await self.hub.__aenter__()
         origin = websocket.headers.get("origin")
         if origin is None or origin in self._origins or origin.partition("://")[2] == websocket.headers.get("host"):
             await websocket.accept()
@@ -218,8 +199,10 @@ def _capacity(extractor: Extractor, hop: float) -> int:
     return max(1, int(extractor.jobs * hop / min(took)))
 
 
-def _environment() -> dict[str, Any]:
-    """The arguments of `application` from the environment."""
+def __getattr__(name: str) -> Starlette:
+    """`app`: the application that the environment describes, made when it is first asked for."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def setting(name: str, default: str = "") -> str:
         return os.environ.get(f"EDGEVOICE_{name}", "").strip() or default
@@ -232,14 +215,9 @@ def _environment() -> dict[str, Any]:
         clients, idle = int(setting("CLIENTS", "0")) or None, float(setting("IDLE", "60"))
     except ValueError as error:
         raise ArgumentError(f"EDGEVOICE_CLIENTS, EDGEVOICE_IDLE: expected numbers ({error})") from error
-    return {
-        "extractor": load(setting("MODEL", "cae-256")),
-        "tokens": tokens,
-        "head": load_head(head) if head else None,
-        "origins": setting("ORIGINS").replace(",", " ").split(),
-        "clients": clients,
-        "idle": idle,
-    }
-
-
-app = application()
+    extractor, origins = load(setting("MODEL", "cae-256")), setting("ORIGINS").replace(",", " ").split()
+    made = application(
+        extractor, tokens=tokens, head=load_head(head) if head else None, origins=origins, clients=clients, idle=idle
+    )
+    globals()["app"] = made
+    return made

@@ -25,13 +25,12 @@ _MESSAGES = {"bytes": 1000, "text": 100}  # a second of a client
 _DTYPES = {"int16": 2, "int32": 4, "uint8": 1, "float32": 4, "float64": 8}
 _RATE = 192_000  # samples a second, of all channels together
 _PATIENCE = 10.0  # seconds, for the first message and for the last
-_LONGEST = 16  # hops of the model that one hop may last, as its sound is kept
 _AHEAD = 1.0  # seconds by which sound may come before its time and still be live
 _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
 
 
 class Refusal(Exception):  # noqa: N818 - it ends a client, not the server
-    """Why a client is refused or ended: a code, a sentence, and the code that closes the WebSocket."""
+    """Why a client is refused or ended: a code, a sentence, and the code that closes the WebSocket; 0 cuts it off."""
 
     def __init__(self, code: str, sentence: str, close: int = 1008) -> None:
         super().__init__(sentence)
@@ -44,9 +43,8 @@ class Client:
     def __init__(self, server: Server, websocket: WebSocket) -> None:
         self._server, self._websocket = server, websocket
         self.cost = 1.0
-        self.late: float | None = None
-        """By how much the newest frames were late, in seconds; None before the first one, and of what is not live."""
-        self._tasks = asyncio.TaskGroup()
+        self._late: float | None = None
+        self._source: Source | None = None
         # What arrived and has no frame yet: where it ends, and when it was there, in seconds; infinite if not live.
         self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
         self._began = self._seconds = 0.0
@@ -58,9 +56,11 @@ class Client:
         begun, end = time.monotonic(), "finished"
         try:
             await self._converse()
-            await self._close({"type": "end", "frames": self._frames}, 1000)
+            await self._close(1000, {"type": "end", "frames": self._frames})
         except WebSocketDisconnect:
             end = "left"
+        except asyncio.CancelledError:  # the time that the server has to end is over
+            end = "cut off"
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client only
             refusal = Refusal("internal", "the server failed: connect again", 1011)
             if isinstance(error, Refusal):
@@ -71,71 +71,77 @@ class Client:
                 _log.error("a client failed", exc_info=error)
             end = f"{refusal.code}: {refusal}"
             self._server.refused.labels(refusal.code).inc()
-            await self._close({"type": "error", "code": refusal.code, "message": str(refusal)}, refusal.close)
+            await self._close(refusal.close, {"type": "error", "code": refusal.code, "message": str(refusal)})
         host, took = self._websocket.client and self._websocket.client.host, time.monotonic() - begun
         _log.info("%s, %.1f s, %d bytes, %d frames, %s", host, took, self._bytes, self._frames, ascii(end))
 
+    @property
+    def late(self) -> float | None:
+        """By how much the newest frames were late, in seconds; None without one, of what is not live, and in a pause."""
+        paused = time.monotonic() > max(self._turns.values()) + 2 and self._source and not self._source.behind
+        return None if paused else self._late
+
     def end(self, refusal: Refusal) -> None:
         """End it from outside."""
+        if self._source:
+            self._source.end(refusal)
 
-        async def refuse() -> None:
-            raise refusal
-
-        self._tasks.create_task(refuse())
-
-    async def _close(self, message: dict[str, Any], code: int) -> None:
+    async def _close(self, code: int, message: dict[str, Any]) -> None:
         reason = str(message.get("message", "")).encode()[:120].decode(errors="ignore")
         with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
             async with asyncio.timeout(_PATIENCE):  # it may not read
                 await self._websocket.send_text(json.dumps(message))
-                await self._websocket.close(code, reason)
+                if code:  # else the connection goes with the task: a flood would be read until the other side closes too
+                    await self._websocket.close(code, reason)
 
     async def _converse(self) -> None:
+        server = self._server
         hello = _read(await self._message(_PATIENCE), "hello")
-        if not self._server.permits(self._websocket, hello.get("token")):
+        if not server.permits(self._websocket, hello.get("token")):
             raise Refusal("token", "expected a token that the server knows")
         source, judge = self._begin(hello)
-        self._server.clients.append(self)
+        self._source = source
+        server.admit(self.cost)
+        server.clients.append(self)
         try:
-            async with source, self._tasks as tasks:
-                await self._websocket.send_text(json.dumps(self._ready))
+            async with source, asyncio.TaskGroup() as tasks:
+                config = server.extractor.config
+                ready = {"type": "ready", "protocol": PROTOCOL, "model": config.name, "version": config.version}
+                ready |= {"rate": source.rate, "hop": self._hop, "descriptors": self._counts}
+                await self._websocket.send_text(json.dumps(ready))
                 tasks.create_task(self._receive(source))
                 tasks.create_task(self._send(source, judge))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            self._server.clients.remove(self)
+            server.clients.remove(self)
 
     def _begin(self, hello: dict[str, Any]) -> tuple[Source, Any]:
         """Make what a hello asks for, or refuse it."""
-        server, config, layout = self._server, self._server.extractor.config, self._server.extractor.layout
+        server, audio = self._server, self._server.extractor.config.audio
         _field(hello, "protocol", PROTOCOL, (PROTOCOL,))
-        rate = _field(hello, "rate", config.audio.rate, range(8000, _RATE + 1))
+        rate = _field(hello, "rate", audio.rate, range(8000, _RATE + 1))
         channels = _field(hello, "channels", 1, range(1, _RATE // rate + 1))
         dtype = _field(hello, "dtype", "int16", tuple(_DTYPES))
-        counts = {group.name: group.count for group in layout.groups if group.count}
+        counts = {group.name: group.count for group in server.extractor.layout.groups if group.count}
         wanted = _field(hello, "descriptors", "all", ("all", *counts, "none"))
         self._counts = {name: count for name, count in counts.items() if wanted in ("all", name)}
         self._binary = _field(hello, "format", "json", ("json", "binary")) == "binary"
         self._size = channels * _DTYPES[dtype] * rate  # bytes of a second
         level, hop = hello.get("level"), hello.get("hop")
         source = server.hub.source(rate, channels, dtype=dtype, level=level, hop=hop)
+        self._hop = hop or server.hop
+        self.cost = max(0.1, server.hop / self._hop)  # a long hop saves windows, and no messages
         try:
-            judge = server.head and server.head.judge(server.extractor, level=level, hop=hop)
+            return source, server.head and server.head.judge(server.extractor, level=level, hop=hop)
         except ModelError as error:
             raise Refusal("value", "level and hop: expected those that the head of this server was fitted with") from error
-        self.cost = server.hop / (hop or server.hop)
-        if self.cost < 1 / _LONGEST:
-            raise Refusal("value", f"hop: expected {_LONGEST * server.hop:g} s at most")
-        server.admit(self.cost)
-        ready = {"type": "ready", "protocol": PROTOCOL, "model": config.name, "version": config.version, "rate": rate}
-        self._ready = {**ready, "hop": server.hop / self.cost, "descriptors": self._counts}
-        return source, judge
 
     async def _message(self, patience: float) -> bytes | str:
-        """The next message; a client that sends very many of them waits."""
+        """The next message; a client that sends very many of sound waits."""
         try:
-            message = await asyncio.wait_for(self._websocket.receive(), patience)
+            async with asyncio.timeout(patience):  # `wait_for` may lose that it was cancelled
+                message = await self._websocket.receive()
         except TimeoutError as error:
             raise Refusal("idle", f"nothing was sent for {patience:g} s") from error
         if message["type"] == "websocket.disconnect":
@@ -145,9 +151,9 @@ class Client:
         if len(content) > _LARGEST[kind]:
             raise Refusal("size", f"a message of {len(content)}: expected {_LARGEST[kind]} at most", 1009)
         now, most = time.monotonic(), _MESSAGES[kind]
-        self._turns[kind] = turn = max(self._turns[kind], now - 1) + 1 / most
+        self._turns[kind] = turn = max(self._turns[kind], now - 1) + 1 / most  # those of a second may come at once
         if turn > now and kind == "text":
-            raise Refusal("rate", f"more than {most} text messages a second")
+            raise Refusal("rate", f"more than {most} text messages a second", 0)
         await asyncio.sleep(max(0.0, turn - now))
         return content
 
@@ -190,10 +196,10 @@ class Client:
             content = {"type": "frame", **frame.place()}
             late = time.monotonic() - self._arrived[0][1] if self._arrived else -math.inf
             if late < 0:
-                self.late = None
+                self._late = None
             else:
                 content["latency"] = late
-                self.late = late if self.late is None else 0.7 * self.late + 0.3 * late
+                self._late = 0.8 * (self._late or 0.0) + 0.2 * late
                 self._server.latency.observe(late)
                 self._server.late.inc(late > self._server.hop)
             if judge:

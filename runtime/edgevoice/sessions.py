@@ -23,14 +23,7 @@ _ERRORS_ONLY = 3  # of ONNX Runtime's severities
 
 
 def open_session(
-    folder: ModelFolder,
-    name: str,
-    device: str = "cpu",
-    threads: int = 1,
-    *,
-    optimised: bool = True,
-    trace: Path | None = None,
-    options: SessionOptions | None = None,
+    folder: ModelFolder, name: str, device: str = "cpu", threads: int = 1, *, options: SessionOptions | None = None
 ) -> Any:
     """Open one network of a model folder as an `onnxruntime.InferenceSession`, with the options that all runs use.
 
@@ -39,8 +32,6 @@ def open_session(
         name: `encoder.onnx`, `decoder.onnx` or `frontend.onnx`.
         device: what computes: see `providers`.
         threads: CPU threads of one run.
-        optimised: False computes operator by operator, with the weights as they are in the file.
-        trace: where ONNX Runtime writes how long each operator took: the first part of a file's path.
         options: ONNX Runtime's own options, which come after those that are set here.
 
     Raises:
@@ -48,26 +39,22 @@ def open_session(
         ArgumentError: ONNX Runtime has no such option, or does not take its value.
     """
     path = folder.locate(name)
-    asked = find_device(device)
-    runtime = load_onnxruntime(device)
-    settings = runtime.SessionOptions()
-    settings.intra_op_num_threads = threads
-    settings.inter_op_num_threads = 1
-    settings.log_severity_level = _ERRORS_ONLY
-    # Two spinning threads cost a sixth of a CPU for four runs a second, one waiting thread a hundredth.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The arena keeps memory for the largest batch so far; a batch of 1 is as fast without it.
-    settings.enable_cpu_mem_arena = False
-    if not optimised:
-        settings.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        settings.add_session_config_entry("session.disable_prepacking", "1")
-    if trace is not None:
-        settings.enable_profiling = True
-        settings.profile_file_prefix = str(trace)
-    _set_options(settings, options or {})
+    asked, runtime = find_device(device), load_onnxruntime(device)
+    settings = _settings(runtime, threads)
+    for option, value in (options or {}).items():
+        try:
+            if "." in option:
+                settings.add_session_config_entry(option, str(int(value) if isinstance(value, bool) else value))
+            elif hasattr(settings, option):
+                setattr(settings, option, value)
+            else:
+                raise LookupError("SessionOptions has none of that name")
+        except Exception as error:
+            raise ArgumentError(f"session option {option!r}: ONNX Runtime does not take {value!r} ({error})") from error
     try:
+        source = path if str(path).isascii() else path.read_bytes()  # it takes no path that is not text
         # Without a fallback, ONNX Runtime raises an error, instead of printing it and continuing on the CPU.
-        session = runtime.InferenceSession(_openable(path), settings, providers=asked.execution, enable_fallback=0)
+        session = runtime.InferenceSession(source, settings, providers=asked.execution, enable_fallback=0)
     except Exception as error:
         # ONNX Runtime has one kind of error for a device that cannot be used and for a file that cannot be read: where
         # another provider than the CPU's is named, it is the device.
@@ -90,38 +77,21 @@ def open_graph(data: bytes) -> Any:
         ModelFilesError: it is no graph that ONNX Runtime can load.
     """
     runtime = load_onnxruntime()
-    settings = runtime.SessionOptions()
-    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-    settings.log_severity_level = _ERRORS_ONLY
-    settings.enable_cpu_mem_arena = False
     try:
-        return runtime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(data, _settings(runtime, 1), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has kinds of errors of its own
         raise ModelFilesError(f"ONNX Runtime cannot load it: {first_line(error)}") from error
 
 
-def _openable(path: Path) -> Path | bytes:
-    """The path for ONNX Runtime, or the content of the file where the path is not text in UTF-8."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return path.read_bytes()
-    return path
-
-
-def _set_options(settings: Any, options: SessionOptions) -> None:
-    for name, value in options.items():
-        try:
-            if "." in name:
-                settings.add_session_config_entry(name, str(int(value) if isinstance(value, bool) else value))
-            elif not hasattr(settings, name):
-                raise ArgumentError(f"session option {name!r}: ONNX Runtime's SessionOptions has none of that name")
-            else:
-                setattr(settings, name, value)
-        except ArgumentError:
-            raise
-        except Exception as error:
-            raise ArgumentError(f"session option {name!r}: ONNX Runtime does not take {value!r}") from error
+def _settings(runtime: Any, threads: int) -> Any:
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+    settings.log_severity_level = _ERRORS_ONLY
+    # Two spinning threads cost a sixth of a CPU for four runs a second, one waiting thread a hundredth.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena keeps memory for the largest batch so far; a batch of 1 is as fast without it.
+    settings.enable_cpu_mem_arena = False
+    return settings
 
 
 def load_onnxruntime(device: str = "cpu") -> Any:
@@ -180,21 +150,15 @@ def check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], out
         ModelFilesError: they differ.
     """
     for kind, nodes, wanted in (("input", session.get_inputs(), inputs), ("output", session.get_outputs(), outputs)):
-        found = {node.name: (node.type, node.shape) for node in nodes}
+        found = {node.name: node for node in nodes}
         for key, shape in wanted.items():
             if key not in found:
                 raise ModelFilesError(f"{name}: has no {kind} {key!r}, only {', '.join(found)}")
-            dtype, dimensions = found[key]
+            dtype, dimensions, expected = found[key].type, found[key].shape, ["n", *shape]
             # A dimension that the graph leaves open is a name, or None.
-            fits = len(dimensions) == len(shape) + 1 and all(
-                found_size == size
-                for found_size, size in zip(dimensions[1:], shape, strict=True)
-                if isinstance(found_size, int)
-            )
-            if dtype != "tensor(float)" or not fits or isinstance(dimensions[0], int):
-                raise ModelFilesError(
-                    f"{name}: {kind} {key!r} is {dtype} {dimensions}, expected tensor(float) {['n', *shape]}"
-                )
+            sizes = [size if isinstance(size, int) else open_ for size, open_ in zip(dimensions, expected, strict=False)]
+            if dtype != "tensor(float)" or len(dimensions) != len(expected) or sizes != expected:
+                raise ModelFilesError(f"{name}: {kind} {key!r} is {dtype} {dimensions}, expected tensor(float) {expected}")
 
 
 def first_line(error: Exception) -> str:

@@ -9,107 +9,86 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
-import urllib.error
+import tempfile
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 
 import edgevoice
 from server import proxied
 from server.conftest import Server
 from server.test_operation import SECOND
-from server.test_protocol import FINISH, HELLO, read
+from server.test_protocol import FINISH, converse
 
 Start = Callable[..., AbstractContextManager[Server]]
 
 
-def test_behind_nginx_with_tls(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("token", [True, False])
+def test_behind_nginx_with_tls(start: Start, tmp_path: Path, token: bool) -> None:
+    """Without a token no client is served there: all of them look like one of this machine."""
     if reason := proxied.missing():
         pytest.skip(reason)
-    with start() as server, proxied.nginx(tmp_path, server.port) as port:
+    settings = {} if token else {"token_file": ""}
+    with start(**settings) as server, proxied.nginx(tmp_path, server.port) as port:
         context = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
-
-        async def program(origin: str) -> int | None:
-            async with connect(f"wss://localhost:{port}/stream", ssl=context, origin=origin) as socket:  # type: ignore[arg-type]
-                await socket.send(json.dumps(HELLO))
-                await socket.send(SECOND)
-                await socket.send(FINISH)
-                assert len(await asyncio.wait_for(read(socket), 20)) == 5
-                return socket.close_code
-
-        assert asyncio.run(program(f"https://localhost:{port}")) == 1000
+        connection = {"ssl": context, "origin": f"https://localhost:{port}"}
+        found, code, _ = asyncio.run(converse(f"wss://localhost:{port}/stream", SECOND, FINISH, connection=connection))
+        assert (len(found), code) == ((5, 1000) if token else (1, 1008))
         with urllib.request.urlopen(f"https://localhost:{port}/healthz/ready", timeout=10, context=context) as response:
             assert json.load(response)["ready"]
 
 
-def test_behind_nginx_no_client_looks_like_one_of_this_machine(start: Start, tmp_path: Path) -> None:
-    if reason := proxied.missing():
-        pytest.skip(reason)
-    with start(token_file="") as server, proxied.nginx(tmp_path, server.port) as port:
-        context = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
-
-        async def program() -> int | None:
-            async with connect(f"wss://localhost:{port}/stream", ssl=context) as socket:
-                await socket.send(json.dumps({"type": "hello"}))
-                await asyncio.wait_for(read(socket), 20)
-                return socket.close_code
-
-        assert asyncio.run(program()) == 1008
+def steps_of(dockerfile: str) -> dict[str, str]:
+    """The last instruction of each name, and the only RUN."""
+    lines = re.sub(r"^#.*\n", "", dockerfile, flags=re.MULTILINE).splitlines()
+    return dict(line.split(" ", 1) for line in lines if line)
 
 
-def commands(text: str) -> list[tuple[str, list[str]]]:
-    """The instructions of a Dockerfile, in order, with their words."""
-    lines = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines()
-    found = [line.split(" ", 1) for line in lines if line.strip()]
-    return [(name, json.loads(rest) if rest.startswith("[") else shlex.split(rest)) for name, rest in found]
-
-
-def test_the_image_runs_as_nobody_on_a_file_system_that_is_read_only(root: Path, tmp_path: Path) -> None:
-    """The last stage's command and health check, in namespaces as a container has them."""
-    steps = commands((root / "examples" / "server" / "Dockerfile").read_text(encoding="utf-8"))
-    install = next(words for name, words in steps if name == "RUN")
-    assert install[install.index("--constraint") + 1] == "constraints.txt"
-    assert (install[-1], dict(steps)["USER"]) == (".[cpu,server]", ["65534:65534"])
-    own = [str(Path(sys.executable).with_name("python")), "-m"]
-    command = [*own, *dict(steps)["CMD"]]
-    assert command[2] == "/server/bin/uvicorn"
-    command[2] = "uvicorn"
-    port = str(proxied.free_port())
-    command[command.index("8000")] = port
-    _, check = next(rest for name, rest in steps if name == "HEALTHCHECK")[0], dict(steps)["HEALTHCHECK"]
-    code = check[-1].rstrip("]").replace("8000", port)
-    inside = f"mount -o remount,bind,ro / && exec setpriv --reuid 65534 --regid 65534 --clear-groups {shlex.join(command)}"
+@pytest.mark.parametrize("fresh", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+def test_the_image_runs_as_nobody_on_a_file_system_that_is_read_only(root: Path, fresh: bool) -> None:
+    """Its command and health check, in namespaces as a container has them; fresh: as its steps install it."""
+    steps = steps_of((root / "examples" / "server" / "Dockerfile").read_text(encoding="utf-8"))
     names = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]
-    setup = "mount --bind / / && cd / && "
-    if (
-        shutil.which("unshare") is None
-        or subprocess.run([*names, setup + "true"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("no namespaces here")
-    if subprocess.run(
-        ["setpriv", "--reuid", "65534", own[0], "-c", "import edgevoice"], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("the checkout is not readable by others")
-    variables = {**os.environ, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1", "EDGEVOICE_MODEL": "cae-64"}
-    process = subprocess.Popen([*names, setup + inside], stderr=subprocess.PIPE, text=True, env=variables)
-    with process:
-        assert process.stderr is not None
-        log = ""
-        while "Uvicorn running" not in log and (line := process.stderr.readline()):
-            log += line
-        assert "Uvicorn running" in log, log
-        subprocess.run([own[0], "-c", code], check=True)
-        first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-        assert "\nUid:\t65534" in Path(f"/proc/{first}/status").read_text()
-        os.kill(first, 15)
-        assert "Application shutdown complete" in process.stderr.read()
+    nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+    assert steps["USER"] == "65534:65534"
+    trial = f"{names[0]} --mount --pid --fork {nobody} {sys.executable} -c 'import edgevoice'"
+    if subprocess.run(["sh", "-c", trial], capture_output=True, check=False).returncode:
+        pytest.skip("no namespaces here, or others cannot read the checkout")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # that of pytest is closed to others
+        place, port = Path(sys.prefix), str(proxied.free_port())
+        if fresh:
+            place, source = Path(folder, "server"), Path(folder, "source")
+            archive = subprocess.run(["git", "archive", "HEAD"], cwd=root, stdout=subprocess.PIPE, check=True)
+            source.mkdir()
+            subprocess.run(["tar", "-x", "-C", str(source)], input=archive.stdout, check=True)
+            subprocess.run(["sh", "-c", steps["RUN"].replace("/server", str(place))], cwd=source, check=True)
+        command, check = (
+            [word.replace("/server", str(place)).replace("8000", port) for word in json.loads(words)]
+            for words in (steps["CMD"], steps["HEALTHCHECK"].partition(" CMD ")[2])
+        )
+        setup = "mount --bind / / && cd / && mount -o remount,bind,ro / && exec"
+        variables = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+        variables |= dict(word.split("=") for word in steps["ENV"].split())
+        command = [*names, f"{setup} {nobody} {shlex.join(command)}"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables) as process:
+            assert process.stderr is not None
+            log = ""
+            while "Uvicorn running" not in log and (line := process.stderr.readline()):
+                log += line
+            assert "Uvicorn running" in log, log
+            subprocess.run(check, check=True)
+            first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+            assert "\nUid:\t65534" in Path(f"/proc/{first}/status").read_text()
+            os.kill(first, signal.SIGTERM)
+            assert "Application shutdown complete" in process.stderr.read()
 
 
 def test_the_unit_is_hardened_and_valid(root: Path, tmp_path: Path) -> None:
@@ -137,3 +116,16 @@ def test_every_command_that_is_shown_ends_in_time(root: Path) -> None:
     ]
     assert len(shown) >= 4
     assert [line for line in shown if "--timeout-graceful-shutdown" not in line] == []
+
+
+@pytest.mark.slow
+def test_the_load_is_measured_and_shown(root: Path, tiny_model: Path, tmp_path: Path) -> None:
+    found, page = tmp_path / "serve.json", tmp_path / "server.md"
+    shutil.copy(root / "docs" / "server.md", page)
+    command = [sys.executable, "-m", "benchmarks.serve"]
+    sizes = ["--seconds", "10", "--attackers", "2", "--port", str(proxied.free_port())]
+    subprocess.run([*command, "--model", str(tiny_model), *sizes, "--output", str(found)], cwd=root, check=True)
+    (run,) = json.loads(found.read_text())["runs"]
+    assert run["server"]["alone"]["frames"] > 0 < run["hub"]["clients"]
+    subprocess.run([*command, "--table", str(found), str(page)], cwd=root, check=True)
+    assert f"| {run['hub']['clients']} | {run['server']['clients']} (" in page.read_text()

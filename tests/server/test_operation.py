@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -65,12 +68,8 @@ def test_health_and_metrics_need_no_token_and_count(start: Start) -> None:
 
 
 def test_the_page_is_there_and_nothing_else(server: Server) -> None:
-    for path, word in {
-        "/": "<h1>EdgeVoice",
-        "/page.js": "WebSocket",
-        "/page.css": "canvas",
-        "/worklet.js": "Resampler",
-    }.items():
+    words = {"/": "<h1>EdgeVoice", "/page.js": "WebSocket", "/page.css": "canvas", "/worklet.js": "Resampler"}
+    for path, word in words.items():
         status, text = server.get(path)
         assert (status, word in text) == (200, True)
     for path in ("/../asgi.py", "/%2e%2e/asgi.py", "//etc/passwd", "/page", "/stream"):
@@ -102,6 +101,12 @@ def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
         assert asyncio.run(program(server)) == ("idle", 1008)
 
 
+@pytest.fixture(scope="module")
+def local(start: Start) -> Iterator[Server]:
+    with start(token_file="") as server:
+        yield server
+
+
 @pytest.mark.parametrize(
     ("headers", "host", "served"),
     [
@@ -113,29 +118,25 @@ def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
         ({"X-Real-IP": "[", "Authorization": "Bearer"}, "127.0.0.1", False),
     ],
 )
-def test_without_a_token_only_this_machine_is_served(start: Start, headers: dict[str, str], host: str, served: bool) -> None:
-    async def program(server: Server) -> int | None:
-        async with connect(f"ws://{host}:{server.port}/stream", host="127.0.0.1", additional_headers=headers) as socket:
-            await socket.send(json.dumps({"type": "hello"}))
-            await socket.send(FINISH)
-            await asyncio.wait_for(read(socket), 20)
-            return socket.close_code
-
-    with start(token_file="") as server:
-        assert asyncio.run(program(server)) == (1000 if served else 1008)
+def test_without_a_token_only_this_machine_is_served(
+    local: Server, headers: dict[str, str], host: str, served: bool
+) -> None:
+    address, connection = f"ws://{host}:{local.port}/stream", {"host": "127.0.0.1", "additional_headers": headers}
+    code = asyncio.run(converse(address, FINISH, connection=connection, token=None))[1]
+    assert code == (1000 if served else 1008)
 
 
 @pytest.mark.parametrize(
-    ("settings", "word"),
+    ("name", "value", "word"),
     [
-        ({"clients": "many"}, "CLIENTS"),
-        ({"idle": "-1"}, "idle"),
-        ({"token_file": os.devnull}, "TOKEN_FILE"),
-        ({"model": "x"}, "'x'"),
+        ("clients", "many", "CLIENTS"),
+        ("idle", "-1", "idle"),
+        ("token_file", os.devnull, "TOKEN_FILE"),
+        ("model", "x", "'x'"),
     ],
 )
-def test_a_wrong_setting_ends_the_start(start: Start, settings: dict[str, Any], word: str) -> None:
-    with pytest.raises(pytest.fail.Exception, match=word), start(**settings):
+def test_a_wrong_setting_ends_the_start(start: Start, name: str, value: str, word: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match=word), start(**{name: value}):
         pass
 
 
@@ -170,15 +171,13 @@ def test_sigterm_closes_the_clients_and_ends(start: Start, first: bool) -> None:
 
 def test_late_frames_keep_new_clients_out_and_end_the_newest(tiny: edgevoice.Extractor) -> None:
     ended: list[Refusal] = []
-    server = asgi.Server()
-    server.configure(tiny, (), None, (), 100, 60.0)
-    server.clients = [Client(server, None) for _ in range(6)]  # type: ignore[arg-type]
-    for k, seconds in enumerate((50.0, 50.0, 0.0, 0.0, 0.01, None)):  # most of those that are live are not late
-        server.clients[k].late = seconds
-        server.clients[k].end = ended.append if k == 5 else None  # type: ignore[assignment,method-assign]
+    server = asgi.Server(tiny, (), None, (), 100, 60.0)
+    lates = (50.0, 50.0, 0.0, 0.0, 0.01, None)  # most of those that are live are not late
+    clients = [SimpleNamespace(cost=1.0, late=late, end=ended.append if late is None else None) for late in lates]
+    server.clients = clients  # type: ignore[assignment]
     server.admit(1.0)
     for late in (0.2, 1.2):
-        server.clients[2].late = late
+        clients[2].late = late
         with pytest.raises(Refusal) as refused:
             server.admit(1.0)
         assert (refused.value.code, refused.value.close) == ("late", 1013)
@@ -189,31 +188,81 @@ def test_late_frames_keep_new_clients_out_and_end_the_newest(tiny: edgevoice.Ext
     assert [refusal.code for refusal in ended] == ["late"]
 
 
-def test_a_client_that_is_ended_hears_why(tiny: edgevoice.Extractor) -> None:
-    async def program() -> tuple[Any, int | None, Any]:
-        async with (
-            running(asgi.application(tiny, clients=4)) as (port, server),
-            connect(f"ws://127.0.0.1:{port}/stream") as socket,
-        ):
-            await socket.send(json.dumps({"type": "hello"}))
-            await socket.recv()
-            server.clients[-1].end(Refusal("late", "late", 1013))
-            return (await read(socket))[-1]["code"], socket.close_code, server.clients
+class _Socket(asyncio.Queue[Any]):
+    """A WebSocket that says hello, and then what is put."""
 
-    assert asyncio.run(program()) == ("late", 1013, [])
+    client, headers = None, {"host": "localhost"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.receive, self.sent = self.get, []
+        self.put_nowait({"type": "websocket.receive", "text": json.dumps(HELLO)})
+
+    async def send_text(self, content: str) -> None:
+        self.sent.append(json.loads(content))
+
+    async def close(self, code: int, reason: str) -> None:
+        self.sent.append((code, reason))
+
+
+@pytest.mark.parametrize("turns", range(3))
+def test_a_client_that_is_ended_hears_why_even_if_a_message_comes_at_that_moment(
+    tiny: edgevoice.Extractor, turns: int
+) -> None:
+    async def program() -> list[Any]:
+        server, socket = asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), _Socket()
+        async with server.hub:
+            client = Client(server, socket)  # type: ignore[arg-type]
+            running = asyncio.create_task(client.run())
+            while not socket.sent:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.1)
+            client.end(Refusal("late", "sorry", 1013))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            socket.put_nowait({"type": "websocket.receive", "bytes": b"\0\0"})
+            await asyncio.wait({running}, timeout=20)
+            assert running.done()
+            client.end(Refusal("late", "again", 1013))  # changes nothing
+            return [*socket.sent[1:], *server.clients]
+
+    assert asyncio.run(program()) == [{"type": "error", "code": "late", "message": "sorry"}, (1013, "sorry")]
+
+
+def test_a_client_that_is_cut_off_at_the_end_leaves_no_traceback(tiny: edgevoice.Extractor) -> None:
+    async def program() -> None:
+        server, socket = asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), _Socket()
+        async with server.hub:
+            running = asyncio.create_task(Client(server, socket).run())  # type: ignore[arg-type]
+            while not socket.sent:
+                await asyncio.sleep(0)
+            running.cancel()
+            await running
+
+    asyncio.run(program())
+
+
+def test_who_pauses_is_not_late(tiny: edgevoice.Extractor) -> None:
+    client = Client(asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), None)  # type: ignore[arg-type]
+    client._source = source = SimpleNamespace(behind=0.5)  # type: ignore[assignment]
+    client._late = 3.0
+    assert client.late == 3.0  # it waits for a frame
+    source.behind = 0.0
+    assert client.late is None
+    client._turns["bytes"] = time.monotonic()
+    assert client.late == 3.0
 
 
 @contextlib.asynccontextmanager
-async def running(application: Any) -> AsyncIterator[tuple[int, Any]]:
-    """Run it in this event loop; its port, and what its clients share."""
+async def running(application: Any) -> AsyncIterator[tuple[str, Any]]:
+    """Run it in this event loop; its address, and what its clients share."""
     import uvicorn
 
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)
-    shared = getattr(getattr(application.routes[0], "endpoint", None), "__self__", None)
-    yield server.servers[0].sockets[0].getsockname()[1], shared
+    yield f"ws://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", getattr(application.state, "server", None)
     server.should_exit = True
     await serving
 
@@ -221,8 +270,8 @@ async def running(application: Any) -> AsyncIterator[tuple[int, Any]]:
 def test_it_can_be_mounted_and_starts_with_the_first_client(tiny: edgevoice.Extractor) -> None:
     async def program() -> tuple[int | None, int]:
         own = Starlette(routes=[Mount("/voice", asgi.application(tiny, tokens=[TOKEN], clients=4))])
-        async with running(own) as (port, _):
-            messages, code, _ = await converse(f"ws://127.0.0.1:{port}/voice/stream", SECOND, FINISH)
+        async with running(own) as (address, _):
+            messages, code, _ = await converse(f"{address}/voice/stream", SECOND, FINISH)
             return code, len(messages)
 
     assert asyncio.run(program()) == (1000, 5)
@@ -245,10 +294,9 @@ class _Head:
 
 def test_decisions_come_with_the_frames(tiny: edgevoice.Extractor) -> None:
     async def program() -> tuple[list[Any], list[Any]]:
-        async with running(asgi.application(tiny, head=_Head(), clients=4, tokens=[TOKEN])) as (port, _):
-            address = f"ws://127.0.0.1:{port}/stream"
-            served, refused = await converse(address, SECOND, FINISH), await converse(address, level="window")
-            return served[0], refused[0]
+        async with running(asgi.application(tiny, head=_Head(), clients=4, tokens=[TOKEN])) as (address, _):
+            served = await converse(f"{address}/stream", SECOND, FINISH)
+            return served[0], (await converse(f"{address}/stream", level="window"))[0]
 
     served, refused = asyncio.run(program())
     assert [frame["decision"] for frame in served[1:-1]] == [None, {"label": "calm"}, {"label": "calm"}]
@@ -256,32 +304,27 @@ def test_decisions_come_with_the_frames(tiny: edgevoice.Extractor) -> None:
     assert "/home" not in refused[0]["message"]
 
 
+ATTACKS: dict[str, tuple[dict[str, Any], list[bytes | str]]] = {
+    "lost": ({}, ['{"type": "lost", "count": 1}', b"\0\0"]),
+    "upsampled": ({"rate": 8000, "dtype": "uint8"}, [bytes(1 << 20)]),
+    "large": ({}, [bytes(1 << 20)]),
+    "long": ({"hop": 3000.0}, [SECOND]),
+    "tiny": ({}, [b"\1"]),
+    "unread": ({}, [SECOND]),
+}
+
+
 async def _attack(server: Server, kind: str, end: asyncio.Event) -> None:
     """Send what is costly, until the end, as fast as the server takes it."""
-    hello = {
-        "lost": {},
-        "upsampled": {"rate": 8000, "dtype": "uint8"},
-        "large": {},
-        "tiny": {},
-        "unread": {"descriptors": "all"},
-    }
-    contents: dict[str, list[bytes | str]] = {
-        "lost": ['{"type": "lost", "count": 1}', b"\0\0"],
-        "upsampled": [bytes(1 << 20)],
-        "large": [bytes(1 << 20)],
-        "tiny": [b"\1"],
-        "unread": [SECOND],
-    }
+    hello, contents = ATTACKS[kind]
     with contextlib.suppress(ConnectionClosed):
         async with connect(server.stream, max_queue=1 if kind == "unread" else 64) as socket:
-            await socket.send(json.dumps({**HELLO, **hello[kind]}))
+            await socket.send(json.dumps({**HELLO, **hello}))
             reading = asyncio.create_task(asyncio.sleep(0) if kind == "unread" else read(socket))  # type: ignore[arg-type]
+            ending = asyncio.create_task(end.wait())
             while not end.is_set():
-                for content in contents[kind]:
-                    await asyncio.wait(
-                        {asyncio.create_task(socket.send(content)), asyncio.create_task(end.wait())},
-                        return_when="FIRST_COMPLETED",
-                    )
+                for content in contents:
+                    await asyncio.wait({asyncio.create_task(socket.send(content)), ending}, return_when="FIRST_COMPLETED")
             reading.cancel()
 
 
@@ -298,9 +341,7 @@ def test_attackers_neither_stop_the_others_nor_fill_the_memory(start: Start, tin
     async def program(server: Server) -> tuple[list[int], float]:
         end = asyncio.Event()
         before = await asyncio.to_thread(server.metric, "process_resident_memory_bytes")
-        attackers = [
-            asyncio.create_task(_attack(server, kind, end)) for kind in ("lost", "upsampled", "large", "tiny", "unread") * 2
-        ]
+        attackers = [asyncio.create_task(_attack(server, kind, end)) for kind in (*ATTACKS, *ATTACKS)]
         found = await asyncio.gather(*(good(server) for _ in range(3)))
         after = await asyncio.to_thread(server.metric, "process_resident_memory_bytes")
         end.set()
@@ -316,29 +357,16 @@ def test_attackers_neither_stop_the_others_nor_fill_the_memory(start: Start, tin
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "//[",
-        "/%00",
-        "/page.js%00",
-        "/" + "a" * 5000,
-        "/healthz/ready?x=%ff",
-        "/stream",
-        "/\u00e9".encode().decode("latin-1"),
-    ],
+    "line", ["//[", "/%00", "/page.js%00", "/" + "a" * 5000, "/healthz/ready?x=%ff", "/stream", "/\xc3\xa9"]
 )
 def test_odd_requests_are_refused_without_a_traceback(server: Server, line: str) -> None:
-    for upgrade in (
-        "",
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-        + "A" * 22
-        + "==\r\n",
-    ):
-        for host in ("[", "x" * 5000):
-            if upgrade and line == "/stream" and host == "[":
-                continue  # a client as any other, until its hello
-            with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
-                connection.sendall(f"GET {line} HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n".encode("latin-1"))
-                assert connection.recv(100).startswith(b"HTTP/1.1 ")
+    key = "A" * 22 + "=="
+    upgrading = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+    for upgrade, host in itertools.product(("", upgrading), ("[", "x" * 5000)):
+        if (upgrade, line, host) == (upgrading, "/stream", "["):
+            continue  # a client as any other, until its hello
+        with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+            connection.sendall(f"GET {line} HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n".encode("latin-1"))
+            assert connection.recv(100).startswith(b"HTTP/1.1 ")
     assert server.get("/healthz")[0] == 200
     assert "Traceback" not in "".join(server.lines), "".join(server.lines)
