@@ -17,7 +17,10 @@ import edgevoice
 from edgevoice import Extractor, Head
 from edgevoice.cli import main
 from edgevoice.cli.decide import Decider
+from edgevoice.cli.options import WindowOptions
 from heads.conftest import RATE, voice
+
+DEFAULTS = WindowOptions(None, None, None)
 
 
 @pytest.fixture
@@ -92,11 +95,11 @@ except edgevoice.MissingPackageError as error:
     assert "scikit-learn" in result.stdout
 
 
-def test_the_line_of_status_says_the_decision(head: Head, tiny: Extractor) -> None:
-    decides = Decider(head.judge(tiny))
+def test_the_line_of_status_says_the_decision(place: Path, tiny: Extractor) -> None:
+    decides = Decider("head.onnx", tiny, DEFAULTS)
     assert decides.text() == "listening  "
     for frame in tiny.stream().push(voice(95, 3)):
         decides(frame)
     assert re.fullmatch(r"low \d+ %  ", decides.text())
-    without = Decider(None)
+    without = Decider(None, tiny, DEFAULTS)
     assert (without(tiny.extract((voice(95, 3), RATE))[0]), without.text()) == ({}, "")

@@ -52,7 +52,8 @@ def test_all_are_judged_on_the_same_pieces(labels: Path, tiny_model: Path, other
     value, (low, high) = found.found[1].difference
     assert low <= value <= high
     assert value == pytest.approx(found.found[1].scores["value"] - found.found[0].scores["value"])
-    page = comparison_page(found)
+    page = comparison_page(found, ["one line <&>"])
+    assert "one line &lt;&amp;&gt;" in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "short.wav" in page
 

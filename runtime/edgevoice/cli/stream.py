@@ -17,7 +17,7 @@ from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.audio.source import AudioSource
 from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, standard_input, standard_output
-from edgevoice.cli.decide import decider
+from edgevoice.cli.decide import Decider
 from edgevoice.cli.options import ModelOptions, WindowOptions, option, positive
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
 from edgevoice.extractor import Extractor
@@ -107,7 +107,7 @@ def stream_blocks(
 ) -> None:
     """Write the frames of blocks (samples, channels) to standard output."""
     stream = extractor.stream(rate, channels, **asdict(asked.windows))
-    lines = JsonLines(standard_output(), decider(asked.head, extractor, asked.windows))
+    lines = JsonLines(standard_output(), Decider(asked.head, extractor, asked.windows))
     with writing("standard output"):
         try:
             for block in limit(blocks, asked.seconds, rate):

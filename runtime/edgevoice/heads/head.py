@@ -69,36 +69,23 @@ class Facts:
             if self.about["format"] != FORMAT:
                 raise HeadError(f"is a head of format {self.about['format']!r}, expected {FORMAT}: fit it again")
             self.recipe = Recipe.from_json(json.dumps(self.about["recipe"]))
-            self.labels: tuple[str, ...] = _labels(self.about["labels"])
-            self.frames, self.descriptors, self.rate, self.window, self.hop = (
-                _count(self.about[name]) for name in ("frames", "descriptors", "rate", "window", "hop")
-            )
+            labels = self.about["labels"]
+            self.labels: tuple[str, ...] = tuple(labels or ())
+            sizes: list[int] = [self.about[name] for name in ("frames", "descriptors", "rate", "window", "hop")]
+            self.frames, self.descriptors, self.rate, self.window, self.hop = sizes
             self.scores = dict(self.about.get("scores", {}))
             self.seconds: float = self.about["seconds"]
+            if not all(type(size) is int and 0 < size < _LARGEST for size in sizes):
+                raise ValueError(f"sizes {sizes}")
             if not 0 < self.seconds < math.inf or self.frames * self.descriptors > _LARGEST:
                 raise ValueError("it judges too much at once")
+            texts = [label for label in self.labels if isinstance(label, str) and label]
+            if labels is not None and not (isinstance(labels, list) and len(set(texts)) == len(labels) > 1):
+                raise ValueError(f"labels {labels!r}")
+        except HeadError:
+            raise
         except (ArgumentError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            if isinstance(error, HeadError):
-                raise
             raise HeadError(f"is no head: its metadata {KEY!r} cannot be understood ({error})") from error
-
-
-def _labels(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or len(set(value)) < max(2, len(value)) or not all(map(_is_label, value)):
-        raise ValueError(f"labels {value!r}")
-    return tuple(value)
-
-
-def _is_label(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 < value < _LARGEST:
-        raise ValueError(f"a size of {value!r}")
-    return value
 
 
 class Head:
@@ -119,14 +106,23 @@ class Head:
         self.name = name
         try:
             if len(data) > _LARGEST:
-                raise HeadError(f"has {len(data)} bytes, expected a head, {_LARGEST} at most")
+                raise HeadError(f"has more than {_LARGEST} bytes, expected a head")
             if has_external_data(data):
                 raise HeadError("keeps numbers in another file: a head is one file")
             self._session = open_graph(data)
-            self.facts = Facts(self._session.get_modelmeta().custom_metadata_map.get(KEY))
+            self.facts = facts = Facts(self._session.get_modelmeta().custom_metadata_map.get(KEY))
+            self.labels: tuple[str, ...] = facts.labels
+            """The labels, in the order of the probabilities; none where it gives a number."""
+            self.seconds: float = facts.seconds
+            """How much audio one decision is about."""
+            self.scores: dict[str, Any] = facts.scores
+            """What `fit` found on groups that were held out: `name`, `value`, `interval`, `chance`, `better`, ..."""
+            self.recipe: Recipe = facts.recipe
+            """The model, level and hop that its frames must be made with."""
             self._check()
         except (HeadError, ModelFilesError) as error:
             raise HeadError(f"{name}: {error}") from error
+        self.run(np.zeros((facts.frames, facts.descriptors), np.float32), np.zeros(facts.frames, np.bool_))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.data, self.name)
@@ -134,26 +130,6 @@ class Head:
     def __repr__(self) -> str:
         judged = ", ".join(self.labels) if self.labels else self.facts.about.get("column", "a number")
         return f"<Head {self.recipe.model}: {judged}, {self.seconds:g} s>"
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels, in the order of the probabilities; none where it gives a number."""
-        return self.facts.labels
-
-    @property
-    def seconds(self) -> float:
-        """How much audio one decision is about."""
-        return self.facts.seconds
-
-    @property
-    def scores(self) -> dict[str, Any]:
-        """What `fit` found on groups that were held out: `name`, `value`, `interval`, `chance`, `better`, ..."""
-        return self.facts.scores
-
-    @property
-    def recipe(self) -> Recipe:
-        """The model, level and hop that its frames must be made with."""
-        return self.facts.recipe
 
     def judge(self, extractor: Extractor, *, level: str | float | None = None, hop: float | None = None) -> Judge:
         """Make a judge for the frames of one source.
@@ -219,22 +195,16 @@ class Head:
         return ["decided", "probabilities" if self.labels else "value"]
 
     def _check(self) -> None:
-        facts = self.facts
-        judged = (self._outputs()[1], "tensor(float)", [max(1, len(self.labels))])
-        wanted = [
-            ("frames", "tensor(float)", [facts.frames, facts.descriptors]),
-            ("silent", "tensor(bool)", [facts.frames]),
-            ("decided", "tensor(bool)", [1]),
-            judged,
-        ]
-        found = [(node.name, node.type, node.shape) for node in self._session.get_inputs() + self._session.get_outputs()]
-        if sorted(found, key=str) != sorted(wanted, key=str):
+        facts, (first, second) = self.facts, self._outputs()
+        wanted = {
+            "frames": ("tensor(float)", [facts.frames, facts.descriptors]),
+            "silent": ("tensor(bool)", [facts.frames]),
+            first: ("tensor(bool)", [1]),
+            second: ("tensor(float)", [max(1, len(self.labels))]),
+        }
+        found = {one.name: (one.type, one.shape) for one in self._session.get_inputs() + self._session.get_outputs()}
+        if found != wanted:
             raise HeadError(f"is no head: it has {found}, expected {wanted}")
-        zeros = np.zeros((facts.frames, facts.descriptors), np.float32)
-        try:
-            self.run(zeros, np.zeros(facts.frames, np.bool_))
-        except HeadError as error:
-            raise HeadError(str(error).partition(": ")[2]) from error
 
 
 class Judge:
@@ -242,6 +212,8 @@ class Judge:
 
     Windows that were wholly lost count as silent.
     """
+
+    _last: Frame | None
 
     def __init__(self, head: Head) -> None:
         self._head = head
@@ -252,8 +224,7 @@ class Judge:
         """Forget all frames: the next one is the first of a source."""
         count = self._head.facts.frames
         self._silent, self._gap = np.ones(count, np.bool_), np.ones(count, np.bool_)
-        self._passed = 0  # windows since the first frame
-        self._last: Frame | None = None
+        self._passed, self._last = 0, None  # windows since the first frame
 
     def push(self, frame: Frame) -> Decision | None:
         """Take the next frame; None before `seconds` of audio, and while fewer than half of the frames are not silent.
@@ -279,10 +250,10 @@ class Judge:
                 f"hop={head.recipe.hop:g}"
             )
         self._last, self._passed = frame, self._passed + steps
+        moved = min(steps, facts.frames)
         for row, lost in ((self._values, 0), (self._silent, True), (self._gap, True)):
-            kept = max(0, facts.frames - steps)
-            row[:kept] = row[facts.frames - kept :].copy()
-            row[kept:] = lost
+            row[:-moved] = row[moved:].copy()
+            row[-moved:] = lost
         self._values[-1], self._silent[-1], self._gap[-1] = frame.values, frame.silent, frame.gap
         if self._passed < facts.frames:
             return None
@@ -304,11 +275,11 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         HeadError: there is no such file, or it is no head.
         MissingPackageError: ONNX Runtime is not installed.
     """
+    if not is_file(path):
+        raise HeadError(f"{path}: no such file, expected a head: `edgevoice fit` makes one")
     try:
-        if not is_file(Path(path)):
-            raise HeadError(f"{path}: no such file, expected a head: `edgevoice fit` makes one")
-        if (size := Path(path).stat().st_size) > _LARGEST:
-            raise HeadError(f"{path}: has {size} bytes, expected a head, {_LARGEST} at most")
-        return Head(Path(path).read_bytes(), os.fspath(path))
+        with Path(path).open("rb") as file:
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise HeadError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return Head(data, os.fspath(path))
