@@ -15,7 +15,7 @@ import soundfile
 import edgevoice
 from benchmarks.heads import prepare, summary, trial
 from edgevoice import ArgumentError, EdgeVoiceWarning, Extractor, Head
-from edgevoice.heads.judging import Task, calibration_error, folds_of, hold_out, recall, score, sentence, with_interval
+from edgevoice.heads.judging import Task, calibration_error, folds_of, hold_out, recall, score, with_interval
 from edgevoice.heads.pieces import run_of
 from heads.conftest import RATE, voice
 
@@ -36,7 +36,7 @@ def test_voices_are_told_apart(head: Head) -> None:
     assert scores["value"] > 0.95
     assert scores["interval"][0] < 0.95  # of eight speakers, even all right is no certainty
     assert np.array(scores["confusion"]).sum() == sum(head.facts.about["counts"].values()) == 32
-    assert "right for" in sentence(scores, 2, "voice", "speaker")
+    assert "right for" in head.sentence
 
 
 def test_numbers(labels: Path, kept: Path, tiny: Extractor) -> None:
@@ -59,7 +59,7 @@ def test_random_labels_are_no_better_than_chance(labels: Path, kept: Path, tiny:
     low, high = head.scores["interval"]
     assert low <= 0.5 <= high
     assert not head.scores["better"]
-    assert "no better than chance" in sentence(head.scores, 2, "voice", "speaker")
+    assert "no better than chance" in head.sentence
 
 
 @pytest.mark.parametrize(

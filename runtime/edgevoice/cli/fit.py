@@ -25,7 +25,6 @@ from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
 from edgevoice.heads.fitting import fit
 from edgevoice.heads.head import Head
-from edgevoice.heads.judging import sentence
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
 _EPILOG = """\
@@ -124,7 +123,7 @@ def _report(head: Head) -> str:
         lines += [aligned(rows), "", "confusion matrix: truth down, said across", aligned(cells)]
     else:
         lines.append(aligned([*rows, ("correlation", *_range(scores, "correlation", "correlation_interval"), "")]))
-    return "\n".join([*lines, "", sentence(scores, head.seconds, about["column"], about["group"])])
+    return "\n".join([*lines, "", head.sentence])
 
 
 def _range(scores: dict[str, Any], key: str, interval: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from edgevoice.audio.folders import is_file
 from edgevoice.errors import ArgumentError, HeadError, ModelFilesError
 from edgevoice.extraction import Reading
 from edgevoice.features import Features, Frame
+from edgevoice.heads.judging import sentence
 from edgevoice.onnxfile import has_external_data
 from edgevoice.recipe import Recipe
 from edgevoice.sessions import first_line, open_graph
@@ -130,6 +131,12 @@ class Head:
     def __repr__(self) -> str:
         judged = ", ".join(self.labels) if self.labels else self.facts.about.get("column", "a number")
         return f"<Head {self.recipe.model}: {judged}, {self.seconds:g} s>"
+
+    @property
+    def sentence(self) -> str:
+        """The scores in plain words."""
+        about = self.facts.about
+        return sentence(self.scores, self.seconds, about["column"], about["group"])
 
     def judge(self, extractor: Extractor, *, level: str | float | None = None, hop: float | None = None) -> Judge:
         """Make a judge for the frames of one source.
