@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,15 @@ def write_corpus(folder: Path, speakers: int = 8, each: int = 2) -> Path:
 def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV of 16 recordings of 8 speakers: columns file, speaker, voice, pitch, take."""
     return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def table_of(labels: Path) -> Any:
+    """The rows of a CSV with absolute names of files, as text."""
+    import pandas as pd
+
+    table = pd.read_csv(labels, dtype=str)
+    table["file"] = [str(labels.parent / name) for name in table["file"]]
+    return table
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def run(asked: Compare) -> int:
     if asked.output:
         with whole_file(asked.output, asked.force) as file:
             if kind == ".csv":
-                rows = [one.row() for one in found.found]
+                rows = found.rows()
                 file.write(csv_of([list(rows[0]), *(list(row.values()) for row in rows)]))
             elif kind == ".html":
                 file.write(comparison_page(found, lines).encode())

@@ -110,7 +110,7 @@ def run(asked: Fit) -> int:
 
 def _report(head: Head) -> str:
     """The scores of a head as lines, the last one in words."""
-    about, scores = head.facts.about, head.scores
+    about, scores = head.about, head.scores
     pieces = sum(about["counts"].values())
     lines = [f"{pieces} pieces of {head.seconds:g} s, {about['recordings']} recordings, {about['groups']} groups"]
     rows = [(scores["name"], *_range(scores, "value", "interval"), f"chance {scores['chance']:.3f}")]

@@ -16,7 +16,7 @@ from edgevoice.corpus.index import IndexSource
 from edgevoice.errors import ArgumentError, AudioError, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import load
-from edgevoice.heads.fitting import check_packages, counts_of, warn_of_origin
+from edgevoice.heads.fitting import warn_of_origin
 from edgevoice.heads.judging import Folds, Task, folds_of, hold_out, learn, score, standardise, sums_of, with_interval
 from edgevoice.heads.pieces import Labelled, Pieces, Progress, cut_pieces, read_labels, run_of
 
@@ -37,15 +37,6 @@ class Compared(NamedTuple):
     curve: dict[float, tuple[float, float]]
     """Mean and standard deviation of the score over draws, by the share of labelled recordings."""
 
-    def row(self) -> dict[str, Any]:
-        """Its row of a table."""
-        scores, (low, high) = self.scores, self.scores["interval"]
-        row = {"features": self.name, "numbers": self.columns, "score": scores["value"], "low": low, "high": high}
-        row |= {"chance": scores["chance"], "better_than_chance": scores["better"]}
-        value, (least, most) = self.difference or (None, (None, None))
-        row |= {"difference": value, "difference_low": least, "difference_high": most}
-        return row | {f"score_at_{share:g}": mean for share, (mean, _) in self.curve.items()}
-
 
 class Comparison(NamedTuple):
     """The result of `compare`; the first is what the others are compared with."""
@@ -59,6 +50,18 @@ class Comparison(NamedTuple):
     column: str
     group: str
     seconds: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table: one row per kind of features."""
+        result = []
+        for name, columns, scores, difference, curve in self.found:
+            low, high = scores["interval"]
+            row = {"features": name, "numbers": columns, "score": scores["value"], "low": low, "high": high}
+            row |= {"chance": scores["chance"], "better_than_chance": scores["better"]}
+            value, (least, most) = difference or (None, (None, None))
+            row |= {"difference": value, "difference_low": least, "difference_high": most}
+            result.append(row | {f"score_at_{share:g}": mean for share, (mean, _) in curve.items()})
+        return result
 
 
 def compare(
@@ -87,7 +90,6 @@ def compare(
         ArgumentError: as `fit`; or an argument is outside what is allowed.
         MissingPackageError: as `fit`; or openSMILE was asked for and is not installed.
     """
-    check_packages()
     for share in fractions:
         if not (isinstance(share, int | float) and 0 < share <= 1):
             raise ArgumentError(f"fraction {share!r}: expected a number above 0, 1 at most")
@@ -134,7 +136,7 @@ def compare(
         if lacking:
             left_out.append((row.file, "all" if len(lacking) == len(names) else "; ".join(lacking)))
     groups = len(np.unique(task.groups))
-    return Comparison(tuple(found), tuple(left_out), counts_of(task), groups, label, group, float(seconds))
+    return Comparison(tuple(found), tuple(left_out), task.counts, groups, label, group, float(seconds))
 
 
 def _keys(pieces: Pieces) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ import numpy as np
 
 from edgevoice.config import ModelConfig
 from edgevoice.corpus.index import IndexSource
-from edgevoice.errors import missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, load
 from edgevoice.files import whole_file
 from edgevoice.heads.head import FORMAT, KEY, Head
-from edgevoice.heads.judging import Matrix, Task, folds_of, hold_out, learn, score, standardise
+from edgevoice.heads.judging import Matrix, folds_of, hold_out, learn, score, standardise
 from edgevoice.heads.pieces import Labelled, Progress, cut_pieces, read_labels, run_of, warn
 from edgevoice.modelfolder import ModelFolder
 
@@ -69,7 +67,6 @@ def fit(
         MissingPackageError: scikit-learn, onnx or pyarrow is not installed.
         OutputError: the head or the dataset cannot be written.
     """
-    check_packages()
     labelled = read_labels(labels, root, label, group, numeric)
     extractor = model if isinstance(model, Extractor) else load(model)
     reading, layout = Reading(level, hop, channel), extractor.layout
@@ -83,7 +80,7 @@ def fit(
     about: dict[str, Any] = {"format": FORMAT, "labels": list(task.labels) or None, "column": label, "group": group}
     about |= {"seconds": float(seconds), "frames": run[0], "descriptors": layout.descriptors}
     about |= {"rate": layout.rate, "window": layout.window, "hop": steps, "recipe": recipe.to_dict()}
-    about |= {"counts": counts_of(task), "recordings": len(set(pieces.rows.tolist())), "groups": len(np.unique(task.groups))}
+    about |= {"counts": task.counts, "recordings": len(set(pieces.rows.tolist())), "groups": len(np.unique(task.groups))}
     about |= {"penalty": found.penalty, "scores": score(task, found.said, found.guess)}
     centre, scale = standardise(values)
     weights, bias = learn(values, task, found.penalty)
@@ -92,24 +89,6 @@ def fit(
         with whole_file(out) as file:
             file.write(data)
     return Head(data, "the head" if out is None else os.fspath(out))
-
-
-def check_packages() -> None:
-    """Check that what fits and writes a head is installed.
-
-    Raises:
-        MissingPackageError: it is not.
-    """
-    for module, package in (("sklearn", "scikit-learn"), ("onnx", "onnx"), ("pyarrow", "pyarrow")):
-        if find_spec(module) is None:
-            raise missing(package, "fitting a head")
-
-
-def counts_of(task: Task) -> dict[str, int]:
-    """The number of pieces of each label."""
-    if not task.labels:
-        return {"pieces": len(task.targets)}
-    return dict(zip(task.labels, np.bincount(task.targets).tolist(), strict=True))
 
 
 def warn_of_origin(labelled: Labelled, config: ModelConfig) -> None:

@@ -44,6 +44,11 @@ class Task(NamedTuple):
         return max(fewest, min(2 * fewest, count - len(self.labels))) if self.labels else fewest
 
     @property
+    def counts(self) -> dict[str, int]:
+        """The number of pieces of each label."""
+        return dict(zip(self.labels, np.bincount(self.targets).tolist(), strict=True)) or {"pieces": len(self.targets)}
+
+    @property
     def weights(self) -> Array:
         """Of the pieces, 1 in the mean: with them every label counts alike."""
         counts = np.bincount(self.targets)
@@ -213,13 +218,7 @@ def with_interval(sums: Array, statistic: Statistic, freedom: int, share: bool =
     The variance over groups is the jackknife's, doubled: once for the groups that it is found on, once for the others.
     The interval is symmetric. That of a share is Wilson's, with the number of independent pieces that has this variance, at
     most the geometric mean of groups and pieces: all pieces right, in a few groups, is no certainty. It ends at 0 or 1
-    where the symmetric one would.
-
-    Args:
-        sums: (groups, ...): their sum gives the statistic.
-        statistic: what is computed.
-        freedom: degrees of freedom of Student's t.
-        share: whether it is from 0 to 1.
+    where the symmetric one would. `sums` are (groups, ...); `freedom` is Student's.
     """
     from scipy.stats import t
 

@@ -32,7 +32,7 @@ def draw_confusion(head: Head) -> Figure:
     shown.plot(ax=panel, include_values=len(counts) <= 12, cmap="cividis", values_format=".0%", xticks_rotation=turn)
     shown.im_.set_clim(0, 1)
     panel.set_yticks(range(len(counts)), [f"{name} ({n:.0f})" for name, n in zip(head.labels, counts[:, 0], strict=True)])
-    panel.set(xlabel="said, in shares of a row", ylabel=f"{head.facts.about['column']} (pieces)")
+    panel.set(xlabel="said, in shares of a row", ylabel=f"{head.about['column']} (pieces)")
     low, high = scores["interval"]
     panel.set_title(f"recall {scores['value']:.2f} ({low:.2f} to {high:.2f}), chance {scores['chance']:.2f}")
     return figure

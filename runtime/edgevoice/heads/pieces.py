@@ -12,6 +12,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from edgevoice.audio.folders import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
-from edgevoice.errors import ArgumentError, EdgeVoiceWarning
+from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor
 from edgevoice.heads.judging import Task
@@ -50,11 +51,7 @@ class Labelled(NamedTuple):
     """The name of the column of groups."""
 
     def check(self) -> None:
-        """Refuse what cannot be judged.
-
-        Raises:
-            ArgumentError: there is one label, or a label (with numbers: all rows) has one group only.
-        """
+        """Refuse one label in all, and a label (with numbers: all rows) that has one group only."""
         if len(set(self.groups)) < 2:
             raise ArgumentError(
                 f"{self.group}: is {self.groups[0]!r} in all rows: a score needs groups that were not learnt from"
@@ -74,11 +71,7 @@ class Labelled(NamedTuple):
             )
 
     def task(self, rows: NDArray[np.int64]) -> Task:
-        """What is learnt from pieces of these rows.
-
-        Raises:
-            ArgumentError: as `check`, now of what gave pieces.
-        """
+        """What is learnt from pieces of these rows; `check` is of them now."""
         targets, owners = [self.targets[k] for k in rows], [self.groups[k] for k in rows]
         self._replace(targets=tuple(targets), groups=tuple(owners)).check()
         there = set(rows.tolist())
@@ -109,11 +102,7 @@ class Pieces(NamedTuple):
 
 
 def run_of(seconds: float, window: int, hop: int, rate: int) -> tuple[int, int]:
-    """The frames that fit into a time, and from one piece to the next so that they share no audio; window, hop in samples.
-
-    Raises:
-        ArgumentError: no window fits, or too many.
-    """
+    """The frames that fit into a time, and those from one piece to the next, which share no audio; window, hop: samples."""
     if not (isinstance(seconds, int | float) and window / rate <= seconds < _MOST_FRAMES * hop / rate):
         least = f"{window / rate:g}"
         raise ArgumentError(f"seconds {seconds!r}: expected a number from {least}, one window, to {_MOST_FRAMES} frames")
@@ -122,12 +111,10 @@ def run_of(seconds: float, window: int, hop: int, rate: int) -> tuple[int, int]:
 
 
 def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label: str, group: str, numeric: bool) -> Labelled:
-    """Read an index with its labels and groups.
-
-    Raises:
-        ArgumentError: a column is missing; a cell is empty; there are numbers that are no labels, or the reverse; or what
-            there is cannot be judged.
-    """
+    """Read an index with its labels and groups; refuse what cannot be learnt, and packages that are not there."""
+    for module, package in (("sklearn", "scikit-learn"), ("onnx", "onnx"), ("pyarrow", "pyarrow")):
+        if find_spec(module) is None:
+            raise missing(package, "fitting a head")
     index = read_index(source, root)
     names = [name for name, _ in index.columns]
     if label == group:
@@ -207,14 +194,8 @@ def describe(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Mean and standard deviation over the frames that are not silent, as the graph of a head has them.
 
-    Args:
-        values: (all frames, descriptors).
-        silent: (all frames,).
-        begin: the first frame of each piece: (pieces,).
-        frames: of a piece.
-
-    Returns:
-        (pieces, 2 descriptors), and whether at least half of the frames are not silent.
+    From values (all frames, descriptors) and the first frame of each piece: (pieces, 2 descriptors), and whether at least
+    half of the frames are not silent.
     """
     result = np.empty((len(begin), 2 * values.shape[1]), np.float32)
     enough = np.empty(len(begin), np.bool_)
