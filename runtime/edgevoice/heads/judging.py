@@ -46,7 +46,9 @@ class Task(NamedTuple):
     @property
     def counts(self) -> dict[str, int]:
         """The number of pieces of each label."""
-        return dict(zip(self.labels, np.bincount(self.targets).tolist(), strict=True)) or {"pieces": len(self.targets)}
+        if not self.labels:
+            return {"pieces": len(self.targets)}
+        return dict(zip(self.labels, np.bincount(self.targets).tolist(), strict=True))
 
     @property
     def weights(self) -> Array:
