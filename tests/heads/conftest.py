@@ -26,7 +26,7 @@ def voice(pitch: float, seed: int, seconds: float = 5.0) -> np.ndarray:
     return (0.3 * ((times * pitch) % 1 - 0.5) + 0.02 * rng.standard_normal(len(times))).astype(np.float32)
 
 
-def write_corpus(folder: Path, speakers: int = 8, each: int = 2) -> Path:
+def write_corpus(folder: Path, speakers: int = 8, each: int = 2, seconds: float = 5.0) -> Path:
     """Write recordings of low and high voices in turn, and a CSV of them."""
     rows = []
     for speaker in range(speakers):
@@ -35,7 +35,7 @@ def write_corpus(folder: Path, speakers: int = 8, each: int = 2) -> Path:
         pitch = 90 + 150 * high + rng.uniform(0, 20)
         for k in range(each):
             name = f"{speaker}_{k}.wav"
-            soundfile.write(folder / name, voice(pitch, 10 * speaker + k), RATE)
+            soundfile.write(folder / name, voice(pitch, 10 * speaker + k, seconds), RATE)
             rows.append([name, f"s{speaker}", ("low", "high")[high], f"{pitch:.1f}", ("a", "b", "c")[k % 3]])
     with (folder / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["file", "speaker", "voice", "pitch", "take"], *rows])

@@ -13,8 +13,11 @@ import pytest
 import soundfile
 
 import edgevoice
+from edgevoice.cli import main
 from heads.conftest import write_corpus
-from pages import furnish, run_page, snippets_of
+from pages import commands_of, furnish, snippets_of
+
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_all_of_it_runs_on_recordings(root: Path, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,11 +26,12 @@ def test_all_of_it_runs_on_recordings(root: Path, speech: Path, tmp_path: Path, 
     for name, value in furnish(tmp_path, speech).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    labels = write_corpus(tmp_path, each=1).read_text().replace("speaker,voice", "speaker,sex")
+    labels = write_corpus(tmp_path, each=1, seconds=3).read_text().replace("speaker,voice", "speaker,sex")
     (tmp_path / "utterances.csv").write_text(labels)
     snippets = snippets_of((root / "docs" / "decisions.md").read_text(encoding="utf-8"))
     page = [one._replace(reason=None) for one in snippets if one.reason]
-    run_page([one for one in page if one.language == "sh"], "decisions.md")
+    for command in (command for one in page if one.language == "sh" for command in commands_of(one)):
+        assert main(command.split()[1:]) == 0, command
     assert {"sex.onnx", "sex.png", "models.html", "levels.png"} <= {path.name for path in tmp_path.iterdir()}
     assert (tmp_path / "decisions.csv").read_text().startswith("file,start,end,label,probability_high,probability_low\nanna")
     names: dict[str, Any] = {}
