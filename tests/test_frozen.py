@@ -177,7 +177,7 @@ def test_one_file_with_one_model_beside_a_program_on_node(
     assert [model["name"] for model in json.loads(listed.stdout)] == ["cae-64"]
     (tmp_path / "head.onnx").write_bytes(head.data)
     samples, _ = soundfile.read(speech, dtype="int16")
-    words = [program, "--model", "cae-64", "--head", tmp_path / "head.onnx"]
+    words = [program, "--head", tmp_path / "head.onnx"]
     command = [shutil.which("node"), root / "examples" / "sidecar.mjs", *words]
     done = subprocess.run(command, cwd="/", env=environment, input=samples.tobytes(), capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -64,7 +64,9 @@ def test_decide(place: Path, head: Head, tiny: Extractor, tiny_model: Path, caps
     assert main(["decide", "low.wav", "--head", "low.wav"]) == 2
 
 
-def test_stream(place: Path, head: Head, tiny: Extractor, tiny_model: Path, capsys: Any) -> None:
+def test_stream(
+    place: Path, head: Head, tiny: Extractor, tiny_model: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ["stream", "low.wav", "--head", "head.onnx", "--model", str(tiny_model)]
     assert main(words) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -73,6 +75,9 @@ def test_stream(place: Path, head: Head, tiny: Extractor, tiny_model: Path, caps
     assert [one for one in said if one] == [one.to_dict() for one in head.decide(tiny.extract("low.wav"))]
     assert main(words[:2]) == 0
     assert "decision" not in json.loads(capsys.readouterr().out.splitlines()[0])
+    monkeypatch.setenv("EDGEVOICE_MODELS", str(tiny_model.parent))
+    assert main(words[:4]) == 0  # the head's own model
+    assert [json.loads(line)["decision"] for line in capsys.readouterr().out.splitlines()] == said
     assert main([*words, "--level", "window"]) == 2
     assert "--level running" in capsys.readouterr().err
 
