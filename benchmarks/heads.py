@@ -18,12 +18,11 @@ import numpy as np
 
 import edgevoice
 from edgevoice.extraction import Reading
-from edgevoice.heads.fitting import folds_of, hold_out, learn, standardise, task_of
-from edgevoice.heads.judging import accuracy, confusions, macro_f1, mean_error, number_sums, recall
-from edgevoice.heads.pieces import Labelled, Pieces, Run, cut_pieces, read_labels
+from edgevoice.heads.judging import folds_of, hold_out, learn, score, standardise, sums_of
+from edgevoice.heads.pieces import Labelled, Pieces, cut_pieces, read_labels, run_of
 
 
-def trial(labelled: Labelled, pieces: Pieces, numeric: bool, seed: int, shuffle: bool = False) -> dict[str, Any]:
+def trial(labelled: Labelled, pieces: Pieces, seed: int, shuffle: bool = False) -> dict[str, Any]:
     """One halving: what is said, and what is found."""
     rng = np.random.default_rng(seed)
     if shuffle:
@@ -33,20 +32,14 @@ def trial(labelled: Labelled, pieces: Pieces, numeric: bool, seed: int, shuffle:
     mine = np.array([labelled.groups[row] in first for row in pieces.rows])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", edgevoice.EdgeVoiceWarning)
-        task, other = (task_of(labelled, pieces.rows[chosen], numeric, "speaker") for chosen in (mine, ~mine))
+        task, other = (labelled.task(pieces.rows[chosen]) for chosen in (mine, ~mine))
     found = hold_out(pieces.values[mine], task, folds_of(task))
-    scores = task.scores(found.said, found.guess)
     values, rest = pieces.values[mine], pieces.values[~mine]
     centre, scale = standardise(values)
     weights, bias = learn(values, task, found.penalty)
-    said = (rest - centre) / scale @ weights + bias
-    if numeric:
-        sums = number_sums(other.targets, said[:, 0].astype(np.float64), other.groups)
-        truth = {"value": mean_error(sums.sum(axis=0))}
-    else:
-        whole = confusions(other.targets, said.argmax(axis=1), other.groups, len(task.labels)).sum(axis=0)
-        truth = {"value": recall(whole), "f1": macro_f1(whole), "accuracy": accuracy(whole)}
-    return {"said": scores, "found": truth}
+    sums = sums_of(other, (rest - centre) / scale @ weights + bias).sum(axis=0)
+    truth = {key: statistic(sums) for key, statistic in other.statistics.items()}
+    return {"said": score(task, found.said, found.guess), "found": truth}
 
 
 def _shuffled(labelled: Labelled, rng: np.random.Generator) -> Labelled:
@@ -77,8 +70,8 @@ def prepare(path: Path, label: str, group: str, numeric: bool, model: str, featu
     labelled = read_labels(path, None, label, group, numeric)
     extractor = edgevoice.load(model)
     layout = extractor.layout
-    run = Run.of(2.0, layout.window, extractor.config.audio.hop, layout.rate)
-    return labelled, cut_pieces(labelled, extractor, Reading(), run, features, None, None)
+    run = run_of(2.0, layout.window, extractor.config.audio.hop, layout.rate)
+    return labelled, cut_pieces(labelled, extractor, Reading(), run, features)
 
 
 def main() -> None:
@@ -97,7 +90,7 @@ def main() -> None:
     labelled, pieces = prepare(
         options.labels, options.label, options.group, options.numeric, options.model, options.features
     )
-    trials = [trial(labelled, pieces, options.numeric, seed, options.shuffle) for seed in range(options.times)]
+    trials = [trial(labelled, pieces, seed, options.shuffle) for seed in range(options.times)]
     result = {"label": options.label, "shuffled": options.shuffle, "model": options.model, **summary(trials)}
     print(json.dumps(result, indent=1))
     if options.json:

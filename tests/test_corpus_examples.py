@@ -68,7 +68,7 @@ def outputs(notebook: Path) -> list[str]:
     return ["".join(output["text"]) if "text" in output else ", ".join(sorted(output["data"])) for output in shown]
 
 
-@pytest.mark.parametrize(("name", "count"), [("corpus", 7)])
+@pytest.mark.parametrize(("name", "count"), [("corpus", 7), ("decisions", 4)])
 def test_the_notebooks_run_and_show_what_they_show(name: str, count: int, root: Path, tmp_path: Path) -> None:
     for package in ("nbclient", "ipykernel", "sklearn", "matplotlib", "pandas", "pyarrow", "onnx"):
         pytest.importorskip(package, reason=f"{package} is not installed")

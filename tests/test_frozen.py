@@ -1,4 +1,4 @@
-"""Programs frozen with PyInstaller, run where there is no Python: files, a microphone, chosen models, nothing sent."""
+"""Programs frozen with PyInstaller, run where there is no Python: files, a microphone, a head, one model, nothing sent."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 import edgevoice
+from heads.conftest import write_corpus
 from microphone.virtualmicrophone import VirtualMicrophone, speak
 
 pytest.importorskip("PyInstaller", reason="PyInstaller is not installed")
@@ -29,13 +31,17 @@ PROGRAM = """
 import json
 import sys
 import time
+from pathlib import Path
 
 import edgevoice
 
 extractor = edgevoice.load("cae-64")
 told = {"models": [folder.path.name for folder in edgevoice.list_models()], "frames": []}
 if len(sys.argv) > 1:
-    told["frames"] = extractor.extract(sys.argv[1]).values.tolist()
+    features = extractor.extract(sys.argv[1])
+    head = edgevoice.load_head(Path(__file__).with_name("head.onnx"))
+    told["frames"] = features.values.tolist()
+    told["decisions"] = [decision.to_dict() for decision in head.decide(features)]
     time.sleep(float(sys.argv[2]))
 else:
     with edgevoice.Microphone(extractor, seconds=3.0) as microphone:
@@ -43,6 +49,25 @@ else:
         told["frames"] = [frame.values.tolist() for frame in microphone]
 print(json.dumps(told))
 """
+
+
+SIDECAR = """
+import sys
+
+from edgevoice.cli import main
+
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def head(root: Path, tmp_path_factory: pytest.TempPathFactory) -> edgevoice.Head:
+    """A head for `cae-64`."""
+    for package in ("sklearn", "onnx", "pyarrow"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    folder = tmp_path_factory.mktemp("head")
+    labels = write_corpus(folder)
+    return edgevoice.fit(labels, label="voice", group="speaker", model="cae-64", features=folder / "frames.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +82,8 @@ def pyinstaller(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     pip = [str(binaries / "python"), "-m", "pip", "install", "--quiet", "--constraint", str(root / "constraints.txt")]
     subprocess.run([*pip, f"{wheel}[cpu,mic]", "pyinstaller"], check=True, capture_output=True)
 
-    def freeze(place: Path, *options: str, configuration: str = "{}") -> Path:
-        (place / "app.py").write_text(PROGRAM)
+    def freeze(place: Path, program: str, *options: str, configuration: str = "{}") -> Path:
+        (place / "app.py").write_text(program)
         make = [str(binaries / "pyi-makespec"), *options, "app.py"]
         subprocess.run(make, cwd=place, check=True, capture_output=True)
         spec = (place / "app.spec").read_text()
@@ -72,9 +97,11 @@ def pyinstaller(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 
 
 @pytest.fixture(scope="module")
-def program(pyinstaller: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program in a folder, all models with it: what `pyinstaller app.py` makes."""
-    return pyinstaller(tmp_path_factory.mktemp("folder")) / "app"
+def program(pyinstaller: Callable[..., Path], head: edgevoice.Head, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program in a folder, all models and a head with it: what `pyinstaller --add-data head.onnx:. app.py` makes."""
+    place = tmp_path_factory.mktemp("folder")
+    (place / "head.onnx").write_bytes(head.data)
+    return pyinstaller(place, PROGRAM, "--add-data", f"head.onnx{os.pathsep}.") / "app"
 
 
 def bare(home: Path, **more: str) -> dict[str, str]:
@@ -89,7 +116,7 @@ def check(told: dict[str, Any], speech: Path) -> None:
 
 
 def test_a_frozen_program_computes_what_python_computes_and_sends_nothing(
-    program: Path, root: Path, speech: Path, tmp_path: Path
+    program: Path, head: edgevoice.Head, root: Path, speech: Path, tmp_path: Path
 ) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
@@ -101,12 +128,16 @@ def test_a_frozen_program_computes_what_python_computes_and_sends_nothing(
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     check(told, speech)
+    expected = head.decide(edgevoice.load("cae-64").extract(speech))
+    assert len(expected) > 10
+    assert told["decisions"] == [decision.to_dict() for decision in expected]
     assert told["models"] == sorted(path.name for path in (root / "models").iterdir())
     assert re.findall(r"AF_INET6?", (tmp_path / "calls").read_text()) == []
     assert list((tmp_path / "home").iterdir()) == []
     inside = {path.name for path in program.parent.rglob("*")}
     assert "model.json" in inside
     assert not inside & {"network.pt", "history.png", "example.png", "pandas", "matplotlib", "torch", "pytest"}
+    assert not inside & {"sklearn", "scipy", "onnx", "pyarrow"}
 
 
 def test_a_frozen_program_hears_the_microphone(
@@ -133,13 +164,24 @@ def test_a_frozen_program_hears_the_microphone(
     assert len(np.unique(frames[:, 0])) == 11, "the same again and again: no sound came in"
 
 
-def test_one_file_with_one_model(pyinstaller: Callable[..., Path], speech: Path, tmp_path: Path) -> None:
-    program = pyinstaller(tmp_path, "--onefile", configuration='{"edgevoice": {"models": ["cae-64"]}}')
+def test_one_file_with_one_model_beside_a_program_on_node(
+    pyinstaller: Callable[..., Path], head: edgevoice.Head, root: Path, speech: Path, tmp_path: Path
+) -> None:
+    """The command line as a sidecar, which `examples/sidecar.mjs` starts as Electron's main process would."""
+    if shutil.which("node") is None:
+        pytest.skip("Node is not installed")
+    program = pyinstaller(tmp_path, SIDECAR, "--onefile", configuration='{"edgevoice": {"models": ["cae-64"]}}')
     assert program.is_file()
-    done = subprocess.run(
-        [program, speech, "0"], cwd="/", env=bare(tmp_path / "home"), capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
-    check(told, speech)
-    assert told["models"] == ["cae-64"]
+    environment = bare(tmp_path / "home")
+    listed = subprocess.run([program, "models", "--json"], cwd="/", env=environment, capture_output=True, check=True)
+    assert [model["name"] for model in json.loads(listed.stdout)] == ["cae-64"]
+    (tmp_path / "head.onnx").write_bytes(head.data)
+    samples, _ = soundfile.read(speech, dtype="int16")
+    words = [program, "--head", tmp_path / "head.onnx"]
+    command = [shutil.which("node"), root / "examples" / "sidecar.mjs", *words]
+    done = subprocess.run(command, cwd="/", env=environment, input=samples.tobytes(), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    decisions = head.decide(edgevoice.load("cae-64").extract(speech))
+    lines = [line.split() for line in done.stdout.decode().splitlines()]
+    assert [said for _, said in lines[:6]] == ["listening"] * 6
+    assert [(float(end), said) for end, said in lines[6:]] == [(decision.end, decision.label) for decision in decisions]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def voice(pitch: float, seed: int, seconds: float = 5.0) -> np.ndarray:
     return (0.3 * ((times * pitch) % 1 - 0.5) + 0.02 * rng.standard_normal(len(times))).astype(np.float32)
 
 
-def write_corpus(folder: Path, speakers: int = 8, each: int = 2) -> Path:
+def write_corpus(folder: Path, speakers: int = 8, each: int = 2, seconds: float = 5.0) -> Path:
     """Write recordings of low and high voices in turn, and a CSV of them."""
     rows = []
     for speaker in range(speakers):
@@ -34,7 +35,7 @@ def write_corpus(folder: Path, speakers: int = 8, each: int = 2) -> Path:
         pitch = 90 + 150 * high + rng.uniform(0, 20)
         for k in range(each):
             name = f"{speaker}_{k}.wav"
-            soundfile.write(folder / name, voice(pitch, 10 * speaker + k), RATE)
+            soundfile.write(folder / name, voice(pitch, 10 * speaker + k, seconds), RATE)
             rows.append([name, f"s{speaker}", ("low", "high")[high], f"{pitch:.1f}", ("a", "b", "c")[k % 3]])
     with (folder / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["file", "speaker", "voice", "pitch", "take"], *rows])
@@ -45,6 +46,15 @@ def write_corpus(folder: Path, speakers: int = 8, each: int = 2) -> Path:
 def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV of 16 recordings of 8 speakers: columns file, speaker, voice, pitch, take."""
     return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def table_of(labels: Path) -> Any:
+    """The rows of a CSV with absolute names of files, as text."""
+    import pandas as pd
+
+    table = pd.read_csv(labels, dtype=str)
+    table["file"] = [str(labels.parent / name) for name in table["file"]]
+    return table
 
 
 @pytest.fixture(scope="session")

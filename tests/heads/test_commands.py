@@ -17,7 +17,10 @@ import edgevoice
 from edgevoice import Extractor, Head
 from edgevoice.cli import main
 from edgevoice.cli.decide import Decider
+from edgevoice.cli.options import WindowOptions
 from heads.conftest import RATE, voice
+
+DEFAULTS = WindowOptions(None, None, None)
 
 
 @pytest.fixture
@@ -61,7 +64,9 @@ def test_decide(place: Path, head: Head, tiny: Extractor, tiny_model: Path, caps
     assert main(["decide", "low.wav", "--head", "low.wav"]) == 2
 
 
-def test_stream(place: Path, head: Head, tiny: Extractor, tiny_model: Path, capsys: Any) -> None:
+def test_stream(
+    place: Path, head: Head, tiny: Extractor, tiny_model: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ["stream", "low.wav", "--head", "head.onnx", "--model", str(tiny_model)]
     assert main(words) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -70,6 +75,9 @@ def test_stream(place: Path, head: Head, tiny: Extractor, tiny_model: Path, caps
     assert [one for one in said if one] == [one.to_dict() for one in head.decide(tiny.extract("low.wav"))]
     assert main(words[:2]) == 0
     assert "decision" not in json.loads(capsys.readouterr().out.splitlines()[0])
+    monkeypatch.setenv("EDGEVOICE_MODELS", str(tiny_model.parent))
+    assert main(words[:4]) == 0  # the head's own model
+    assert [json.loads(line)["decision"] for line in capsys.readouterr().out.splitlines()] == said
     assert main([*words, "--level", "window"]) == 2
     assert "--level running" in capsys.readouterr().err
 
@@ -92,11 +100,11 @@ except edgevoice.MissingPackageError as error:
     assert "scikit-learn" in result.stdout
 
 
-def test_the_line_of_status_says_the_decision(head: Head, tiny: Extractor) -> None:
-    decides = Decider(head.judge(tiny))
+def test_the_line_of_status_says_the_decision(place: Path, tiny: Extractor) -> None:
+    decides = Decider("head.onnx", tiny, DEFAULTS)
     assert decides.text() == "listening  "
     for frame in tiny.stream().push(voice(95, 3)):
         decides(frame)
     assert re.fullmatch(r"low \d+ %  ", decides.text())
-    without = Decider(None)
+    without = Decider(None, tiny, DEFAULTS)
     assert (without(tiny.extract((voice(95, 3), RATE))[0]), without.text()) == ({}, "")

@@ -17,7 +17,7 @@ import edgevoice
 from edgevoice import ArgumentError, EdgeVoiceWarning
 from edgevoice.cli import main
 from edgevoice.heads.pictures import comparison_page
-from heads.conftest import RATE, voice
+from heads.conftest import RATE, table_of, voice
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,16 @@ def compare(labels: Any, *models: Path, **options: Any) -> Any:
     return edgevoice.compare(labels, label="voice", group="speaker", models=models, opensmile=(), **options)
 
 
+def with_short(labels: Path, folder: Path, seconds: float) -> Any:
+    """The labels and one short recording."""
+    table = table_of(labels)
+    soundfile.write(folder / "short.wav", voice(90, 1, seconds), RATE)
+    table.loc[len(table)] = [str(folder / "short.wav"), "s0", "low", "90", "a"]
+    return table
+
+
 def test_all_are_judged_on_the_same_pieces(labels: Path, tiny_model: Path, other: Path, tmp_path: Path) -> None:
-    table = pd.read_csv(labels)
-    table["file"] = [str(labels.parent / name) for name in table["file"]]
-    soundfile.write(tmp_path / "short.wav", voice(90, 1, 1), RATE)
-    table.loc[len(table)] = [str(tmp_path / "short.wav"), "s0", "low", 90, "a"]
+    table = with_short(labels, tmp_path, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EdgeVoiceWarning)
         found = compare(table, tiny_model, other, fractions=(0.5, 1), levels=(None, "window"))
@@ -52,16 +57,14 @@ def test_all_are_judged_on_the_same_pieces(labels: Path, tiny_model: Path, other
     value, (low, high) = found.found[1].difference
     assert low <= value <= high
     assert value == pytest.approx(found.found[1].scores["value"] - found.found[0].scores["value"])
-    page = comparison_page(found)
+    page = comparison_page(found, ["one line <&>"])
+    assert "one line &lt;&amp;&gt;" in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "short.wav" in page
 
 
 def test_what_only_one_can_read_is_left_out_of_all(tiny_model: Path, other: Path, labels: Path, tmp_path: Path) -> None:
-    table = pd.read_csv(labels)
-    table["file"] = [str(labels.parent / name) for name in table["file"]]
-    soundfile.write(tmp_path / "short.wav", voice(90, 1, 0.9), RATE)
-    table.loc[len(table)] = [str(tmp_path / "short.wav"), "s0", "low", 90, "a"]
+    table = with_short(labels, tmp_path, 0.9)
     with pytest.warns(EdgeVoiceWarning, match="1 of 17"):
         found = compare(table, tiny_model, other, seconds=1)
     assert found.left_out[0][0] == str(tmp_path / "short.wav")

@@ -112,33 +112,23 @@ def map_push(judge: edgevoice.Judge, frames: edgevoice.Features) -> list[Decisio
     return [judge.push(frame) for frame in frames]
 
 
-def changed(head: Head, **about: Any) -> bytes:
+def edited(head: Head, **about: Any) -> bytes:
+    """The head with other metadata."""
     model = onnx.load_from_string(head.data)
-    del model.metadata_props[:]
-    helper.set_model_props(model, {KEY: json.dumps({**head.facts.about, **about})})
+    helper.set_model_props(model, {KEY: json.dumps({**head.about, **about})} if about else {})
     return bytes(model.SerializeToString())
 
 
-def with_tensor(head: Head, name: str, value: np.ndarray) -> bytes:
+def with_tensor(head: Head, name: str, value: np.ndarray | None) -> bytes:
+    """The head with another constant; None keeps it in a file outside."""
     model = onnx.load_from_string(head.data)
-    for tensor in model.graph.initializer:
-        if tensor.name == name:
-            tensor.CopyFrom(numpy_helper.from_array(value, name))
-    return bytes(model.SerializeToString())
-
-
-def external(head: Head) -> bytes:
-    model = onnx.load_from_string(head.data)
-    tensor = next(one for one in model.graph.initializer if one.name == "bias")
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="/etc/passwd")
-    return bytes(model.SerializeToString())
-
-
-def without_metadata(head: Head) -> bytes:
-    model = onnx.load_from_string(head.data)
-    del model.metadata_props[:]
+    tensor = next(one for one in model.graph.initializer if one.name == name)
+    if value is None:
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="/etc/passwd")
+    else:
+        tensor.CopyFrom(numpy_helper.from_array(value, name))
     return bytes(model.SerializeToString())
 
 
@@ -146,23 +136,23 @@ HOSTILE: dict[str, Callable[[Head], bytes]] = {
     "empty": lambda _: b"",
     "text": lambda _: b"file,label\n" * 30,
     "cut": lambda head: head.data[: len(head.data) // 2],
-    "no metadata": without_metadata,
-    "external": external,
+    "no metadata": edited,
+    "external": lambda head: with_tensor(head, "bias", None),
     "not a number": lambda head: with_tensor(head, "weights", np.full((272, 2), np.nan, np.float32)),
     "other weights": lambda head: with_tensor(head, "weights", np.zeros((270, 2), np.float32)),
-    "format": lambda head: changed(head, format=2),
-    "labels": lambda head: changed(head, labels=["low", "low"]),
-    "label names": lambda head: changed(head, labels=["low", 3]),
-    "labels as text": lambda head: changed(head, labels="lh"),
-    "more labels": lambda head: changed(head, labels=["a", "b", "c"]),
-    "number": lambda head: changed(head, labels=None),
-    "frames": lambda head: changed(head, frames=8),
-    "huge": lambda head: changed(head, frames=10**9),
-    "flag": lambda head: changed(head, frames=True),
-    "seconds": lambda head: changed(head, seconds="2"),
-    "recipe": lambda head: changed(head, recipe={"model": "tiny"}),
-    "scores": lambda head: changed(head, scores=[1]),
-    "no object": lambda head: changed(head, recipe=None),
+    "format": lambda head: edited(head, format=2),
+    "labels": lambda head: edited(head, labels=["low", "low"]),
+    "label names": lambda head: edited(head, labels=["low", 3]),
+    "labels as text": lambda head: edited(head, labels="lh"),
+    "more labels": lambda head: edited(head, labels=["a", "b", "c"]),
+    "number": lambda head: edited(head, labels=None),
+    "frames": lambda head: edited(head, frames=8),
+    "huge": lambda head: edited(head, frames=10**9),
+    "flag": lambda head: edited(head, frames=True),
+    "seconds": lambda head: edited(head, seconds="2"),
+    "recipe": lambda head: edited(head, recipe={"model": "tiny"}),
+    "scores": lambda head: edited(head, scores=[1]),
+    "no object": lambda head: edited(head, recipe=None),
 }
 
 

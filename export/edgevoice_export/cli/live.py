@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     head = None if options.head is None else load_head(options.head)
     facts = describe(folder)
     if head is not None:
-        facts |= {"state": facts["state"] + state_of_head(head), "head": head.facts.about}
+        facts |= {"state": facts["state"] + state_of_head(head), "head": head.about}
     path = options.out or Path(f"{folder.config.name}-live.onnx")
     files = {path: b"", path.with_name(f"{path.name}.json"): (json.dumps(facts, indent=1) + "\n").encode()}
     if options.vectors:

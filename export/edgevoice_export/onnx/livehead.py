@@ -35,7 +35,7 @@ def add_head(model: onnx.ModelProto, config: ModelConfig, head: Head, size: int)
         HeadError: the head was fitted with another model, level or hop.
     """
     head.check(Recipe.of(config, descriptors=head.recipe.descriptors))
-    facts, graph = head.facts, Graph()
+    facts, graph = head, Graph()
     past = facts.frames - 1
     at = [size, size + past * facts.descriptors, size + past * (facts.descriptors + 1)]
     before, marks, count = (
@@ -81,7 +81,7 @@ def add_head(model: onnx.ModelProto, config: ModelConfig, head: Head, size: int)
 
 def state_of_head(head: Head) -> int:
     """How much longer the state of a source is."""
-    return (head.facts.frames - 1) * (head.facts.descriptors + 1) + 1
+    return (head.frames - 1) * (head.descriptors + 1) + 1
 
 
 def _place(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgevoice.cli.console import aligned, show, tell
+from edgevoice.cli.decide import csv_of
 from edgevoice.cli.fit import Labels, add_labels, shown_progress
 from edgevoice.cli.options import Commands, add_force, calls, check_places, level, parser_of
 from edgevoice.files import whole_file
 from edgevoice.heads.comparing import Comparison, compare
-from edgevoice.heads.fitting import check_packages
 from edgevoice.heads.judging import sentence
 from edgevoice.heads.pictures import comparison_page, draw_comparison
 from edgevoice.plotting.figurefile import figure_format, write_figure
@@ -59,66 +57,42 @@ def add(commands: Commands) -> None:
 
 def run(asked: Compare) -> int:
     """Compare, print the table, and write it."""
-    check_packages()
     kind = Path(asked.output).suffix.lower() if asked.output else ""
     if asked.output and kind != ".csv":
         picture = figure_format("page.png" if kind == ".html" else asked.output)
     check_places([asked.output], [asked.labels.labels], asked.force)
-    labels = asked.labels
     with shown_progress() as progress:
-        found = compare(
-            labels.labels,
-            label=labels.label,
-            group=labels.group,
-            models=asked.models,
-            levels=asked.levels,
-            opensmile=asked.opensmile,
-            fractions=asked.fractions,
-            numeric=labels.numeric,
-            seconds=labels.seconds,
-            root=labels.root,
-            jobs=labels.jobs,
-            progress=progress,
-        )
+        options = {**asdict(asked.labels), "levels": asked.levels, "fractions": asked.fractions, "progress": progress}
+        found = compare(models=asked.models, opensmile=asked.opensmile, **options)
+    lines = _lines(found)
     if asked.output:
         with whole_file(asked.output, asked.force) as file:
             if kind == ".csv":
-                file.write(_csv(found).encode())
+                rows = found.rows()
+                file.write(csv_of([list(rows[0]), *(list(row.values()) for row in rows)]))
             elif kind == ".html":
-                file.write(comparison_page(found).encode())
+                file.write(comparison_page(found, lines).encode())
             else:
                 write_figure(draw_comparison(found), file, picture)
     if found.left_out:
         tell(f"{len(found.left_out)} rows are left out of all: {', '.join(name for name, _ in found.left_out[:10])}")
-    show(_table(found))
+    show("\n".join(lines))
     return 0
 
 
-def _table(found: Comparison) -> str:
+def _lines(found: Comparison) -> list[str]:
+    first = found.found[0]
     rows = [["features", "numbers", "score", "interval", "difference", "interval"]]
-    shares = list(found.found[0].curve)
-    rows[0] += [f"{100 * share:g} %" for share in shares]
+    rows[0] += [f"{100 * share:g} %" for share in first.curve]
     for one in found.found:
         low, high = one.scores["interval"]
-        row = [one.name, str(one.columns), f"{one.scores['value']:.3f}", f"{low:.3f} to {high:.3f}"]
-        row += ["", ""] if one.difference is None else _difference(*one.difference)
-        rows.append(row + [f"{one.curve[share][0]:.3f}" for share in shares])
-    best = (min if found.found[0].scores["name"] == "mean absolute error" else max)(
-        found.found, key=lambda one: one.scores["value"]
-    )
+        row = [one.name, str(one.columns), f"{one.scores['value']:.3f}", f"{low:.3f} to {high:.3f}", "", ""]
+        if one.difference is not None:
+            value, (low, high) = one.difference
+            row[-2:] = [f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"]
+        rows.append([*row, *(f"{mean:.3f}" for mean, _ in one.curve.values())])
+    sign = -1 if first.scores["name"] == "mean absolute error" else 1
+    best = max(found.found, key=lambda one: sign * one.scores["value"])
     words = sentence(best.scores, found.seconds, found.column, found.group)
-    head = f"{sum(found.pieces.values())} pieces of {found.groups} groups; score: {best.scores['name']}"
-    return f"{head}\n{aligned(rows)}\n\nbest: {best.name}. {words}"
-
-
-def _difference(value: float, interval: list[float]) -> list[str]:
-    return [f"{value:+.3f}", f"{interval[0]:+.3f} to {interval[1]:+.3f}"]
-
-
-def _csv(found: Comparison) -> str:
-    text = io.StringIO()
-    rows = found.rows()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    head = f"{sum(found.pieces.values())} pieces of {found.groups} groups; score: {first.scores['name']}"
+    return [head, aligned(rows), "", f"best: {best.name}. {words}"]

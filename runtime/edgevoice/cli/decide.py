@@ -16,7 +16,7 @@ from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Frame
 from edgevoice.files import whole_file
-from edgevoice.heads.head import Decision, Judge, load_head
+from edgevoice.heads.head import Decision, load_head
 
 _EPILOG = """\
 examples:
@@ -68,32 +68,36 @@ def run(asked: Decide) -> int:
     names = ["label", *(f"probability_{label}" for label in head.labels)] if head.labels else ["value"]
     opened = whole_file(asked.output, asked.force) if asked.output else nullcontext(standard_output())
     with quiet_libraries(), opened as file:
-        file.write(_csv([["file", "start", "end", *names]]))
+        file.write(csv_of([["file", "start", "end", *names]]))
         for _, row, result in results(extractor, rows, reading, asked.jobs or extractor.jobs):
             if result.failure:
                 errors.append(result.failure.error)
             for _, features in result.parts:
-                file.write(_csv([[row.file, *_cells(one)] for one in head.decide(features)]))
+                for one in head.decide(features):
+                    said = [one.value] if one.label is None else [one.label, *one.probabilities.values()]
+                    file.write(csv_of([[row.file, one.start, one.end, *said]]))
     for error in errors:
         tell(error)
     return 1 if errors else 0
 
 
-def _cells(one: Decision) -> list[Any]:
-    return [one.start, one.end, *([one.value] if one.label is None else [one.label, *one.probabilities.values()])]
-
-
-def _csv(rows: list[list[Any]]) -> bytes:
+def csv_of(rows: list[list[Any]]) -> bytes:
+    """Rows as lines of CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 class Decider:
-    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status; nothing without a judge."""
+    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status; nothing without a head.
 
-    def __init__(self, judge: Judge | None) -> None:
-        self._judge = judge
+    Raises:
+        HeadError: the head cannot be used with the extractor and these windows.
+    """
+
+    def __init__(self, head: str | None, extractor: Extractor, windows: WindowOptions) -> None:
+        level, hop = windows.level, windows.hop
+        self._judge = None if head is None else load_head(head).judge(extractor, level=level, hop=hop)
         self._last: Decision | None = None
 
     def __call__(self, frame: Frame) -> dict[str, Any]:
@@ -110,12 +114,3 @@ class Decider:
             return "listening  " if self._judge else ""
         share = f"{said.value:.3g}" if said.label is None else f"{said.label} {100 * said.probabilities[said.label]:.0f} %"
         return f"{share}{' (samples lost)' * said.gap}  "
-
-
-def decider(head: str | None, extractor: Extractor, windows: WindowOptions) -> Decider:
-    """What decides for a stream with these windows.
-
-    Raises:
-        HeadError: the head cannot be used with them.
-    """
-    return Decider(None if head is None else load_head(head).judge(extractor, level=windows.level, hop=windows.hop))

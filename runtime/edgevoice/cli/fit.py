@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgevoice.cli.console import aligned, bar, show, tell
@@ -23,9 +23,8 @@ from edgevoice.cli.options import (
 )
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
-from edgevoice.heads.fitting import check_packages, fit
+from edgevoice.heads.fitting import fit
 from edgevoice.heads.head import Head
-from edgevoice.heads.judging import sentence
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
 _EPILOG = """\
@@ -41,7 +40,7 @@ pieces of --seconds, and its scores are of groups that it was not fitted on. Fra
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Labelled recordings, and what a decision is about."""
+    """Labelled recordings, and what a decision is about: arguments of `fit` and `compare`."""
 
     labels: str
     label: str
@@ -79,7 +78,7 @@ def add(commands: Commands) -> None:
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
-    """Add the options of labels, which `compare` has too."""
+    """Add the options of `Labels`."""
     parser.add_argument("labels", metavar="LABELS.csv", help="an index with labels and groups")
     parser.add_argument("--label", required=True, metavar="COLUMN", help="what is learnt")
     parser.add_argument("--group", required=True, metavar="COLUMN", help="what belongs together, as the speaker")
@@ -91,7 +90,6 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: Fit) -> int:
     """Fit, and print the scores; the last line says them in words."""
-    check_packages()
     if not asked.output.lower().endswith(".onnx"):
         raise ArgumentError(f"{asked.output}: expected a name that ends in .onnx")
     if asked.plot and asked.labels.numeric:
@@ -99,34 +97,20 @@ def run(asked: Fit) -> int:
     kind = figure_format(asked.plot) if asked.plot else ""
     check_places([asked.output, asked.plot], [asked.labels.labels], asked.force)
     with shown_progress() as progress:
-        head = fit(
-            asked.labels.labels,
-            label=asked.labels.label,
-            group=asked.labels.group,
-            out=asked.output,
-            numeric=asked.labels.numeric,
-            seconds=asked.labels.seconds,
-            model=asked.model.load(),
-            level=asked.windows.level,
-            hop=asked.windows.hop,
-            channel=asked.windows.channel,
-            root=asked.labels.root,
-            features=asked.features,
-            jobs=asked.labels.jobs,
-            progress=progress,
-        )
+        options = {**asdict(asked.labels), **asdict(asked.windows), "features": asked.features, "progress": progress}
+        head = fit(out=asked.output, model=asked.model.load(), **options)
     if asked.plot:
         from edgevoice.heads.pictures import draw_confusion
 
         with whole_file(asked.plot, asked.force) as file:
             write_figure(draw_confusion(head), file, kind, head.recipe)
-    show(report(head))
+    show(_report(head))
     return 0
 
 
-def report(head: Head) -> str:
+def _report(head: Head) -> str:
     """The scores of a head as lines, the last one in words."""
-    about, scores = head.facts.about, head.scores
+    about, scores = head.about, head.scores
     pieces = sum(about["counts"].values())
     lines = [f"{pieces} pieces of {head.seconds:g} s, {about['recordings']} recordings, {about['groups']} groups"]
     rows = [(scores["name"], *_range(scores, "value", "interval"), f"chance {scores['chance']:.3f}")]
@@ -134,13 +118,12 @@ def report(head: Head) -> str:
         rows.append(("macro F1", *_range(scores, "f1", "f1_interval"), ""))
         rows.append(("accuracy", *_range(scores, "accuracy", "accuracy_interval"), f"majority {scores['majority']:.3f}"))
         rows.append(("error of calibration", f"{scores['calibration']:.3f}", "", ""))
-        lines += [aligned(rows), "", "confusion matrix: truth down, said across"]
-        cells = [[str(count) for count in row] for row in scores["confusion"]]
-        lines.append(aligned([("", *head.labels), *((name, *row) for name, row in zip(head.labels, cells, strict=True))]))
+        cells = [("", *head.labels)]
+        cells += [(name, *map(str, row)) for name, row in zip(head.labels, scores["confusion"], strict=True)]
+        lines += [aligned(rows), "", "confusion matrix: truth down, said across", aligned(cells)]
     else:
-        rows.append(("correlation", *_range(scores, "correlation", "correlation_interval"), ""))
-        lines.append(aligned(rows))
-    return "\n".join([*lines, "", sentence(scores, head.seconds, about["column"], about["group"])])
+        lines.append(aligned([*rows, ("correlation", *_range(scores, "correlation", "correlation_interval"), "")]))
+    return "\n".join([*lines, "", head.sentence])
 
 
 def _range(scores: dict[str, Any], key: str, interval: str) -> tuple[str, str]:

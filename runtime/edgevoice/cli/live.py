@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevoice.cli.console import StatusLine, drop_output, quiet_libraries, standard_output, tell
-from edgevoice.cli.decide import Decider, decider
+from edgevoice.cli.decide import Decider
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.extractor import Extractor
 from edgevoice.files import Draft, writing
@@ -33,7 +33,7 @@ def run(asked: StreamRequest, extractor: Extractor) -> int:
     Frames go to standard output, unless that is a terminal, which shows the status only; the summary goes to standard error.
     """
     with quiet_libraries(), _set_aside(asked.record), _open(asked, extractor) as microphone:
-        session = _Session(microphone, decider(asked.head, extractor, asked.windows))
+        session = _Session(microphone, Decider(asked.head, extractor, asked.windows))
         try:
             with taken_by(session.end, *_ALARMS):
                 session.stream()

@@ -137,7 +137,7 @@ class Machine:
 class ModelOptions(Machine):
     """The arguments of `edgevoice.load`."""
 
-    model: str = _machine(metavar="MODEL", default="cae-256", help="name or path of the model (default: %(default)s)")
+    model: str = _machine(metavar="MODEL", default="cae-256", help="name or path of the model (default: cae-256)")
     descriptors: Descriptors = _machine(choices=DESCRIPTORS, default="all", help="the numbers of a frame (default: all)")
 
     def load(self) -> Extractor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import IO, Any
 
@@ -17,11 +17,12 @@ from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.audio.source import AudioSource
 from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, standard_input, standard_output
-from edgevoice.cli.decide import decider
+from edgevoice.cli.decide import Decider
 from edgevoice.cli.options import ModelOptions, WindowOptions, option, positive
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
 from edgevoice.extractor import Extractor
 from edgevoice.files import writing
+from edgevoice.heads.head import load_head
 from edgevoice.tables.jsonlines import JsonLines
 
 PACE = 0.02
@@ -62,7 +63,12 @@ class StreamRequest:
     dtype: str | None = _raw(choices=DTYPES, help="of one sample, little-endian (default: int16)")
     record: str | None = _live(metavar="FILE.wav", help="save the captured audio")
     reopen: bool = _live(default=False, help="wait for a lost device to return, and continue")
-    head: str | None = option(metavar="HEAD.onnx", help="add what this head decides, from `edgevoice fit`")
+    head: str | None = option(metavar="HEAD.onnx", help="add what it decides; --model is then its own by default")
+
+    def extractor(self) -> Extractor:
+        """The model that was named, or else that of the head."""
+        name = self.model.model or (load_head(self.head).recipe.model if self.head else "cae-256")
+        return replace(self.model, model=name).load()
 
     def refuse(self, names: tuple[str, ...], reason: str) -> None:
         """Raise ArgumentError if one of these options was given."""
@@ -76,6 +82,7 @@ def add(commands: options.Commands) -> None:
     parser = options.parser_of(commands, "stream", _EPILOG)
     options.add_force(parser)
     options.calls(parser, StreamRequest, run)
+    parser.set_defaults(model=None)
 
 
 def run(asked: StreamRequest) -> int:
@@ -89,16 +96,16 @@ def run(asked: StreamRequest) -> int:
         from edgevoice.cli import live
 
         options.check_places([asked.record], [], asked.force)
-        return live.run(asked, asked.model.load())
+        return live.run(asked, asked.extractor())
     asked.refuse(("record", "reopen"), "needs --mic")
     if asked.source == "-":
         rate, channels, blocks = _pipe(asked)
-        stream_blocks(asked, asked.model.load(), rate, channels, blocks)
+        stream_blocks(asked, asked.extractor(), rate, channels, blocks)
         return 0
     asked.refuse(("dtype",), "only raw PCM on standard input needs it; a file says its own")
     with quiet_libraries(), open_source(asked.source or "") as source:  # decoders print messages about files
         blocks = _file(source, asked)
-        stream_blocks(asked, asked.model.load(), source.rate, source.channels, blocks)
+        stream_blocks(asked, asked.extractor(), source.rate, source.channels, blocks)
     return 0
 
 
@@ -107,7 +114,7 @@ def stream_blocks(
 ) -> None:
     """Write the frames of blocks (samples, channels) to standard output."""
     stream = extractor.stream(rate, channels, **asdict(asked.windows))
-    lines = JsonLines(standard_output(), decider(asked.head, extractor, asked.windows))
+    lines = JsonLines(standard_output(), Decider(asked.head, extractor, asked.windows))
     with writing("standard output"):
         try:
             for block in limit(blocks, asked.seconds, rate):

@@ -16,22 +16,9 @@ from edgevoice.corpus.index import IndexSource
 from edgevoice.errors import ArgumentError, AudioError, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import load
-from edgevoice.heads.fitting import (
-    Folds,
-    HeldOut,
-    Task,
-    check_groups,
-    check_packages,
-    counts_of,
-    folds_of,
-    hold_out,
-    learn,
-    standardise,
-    task_of,
-    warn_of_origin,
-)
-from edgevoice.heads.judging import confusions, mean_error, number_sums, recall, with_interval
-from edgevoice.heads.pieces import Labelled, Pieces, Progress, Run, cut_pieces, read_labels
+from edgevoice.heads.fitting import warn_of_origin
+from edgevoice.heads.judging import Folds, Task, folds_of, hold_out, learn, score, standardise, sums_of, with_interval
+from edgevoice.heads.pieces import Labelled, Pieces, Progress, cut_pieces, read_labels, run_of
 
 _RATE = 16000
 """Of what openSMILE is given."""
@@ -67,14 +54,13 @@ class Comparison(NamedTuple):
     def rows(self) -> list[dict[str, Any]]:
         """The table: one row per kind of features."""
         result = []
-        for one in self.found:
-            scores, difference = one.scores, one.difference
+        for name, columns, scores, difference, curve in self.found:
             low, high = scores["interval"]
-            row = {"features": one.name, "numbers": one.columns, "score": scores["value"], "low": low, "high": high}
+            row = {"features": name, "numbers": columns, "score": scores["value"], "low": low, "high": high}
             row |= {"chance": scores["chance"], "better_than_chance": scores["better"]}
             value, (least, most) = difference or (None, (None, None))
             row |= {"difference": value, "difference_low": least, "difference_high": most}
-            result.append(row | {f"score_at_{share:g}": mean for share, (mean, _) in one.curve.items()})
+            result.append(row | {f"score_at_{share:g}": mean for share, (mean, _) in curve.items()})
         return result
 
 
@@ -95,48 +81,33 @@ def compare(
 ) -> Comparison:
     """Compare what features are worth on your own labels, with the linear model and the held-out groups of `fit`.
 
-    All are judged on the same pieces: what one of them cannot read is left out of all.
-
-    Args:
-        labels: as `fit`.
-        label: as `fit`.
-        group: as `fit`.
-        models: names or paths, each with every level.
-        levels: None is a model's own.
-        opensmile: names of openSMILE's sets, as `eGeMAPSv02`; None is that one where the package is installed.
-        fractions: shares of the labelled recordings, from above 0 to 1, with which each is fitted too.
-        numeric: as `fit`.
-        seconds: as `fit`; a multiple of all hops.
-        root: as `fit`.
-        jobs: as `fit`.
-        progress: as `fit`, once for each.
+    All are judged on the same pieces: what one of them cannot read is left out of all. `models` are names or paths, each
+    with every level; a level of None is the model's own. `opensmile` names its sets; None is eGeMAPSv02 where the package
+    is installed. `fractions`, above 0 and 1 at most, are shares of the labelled recordings with which each is fitted too.
+    `seconds` is a multiple of all hops. The other arguments are those of `fit`; `progress` begins anew for each.
 
     Raises:
         ArgumentError: as `fit`; or an argument is outside what is allowed.
         MissingPackageError: as `fit`; or openSMILE was asked for and is not installed.
     """
-    check_packages()
     for share in fractions:
         if not (isinstance(share, int | float) and 0 < share <= 1):
             raise ArgumentError(f"fraction {share!r}: expected a number above 0, 1 at most")
     labelled = read_labels(labels, root, label, group, numeric)
-    check_groups(labelled, numeric, group)
-    if opensmile is None:
-        opensmile = ("eGeMAPSv02",) if find_spec("opensmile") else ()
     names: list[str] = []
     all_pieces: list[Pieces] = []
     for model in models:
         extractor = load(model)
         layout, config = extractor.layout, extractor.config
+        run = run_of(seconds, layout.window, config.audio.hop, layout.rate)
         warn_of_origin(labelled, config)
         for level in levels:
-            run = Run.of(seconds, layout.window, config.audio.hop, layout.rate)
             names.append(f"{config.name}, {config.level.default if level is None else level}")
             pieces = cut_pieces(labelled, extractor, Reading(level), run, None, jobs, progress)
             all_pieces.append(pieces._replace(starts=pieces.starts * config.audio.hop * _RATE // layout.rate))
-    for name in opensmile:
-        if not all_pieces:
-            raise ArgumentError("openSMILE's sets are compared with a model: name at least one")
+    if not all_pieces:
+        raise ArgumentError("openSMILE's sets are compared with a model: name at least one")
+    for name in ("eGeMAPSv02",) * bool(find_spec("opensmile")) if opensmile is None else opensmile:
         names.append(f"openSMILE {name}")
         all_pieces.append(_opensmile(name, labelled, all_pieces[0], seconds))
     if len(set(names)) < len(names):
@@ -145,16 +116,19 @@ def compare(
     if not shared:
         raise ArgumentError(f"no piece in common: expected seconds that are a multiple of all hops, not {seconds:g}")
     rows = np.array([row for row, _ in shared])
-    task = task_of(labelled, rows, numeric, group)
+    task = labelled.task(rows)
     folds = folds_of(task)
-    values = [_chosen(pieces, shared) for pieces in all_pieces]
-    held = [hold_out(one, task, folds) for one in values]
-    sums = [_sums(task, one.said) for one in held]
-    found = []
-    for k, name in enumerate(names):
-        difference = None if k == 0 else _difference(task, sums[k], sums[0])
-        curve = {float(share): _curve(values[k], task, folds, rows, held[k], share) for share in sorted(set(fractions))}
-        found.append(Compared(name, values[k].shape[1], task.scores(held[k].said, held[k].guess), difference, curve))
+    found: list[Compared] = []
+    for name, pieces in zip(names, all_pieces, strict=True):
+        at = {key: k for k, key in enumerate(_keys(pieces))}
+        values = pieces.values[[at[key] for key in shared]]
+        held = hold_out(values, task, folds)
+        sums = sums_of(task, held.said)
+        if not found:
+            first = sums
+        difference = _difference(task, sums, first) if found else None
+        curve = {float(share): _curve(values, task, folds, rows, held.penalty, share) for share in sorted(set(fractions))}
+        found.append(Compared(name, values.shape[1], score(task, held.said, held.guess), difference, curve))
     left_out = []
     with_pieces = [set(pieces.rows.tolist()) for pieces in all_pieces]
     for k, row in enumerate(labelled.rows):
@@ -162,55 +136,41 @@ def compare(
         if lacking:
             left_out.append((row.file, "all" if len(lacking) == len(names) else "; ".join(lacking)))
     groups = len(np.unique(task.groups))
-    return Comparison(tuple(found), tuple(left_out), counts_of(task), groups, label, group, float(seconds))
+    return Comparison(tuple(found), tuple(left_out), task.counts, groups, label, group, float(seconds))
 
 
 def _keys(pieces: Pieces) -> Iterator[tuple[int, int]]:
     return zip(pieces.rows.tolist(), pieces.starts.tolist(), strict=True)
 
 
-def _chosen(pieces: Pieces, keys: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
-    at = {key: k for k, key in enumerate(_keys(pieces))}
-    return pieces.values[[at[key] for key in keys]]
-
-
-def _sums(task: Task, said: NDArray[np.float64]) -> NDArray[np.float64]:
-    if task.labels:
-        return confusions(task.targets, said.argmax(axis=1), task.groups, len(task.labels))
-    return number_sums(task.targets, said[:, 0], task.groups)
-
-
 def _difference(task: Task, one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, list[float]]:
-    statistic = recall if task.labels else mean_error
+    statistic = task.statistics["value"]
     both = np.stack([one, other], axis=1)
     return with_interval(both, lambda total: statistic(total[0]) - statistic(total[1]), task.freedom, share=False)
 
 
 def _curve(
-    values: NDArray[np.float32], task: Task, folds: Folds, rows: NDArray[np.int64], held: HeldOut, share: float
+    values: NDArray[np.float32], task: Task, folds: Folds, rows: NDArray[np.int64], penalty: float, share: float
 ) -> tuple[float, float]:
     """Mean and standard deviation of the score where only a share of the recordings of each label is learnt from."""
     scores = []
     for seed in range(_SEEDS):
-        said = np.zeros_like(held.said)
+        said = np.zeros((len(values), len(task.labels) or 1))
         for train, test in folds:
-            part_rows = _drawn(rows[train], task.targets[train] if task.labels else None, share, seed)
-            chosen = train[np.isin(rows[train], part_rows)]
+            drawn = _drawn(rows[train], task.targets[train] if task.labels else np.zeros(len(train)), share, seed)
+            chosen = train[np.isin(rows[train], drawn)]
             part, own = values[chosen], task._replace(targets=task.targets[chosen], groups=task.groups[chosen])
             centre, scale = standardise(part)
-            weights, bias = learn(part, own, held.penalty)
+            weights, bias = learn(part, own, penalty)
             said[test] = (values[test] - centre) / scale @ weights + bias
-        total = _sums(task, said).sum(axis=0)
-        scores.append(recall(total) if task.labels else mean_error(total))
+        scores.append(task.statistics["value"](sums_of(task, said).sum(axis=0)))
     return float(np.mean(scores)), float(np.std(scores))
 
 
-def _drawn(rows: NDArray[np.int64], targets: NDArray[Any] | None, share: float, seed: int) -> NDArray[np.int64]:
+def _drawn(rows: NDArray[np.int64], targets: NDArray[Any], share: float, seed: int) -> NDArray[np.int64]:
     """Rows at random, the same share of each label, two at least; a larger share has those of a smaller one too."""
-    drawn = []
-    for target in [None] if targets is None else np.unique(targets):
-        own = np.unique(rows if target is None else rows[targets == target])
-        drawn.append(np.random.default_rng(seed).permutation(own)[: max(2, round(share * len(own)))])
+    every = [np.unique(rows[targets == target]) for target in np.unique(targets)]
+    drawn = [np.random.default_rng(seed).permutation(own)[: max(2, round(share * len(own)))] for own in every]
     return np.concatenate(drawn)
 
 
@@ -223,7 +183,7 @@ def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> P
     if name not in (known := [one.name for one in opensmile.FeatureSet]):
         raise ArgumentError(f"openSMILE set {name!r}: expected one of {', '.join(known)}")
     smile = opensmile.Smile(opensmile.FeatureSet[name], opensmile.FeatureLevel.Functionals)
-    found: list[tuple[int, int, NDArray[np.float32]]] = []
+    found: list[tuple[NDArray[np.float32], int, int]] = []
     length = round(seconds * _RATE)
     for number in np.unique(like.rows).tolist():
         row = labelled.rows[number]
@@ -235,8 +195,7 @@ def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> P
         for start in like.starts[like.rows == number].tolist():
             values = smile.process_signal(samples[start : start + length], _RATE).to_numpy()[0].astype(np.float32)
             if np.isfinite(values).all():
-                found.append((number, start, values))
+                found.append((values, number, start))
     if not found:
         raise ArgumentError(f"openSMILE {name}: gives no piece")
-    rows, starts, all_values = zip(*found, strict=True)
-    return Pieces(np.stack(all_values), np.array(rows), np.array(starts))
+    return Pieces(*map(np.array, zip(*found, strict=True)))

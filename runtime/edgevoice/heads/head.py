@@ -16,6 +16,7 @@ from edgevoice.audio.folders import is_file
 from edgevoice.errors import ArgumentError, HeadError, ModelFilesError
 from edgevoice.extraction import Reading
 from edgevoice.features import Features, Frame
+from edgevoice.heads.judging import sentence
 from edgevoice.onnxfile import has_external_data
 from edgevoice.recipe import Recipe
 from edgevoice.sessions import first_line, open_graph
@@ -53,54 +54,6 @@ class Decision:
         return asdict(self)
 
 
-class Facts:
-    """What the metadata of a head says, checked.
-
-    Raises:
-        HeadError: it is missing, of another format, or not what the format allows.
-    """
-
-    def __init__(self, text: str | None) -> None:
-        if text is None:
-            raise HeadError(f"is no head: its metadata has no {KEY!r}")
-        try:
-            self.about: dict[str, Any] = json.loads(text)
-            """All of it."""
-            if self.about["format"] != FORMAT:
-                raise HeadError(f"is a head of format {self.about['format']!r}, expected {FORMAT}: fit it again")
-            self.recipe = Recipe.from_json(json.dumps(self.about["recipe"]))
-            self.labels: tuple[str, ...] = _labels(self.about["labels"])
-            self.frames, self.descriptors, self.rate, self.window, self.hop = (
-                _count(self.about[name]) for name in ("frames", "descriptors", "rate", "window", "hop")
-            )
-            self.scores = dict(self.about.get("scores", {}))
-            self.seconds: float = self.about["seconds"]
-            if not 0 < self.seconds < math.inf or self.frames * self.descriptors > _LARGEST:
-                raise ValueError("it judges too much at once")
-        except (ArgumentError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            if isinstance(error, HeadError):
-                raise
-            raise HeadError(f"is no head: its metadata {KEY!r} cannot be understood ({error})") from error
-
-
-def _labels(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or len(set(value)) < max(2, len(value)) or not all(map(_is_label, value)):
-        raise ValueError(f"labels {value!r}")
-    return tuple(value)
-
-
-def _is_label(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 < value < _LARGEST:
-        raise ValueError(f"a size of {value!r}")
-    return value
-
-
 class Head:
     """A fitted head, immutable, shared between threads. Made by `fit` and `load_head`; it pickles as its file.
 
@@ -113,47 +66,69 @@ class Head:
         MissingPackageError: ONNX Runtime is not installed.
     """
 
+    about: dict[str, Any]
+    """All that its metadata says."""
+    labels: tuple[str, ...]
+    """The labels, in the order of the probabilities; none where it gives a number."""
+    seconds: float
+    """How much audio one decision is about."""
+    scores: dict[str, Any]
+    """What `fit` found on groups that were held out: `name`, `value`, `interval`, `chance`, `better`, ..."""
+    recipe: Recipe
+    """The model, level and hop that its frames must be made with."""
+
     def __init__(self, data: bytes, name: str = "the head") -> None:
         self.data = data
         """The file: `Path("NAME.onnx").write_bytes(head.data)` stores it."""
         self.name = name
         try:
             if len(data) > _LARGEST:
-                raise HeadError(f"has {len(data)} bytes, expected a head, {_LARGEST} at most")
+                raise HeadError(f"has more than {_LARGEST} bytes, expected a head")
             if has_external_data(data):
                 raise HeadError("keeps numbers in another file: a head is one file")
             self._session = open_graph(data)
-            self.facts = Facts(self._session.get_modelmeta().custom_metadata_map.get(KEY))
+            self._read(self._session.get_modelmeta().custom_metadata_map.get(KEY))
             self._check()
         except (HeadError, ModelFilesError) as error:
             raise HeadError(f"{name}: {error}") from error
+        self.run(np.zeros((self.frames, self.descriptors), np.float32), np.zeros(self.frames, np.bool_))
+
+    def _read(self, text: str | None) -> None:
+        """Read the metadata, and check it."""
+        if text is None:
+            raise HeadError(f"is no head: its metadata has no {KEY!r}")
+        try:
+            self.about = about = json.loads(text)
+            if about["format"] != FORMAT:
+                raise HeadError(f"is a head of format {about['format']!r}, expected {FORMAT}: fit it again")
+            self.recipe = Recipe.from_json(json.dumps(about["recipe"]))
+            labels, self.scores, self.seconds = about["labels"], dict(about.get("scores", {})), about["seconds"]
+            self.labels = tuple(labels or ())
+            sizes: list[int] = [about[name] for name in ("frames", "descriptors", "rate", "window", "hop")]
+            self.frames, self.descriptors, self.rate, self.window, self.hop = sizes
+            if not all(type(size) is int and 0 < size < _LARGEST for size in sizes):
+                raise ValueError(f"sizes {sizes}")
+            if not 0 < self.seconds < math.inf or self.frames * self.descriptors > _LARGEST:
+                raise ValueError("it judges too much at once")
+            texts = {label for label in self.labels if isinstance(label, str) and label}
+            if labels is not None and not (isinstance(labels, list) and len(texts) == len(labels) > 1):
+                raise ValueError(f"labels {labels!r}")
+        except HeadError:
+            raise
+        except (ArgumentError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise HeadError(f"is no head: its metadata {KEY!r} cannot be understood ({error})") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.data, self.name)
 
     def __repr__(self) -> str:
-        judged = ", ".join(self.labels) if self.labels else self.facts.about.get("column", "a number")
+        judged = ", ".join(self.labels) if self.labels else self.about.get("column", "a number")
         return f"<Head {self.recipe.model}: {judged}, {self.seconds:g} s>"
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels, in the order of the probabilities; none where it gives a number."""
-        return self.facts.labels
-
-    @property
-    def seconds(self) -> float:
-        """How much audio one decision is about."""
-        return self.facts.seconds
-
-    @property
-    def scores(self) -> dict[str, Any]:
-        """What `fit` found on groups that were held out: `name`, `value`, `interval`, `chance`, `better`, ..."""
-        return self.facts.scores
-
-    @property
-    def recipe(self) -> Recipe:
-        """The model, level and hop that its frames must be made with."""
-        return self.facts.recipe
+    def sentence(self) -> str:
+        """The scores in plain words."""
+        return sentence(self.scores, self.seconds, self.about["column"], self.about["group"])
 
     def judge(self, extractor: Extractor, *, level: str | float | None = None, hop: float | None = None) -> Judge:
         """Make a judge for the frames of one source.
@@ -219,22 +194,16 @@ class Head:
         return ["decided", "probabilities" if self.labels else "value"]
 
     def _check(self) -> None:
-        facts = self.facts
-        judged = (self._outputs()[1], "tensor(float)", [max(1, len(self.labels))])
-        wanted = [
-            ("frames", "tensor(float)", [facts.frames, facts.descriptors]),
-            ("silent", "tensor(bool)", [facts.frames]),
-            ("decided", "tensor(bool)", [1]),
-            judged,
-        ]
-        found = [(node.name, node.type, node.shape) for node in self._session.get_inputs() + self._session.get_outputs()]
-        if sorted(found, key=str) != sorted(wanted, key=str):
+        first, second = self._outputs()
+        wanted = {
+            "frames": ("tensor(float)", [self.frames, self.descriptors]),
+            "silent": ("tensor(bool)", [self.frames]),
+            first: ("tensor(bool)", [1]),
+            second: ("tensor(float)", [max(1, len(self.labels))]),
+        }
+        found = {one.name: (one.type, one.shape) for one in self._session.get_inputs() + self._session.get_outputs()}
+        if found != wanted:
             raise HeadError(f"is no head: it has {found}, expected {wanted}")
-        zeros = np.zeros((facts.frames, facts.descriptors), np.float32)
-        try:
-            self.run(zeros, np.zeros(facts.frames, np.bool_))
-        except HeadError as error:
-            raise HeadError(str(error).partition(": ")[2]) from error
 
 
 class Judge:
@@ -243,17 +212,18 @@ class Judge:
     Windows that were wholly lost count as silent.
     """
 
+    _last: Frame | None
+
     def __init__(self, head: Head) -> None:
         self._head = head
-        self._values = np.zeros((head.facts.frames, head.facts.descriptors), np.float32)
+        self._values = np.zeros((head.frames, head.descriptors), np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget all frames: the next one is the first of a source."""
-        count = self._head.facts.frames
+        count = self._head.frames
         self._silent, self._gap = np.ones(count, np.bool_), np.ones(count, np.bool_)
-        self._passed = 0  # windows since the first frame
-        self._last: Frame | None = None
+        self._passed, self._last = 0, None  # windows since the first frame
 
     def push(self, frame: Frame) -> Decision | None:
         """Take the next frame; None before `seconds` of audio, and while fewer than half of the frames are not silent.
@@ -262,10 +232,10 @@ class Judge:
             HeadError: the frame is of another model or hop.
             ArgumentError: it does not come after the last one.
         """
-        head, facts, last = self._head, self._head.facts, self._last
-        if (len(frame.values), frame.layout.rate, frame.layout.window) != (facts.descriptors, facts.rate, facts.window):
+        head, last = self._head, self._last
+        if (len(frame.values), frame.layout.rate, frame.layout.window) != (head.descriptors, head.rate, head.window):
             raise HeadError(
-                f"{head.name}: judges frames of {facts.descriptors} descriptors of {head.recipe.model}, not {frame!r}: give "
+                f"{head.name}: judges frames of {head.descriptors} descriptors of {head.recipe.model}, not {frame!r}: give "
                 "judge() the extractor that computes the frames"
             )
         steps = 1 if last is None else frame.index - last.index
@@ -273,23 +243,23 @@ class Judge:
             raise ArgumentError(
                 "a frame that does not come after the last one: a judge has one source, reset() begins another"
             )
-        if last is not None and frame.position - last.position != steps * facts.hop:
+        if last is not None and frame.position - last.position != steps * head.hop:
             raise HeadError(
                 f"{head.name}: was fitted with a hop of {head.recipe.hop:g} s, and the frames have another: use "
                 f"hop={head.recipe.hop:g}"
             )
         self._last, self._passed = frame, self._passed + steps
+        moved = min(steps, head.frames)
         for row, lost in ((self._values, 0), (self._silent, True), (self._gap, True)):
-            kept = max(0, facts.frames - steps)
-            row[:kept] = row[facts.frames - kept :].copy()
-            row[kept:] = lost
+            row[:-moved] = row[moved:].copy()
+            row[-moved:] = lost
         self._values[-1], self._silent[-1], self._gap[-1] = frame.values, frame.silent, frame.gap
-        if self._passed < facts.frames:
+        if self._passed < head.frames:
             return None
         decided, judged = head.run(self._values, self._silent)
         if not decided:
             return None
-        start = (frame.position - (facts.frames - 1) * facts.hop) / facts.rate
+        start = (frame.position - (head.frames - 1) * head.hop) / head.rate
         gap = bool(self._gap.any())
         if not head.labels:
             return Decision(None, float(judged[0]), {}, start, frame.end, gap)
@@ -304,11 +274,11 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         HeadError: there is no such file, or it is no head.
         MissingPackageError: ONNX Runtime is not installed.
     """
+    if not is_file(path):
+        raise HeadError(f"{path}: no such file, expected a head: `edgevoice fit` makes one")
     try:
-        if not is_file(Path(path)):
-            raise HeadError(f"{path}: no such file, expected a head: `edgevoice fit` makes one")
-        if (size := Path(path).stat().st_size) > _LARGEST:
-            raise HeadError(f"{path}: has {size} bytes, expected a head, {_LARGEST} at most")
-        return Head(Path(path).read_bytes(), os.fspath(path))
+        with Path(path).open("rb") as file:
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise HeadError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return Head(data, os.fspath(path))

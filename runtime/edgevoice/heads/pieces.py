@@ -12,8 +12,10 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
+from itertools import groupby, repeat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +23,10 @@ from numpy.typing import NDArray
 from edgevoice.audio.folders import absolute
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
-from edgevoice.errors import ArgumentError, EdgeVoiceWarning
+from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor
+from edgevoice.heads.judging import Task
 from edgevoice.recipe import Recipe
 
 Progress = Callable[[int, int], object]
@@ -40,14 +43,51 @@ class Labelled(NamedTuple):
     """The rows of an index with what is known of them."""
 
     rows: tuple[Row, ...]
-    targets: tuple[str, ...] | tuple[float, ...]
+    targets: tuple[Any, ...]
+    """Labels, or numbers."""
     groups: tuple[str, ...]
+    numeric: bool
+    group: str
+    """The name of the column of groups."""
 
-    @property
-    def recordings(self) -> Index:
-        """Each recording once, whole and without the user's columns: what other labels need too."""
-        rows = {(row.path, row.channel): Row(row.file, row.path, channel=row.channel) for row in self.rows}
-        return Index(tuple(rows.values()), has_channel=any(row.channel is not None for row in rows.values()))
+    def check(self) -> None:
+        """Refuse one label in all, and a label (with numbers: all rows) that has one group only."""
+        if len(set(self.groups)) < 2:
+            raise ArgumentError(
+                f"{self.group}: is {self.groups[0]!r} in all rows: a score needs groups that were not learnt from"
+            )
+        if self.numeric:
+            return
+        found: dict[Any, set[str]] = {}
+        for target, owner in zip(self.targets, self.groups, strict=True):
+            found.setdefault(target, set()).add(owner)
+        if len(found) < 2:
+            raise ArgumentError(f"all rows have the label {self.targets[0]!r}: at least two labels are needed")
+        alone = sorted(target for target, owners in found.items() if len(owners) < 2)
+        if alone:
+            raise ArgumentError(
+                f"{len(alone)} of {len(found)} labels, as {alone[0]!r}, come from one {self.group} each: such a label "
+                f"cannot be told from the {self.group}; at least two are needed"
+            )
+
+    def task(self, rows: NDArray[np.int64]) -> Task:
+        """What is learnt from pieces of these rows; `check` is of them now."""
+        targets, owners = [self.targets[k] for k in rows], [self.groups[k] for k in rows]
+        self._replace(targets=tuple(targets), groups=tuple(owners)).check()
+        there = set(rows.tolist())
+        lost = [k for k in range(len(self.rows)) if k not in there]
+        if lost:
+            gone = [] if self.numeric else sorted({*self.targets} - {*targets})
+            words = "".join(f"; none has {label!r}" for label in gone)
+            warn(
+                f"{len(lost)} of {len(self.rows)} rows give no piece, the first is {self.rows[lost[0]].file}: too short, "
+                f"silent or unreadable{words}"
+            )
+        groups = np.unique(owners, return_inverse=True)[1]
+        if self.numeric:
+            return Task(np.array(targets, np.float64), groups, ())
+        names, codes = np.unique(np.array(targets), return_inverse=True)
+        return Task(codes, groups, tuple(map(str, names)))
 
 
 class Pieces(NamedTuple):
@@ -61,42 +101,30 @@ class Pieces(NamedTuple):
     """The number of each piece's first frame."""
 
 
-class Run(NamedTuple):
-    """The frames that are judged together."""
-
-    frames: int
-    step: int
-    """Frames from one piece to the next, so that they share no audio."""
-
-    @classmethod
-    def of(cls, seconds: float, window: int, hop: int, rate: int) -> Run:
-        """The frames that fit into a time, of windows and hops in samples.
-
-        Raises:
-            ArgumentError: no window fits, or too many.
-        """
-        if not (isinstance(seconds, int | float) and window / rate <= seconds < _MOST_FRAMES * hop / rate):
-            least = f"{window / rate:g}"
-            raise ArgumentError(f"seconds {seconds!r}: expected a number from {least}, one window, to {_MOST_FRAMES} frames")
-        samples = round(seconds * rate)
-        return cls((samples - window) // hop + 1, max(1, math.ceil(samples / hop)))
+def run_of(seconds: float, window: int, hop: int, rate: int) -> tuple[int, int]:
+    """The frames that fit into a time, and those from one piece to the next, which share no audio; window, hop: samples."""
+    if not (isinstance(seconds, int | float) and window / rate <= seconds < _MOST_FRAMES * hop / rate):
+        least = f"{window / rate:g}"
+        raise ArgumentError(f"seconds {seconds!r}: expected a number from {least}, one window, to {_MOST_FRAMES} frames")
+    samples = round(seconds * rate)
+    return (samples - window) // hop + 1, max(1, math.ceil(samples / hop))
 
 
 def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label: str, group: str, numeric: bool) -> Labelled:
-    """Read an index with its labels and groups.
-
-    Raises:
-        ArgumentError: a column is missing; a cell is empty; there are numbers that are no labels, or the reverse.
-    """
+    """Read an index with its labels and groups; refuse what cannot be learnt, and packages that are not there."""
+    for module, package in (("sklearn", "scikit-learn"), ("onnx", "onnx"), ("pyarrow", "pyarrow")):
+        if find_spec(module) is None:
+            raise missing(package, "fitting a head")
     index = read_index(source, root)
     names = [name for name, _ in index.columns]
+    if label == group:
+        raise ArgumentError(f"label and group are both {label!r}: a group is what must not be in training and test at once")
+    if not index.rows:
+        raise ArgumentError("the labels have no rows")
+    columns = []
     for name in (label, group):
         if name not in names:
             raise ArgumentError(f"the labels have no column {name!r}, only {', '.join(names) or 'files'}")
-    if label == group:
-        raise ArgumentError(f"label and group are both {label!r}: a group is what must not be in training and test at once")
-    columns = []
-    for name in (label, group):
         cells = [row.others[names.index(name)] for row in index.rows]
         texts = ["" if cell is None else str(cell).strip() for cell in cells]
         empty = [row.file for row, text in zip(index.rows, texts, strict=True) if text.lower() in _NOTHING]
@@ -105,34 +133,34 @@ def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label:
                 f"{len(empty)} of {len(texts)} rows have no {name!r}, the first is {empty[0]}: leave them out"
             )
         columns.append(texts)
-    if not columns[0]:
-        raise ArgumentError("the labels have no rows")
-    numbers = [_number(text) for text in columns[0]]
-    wrong = [text for text, number in zip(columns[0], numbers, strict=True) if number is None]
+    targets: list[Any] = columns[0]
+    numbers = [_number(text) for text in targets]
     if numeric:
-        if wrong:
-            raise ArgumentError(f"{label}: {wrong[0]!r} is no finite number: fit labels without --numeric (numeric=False)")
-        found = [number for number in numbers if number is not None]
-        if len(set(found)) == 1:
-            raise ArgumentError(f"{label}: is {found[0]:g} in all rows: there is nothing to learn")
-        return Labelled(index.rows, tuple(found), tuple(columns[1]))
-    if not wrong and len(set(numbers)) > _MOST_LABELS:
+        if None in numbers:
+            wrong = targets[numbers.index(None)]
+            raise ArgumentError(f"{label}: {wrong!r} is no finite number: fit labels without --numeric (numeric=False)")
+        if len(set(numbers)) == 1:
+            raise ArgumentError(f"{label}: is {numbers[0]:g} in all rows: there is nothing to learn")
+        targets = numbers
+    elif None not in numbers and len(set(numbers)) > _MOST_LABELS:
         raise ArgumentError(
             f"{label}: has {len(set(numbers))} different numbers: fit a number (--numeric, numeric=True), or write labels"
         )
-    return Labelled(index.rows, tuple(columns[0]), tuple(columns[1]))
+    labelled = Labelled(index.rows, tuple(targets), tuple(columns[1]), numeric, group)
+    labelled.check()
+    return labelled
 
 
 def cut_pieces(
     labelled: Labelled,
     extractor: Extractor,
     reading: Reading,
-    run: Run,
-    features: str | os.PathLike[str] | None,
-    jobs: int | None,
-    progress: Progress | None,
+    run: tuple[int, int],
+    features: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
 ) -> Pieces:
-    """Compute the recordings that are not in the dataset `features` yet, and cut them into pieces.
+    """Compute the recordings that are not in the dataset `features` yet, and cut them into pieces of `run_of`.
 
     Each recording is read whole, so that its level goes on, as live; of a row with start and end there are the pieces
     inside. Those with fewer than half of their frames heard are left out, as nothing is decided there.
@@ -140,21 +168,19 @@ def cut_pieces(
     rows = defaultdict(list)
     for k, row in enumerate(labelled.rows):
         rows[row.file, row.channel].append((k, row))
-    recipe = extractor.recipe(reading)
-    folder, prune = (cache_folder(labelled, recipe), True) if features is None else (Path(features), False)
-    values: list[NDArray[np.float32]] = []
-    owners: list[NDArray[np.int64]] = []
-    starts: list[NDArray[np.int64]] = []
-    hop = recipe.hop
-    for key, matrix, silent in _recordings(labelled.recordings, extractor, reading, folder, prune, jobs, progress):
+    # Each recording once, whole and without the user's columns: what other labels need too.
+    whole = {(row.path, row.channel): Row(row.file, row.path, channel=row.channel) for row in labelled.rows}
+    index = Index(tuple(whole.values()), has_channel=any(row.channel is not None for row in labelled.rows))
+    recipe, layout, (frames, step) = extractor.recipe(reading), extractor.layout, run
+    window, hop = layout.window / layout.rate, recipe.hop
+    values, owners, starts = [], [], []
+    for key, matrix, silent in _recordings(index, extractor, reading, features, jobs, progress):
         for number, row in rows[key]:
-            first = math.ceil(round((row.start or 0) / hop, 6))
-            last = len(matrix)
+            first, last = math.ceil(round((row.start or 0) / hop, 6)), len(matrix)
             if row.end is not None:
-                window = extractor.layout.window / extractor.layout.rate
                 last = min(last, math.floor(round((row.end - window) / hop, 6)) + 1)
-            begin = np.arange(first, last - run.frames + 1, run.step)
-            described, enough = describe(matrix, silent, begin, run.frames)
+            begin = np.arange(first, last - frames + 1, step)
+            described, enough = describe(matrix, silent, begin, frames)
             values.append(described[enough])
             starts.append(begin[enough])
             owners.append(np.full(int(enough.sum()), number))
@@ -168,14 +194,8 @@ def describe(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Mean and standard deviation over the frames that are not silent, as the graph of a head has them.
 
-    Args:
-        values: (all frames, descriptors).
-        silent: (all frames,).
-        begin: the first frame of each piece: (pieces,).
-        frames: of a piece.
-
-    Returns:
-        (pieces, 2 descriptors), and whether at least half of the frames are not silent.
+    From values (all frames, descriptors) and the first frame of each piece: (pieces, 2 descriptors), and whether at least
+    half of the frames are not silent.
     """
     result = np.empty((len(begin), 2 * values.shape[1]), np.float32)
     enough = np.empty(len(begin), np.bool_)
@@ -187,17 +207,19 @@ def describe(
     return result, enough
 
 
-def cache_folder(labelled: Labelled, recipe: Recipe) -> Path:
+def warn(message: str) -> None:
+    """Warn the caller of `fit` or `compare`."""
+    warnings.warn(message, EdgeVoiceWarning, stacklevel=4)
+
+
+def _cache(index: Index, recipe: Recipe) -> Path:
     """The dataset in the user's cache folder for the frames of these recordings."""
-    files = sorted({absolute(Path(row.path)) for row in labelled.rows})
+    files = sorted({absolute(Path(row.path)) for row in index.rows})
     digest = hashlib.sha256(json.dumps([recipe.digest(), files]).encode("utf-8", "surrogatepass")).hexdigest()
+    own = {"darwin": ("", "Library/Caches"), "win32": ("LOCALAPPDATA", "AppData/Local")}
+    variable, folder = own.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))
     try:
-        if sys.platform == "darwin":
-            base = Path.home() / "Library" / "Caches"
-        elif os.name == "nt":
-            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-        else:
-            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get(variable) or Path.home() / folder)
     except RuntimeError:  # a user without a home folder, as in containers
         base = Path(tempfile.gettempdir())
     return base / "edgevoice" / "features" / f"{recipe.model}-{digest[:24]}.parquet"
@@ -207,8 +229,7 @@ def _recordings(
     index: Index,
     extractor: Extractor,
     reading: Reading,
-    folder: Path,
-    prune: bool,
+    features: str | os.PathLike[str] | None,
     jobs: int | None,
     progress: Progress | None,
 ) -> Iterator[tuple[tuple[str, int | None], NDArray[np.float32], NDArray[np.bool_]]]:
@@ -217,8 +238,10 @@ def _recordings(
 
     from edgevoice.corpus.dataset import Dataset
 
+    recipe = extractor.recipe(reading)
+    folder = _cache(index, recipe) if features is None else Path(features)
     columns = Columns.of_index(extractor.layout, False, index, False)
-    dataset = Dataset(folder, replace(extractor.recipe(reading), static=False), index, columns, prune)
+    dataset = Dataset(folder, replace(recipe, static=False), index, columns, prune=features is None)
     missing = dataset.missing()
     done = len(index.rows) - sum(len(part.rows) for part in missing)
 
@@ -229,44 +252,23 @@ def _recordings(
             progress(done, len(index.rows))
 
     dataset.run(missing, extractor, reading, extractor.jobs if jobs is None else jobs, done=count)
-    failed = dataset.failed_rows()
-    if failed:
-        warnings.warn(
-            f"{len(failed)} of {len(index.rows)} recordings cannot be read and are left out, the first with "
-            f"{failed[0]['file']}: {failed[0]['reason']}",
-            EdgeVoiceWarning,
-            stacklevel=2,
-        )
+    if failed := dataset.failed_rows():
+        first = f"{failed[0]['file']}: {failed[0]['reason']}"
+        warn(f"{len(failed)} of {len(index.rows)} recordings cannot be read and are left out, the first with {first}")
     wanted = ["file", *["channel"] * index.has_channel, "silent", *columns.values]
+
+    def frames(file: Any) -> Iterator[tuple[tuple[str, int | None], NDArray[np.float32], bool]]:
+        for batch in file.iter_batches(_BATCH, columns=wanted):
+            channels = batch.column("channel").to_pylist() if index.has_channel else repeat(None, len(batch))
+            values = np.stack([batch.column(name).to_numpy() for name in columns.values], axis=1)
+            keys = zip(batch.column("file").to_pylist(), channels, strict=True)
+            yield from zip(keys, values, batch.column("silent").to_pylist(), strict=True)
+
     for part in dataset.parts:
-        key: tuple[str, int | None] | None = None
-        blocks: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
         with parquet.ParquetFile(folder / part.name) as file:
-            for batch in file.iter_batches(_BATCH, columns=wanted):
-                keys = list(
-                    zip(
-                        batch.column("file").to_pylist(),
-                        batch.column("channel").to_pylist() if index.has_channel else [None] * len(batch),
-                        strict=True,
-                    )
-                )
-                silent = batch.column("silent").to_numpy(zero_copy_only=False)
-                values = np.stack([batch.column(name).to_numpy() for name in columns.values], axis=1)
-                ends = [k for k in range(1, len(keys)) if keys[k] != keys[k - 1]]
-                for begin, end in zip([0, *ends], [*ends, len(keys)], strict=True):
-                    if keys[begin] != key:
-                        if key is not None:
-                            yield key, *_together(blocks)
-                        key, blocks = keys[begin], []
-                    blocks.append((values[begin:end], silent[begin:end]))
-        if key is not None:
-            yield key, *_together(blocks)
-
-
-def _together(
-    blocks: list[tuple[NDArray[np.float32], NDArray[np.bool_]]],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    return np.concatenate([values for values, _ in blocks]), np.concatenate([silent for _, silent in blocks])
+            for key, own in groupby(frames(file), key=lambda one: one[0]):
+                _, values, silent = zip(*own, strict=True)
+                yield key, np.stack(values), np.array(silent)
 
 
 def _number(text: str) -> float | None:
