@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.integrity.lengths import check_asf, check_au, check_avi, check_chunks, check_nist
 from edgevoice.audio.integrity.mpeg import check_adts, check_mpeg, is_adts, is_mpeg
 from edgevoice.audio.integrity.ogg import check_ogg
-from edgevoice.audio.views import View
+from edgevoice.audio.views import Findings, Recording, View
 
 HEAD = 4096
 """The number of bytes that are enough to recognise a family."""

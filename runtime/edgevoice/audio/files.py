@@ -7,14 +7,14 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from edgevoice.audio.integrity import Findings, Recording
-from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
+from edgevoice.audio.samples import check_channel, check_rate, check_samples
 from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
-from edgevoice.audio.views import View
+from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def open_source(
             mapping with `array` and `sampling_rate`, or a decoder; or an open source, of which a segment is opened.
         start: where to begin, in seconds.
         end: where to stop, in seconds.
-        channel: a channel that the audio must have, counted from 0; None requires none.
+        channel: a channel that the audio must have, counted from 0.
         incomplete: `error` refuses a file that is cut short or damaged; `keep` reads what is there of it, with a warning.
 
     Raises:
@@ -85,13 +85,7 @@ def _opened(audio: Any, keep: bool) -> AudioSource:
         audio = {"array": audio.data, "sampling_rate": audio.sample_rate}
     if isinstance(audio, Mapping):
         return _row(audio, keep)
-    if isinstance(audio, tuple):
-        if len(audio) != 2:
-            raise ArgumentError(f"a tuple of {len(audio)}: expected (samples, rate)")
-        if is_number(audio[0]) and not is_number(audio[1]):
-            raise ArgumentError(
-                f"({type(audio[0]).__name__}, {type(audio[1]).__name__}): expected (samples, rate); swapped?"
-            )
+    if isinstance(audio, tuple) and len(audio) == 2:
         return _array(*audio)
     if hasattr(audio, "read"):
         return _file(audio, str(getattr(audio, "name", "the open file")), None, keep)
@@ -160,9 +154,8 @@ def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSour
 def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
     """Choose the library for this kind of file; the source owns `files`."""
     # Loaded with the first file: a live program needs none of them.
+    from edgevoice.audio.decoders import MediaDecoder, SoundDecoder, UnknownFormatError
     from edgevoice.audio.families import UNKNOWN
-    from edgevoice.audio.media import MediaDecoder, can_decode
-    from edgevoice.audio.soundfiles import SoundDecoder, UnknownFormatError
 
     if not view.size:
         raise AudioFormatError(f"{findings.name}: is empty")
@@ -174,11 +167,9 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
     if recording and not family.media:
         try:
             return AudioSource(findings.name, lambda: SoundDecoder(recording, findings), files)
-        except UnknownFormatError as error:
-            if not can_decode():
-                if family is UNKNOWN:
-                    raise
-                raise AudioFormatError(f"{error}; PyAV reads more: pip install av") from error
+        except UnknownFormatError:
+            if family is UNKNOWN and find_spec("av") is None:
+                raise
     return AudioSource(findings.name, lambda: MediaDecoder(recording.view if recording else view, findings), files)
 
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.integrity import Findings, Recording
-from edgevoice.audio.views import Piece, View
+from edgevoice.audio.views import Findings, Piece, Recording, View
 from edgevoice.errors import AudioFormatError
 
 _BLOCK = 1 << 22
@@ -103,11 +102,6 @@ def find_runs(view: View, measure: Measure) -> tuple[list[Run], int, bool]:
 
 
 def _checked(view: View, measure: Measure, findings: Findings, frame: str) -> list[Run]:
-    """The frames of a file.
-
-    Raises:
-        AudioFormatError: there is no frame.
-    """
     runs, rest, is_cut = find_runs(view, measure)
     if not runs or runs[0].junk > JUNK:
         raise AudioFormatError(f"{findings.name}: is not audio that can be read (no {frame} in it)")
@@ -151,30 +145,27 @@ def _measure_adts(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     return at[real], size[real], kind[real]
 
 
-class FrameHeader(NamedTuple):
-    """The information in the four bytes of a frame header."""
+class _FrameHeader(NamedTuple):
+    """What the four bytes of a frame header say."""
 
-    layer: int
-    size: int
-    """The size of the frame in bytes, including the header."""
-    samples: int
-    """The number of samples per channel that the frame decodes to."""
-    side: int
-    """The size of header and side information in bytes; the tag of an encoder begins after them."""
+    layer: int = 0
+    size: int = 0
+    """Bytes of the frame, header included; 0 where this is no header."""
+    samples: int = 0
+    """Per channel, that the frame decodes to."""
+    side: int = 0
+    """Bytes of header and side information, behind which an encoder's tag begins."""
 
 
-def frame_header(data: bytes) -> FrameHeader | None:
-    """Read a frame header; None where these bytes are none."""
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
-        return None
+def _frame_header(data: bytes) -> _FrameHeader:
     version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
     bits, at, mono = data[2] >> 4, data[2] >> 2 & 3, data[3] >> 6 == 3
     if version == 1 or layer not in (2, 3) or bits in (0, 15) or at == 3:
-        return None
+        return _FrameHeader()
     kilobits = _KILOBITS.get((version, layer), _LOW_KILOBITS)[bits - 1]
     samples = 576 if layer == 3 and version != 3 else 1152
     size = samples // 8 * kilobits * 1000 // _RATES[version][at] + (data[2] >> 1 & 1)
-    return FrameHeader(layer, size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17)))
+    return _FrameHeader(layer, size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17)))
 
 
 def is_mpeg(head: bytes) -> bool:
@@ -191,8 +182,8 @@ def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     at = np.flatnonzero((data[:-3] == 0xFF) & (data[1:-2] >= 0xE0))
     code = data[at + 1].astype(np.int64) << 8 | data[at + 2]
     values, which = np.unique(code, return_inverse=True)
-    headers = [frame_header(bytes([0xFF, value >> 8, value & 255, 0])) for value in values.tolist()]
-    size = np.array([0 if header is None else header.size for header in headers], np.int64)[which]
+    headers = [_frame_header(bytes([0xFF, value >> 8, value & 255, 0])) for value in values.tolist()]
+    size = np.array([header.size for header in headers], np.int64)[which]
     kind = (code & 0x1E0C) << 1 | (data[at + 3] >> 6 == 3)
     return at[size > 0], size[size > 0], kind[size > 0]
 
@@ -202,18 +193,12 @@ def check_mpeg(view: View, findings: Findings) -> Recording:
 
     libmpg123 reads as many frames as a tag states, or as it guesses from the size of the file. So it gets the frames without
     the tag, in a file that claims to be longer, and reads to the end.
-
-    Raises:
-        AudioFormatError: the file is damaged or cut short, or has no frame.
     """
     runs = _checked(view, _measure_mpeg, findings, "MPEG frame")
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
     count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
-    first = view.part(runs[0].begin, 256)
-    header = frame_header(first)
-    if header is None:
-        raise AssertionError("a run begins with a frame")
-    lead = tail = 0
+    first, lead, tail = view.part(runs[0].begin, 256), 0, 0
+    header = _frame_header(first)
     if header.layer == 3 and (tag := _tag(first, header.side)):
         pieces[0] = (runs[0].begin + header.size, runs[0].end)
         count -= 1
@@ -226,21 +211,19 @@ def check_mpeg(view: View, findings: Findings) -> Recording:
 
 
 def _tag(first: bytes, place: int) -> tuple[int, int, int, int] | None:
-    """What an encoder's tag in the first frame states, 0 for what it does not.
-
-    The number of frames, their bytes, and the samples before and behind the recording.
-    """
+    """Frames, their bytes, samples before and behind the recording, as an encoder's tag states them; 0 for those it does not."""
     if first[place : place + 4] in (b"Xing", b"Info"):
         flags = int.from_bytes(first[place + 4 : place + 8], "big")
-        place, numbers = place + 8, [0, 0]
+        place += 8
+        numbers = [0, 0]
         for k in range(2):
             if flags & 1 << k:
                 numbers[k] = int.from_bytes(first[place : place + 4], "big")
                 place += 4
         place += (100 if flags & 4 else 0) + (4 if flags & 8 else 0)
-        delays = int.from_bytes(first[place + 21 : place + 24], "big")
         if first[place : place + 4] not in _ENCODERS:
             return numbers[0], numbers[1], 0, 0
+        delays = int.from_bytes(first[place + 21 : place + 24], "big")
         return numbers[0], numbers[1], (delays >> 12) + _DELAY, max(0, (delays & 0xFFF) - _DELAY)
     if first[36:40] == b"VBRI" and len(first) >= 54:
         size, count = struct.unpack_from(">II", first, 46)

@@ -1,19 +1,27 @@
-"""Files that libsndfile does not read, decoded by FFmpeg's libraries through PyAV."""
+"""Decoders: of files that libsndfile reads, and of others, by FFmpeg's libraries through PyAV."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.integrity import Findings
 from edgevoice.audio.source import Decoder
-from edgevoice.audio.views import View
+from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import AudioFormatError
 
+_UNKNOWN_LENGTH = 1 << 62
+"""libsndfile's number of samples for an unknown length is 2^63 - 1."""
+_EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+"""Encodings in which libsndfile seeks to the exact sample."""
+_UNKNOWN = re.compile("not recognised|unsupported|unimplemented|unknown|malformed 'fmt '|unspecified", re.IGNORECASE)
+"""libsndfile's messages for formats and encodings that it does not know."""
 _DEMUXERS = (
     "wav,aiff,w64,au,caf,nistsphere,flac,ogg,aac,amr,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf,avi,"
     "ac3,eac3,dts,flv,rm,mpegts,mpeg,wv,ape,mpc,mpc8,tta,dsf,iff,nut"
@@ -31,13 +39,89 @@ _OPUS = (480, 960, 1920, 2880) * 3 + (480, 960) * 2 + (120, 240, 480, 960) * 4
 """Samples at 48 kHz of the frames in an Opus packet, by the first five of its bits (RFC 6716, section 3.1)."""
 
 
-def can_decode() -> bool:
-    """Whether PyAV is installed."""
+class UnknownFormatError(AudioFormatError):
+    """libsndfile does not know the format or the encoding of a file."""
+
+
+class SoundDecoder(Decoder):
+    """A recording decoded by libsndfile.
+
+    Raises:
+        UnknownFormatError: libsndfile does not know the format.
+        AudioFormatError: it is not audio that libsndfile reads.
+    """
+
+    def __init__(self, recording: Recording, findings: Findings) -> None:
+        super().__init__()
+        self._view, self._findings, words = recording.view.again(), findings, f"{findings.name}: cannot be read"
+        try:
+            self._sound = sound = _sound(self._view)
+        except (RuntimeError, TypeError, OSError) as error:
+            self._view.check(words)
+            kind = UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError
+            raise kind(f"{findings.name}: is not audio that can be read ({_words(error)})") from error
+        # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
+        sound.seekable = lambda: False
+        self.rate, self.channels = sound.samplerate, sound.channels
+        stated = int(sound.frames) if sound.frames < _UNKNOWN_LENGTH else None
+        self.length = stated if recording.samples is None else recording.samples
+        try:
+            self._view.check(words)
+            if recording.lead:
+                sound.read(recording.lead)
+        except BaseException:
+            sound.close()
+            raise
+
+    def read(self, count: int) -> NDArray[Any]:
+        """The next samples, `count` at most."""
+        words, cause = f"is damaged or cut short after {self.at} samples", None
+        count = count if self.length is None else min(count, self.length - self.at)
+        block: NDArray[Any] = np.empty((0, self.channels), np.float32)
+        if self._sound.closed or count <= 0:
+            return block
+        try:
+            # A block in which an error comes is lost.
+            block = self._sound.read(min(count, 1024) if self._findings.keep else count, "float32", always_2d=True)
+        except RuntimeError as error:
+            words, cause = f"{words} ({_words(error)})", error
+        self._view.check(f"{self._findings.name}: cannot be read after {self.at} samples")
+        if cause or (not len(block) and self.length is not None):
+            self.close()  # what libsndfile does after an error is not defined
+            self._findings.damage(words, cause)
+        return block
+
+    def seek(self, at: int) -> bool:
+        """Go to a sample, in encodings in which libsndfile does that exactly."""
+        sound = self._sound
+        is_exact = not sound.closed and sound.format != "OGG" and sound.subtype.startswith(_EXACT)
+        if not is_exact or self.length is None or not 0 <= at <= self.length:
+            return False
+        try:
+            sound.seek(at)
+        except RuntimeError as error:
+            raise AudioFormatError(f"{self._findings.name}: is damaged or cut short before sample {at}") from error
+        return True
+
+    def close(self) -> None:
+        """Close libsndfile's handle."""
+        self._sound.close()
+
+
+def _sound(view: View) -> Any:
+    """Open a file by its path where that is possible: it is faster, and needs no memory that may be executed."""
+    import soundfile
+
+    path = view.native_path()
+    if path is not None and not path.lower().endswith(".raw"):  # soundfile takes those for samples without a header
+        return soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
     try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    return True
+        return soundfile.SoundFile(view)
+    except MemoryError:  # this process may not execute what it writes to memory, which callbacks from C need
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(view, copy)
+            copy.seek(0)
+            return soundfile.SoundFile(os.dup(copy.fileno()), closefd=True)
 
 
 class MediaDecoder(Decoder):
@@ -51,10 +135,6 @@ class MediaDecoder(Decoder):
 
     def __init__(self, view: View, findings: Findings) -> None:
         super().__init__()
-        if not can_decode():
-            raise AudioFormatError(
-                f"{findings.name}: is in a format that needs PyAV, which is not installed: pip install av"
-            )
         self._view, self._findings = view.again(), findings
         self._begin: float | None = None  # seconds: of the first sample, the end of the track, and a gap
         self._stated: float | None = None
@@ -90,20 +170,24 @@ class MediaDecoder(Decoder):
 
     def _decode(self) -> Iterator[tuple[NDArray[Any], int]]:
         """Samples (samples, channels), of the type that the codec gives, and their rate, frame by frame."""
-        import av
-
         findings, view, name = self._findings, self._view, self._findings.name
+        try:
+            import av
+        except ImportError as error:
+            raise AudioFormatError(
+                f"{name}: is in a format that needs PyAV, which is not installed: pip install av"
+            ) from error
         try:
             with av.open(view, metadata_errors="ignore", options={"format_whitelist": _DEMUXERS}) as container:
                 stream = container.streams.best("audio")
-                if stream is None:
-                    raise AudioFormatError(f"{name}: holds no audio")
-                if stream.codec_context is None:
-                    raise AudioFormatError(f"{name}: holds audio of a kind that FFmpeg does not know")
+                if stream is None or stream.codec_context is None:
+                    raise AudioFormatError(f"{name}: holds no audio{' that FFmpeg knows' if stream else ''}")
                 if not findings.keep:
                     stream.codec_context.options = {"err_detect": "crccheck+explode"}
-                self._stated = _stated_end(container, stream)
-                delay, behind = _opus_delay(stream.codec_context), 0
+                self._stated, is_asf = _stated_end(container, stream), container.format.name == "asf"
+                opus = bytes(stream.codec_context.extradata or b"")
+                delay = int.from_bytes(opus[10:12], "little") if opus.startswith(b"OpusHead") else 0  # samples at 48 kHz
+                behind = 0
                 for packet in container.demux():
                     if packet.pos is not None:
                         behind = max(behind, packet.pos + packet.size)
@@ -139,7 +223,8 @@ class MediaDecoder(Decoder):
             findings.damage(f"is damaged or cut short after {self._decoded} samples ({_words(error)})", error)
         view.check(f"{name}: cannot be read after {self._decoded} samples")
         if self._stated is not None and self._decoded and self._end < self._stated - _SLACK:
-            findings.damage(f"is cut short: its audio ends at {self._end:.3f} s of the {self._stated:.3f} in its header")
+            words = f"is cut short: its audio ends at {self._end:.3f} s of the {self._stated:.3f} in its header"
+            (findings.oddity if is_asf else findings.damage)(words)
 
     def _follow(self, frames: list[Any], is_stamped: bool, is_live: bool) -> None:
         """Follow the time stamps of frames, and notice where they leave out more than a packet.
@@ -173,9 +258,8 @@ def _stated_end(container: Any, stream: Any) -> float | None:
         if found:
             hours, minutes, seconds = map(float, found.groups())
             return hours * 3600 + minutes * 60 + seconds
-        if len(container.streams) == 1 and container.duration is not None:
-            return float(container.duration / 1_000_000)
-    return None
+    is_told = "matroska" in container.format.name or container.format.name == "asf"
+    return container.duration / 1_000_000 if is_told and len(container.streams) == 1 and container.duration else None
 
 
 def _samples(frame: Any) -> NDArray[Any]:
@@ -187,12 +271,6 @@ def _samples(frame: Any) -> NDArray[Any]:
     return np.stack([np.frombuffer(plane, kind, frame.samples) for plane in frame.planes[:channels]], axis=1)
 
 
-def _opus_delay(codec: Any) -> int:
-    """The number of samples at 48 kHz before an Opus recording begins; 0 for other codecs."""
-    head = bytes(codec.extradata or b"")
-    return int.from_bytes(head[10:12], "little") if head.startswith(b"OpusHead") else 0
-
-
 def _opus_samples(packet: bytes) -> int:
     """The number of samples at 48 kHz in an Opus packet."""
     code = packet[0] & 3
@@ -200,5 +278,8 @@ def _opus_samples(packet: bytes) -> int:
 
 
 def _words(error: Exception) -> str:
-    words = str(getattr(error, "strerror", None) or error)
-    return f"{words[:1].lower()}{words[1:]}"
+    """The message of a library, to be put in brackets."""
+    words = str(getattr(error, "strerror", None) or error).rsplit(": ", 1)[-1].strip().rstrip(".")
+    if not words or "SF_INFO" in words or "internal" in words.lower():
+        return "damaged"  # libsndfile reports an internal error where a header makes no sense
+    return f"{words[0].lower()}{words[1:]}"
