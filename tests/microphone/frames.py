@@ -6,7 +6,7 @@ import numpy as np
 
 import edgevoice
 from edgevoice import Microphone
-from edgevoice.microphone.liveframe import LiveFrame
+from edgevoice.microphone.livestream import LiveFrame
 
 
 def take(microphone: Microphone) -> list[LiveFrame]:

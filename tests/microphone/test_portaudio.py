@@ -90,6 +90,6 @@ def test_ticks_do_not_expire_while_the_process_is_stopped(monkeypatch: pytest.Mo
 
 
 def test_a_forked_child_is_told_that_microphones_do_not_work_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portaudio, "_process", [os.getpid() + 1])
+    monkeypatch.setattr(portaudio, "_processes", [os.getpid() + 1])
     with pytest.raises(MicrophoneOpenError):
         portaudio.call(lambda: None)

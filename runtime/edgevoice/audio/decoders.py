@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -16,8 +17,7 @@ from edgevoice.audio.source import Decoder
 from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import AudioFormatError
 
-_UNKNOWN_LENGTH = 1 << 62
-"""libsndfile's number of samples for an unknown length is 2^63 - 1."""
+_UNKNOWN_LENGTH = 1 << 62  # libsndfile gives 2^63 - 1
 _EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 """Encodings in which libsndfile seeks to the exact sample."""
 _UNKNOWN = re.compile("not recognised|unsupported|unimplemented|unknown|malformed 'fmt '|unspecified", re.IGNORECASE)
@@ -44,12 +44,7 @@ class UnknownFormatError(AudioFormatError):
 
 
 class SoundDecoder(Decoder):
-    """A recording decoded by libsndfile.
-
-    Raises:
-        UnknownFormatError: libsndfile does not know the format.
-        AudioFormatError: it is not audio that libsndfile reads.
-    """
+    """A recording decoded by libsndfile. Raises an UnknownFormatError where it does not know the format."""
 
     def __init__(self, recording: Recording, findings: Findings) -> None:
         super().__init__()
@@ -128,9 +123,6 @@ class MediaDecoder(Decoder):
     """The audio of a media file: M4A, MP4, WebM, Matroska, AAC, WMA and others.
 
     It is always decoded from its beginning: that gives every sample its exact place.
-
-    Raises:
-        AudioFormatError: PyAV is not installed, or the file is damaged, cut short or holds no audio.
     """
 
     def __init__(self, view: View, findings: Findings) -> None:
@@ -140,36 +132,24 @@ class MediaDecoder(Decoder):
         self._stated: float | None = None
         self._missing: float | None = None
         self._end = self._longest = 0.0  # seconds: of the last sample, the longest frame
-        self._decoded = 0  # samples
+        self._decoded = self.rate = self.channels = 0
         self._frames = self._decode()
-        # Only decoded audio has the true rate and channels: AAC headers can state half the rate, or fewer channels.
-        first = next(self._frames, None)
-        if first is None:
+        self._waiting = list(itertools.islice(self._frames, 1))
+        if not self._waiting:
             raise AudioFormatError(f"{findings.name}: has no samples")
-        self._waiting = [first[0]]
-        self.rate, self.channels = first[1], first[0].shape[1]
         self.length = None if self._stated is None else round((self._stated - (self._begin or 0)) * self.rate)
 
     def read(self, count: int) -> NDArray[Any]:
-        """The next samples: whole packets, until there are at least `count`."""
+        """The next samples: whole frames, until there are at least `count`."""
         waiting, self._waiting = self._waiting, []
         number = sum(map(len, waiting))
-        while number < count:
-            frame = next(self._frames, None)
-            if frame is None:
-                break
-            samples, rate = frame
-            if (rate, samples.shape[1]) != (self.rate, self.channels):
-                raise AudioFormatError(
-                    f"{self._findings.name}: changes from {self.rate} Hz with {self.channels} channel(s) to {rate} Hz with "
-                    f"{samples.shape[1]} after {self._decoded} samples; expected the same all through"
-                )
+        while number < count and (samples := next(self._frames, None)) is not None:
             waiting.append(samples)
             number += len(samples)
         return np.concatenate(waiting) if waiting else np.empty((0, self.channels), np.float32)
 
-    def _decode(self) -> Iterator[tuple[NDArray[Any], int]]:
-        """Samples (samples, channels), of the type that the codec gives, and their rate, frame by frame."""
+    def _decode(self) -> Iterator[NDArray[Any]]:
+        """Samples (samples, channels), of the type that the codec gives, frame by frame."""
         findings, view, name = self._findings, self._view, self._findings.name
         try:
             import av
@@ -201,16 +181,16 @@ class MediaDecoder(Decoder):
                         findings.damage(f"is damaged or cut short after {self._decoded} samples ({_words(error)})", error)
                         continue
                     self._follow(decoded, container.format.name != "avi", not stream.frames)
-                    frames = [(_samples(frame), frame.sample_rate) for frame in decoded]
+                    frames = [_samples(frame) for frame in decoded]
                     if delay > 0 and frames and packet.size:
                         # FFmpeg 7 and 8 cut too little where the header names the rate from before the coding.
                         whole = _opus_samples(bytes(packet))
-                        late = min(delay, whole) - (whole - sum(len(samples) for samples, _ in frames))
-                        frames[0] = (frames[0][0][max(0, late) :], frames[0][1])
+                        late = min(delay, whole) - (whole - sum(map(len, frames)))
+                        frames[0] = frames[0][max(0, late) :]
                         delay -= whole
-                    for samples, rate in frames:
+                    for samples in frames:
                         self._decoded += len(samples)
-                        yield samples, rate
+                        yield samples
                 # A recorded live stream states no length; its last packet, behind 4 bytes of its block, may be incomplete.
                 if "matroska" in container.format.name and self._stated is None and view.part(behind + 4, 1) in _MATROSKA:
                     findings.damage(f"is cut short after {self._decoded} samples")
@@ -227,12 +207,20 @@ class MediaDecoder(Decoder):
             (findings.oddity if is_asf else findings.damage)(words)
 
     def _follow(self, frames: list[Any], is_stamped: bool, is_live: bool) -> None:
-        """Follow the time stamps of frames, and notice where they leave out more than a packet.
+        """Notice where the form changes, or time stamps leave out more than a packet.
 
-        AVI has none; formats made for live streams do not state the number of their packets.
+        Formats made for live streams do not state the number of their packets.
         """
         for frame in frames:
-            seconds = frame.samples / frame.sample_rate
+            # Only decoded audio has the true rate and channels: AAC headers can state half the rate, or fewer channels.
+            rate, channels = frame.sample_rate, frame.layout.nb_channels
+            if (rate, channels) != (self.rate or rate, self.channels or channels):
+                raise AudioFormatError(
+                    f"{self._findings.name}: changes from {self.rate} Hz with {self.channels} channel(s) to {rate} Hz with "
+                    f"{channels} after {self._decoded} samples; expected the same all through"
+                )
+            self.rate, self.channels = rate, channels
+            seconds = frame.samples / rate
             has_stamp = is_stamped and frame.pts is not None and frame.time_base is not None
             now = float(frame.pts * frame.time_base) if has_stamp else self._end
             self._longest = max(self._longest, seconds)

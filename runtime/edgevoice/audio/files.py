@@ -8,7 +8,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, Any, Literal, cast
 
 from numpy.typing import NDArray
 
@@ -16,9 +16,6 @@ from edgevoice.audio.samples import check_channel, check_rate, check_samples
 from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
 from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
-
-if TYPE_CHECKING:
-    from edgevoice.audio.families import Family
 
 _IN_MEMORY = 1 << 26
 """Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
@@ -140,9 +137,15 @@ def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSour
             try:
                 begin = file.tell()
                 size = file.seek(0, os.SEEK_END)
-            except (AttributeError, OSError, ValueError):
-                file, begin, path = _spooled(file, files), 0, None
-                size = file.tell()
+            except (AttributeError, OSError, ValueError):  # a pipe
+                import tempfile
+
+                from edgevoice.audio.rawpcm import read_waiting
+
+                spool = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
+                while chunk := read_waiting(file, file.read, 1 << 20):
+                    spool.write(chunk)
+                file, begin, size, path = cast("IO[bytes]", spool), 0, spool.tell(), None
             view = View(file, [(begin, size)], None if begin else path)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, ArgumentError):
@@ -155,11 +158,11 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
     """Choose the library for this kind of file; the source owns `files`."""
     # Loaded with the first file: a live program needs none of them.
     from edgevoice.audio.decoders import MediaDecoder, SoundDecoder, UnknownFormatError
-    from edgevoice.audio.families import UNKNOWN
+    from edgevoice.audio.families import UNKNOWN, recognised
 
     if not view.size:
         raise AudioFormatError(f"{findings.name}: is empty")
-    view, family = _recognised(view)
+    view, family = recognised(view)
     try:
         recording = family.check(view, findings) if family.check else Recording(view)
     finally:
@@ -171,35 +174,3 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
             if family is UNKNOWN and find_spec("av") is None:
                 raise
     return AudioSource(findings.name, lambda: MediaDecoder(recording.view if recording else view, findings), files)
-
-
-def _recognised(view: View) -> tuple[View, Family]:
-    """What the file is, and the file without tags and zeros before it: any format can stand behind them."""
-    from edgevoice.audio.families import HEAD, MP3, UNKNOWN, family_of
-    from edgevoice.audio.integrity.mpeg import JUNK, behind_tags, has_mpeg_frames
-
-    begin = behind_tags(view)
-    family = family_of(view.part(begin, HEAD))
-    if family is UNKNOWN:
-        head = view.part(begin, JUNK)
-        behind = behind_tags(view, begin + len(head) - len(head.lstrip(b"\0")))
-        family = family_of(view.part(behind, HEAD))
-        if family is not UNKNOWN:
-            begin = behind
-        # libsndfile takes all files that begin so for MP3, and finds frames in any bytes.
-        elif (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or has_mpeg_frames(view.part_from(begin)):
-            family = MP3
-    return view.part_from(begin), family
-
-
-def _spooled(pipe: IO[bytes], files: ExitStack) -> IO[bytes]:
-    """Read a whole pipe into a file that has positions."""
-    # Loaded here: only pipes need them.
-    import tempfile
-
-    from edgevoice.audio.rawpcm import read_waiting
-
-    spool: IO[bytes] = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-    while chunk := read_waiting(pipe, pipe.read, 1 << 20):
-        spool.write(chunk)
-    return spool

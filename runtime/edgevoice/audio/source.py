@@ -95,12 +95,8 @@ class ArrayDecoder(Decoder):
 class AudioSource:
     """A range of open audio, which can be read in blocks from its start, as often as needed, until it is closed.
 
-    A pass that ends is kept for the next range, which may begin in its last samples.
-
-    Args:
-        name: the name in messages.
-        decoder: begins a pass.
-        files: what to close at the end; the source's from here on.
+    `decoder` begins a pass; one that ends is kept for the next range, which may begin in its last samples. `files` are the
+    source's from here on.
     """
 
     def __init__(self, name: str, decoder: Callable[[], Decoder], files: ExitStack) -> None:
@@ -130,10 +126,9 @@ class AudioSource:
         return self
 
     def segment(self, start: float | None = None, end: float | None = None) -> AudioSource:
-        """The part of this source from `start` to `end`, in seconds of the recording.
+        """The part of this source from `start` to `end`, in seconds of the recording; closing it leaves the source open.
 
         Segments can be read in any order; in the order of their starts a compressed file is decoded once for all of them.
-        Closing a segment leaves the source open. Raises as `check_times`.
         """
         return copy.copy(self).cut(start, end)
 
@@ -183,11 +178,7 @@ class AudioSource:
 
 
 def check_times(start: float | None, end: float | None) -> None:
-    """Check the seconds at which reading begins and ends.
-
-    Raises:
-        ArgumentError: they are no times, or not in order.
-    """
+    """Raise ArgumentError unless these are times in seconds, in order."""
     for name, value in (("start", start), ("end", end)):
         if value is not None and not (is_number(value) and 0 <= value <= _LONGEST):
             raise ArgumentError(f"{name} {value!r}: expected seconds, from 0 to {_LONGEST:g}")

@@ -21,11 +21,7 @@ class View:
     Several views of a file can be read in turns: each has its own position. A failure to read looks like the end of the
     file and is kept for `check`, because libsndfile's callbacks cannot pass an exception on; so is a Ctrl-C.
 
-    Args:
-        file: open for reading, can be sought.
-        pieces: what the view consists of.
-        path: the path of the file, where this is all of it.
-        failures: where failures to read are noted; views that are made from this one share it.
+    Views that are made from this one note failures in the same list. `path` is that of the file, where this is all of it.
     """
 
     def __init__(
@@ -101,12 +97,7 @@ class View:
         return b"".join(parts)
 
     def check(self, words: str) -> None:
-        """Raise the error with which reading failed, if it failed; `words` begin its message.
-
-        Raises:
-            AudioFormatError: the file could not be read.
-            BaseException: what came while it was read, such as Ctrl-C.
-        """
+        """Raise what came while the file was read: an AudioFormatError that begins with `words`, or a Ctrl-C."""
         for failure in self._failures:
             self._failures.clear()
             if isinstance(failure, OSError | ValueError | TypeError):
@@ -125,12 +116,7 @@ class Recording(NamedTuple):
 
 
 class Findings:
-    """Turns what is wrong with a file into an error, or, where all that is there is wanted, into one warning.
-
-    Args:
-        name: the name of the file in messages.
-        keep: whether an incomplete file is read as far as it goes.
-    """
+    """Turns what is wrong with a file into an error, or, where all that is there is to be kept, into one warning."""
 
     def __init__(self, name: str, keep: bool = False) -> None:
         self.name, self.keep, self._kept = name, keep, False

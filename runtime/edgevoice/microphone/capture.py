@@ -10,9 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgevoice.errors import ArgumentError, MicrophoneOpenError
 from edgevoice.microphone import portaudio
 from edgevoice.microphone.devices import InputDevice, find_input
@@ -43,10 +40,6 @@ class AudioBlock(NamedTuple):
     """Whether PortAudio reports that samples before this block were lost."""
     filled: bool
     """Whether PortAudio reports that zeros replace some of these samples."""
-
-    def samples(self, channels: int) -> NDArray[np.int16]:
-        """(length, channels), a view."""
-        return np.frombuffer(self.data, np.int16).reshape(-1, channels)
 
 
 class Lost(NamedTuple):
@@ -96,11 +89,10 @@ class BlockQueue:
 
     def get(self, timeout: float | None) -> AudioBlock | Lost | Stopped | None:
         """The next item, `Stopped` after the last one; None when there is none in `timeout` seconds."""
-        try:
+        item = None
+        with contextlib.suppress(queue.Empty):
             # After a stop it must not wait: the item that woke it up will not come again.
-            item = self._items.get_nowait() if self.stopped or timeout == 0 else self._items.get(timeout=timeout)
-        except queue.Empty:
-            item = None
+            item = self._items.get(timeout=0 if self.stopped else timeout)
         return Stopped() if item is None and self.stopped and self._items.empty() else item
 
     def _drop(self) -> None:
@@ -127,11 +119,7 @@ class CaptureRequest:
     """The only rate and number of channels that will do; None where there is a choice."""
 
     def forms(self, device: InputDevice) -> list[tuple[int, int]]:
-        """(rate, channels) to try, in order.
-
-        Raises:
-            ArgumentError: the device has fewer channels than are needed.
-        """
+        """(rate, channels) to try, in order. Raises an ArgumentError where the device has too few channels."""
         if self.form is not None:
             return [self.form]
         least, most = self.channels, device.channels
@@ -155,17 +143,13 @@ class Capture:
     """An open input device. PortAudio's thread opens and closes it.
 
     The callback copies the samples, looks at the clock and enqueues; all else is the consumer's.
-
-    Raises:
-        PortAudioError: sounddevice's, when the device cannot be opened so.
     """
 
     def __init__(
         self, device: InputDevice, rate: int, channels: int, size: int, blocks: BlockQueue, opening: int = 0
     ) -> None:
         self.device, self.rate, self.channels = device, rate, channels
-        self.delivered = 0
-        """The number of samples delivered so far."""
+        self.delivered = 0  # samples
         self.ended: Callable[[], object] = lambda: None
         """Called when the device stops delivering and will not resume."""
         self.has_ended = False
@@ -234,15 +218,11 @@ def _open(request: CaptureRequest, blocks: BlockQueue, opening: int) -> Capture:
         try:
             return Capture(device, rate, channels, round(rate * request.block), blocks, opening)
         except sounddevice.PortAudioError as error:
-            if len(error.args) < 2 or error.args[1] not in _REFUSED:
+            words, *more = error.args  # message, number, (.., .., the message of the audio system below)
+            if not more or more[0] not in _REFUSED:
+                reason = f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else words
                 raise MicrophoneOpenError(
-                    f"{device.name}: cannot be opened; is it busy, or unplugged? ({_reason(error)})"
+                    f"{device.name}: cannot be opened; is it busy, or unplugged? ({reason})"
                 ) from error
     tried = ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in forms)
     raise MicrophoneOpenError(f"{device.name}: supports none of {tried} in 16-bit samples")
-
-
-def _reason(error: Exception) -> str:
-    """The messages of PortAudio and of the audio system below it, from errors (message, number, (.., .., message))."""
-    words, *more = error.args
-    return f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else str(words)

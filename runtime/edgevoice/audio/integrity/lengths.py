@@ -12,8 +12,7 @@ from edgevoice.errors import AudioFormatError
 _MOST_CHUNKS = 10_000
 _PLACEHOLDERS = (0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF, 0x7FFF_F000, 0x7FFF_0000, 0x7F00_0000)
 """Lengths that programs write when they do not know it, because they write to a pipe: FFmpeg, arecord, SoX, GStreamer."""
-_MARGIN = 64
-"""How far, in bytes, a length may differ from one of these numbers: some programs subtract the size of the header."""
+_MARGIN = 64  # bytes by which a length may differ from these: some programs subtract the size of the header
 _UNKNOWN = 1 << 62
 _WRAP = 1 << 32
 _LAYOUTS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,10 +29,8 @@ _LOW_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _DELAY = 529
 """The delay of an MP3 decoder, in samples."""
-_LONGER = 64
-"""How much longer a file claims to be: bit rates of one file differ by 40 at most."""
-_ENCODERS = (b"LAME", b"Lavf", b"Lavc")
-"""Names of encoders that state how many samples to remove at both ends."""
+_LONGER = 64  # how much longer a file claims to be: bit rates of one file differ by 40 at most
+_ENCODERS = (b"LAME", b"Lavf", b"Lavc")  # that state how many samples to remove at both ends
 
 Ints = NDArray[np.int64]
 Measure = Callable[[NDArray[np.uint8]], tuple[Ints, Ints, Ints]]
@@ -39,15 +38,14 @@ Measure = Callable[[NDArray[np.uint8]], tuple[Ints, Ints, Ints]]
 frames that cannot belong to one recording."""
 
 
-class Run(NamedTuple):
+class _Run(NamedTuple):
     """Frames of one kind, one directly after the other."""
 
     begin: int
     end: int
     frames: int
     kind: int
-    junk: int
-    """Bytes before it that belong neither to a frame nor to a tag."""
+    junk: int  # bytes before it that belong neither to a frame nor to a tag
 
 
 def tag_size(head: bytes) -> int:
@@ -70,7 +68,7 @@ def behind_tags(view: View, at: int = 0) -> int:
     return min(at, view.size)
 
 
-def find_runs(view: View, measure: Measure) -> tuple[list[Run], int, bool]:
+def _find_runs(view: View, measure: Measure) -> tuple[list[_Run], int, bool]:
     """Find the frames of a file, how many bytes behind the last are no tags, and whether the last is incomplete."""
     found: list[tuple[Ints, Ints, Ints]] = []
     for at in range(0, max(1, view.size), _BLOCK):
@@ -86,23 +84,23 @@ def find_runs(view: View, measure: Measure) -> tuple[list[Run], int, bool]:
     # A frame alone begins a run at the end of the file only, or before a few bytes.
     first = np.flatnonzero(goes_on | ((end <= view.size) & (end > view.size - 4)))
     follow, starts, begins = np.where(goes_on, after, -1).tolist(), first.tolist(), place[first].tolist()
-    runs: list[Run] = []
+    runs: list[_Run] = []
     at, is_cut = behind_tags(view), False
     while not is_cut and (k := bisect_left(begins, at)) < len(begins):
         frame, count = starts[k], 1
         while follow[frame] >= 0:
             frame, count = follow[frame], count + 1
-        is_cut, last = False, int(end[frame])
+        last = int(end[frame])
         if last > view.size:
             is_cut, last, count = True, int(place[frame]), count - 1
-        runs.append(Run(begins[k], last, count, int(kind[frame]), begins[k] - at))
+        runs.append(_Run(begins[k], last, count, int(kind[frame]), begins[k] - at))
         is_cut = is_cut or (0 < view.size - last < 8 and view.part(last, 1) == b"\xff")  # a header that is cut
         at = behind_tags(view, last)
     return runs, view.size - at, is_cut
 
 
-def _checked(view: View, measure: Measure, findings: Findings, frame: str) -> list[Run]:
-    runs, rest, is_cut = find_runs(view, measure)
+def _checked(view: View, measure: Measure, findings: Findings, frame: str) -> list[_Run]:
+    runs, rest, is_cut = _find_runs(view, measure)
     if not runs or runs[0].junk > JUNK:
         raise AudioFormatError(f"{findings.name}: is not audio that can be read (no {frame} in it)")
     for run, following in pairwise(runs):
@@ -127,11 +125,6 @@ def _begins_with(measure: Measure, head: bytes) -> bool:
     return len(places) > 1 and places[0] == 0 and bool(((places == sizes[0]) & (kinds == kinds[0])).any())
 
 
-def is_adts(head: bytes) -> bool:
-    """Whether these bytes begin with two ADTS frames."""
-    return _begins_with(_measure_adts, head)
-
-
 def check_adts(view: View, findings: Findings) -> Recording:
     """Check that an AAC file is a row of complete ADTS frames."""
     return Recording(view.spliced([(run.begin, run.end) for run in _checked(view, _measure_adts, findings, "AAC frame")]))
@@ -145,16 +138,17 @@ def _measure_adts(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     return at[real], size[real], kind[real]
 
 
+is_adts = partial(_begins_with, _measure_adts)
+"""Whether some bytes begin with two ADTS frames."""
+
+
 class _FrameHeader(NamedTuple):
     """What the four bytes of a frame header say."""
 
     layer: int = 0
-    size: int = 0
-    """Bytes of the frame, header included; 0 where this is no header."""
-    samples: int = 0
-    """Per channel, that the frame decodes to."""
-    side: int = 0
-    """Bytes of header and side information, behind which an encoder's tag begins."""
+    size: int = 0  # bytes of the frame, header included; 0 where this is no header
+    samples: int = 0  # per channel, that the frame decodes to
+    side: int = 0  # bytes of header and side information, behind which an encoder's tag begins
 
 
 def _frame_header(data: bytes) -> _FrameHeader:
@@ -168,14 +162,9 @@ def _frame_header(data: bytes) -> _FrameHeader:
     return _FrameHeader(layer, size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17)))
 
 
-def is_mpeg(head: bytes) -> bool:
-    """Whether these bytes begin with two MPEG frames."""
-    return _begins_with(_measure_mpeg, head)
-
-
 def has_mpeg_frames(view: View) -> bool:
     """Whether there are four MPEG frames of one recording, one directly after the other, at the beginning of a file."""
-    return any(run.frames >= 4 for run in find_runs(view.part_from(0, JUNK), _measure_mpeg)[0])
+    return any(run.frames >= 4 for run in _find_runs(view.part_from(0, JUNK), _measure_mpeg)[0])
 
 
 def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
@@ -186,6 +175,10 @@ def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     size = np.array([header.size for header in headers], np.int64)[which]
     kind = (code & 0x1E0C) << 1 | (data[at + 3] >> 6 == 3)
     return at[size > 0], size[size > 0], kind[size > 0]
+
+
+is_mpeg = partial(_begins_with, _measure_mpeg)
+"""Whether some bytes begin with two MPEG frames."""
 
 
 def check_mpeg(view: View, findings: Findings) -> Recording:
@@ -211,7 +204,7 @@ def check_mpeg(view: View, findings: Findings) -> Recording:
 
 
 def _tag(first: bytes, place: int) -> tuple[int, int, int, int] | None:
-    """Frames, their bytes, samples before and behind the recording, as an encoder's tag states them; 0 for those it does not."""
+    """Frames, their bytes, samples before and behind the recording, as an encoder's tag states them; 0 if it does not."""
     if first[place : place + 4] in (b"Xing", b"Info"):
         flags = int.from_bytes(first[place + 4 : place + 8], "big")
         place += 8
