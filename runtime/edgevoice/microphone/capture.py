@@ -22,24 +22,15 @@ _LONGEST = 0.1
 class AudioBlock(NamedTuple):
     """Consecutive samples from the device."""
 
-    data: bytes
-    """Interleaved int16."""
-    length: int
-    """Samples per channel."""
-    start: int
-    """The number of samples that the device delivered before these, since it was opened."""
-    opening: int
-    """How often the device had been opened before."""
-    arrived: float
-    """`time.monotonic()` when PortAudio delivered the block."""
-    captured: float
-    """The time of the first sample by PortAudio's clock; 0 where PortAudio does not report it."""
-    stream_time: float
-    """PortAudio's clock when it delivered the block."""
-    overflow: bool
-    """Whether PortAudio reports that samples before this block were lost."""
-    filled: bool
-    """Whether PortAudio reports that zeros replace some of these samples."""
+    data: bytes  # interleaved int16
+    length: int  # samples per channel
+    start: int  # samples that the device delivered before these, since it was opened
+    opening: int  # how often the device had been opened before
+    arrived: float  # `time.monotonic()` when PortAudio delivered the block
+    captured: float  # the time of the first sample by PortAudio's clock; 0 where PortAudio does not report it
+    stream_time: float  # PortAudio's clock when it delivered the block
+    overflow: bool  # whether PortAudio reports that samples before this block were lost
+    filled: bool  # whether PortAudio reports that zeros replace some of these samples
 
 
 class Lost(NamedTuple):
@@ -62,8 +53,7 @@ class BlockQueue:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self.stopped = False
-        """Whether the queue accepts nothing more."""
+        self.stopped = False  # accepts nothing more
         # Written in C, without a lock that a signal handler or PortAudio's thread could find taken.
         self._items: queue.SimpleQueue[AudioBlock | Lost | None] = queue.SimpleQueue()
 
@@ -105,18 +95,12 @@ class BlockQueue:
 class CaptureRequest:
     """The properties of a capture that is to be opened."""
 
-    device: int | str | None
-    """Index, part of the name, or None for the default."""
-    rate: int
-    """Sampling rate to ask for, in hertz."""
-    other_rate: bool
-    """Whether the device's own rate may be used where the device does not support this one."""
-    channels: int
-    """The number of channels that are needed; a device that cannot open so few may open two or all of its channels."""
-    step: float
-    """The length of a step in seconds; a block is a fraction or a multiple of it."""
-    form: tuple[int, int] | None = None
-    """The only rate and number of channels that will do; None where there is a choice."""
+    device: int | str | None  # as `find_input`
+    rate: int  # sampling rate to ask for, in hertz
+    other_rate: bool  # whether the device's own rate will do where it does not support this one
+    channels: int  # that are needed; a device that cannot open so few may open two or all of its channels
+    step: float  # seconds of a level's step; a block is a fraction or a multiple of it
+    form: tuple[int, int] | None = None  # the only rate and number of channels that will do
 
     def forms(self, device: InputDevice) -> list[tuple[int, int]]:
         """(rate, channels) to try, in order. Raises an ArgumentError where the device has too few channels."""
@@ -200,14 +184,7 @@ class Capture:
 
 
 def open_capture(request: CaptureRequest, blocks: BlockQueue, opening: int = 0) -> Capture:
-    """Open the device in the first form that it supports; any thread may call this.
-
-    Raises:
-        MicrophoneNotFoundError: there is no such device.
-        MicrophoneOpenError: it is busy or gone, takes none of the forms, or does not answer.
-        MissingPackageError: sounddevice or PortAudio is not installed.
-        ArgumentError: it has fewer channels than are needed.
-    """
+    """Open the device in the first form that it supports; any thread may call this. Raises what `Microphone` does."""
     return portaudio.call(lambda: _open(request, blocks, opening), late=Capture.close)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -51,13 +52,8 @@ class LiveFrame(Frame):
 class LiveStream:
     """Takes blocks from a device, and holds frames until they are delivered with their time and latency.
 
-    Args:
-        stream: a new one, at the device's rate.
-        device: its name.
-        channels: of the blocks.
-        seconds: of audio after which it has ended, lost audio included; None: never.
-        recording: where the samples go that the stream gets, or None.
-        tap: called with each block that was captured, or None.
+    The stream is a new one, at the device's rate; a recording gets the samples that it gets. After `seconds` of audio, lost
+    audio included, it has ended.
     """
 
     def __init__(
@@ -70,7 +66,7 @@ class LiveStream:
         tap: Tap | None = None,
     ) -> None:
         self._stream, self._device, self._channels, self._recording, self._tap = stream, device, channels, recording, tap
-        self._limit = None if seconds is None else round(seconds * stream.rate)
+        self._limit = sys.maxsize if seconds is None else round(seconds * stream.rate)
         self._timeline, self._tally = Timeline(stream.rate), Tally()
         self._position = 0  # samples taken, lost ones included
         self._lost_windows = 0
@@ -95,11 +91,7 @@ class LiveStream:
         return self.ended and not self._waiting
 
     def take(self, item: AudioBlock | Lost | Stopped | None) -> None:
-        """Process a block or an event from the device; None means that nothing came for a while.
-
-        Raises:
-            DeviceError, OutputError: computing or recording failed; it has ended.
-        """
+        """Process a block or an event from the device; None means that nothing came for a while. An error ends it."""
         try:
             if isinstance(item, AudioBlock):
                 self.away = None
@@ -118,11 +110,7 @@ class LiveStream:
             raise
 
     def end(self, failure: Exception | None = None) -> None:
-        """Compute nothing more; close the recording.
-
-        Raises:
-            OutputError: the recording cannot be finished.
-        """
+        """Compute nothing more; close the recording."""
         self.ended, self.away = True, None
         self._failure = self._failure or failure
         recording, self._recording = self._recording, None
@@ -130,11 +118,7 @@ class LiveStream:
             recording.close()
 
     def deliver(self) -> LiveFrame | None:
-        """The next frame, None when there is none.
-
-        Raises:
-            EdgeVoiceError: there is none because of what ended it.
-        """
+        """The next frame; when there is none, None, or the error that ended it."""
         if not self._waiting and self._failure is not None:
             raise self._failure
         if not self._waiting:
@@ -161,9 +145,7 @@ class LiveStream:
 
     def _fill_up(self) -> None:
         """Count the rest of the requested audio as lost, once its time is over."""
-        if self._limit is None or not self._timeline.running:
-            return
-        if self._timeline.captured(self._limit / self._stream.rate) <= time.monotonic():
+        if self._timeline.running and self._timeline.captured(self._limit / self._stream.rate) <= time.monotonic():
             self._compute(Losses(reopening=self._limit - self._position), np.empty((0, self._channels), np.int16))
 
     def _finish(self, failure: Exception | None = None) -> None:
@@ -173,11 +155,10 @@ class LiveStream:
 
     def _compute(self, losses: Losses, samples: NDArray[np.int16]) -> None:
         """Process lost samples and the samples after them, up to the end of the requested audio."""
-        if self._limit is not None:
-            left = self._limit - self._position
-            losses = losses.first(left)
-            samples = samples[: left - losses.total]
+        left = self._limit - self._position
+        losses = losses.first(left)
         lost, stream = losses.total, self._stream
+        samples = samples[: left - lost]
         self._position += lost + len(samples)
         started = time.perf_counter()
         blocks = [stream.skip(lost)] if lost else []

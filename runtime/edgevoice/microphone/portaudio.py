@@ -71,13 +71,8 @@ def call(
 ) -> Result:
     """Let PortAudio's thread call a function; return what it returns, or raise what it raises.
 
-    Args:
-        function: what to call.
-        patience: seconds of running time to wait. A call that has not begun by then is never made.
-        late: called with the result, by PortAudio's thread, when it comes after all.
-
-    Raises:
-        MicrophoneOpenError: there was no answer in time, or an error of PortAudio's.
+    It is waited for `patience` seconds of running time; if it has not begun by then, it is never called. `late` gets a
+    result that comes after all. Without an answer, and for an error of PortAudio's, there is a MicrophoneOpenError.
     """
     future: Future[Result] = Future()
     answered, in_time = threading.Event(), False
@@ -135,11 +130,7 @@ open_streams: set[object] = set()
 
 
 def restart() -> Any:
-    """Let PortAudio search for devices again, which it only does when it starts; return `sounddevice`.
-
-    Raises:
-        MicrophoneOpenError: a microphone is open, which this would end.
-    """
+    """Let PortAudio search for devices again, which it only does when it starts; return `sounddevice`."""
     if open_streams:
         raise MicrophoneOpenError(
             "PortAudio looks for new devices only when it starts, and a new start would end the microphone that is open: "

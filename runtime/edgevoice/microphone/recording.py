@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.files import Draft, writing
 
-_UNKNOWN = (1 << 32) - 1
-"""The size that stands for an unknown one in WAV, and for one that `ds64` states in RF64."""
+_UNKNOWN = (1 << 32) - 1  # stands for an unknown size in WAV, and for one that `ds64` states in RF64
 _HEADER = 80
 _CHUNK = 1 << 16
 

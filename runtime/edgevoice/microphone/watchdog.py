@@ -22,12 +22,8 @@ class Watchdog:
 
     A device that is unplugged, or whose audio server is killed, ends at once; one whose server hangs, or that is
     suspended, just stops delivering. Either puts `Lost` into the queue. Time is counted in ticks of this thread, so
-    that a process that was stopped does not take its own absence for the device's.
-
-    Args:
-        capture: an open one; it belongs to the watchdog from here on.
-        blocks: the queue that it delivers to.
-        reopen: opens the device once more, given how often it has been opened; None where a lost device stays lost.
+    that a process that was stopped does not take its own absence for the device's. The capture is the watchdog's from here
+    on; `reopen` opens the device once more, given how often it has been opened, None where a lost device stays lost.
     """
 
     def __init__(self, capture: Capture, blocks: BlockQueue, reopen: Callable[[int], Capture] | None) -> None:
