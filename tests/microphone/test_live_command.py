@@ -79,19 +79,16 @@ def test_a_recording_is_replaced_only_with_force_and_only_by_another(
     assert [path.name for path in tmp_path.iterdir()] == ["kept.wav"]
 
 
-@pytest.mark.parametrize(
-    ("mic", "words"),
-    [("nothing", "'nothing': no input device"), ("7", "device 7: no input device has this index")],
-)
 def test_an_unknown_device_is_wrong_usage(
-    fake: FakeSoundDevice, tiny_model: Path, capfd: pytest.CaptureFixture[str], mic: str, words: str
+    fake: FakeSoundDevice, tiny_model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Fake."""
-    assert main(["stream", "--mic", mic, "--model", str(tiny_model)]) == 2
-    output, errors = capfd.readouterr()
-    assert output == ""
-    assert words in errors
-    assert len(errors.splitlines()) == 1
+    for mic, words in (("nothing", "'nothing': no input device"), ("7", "device 7: no input device has this index")):
+        assert main(["stream", "--mic", mic, "--model", str(tiny_model)]) == 2
+        output, errors = capfd.readouterr()
+        assert output == ""
+        assert words in errors
+        assert len(errors.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -132,24 +133,24 @@ class VirtualMicrophone:
         form = f"rate={self.rate} channels={self.channels} norewinds=1"
         return self.control("load-module", "module-null-sink", f"sink_name={name}", *form.split())
 
-    def unplug(self) -> None:
-        """Pull the microphone out."""
-        self.control("unload-module", self.module)
-
-    def suspend(self, *, on: bool) -> None:
-        """Stop the microphone without a word, or let it go on; what it hears in between is lost."""
-        target = ("suspend-source", "vpipe") if self.kind == "pipe" else ("suspend-sink", "vmic")
-        self.control(*target, "1" if on else "0")
-
     @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """The server hangs inside this context."""
+    def away(self, fault: str) -> Iterator[None]:
+        """Inside this context the microphone is unplugged, its server killed or frozen, or itself suspended.
+
+        A suspended one stops without a word, and what it would hear is lost.
+        """
         assert self.server is not None
-        self.server.send_signal(signal.SIGSTOP)
+        begin, end = {
+            "unplugged": (lambda: self.control("unload-module", self.module), self.plug),
+            "killed": (self.kill, self.start),
+            "frozen": (lambda: self.server.send_signal(signal.SIGSTOP), lambda: self.server.send_signal(signal.SIGCONT)),
+            "suspended": tuple(partial(self.control, "suspend-sink", "vmic", on) for on in "10"),
+        }[fault]
+        begin()
         try:
             yield
         finally:
-            self.server.send_signal(signal.SIGCONT)
+            end()
 
     def writer(self) -> IO[bytes]:
         """The end of the pipe that PCM samples, int16, are written to."""
