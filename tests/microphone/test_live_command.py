@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -21,7 +23,7 @@ from edgevoice.cli import main
 from edgevoice.cli.console import meter
 from edgevoice.tables.jsonlines import JsonLines
 from microphone.fakesounddevice import FakeSoundDevice, RawInputStream
-from microphone.session import Session
+from microphone.session import PATIENCE, Session
 from microphone.virtualmicrophone import VirtualMicrophone
 
 Make = Callable[..., VirtualMicrophone]
@@ -160,10 +162,14 @@ def test_a_signal_ends_it_while_nobody_reads(virtual_microphone: Make, tiny_mode
     with subprocess.Popen(
         command, env=microphone.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        time.sleep(4)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 143
+        assert process.stdout is not None
         assert process.stderr is not None
+        deadline = time.monotonic() + PATIENCE
+        while int.from_bytes(fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4)), sys.byteorder) < 60_000:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=PATIENCE) == 143
         assert "edgevoice: latency" in process.stderr.read()
 
 

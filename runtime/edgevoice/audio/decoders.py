@@ -18,8 +18,7 @@ from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import AudioFormatError
 
 _UNKNOWN_LENGTH = 1 << 62  # libsndfile gives 2^63 - 1
-_EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
-"""Encodings in which libsndfile seeks to the exact sample."""
+_EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # encodings in which libsndfile seeks to the exact sample
 _UNKNOWN = re.compile("not recognised|unsupported|unimplemented|unknown|malformed 'fmt '|unspecified", re.IGNORECASE)
 """libsndfile's messages for formats and encodings that it does not know."""
 _DEMUXERS = (
@@ -27,14 +26,10 @@ _DEMUXERS = (
     "ac3,eac3,dts,flv,rm,mpegts,mpeg,wv,ape,mpc,mpc8,tta,dsf,iff,nut"
 )
 """What FFmpeg may open: no playlist, and nothing that names other files."""
-_SLACK = 0.2
-"""Largest difference between the stated and the decoded length of a complete file, in seconds."""
-_ROUNDING = 0.003
-"""Time stamps are rounded to milliseconds, at both ends of a packet."""
-_MATROSKA = (b"\xa3", b"\xa0", b"\x1f")
-"""How a block, a group with a block, and a cluster of blocks begin in Matroska."""
-_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
-"""NumPy's types for FFmpeg's."""
+_SLACK = 0.2  # largest difference between the stated and the decoded length of a complete file, in seconds
+_ROUNDING = 0.003  # time stamps are rounded to milliseconds, at both ends of a packet
+_MATROSKA = (b"\xa3", b"\xa0", b"\x1f")  # how a block, a group with a block, and a cluster of blocks begin in Matroska
+_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}  # NumPy's types for FFmpeg's
 _OPUS = (480, 960, 1920, 2880) * 3 + (480, 960) * 2 + (120, 240, 480, 960) * 4
 """Samples at 48 kHz of the frames in an Opus packet, by the first five of its bits (RFC 6716, section 3.1)."""
 

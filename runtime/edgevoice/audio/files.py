@@ -17,8 +17,7 @@ from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
 from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
-_IN_MEMORY = 1 << 26
-"""Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
+_IN_MEMORY = 1 << 26  # largest number of bytes of a pipe that are kept in memory; more go to a temporary file
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | Mapping[str, Any] | AudioSource
 """What `extract` takes: a path, an open binary file, (samples, rate), a row of a data set, or an open source."""

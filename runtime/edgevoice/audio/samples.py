@@ -16,8 +16,7 @@ MOST_CHANNELS = 1024
 _LIKELY = 64
 """More channels than this are accepted only where there are at least as many samples: else the axes were exchanged."""
 
-_INTEGERS = {"int16": (0, 2.0**-15), "int32": (0, 2.0**-31), "uint8": (128, 2.0**-7)}
-"""Zero and scale of whole numbers."""
+_INTEGERS = {"int16": (0, 2.0**-15), "int32": (0, 2.0**-31), "uint8": (128, 2.0**-7)}  # zero and scale of whole numbers
 
 
 def check_samples(samples: object, channels: int | None = None) -> NDArray[np.float32]:

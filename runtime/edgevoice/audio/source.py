@@ -19,12 +19,9 @@ from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, Stre
 
 BLOCK = 1 << 16
 """Largest number of samples per channel that are read at a time."""
-_KEPT = 1 << 22
-"""How many of the last samples of all channels are kept where segments are read: 16 MiB."""
-_END = sys.maxsize
-"""A position behind every recording."""
-_LONGEST = 1e9
-"""An upper limit for times, in seconds: longer than any recording, and small enough to be counted in samples."""
+_KEPT = 1 << 22  # how many of the last samples of all channels are kept where segments are read: 16 MiB
+_END = sys.maxsize  # a position behind every recording
+_LONGEST = 1e9  # an upper limit for times, in seconds: longer than any recording, and small enough to be counted in samples
 
 
 class Decoder:

@@ -37,8 +37,7 @@ except ImportError as error:
 
 Vectors = NDArray[np.float32]
 
-_KEPT = 20_000
-"""Largest number of vectors that a process keeps in memory: 120 MB of 1536 numbers each."""
+_KEPT = 20_000  # largest number of vectors that a process keeps in memory: 120 MB of 1536 numbers each
 
 
 class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -24,11 +24,9 @@ _KILOBITS = {
     (3, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
 }
 """Bit rates by version, 3 for MPEG 1, and layer."""
-_LOW_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-"""Those of versions 2 and 2.5."""
+_LOW_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # those of versions 2 and 2.5
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-_DELAY = 529
-"""The delay of an MP3 decoder, in samples."""
+_DELAY = 529  # the delay of an MP3 decoder, in samples
 _LONGER = 64  # how much longer a file claims to be: bit rates of one file differ by 40 at most
 _ENCODERS = (b"LAME", b"Lavf", b"Lavc")  # that state how many samples to remove at both ends
 

@@ -8,8 +8,7 @@ import zlib
 from edgevoice.audio.views import Findings, Recording, View
 
 _FIRST, _LAST = 2, 4
-_JUNK = 1 << 16
-"""How many bytes may follow the last page."""
+_JUNK = 1 << 16  # how many bytes may follow the last page
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 

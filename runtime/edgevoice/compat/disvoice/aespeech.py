@@ -23,8 +23,7 @@ Floats = NDArray[np.float32]
 
 MODELS = ("CAE", "RAE")
 
-_BATCH = 64
-"""Largest number of windows computed together, where they do not depend on each other."""
+_BATCH = 64  # largest number of windows computed together, where they do not depend on each other
 
 
 class AEspeech:
