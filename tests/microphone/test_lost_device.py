@@ -14,10 +14,9 @@ import pytest
 import soundfile
 
 from edgevoice import Extractor, Microphone, MicrophoneLostError, MicrophoneOpenError
-from edgevoice.microphone import watchdog
-from edgevoice.microphone.capture import BlockQueue, Capture, Lost
+from edgevoice.microphone import capture
+from edgevoice.microphone.capture import BlockQueue, Capture, Lost, Watchdog
 from edgevoice.microphone.portaudio import TICK
-from edgevoice.microphone.watchdog import Watchdog
 from microphone.fakesounddevice import FakeClock, FakeSoundDevice, PortAudioError, take
 
 
@@ -134,15 +133,15 @@ def waiting_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
                 clock.sleep(timeout or 0)
             return self.is_set()
 
-    monkeypatch.setattr(watchdog, "threading", SimpleNamespace(Event=Event, Thread=threading.Thread))
+    monkeypatch.setattr(capture, "threading", SimpleNamespace(Event=Event, Thread=threading.Thread))
     return clock
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 3600.1])
 def test_a_device_that_falls_silent_is_lost_within_two_seconds(waiting_clock: FakeClock, seconds: float) -> None:
     clock = waiting_clock
-    started, blocks, capture = clock.now, BlockQueue(200), SilencedCapture(clock, seconds)
-    Watchdog(cast("Capture", capture), blocks, None)
+    started, blocks, silenced = clock.now, BlockQueue(200), SilencedCapture(clock, seconds)
+    Watchdog(cast("Capture", silenced), blocks, None)
     assert blocks.get(20) == Lost("it has delivered nothing for 1.5 s", awaited=False)
     assert 1.5 <= clock.now - started - seconds <= 2
-    assert capture.closed.wait(20)
+    assert silenced.closed.wait(20)

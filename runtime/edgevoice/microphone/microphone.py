@@ -19,12 +19,11 @@ import numpy as np
 from edgevoice.audio.samples import check_channel, check_rate, is_number
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import check_extractor
-from edgevoice.microphone.capture import BlockQueue, CaptureRequest, open_capture
+from edgevoice.microphone.capture import BlockQueue, CaptureRequest, Watchdog, open_capture
 from edgevoice.microphone.livestream import LiveStream, Tap
 from edgevoice.microphone.portaudio import TICK
 from edgevoice.microphone.recording import Recording, check_recording
 from edgevoice.microphone.summary import KEPT, Summary
-from edgevoice.microphone.watchdog import Watchdog
 from edgevoice.wholenumbers import whole_number
 
 if TYPE_CHECKING:
