@@ -110,19 +110,17 @@ def _open_path(name: str) -> IO[bytes]:
     try:
         mode = os.stat(name).st_mode  # noqa: PTH116 - a name that Path refuses is an OSError or ValueError here
         # The shell opens what it names so, as in <(command); to open another pipe may never end.
-        if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and name.startswith(("/dev/", "/proc/"))):
-            kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
-            raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")
-        return open(name, "rb", buffering=0)  # noqa: PTH123
+        if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and name.startswith(("/dev/", "/proc/"))):
+            return open(name, "rb", buffering=0)  # noqa: PTH123
     except (OSError, ValueError) as error:
-        if isinstance(error, AudioFormatError):
-            raise
         if isinstance(error, FileNotFoundError) and os.path.islink(name):  # noqa: PTH114
             raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(name)}, which does not exist") from error  # noqa: PTH115
         if isinstance(error, PermissionError) or os.path.lexists(name):
             reason = str(getattr(error, "strerror", None) or error).lower()
             raise AudioFormatError(f"{name}: cannot be read ({reason})") from error
         raise AudioFileNotFoundError(f"{name or repr(name)}: no such file") from error
+    kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
+    raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")
 
 
 def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSource:

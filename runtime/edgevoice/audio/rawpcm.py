@@ -32,16 +32,10 @@ class PcmBytes:
         self._layout = np.dtype(DTYPES[dtype])
         self.size = self._layout.itemsize * self._channels
         """Bytes of one sample in all channels."""
-        self.rest = b""
-        """Bytes of a sample that is not complete yet."""
-        self._head = b""
+        self.rest = self._head = b""  # of a sample that is not complete yet; of the pipe
 
     def push(self, chunk: bytes) -> NDArray[Any]:
-        """The samples (samples, channels) that the next bytes complete; often none.
-
-        Raises:
-            AudioFormatError: the bytes begin like a file with a header.
-        """
+        """The samples (samples, channels) that the next bytes complete, often none; a file with a header is an error."""
         if len(self._head) < HEAD:
             # A pipe may give a few bytes at a time, and some kinds of files are known by their second frame alone.
             self._head += chunk[: HEAD - len(self._head)]

@@ -89,11 +89,7 @@ def is_number(value: object) -> bool:
 
 
 def check_channel(channel: int | None, channels: int | None) -> int | None:
-    """Check the number of a channel. Where `channels` is None, the number of channels is not known yet.
-
-    Raises:
-        ArgumentError: there is no such channel.
-    """
+    """Raise ArgumentError unless there is such a channel, as far as `channels`, how many there are, is known."""
     if channel is None:
         return None
     number = whole_number("channel", channel, 0)
@@ -103,9 +99,5 @@ def check_channel(channel: int | None, channels: int | None) -> int | None:
 
 
 def check_rate(rate: int) -> int:
-    """Check a sampling rate: a whole number of hertz that can be resampled.
-
-    Raises:
-        ArgumentError: it is none, or outside 100 to 768 000.
-    """
+    """Raise ArgumentError unless this is a sampling rate that can be resampled, a whole number of hertz."""
     return whole_number("rate", rate, 100, 768_000, "hertz")
