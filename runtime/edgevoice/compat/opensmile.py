@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import json
 import os
 import re
 import warnings
@@ -195,11 +194,8 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
             raise ArgumentError("preserve_index: expected the level 'func'; rows of 'lld' are windows, which have times")
         process = self.process
         if cache_root is not None:
-            recipe = self._recipe.to_dict()
-            settings = [self.feature_level.value, str(process.channels), process.mixdown, process.sampling_rate]
-            settings += [process.resample, process.keep_nat, str(root), recipe["model"], recipe["version"]]
-            key = hashlib.sha256(json.dumps([settings, self._recipe.digest()]).encode()).hexdigest()
-            cache_root = str(Path(cache_root, key[:16]))
+            made_by = f"{self.to_yaml_s(include_version=False)}{process.keep_nat} {root} {self._recipe.digest()}"
+            cache_root = str(Path(cache_root, hashlib.sha256(made_by.encode()).hexdigest()[:16]))
         return super().process_index(
             index,
             preserve_index=preserve_index,
