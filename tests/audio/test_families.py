@@ -25,6 +25,7 @@ FRAME = 0.08
 """Seconds of the longest frame of MP3, ADTS and AMR here."""
 FAMILIES: dict[str, tuple[str, str, float]] = {
     "wav": ("ffmpeg", "-f wav", 0),
+    "wav a-law": ("ffmpeg", "-c:a pcm_alaw -f wav", 0),
     "wav ima": ("ffmpeg", "-c:a adpcm_ima_wav -f wav", 0),
     "wav gsm": ("sox", "-t wav -r 8000 -e gsm-full-rate", 0),
     "wav mp3": ("ffmpeg", "-c:a libmp3lame -f wav", FRAME),
@@ -58,7 +59,7 @@ FAMILIES: dict[str, tuple[str, str, float]] = {
     "asf": ("ffmpeg", "-c:a wmav2 -f asf", 0.25),
     "avi": ("ffmpeg", "-c:a libmp3lame -f avi", 0.25),
 }
-LIBSNDFILE = list(FAMILIES)[:20]
+LIBSNDFILE = list(FAMILIES)[:21]
 FRAMES = ("mp3 without a count", "mp2", "adts", "wav mp3")
 """Nothing in such a file tells how many frames there are, so a cut between two passes."""
 

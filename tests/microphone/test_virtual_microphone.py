@@ -92,23 +92,6 @@ def test_latency_is_stated_as_it_is(virtual_microphone: Make, tiny_model: Path, 
     assert np.min([frame["time"] - wall - frame["end"] for frame in session.frames]) == pytest.approx(0, abs=0.04)
 
 
-def test_a_file_played_into_a_sink_is_captured(
-    virtual_microphone: Make, tiny_model: Path, tiny: Extractor, speech: Path, tmp_path: Path
-) -> None:
-    """Null sink: what paplay plays is in the recording, sample for sample."""
-    microphone = virtual_microphone("sink")
-    with Session(microphone, tiny_model, "--record", str(tmp_path / "captured.wav")) as session:
-        session.wait_for(2)
-        assert microphone.play(speech).wait(30) == 0
-        session.listen(0.7)
-        session.stop()
-    captured, _ = soundfile.read(tmp_path / "captured.wav", dtype="int16")
-    spoken, _ = soundfile.read(speech, dtype="int16")
-    first = int(np.flatnonzero(captured)[0]) - int(np.flatnonzero(spoken)[0])
-    np.testing.assert_array_equal(captured[first : first + len(spoken)], spoken)
-    assert_equal(session, tiny.extract(tmp_path / "captured.wav"))
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_device_that_is_lost_is_an_error_and_closing_does_not_hang(
     virtual_microphone: Make, tiny_model: Path, fault: str

@@ -46,7 +46,14 @@ class VirtualMicrophone:
         self.rate, self.channels, self.kind = rate, channels, kind
         # The path of a socket over 107 characters is cut silently: a short folder, not pytest's.
         self.folder = Path(tempfile.mkdtemp(prefix="ev-", dir="/tmp"))
-        self.environment = self._environment()
+        folder, others = str(self.folder), ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "PULSE_SINK", "PULSE_SOURCE")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in others},
+            **dict.fromkeys(("XDG_RUNTIME_DIR", "HOME", "PULSE_RUNTIME_PATH", "PULSE_STATE_PATH"), folder),
+            "PULSE_COOKIE": f"{folder}/cookie",
+            "PULSE_SERVER": f"unix:{folder}/p",
+            "ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{folder}/asound.conf",
+        }
         (self.folder / "asound.conf").write_text(
             'pcm.!default { type pulse hint { show on description "vmic" } }\n'
             "ctl.!default { type pulse }\n"
@@ -54,24 +61,6 @@ class VirtualMicrophone:
         )
         self.server: subprocess.Popen[bytes] | None = None
         self.module = ""
-
-    def _environment(self) -> dict[str, str]:
-        folder = str(self.folder)
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "PULSE_SINK", "PULSE_SOURCE")
-        }
-        environment.update(
-            XDG_RUNTIME_DIR=folder,
-            HOME=folder,
-            PULSE_RUNTIME_PATH=folder,
-            PULSE_STATE_PATH=folder,
-            PULSE_COOKIE=f"{folder}/cookie",
-            PULSE_SERVER=f"unix:{folder}/p",
-            ALSA_CONFIG_PATH=f"/usr/share/alsa/alsa.conf:{folder}/asound.conf",
-        )
-        return environment
 
     def __enter__(self) -> Self:
         self.start()
