@@ -46,6 +46,9 @@ def check_chunks(view: View, findings: Findings) -> Recording:
         elif head[:4] in (b"data", b"SSND"):
             if coding in (0x50, 0x55):
                 return check_mpeg(view.part_from(at, at + size if size else None), findings)
+            if view.part(at, 24) == view.part(0, 24):
+                words = "has two headers, as SoX writes W64 to a pipe: write it to a file instead"
+                raise AudioFormatError(f"{findings.name}: {words}")
             if size == 0 and view.part(at, 4) in (b"LIST", b"fact", b"id3 ", b"JUNK"):
                 break  # it has no samples
             if ds64 and size == _WRAP - 1:
