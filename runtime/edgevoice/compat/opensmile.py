@@ -99,16 +99,14 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
 
     Rows are segments, or the windows of segments at the level "lld"; columns are `feature_names`. The index has the levels
     `file`, `start` and `end`, or `start` and `end` for a signal without a file. Several channels give columns of
-    (channel, name). Methods, arguments and attributes are those of opensmile 2.6 and of `audinterface.Feature`.
+    (channel, name). Methods, arguments and attributes are those of opensmile 2.6 and of `audinterface.Feature`; `loglevel`
+    and `logfile` have no effect, for nothing is logged.
 
     Args:
         feature_set: a model: a member of `FeatureSet`, a name, or the path of a model folder.
         feature_level: `Functionals` ("func") for one row a segment, `LowLevelDescriptors` ("lld") for one row per
             window; openSMILE's own enumeration will do.
         options: none are known.
-        loglevel, logfile: have no effect, for nothing is logged.
-        sampling_rate, channels, mixdown, resample, segment, keep_nat, num_workers, multiprocessing, verbose: as
-            `audinterface.Feature`.
         pad: whether segments shorter than one window are padded with zeros.
         hop: seconds between windows; the model's own if None.
 

@@ -51,8 +51,11 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     several processes.
 
     Args:
-        model, descriptors: as `edgevoice.load`.
-        level, hop, channel: as `Extractor.extract`.
+        model: as `edgevoice.load`.
+        descriptors: as `edgevoice.load`.
+        level: as `Extractor.extract`.
+        hop: as `Extractor.extract`.
+        channel: as `Extractor.extract`.
         pad: whether recordings shorter than a window are filled up with zeros.
         root: the folder that relative files are in; None is the current one.
         jobs: how much is computed at the same time.
