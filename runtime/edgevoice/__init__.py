@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from edgevoice.heads.head import Decision, Head, Judge, load_head
     from edgevoice.hub import Hub, Source
     from edgevoice.microphone.devices import InputDevice, input_devices
-    from edgevoice.microphone.liveframe import LiveFrame
+    from edgevoice.microphone.livestream import LiveFrame
     from edgevoice.microphone.microphone import Microphone
     from edgevoice.microphone.summary import Summary
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
@@ -126,7 +126,7 @@ _MODULES = {
     "InputDevice": "microphone.devices",
     "Judge": "heads.head",
     "Layout": "features",
-    "LiveFrame": "microphone.liveframe",
+    "LiveFrame": "microphone.livestream",
     "Microphone": "microphone.microphone",
     "ModelConfig": "config",
     "ModelFolder": "modelfolder",

@@ -22,7 +22,6 @@ from edgevoice.audio.files import open_source
 
 EXACT = [("WAV", subtype) for subtype in ("PCM_16", "PCM_24", "PCM_32", "PCM_U8", "FLOAT", "DOUBLE")]
 EXACT += [(kind, "PCM_16") for kind in ("WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC")] + [("FLAC", "PCM_24")]
-LOSSY = [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("WAV", "ULAW"), ("WAV", "ALAW")]
 
 
 def write(path: Path, samples: np.ndarray, kind: str, subtype: str, rate: int = 16000) -> Path:
@@ -41,28 +40,14 @@ def test_exact_formats_give_the_samples(tmp_path: Path, noise: np.ndarray, kind:
     np.testing.assert_array_equal(read(path)[:, 0], eighths.astype(np.float32))
 
 
-@pytest.mark.parametrize(("kind", "subtype"), EXACT + LOSSY)
-@pytest.mark.parametrize("rate", [8000, 48000])
-def test_every_format_and_rate_gives_frames(
-    tiny: Extractor, tmp_path: Path, noise: np.ndarray, kind: str, subtype: str, rate: int
-) -> None:
-    features = tiny.extract(write(tmp_path / "audio", noise[:48_000], kind, subtype, rate))
-    assert len(features) >= (48_000 * 16000 // rate - 8000) // 4000
-    assert np.isfinite(features.values).all()
-
-
 def test_what_is_no_audio(tiny: Extractor, tmp_path: Path) -> None:
     contents = {"empty.wav": b"", "text.wav": b"hello\n" * 500, "cut.wav": b"RIFF", "noise.mp3": bytes(range(256)) * 50}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(AudioFormatError, match=name):
+        with pytest.raises(AudioFormatError, match=rf"{name}: is {'' if content else 'empty'}"):
             tiny.extract(tmp_path / name)
-    with pytest.raises(AudioFormatError, match="is empty"):
-        tiny.extract(tmp_path / "empty.wav")
     with pytest.raises(AudioFormatError, match="is a folder"):
         tiny.extract(tmp_path)
-    with pytest.raises(AudioFormatError):
-        tiny.extract(io.BytesIO(b"hello"))
 
 
 @pytest.mark.parametrize("name", ["nowhere.wav", "x" * 300, "a\0b", "/proc/1/nothing/at/all"])
@@ -152,20 +137,15 @@ def test_channels_are_checked_where_the_source_is_opened(tiny: Extractor, speech
         open_source(speech, incomplete="maybe")  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_link_to_nothing(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="links need rights elsewhere, and such names are refused")
+def test_a_link_to_nothing_and_a_name_that_is_not_utf8(speech: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.wav"
     link.symlink_to("gone.wav")
     with pytest.raises(AudioFileNotFoundError, match=r"link\.wav: is a link to gone\.wav, which does not exist"):
         open_source(link)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
-def test_a_name_that_is_not_utf8(speech: Path, tmp_path: Path) -> None:
-    name = os.fsencode(tmp_path) + b"/caf\xe9.wav"
-    with open(name, "wb") as file:  # noqa: PTH123
-        file.write(speech.read_bytes())
-    np.testing.assert_array_equal(read(os.fsdecode(name)), read(speech))
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    Path(name).write_bytes(speech.read_bytes())
+    np.testing.assert_array_equal(read(name), read(speech))
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "mp3"])

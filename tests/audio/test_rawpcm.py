@@ -51,11 +51,6 @@ def test_what_has_arrived_is_given_at_once() -> None:
         assert next(blocks).ravel().tolist() == [3]
 
 
-def test_an_end_within_a_sample() -> None:
-    with pytest.raises(AudioFormatError, match="1 bytes into a sample of 4"):
-        list(read_pcm(io.BytesIO(b"\0" * 9), 2))
-
-
 SEEKING = ("m4a", "mp4 fast start", "3gp", "mov")
 """Families that cannot be written to a pipe."""
 CONTAINERS = {
@@ -98,12 +93,11 @@ def test_samples_are_taken_for_samples(value: int, seed: int) -> None:
         assert sum(map(len, read_pcm(io.BytesIO(content), 1))) == len(content) // 2
 
 
-def test_an_empty_pipe() -> None:
+def test_pipes_that_end_too_early_and_arguments() -> None:
     with pytest.raises(AudioFormatError, match="the pipe is empty"):
         list(read_pcm(io.BytesIO(), 1))
-
-
-def test_arguments() -> None:
+    with pytest.raises(AudioFormatError, match="1 bytes into a sample of 4"):
+        list(read_pcm(io.BytesIO(b"\0" * 9), 2))
     with pytest.raises(ArgumentError, match="dtype"):
         next(read_pcm(io.BytesIO(), 1, "int24"))
     with pytest.raises(ArgumentError, match="channels"):

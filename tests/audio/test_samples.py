@@ -56,22 +56,15 @@ def test_mixing() -> None:
     assert mix(stereo[:, 0], None).tolist() == [1, 0.5]
 
 
-def test_channels_and_rates_that_are_none() -> None:
+def test_channels_and_rates() -> None:
     with pytest.raises(ArgumentError, match="counted from 0"):
         check_channel(2, 2)
-    for channel in (-1, 1.5, "0"):
-        with pytest.raises(ArgumentError, match="whole number, 0 or more"):
-            check_channel(channel, 2)  # type: ignore[arg-type]
-    for rate in (0, -1, 16000.5, "16000", True, 10**9):
+    with pytest.raises(ArgumentError, match="whole number, 0 or more"):
+        check_channel(-1, 2)
+    for rate in (0, True, 10**9):
         with pytest.raises(ArgumentError, match="hertz"):
-            check_rate(rate)  # type: ignore[arg-type]
-
-
-def test_whole_numbers_of_any_type() -> None:
-    for rate in (16000, 16000.0, np.int16(16000), np.float32(16000)):
-        assert check_rate(rate) == 16000  # type: ignore[arg-type]
-    assert check_channel(np.uint8(1), 2) == 1  # type: ignore[arg-type]
-    assert check_channel(None, 2) is None
+            check_rate(rate)
+    assert (check_rate(16000), check_channel(1, 2), check_channel(None, 2)) == (16000, 1, None)
 
 
 def test_samples_that_lie_across() -> None:

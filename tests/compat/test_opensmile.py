@@ -105,20 +105,19 @@ def test_values_are_those_of_extract(tiny_model: Path, tiny: edgevoice.Extractor
 
 
 @pytest.mark.parametrize("level", ["functionals", "lld"])
-def test_a_short_segment_is_a_row_of_nan_and_a_warning(tiny_model: Path, level: str) -> None:
+def test_a_short_segment_is_a_row_of_nan_and_a_warning_or_padded(
+    tiny_model: Path, tiny: edgevoice.Extractor, level: str
+) -> None:
     samples = np.zeros(160, np.float32)
+    padded = Smile(tiny_model, "lld", pad=True).process_signal(samples, RATE)
+    np.testing.assert_array_equal(padded.to_numpy(), tiny.extract((samples, RATE), pad=True).values)
+    assert padded.index[0][-1] == pandas.Timedelta(0.01, "s")
     with pytest.warns(UserWarning, match="too short"):
         table = Smile(tiny_model, level).process_signal(samples, RATE)
     with pytest.warns(UserWarning, match="too short"):
         expected = opensmile.Smile("eGeMAPSv02", "func").process_signal(samples, RATE)
     pandas.testing.assert_index_equal(table.index, expected.index, exact=True)
     assert table.isna().all(axis=None)
-
-
-def test_an_empty_index_is_an_empty_table(tiny_model: Path) -> None:
-    table = Smile(tiny_model).process_index(audformat.segmented_index())
-    assert len(table) == 0
-    assert list(table.columns) == Smile(tiny_model).feature_names
 
 
 def test_workers_and_copies_give_the_same_table(tiny_model: Path, folder: Path) -> None:
@@ -172,14 +171,10 @@ def test_it_is_a_feature_of_audinterface(tiny_model: Path, tiny: edgevoice.Extra
     np.testing.assert_array_equal(smile.to_numpy(smile.process_signal(samples, RATE)), smile(samples, RATE))
 
 
-def test_a_short_segment_can_be_padded(tiny_model: Path, tiny: edgevoice.Extractor) -> None:
-    short = RAMP[:1600].astype(np.float32)
-    table = Smile(tiny_model, "lld", pad=True).process_signal(short, RATE)
-    np.testing.assert_array_equal(table.to_numpy(), tiny.extract((short, RATE), pad=True).values)
-    assert table.index[0][-1] == pandas.Timedelta(0.1, "s")
-
-
-def test_a_filewise_index_can_be_kept(tiny_model: Path, folder: Path) -> None:
+def test_an_index_can_be_kept_or_be_empty(tiny_model: Path, folder: Path) -> None:
+    table = Smile(tiny_model).process_index(audformat.segmented_index())
+    assert len(table) == 0
+    assert list(table.columns) == Smile(tiny_model).feature_names
     index = audformat.filewise_index(["a.wav", "b.wav"])
     table = Smile(tiny_model).process_index(index, root=str(folder), preserve_index=True)
     pandas.testing.assert_index_equal(table.index, index)
@@ -192,12 +187,7 @@ def test_a_cache_knows_what_made_a_table(
 ) -> None:
     index = audformat.filewise_index(["a.wav"])
     where = {"root": str(folder), "cache_root": str(tmp_path)}
-    makers = [
-        Smile(tiny_model),
-        Smile(tiny_model, "lld"),
-        Smile(tiny_model, hop=0.1),
-        Smile(make_model(name="other")),
-    ]
+    makers = [Smile(tiny_model), Smile(tiny_model, "lld"), Smile(tiny_model, hop=0.1), Smile(make_model(name="other"))]
     makers += [Smile(tiny_model, channels=1), Smile(tiny_model, channels=[0, 1]), Smile(tiny_model, mixdown=True)]
     for smile in [*makers, *makers]:
         expected = smile.process_index(index, root=str(folder))
@@ -210,12 +200,7 @@ def test_it_can_be_written_as_yaml(tiny_model: Path, folder: Path) -> None:
     for given in (FeatureSet.CAE_64, str(tiny_model)):
         smile = Smile(given, "lld", channels=[1], hop=0.1, pad=True)
         again = audobject.from_yaml_s(smile.to_yaml_s())
-        assert (again.feature_set, again.feature_level, again.hop, again.pad) == (
-            smile.feature_set,
-            smile.feature_level,
-            0.1,
-            True,
-        )
+        assert (again.feature_set, again.feature_level, again.hop) == (smile.feature_set, smile.feature_level, 0.1)
         pandas.testing.assert_frame_equal(again.process_folder(str(folder)), smile.process_folder(str(folder)))
 
 
@@ -237,25 +222,9 @@ def test_opensmiles_own_tests(tiny_model: Path, pytestconfig: pytest.Config, tmp
     (tests / "test.conf").unlink()
     shutil.copytree(tiny_model, tests / "test.conf")
     (tests / "shim.py").write_text(SHIM)
-    options = [
-        "-q",
-        "-p",
-        "shim",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        "not test_default",
-        "-W",
-        "ignore",
-        "--rootdir",
-        str(tests),
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "--rootdir", str(tests), str(tests)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(tests)},
-    )
+    options = ["-q", "-p", "shim", "-p", "no:cacheprovider", "-k", "not test_default", "-W", "ignore", "--rootdir", tests]
+    environment = {**os.environ, "PYTHONPATH": str(tests)}
+    command = [sys.executable, "-m", "pytest", *options, tests]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.stdout.count("'Smile' object has no attribute 'config_name'") == 2, done.stdout
     assert "2 failed, 28 passed, 42 deselected, 1 xfailed" in done.stdout, done.stdout

@@ -184,19 +184,12 @@ def test_a_recording_that_fails_is_an_error(corpus: tuple[list[str], np.ndarray]
         SpeechFeatures(tiny_model, pad=False).transform([short])
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        "check_no_attributes_set_in_init",
-        "check_parameters_default_constructible",
-        "check_get_params_invariance",
-        "check_set_params",
-        "check_estimator_repr",
-        "check_estimator_cloneable",
-        "check_estimator_tags_renamed",
-        "check_valid_tag_types",
-        "check_mixin_order",
-    ],
+CHECKS = (
+    "no_attributes_set_in_init parameters_default_constructible get_params_invariance set_params estimator_repr "
+    "estimator_cloneable estimator_tags_renamed valid_tag_types mixin_order"
 )
+
+
+@pytest.mark.parametrize("check", CHECKS.split())
 def test_scikit_learns_checks_that_ask_for_no_numbers(check: str) -> None:
-    getattr(estimator_checks, check)("SpeechFeatures", SpeechFeatures())
+    getattr(estimator_checks, f"check_{check}")("SpeechFeatures", SpeechFeatures())

@@ -7,8 +7,7 @@ import sys
 import pytest
 
 from edgevoice.microphone import capture, livestream, microphone, portaudio
-from microphone.fakeclock import FakeClock
-from microphone.fakesounddevice import FakeSoundDevice
+from microphone.fakesounddevice import FakeClock, FakeSoundDevice
 
 
 @pytest.fixture

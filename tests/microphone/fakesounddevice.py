@@ -1,4 +1,4 @@
-"""A stand-in for the module sounddevice, for what no audio server can be made to do."""
+"""Stand-ins for sounddevice and the clock, for what no audio server can be made to do, and what microphones then give."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+import edgevoice
+from edgevoice import LiveFrame, Microphone
 
 DEFAULT_FORMS = {(rate, channels) for rate in (16000, 44100, 48000) for channels in (1, 2)}
 
@@ -147,3 +150,32 @@ class FakeSoundDevice:
 
     def _initialize(self) -> None:
         pass
+
+
+class FakeClock:
+    """What is used of the module `time`. Computing is measured by the real one: it takes no time by this clock."""
+
+    perf_counter = staticmethod(time.perf_counter)
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        """Seconds since some moment."""
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1.7e9 + self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def take(microphone: Microphone) -> list[LiveFrame]:
+    """The frames of what the microphone has heard so far."""
+    return list(iter(lambda: microphone.read(timeout=0), None))
+
+
+def assert_equal(frames: list[LiveFrame], features: edgevoice.Features) -> None:
+    assert [frame.position for frame in frames] == features.position.tolist()
+    np.testing.assert_array_equal([frame.values for frame in frames], features.values)

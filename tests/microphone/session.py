@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -92,6 +94,13 @@ class Session:
     def _join(self) -> None:
         for reader in self._readers:
             reader.join()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The process does not run inside this context."""
+        self.process.send_signal(signal.SIGSTOP)
+        yield
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> str:
         """End it with Ctrl-C; return standard error."""

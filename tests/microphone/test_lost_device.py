@@ -6,21 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 import soundfile
 
-from edgevoice import (
-    Extractor,
-    Microphone,
-    MicrophoneLostError,
-    MicrophoneOpenError,
-)
+from edgevoice import Extractor, Microphone, MicrophoneLostError, MicrophoneOpenError
+from edgevoice.microphone import capture
+from edgevoice.microphone.capture import BlockQueue, Capture, Lost, Watchdog
 from edgevoice.microphone.portaudio import TICK
-from microphone.fakeclock import FakeClock
-from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
-from microphone.frames import take
+from microphone.fakesounddevice import FakeClock, FakeSoundDevice, PortAudioError, take
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -106,3 +103,45 @@ def test_a_device_that_is_waited_for_can_be_closed(fake: FakeSoundDevice, tiny: 
         assert microphone.read(timeout=0.2) is None
         microphone.stop()
         assert list(microphone) == []
+
+
+class SilencedCapture:
+    """Delivers for so many seconds, then nothing."""
+
+    def __init__(self, clock: FakeClock, seconds: float) -> None:
+        self._clock, self._until = clock, clock.now + seconds
+        self.has_ended = False
+        self.ended: Callable[[], object] = lambda: None
+        self.closed = threading.Event()
+
+    @property
+    def delivered(self) -> int:
+        return round(16_000 * min(self._clock.now, self._until))
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.fixture
+def waiting_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """Goes on with every wait of the watchdog."""
+    clock = FakeClock()
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if not self.is_set():
+                clock.sleep(timeout or 0)
+            return self.is_set()
+
+    monkeypatch.setattr(capture, "threading", SimpleNamespace(Event=Event, Thread=threading.Thread))
+    return clock
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 3600.1])
+def test_a_device_that_falls_silent_is_lost_within_two_seconds(waiting_clock: FakeClock, seconds: float) -> None:
+    clock = waiting_clock
+    started, blocks, silenced = clock.now, BlockQueue(200), SilencedCapture(clock, seconds)
+    Watchdog(cast("Capture", silenced), blocks, None)
+    assert blocks.get(20) == Lost("it has delivered nothing for 1.5 s", awaited=False)
+    assert 1.5 <= clock.now - started - seconds <= 2
+    assert silenced.closed.wait(20)

@@ -17,10 +17,15 @@ from edgevoice.microphone.devices import input_devices
 from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
 
 
-def test_calls_return_and_raise_what_the_function_does() -> None:
+def test_calls_return_and_raise_what_the_function_does(fake: FakeSoundDevice) -> None:
+    def fail() -> None:
+        raise PortAudioError("Device unavailable", -9985)
+
     assert portaudio.call(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         portaudio.call(lambda: 1 // 0)
+    with pytest.raises(MicrophoneOpenError):
+        portaudio.call(fail)
 
 
 def test_a_call_that_hangs_is_given_up_and_its_late_result_disposed_of() -> None:
@@ -34,14 +39,6 @@ def test_a_call_that_hangs_is_given_up_and_its_late_result_disposed_of() -> None
     assert disposed.wait(5)
     assert portaudio.call(lambda: 1) == 1
     assert never == []
-
-
-def test_errors_of_portaudio_become_ours(fake: FakeSoundDevice) -> None:
-    def fail() -> None:
-        raise PortAudioError("Device unavailable", -9985)
-
-    with pytest.raises(MicrophoneOpenError):
-        portaudio.call(fail)
 
 
 def _import_raising(error: Exception) -> Callable[..., Any]:
@@ -90,6 +87,6 @@ def test_ticks_do_not_expire_while_the_process_is_stopped(monkeypatch: pytest.Mo
 
 
 def test_a_forked_child_is_told_that_microphones_do_not_work_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portaudio, "_process", [os.getpid() + 1])
+    monkeypatch.setattr(portaudio, "_processes", [os.getpid() + 1])
     with pytest.raises(MicrophoneOpenError):
         portaudio.call(lambda: None)

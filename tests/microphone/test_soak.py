@@ -6,7 +6,6 @@ import contextlib
 import math
 import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -71,21 +70,9 @@ def test_faults(virtual_microphone: Callable[..., VirtualMicrophone], tiny_model
     chance = random.Random(10)
 
     def trouble() -> None:
-        begin, end = chance.choice(
-            [
-                (lambda: session.process.send_signal(signal.SIGSTOP), lambda: session.process.send_signal(signal.SIGCONT)),
-                (
-                    lambda: microphone.server.send_signal(signal.SIGSTOP),
-                    lambda: microphone.server.send_signal(signal.SIGCONT),
-                ),
-                (lambda: microphone.suspend(on=True), lambda: microphone.suspend(on=False)),
-                (microphone.unplug, microphone.plug),
-                (microphone.kill, microphone.start),
-            ]
-        )
-        begin()
-        time.sleep(chance.uniform(0.1, 3))
-        end()
+        fault = chance.choice(["stopped", "frozen", "suspended", "unplugged", "killed"])
+        with session.stopped() if fault == "stopped" else microphone.away(fault):
+            time.sleep(chance.uniform(0.1, 3))
 
     with Session(microphone, tiny_model, *OPTIONS) as session:
         listen(session, trouble)

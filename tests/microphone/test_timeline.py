@@ -1,14 +1,16 @@
-"""Positions, losses and capture times from blocks, by a clock that the tests set."""
+"""Positions, losses and capture times from blocks, by a clock that the tests set; sums and percentiles of a summary."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevoice.microphone.capture import AudioBlock
+from edgevoice.microphone.summary import KEPT, Event, Percentiles, Tally
 from edgevoice.microphone.timeline import Losses, Timeline
 
 RATE, SIZE = 16000, 800
@@ -66,19 +68,14 @@ def test_a_burst_after_a_pause_is_no_loss(first: list[tuple[int, float]]) -> Non
 
 def test_samples_that_stay_behind_the_clock_for_a_second_are_lost() -> None:
     timeline = Timeline(RATE)
-    place(timeline, regular(0, 40))
+    place(timeline, regular(0, 20))
+    assert place(timeline, regular(20, 20, late=0.09)) == Losses()
     assert place(timeline, regular(40, 19, late=0.9)) == Losses()
     lost = place(timeline, regular(59, 41, late=0.9))
     assert lost.total == lost.clock == pytest.approx(0.9 * RATE, abs=1)
     assert timeline.position == 100 * SIZE + lost.total
     assert timeline.captured(5.9) == pytest.approx(105.9)
     assert place(timeline, regular(100, 200, late=0.9)) == Losses()
-
-
-def test_a_delay_of_less_than_a_tenth_of_a_second_is_no_loss() -> None:
-    timeline = Timeline(RATE)
-    place(timeline, regular(0, 40))
-    assert place(timeline, regular(40, 400, late=0.09)) == Losses()
 
 
 def test_what_is_caught_up_in_part_is_lost_in_part() -> None:
@@ -124,18 +121,13 @@ def test_the_time_without_the_device_is_lost() -> None:
     assert timeline.captured(9.0) == pytest.approx(109.0)
 
 
-def test_samples_that_portaudio_calls_old_were_captured_earlier() -> None:
+@pytest.mark.parametrize(("ages", "earlier"), [((0.030, 0.021, 0.020, 0.025), 0.020), ((-0.01,) * 4, 0)])
+def test_samples_that_portaudio_calls_old_were_captured_earlier(ages: tuple[float, ...], earlier: float) -> None:
+    """Those that it dates into the future were captured at their arrival."""
     timeline = Timeline(RATE)
-    ages = (0.030, 0.021, 0.020, 0.025)
     for k, entry in enumerate(regular(0, 4)):
         timeline.place(entry._replace(captured=50.0, stream_time=50.0 + PERIOD + ages[k]))
-    assert timeline.captured(0.1) == pytest.approx(100.1 - 0.020)
-
-
-def test_samples_that_portaudio_dates_into_the_future_were_captured_at_their_arrival() -> None:
-    timeline = Timeline(RATE)
-    place(timeline, regular(0, 4, captured=50.0, stream_time=50.0 + PERIOD - 0.01))
-    assert timeline.captured(0.1) == pytest.approx(100.1)
+    assert timeline.captured(0.1) == pytest.approx(100.1 - earlier)
 
 
 @given(st.tuples(*[st.integers(0, 50)] * 4), st.integers(0, 250))
@@ -147,3 +139,32 @@ def test_the_first_losses_are_those_that_came_first(counts: tuple[int, int, int,
     assert in_order[:count] == "".join(
         name * number for name, number in zip("rqdc", (first.reopening, first.queue, first.device, first.clock), strict=True)
     )
+
+
+@given(st.lists(st.floats(1e-6, 1e4), min_size=1, max_size=300))
+def test_percentiles_are_those_of_numpy(durations: list[float]) -> None:
+    found = Percentiles.of(durations, largest=1.0)
+    assert found is not None
+    expected = np.percentile(durations, (50, 99), method="inverted_cdf")
+    assert [found.p50, found.p99] == expected.tolist()
+    assert found.max == max(*durations, 1.0)
+    assert Percentiles.of([]) is None
+
+
+def test_a_tally_looks_back() -> None:
+    tally = Tally()
+    for second in range(200):
+        tally.add(second, Event(Losses(queue=second), samples=100, busy=0.5, frames=1, latency=0.001 * second))
+    everything = tally.summary("m", 100, 1, 3)
+    assert (everything.frames, everything.waiting) == (200, 3)
+    assert everything.lost_queue == sum(range(200)) / 100
+    recent = tally.summary("m", 100, 1, 3, since=190)
+    assert recent.frames == 10
+    assert recent.lost_queue == sum(range(190, 200)) / 100
+    assert recent.seconds == 10 + recent.lost
+    assert recent.latency is not None
+    assert (recent.latency.p50, recent.latency.max) == pytest.approx((0.194, 0.199))
+    assert everything.latency is not None
+    assert everything.latency.p50 == pytest.approx(0.169)
+    assert recent.load == pytest.approx(5 / recent.seconds)
+    assert tally.summary("m", 100, 1, 0, since=0).frames == KEPT + 1, "older events are forgotten"

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -45,7 +46,14 @@ class VirtualMicrophone:
         self.rate, self.channels, self.kind = rate, channels, kind
         # The path of a socket over 107 characters is cut silently: a short folder, not pytest's.
         self.folder = Path(tempfile.mkdtemp(prefix="ev-", dir="/tmp"))
-        self.environment = self._environment()
+        folder, others = str(self.folder), ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "PULSE_SINK", "PULSE_SOURCE")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in others},
+            **dict.fromkeys(("XDG_RUNTIME_DIR", "HOME", "PULSE_RUNTIME_PATH", "PULSE_STATE_PATH"), folder),
+            "PULSE_COOKIE": f"{folder}/cookie",
+            "PULSE_SERVER": f"unix:{folder}/p",
+            "ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{folder}/asound.conf",
+        }
         (self.folder / "asound.conf").write_text(
             'pcm.!default { type pulse hint { show on description "vmic" } }\n'
             "ctl.!default { type pulse }\n"
@@ -53,24 +61,6 @@ class VirtualMicrophone:
         )
         self.server: subprocess.Popen[bytes] | None = None
         self.module = ""
-
-    def _environment(self) -> dict[str, str]:
-        folder = str(self.folder)
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "PULSE_SINK", "PULSE_SOURCE")
-        }
-        environment.update(
-            XDG_RUNTIME_DIR=folder,
-            HOME=folder,
-            PULSE_RUNTIME_PATH=folder,
-            PULSE_STATE_PATH=folder,
-            PULSE_COOKIE=f"{folder}/cookie",
-            PULSE_SERVER=f"unix:{folder}/p",
-            ALSA_CONFIG_PATH=f"/usr/share/alsa/alsa.conf:{folder}/asound.conf",
-        )
-        return environment
 
     def __enter__(self) -> Self:
         self.start()
@@ -132,24 +122,24 @@ class VirtualMicrophone:
         form = f"rate={self.rate} channels={self.channels} norewinds=1"
         return self.control("load-module", "module-null-sink", f"sink_name={name}", *form.split())
 
-    def unplug(self) -> None:
-        """Pull the microphone out."""
-        self.control("unload-module", self.module)
-
-    def suspend(self, *, on: bool) -> None:
-        """Stop the microphone without a word, or let it go on; what it hears in between is lost."""
-        target = ("suspend-source", "vpipe") if self.kind == "pipe" else ("suspend-sink", "vmic")
-        self.control(*target, "1" if on else "0")
-
     @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """The server hangs inside this context."""
+    def away(self, fault: str) -> Iterator[None]:
+        """Inside this context the microphone is unplugged, its server killed or frozen, or itself suspended.
+
+        A suspended one stops without a word, and what it would hear is lost.
+        """
         assert self.server is not None
-        self.server.send_signal(signal.SIGSTOP)
+        begin, end = {
+            "unplugged": (lambda: self.control("unload-module", self.module), self.plug),
+            "killed": (self.kill, self.start),
+            "frozen": (lambda: self.server.send_signal(signal.SIGSTOP), lambda: self.server.send_signal(signal.SIGCONT)),
+            "suspended": tuple(partial(self.control, "suspend-sink", "vmic", on) for on in "10"),
+        }[fault]
+        begin()
         try:
             yield
         finally:
-            self.server.send_signal(signal.SIGCONT)
+            end()
 
     def writer(self) -> IO[bytes]:
         """The end of the pipe that PCM samples, int16, are written to."""

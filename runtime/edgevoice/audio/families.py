@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.integrity.lengths import check_asf, check_au, check_avi, check_chunks, check_nist
-from edgevoice.audio.integrity.mpeg import check_adts, check_mpeg, is_adts, is_mpeg
+from edgevoice.audio.integrity.mpeg import JUNK, behind_tags, check_adts, check_mpeg, has_mpeg_frames, is_adts, is_mpeg
 from edgevoice.audio.integrity.ogg import check_ogg
-from edgevoice.audio.views import View
+from edgevoice.audio.views import Findings, Recording, View
 
 HEAD = 4096
 """The number of bytes that are enough to recognise a family."""
@@ -20,7 +19,6 @@ class Family(NamedTuple):
     """One kind of files."""
 
     words: str
-    """In words, for messages."""
     begins: Callable[[bytes], object]
     """Whether a file of it begins with these bytes, up to `HEAD`."""
     suffixes: str = ""
@@ -74,6 +72,22 @@ UNKNOWN = Family("a file of an unknown kind", bool)
 def family_of(head: bytes) -> Family:
     """The family of a file that begins with these bytes, up to `HEAD`."""
     return next((family for family in FAMILIES if family.begins(head)), UNKNOWN)
+
+
+def recognised(view: View) -> tuple[View, Family]:
+    """What the file is, and the file without tags and zeros before it: any format can stand behind them."""
+    begin = behind_tags(view)
+    family = family_of(view.part(begin, HEAD))
+    if family is UNKNOWN:
+        head = view.part(begin, JUNK)
+        behind = behind_tags(view, begin + len(head) - len(head.lstrip(b"\0")))
+        family = family_of(view.part(behind, HEAD))
+        if family is not UNKNOWN:
+            begin = behind
+        # libsndfile takes all files that begin so for MP3, and finds frames in any bytes.
+        elif (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or has_mpeg_frames(view.part_from(begin)):
+            family = MP3
+    return view.part_from(begin), family
 
 
 def audio_suffixes() -> set[str]:

@@ -7,21 +7,17 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, Any, Literal
+from importlib.util import find_spec
+from typing import IO, Any, Literal, cast
 
 from numpy.typing import NDArray
 
-from edgevoice.audio.integrity import Findings, Recording
-from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
+from edgevoice.audio.samples import check_channel, check_rate, check_samples
 from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
-from edgevoice.audio.views import View
+from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
-if TYPE_CHECKING:
-    from edgevoice.audio.families import Family
-
-_IN_MEMORY = 1 << 26
-"""Largest number of bytes of a pipe that are kept in memory; more go to a temporary file."""
+_IN_MEMORY = 1 << 26  # largest number of bytes of a pipe that are kept in memory; more go to a temporary file
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | Mapping[str, Any] | AudioSource
 """What `extract` takes: a path, an open binary file, (samples, rate), a row of a data set, or an open source."""
@@ -46,7 +42,7 @@ def open_source(
             mapping with `array` and `sampling_rate`, or a decoder; or an open source, of which a segment is opened.
         start: where to begin, in seconds.
         end: where to stop, in seconds.
-        channel: a channel that the audio must have, counted from 0; None requires none.
+        channel: a channel that the audio must have, counted from 0.
         incomplete: `error` refuses a file that is cut short or damaged; `keep` reads what is there of it, with a warning.
 
     Raises:
@@ -85,13 +81,7 @@ def _opened(audio: Any, keep: bool) -> AudioSource:
         audio = {"array": audio.data, "sampling_rate": audio.sample_rate}
     if isinstance(audio, Mapping):
         return _row(audio, keep)
-    if isinstance(audio, tuple):
-        if len(audio) != 2:
-            raise ArgumentError(f"a tuple of {len(audio)}: expected (samples, rate)")
-        if is_number(audio[0]) and not is_number(audio[1]):
-            raise ArgumentError(
-                f"({type(audio[0]).__name__}, {type(audio[1]).__name__}): expected (samples, rate); swapped?"
-            )
+    if isinstance(audio, tuple) and len(audio) == 2:
         return _array(*audio)
     if hasattr(audio, "read"):
         return _file(audio, str(getattr(audio, "name", "the open file")), None, keep)
@@ -120,19 +110,17 @@ def _open_path(name: str) -> IO[bytes]:
     try:
         mode = os.stat(name).st_mode  # noqa: PTH116 - a name that Path refuses is an OSError or ValueError here
         # The shell opens what it names so, as in <(command); to open another pipe may never end.
-        if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and name.startswith(("/dev/", "/proc/"))):
-            kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
-            raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")
-        return open(name, "rb", buffering=0)  # noqa: PTH123
+        if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and name.startswith(("/dev/", "/proc/"))):
+            return open(name, "rb", buffering=0)  # noqa: PTH123
     except (OSError, ValueError) as error:
-        if isinstance(error, AudioFormatError):
-            raise
         if isinstance(error, FileNotFoundError) and os.path.islink(name):  # noqa: PTH114
             raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(name)}, which does not exist") from error  # noqa: PTH115
         if isinstance(error, PermissionError) or os.path.lexists(name):
             reason = str(getattr(error, "strerror", None) or error).lower()
             raise AudioFormatError(f"{name}: cannot be read ({reason})") from error
         raise AudioFileNotFoundError(f"{name or repr(name)}: no such file") from error
+    kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
+    raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")
 
 
 def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSource:
@@ -146,9 +134,15 @@ def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSour
             try:
                 begin = file.tell()
                 size = file.seek(0, os.SEEK_END)
-            except (AttributeError, OSError, ValueError):
-                file, begin, path = _spooled(file, files), 0, None
-                size = file.tell()
+            except (AttributeError, OSError, ValueError):  # a pipe
+                import tempfile
+
+                from edgevoice.audio.rawpcm import read_waiting
+
+                spool = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
+                while chunk := read_waiting(file, file.read, 1 << 20):
+                    spool.write(chunk)
+                file, begin, size, path = cast("IO[bytes]", spool), 0, spool.tell(), None
             view = View(file, [(begin, size)], None if begin else path)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, ArgumentError):
@@ -160,13 +154,12 @@ def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSour
 def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
     """Choose the library for this kind of file; the source owns `files`."""
     # Loaded with the first file: a live program needs none of them.
-    from edgevoice.audio.families import UNKNOWN
-    from edgevoice.audio.media import MediaDecoder, can_decode
-    from edgevoice.audio.soundfiles import SoundDecoder, UnknownFormatError
+    from edgevoice.audio.decoders import MediaDecoder, SoundDecoder, UnknownFormatError
+    from edgevoice.audio.families import UNKNOWN, recognised
 
     if not view.size:
         raise AudioFormatError(f"{findings.name}: is empty")
-    view, family = _recognised(view)
+    view, family = recognised(view)
     try:
         recording = family.check(view, findings) if family.check else Recording(view)
     finally:
@@ -174,41 +167,7 @@ def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
     if recording and not family.media:
         try:
             return AudioSource(findings.name, lambda: SoundDecoder(recording, findings), files)
-        except UnknownFormatError as error:
-            if not can_decode():
-                if family is UNKNOWN:
-                    raise
-                raise AudioFormatError(f"{error}; PyAV reads more: pip install av") from error
+        except UnknownFormatError:
+            if family is UNKNOWN and find_spec("av") is None:
+                raise
     return AudioSource(findings.name, lambda: MediaDecoder(recording.view if recording else view, findings), files)
-
-
-def _recognised(view: View) -> tuple[View, Family]:
-    """What the file is, and the file without tags and zeros before it: any format can stand behind them."""
-    from edgevoice.audio.families import HEAD, MP3, UNKNOWN, family_of
-    from edgevoice.audio.integrity.mpeg import JUNK, behind_tags, has_mpeg_frames
-
-    begin = behind_tags(view)
-    family = family_of(view.part(begin, HEAD))
-    if family is UNKNOWN:
-        head = view.part(begin, JUNK)
-        behind = behind_tags(view, begin + len(head) - len(head.lstrip(b"\0")))
-        family = family_of(view.part(behind, HEAD))
-        if family is not UNKNOWN:
-            begin = behind
-        # libsndfile takes all files that begin so for MP3, and finds frames in any bytes.
-        elif (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or has_mpeg_frames(view.part_from(begin)):
-            family = MP3
-    return view.part_from(begin), family
-
-
-def _spooled(pipe: IO[bytes], files: ExitStack) -> IO[bytes]:
-    """Read a whole pipe into a file that has positions."""
-    # Loaded here: only pipes need them.
-    import tempfile
-
-    from edgevoice.audio.rawpcm import read_waiting
-
-    spool: IO[bytes] = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-    while chunk := read_waiting(pipe, pipe.read, 1 << 20):
-        spool.write(chunk)
-    return spool

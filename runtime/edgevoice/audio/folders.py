@@ -15,12 +15,9 @@ is_file, is_folder = os.path.isfile, os.path.isdir
 class Found(NamedTuple):
     """The content of a folder."""
 
-    files: list[Path]
-    """Audio files, sorted."""
-    others: int
-    """The number of files whose suffix is not that of audio; hidden files are not counted."""
-    errors: tuple[tuple[str, AudioFormatError], ...] = ()
-    """Folders that cannot be listed, and why."""
+    files: list[Path]  # audio files, sorted
+    others: int  # how many files have another suffix; hidden ones are not counted
+    errors: tuple[tuple[str, AudioFormatError], ...] = ()  # folders that cannot be listed, and why
 
 
 def find_audio(folder: Path) -> Found:
@@ -69,11 +66,7 @@ def find_audio(folder: Path) -> Found:
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """The absolute path, with symbolic links kept.
-
-    Raises:
-        AudioFileNotFoundError: it is relative to a current folder that was deleted.
-    """
+    """The absolute path, with symbolic links kept; an AudioFileNotFoundError where the current folder was deleted."""
     try:
         return os.path.abspath(path)  # noqa: PTH100 - Path resolves links
     except FileNotFoundError as error:

@@ -19,11 +19,7 @@ DTYPES = {"int16": "<i2", "int32": "<i4", "uint8": "u1", "float32": "<f4", "floa
 
 
 class PcmBytes:
-    """Bytes of headerless PCM to samples, in chunks of any length: a sample that is cut in two waits for its rest.
-
-    Args:
-        channels: how many samples belong to one moment.
-        dtype: one of `DTYPES`.
+    """Bytes of headerless PCM, one of `DTYPES`, to samples, in chunks of any length: a sample in two waits for its rest.
 
     Raises:
         ArgumentError: no such dtype, or fewer than one channel.
@@ -36,22 +32,15 @@ class PcmBytes:
         self._layout = np.dtype(DTYPES[dtype])
         self.size = self._layout.itemsize * self._channels
         """Bytes of one sample in all channels."""
-        self.rest = b""
-        """Bytes of a sample that is not complete yet."""
-        self._head = b""
+        self.rest = self._head = b""  # of a sample that is not complete yet; of the pipe
 
     def push(self, chunk: bytes) -> NDArray[Any]:
-        """The samples (samples, channels) that the next bytes complete; often none.
-
-        Raises:
-            AudioFormatError: the bytes begin like a file with a header.
-        """
+        """The samples (samples, channels) that the next bytes complete, often none; a file with a header is an error."""
         if len(self._head) < HEAD:
             # A pipe may give a few bytes at a time, and some kinds of files are known by their second frame alone.
             self._head += chunk[: HEAD - len(self._head)]
-            family = family_of(self._head)
-            if family is not UNKNOWN or self._head[:4] in (b"RIFF", b"FORM"):
-                words = "a WAV, AVI or AIFF file" if family is UNKNOWN else family.words
+            words = "a WAV, AVI or AIFF file" if self._head[:4] in (b"RIFF", b"FORM") else family_of(self._head).words
+            if words != UNKNOWN.words:
                 raise AudioFormatError(f"begins like {words}, expected raw PCM: decode it first, as ffmpeg does")
         joined = self.rest + chunk
         whole = len(joined) // self.size * self.size
@@ -60,11 +49,7 @@ class PcmBytes:
         return samples if sys.byteorder == "little" else samples.astype(self._layout.newbyteorder("="))
 
     def finish(self) -> None:
-        """Declare that no more bytes follow.
-
-        Raises:
-            AudioFormatError: there were none, or they ended within a sample.
-        """
+        """Raise AudioFormatError where there were no bytes, or they ended within a sample."""
         if not self._head:
             raise AudioFormatError("the pipe is empty, expected raw PCM: did the program that writes it fail?")
         if self.rest:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.samples import mix
 from edgevoice.audio.source import AudioSource
-
-
-class Skipped(NamedTuple):
-    """The output for lost samples: samples, then zeros that are only counted, then samples."""
-
-    before: NDArray[np.float32]
-    zeros: int
-    after: NDArray[np.float32]
 
 
 class Resampler:
@@ -46,37 +37,33 @@ class Resampler:
         """The length of the input that the resampler still holds back, in seconds."""
         return self._soxr.delay() / self._target_rate if self._soxr else 0.0
 
-    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def push(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
         """Resample the next samples, float32 (samples,)."""
         if self._soxr is None:
             return samples
-        result: NDArray[np.float32] = self._soxr.resample_chunk(np.ascontiguousarray(samples))
+        result: NDArray[np.float32] = self._soxr.resample_chunk(np.ascontiguousarray(samples), last=last)
         return result
 
     def finish(self) -> NDArray[np.float32]:
         """Return the samples that were held back."""
-        empty = np.empty(0, np.float32)
-        if self._soxr is None:
-            return empty
-        result: NDArray[np.float32] = self._soxr.resample_chunk(empty, last=True)
-        return result
+        return self.push(np.empty(0, np.float32), last=True)
 
-    def skip(self, count: int) -> Skipped:
-        """Resample `count` zeros, of which those in the middle are only counted.
+    def skip(self, count: int) -> tuple[NDArray[np.float32], int, NDArray[np.float32]]:
+        """Resample `count` zeros: samples, then how many zeros are only counted, then samples.
 
         One second of zeros empties the filter; from there on the output repeats itself with the period of the two
         rates, so whole periods need not be computed.
         """
         nothing = np.empty(0, np.float32)
         if self._soxr is None:
-            return Skipped(nothing, count, nothing)
+            return nothing, count, nothing
         settle = self._source_rate
         periods = max(0, count - 2 * settle) // self._source_period
         if not periods:
-            return Skipped(nothing, 0, self.push(np.zeros(count, np.float32)))
+            return nothing, 0, self.push(np.zeros(count, np.float32))
         before = self.push(np.zeros(settle, np.float32))
         count -= settle + periods * self._source_period
-        return Skipped(before, periods * self._target_period, self.push(np.zeros(count, np.float32)))
+        return before, periods * self._target_period, self.push(np.zeros(count, np.float32))
 
     def position(self, samples: int) -> float:
         """The position in the output that corresponds to a position in the source, in samples."""

@@ -16,7 +16,7 @@ MOST_CHANNELS = 1024
 _LIKELY = 64
 """More channels than this are accepted only where there are at least as many samples: else the axes were exchanged."""
 
-_FULL_SCALE = {"int16": 2.0**-15, "int32": 2.0**-31}
+_INTEGERS = {"int16": (0, 2.0**-15), "int32": (0, 2.0**-31), "uint8": (128, 2.0**-7)}  # zero and scale of whole numbers
 
 
 def check_samples(samples: object, channels: int | None = None) -> NDArray[np.float32]:
@@ -32,24 +32,20 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
     """
     if not isinstance(samples, np.ndarray):
         samples = _as_array(samples)
-    if samples.ndim not in (1, 2):
-        raise SamplesError(f"samples have the shape {samples.shape}, expected (samples,) or (samples, channels)")
-    count = 1 if samples.ndim == 1 else samples.shape[1]
-    if channels is None and (not 1 <= count <= MOST_CHANNELS or _LIKELY < count > len(samples) > 0):
-        hint = "; transpose?" if count > 1 else ""
-        raise SamplesError(
-            f"samples have the shape {samples.shape}, expected (samples, channels), up to 1024 channels{hint}"
-        )
-    if channels is not None and count != channels:
-        hint = "; transpose?" if samples.shape[0] == channels and samples.ndim == 2 else ""
-        raise SamplesError(
-            f"samples have the shape {samples.shape}, expected {channels} channel(s): (samples, {channels}){hint}"
-        )
+    count = samples.shape[1] if samples.ndim == 2 else 1
+    if channels is None:
+        fits = 1 <= count <= MOST_CHANNELS and not _LIKELY < count > len(samples) > 0
+        wanted, lies_across = "(samples,) or (samples, channels), up to 1024 channels", count > 1
+    else:
+        fits, lies_across = count == channels, samples.ndim == 2 and len(samples) == channels
+        wanted = f"{channels} channel(s): (samples, {channels})"
+    if samples.ndim not in (1, 2) or not fits:
+        hint = "; transpose?" if lies_across else ""
+        raise SamplesError(f"samples have the shape {samples.shape}, expected {wanted}{hint}")
     kind = samples.dtype.name
-    if kind in _FULL_SCALE:
-        return samples.astype(np.float32) * np.float32(_FULL_SCALE[kind])
-    if kind == "uint8":
-        return (samples.astype(np.float32) - np.float32(128)) / np.float32(128)
+    if kind in _INTEGERS:
+        zero, scale = _INTEGERS[kind]
+        return (samples.astype(np.float32) - np.float32(zero)) * np.float32(scale)
     if kind not in ("float32", "float64"):
         raise SamplesError(f"samples are {samples.dtype}, expected float32, float64, int16, int32 or uint8")
     # One reduction finds all three: NaN compares false, and so does what is too large.
@@ -93,11 +89,7 @@ def is_number(value: object) -> bool:
 
 
 def check_channel(channel: int | None, channels: int | None) -> int | None:
-    """Check the number of a channel. Where `channels` is None, the number of channels is not known yet.
-
-    Raises:
-        ArgumentError: there is no such channel.
-    """
+    """Raise ArgumentError unless there is such a channel, as far as `channels`, how many there are, is known."""
     if channel is None:
         return None
     number = whole_number("channel", channel, 0)
@@ -107,9 +99,5 @@ def check_channel(channel: int | None, channels: int | None) -> int | None:
 
 
 def check_rate(rate: int) -> int:
-    """Check a sampling rate: a whole number of hertz that can be resampled.
-
-    Raises:
-        ArgumentError: it is none, or outside 100 to 768 000.
-    """
+    """Raise ArgumentError unless this is a sampling rate that can be resampled, a whole number of hertz."""
     return whole_number("rate", rate, 100, 768_000, "hertz")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,13 +19,12 @@ from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, Stre
 
 BLOCK = 1 << 16
 """Largest number of samples per channel that are read at a time."""
-_KEPT = 1 << 22
-"""How many of the last samples of all channels are kept where segments are read: 16 MiB."""
-_LONGEST = 1e9
-"""An upper limit for times, in seconds: longer than any recording, and small enough to be counted in samples."""
+_KEPT = 1 << 22  # how many of the last samples of all channels are kept where segments are read: 16 MiB
+_END = sys.maxsize  # a position behind every recording
+_LONGEST = 1e9  # an upper limit for times, in seconds: longer than any recording, and small enough to be counted in samples
 
 
-class Decoder(ABC):
+class Decoder:
     """One pass through the samples of a recording: its position, and the last blocks that it gave."""
 
     rate: int
@@ -38,15 +37,15 @@ class Decoder(ABC):
         """Samples per channel that were read."""
         self._recent: deque[tuple[int, NDArray[Any]]] = deque()
 
-    @abstractmethod
     def read(self, count: int) -> NDArray[Any]:
         """About the next `count` samples, (samples, channels); none at the end."""
+        raise NotImplementedError
 
     def seek(self, at: int) -> bool:  # noqa: ARG002
         """Go on at a position; False where that would not give the same samples as reading up to it."""
         return False
 
-    def close(self) -> None:  # noqa: B027 - not all have something to close
+    def close(self) -> None:
         """Close what the decoder opened."""
 
     def reaches(self, first: int) -> bool:
@@ -56,14 +55,14 @@ class Decoder(ABC):
             self._recent.clear()
         return first >= (self._recent[0][0] if self._recent else self.at)
 
-    def blocks(self, first: int, last: int | None, keep: int) -> Iterator[NDArray[Any]]:
+    def blocks(self, first: int, last: int, keep: int) -> Iterator[NDArray[Any]]:
         """The samples first..last, of which the last `keep` can be had again."""
         recent = deque(self._recent)
-        while recent or last is None or self.at < last:
+        while recent or self.at < last:
             if recent:
                 at, block = recent.popleft()
             else:
-                at, block = self.at, self.read(BLOCK if last is None else min(BLOCK, last - self.at))
+                at, block = self.at, self.read(min(BLOCK, last - self.at))
                 if not len(block):
                     break
                 self.at += len(block)
@@ -71,7 +70,7 @@ class Decoder(ABC):
                     self._recent.append((at, block))
                     while self.at - self._recent[0][0] > keep + len(block):
                         self._recent.popleft()
-            begin, end = max(0, first - at), len(block) if last is None else min(len(block), last - at)
+            begin, end = max(0, first - at), min(len(block), last - at)
             if begin < end:
                 yield block[begin:end]
 
@@ -93,57 +92,40 @@ class ArrayDecoder(Decoder):
 class AudioSource:
     """A range of open audio, which can be read in blocks from its start, as often as needed, until it is closed.
 
-    A pass that ends is kept for the next range, which may begin in its last samples.
-
-    Args:
-        name: the name in messages.
-        decoder: begins a pass.
-        files: what to close at the end; the source's from here on.
+    `decoder` begins a pass; one that ends is kept for the next range, which may begin in its last samples. `files` are the
+    source's from here on.
     """
-
-    rate: int
-    """Sampling rate in hertz."""
-    channels: int
-    first: int
-    """Position of the first sample that is read, in samples at the rate of the source."""
-    seconds: float | None
-    """Length of what will be read, in seconds; None where it is not known before reading."""
 
     def __init__(self, name: str, decoder: Callable[[], Decoder], files: ExitStack) -> None:
         self.name, self._decoder, self._owner, self._shut = name, decoder, self, Event()
         first = decoder()
         try:
-            self.rate, self.channels, self._length = check_rate(first.rate), first.channels, first.length
+            self.rate, self.channels = check_rate(first.rate), first.channels
         except ArgumentError as error:
             first.close()
             raise AudioFormatError(f"{name}: {error}") from error
         self._idle, self._files = [first], files.pop_all()  # which segments share
-        self.first, self.seconds = 0, None if self._length is None else self._length / self.rate
-        self._last: int | None = None
+        self._length, self._last = _END if first.length is None else first.length, _END
+        self.first = 0
+        """Position of the first sample that is read, in samples at the rate of the source."""
+        self.seconds: float | None
+        """Length of what will be read; None where it is not known before reading."""
+        self.cut()
 
     def cut(self, start: float | None = None, end: float | None = None) -> Self:
-        """Read from `start` to `end` only, in seconds of the recording.
-
-        Raises:
-            ArgumentError: they are no times, or not in order.
-        """
+        """Read from `start` to `end` only, in seconds of the recording. Raises as `check_times`."""
         check_times(start, end)
         self.first = max(self.first, round((start or 0) * self.rate))
         if end is not None:
-            last = round(end * self.rate)
-            self._last = last if self._last is None else min(last, self._last)
-        known = [each for each in (self._length, self._last) if each is not None]
-        self.seconds = max(0, min(known) - self.first) / self.rate if known else None
+            self._last = min(self._last, round(end * self.rate))
+        last = min(self._last, self._length)
+        self.seconds = None if last == _END else max(0, last - self.first) / self.rate
         return self
 
     def segment(self, start: float | None = None, end: float | None = None) -> AudioSource:
-        """The part of this source from `start` to `end`, in seconds of the recording.
+        """The part of this source from `start` to `end`, in seconds of the recording; closing it leaves the source open.
 
         Segments can be read in any order; in the order of their starts a compressed file is decoded once for all of them.
-        Closing a segment leaves the source open.
-
-        Raises:
-            ArgumentError: they are no times, or not in order.
         """
         return copy.copy(self).cut(start, end)
 
@@ -157,12 +139,11 @@ class AudioSource:
         """
         if self._shut.is_set():
             raise StreamError(f"{self.name}: was closed")
-        current = self._idle.pop() if self._idle else None  # taken, so that two readings do not share it
-        keep = _KEPT // self.channels if self.first or self._last is not None else 0
+        current = self._idle.pop() if self._idle else self._decoder()  # taken, so that two readings do not share it
+        keep, is_damaged = _KEPT // self.channels if self.first or self._last < _END else 0, False
         try:
-            if current is None or not current.reaches(self.first):
-                if current is not None:
-                    current.close()
+            if not current.reaches(self.first):
+                current.close()
                 current = self._decoder()
                 current.reaches(self.first)
             for block in current.blocks(self.first, self._last, keep):
@@ -170,14 +151,12 @@ class AudioSource:
         except SamplesError as error:
             raise SamplesError(f"{self.name}: {error}") from error
         except AudioFormatError:
-            if current is not None:
-                current.close()
-            current = None
+            is_damaged = True
             raise
         finally:
-            if current is not None and (self._shut.is_set() or self._idle):
+            if is_damaged or self._shut.is_set() or self._idle:
                 current.close()
-            elif current is not None:
+            else:
                 self._idle.append(current)
 
     def close(self) -> None:
@@ -196,11 +175,7 @@ class AudioSource:
 
 
 def check_times(start: float | None, end: float | None) -> None:
-    """Check the seconds at which reading begins and ends.
-
-    Raises:
-        ArgumentError: they are no times, or not in order.
-    """
+    """Raise ArgumentError unless these are times in seconds, in order."""
     for name, value in (("start", start), ("end", end)):
         if value is not None and not (is_number(value) and 0 <= value <= _LONGEST):
             raise ArgumentError(f"{name} {value!r}: expected seconds, from 0 to {_LONGEST:g}")

@@ -21,7 +21,7 @@ from edgevoice.errors import AudioFormatError, OutputError
 from edgevoice.files import writing
 
 if TYPE_CHECKING:
-    from edgevoice.microphone.liveframe import LiveFrame
+    from edgevoice.microphone.livestream import LiveFrame
     from edgevoice.microphone.microphone import Microphone
 
 _EVERY = 10.0

@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +30,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.samples import is_number
-from edgevoice.errors import ArgumentError, AudioTooShortError, MissingPackageError
+from edgevoice.errors import ArgumentError, AudioTooShortError, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import load
 
 try:
+    import audobject
     import pandas as pd
     from audinterface import Feature
 except ImportError as error:
-    raise MissingPackageError("openSMILE's interface needs audinterface: pip install audinterface pandas") from error
+    raise missing("audinterface audobject pandas", "openSMILE's interface") from error
 
 
 class FeatureLevel(enum.Enum):
@@ -59,14 +59,13 @@ _OPENSMILE_SETS = re.compile(r"e?GeMAPS(v0.*)?|ComParE_2016|emobase|IS(09|1[0-3]
 class _OpenSmileSetError(ArgumentError, AttributeError):
     """A feature set of openSMILE's own."""
 
-    def __init__(self, name: str) -> None:
-        known = ", ".join(FeatureSet.__members__)
-        super().__init__(f"{name}: is a feature set of openSMILE, expected one of EdgeVoice's: FeatureSet.{known}")
-
 
 class _FeatureSets(enum.EnumType):
     def __getattr__(cls, name: str) -> Any:
-        raise _OpenSmileSetError(name) if _OPENSMILE_SETS.fullmatch(name) else AttributeError(name)
+        if not _OPENSMILE_SETS.fullmatch(name):
+            raise AttributeError(name)
+        known = ", ".join(cls.__members__)
+        raise _OpenSmileSetError(f"{name}: is a feature set of openSMILE, expected one of EdgeVoice's: FeatureSet.{known}")
 
     def __getitem__(cls, name: str) -> Any:
         return super().__getitem__(name) if name in cls.__members__ else getattr(cls, name)
@@ -82,43 +81,45 @@ class FeatureSet(enum.Enum, metaclass=_FeatureSets):
     LAMPROU_64 = "lamprou-64"
 
 
-_Object: Any = object
-_init: Callable[[Any], Any] = lambda init: init  # noqa: E731
-try:  # what is written as YAML
-    import audobject
-except ImportError:
-    pass
-else:
+class _Words(audobject.resolver.Base):  # type: ignore[misc]
+    """Feature sets and levels as words in YAML."""
 
-    class _Words(audobject.resolver.Base):  # type: ignore[misc]
-        """Feature sets and levels as words."""
+    def decode(self, value: str) -> str:
+        return value
 
-        def decode(self, value: str) -> str:
-            return value
+    def encode(self, value: Any) -> str:
+        return str(value.value if isinstance(value, enum.Enum) else value)
 
-        def encode(self, value: Any) -> str:
-            return str(value.value if isinstance(value, enum.Enum) else value)
-
-        def encode_type(self) -> type:
-            return str
-
-    _Object = audobject.Object
-    _init = audobject.init_decorator(
-        borrow=dict.fromkeys(("sampling_rate", "channels", "mixdown", "resample"), "process"),
-        hide=["keep_nat", "logfile", "loglevel", "num_workers", "multiprocessing", "segment", "verbose"],
-        resolvers={"feature_set": _Words, "feature_level": _Words},
-    )
+    def encode_type(self) -> type:
+        return str
 
 
-class Smile(Feature, _Object):  # type: ignore[misc]
+class Smile(Feature, audobject.Object):  # type: ignore[misc]
     """Features of files, folders, signals and indices as pandas tables.
 
     Rows are segments, or the windows of segments at the level "lld"; columns are `feature_names`. The index has the levels
     `file`, `start` and `end`, or `start` and `end` for a signal without a file. Several channels give columns of
-    (channel, name). Methods, arguments and attributes are those of opensmile 2.6 and of `audinterface.Feature`.
+    (channel, name). Methods, arguments and attributes are those of opensmile 2.6 and of `audinterface.Feature`; `loglevel`
+    and `logfile` have no effect, for nothing is logged.
+
+    Args:
+        feature_set: a model: a member of `FeatureSet`, a name, or the path of a model folder.
+        feature_level: `Functionals` ("func") for one row a segment, `LowLevelDescriptors` ("lld") for one row per
+            window; openSMILE's own enumeration will do.
+        options: none are known.
+        pad: whether segments shorter than one window are padded with zeros.
+        hop: seconds between windows; the model's own if None.
+
+    Raises:
+        ArgumentError: there is no such level, or the set is one of openSMILE's.
+        ModelNotFoundError, ModelConfigError, ModelFilesError: there is no such model, or it is broken.
     """
 
-    @_init
+    @audobject.init_decorator(  # type: ignore[untyped-decorator]
+        borrow=dict.fromkeys(("sampling_rate", "channels", "mixdown", "resample"), "process"),
+        hide=["keep_nat", "logfile", "loglevel", "num_workers", "multiprocessing", "segment", "verbose"],
+        resolvers={"feature_set": _Words, "feature_level": _Words},
+    )
     def __init__(
         self,
         feature_set: str | os.PathLike[str] | FeatureSet = FeatureSet.CAE_256,
@@ -139,31 +140,6 @@ class Smile(Feature, _Object):  # type: ignore[misc]
         pad: bool = False,
         hop: float | None = None,
     ) -> None:
-        """Load the model.
-
-        Args:
-            feature_set: a model: a member of `FeatureSet`, a name, or the path of a model folder.
-            feature_level: `Functionals` ("func") for one row a segment, `LowLevelDescriptors` ("lld") for one row per
-                window; openSMILE's own enumeration will do.
-            options: none are known.
-            loglevel: has no effect, for nothing is logged.
-            logfile: as `loglevel`.
-            sampling_rate: rate that audio must have, in hertz, or is resampled to with `resample`; any if None.
-            channels: the channels to use, from 0 up.
-            mixdown: whether their mean is used.
-            resample: whether audinterface resamples audio to `sampling_rate`.
-            segment: an `audinterface.Segment` that cuts audio into segments first.
-            keep_nat: whether an end that is not given stays NaT in the index.
-            num_workers: segments computed at the same time; as audinterface chooses if None.
-            multiprocessing: whether these are processes; threads otherwise.
-            verbose: whether progress is shown.
-            pad: whether segments shorter than one window are padded with zeros.
-            hop: seconds between windows; the model's own if None.
-
-        Raises:
-            ArgumentError: there is no such level, or the set is one of openSMILE's.
-            ModelNotFoundError, ModelConfigError, ModelFilesError: there is no such model, or it is broken.
-        """
         if options:
             raise ArgumentError(f"options {sorted(options)}: EdgeVoice's models have none")
         if hop is not None and not is_number(hop):
@@ -207,28 +183,17 @@ class Smile(Feature, _Object):  # type: ignore[misc]
         cache_root: str | None = None,
         process_func_args: dict[str, Any] | None = None,
     ) -> Any:
-        """Table of an audformat index.
+        """Table of an audformat index, as `audinterface.Feature`.
 
-        Args:
-            index: filewise or segmented.
-            preserve_index: whether a filewise index stays one; not at the level "lld", where rows are windows.
-            root: the folder of its files.
-            cache_root: a folder for tables that are computed once for each index, model and setting. With `segment` nothing
-                is kept there.
-            process_func_args: none are known.
-
-        Raises:
-            ArgumentError: `preserve_index` at the level "lld".
+        A filewise index cannot be kept at the level "lld", where rows are windows: ArgumentError. `cache_root` keeps tables
+        by index, model and setting; with `segment` nothing is kept there.
         """
         if preserve_index and self.feature_level is not FeatureLevel.Functionals:
             raise ArgumentError("preserve_index: expected the level 'func'; rows of 'lld' are windows, which have times")
         process = self.process
         if cache_root is not None:
-            recipe = self._recipe.to_dict()
-            settings = [self.feature_level.value, str(process.channels), process.mixdown, process.sampling_rate]
-            settings += [process.resample, process.keep_nat, str(root), recipe["model"], recipe["version"]]
-            key = hashlib.sha256(json.dumps([settings, self._recipe.digest()]).encode()).hexdigest()
-            cache_root = str(Path(cache_root, key[:16]))
+            made_by = f"{self.to_yaml_s(include_version=False)}{process.keep_nat} {root} {self._recipe.digest()}"
+            cache_root = str(Path(cache_root, hashlib.sha256(made_by.encode()).hexdigest()[:16]))
         return super().process_index(
             index,
             preserve_index=preserve_index,
@@ -295,6 +260,5 @@ def _model(given: Any) -> FeatureSet | str:
         raise ArgumentError(f"feature_set {given!r}: expected a member of FeatureSet, or the name or path of a model")
     name = os.fspath(name)
     if _OPENSMILE_SETS.fullmatch(name):
-        raise _OpenSmileSetError(name)
-    known = {**FeatureSet.__members__, **{model.value: model for model in FeatureSet}}
-    return known.get(name, name)
+        return FeatureSet[name]  # which says what there is
+    return next((member for member in FeatureSet if name in (member.name, member.value)), name)

@@ -13,7 +13,7 @@ import json
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,8 +37,7 @@ except ImportError as error:
 
 Vectors = NDArray[np.float32]
 
-_KEPT = 20_000
-"""Largest number of vectors that a process keeps in memory: 120 MB of 1536 numbers each."""
+_KEPT = 20_000  # largest number of vectors that a process keeps in memory: 120 MB of 1536 numbers each
 
 
 class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -109,10 +108,10 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.channel, str):
             raise ArgumentError(f"channel {self.channel!r}: a sample is one vector; expected a number, or None")
         reading = Reading(self.level, self.hop, self.channel, self.pad)
-        store = _Store(self.cache)
+        folder = None if self.cache is None else Path(self.cache)
         made_by = json.dumps(extractor.recipe(reading).deciding())
         keys = [_key(made_by, row) for row in index.rows]
-        found = {key: store.get(key) for key in dict.fromkeys(keys)}
+        found = {key: _recall(folder, key) for key in dict.fromkeys(keys)}
         missing = {key: row for key, row in zip(keys, index.rows, strict=True) if found[key] is None}
         rows = ((None, row) for row in missing.values())
         with closing(results(extractor, rows, reading, self.jobs)) as computed:
@@ -121,7 +120,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                     raise result.failure.error
                 ((_, features),) = result.parts
                 found[key] = vector = features.functionals()
-                store.put(key, vector)
+                _keep(folder, key, vector)
         width = len(extractor.layout.functional_names)
         return np.array([found[key] for key in keys], np.float32).reshape(len(keys), width)
 
@@ -180,29 +179,23 @@ _memory: OrderedDict[str, Vectors] = OrderedDict()
 _lock = Lock()
 
 
-class _Store:
-    """Stored vectors by their keys, in memory and in a folder."""
+def _recall(folder: Path | None, key: str) -> Vectors | None:
+    """A vector that is kept in memory or in a folder."""
+    with _lock:
+        if key in _memory:
+            _memory.move_to_end(key)
+            return _memory[key]
+    if folder is not None:
+        with suppress(OSError, ValueError):  # missing or damaged: computed again
+            return np.asarray(np.load(folder / f"{key}.npy"), np.float32)
+    return None
 
-    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
-        self._folder = None if folder is None else Path(folder)
 
-    def get(self, key: str) -> Vectors | None:
-        with _lock:
-            if key in _memory:
-                _memory.move_to_end(key)
-                return _memory[key]
-        if self._folder is not None:
-            try:
-                return np.asarray(np.load(self._folder / f"{key}.npy"), np.float32)
-            except (OSError, ValueError):  # missing or damaged: computed again
-                return None
-        return None
-
-    def put(self, key: str, vector: Vectors) -> None:
-        with _lock:
-            _memory[key] = vector
-            while len(_memory) > _KEPT:
-                _memory.popitem(last=False)
-        if self._folder is not None:
-            with whole_file(self._folder / f"{key}.npy") as file:
-                np.save(file, vector)
+def _keep(folder: Path | None, key: str, vector: Vectors) -> None:
+    with _lock:
+        _memory[key] = vector
+        while len(_memory) > _KEPT:
+            _memory.popitem(last=False)
+    if folder is not None:
+        with whole_file(folder / f"{key}.npy") as file:
+            np.save(file, vector)

@@ -1,52 +1,42 @@
-"""An input device that is open, the blocks that it hands over, and the queue that they go through."""
+"""An input device that is open: the blocks that it hands over, their queue, and a watchdog that opens it again."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import queue
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgevoice.errors import ArgumentError, MicrophoneOpenError
+from edgevoice.errors import ArgumentError, EdgeVoiceError, MicrophoneOpenError
 from edgevoice.microphone import portaudio
 from edgevoice.microphone.devices import InputDevice, find_input
+from edgevoice.microphone.portaudio import TICK, wait
 
 _REFUSED = (-9994, -9997, -9998)
 """PortAudio's errors for a sample format, a rate or a number of channels that the device does not support."""
 _LONGEST = 0.1
+STALL = 1.5
+"""Seconds of running time without a block after which a device counts as lost, so that it is noticed within 2 s."""
+_RETRY = 0.5
+_CLOSING = 1.0
 
 
 class AudioBlock(NamedTuple):
     """Consecutive samples from the device."""
 
-    data: bytes
-    """Interleaved int16."""
-    length: int
-    """Samples per channel."""
-    start: int
-    """The number of samples that the device delivered before these, since it was opened."""
-    opening: int
-    """How often the device had been opened before."""
-    arrived: float
-    """`time.monotonic()` when PortAudio delivered the block."""
-    captured: float
-    """The time of the first sample by PortAudio's clock; 0 where PortAudio does not report it."""
-    stream_time: float
-    """PortAudio's clock when it delivered the block."""
-    overflow: bool
-    """Whether PortAudio reports that samples before this block were lost."""
-    filled: bool
-    """Whether PortAudio reports that zeros replace some of these samples."""
-
-    def samples(self, channels: int) -> NDArray[np.int16]:
-        """(length, channels), a view."""
-        return np.frombuffer(self.data, np.int16).reshape(-1, channels)
+    data: bytes  # interleaved int16
+    length: int  # samples per channel
+    start: int  # samples that the device delivered before these, since it was opened
+    opening: int  # how often the device had been opened before
+    arrived: float  # `time.monotonic()` when PortAudio delivered the block
+    captured: float  # the time of the first sample by PortAudio's clock; 0 where PortAudio does not report it
+    stream_time: float  # PortAudio's clock when it delivered the block
+    overflow: bool  # whether PortAudio reports that samples before this block were lost
+    filled: bool  # whether PortAudio reports that zeros replace some of these samples
 
 
 class Lost(NamedTuple):
@@ -69,8 +59,7 @@ class BlockQueue:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self.stopped = False
-        """Whether the queue accepts nothing more."""
+        self.stopped = False  # accepts nothing more
         # Written in C, without a lock that a signal handler or PortAudio's thread could find taken.
         self._items: queue.SimpleQueue[AudioBlock | Lost | None] = queue.SimpleQueue()
 
@@ -96,11 +85,10 @@ class BlockQueue:
 
     def get(self, timeout: float | None) -> AudioBlock | Lost | Stopped | None:
         """The next item, `Stopped` after the last one; None when there is none in `timeout` seconds."""
-        try:
+        item = None
+        with contextlib.suppress(queue.Empty):
             # After a stop it must not wait: the item that woke it up will not come again.
-            item = self._items.get_nowait() if self.stopped or timeout == 0 else self._items.get(timeout=timeout)
-        except queue.Empty:
-            item = None
+            item = self._items.get(timeout=0 if self.stopped else timeout)
         return Stopped() if item is None and self.stopped and self._items.empty() else item
 
     def _drop(self) -> None:
@@ -113,25 +101,15 @@ class BlockQueue:
 class CaptureRequest:
     """The properties of a capture that is to be opened."""
 
-    device: int | str | None
-    """Index, part of the name, or None for the default."""
-    rate: int
-    """Sampling rate to ask for, in hertz."""
-    other_rate: bool
-    """Whether the device's own rate may be used where the device does not support this one."""
-    channels: int
-    """The number of channels that are needed; a device that cannot open so few may open two or all of its channels."""
-    step: float
-    """The length of a step in seconds; a block is a fraction or a multiple of it."""
-    form: tuple[int, int] | None = None
-    """The only rate and number of channels that will do; None where there is a choice."""
+    device: int | str | None  # as `find_input`
+    rate: int  # sampling rate to ask for, in hertz
+    other_rate: bool  # whether the device's own rate will do where it does not support this one
+    channels: int  # that are needed; a device that cannot open so few may open two or all of its channels
+    step: float  # seconds of a level's step; a block is a fraction or a multiple of it
+    form: tuple[int, int] | None = None  # the only rate and number of channels that will do
 
     def forms(self, device: InputDevice) -> list[tuple[int, int]]:
-        """(rate, channels) to try, in order.
-
-        Raises:
-            ArgumentError: the device has fewer channels than are needed.
-        """
+        """(rate, channels) to try, in order. Raises an ArgumentError where the device has too few channels."""
         if self.form is not None:
             return [self.form]
         least, most = self.channels, device.channels
@@ -155,17 +133,13 @@ class Capture:
     """An open input device. PortAudio's thread opens and closes it.
 
     The callback copies the samples, looks at the clock and enqueues; all else is the consumer's.
-
-    Raises:
-        PortAudioError: sounddevice's, when the device cannot be opened so.
     """
 
     def __init__(
         self, device: InputDevice, rate: int, channels: int, size: int, blocks: BlockQueue, opening: int = 0
     ) -> None:
         self.device, self.rate, self.channels = device, rate, channels
-        self.delivered = 0
-        """The number of samples delivered so far."""
+        self.delivered = 0  # samples
         self.ended: Callable[[], object] = lambda: None
         """Called when the device stops delivering and will not resume."""
         self.has_ended = False
@@ -216,14 +190,7 @@ class Capture:
 
 
 def open_capture(request: CaptureRequest, blocks: BlockQueue, opening: int = 0) -> Capture:
-    """Open the device in the first form that it supports; any thread may call this.
-
-    Raises:
-        MicrophoneNotFoundError: there is no such device.
-        MicrophoneOpenError: it is busy or gone, takes none of the forms, or does not answer.
-        MissingPackageError: sounddevice or PortAudio is not installed.
-        ArgumentError: it has fewer channels than are needed.
-    """
+    """Open the device in the first form that it supports; any thread may call this. Raises what `Microphone` does."""
     return portaudio.call(lambda: _open(request, blocks, opening), late=Capture.close)
 
 
@@ -234,15 +201,75 @@ def _open(request: CaptureRequest, blocks: BlockQueue, opening: int) -> Capture:
         try:
             return Capture(device, rate, channels, round(rate * request.block), blocks, opening)
         except sounddevice.PortAudioError as error:
-            if len(error.args) < 2 or error.args[1] not in _REFUSED:
+            words, *more = error.args  # message, number, (.., .., the message of the audio system below)
+            if not more or more[0] not in _REFUSED:
+                reason = f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else words
                 raise MicrophoneOpenError(
-                    f"{device.name}: cannot be opened; is it busy, or unplugged? ({_reason(error)})"
+                    f"{device.name}: cannot be opened; is it busy, or unplugged? ({reason})"
                 ) from error
     tried = ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in forms)
     raise MicrophoneOpenError(f"{device.name}: supports none of {tried} in 16-bit samples")
 
 
-def _reason(error: Exception) -> str:
-    """The messages of PortAudio and of the audio system below it, from errors (message, number, (.., .., message))."""
-    words, *more = error.args
-    return f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else str(words)
+class Watchdog:
+    """A thread that watches a capture from its first block to its end, and closes it.
+
+    A device that is unplugged, or whose audio server is killed, ends at once; one whose server hangs, or that is
+    suspended, just stops delivering. Either puts `Lost` into the queue. Time is counted in ticks of this thread, so
+    that a process that was stopped does not take its own absence for the device's. The capture is the watchdog's from here
+    on; `reopen` opens the device once more, given how often it has been opened, None where a lost device stays lost.
+    """
+
+    def __init__(self, capture: Capture, blocks: BlockQueue, reopen: Callable[[int], Capture] | None) -> None:
+        self._blocks, self._reopen = blocks, reopen
+        self._openings = 1
+        self._closing, self._wake, self._let_go = threading.Event(), threading.Event(), threading.Event()
+        threading.Thread(target=self._run, args=(capture,), name="microphone watchdog", daemon=True).start()
+
+    def close(self) -> None:
+        """Close the device and wait for that, unless it hangs."""
+        self.release()
+        wait(self._let_go, 2 * _CLOSING)
+
+    def release(self) -> None:
+        """Close the device without waiting for it."""
+        self._closing.set()
+        self._wake.set()
+
+    def _run(self, capture: Capture | None) -> None:
+        while capture is not None:
+            self._let_go.clear()  # set once it is closed, or lost so that closing it may never end
+            reason = self._watch(capture)
+            if reason is not None:
+                self._let_go.set()
+                self._blocks.put(Lost(reason, awaited=self._reopen is not None))
+            # If the server hangs, the call waits until the server continues.
+            with contextlib.suppress(Exception):
+                portaudio.call(capture.close, patience=_CLOSING)
+            capture = None if reason is None or self._reopen is None else self._open_again(self._reopen)
+        self._let_go.set()
+
+    def _watch(self, capture: Capture) -> str | None:
+        """Wait until the device is lost, and return the reason; None when it is to be closed."""
+        capture.ended = self._wake.set
+        ticks, seen = 0, -1
+        while ticks * TICK < STALL:
+            self._wake.wait(TICK)
+            self._wake.clear()
+            if self._closing.is_set():
+                return None
+            if capture.has_ended:
+                return "it was unplugged, or its audio server ended"
+            ticks = ticks + 1 if capture.delivered == seen else 0
+            seen = capture.delivered
+        return f"it has delivered nothing for {STALL:g} s"
+
+    def _open_again(self, reopen: Callable[[int], Capture]) -> Capture | None:
+        while not wait(self._closing, _RETRY):
+            try:
+                capture = reopen(self._openings)
+            except EdgeVoiceError:
+                continue
+            self._openings += 1
+            return capture
+        return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,60 +64,45 @@ def find_input(device: int | str | None) -> InputDevice:
         MicrophoneNotFoundError: there is none, or the name fits several.
     """
     devices = _list(portaudio.load())
-    chosen, wanted = _chosen(devices, device)
+    chosen = _fitting(devices, device)
     if not chosen and not portaudio.open_streams:
         # It may have been plugged in, or the audio server started, since PortAudio looked.
         devices = _list(portaudio.restart())
-        chosen, wanted = _chosen(devices, device)
+        chosen = _fitting(devices, device)
+    if len(chosen) == 1:
+        return chosen[0]
+    names = ", ".join(f"{entry.index} ({entry.name}, {entry.host})" for entry in chosen or devices)
     if not devices:
-        raise MicrophoneNotFoundError("there is no input device: is a microphone plugged in, and the audio server running?")
-    if not chosen:
-        raise MicrophoneNotFoundError(f"{wanted}; there are {_enumerate(devices)}")
-    if len(chosen) > 1:
-        raise MicrophoneNotFoundError(
-            f"device {device!r}: several devices have this in their names: {_enumerate(chosen)}; give the index"
-        )
-    return chosen[0]
-
-
-def _chosen(devices: list[InputDevice], device: int | str | None) -> tuple[list[InputDevice], str]:
-    """The matching devices, and the message for the case that there are none."""
-    if device is None:
-        return [entry for entry in devices if entry.default], "there is no default input device: name one"
-    if isinstance(device, int):
-        return [entry for entry in devices if entry.index == device], f"device {device}: no input device has this index"
-    return _fitting(devices, device.lower()), f"device {device!r}: no input device has this in its name"
+        words = "there is no input device: is a microphone plugged in, and the audio server running?"
+    elif chosen:
+        words = f"device {device!r}: several devices have this in their names: {names}; give the index"
+    elif device is None:
+        words = f"there is no default input device: name one; there are {names}"
+    else:
+        part = "index" if isinstance(device, int) else "in its name"
+        words = f"device {device!r}: no input device has this {part}; there are {names}"
+    raise MicrophoneNotFoundError(words)
 
 
 def _list(sounddevice: Any) -> list[InputDevice]:
     hosts = [entry["name"] for entry in sounddevice.query_hostapis()]
+    found: list[InputDevice] = []
     try:
         default = sounddevice.query_devices(kind="input")["index"]
     except (sounddevice.PortAudioError, ValueError):
         default = None
-    return [
-        InputDevice(
-            index=index,
-            name=entry["name"],
-            host=hosts[entry["hostapi"]],
-            channels=entry["max_input_channels"],
-            rate=round(entry["default_samplerate"]),
-            default=index == default,
-        )
-        for index, entry in _entries(sounddevice)
-        if entry["max_input_channels"] > 0
-    ]
-
-
-def _entries(sounddevice: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    """What sounddevice says of each device. It can neither list nor open one whose name is not UTF-8: that is left out."""
-    for index in itertools.count():
+    index = -1
+    while True:
+        index += 1
         try:
-            yield index, sounddevice.query_devices(index)
-        except UnicodeDecodeError:
+            entry = sounddevice.query_devices(index)
+        except UnicodeDecodeError:  # sounddevice can neither list nor open one whose name is not UTF-8
             continue
         except (sounddevice.PortAudioError, ValueError):
-            return
+            return found
+        name, host, channels = entry["name"], hosts[entry["hostapi"]], entry["max_input_channels"]
+        if channels > 0:
+            found.append(InputDevice(index, name, host, channels, round(entry["default_samplerate"]), index == default))
 
 
 def _takes(device: InputDevice, rate: int) -> bool:
@@ -133,16 +116,14 @@ def _takes(device: InputDevice, rate: int) -> bool:
     return False
 
 
-def _fitting(devices: list[InputDevice], part: str) -> list[InputDevice]:
+def _fitting(devices: list[InputDevice], device: int | str | None) -> list[InputDevice]:
+    if not isinstance(device, str):
+        return [entry for entry in devices if (entry.default if device is None else entry.index == device)]
+    part = device.lower()
     fitting = [entry for entry in devices if part in f"{entry.name}, {entry.host}".lower()]
     if len(fitting) > 1:
-        exact = [entry for entry in fitting if entry.name.lower() == part]
-        fitting = exact or fitting
+        fitting = [entry for entry in fitting if entry.name.lower() == part] or fitting
     if len(fitting) > 1:
         host = next((entry.host for entry in devices if entry.default), None)
         fitting = [entry for entry in fitting if entry.host == host] or fitting
     return fitting
-
-
-def _enumerate(devices: list[InputDevice]) -> str:
-    return ", ".join(f"{entry.index} ({entry.name}, {entry.host})" for entry in devices)

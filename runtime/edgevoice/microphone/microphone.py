@@ -19,18 +19,17 @@ import numpy as np
 from edgevoice.audio.samples import check_channel, check_rate, is_number
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import check_extractor
-from edgevoice.microphone.capture import BlockQueue, CaptureRequest, open_capture
-from edgevoice.microphone.livestream import LiveStream, State, Tap
+from edgevoice.microphone.capture import BlockQueue, CaptureRequest, Watchdog, open_capture
+from edgevoice.microphone.livestream import LiveStream, Tap
 from edgevoice.microphone.portaudio import TICK
 from edgevoice.microphone.recording import Recording, check_recording
 from edgevoice.microphone.summary import KEPT, Summary
-from edgevoice.microphone.watchdog import Watchdog
 from edgevoice.wholenumbers import whole_number
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
     from edgevoice.microphone.devices import InputDevice
-    from edgevoice.microphone.liveframe import LiveFrame
+    from edgevoice.microphone.livestream import LiveFrame
 
 
 class Microphone:
@@ -98,14 +97,20 @@ class Microphone:
         tap: Tap | None = None,
     ) -> None:
         check_extractor(extractor)
-        device = _check(device, seconds, backlog)
+        if seconds is not None and not (is_number(seconds) and 0 < seconds < 1e9):
+            raise ArgumentError(f"seconds {seconds!r}: expected a number above 0")
+        if not (is_number(backlog) and 1 <= backlog <= 600):
+            raise ArgumentError(f"backlog {backlog!r}: expected 1 to 600 seconds")
+        if device is not None and not isinstance(device, str):
+            device = whole_number("device, an index or a part of its name:", device, -(1 << 31))
         channel = check_channel(channel, None)
         if record is not None:
             check_recording(record)
         if tap is not None and not callable(tap):
             raise ArgumentError(f"tap {tap!r}: expected a function")
         config = extractor.config
-        _warm_up(extractor, level, hop)
+        # The first window takes longer than others: it is computed before audio arrives.
+        extractor.stream(level=level, hop=hop).push(np.zeros(config.audio.window, np.float32))
         request = CaptureRequest(
             device,
             rate=config.audio.rate if rate is None else check_rate(rate),
@@ -115,15 +120,14 @@ class Microphone:
         )
         self._blocks = BlockQueue(math.ceil(backlog / request.block))
         capture = open_capture(request, self._blocks)
+        again = replace(request, form=(capture.rate, capture.channels))
+        self._watchdog = Watchdog(capture, self._blocks, partial(open_capture, again, self._blocks) if reopen else None)
         try:
             stream = extractor.stream(capture.rate, capture.channels, level=level, hop=hop, channel=channel)
             recording = None if record is None else Recording(Path(record), capture.rate, capture.channels)
         except BaseException:
-            Watchdog(capture, self._blocks, None).close()
+            self._watchdog.close()
             raise
-        again = replace(request, form=(capture.rate, capture.channels))
-        reopener = partial(open_capture, again, self._blocks) if reopen else None
-        self._watchdog = Watchdog(capture, self._blocks, reopener)
         # A microphone that nobody holds any more closes its device. At the end of the process PortAudio does.
         weakref.finalize(self, self._watchdog.release).atexit = False
         self._live = LiveStream(stream, capture.device.name, capture.channels, seconds, recording, tap)
@@ -226,32 +230,13 @@ class Microphone:
         with self._lock:
             if self._live.can_deliver:
                 return True
-            if self._live.state is State.AWAY:
+            if self._live.away is not None:
                 # Time goes on without blocks.
                 timeout = TICK if timeout is None else min(timeout, TICK)
             try:
                 item = self._blocks.get(timeout)
                 self._live.take(item)
             finally:
-                if self._live.state is State.ENDED or self._blocks.stopped:
+                if self._live.ended or self._blocks.stopped:
                     self._watchdog.release()
             return item is not None
-
-
-def _warm_up(extractor: Extractor, level: str | float | None, hop: float | None) -> None:
-    """Compute a first window, which takes longer than others, before audio arrives."""
-    extractor.stream(level=level, hop=hop).push(np.zeros(extractor.config.audio.window, np.float32))
-
-
-def _check(device: object, seconds: float | None, backlog: float) -> int | str | None:
-    """Check arguments; return the device, its index as `int`."""
-    if seconds is not None and not (is_number(seconds) and 0 < seconds < 1e9):
-        raise ArgumentError(f"seconds {seconds!r}: expected a number above 0")
-    if not (is_number(backlog) and 1 <= backlog <= 600):
-        raise ArgumentError(f"backlog {backlog!r}: expected 1 to 600 seconds")
-    if device is None or isinstance(device, str):
-        return device
-    try:
-        return whole_number("device", device, -(1 << 31))
-    except ArgumentError:
-        raise ArgumentError(f"device {device!r}: expected an index, a part of the name, or None") from None

@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from typing import Any, TypeVar
 
 from edgevoice.errors import MicrophoneOpenError, MissingPackageError, missing
@@ -39,20 +38,26 @@ def wait(event: threading.Event, seconds: float) -> bool:
 
 _calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
 _starting = threading.Lock()
-_threads: list[threading.Thread] = []
-"""The one thread that makes the calls: a daemon, because a call that hangs must not keep the process alive."""
+_processes: list[int] = []
+"""The process that has the thread which makes the calls."""
 
 
 def _put(function: Callable[[], object]) -> None:
     """Let the thread call a function that does not raise."""
     with _starting:
-        if not _threads:
+        if not _processes:
+            # A daemon, because a call that hangs must not keep the process alive.
             thread = threading.Thread(target=_make_calls, name="PortAudio", daemon=True)
             try:
                 thread.start()
             except RuntimeError as error:
                 raise MicrophoneOpenError("a microphone needs a thread, and the system has none left") from error
-            _threads.append(thread)
+            _processes.append(os.getpid())
+        if _processes != [os.getpid()]:
+            raise MicrophoneOpenError(
+                "PortAudio was in use when this process was forked, and does not work in the child: start processes with "
+                "multiprocessing's 'spawn', or use microphones only in the child"
+            )
     _calls.put(function)
 
 
@@ -61,46 +66,36 @@ def _make_calls() -> None:
         _calls.get()()
 
 
-_process: list[int] = []
-"""The process that uses PortAudio."""
-
-
-def _refuse_in_child() -> None:
-    """Raise MicrophoneOpenError in a process that was forked from one that uses PortAudio."""
-    if not _process:
-        _process.append(os.getpid())
-    if _process != [os.getpid()]:
-        raise MicrophoneOpenError(
-            "PortAudio was in use when this process was forked, and does not work in the child: start processes with "
-            "multiprocessing's 'spawn', or use microphones only in the child"
-        )
-
-
 def call(
-    function: Callable[[], Result], *, patience: float = PATIENCE, late: Callable[[Result], object] | None = None
+    function: Callable[[], Result], *, patience: float = PATIENCE, late: Callable[[Result], object] = lambda _: None
 ) -> Result:
     """Let PortAudio's thread call a function; return what it returns, or raise what it raises.
 
-    Args:
-        function: what to call.
-        patience: seconds of running time to wait. A call that has not begun by then is never made.
-        late: called with the result, by PortAudio's thread, when it comes after all.
-
-    Raises:
-        MicrophoneOpenError: there was no answer in time, or an error of PortAudio's.
+    It is waited for `patience` seconds of running time; if it has not begun by then, it is never called. `late` gets a
+    result that comes after all. Without an answer, and for an error of PortAudio's, there is a MicrophoneOpenError.
     """
-    _refuse_in_child()
     future: Future[Result] = Future()
-    answered = threading.Event()
+    answered, in_time = threading.Event(), False
     future.add_done_callback(lambda _: answered.set())
-    _put(partial(_make, function, future))
-    in_time = False
+
+    def make() -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+                future.set_exception(error)
+
+    def dispose() -> None:
+        with contextlib.suppress(BaseException):  # nobody waits for an error any more
+            late(future.result())
+
+    _put(make)
     try:
         in_time = wait(answered, patience)
     finally:  # after Ctrl-C too
-        if not in_time and not future.cancel() and late is not None:
+        if not in_time and not future.cancel():
             # The call is running, or has just ended. Calls run in order, so the next one finds its result.
-            _put(partial(_dispose, future, late))
+            _put(dispose)
     if not in_time:
         raise MicrophoneOpenError(f"PortAudio did not answer within {patience:g} s: the audio server hangs")
     try:
@@ -111,27 +106,8 @@ def call(
         raise
 
 
-def _make(function: Callable[[], Result], future: Future[Result]) -> None:
-    if future.set_running_or_notify_cancel():
-        try:
-            future.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-            future.set_exception(error)
-
-
-def _dispose(future: Future[Result], late: Callable[[Result], object]) -> None:
-    # Nobody waits for an error any more.
-    with contextlib.suppress(BaseException):
-        late(future.result())
-
-
 def load() -> Any:
-    """Import `sounddevice`; in PortAudio's thread.
-
-    Raises:
-        MissingPackageError: it, or PortAudio itself, is not installed.
-        MicrophoneOpenError: PortAudio does not start.
-    """
+    """Import `sounddevice`, in PortAudio's thread; a MissingPackageError or MicrophoneOpenError says why it cannot be."""
     known = "sounddevice" in sys.modules
     try:
         import sounddevice
@@ -154,11 +130,7 @@ open_streams: set[object] = set()
 
 
 def restart() -> Any:
-    """Let PortAudio search for devices again, which it only does when it starts; return `sounddevice`.
-
-    Raises:
-        MicrophoneOpenError: a microphone is open, which this would end.
-    """
+    """Let PortAudio search for devices again, which it only does when it starts; return `sounddevice`."""
     if open_streams:
         raise MicrophoneOpenError(
             "PortAudio looks for new devices only when it starts, and a new start would end the microphone that is open: "

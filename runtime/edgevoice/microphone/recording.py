@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.files import Draft, writing
 
-_UNKNOWN = (1 << 32) - 1
-"""The size that stands for an unknown one in WAV, and for one that `ds64` states in RF64."""
+_UNKNOWN = (1 << 32) - 1  # stands for an unknown size in WAV, and for one that `ds64` states in RF64
 _HEADER = 80
 _CHUNK = 1 << 16
 
@@ -52,31 +51,19 @@ class Recording:
         self._finish = weakref.finalize(self, _finish, path, self._file, draft, *self._form)
 
     def write(self, samples: NDArray[np.int16]) -> None:
-        """Add samples (samples, channels).
-
-        Raises:
-            OutputError: the disk is full.
-        """
+        """Add samples (samples, channels); an OutputError where the disk is full."""
         left = memoryview(samples.astype("<i2", copy=False).tobytes())
         with writing(str(self._path)):
             while left:  # an unbuffered file takes what there is room for
                 left = left[self._file.write(left) :]
 
     def skip(self, count: int) -> None:
-        """Add zeros for samples that were lost.
-
-        Raises:
-            OutputError: as `write`.
-        """
+        """Add zeros for samples that were lost."""
         for start in range(0, count, _CHUNK):
             self.write(np.zeros((min(_CHUNK, count - start), self._form[1]), np.int16))
 
     def close(self) -> None:
-        """Finish the file, and put it in its place.
-
-        Raises:
-            OutputError: it cannot be finished or renamed, or something is at its place.
-        """
+        """Finish the file, and put it in its place; an OutputError where that cannot be."""
         self._finish()
 
 
@@ -105,15 +92,11 @@ def _finish(path: Path, file: IO[bytes], draft: Draft, rate: int, channels: int)
                 file.seek(0)
                 file.write(_header(size, rate, channels))
     finally:
-        if size > 0:  # even an unfinished file has all captured audio
-            _keep(path, draft)
-        else:
+        if size == 0:
             draft.drop()
-
-
-def _keep(path: Path, draft: Draft) -> None:
-    try:
-        draft.keep(replace=False)
-    except OSError as error:
-        reason = error.strerror or f"{path.name} has appeared there"
-        raise OutputError(f"{path}: cannot be written ({reason}); what was captured is in {draft.path}") from error
+        else:  # even an unfinished file has all captured audio
+            try:
+                draft.keep(replace=False)
+            except OSError as error:
+                reason = error.strerror or f"{path.name} has appeared there"
+                raise OutputError(f"{path}: cannot be written ({reason}); what was captured is in {draft.path}") from error

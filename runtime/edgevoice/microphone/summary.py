@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from edgevoice.microphone.timeline import Losses
 
 KEPT = 60.0
 """How many seconds a tally remembers."""
-
-_NOTHING = Losses()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Percentiles:
         return cls(p50, p99, max(ordered[-1], largest))
 
     def __str__(self) -> str:
-        return "p50 {:.1f}, p99 {:.1f}, max {:.1f} ms".format(*(1e3 * value for value in (self.p50, self.p99, self.max)))
+        return f"p50 {1e3 * self.p50:.1f}, p99 {1e3 * self.p99:.1f}, max {1e3 * self.max:.1f} ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +83,20 @@ class Summary:
             f"{self.lost:.2f} s lost (slow consumer {self.lost_queue:.2f}, reported by the device about "
             f"{self.lost_device:.2f}, by the clock about {self.lost_clock:.2f}, device gone about {self.lost_reopening:.2f})"
         )
-        return "\n".join(
-            (
-                f"{self.device}: {self.rate} Hz, {self.channels} channel(s), {self.seconds:.2f} s of audio",
-                f"frames: {self.frames}, of which {self.gap_frames} touch gaps; {self.lost_windows} windows lost",
-                f"gaps: {lost if self.lost else 'none'}",
-                f"latency: {self.latency or '-'}",
-                f"computing: {self.computing or '-'}; load {100 * self.load:.1f} %",
-            )
+        return (
+            f"{self.device}: {self.rate} Hz, {self.channels} channel(s), {self.seconds:.2f} s of audio\n"
+            f"frames: {self.frames}, of which {self.gap_frames} touch gaps; {self.lost_windows} windows lost\n"
+            f"gaps: {lost if self.lost else 'none'}\n"
+            f"latency: {self.latency or '-'}\n"
+            f"computing: {self.computing or '-'}; load {100 * self.load:.1f} %"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that a summary counts, or several as one."""
+    """What happened at one moment, or the sum of several: `computing` and `latency` are then the longest."""
 
-    losses: Losses = _NOTHING
-    """Lost samples."""
+    losses: Losses = field(default_factory=Losses)
     samples: int = 0
     """Samples that arrived."""
     lost_windows: int = 0
@@ -110,26 +105,17 @@ class Event:
     computed: int = 0
     """Frames that were computed."""
     computing: float = 0.0
-    """Computing time of each of them; of several events, the longest."""
+    """Computing time of each of them."""
     frames: int = 0
     """Frames that were delivered."""
     latency: float = 0.0
-    """Latency of a delivered frame; of several events, the longest."""
+    """Latency of a delivered frame."""
     gap_frames: int = 0
     """Delivered frames that contain lost audio."""
 
     def __add__(self, other: Event) -> Event:
-        return Event(
-            self.losses + other.losses,
-            self.samples + other.samples,
-            self.lost_windows + other.lost_windows,
-            self.busy + other.busy,
-            self.computed + other.computed,
-            max(self.computing, other.computing),
-            self.frames + other.frames,
-            max(self.latency, other.latency),
-            self.gap_frames + other.gap_frames,
-        )
+        pairs = {item.name: (getattr(self, item.name), getattr(other, item.name)) for item in fields(self)}
+        return Event(**{name: max(a, b) if name in ("computing", "latency") else a + b for name, (a, b) in pairs.items()})
 
 
 class Tally:
@@ -150,7 +136,7 @@ class Tally:
         """Summarise all events, or those since a time."""
         events = [event for moment, event in list(self._recent) if since is None or moment >= since]  # others may add
         sums = self._all if since is None else sum(events, Event())
-        losses, position = sums.losses, sums.samples + sums.losses.total
+        position = sums.samples + sums.losses.total
         return Summary(
             device=device,
             rate=rate,
@@ -160,10 +146,7 @@ class Tally:
             waiting=waiting,
             gap_frames=sums.gap_frames,
             lost_windows=sums.lost_windows,
-            lost_queue=losses.queue / rate,
-            lost_device=losses.device / rate,
-            lost_clock=losses.clock / rate,
-            lost_reopening=losses.reopening / rate,
+            **{f"lost_{name}": count / rate for name, count in asdict(sums.losses).items()},
             latency=Percentiles.of((event.latency for event in events if event.frames), sums.latency),
             computing=Percentiles.of((event.computing for event in events for _ in range(event.computed)), sums.computing),
             load=sums.busy * rate / position if position else 0.0,

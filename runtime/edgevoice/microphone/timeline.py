@@ -58,16 +58,14 @@ class Timeline:
         self._rate = rate
         self.position = 0
         """The number of samples so far, including lost ones."""
-        self._opening: int | None = None
-        self._given = 0
-        self._offset, self._age = _Lowest(), _Lowest()
         self._previous: AudioBlock | None = None
-        self._raised: _Raised | None = None
+        self._offset, self._age = _Lowest(), _Lowest()
+        self._late: tuple[AudioBlock, float, float] | None = None  # the first late block, its offset, and the lowest since
 
     @property
     def running(self) -> bool:
         """Whether a block has arrived, so that `captured` has an answer."""
-        return self._opening is not None
+        return self._previous is not None
 
     def captured(self, seconds: float) -> float:
         """The time, by `time.monotonic()`, at which the sample at `seconds` of the source was captured."""
@@ -77,79 +75,62 @@ class Timeline:
         """Add the next block; return what was lost before it."""
         lost = self._before(block)
         age = block.stream_time - block.captured - block.length / self._rate if block.captured else 0.0
-        if block.opening != self._opening:
-            self._opening = block.opening
-            self._offset, self._age, self._raised = _Lowest(), _Lowest(), None
-        second = int(block.arrived)
-        self._age.add(min(max(age, 0.0), _LARGEST_AGE), second)
+        if self._previous is None or block.opening != self._previous.opening:
+            self._offset, self._age, self._late = _Lowest(), _Lowest(), None
+        self._age.add(min(max(age, 0.0), _LARGEST_AGE), block.arrived)
         end = self.position + lost.total + block.length
         offset = block.arrived - end / self._rate
-        self._offset.add(offset, second)
+        self._offset.add(offset, block.arrived)
         jump = self._jump(offset, block)
         self.position = end + jump
-        self._given = block.start + block.length
         self._previous = block
         return lost + Losses(clock=jump)
 
     def _before(self, block: AudioBlock) -> Losses:
-        if self._previous is None:
+        previous = self._previous
+        if previous is None:
             return Losses()
-        if block.opening != self._opening:
+        if block.opening != previous.opening:
             first = block.arrived - block.length / self._rate
             return Losses(reopening=max(1, round((first - self._offset.value) * self._rate) - self.position))
-        dropped = block.start - self._given
-        flagged = self._overflow(block, self._previous, dropped) if block.overflow else 0
-        return Losses(queue=dropped, device=flagged)
-
-    def _overflow(self, block: AudioBlock, previous: AudioBlock, dropped: int) -> int:
-        """Samples lost in an overflow: as PortAudio's clock says, at most the delay of the block, at least one."""
+        dropped = block.start - previous.start - previous.length
+        if not block.overflow:
+            return Losses(queue=dropped)
+        # In an overflow: as PortAudio's clock says, at most the delay of the block, at least one sample.
         late = block.arrived - (self.position + dropped + block.length) / self._rate - self._offset.value
         if block.captured and previous.captured:
-            between = block.captured - previous.captured - (previous.length + dropped) / self._rate
-            late = min(late, between)
-        return max(1, round(late * self._rate))
+            late = min(late, block.captured - previous.captured - (previous.length + dropped) / self._rate)
+        return Losses(queue=dropped, device=max(1, round(late * self._rate)))
 
     def _jump(self, offset: float, block: AudioBlock) -> int:
-        rise = offset - self._offset.value
-        if rise <= JUMP:
-            self._raised = None
+        if offset - self._offset.value <= JUMP:
+            self._late = None
             return 0
-        raised = self._raised
-        if raised is None or not -_CATCHING_UP <= offset - raised.first <= JUMP:
+        if self._late is None or not -_CATCHING_UP <= offset - self._late[1] <= JUMP:
             # Late for the first time, catching up, or even later: only a constant delay stays.
-            self._raised = _Raised(offset, offset, block.arrived, block.start)
+            self._late = block, offset, offset
             return 0
-        raised.lowest = min(raised.lowest, offset)
+        first, since, lowest = self._late
+        self._late = first, since, min(lowest, offset)
         # Both the clock and the audio must have advanced: for a process that was stopped, only the clock has.
-        heard = (block.start + block.length - raised.start) / self._rate
-        if min(block.arrived - raised.since, heard) < LASTING:
+        heard = (block.start + block.length - first.start) / self._rate
+        if min(block.arrived - first.arrived, heard) < LASTING:
             return 0
-        lost = round((raised.lowest - self._offset.value) * self._rate)
-        self._raised = None
+        lost = round((self._late[2] - self._offset.value) * self._rate)
+        self._late = None
         return lost
-
-
-@dataclass(slots=True)
-class _Raised:
-    """Blocks have been arriving late by more than the limit."""
-
-    first: float
-    lowest: float
-    since: float
-    start: int
 
 
 class _Lowest:
     """The smallest value of the last ten seconds."""
 
     def __init__(self) -> None:
-        self._seconds: collections.deque[list[float]] = collections.deque(maxlen=10)
+        self._seconds: collections.deque[tuple[int, float]] = collections.deque(maxlen=10)
         self.value = 0.0
 
-    def add(self, value: float, second: int) -> None:
-        seconds = self._seconds
-        if seconds and seconds[-1][0] == second:
-            seconds[-1][1] = min(seconds[-1][1], value)
-        else:
-            seconds.append([second, value])
-        self.value = min(entry[1] for entry in seconds)
+    def add(self, value: float, moment: float) -> None:
+        second = int(moment)
+        if self._seconds and self._seconds[-1][0] == second:
+            value = min(self._seconds.pop()[1], value)
+        self._seconds.append((second, value))
+        self.value = min(value for _, value in self._seconds)

@@ -52,14 +52,9 @@ def reference(
     command = [sys.executable, script, folder / "disvoice", folder / "out.npz", *named.values()]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLCONFIGDIR": str(folder)}
     subprocess.run(command, check=True, capture_output=True, env=environment)
+    names = list(named)
     with np.load(folder / "out.npz") as results:
-        names = list(named)
-        return {_rename(key, names): results[key] for key in results}
-
-
-def _rename(key: str, names: list[str]) -> str:
-    kind, number = key.rsplit("/", 1)
-    return f"{kind}/{names[int(number)]}"
+        return {f"{(parts := key.rsplit('/', 1))[0]}/{names[int(parts[1])]}": results[key] for key in results}
 
 
 def compare(model: str, name: str, path: Path, reference: dict[str, np.ndarray]) -> None:

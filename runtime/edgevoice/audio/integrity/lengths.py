@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 import struct
 
-from edgevoice.audio.integrity import Findings, Recording
 from edgevoice.audio.integrity.mpeg import check_mpeg
-from edgevoice.audio.views import View
+from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import AudioFormatError
 
 _MOST_CHUNKS = 10_000
 _PLACEHOLDERS = (0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF, 0x7FFF_F000, 0x7FFF_0000, 0x7F00_0000)
 """Lengths that programs write when they do not know it, because they write to a pipe: FFmpeg, arecord, SoX, GStreamer."""
-_MARGIN = 64
-"""How far, in bytes, a length may differ from one of these numbers: some programs subtract the size of the header."""
+_MARGIN = 64  # bytes by which a length may differ from these: some programs subtract the size of the header
 _UNKNOWN = 1 << 62
 _WRAP = 1 << 32
 _LAYOUTS = {
@@ -28,21 +26,11 @@ _LAYOUTS = {
 _ASF_DATA = b"\x36\x26\xb2\x75"
 
 
-def _is_placeholder(size: int, block: int = 1) -> bool:
-    """Whether a length stands for one that is not known, to a block of bytes."""
-    return any(abs(size - known) <= max(_MARGIN, block) for known in _PLACEHOLDERS)
-
-
 def check_chunks(view: View, findings: Findings) -> Recording:
-    """Check the length of the samples in files of chunks: WAV, RF64, AIFF, W64 and CAF.
-
-    Raises:
-        AudioFormatError: the header states more than there is, or samples of less than 8 bits.
-    """
+    """Check the length of the samples in files of chunks: WAV, RF64, AIFF, W64 and CAF."""
     at, width, code, step = _LAYOUTS.get(view.part(0, 4), _LAYOUTS[b"RIFF"])
     own = 24 if code == "<Q" else 0  # lengths in W64 count the head of the chunk
-    ds64 = None
-    coding, block = 0, 1
+    ds64, coding, block = None, 0, 1
     for _ in range(_MOST_CHUNKS):
         head = view.part(at, width + struct.calcsize(code))
         if len(head) < width + struct.calcsize(code):
@@ -59,9 +47,8 @@ def check_chunks(view: View, findings: Findings) -> Recording:
             if coding in (0x50, 0x55):
                 return check_mpeg(view.part_from(at, at + size if size else None), findings)
             if view.part(at, 24) == view.part(0, 24):
-                raise AudioFormatError(
-                    f"{findings.name}: has two headers, as SoX writes W64 to a pipe: write it to a file instead"
-                )
+                words = "has two headers, as SoX writes W64 to a pipe: write it to a file instead"
+                raise AudioFormatError(f"{findings.name}: {words}")
             if size == 0 and view.part(at, 4) in (b"LIST", b"fact", b"id3 ", b"JUNK"):
                 break  # it has no samples
             if ds64 and size == _WRAP - 1:
@@ -79,9 +66,10 @@ def _settled(
 ) -> Recording:
     """Compare a length of samples that begin at `at` with what is there, or write it at its place where it is not known."""
     there, is_short = view.size - at, code[1] == "I"
+    is_placeholder = is_short and any(abs(size - known) <= max(_MARGIN, block) for known in _PLACEHOLDERS)
     if there > 4 and size in (0, -own):
         findings.oddity("its header states no samples, like that of an interrupted recording: read to the end")
-    elif 0 <= size < _UNKNOWN and not (is_short and _is_placeholder(size, block)):
+    elif 0 <= size < _UNKNOWN and not is_placeholder:
         wraps = (there - size) // _WRAP if is_short and there >= size else 0  # its writer counted modulo 2^32
         if not wraps:
             _compare(findings, size, there, block)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.integrity import Findings, Recording
-from edgevoice.audio.views import Piece, View
+from edgevoice.audio.views import Findings, Piece, Recording, View
 from edgevoice.errors import AudioFormatError
 
 _BLOCK = 1 << 22
@@ -24,15 +24,11 @@ _KILOBITS = {
     (3, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
 }
 """Bit rates by version, 3 for MPEG 1, and layer."""
-_LOW_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-"""Those of versions 2 and 2.5."""
+_LOW_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # those of versions 2 and 2.5
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-_DELAY = 529
-"""The delay of an MP3 decoder, in samples."""
-_LONGER = 64
-"""How much longer a file claims to be: bit rates of one file differ by 40 at most."""
-_ENCODERS = (b"LAME", b"Lavf", b"Lavc")
-"""Names of encoders that state how many samples to remove at both ends."""
+_DELAY = 529  # the delay of an MP3 decoder, in samples
+_LONGER = 64  # how much longer a file claims to be: bit rates of one file differ by 40 at most
+_ENCODERS = (b"LAME", b"Lavf", b"Lavc")  # that state how many samples to remove at both ends
 
 Ints = NDArray[np.int64]
 Measure = Callable[[NDArray[np.uint8]], tuple[Ints, Ints, Ints]]
@@ -40,15 +36,14 @@ Measure = Callable[[NDArray[np.uint8]], tuple[Ints, Ints, Ints]]
 frames that cannot belong to one recording."""
 
 
-class Run(NamedTuple):
+class _Run(NamedTuple):
     """Frames of one kind, one directly after the other."""
 
     begin: int
     end: int
     frames: int
     kind: int
-    junk: int
-    """Bytes before it that belong neither to a frame nor to a tag."""
+    junk: int  # bytes before it that belong neither to a frame nor to a tag
 
 
 def tag_size(head: bytes) -> int:
@@ -71,7 +66,7 @@ def behind_tags(view: View, at: int = 0) -> int:
     return min(at, view.size)
 
 
-def find_runs(view: View, measure: Measure) -> tuple[list[Run], int, bool]:
+def _find_runs(view: View, measure: Measure) -> tuple[list[_Run], int, bool]:
     """Find the frames of a file, how many bytes behind the last are no tags, and whether the last is incomplete."""
     found: list[tuple[Ints, Ints, Ints]] = []
     for at in range(0, max(1, view.size), _BLOCK):
@@ -87,28 +82,23 @@ def find_runs(view: View, measure: Measure) -> tuple[list[Run], int, bool]:
     # A frame alone begins a run at the end of the file only, or before a few bytes.
     first = np.flatnonzero(goes_on | ((end <= view.size) & (end > view.size - 4)))
     follow, starts, begins = np.where(goes_on, after, -1).tolist(), first.tolist(), place[first].tolist()
-    runs: list[Run] = []
+    runs: list[_Run] = []
     at, is_cut = behind_tags(view), False
     while not is_cut and (k := bisect_left(begins, at)) < len(begins):
         frame, count = starts[k], 1
         while follow[frame] >= 0:
             frame, count = follow[frame], count + 1
-        is_cut, last = False, int(end[frame])
+        last = int(end[frame])
         if last > view.size:
             is_cut, last, count = True, int(place[frame]), count - 1
-        runs.append(Run(begins[k], last, count, int(kind[frame]), begins[k] - at))
+        runs.append(_Run(begins[k], last, count, int(kind[frame]), begins[k] - at))
         is_cut = is_cut or (0 < view.size - last < 8 and view.part(last, 1) == b"\xff")  # a header that is cut
         at = behind_tags(view, last)
     return runs, view.size - at, is_cut
 
 
-def _checked(view: View, measure: Measure, findings: Findings, frame: str) -> list[Run]:
-    """The frames of a file.
-
-    Raises:
-        AudioFormatError: there is no frame.
-    """
-    runs, rest, is_cut = find_runs(view, measure)
+def _checked(view: View, measure: Measure, findings: Findings, frame: str) -> list[_Run]:
+    runs, rest, is_cut = _find_runs(view, measure)
     if not runs or runs[0].junk > JUNK:
         raise AudioFormatError(f"{findings.name}: is not audio that can be read (no {frame} in it)")
     for run, following in pairwise(runs):
@@ -133,11 +123,6 @@ def _begins_with(measure: Measure, head: bytes) -> bool:
     return len(places) > 1 and places[0] == 0 and bool(((places == sizes[0]) & (kinds == kinds[0])).any())
 
 
-def is_adts(head: bytes) -> bool:
-    """Whether these bytes begin with two ADTS frames."""
-    return _begins_with(_measure_adts, head)
-
-
 def check_adts(view: View, findings: Findings) -> Recording:
     """Check that an AAC file is a row of complete ADTS frames."""
     return Recording(view.spliced([(run.begin, run.end) for run in _checked(view, _measure_adts, findings, "AAC frame")]))
@@ -151,50 +136,47 @@ def _measure_adts(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     return at[real], size[real], kind[real]
 
 
-class FrameHeader(NamedTuple):
-    """The information in the four bytes of a frame header."""
-
-    layer: int
-    size: int
-    """The size of the frame in bytes, including the header."""
-    samples: int
-    """The number of samples per channel that the frame decodes to."""
-    side: int
-    """The size of header and side information in bytes; the tag of an encoder begins after them."""
+is_adts = partial(_begins_with, _measure_adts)
+"""Whether some bytes begin with two ADTS frames."""
 
 
-def frame_header(data: bytes) -> FrameHeader | None:
-    """Read a frame header; None where these bytes are none."""
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
-        return None
+class _FrameHeader(NamedTuple):
+    """What the four bytes of a frame header say."""
+
+    layer: int = 0
+    size: int = 0  # bytes of the frame, header included; 0 where this is no header
+    samples: int = 0  # per channel, that the frame decodes to
+    side: int = 0  # bytes of header and side information, behind which an encoder's tag begins
+
+
+def _frame_header(data: bytes) -> _FrameHeader:
     version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
     bits, at, mono = data[2] >> 4, data[2] >> 2 & 3, data[3] >> 6 == 3
     if version == 1 or layer not in (2, 3) or bits in (0, 15) or at == 3:
-        return None
+        return _FrameHeader()
     kilobits = _KILOBITS.get((version, layer), _LOW_KILOBITS)[bits - 1]
     samples = 576 if layer == 3 and version != 3 else 1152
     size = samples // 8 * kilobits * 1000 // _RATES[version][at] + (data[2] >> 1 & 1)
-    return FrameHeader(layer, size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17)))
-
-
-def is_mpeg(head: bytes) -> bool:
-    """Whether these bytes begin with two MPEG frames."""
-    return _begins_with(_measure_mpeg, head)
+    return _FrameHeader(layer, size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17)))
 
 
 def has_mpeg_frames(view: View) -> bool:
     """Whether there are four MPEG frames of one recording, one directly after the other, at the beginning of a file."""
-    return any(run.frames >= 4 for run in find_runs(view.part_from(0, JUNK), _measure_mpeg)[0])
+    return any(run.frames >= 4 for run in _find_runs(view.part_from(0, JUNK), _measure_mpeg)[0])
 
 
 def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     at = np.flatnonzero((data[:-3] == 0xFF) & (data[1:-2] >= 0xE0))
     code = data[at + 1].astype(np.int64) << 8 | data[at + 2]
     values, which = np.unique(code, return_inverse=True)
-    headers = [frame_header(bytes([0xFF, value >> 8, value & 255, 0])) for value in values.tolist()]
-    size = np.array([0 if header is None else header.size for header in headers], np.int64)[which]
+    headers = [_frame_header(bytes([0xFF, value >> 8, value & 255, 0])) for value in values.tolist()]
+    size = np.array([header.size for header in headers], np.int64)[which]
     kind = (code & 0x1E0C) << 1 | (data[at + 3] >> 6 == 3)
     return at[size > 0], size[size > 0], kind[size > 0]
+
+
+is_mpeg = partial(_begins_with, _measure_mpeg)
+"""Whether some bytes begin with two MPEG frames."""
 
 
 def check_mpeg(view: View, findings: Findings) -> Recording:
@@ -202,18 +184,12 @@ def check_mpeg(view: View, findings: Findings) -> Recording:
 
     libmpg123 reads as many frames as a tag states, or as it guesses from the size of the file. So it gets the frames without
     the tag, in a file that claims to be longer, and reads to the end.
-
-    Raises:
-        AudioFormatError: the file is damaged or cut short, or has no frame.
     """
     runs = _checked(view, _measure_mpeg, findings, "MPEG frame")
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
     count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
-    first = view.part(runs[0].begin, 256)
-    header = frame_header(first)
-    if header is None:
-        raise AssertionError("a run begins with a frame")
-    lead = tail = 0
+    first, lead, tail = view.part(runs[0].begin, 256), 0, 0
+    header = _frame_header(first)
     if header.layer == 3 and (tag := _tag(first, header.side)):
         pieces[0] = (runs[0].begin + header.size, runs[0].end)
         count -= 1
@@ -226,21 +202,19 @@ def check_mpeg(view: View, findings: Findings) -> Recording:
 
 
 def _tag(first: bytes, place: int) -> tuple[int, int, int, int] | None:
-    """What an encoder's tag in the first frame states, 0 for what it does not.
-
-    The number of frames, their bytes, and the samples before and behind the recording.
-    """
+    """Frames, their bytes, samples before and behind the recording, as an encoder's tag states them; 0 if it does not."""
     if first[place : place + 4] in (b"Xing", b"Info"):
         flags = int.from_bytes(first[place + 4 : place + 8], "big")
-        place, numbers = place + 8, [0, 0]
+        place += 8
+        numbers = [0, 0]
         for k in range(2):
             if flags & 1 << k:
                 numbers[k] = int.from_bytes(first[place : place + 4], "big")
                 place += 4
         place += (100 if flags & 4 else 0) + (4 if flags & 8 else 0)
-        delays = int.from_bytes(first[place + 21 : place + 24], "big")
         if first[place : place + 4] not in _ENCODERS:
             return numbers[0], numbers[1], 0, 0
+        delays = int.from_bytes(first[place + 21 : place + 24], "big")
         return numbers[0], numbers[1], (delays >> 12) + _DELAY, max(0, (delays & 0xFFF) - _DELAY)
     if first[36:40] == b"VBRI" and len(first) >= 54:
         size, count = struct.unpack_from(">II", first, 46)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import struct
 import zlib
 
-from edgevoice.audio.integrity import Findings, Recording
-from edgevoice.audio.views import View
+from edgevoice.audio.views import Findings, Recording, View
 
 _FIRST, _LAST = 2, 4
-_JUNK = 1 << 16
-"""How many bytes may follow the last page."""
+_JUNK = 1 << 16  # how many bytes may follow the last page
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -19,9 +17,10 @@ def check_ogg(view: View, findings: Findings) -> Recording | None:
     at = begins = 0
     expected: dict[int, int] = {}  # number of the page that comes next, by stream
     while at < view.size:
-        head = view.part(at, 27 + 255)
-        page = view.part(at, 27 + head[26] + sum(head[27 : 27 + head[26]])) if len(head) >= 27 else head
-        if head[:4] != b"OggS" or len(page) < 27 or len(page) < 27 + head[26] + sum(head[27 : 27 + head[26]]):
+        head = view.part(at, 27 + 255).ljust(27, b"\0")
+        size = 27 + head[26] + sum(head[27 : 27 + head[26]])
+        page = view.part(at, size)
+        if head[:4] != b"OggS" or len(page) < size:
             break
         flags, _, serial, number, checksum = struct.unpack_from("<BqIII", page, 5)
         if flags & _FIRST:
@@ -36,14 +35,10 @@ def check_ogg(view: View, findings: Findings) -> Recording | None:
         at += len(page)
     if expected or not begins or view.size - at > _JUNK:  # a tag that some program put behind the end is none
         findings.damage(f"is damaged or cut short: an Ogg page is missing or incomplete at byte {at}")
-    view = view.part_from(0, at)
-    return Recording(view) if begins < 2 else None
+    return Recording(view.part_from(0, at)) if begins < 2 else None
 
 
 def _checksum(page: bytes) -> int:
-    """Compute the checksum of an Ogg page.
-
-    zlib's CRC has the same polynomial, but takes bits in the opposite order and inverts both ends.
-    """
+    """Zlib's CRC has the same polynomial, but takes bits in the opposite order and inverts both ends."""
     plain = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
     return int(f"{zlib.crc32(plain, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)

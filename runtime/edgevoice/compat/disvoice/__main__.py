@@ -5,45 +5,43 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgevoice.compat.disvoice.aespeech import MODELS
 from edgevoice.compat.disvoice.replearning import RepLearning
-from edgevoice.errors import ArgumentError, EdgeVoiceError
+from edgevoice.errors import EdgeVoiceError
 from edgevoice.files import whole_file
 
 USAGE = (
     "usage: python -m edgevoice.compat.disvoice FILE_OR_FOLDER FEATURES STATIC (true or false) PLOTS (true or false) "
     "FORMAT (csv, txt, npy, kaldi or torch) MODEL (CAE or RAE)"
 )
-_FORMATS = ("csv", "txt", "npy", "kaldi", "torch")
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the script; return the exit code."""
-    words = sys.argv[1:] if words is None else words
-    if len(words) != 6 or words[5] not in MODELS:
+    words, truth = sys.argv[1:] if words is None else words, {"true": True, "false": False}
+    choices = [*map(str.lower, words[2:4]), *words[4:]]
+    allowed = (truth, truth, ("csv", "txt", "npy", "kaldi", "torch"), MODELS)
+    if len(words) != 6 or any(word not in known for word, known in zip(choices, allowed, strict=True)):
         sys.stderr.write(USAGE + "\n")
         return 2
+    (audio, out), (static, plots, fmt, model) = words[:2], choices
     try:
-        _run(words)
+        extractor = RepLearning(model)
+        extract = extractor.extract_features_path if Path(audio).is_dir() else extractor.extract_features_file
+        features = extract(audio, static=truth[static], plots=truth[plots], fmt=fmt, kaldi_file=out)
+        if fmt != "kaldi":
+            _save(features, out, fmt)
     except EdgeVoiceError as error:
         sys.stderr.write(f"edgevoice.compat.disvoice: {error}\n")
         return error.exit_code
     return 0
 
 
-def _run(words: Sequence[str]) -> None:
-    audio, out, fmt, model = words[0], words[1], words[4], words[5]
-    static, plots = (_truth(name, word) for name, word in (("STATIC", words[2]), ("PLOTS", words[3])))
-    if fmt not in _FORMATS:
-        raise ArgumentError(f"FORMAT {fmt!r}: expected one of {', '.join(_FORMATS)}")
-    extractor = RepLearning(model)
-    extract = extractor.extract_features_path if Path(audio).is_dir() else extractor.extract_features_file
-    features = extract(audio, static=static, plots=plots, fmt=fmt, kaldi_file=out)
-    if fmt == "kaldi":
-        return
+def _save(features: Any, out: str, fmt: str) -> None:
     with whole_file(out) as file:
         if fmt == "csv":
             features.to_csv(file, index=False)
@@ -55,12 +53,6 @@ def _run(words: Sequence[str]) -> None:
             import torch
 
             torch.save(features, file)
-
-
-def _truth(name: str, word: str) -> bool:
-    if word.lower() not in ("true", "false"):
-        raise ArgumentError(f"{name} {word!r}: expected true or false")
-    return word.lower() == "true"
 
 
 if __name__ == "__main__":

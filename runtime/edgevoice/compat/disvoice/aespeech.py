@@ -23,8 +23,7 @@ Floats = NDArray[np.float32]
 
 MODELS = ("CAE", "RAE")
 
-_BATCH = 64
-"""Largest number of windows computed together, where they do not depend on each other."""
+_BATCH = 64  # largest number of windows computed together, where they do not depend on each other
 
 
 class AEspeech:
@@ -90,21 +89,8 @@ class AEspeech:
         rebuilt, spectrograms = self._rebuilt(wav_file)
         return given(np.asarray(self.destandard(rebuilt), np.float32), return_numpy), given(spectrograms, return_numpy)
 
-    def show_spectrograms(self, spectrograms: Any) -> None:
-        """Show a figure for each spectrogram (n, 128, 126), or (n, 1, 128, 126); needs matplotlib."""
-        plt, images = needed("matplotlib.pyplot"), np.asarray(spectrograms, np.float32)
-        for image in images.reshape(-1, *images.shape[-2:]):
-            self._draw(plt.subplots(figsize=(5, 5), layout="constrained")[1], image, self.layout.window / self.layout.rate)
-        plt.show()
-
     def plot_spectrograms(self, wav_file: str | os.PathLike[str]) -> None:
-        """Show the spectrograms of a recording, what the decoder makes of them, and the error over frequency.
-
-        Both are drawn standardised, and compared so.
-
-        Raises:
-            MissingPackageError: matplotlib is not installed.
-        """
+        """Show the standardised spectrograms of a recording, what the decoder makes of them, and the errors of bands."""
         plt, audio = needed("matplotlib.pyplot"), self.config.audio
         # Windows overlap: those that follow each other without an overlap are drawn side by side.
         stride = max(1, audio.window // audio.hop)
@@ -112,7 +98,8 @@ class AEspeech:
         seconds = before.shape[1] / self.config.columns * audio.window / audio.rate
         _, panels = plt.subplots(2, 1, sharex=True, figsize=(8, 4), layout="constrained")
         for panel, image, title in zip(panels, (before, after), ("Input spectrogram", "Decoded spectrogram"), strict=True):
-            self._draw(panel, image, seconds)
+            draw_image(panel, image, (0, seconds), (image.min(), image.max()), "viridis")
+            label_hertz(panel, self.config.spectrogram.bands)
             panel.set_title(title)
         panels[-1].set_xlabel("Time (s)")
 
@@ -126,12 +113,7 @@ class AEspeech:
         plt.show()
 
     def compute_dynamic_features(self, wav_directory: str | os.PathLike[str]) -> dict[str, Any]:
-        """Features of every window of a folder's files, in the order of their names.
-
-        Returns:
-            `wav_file` and `frame`, the file and the number of each window; `bottleneck` (windows, units), `error` (windows,
-            128).
-        """
+        """Of every window of a folder's files, by name: `wav_file`, `frame` (its number), `bottleneck` and `error`."""
         names = files_of(wav_directory)
         rows = [self.describe(Path(wav_directory, name)) for name in names]
         frames = np.concatenate([np.arange(len(block)) for block in rows])
@@ -139,14 +121,9 @@ class AEspeech:
         return {"wav_file": np.repeat(names, [len(block) for block in rows]), "frame": frames, **parts}
 
     def compute_global_features(self, wav_directory: str | os.PathLike[str], stack_feat: bool = False) -> Any:
-        """Functionals of a folder's files as data frames, whose first column is `ID` and whose mean is called `avg`.
+        """Functionals of a folder's files: data frames of the bottleneck, the error and, with `stack_feat`, of both.
 
-        Args:
-            wav_directory: a folder.
-            stack_feat: whether a third table has the columns of both.
-
-        Returns:
-            The tables of the bottleneck and of the error, and the third one.
+        The first column is `ID`; the mean is called `avg`.
         """
         names, border = files_of(wav_directory), 4 * self.units
         values = np.array([self.functionals(self.describe(Path(wav_directory, name))) for name in names])
@@ -168,10 +145,6 @@ class AEspeech:
     def _descriptors(self, spectrograms: Floats) -> Floats:
         bottleneck = self.AE.networks.encode(spectrograms)
         return np.concatenate([bottleneck, self.AE.networks.error(bottleneck, spectrograms)], axis=1)
-
-    def _draw(self, panel: Any, image: Floats, seconds: float) -> None:
-        draw_image(panel, image, (0, seconds), (image.min(), image.max()), "viridis")
-        label_hertz(panel, self.config.spectrogram.bands)
 
     def _rebuilt(self, wav_file: str | os.PathLike[str]) -> tuple[Floats, Floats]:
         """What the decoder makes of the spectrograms, and these, standardised both."""
@@ -201,11 +174,7 @@ class Autoencoder:
         return self.networks.reconstruct(bottleneck, images), bottleneck
 
     def forward(self, spectrograms: Any) -> tuple[Any, Any]:
-        """Reconstructions (windows, 1, 128, 126) and bottleneck (windows, units).
-
-        Raises:
-            MissingPackageError: PyTorch is not installed.
-        """
+        """Reconstructions (windows, 1, 128, 126) and bottleneck (windows, units)."""
         images = np.asarray(spectrograms.detach().cpu() if hasattr(spectrograms, "detach") else spectrograms, np.float32)
         rebuilt, bottleneck = self.reconstruct(images)
         return given(rebuilt, return_numpy=False), given(bottleneck, return_numpy=False)
@@ -218,11 +187,7 @@ class Autoencoder:
 
 
 def files_of(folder: str | os.PathLike[str]) -> list[str]:
-    """Names of the files in a folder, in DisVoice's order.
-
-    Raises:
-        AudioFileNotFoundError: it is no folder, or empty.
-    """
+    """Names of the files in a folder, in DisVoice's order; an AudioFileNotFoundError where there are none."""
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - names
     except OSError as error:
@@ -233,9 +198,5 @@ def files_of(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def given(values: Floats, return_numpy: bool) -> Any:
-    """An array as it is, or as a tensor.
-
-    Raises:
-        MissingPackageError: PyTorch is not installed.
-    """
+    """An array as it is, or as a tensor."""
     return values if return_numpy else needed("torch").from_numpy(np.ascontiguousarray(values))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +80,7 @@ class RepLearning:
             MissingPackageError: SciPy, pandas, matplotlib or PyTorch is needed and not installed.
             OutputError: `kaldi_file` cannot be written.
         """
-        _check_format(fmt, static, kaldi_file)
-        return self._extract([Path(audio)], static, plots, fmt, kaldi_file)
+        return self._extract(audio, static, plots, fmt, kaldi_file)
 
     def extract_features_path(
         self,
@@ -97,18 +95,20 @@ class RepLearning:
         Arguments, formats and errors as `extract_features_file`; a DataFrame has the names of the files as its last
         column, `id`. A file that cannot be used ends it with an error, as in DisVoice.
         """
-        _check_format(fmt, static, kaldi_file)
-        from tqdm import tqdm
-
-        paths = [Path(path_audio, name) for name in files_of(path_audio)]
-        bar = tqdm(paths, desc="Processing", disable=None)  # None: shown on a terminal only
-        return self._extract(bar, static, plots, fmt, kaldi_file, folder=True)
+        return self._extract(path_audio, static, plots, fmt, kaldi_file, folder=True)
 
     def _extract(
-        self, paths: Iterable[Path], static: bool, plots: bool, fmt: str, kaldi_file: str, folder: bool = False
+        self, place: str | os.PathLike[str], static: bool, plots: bool, fmt: str, kaldi_file: str, folder: bool = False
     ) -> Any:
+        if fmt not in FORMATS:
+            raise ArgumentError(f"fmt {fmt!r}: is not supported; expected one of {', '.join(FORMATS)}")
+        if fmt == "kaldi" and (static or not kaldi_file):
+            raise ArgumentError("fmt 'kaldi': is for dynamic features, expected static=False and a kaldi_file, without .ark")
+        from tqdm import tqdm
+
+        paths = [Path(place, name) for name in files_of(place)] if folder else [Path(place)]
         names, rows = [], []
-        for path in paths:
+        for path in tqdm(paths, desc="Processing", disable=None if folder else True):  # None: shown on a terminal only
             if plots:
                 self.AEspeech.plot_spectrograms(path)
             values = self.AEspeech.describe(path)
@@ -129,10 +129,3 @@ class RepLearning:
         if folder:
             table["id"] = np.repeat(names, [len(block) for block in rows])
         return table
-
-
-def _check_format(fmt: str, static: bool, kaldi_file: str) -> None:
-    if fmt not in FORMATS:
-        raise ArgumentError(f"fmt {fmt!r}: is not supported; expected one of {', '.join(FORMATS)}")
-    if fmt == "kaldi" and (static or not kaldi_file):
-        raise ArgumentError("fmt 'kaldi': is for dynamic features, expected static=False and a kaldi_file, without .ark")

@@ -17,17 +17,11 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.files import open_source
 from edgevoice.config import ModelConfig
-from edgevoice.errors import AudioFormatError, AudioTooShortError, MissingPackageError, SamplesError
+from edgevoice.errors import AudioFormatError, AudioTooShortError, SamplesError, missing
 from edgevoice.frontend import mel_filters
 
-_NATIVE = {
-    "PCM_S8": "int16",
-    "PCM_U8": "int16",
-    "PCM_16": "int16",
-    "PCM_24": "int32",
-    "PCM_32": "int32",
-    "DOUBLE": "float64",
-}
+_NATIVE = dict.fromkeys(("PCM_S8", "PCM_U8", "PCM_16"), "int16") | dict.fromkeys(("PCM_24", "PCM_32"), "int32")
+_NATIVE["DOUBLE"] = "float64"
 """NumPy types that hold the samples of an encoding without loss; float32 holds all others."""
 
 
@@ -35,10 +29,6 @@ def disvoice_spectrograms(path: str, config: ModelConfig) -> NDArray[np.float32]
     """Standardised spectrograms, float32 (n, 1, bands, columns), of the windows of a recording that DisVoice keeps.
 
     A window in which a Mel power is 0 is dropped, as DisVoice drops it, with a warning.
-
-    Raises:
-        AudioError: the file is missing, damaged, shorter than one window, or digital silence throughout.
-        MissingPackageError: it must be resampled, and SciPy is not installed.
     """
     samples, rate = _read(path)
     if samples.ndim > 1:
@@ -68,16 +58,11 @@ def disvoice_spectrograms(path: str, config: ModelConfig) -> NDArray[np.float32]
 
 
 def needed(module: str) -> Any:
-    """Import a module of a package that DisVoice needs.
-
-    Raises:
-        MissingPackageError: it is not installed.
-    """
+    """Import a module of a package that DisVoice needs."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0]
-        raise MissingPackageError(f"this needs {package}, which is not installed: pip install {package}") from error
+        raise missing(module.partition(".")[0], "this") from error
 
 
 class _LogMel:
