@@ -226,5 +226,6 @@ def test_audio_as_the_field_passes_it(tiny: Extractor, noise: np.ndarray, speech
     ],
 )
 def test_what_is_no_input_is_an_error_of_ours(audio: object, error: type[Exception]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         list(open_source(audio).blocks())  # type: ignore[arg-type]
+    assert ("swapped?" in str(caught.value)) == (isinstance(audio, tuple) and isinstance(audio[0], int))

@@ -12,7 +12,7 @@ from typing import IO, Any, Literal, cast
 
 from numpy.typing import NDArray
 
-from edgevoice.audio.samples import check_channel, check_rate, check_samples
+from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
 from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
 from edgevoice.audio.views import Findings, Recording, View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
@@ -82,6 +82,8 @@ def _opened(audio: Any, keep: bool) -> AudioSource:
     if isinstance(audio, Mapping):
         return _row(audio, keep)
     if isinstance(audio, tuple) and len(audio) == 2:
+        if is_number(audio[0]) and not is_number(audio[1]):  # as scipy and Gradio have it
+            raise ArgumentError(f"({audio[0]}, {type(audio[1]).__name__}): expected (samples, rate); swapped?")
         return _array(*audio)
     if hasattr(audio, "read"):
         return _file(audio, str(getattr(audio, "name", "the open file")), None, keep)
