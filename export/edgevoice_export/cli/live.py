@@ -19,7 +19,6 @@ from edgevoice.heads.head import load_head
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.onnx.graph import TRANSFORMS
 from edgevoice_export.onnx.live import convert_to_live, describe
-from edgevoice_export.onnx.livehead import state_of_head
 
 _HOPS = 12  # of the vectors
 

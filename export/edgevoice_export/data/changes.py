@@ -40,14 +40,7 @@ class Change(NamedTuple):
 def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:
     """A window (samples,) as it would sound after a change.
 
-    Args:
-        window: float32 or float64.
-        rate: in hertz.
-        peak: the full scale of the level, to which the noise is relative, so that silence gets noise too.
-        change: decides all.
-
-    Returns:
-        (samples,), of the same length.
+    The noise is relative to the full scale of the level, `peak`, so that silence gets noise too.
     """
     return CHANGES[change.kind](window, rate, peak, np.random.default_rng(change.seed))
 

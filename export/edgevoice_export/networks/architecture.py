@@ -1,14 +1,16 @@
-"""The description of an architecture."""
+"""What an architecture is: a network of an encoder and a decoder, and the preprocessing that it is made for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from torch import Tensor, nn
 
 from edgevoice_export.data.preprocessing import Preprocessing
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,26 @@ class Architecture:
     """Weights with one column per number of the bottleneck."""
     code_bias: str = ""
     """The bias that is added to the product with these columns."""
+
+
+def replace_modules(network: nn.Module, kind: type[Module], make: Callable[[Module], nn.Module]) -> nn.Module:
+    """Replace every module of a kind, in place."""
+    for name, child in network.named_children():
+        if isinstance(child, kind):
+            setattr(network, name, make(child))
+        else:
+            replace_modules(child, kind, make)
+    return network
+
+
+class Autoencoder(nn.Module):
+    """Spectrogram (n, 1, bands, columns) -> reconstruction of the same shape, bottleneck (n, units)."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (reconstruction, bottleneck)."""
+        bottleneck = self.encoder(spectrogram)
+        return self.decoder(bottleneck), bottleneck

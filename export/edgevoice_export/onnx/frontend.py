@@ -27,11 +27,7 @@ def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_versi
 def add_front_end(graph: Graph, preprocessing: Preprocessing, transform: Transform, value: str) -> None:
     """Append the front end to a graph: from `value`, (n, window) at the model's level, to `spectrogram`.
 
-    Args:
-        graph: what is being made.
-        preprocessing: the model's.
-        transform: as for `front_end_graph`.
-        value: float32; float64 is taken as well, and used to its last bit by `stft`.
+    Float64 is taken as well as float32, and used to its last bit by `stft`.
     """
     settings = preprocessing.spectrogram
     first, last = settings.trim

@@ -16,13 +16,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 HALF = ".float16"
 """Appended to the name of a matrix that a graph stores as float16; the output of the Cast has the original name."""
-
+CODES, SCALES = ".codes", ".scales"
+"""Appended to the name of a matrix that a graph stores in 8 bits."""
 SMALLEST = 1 << 12
-"""The number of elements from which on a matrix is stored so: smaller ones save less than 8 KB each."""
-
+"""The number of elements from which on a matrix is stored as float16: smaller ones save less than 8 KB each."""
 BLOCK = 64
 """The number of weights of a row that share a scale."""
-
 _ZERO = 128
 """The code of the value 0, which is the default of ONNX's MatMulNBits."""
 
@@ -32,10 +31,8 @@ def store_halves(model: onnx.ModelProto) -> list[str]:
     graph = model.graph
     names = []
     for constant in list(graph.initializer):
-        if constant.data_type != TensorProto.FLOAT:
-            continue
         array = numpy_helper.to_array(constant)
-        if array.size < SMALLEST:
+        if constant.data_type != TensorProto.FLOAT or array.size < SMALLEST:
             continue
         with np.errstate(over="ignore"):
             half = array.astype(np.float16)

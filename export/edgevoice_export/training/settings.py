@@ -67,16 +67,16 @@ class Settings:
             raise ArgumentError(f"optimiser {self.optimiser!r}: expected one of {', '.join(OPTIMISERS)}")
         if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows, self.projection) < 1:
             raise ArgumentError("epochs, windows an epoch, batch, validation windows and projection: expected 1 or more")
-        for name in ("rate", "clip", "temperature"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ArgumentError(f"{name} {getattr(self, name)}: expected a number above 0")
-        for name in ("decay", "jitter_db", "contrast", "patience", "seed"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
-        for name in ("warmup", "augment", "ordered", "bfloat16", "fixed_norms"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
-        if not set(listed(self.changes)) <= set(CHANGES):
+        for names, least, most, expected in (
+            (("rate", "clip", "temperature"), math.ulp(0), math.inf, "a number above 0"),
+            (("decay", "jitter_db", "contrast", "patience", "seed"), 0, math.inf, "0 or more"),
+            (("warmup", "augment", "ordered", "bfloat16", "fixed_norms"), 0, 1, "a share, from 0 to 1"),
+        ):
+            for name in names:
+                value = getattr(self, name)
+                if not least <= value <= most or value == math.inf:
+                    raise ArgumentError(f"{name.replace('_', '-')} {value}: expected {expected}")
+        if not set(self.changes.split(",")) <= set(CHANGES):
             raise ArgumentError(f"changes {self.changes!r}: expected some of {_ALL}")
         if self.changes != _ALL and not self.augment:
             raise ArgumentError(f"changes {self.changes}: has no effect while augment is 0; raise that too")
@@ -86,8 +86,7 @@ class Settings:
     def options(self, begun_with: Path | None = None) -> list[str]:
         """The options of `edgevoice-export train` that give these settings, where they differ from the defaults.
 
-        Args:
-            begun_with: where the initial weights are; their name if None.
+        `begun_with` is where the initial weights are; their name if None.
         """
         words = ["--arch", self.arch, "--units", str(self.units)]
         for field in dataclasses.fields(self):
@@ -97,6 +96,11 @@ class Settings:
             if field.default is not dataclasses.MISSING and needed:
                 words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
         return words
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The changes that windows go through; none while `augment` is 0."""
+        return tuple(self.changes.split(",")) if self.augment else ()
 
     @property
     def keeps_last(self) -> bool:
@@ -119,8 +123,3 @@ class Settings:
         if step < ramp:
             return self.rate * (step + 1) / ramp
         return self.rate * 0.5 * (1 + math.cos(math.pi * (step - ramp) / max(1, self.steps - ramp)))
-
-
-def listed(words: str) -> tuple[str, ...]:
-    """Split a setting that is a list."""
-    return tuple(words.split(","))

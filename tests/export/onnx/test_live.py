@@ -166,8 +166,6 @@ def test_refuses_what_cannot_be_live(make_model: Callable[..., Path]) -> None:
     folder = ModelFolder.open(make_model(level={"default": "utterance"}))
     with pytest.raises(ArgumentError):
         convert_to_live(folder)
-    with pytest.raises(ArgumentError):
-        convert_to_live(folder, "fft")  # type: ignore[arg-type]
 
 
 def test_command_without_pytorch(tiny: Extractor, tmp_path: Path) -> None:

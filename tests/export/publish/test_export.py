@@ -15,7 +15,6 @@ from onnx import numpy_helper
 import edgevoice
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError
-from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.preprocessing import Preprocessing
@@ -101,17 +100,9 @@ def test_weights_come_back_from_the_folder(exported: ModelFolder, trained: Path)
     assert not torch.equal(wanted["encoder.linear.weight"], checkpoint.tensors["encoder.linear.weight"])
 
 
-def test_other_architecture_in_the_network_file_is_refused(exported: ModelFolder):
-    weights = read_weights(exported.path)
-    with pytest.raises(ModelConfigError):
-        weights._replace(arch="x").network()
-    with pytest.raises(ModelConfigError):
-        weights._replace(units=128).network()
-
-
 def test_verification_passes_on_recorded_and_synthetic_speech(exported: ModelFolder, speech: Path):
     reference = network_reference(read_weights(exported.path).network())
-    compute = outputs_of(Networks(exported, whole_batches=True))
+    compute = outputs_of(exported.read)
     preprocessing = Preprocessing.of(exported.config)
     for spectrograms in (
         recorded_spectrograms(speech, preprocessing, 10),
@@ -127,9 +118,12 @@ def test_verification_passes_on_recorded_and_synthetic_speech(exported: ModelFol
 
 def test_verification_sees_other_weights(exported: ModelFolder):
     weights = read_weights(exported.path)
+    for changes in ({"arch": "x"}, {"units": 128}):
+        with pytest.raises(ModelConfigError):
+            weights._replace(**changes).network()
     weights.tensors["decoder.conv4.weight"] *= 1.01
     spectrograms = synthetic_spectrograms(Preprocessing.of(exported.config), 7)
-    result = verify(outputs_of(Networks(exported)), network_reference(weights.network()), spectrograms)
+    result = verify(outputs_of(exported.read), network_reference(weights.network()), spectrograms)
     assert result.differences["bottleneck"] < TOLERANCE < result.differences["reconstruction"]
     assert not result.passed(TOLERANCE)
 
@@ -198,12 +192,8 @@ def test_large_matrices_become_numbers_of_float16_and_all_else_stays():
     }
     result = rounded(tensors)
     assert torch.equal(result["linear.weight"], tensors["linear.weight"].half().float())
-    assert not torch.equal(result["linear.weight"], tensors["linear.weight"])
+    moved = (result["linear.weight"] - tensors["linear.weight"]).abs()
+    assert moved.max() > 0
+    assert (moved <= tensors["linear.weight"].abs() / 2048 + 2.0**-25).all()
     for name in tensors.keys() - {"linear.weight"}:
         assert result[name] is tensors[name], name
-
-
-def test_no_weight_moves_by_more_than_one_part_in_2048():
-    weights = torch.linspace(-3, 3, 8192).view(64, 128)
-    moved = (rounded({"w": weights})["w"] - weights).abs()
-    assert (moved <= weights.abs() / 2048 + 2.0**-25).all()
