@@ -10,19 +10,13 @@ directions of C z that are largest in the mean square. These are principal compo
 and G. Young, "The approximation of one matrix by another of lower rank", Psychometrika 1, 1936), and the layers around the
 code go on with nearly what they had. It takes 25 s from 256 numbers, on one core.
 
-**Straightening** and **scaling** are the last step after training. Both leave the reconstruction of speech as it was, so
-they wait until weights are kept. They were made for these models; there is no publication behind them.
-
-A leaky rectifier is straight on both sides of zero, with a smaller slope below. A number of the code that is below zero for
-all usual speech hardly moves, until something else, such as the band of a telephone, brings it above zero: then it moves by
-hundreds of its standard deviations, and a classifier is misled. Such a number is given the small slope on both sides, by
-moving it to the straight part; the decoder's bias takes the move back. Windows that leave the number below zero are rebuilt
-as before, the rare ones that used the bend a little less well.
-
-The reconstruction stays the same when a number of the code is divided by some factor and the decoder multiplies it by the
-same factor again, so training leaves the factors to chance. Users want numbers of like size, and rounding to float32 should
-be as fine for each. The factors are powers of two, by which floating-point numbers are multiplied exactly: the
-reconstruction keeps its bits.
+**Straightening** and **scaling** are the last step after training, made for these models. A leaky rectifier is straight on
+both sides of zero, with a smaller slope below. A number of the code that is below zero for all usual speech hardly moves,
+until something else, such as the band of a telephone, brings it above zero: then it moves by hundreds of its standard
+deviations, and a classifier is misled. Such a number is given the small slope on both sides, by moving it to the straight
+part; the decoder's bias takes the move back. Windows that leave the number below zero are rebuilt as before, the rare ones
+that used the bend a little less well. And training leaves the sizes of numbers to chance, where users want like sizes, and
+rounding to float32 should be as fine for each: they are divided by powers of two, so that the reconstruction keeps its bits.
 """
 
 from __future__ import annotations

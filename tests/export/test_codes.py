@@ -73,26 +73,6 @@ def narrow_network(arch: str, network: nn.Module, windows: torch.Tensor) -> tupl
         return network(windows[:100])[0], *small(windows[:100])
 
 
-def test_largest_directions_are_kept():
-    """Of a bottleneck that is used in full, narrowing loses less than leaving out any of 20 random halves."""
-    architecture = ARCHITECTURES["lamprou-linear"]
-    network, windows = wide_network("lamprou-linear")
-    weights, (column,) = network.state_dict(), architecture.code_columns
-    weights[column] = torch.randn(256, WIDE) * torch.logspace(0, -3, WIDE)
-    small = narrowed(architecture, weights, NARROW, windows)
-    with torch.no_grad():
-        network.load_state_dict(weights)
-        bottleneck = network.get_submodule("encoder")(windows[:200])
-        wanted = bottleneck @ weights[column].T
-        fewer = architecture.network(NARROW).eval()
-        fewer.load_state_dict(small)
-        missed = (fewer.get_submodule("encoder")(windows[:200]) @ small[column].T - wanted).square().mean()
-        for seed in range(20):
-            kept = torch.randperm(WIDE, generator=torch.Generator().manual_seed(seed))[:NARROW]
-            left = bottleneck[:, kept] @ weights[column][:, kept].T - wanted
-            assert missed < left.square().mean()
-
-
 def test_what_cannot_be_narrowed_is_refused():
     architecture = ARCHITECTURES["lamprou-linear"]
     network, windows = wide_network("lamprou-linear")
@@ -148,21 +128,6 @@ def test_a_number_that_is_off_is_made_linear_and_nothing_else_changes(weights: d
     assert all(torch.equal(once[name], twice[name]) for name in once)
 
 
-@torch.no_grad()
-def test_what_would_turn_it_on_moves_it_no_further_than_its_flat_side(weights: dict[str, Tensor]):
-    old, new = built(weights), built(straightened(RAE, weights, windows()))
-    other = torch.cat([torch.zeros(1, 1, 128, 126), 20 * windows(20) - 10])
-    usual, unusual = (bottlenecks(RAE, old, images)[0][:, RARE] for images in (windows(), other))
-    assert unusual.max() > 0.05, "nothing turns it on"
-    jump, moved = (
-        (bottlenecks(RAE, network, other)[1] - bottlenecks(RAE, network, windows())[1].mean(dim=0))[:, RARE].max()
-        for network in (old, new)
-    )
-    flat = 0.01 * (unusual - usual.mean()).max()
-    torch.testing.assert_close(moved, flat, rtol=0.01, atol=0)
-    assert jump > 10 * moved
-
-
 @pytest.mark.parametrize("arch", ["cae", "lamprou-linear"])
 def test_a_linear_bottleneck_stays(arch: str):
     architecture = ARCHITECTURES[arch]
@@ -211,11 +176,8 @@ def test_best_checkpoint_is_scaled(trained: Path):
 def test_small_differences_of_large_numbers_stay_small():
     """Their rounding is that of the large ones: they are not brought to the size 1."""
     architecture = ARCHITECTURES["cae"]
-    torch.manual_seed(1)
     network = architecture.network(64).eval()
-    weights = network.state_dict()
-    weights["encoder.linear.weight"][7, :2] = torch.tensor([1e3, -1e3])
+    network.state_dict()["encoder.linear.weight"][7, :2] = torch.tensor([1e3, -1e3])
     spectrograms = torch.zeros(16, 1, 128, 126)
-    _, code = bottlenecks(architecture, network, spectrograms)
-    assert code[:, 7].abs().max() < 10, "not a small difference"
+    assert bottlenecks(architecture, network, spectrograms)[1][:, 7].abs().max() < 10, "not a small difference"
     assert bottleneck_sizes(architecture, network, spectrograms)[7] > 100

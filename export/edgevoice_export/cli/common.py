@@ -68,12 +68,8 @@ def add_audio_options(parser: argparse.ArgumentParser) -> None:
         "DIR/utterances.csv if there is one, else the folder that a file is in is its speaker)",
     )
     group.add_argument("--pad", action="store_true", help="fill files shorter than a window up with zeros, not skip them")
-    group.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="for decoded samples (default: edgevoice/corpora in $XDG_CACHE_HOME or ~/.cache)",
-    )
+    where = "for decoded samples (default: edgevoice/corpora in $XDG_CACHE_HOME or ~/.cache)"
+    group.add_argument("--cache", type=Path, metavar="DIR", help=where)
 
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
@@ -96,44 +92,29 @@ def add_description_options(parser: argparse.ArgumentParser) -> None:
 
 
 def description(options: argparse.Namespace) -> Description:
-    """The description from the options of `add_description_options`.
-
-    Raises:
-        ArgumentError: the notes cannot be read, or a model cannot have that name.
-    """
+    """The description from the options of `add_description_options`."""
     name = options.name or options.out.resolve().name
     if not is_model_name(name):
         raise ArgumentError(f"model name {name!r}: expected letters, digits, '-', '_' and '.' (--out, or --name beside it)")
     try:
         notes = options.notes.read_text(encoding="utf-8") if options.notes else ""
-    except OSError as error:
-        raise ArgumentError(f"{options.notes}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ArgumentError(f"{options.notes}: not a text in UTF-8") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+        raise ArgumentError(f"{options.notes}: cannot be read ({reason})") from error
     licences = {"licence": options.licence, "data_licence": options.data_licence}
     return Description(name, options.model_version, data=options.data_name, notes=notes, **licences)
 
 
 def add_window_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for the windows on which a model is compared."""
-    parser.add_argument(
-        "--audio",
-        type=Path,
-        metavar="FILE",
-        help="a recording to compare on (default: a synthetic voice, the same everywhere)",
-    )
-    parser.add_argument(
-        "--windows", type=positive, default=64, help=f"largest number of windows, {_FEWEST} or more (default: 64)"
-    )
+    recording = "a recording to compare on (default: a synthetic voice, the same everywhere)"
+    parser.add_argument("--audio", type=Path, metavar="FILE", help=recording)
+    most = f"largest number of windows, {_FEWEST} or more (default: 64)"
+    parser.add_argument("--windows", type=positive, default=64, help=most)
 
 
 def windows(options: argparse.Namespace, config: ModelConfig) -> tuple[Images, str]:
-    """The spectrograms from `add_window_options`, float32 (n, 1, bands, columns), and a description of their source.
-
-    Raises:
-        ArgumentError: fewer windows than a comparison needs.
-        AudioError: the recording cannot be used.
-    """
+    """The spectrograms from `add_window_options`, float32 (n, 1, bands, columns), and a description of their source."""
     if options.windows < _FEWEST:
         raise ArgumentError(f"--windows {options.windows}: expected {_FEWEST} or more")
     preprocessing = Preprocessing.of(config)

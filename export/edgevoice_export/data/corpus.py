@@ -89,7 +89,7 @@ def read_corpus(
     """Read a folder of audio. Decoded samples are kept in a cache whose key is the content of the files.
 
     Args:
-        folder: searched with its subfolders for every format that soundfile reads.
+        folder: searched with its subfolders.
         rate: sampling rate of the result, in hertz; channels are averaged.
         shortest: utterances of fewer samples are skipped.
         table: CSV with the columns `file` (relative to the folder, or absolute and inside it) and `speaker`; only files in

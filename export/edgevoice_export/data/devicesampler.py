@@ -1,9 +1,8 @@
 """The windows of `WindowSampler`, drawn and computed in PyTorch: the whole corpus is held on the device as int16 samples.
 
-NumPy makes 2 000 spectrograms a second on one core; a GPU that trains on them then waits. Here draws, levels, changes and
-spectrograms are tensor operations of fixed shapes, so that a step of training can be one CUDA graph. All that is random
-comes from PyTorch's generator of the device: `torch.manual_seed` decides it. For the same draws, standardised
-spectrograms differ from NumPy's by rounding, less than 1e-4 in the quietest bands.
+NumPy makes 2 000 spectrograms a second on one core; a GPU that trains on them then waits. Here all are tensor operations of
+fixed shapes, so that a step of training can be one CUDA graph. All that is random comes from PyTorch's generator of the
+device. For the same draws, spectrograms differ from NumPy's by rounding, less than 1e-4 in the quietest bands.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ from edgevoice_export.data.changes import mp3_coded
 from edgevoice_export.data.devicechanges import DEVICE_CHANGES, DeviceChange
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import SCALE, Recording
-
-MP3 = "mp3"
 
 
 @dataclass
@@ -69,13 +66,8 @@ class Plan(NamedTuple):
 class DeviceSampler:
     """The windows of some recordings, on a device; one that is shorter than a window has zeros after it.
 
-    Args:
-        recordings: int16 samples at the model's rate.
-        preprocessing: the preprocessing of the model.
-        levels: the levels that windows are drawn at.
-        device: the device that stores and computes everything.
-        coded: whether windows that went through MP3 are wanted: each recording is then kept twice.
-        seed: decides how strongly each recording is coded.
+    Where windows that went through MP3 are wanted (`coded`), each recording is kept twice; the seed decides how strongly it
+    is coded.
     """
 
     def __init__(
@@ -119,11 +111,11 @@ class DeviceSampler:
             recordings[-partners:] = recordings[-2 * partners : -partners].clone()
             spans = self._spans[recordings[-partners:]]
             starts[-partners:] = (torch.rand(partners, device=device, dtype=torch.float64) * spans).long()
-        coded = next((rows for kind, rows in plan.kinds if kind == MP3), None)
+        coded = next((rows for kind, rows in plan.kinds if kind == "mp3"), None)
         changes = [
             (rows, DEVICE_CHANGES[kind].draw(rows.stop - rows.start, self._audio.window, device))
             for kind, rows in plan.kinds
-            if kind != MP3
+            if kind != "mp3"
         ]
         return DeviceDraw(recordings, starts, levels, gains, changes, coded)
 

@@ -22,13 +22,11 @@ class Architecture:
     """
 
     summary: str
-    """One line for the model card."""
     network: Callable[[int], nn.Module]
     units: tuple[int, ...]
-    """Allowed sizes of the bottleneck."""
     preprocessing: Preprocessing
     levels: tuple[str, ...]
-    """Levels at which training windows are drawn and validated."""
+    """Those at which training windows are drawn and validated."""
     loss: Literal["mse", "bce"] = "mse"
     """Training loss on standardised spectrograms; `bce` where those are within 0..1 by construction."""
     compiled: bool = False
@@ -36,7 +34,7 @@ class Architecture:
     begin: Callable[[nn.Module, Iterable[Tensor]], None] | None = None
     """Gives a new network its first weights from spectrograms of training windows, some (n, 1, bands, columns) at a time."""
     code_rows: tuple[str, ...] = ()
-    """Weights with one row per number of the bottleneck."""
+    """Weights with one row per number of the bottleneck, and then their bias."""
     code_columns: tuple[str, ...] = ()
     """Weights with one column per number of the bottleneck."""
     code_bias: str = ""

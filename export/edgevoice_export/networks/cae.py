@@ -78,13 +78,8 @@ def convolve_upsampled(x: Tensor, kernel: Tensor, padding: tuple[int, ...]) -> T
     Two of three neighbours in the doubled image are the same pixel of the small one, so their taps add up. Each pixel of a
     2x2 block has its own sums; the four are computed as channels, then interleaved.
 
-    Args:
-        x: (n, inputs, rows, columns).
-        kernel: (inputs, outputs, 3, 3), of stride 1.
-        padding: of rows and columns, 0 or 1 each; with 0 the image has one pixel more on either side.
-
-    Returns:
-        (n, outputs, 2 rows + 2 - 2 padding, 2 columns + 2 - 2 padding).
+    From x (n, inputs, rows, columns), a kernel (inputs, outputs, 3, 3) of stride 1 and paddings of rows and columns, 0 or 1
+    each, comes (n, outputs, 2 rows + 2 - 2 padding, 2 columns + 2 - 2 padding).
     """
     taps = _folded(kernel.flip(2, 3).transpose(0, 1))  # (outputs, inputs, 3, blocks, 2)
     taps = _folded(taps.movedim(2, -1))  # (outputs, inputs, column in block, 2, row in block, 2)

@@ -117,8 +117,8 @@ def _quiet() -> Iterator[None]:
 class OnnxLSTM(nn.Module):
     """Takes the place of an `nn.LSTM` with `batch_first`, begun at zero, for tracing: it gives shapes, not numbers.
 
-    PyTorch's exporter would write the steps of a layer out one by one, which takes a minute and makes a large, slow graph.
-    Here each layer becomes one operator, with the gates in its order, as the ONNX specification has it (operator `LSTM`).
+    PyTorch's exporter would write the steps of a layer out one by one, in a large, slow graph. Here each layer becomes one
+    operator `LSTM`, with the gates in the order of the ONNX specification.
     """
 
     def __init__(self, lstm: nn.LSTM) -> None:

@@ -15,8 +15,7 @@ from edgevoice_export.onnx.graph import Graph, Transform, floats
 def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_version: int) -> onnx.ModelProto:
     """Make a graph: samples (n, window) -> standardised spectrogram (n, 1, bands, columns).
 
-    By convolution it is `frontend.onnx` of a model folder: what a device computes that has no STFT. Its largest difference
-    from NumPy's front end is 1e-4, in bands that are nearly empty.
+    By convolution it is `frontend.onnx`. Its largest difference from NumPy's is 1e-4, in bands that are nearly empty.
     """
     graph = Graph()
     add_front_end(graph, preprocessing, transform, "samples")

@@ -85,11 +85,7 @@ GRAPH_LEVELS: dict[type[Level], GraphLevel] = {
 
 
 def graph_level(config: ModelConfig) -> GraphLevel:
-    """The level of a model.
-
-    Raises:
-        ArgumentError: it needs the whole source.
-    """
+    """The level of a model; ArgumentError where it needs the whole source."""
     level = find_level(None, config.level)
     if type(level) not in GRAPH_LEVELS:
         raise ArgumentError(

@@ -1,8 +1,7 @@
 """Large matrices in fewer bytes: as float16, and as codes of 8 bits.
 
-Nothing is rounded to float16 here: a matrix is stored so only if float16 holds all its numbers exactly; `publish.export`
-rounds them before a network is converted. The graph casts it to float32. ONNX Runtime computes the Cast once, at load,
-so that time, memory and results are those of the same weights in float32.
+A matrix is stored as float16 only if that holds all its numbers exactly; `publish.export` rounds them before. ONNX Runtime
+casts it to float32 once, at load, so that time, memory and results are those of the same weights in float32.
 """
 
 from __future__ import annotations

@@ -1,13 +1,10 @@
 """A whole stream as one ONNX graph, for programs in any language: a hop of samples and a state in, a frame and a state out.
 
-Inputs, for n sources at once, each independent of the others:
-
-- `samples` float32 (n, hop), at the model's rate, full scale 1, as they come from the source;
-- `lost` bool (n, hop // step): which steps of the hop contain lost samples; the values in their place are not used;
-- `state` float32 (n, S): what the last call gave for the same source; zeros for a new source.
-
-Outputs: `descriptors` float32 (n, D); `ready` bool (n, 1), whether this hop completed a window that is not wholly lost,
-without which the other outputs mean nothing; `silent` and `gap` bool (n, 1); `state_out` float32 (n, S).
+Inputs, for n sources at once, each independent of the others: `samples` float32 (n, hop), at the model's rate, full scale 1;
+`lost` bool (n, hop // step), which steps of the hop contain lost samples, whose values are not used; `state` float32 (n, S),
+what the last call gave for the same source, zeros for a new one. Outputs: `descriptors` float32 (n, D); `ready` bool
+(n, 1), whether this hop completed a window that is not wholly lost, without which the other outputs mean nothing; `silent`
+and `gap` bool (n, 1); `state_out` float32 (n, S).
 
 The graph cuts windows, follows the level in float64 and computes the spectrogram, the bottleneck and the errors. The
 frames are those of `Stream` within 1e-5 (by `stft`). A sample that is not finite and not lost spoils the state of its
@@ -39,12 +36,9 @@ from edgevoice_export.onnx.graphlevels import LAST, LevelInput, columns, distanc
 def convert_to_live(folder: ModelFolder, transform: Transform = "stft", head: Head | None = None) -> onnx.ModelProto:
     """Put windows, level and front end of a model folder before its networks.
 
-    Args:
-        folder: the model folder.
-        transform: `stft`, ONNX's own operator, in float64 as the runtime's front end; or `convolution` with the tapered
-            sines and cosines, in float32, for providers that have no STFT, such as CUDA: its rounding errors, 1e-7 of
-            the loudest amplitude, cover what is quieter than that.
-        head: what decides behind it: see `add_head`.
+    The transform is `stft`, ONNX's own operator, in float64 as the runtime's front end; or a convolution with the tapered
+    sines and cosines, in float32, for providers that have no STFT, such as CUDA: its rounding errors, 1e-7 of the loudest
+    amplitude, cover what is quieter than that. A head decides behind it: see `add_head`.
 
     Raises:
         HeadError: the head was not fitted with this model at its own level and hop.
@@ -65,9 +59,8 @@ def convert_to_live(folder: ModelFolder, transform: Transform = "stft", head: He
     ]
     kept = [flags("ready"), flags("silent"), flags("gap"), floats("state_out", size)]
     model = joined(folder, _stream_graph(config, transform), inputs, kept)
-    helper.set_model_props(
-        model, {key: value if isinstance(value, str) else json.dumps(value) for key, value in describe(folder).items()}
-    )
+    facts = describe(folder).items()
+    helper.set_model_props(model, {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts})
     onnx.checker.check_model(model, full_check=True)
     if head is not None:
         add_head(model, config, head, size)

@@ -1,8 +1,8 @@
 """Measures networks on speech with which they were not trained: errors, and how far one model's are from another's.
 
-A classifier that was trained on the features of a model works with the features of an adapted model only if these have
-moved little. The unit is the standard deviation of each number over the recordings: 0.1 is a tenth of its usual variation.
-Whether adapting was worth it is decided by the errors on speakers held out, not by the curve of the loss.
+A classifier that was trained on the features of a model works with those of an adapted model only if these have moved
+little, in standard deviations of each number over the recordings. Whether adapting was worth it is decided by the errors on
+speakers held out, not by the curve of the loss.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class HeldOut:
 
 def measure(compute: Compute, windows: WindowSampler, draw: Draw) -> HeldOut:
     """The error over drawn windows, computed as the runtime computes it."""
-    parts = (draw[first : first + _BATCH] for first in range(0, len(draw), _BATCH))
-    outputs = [compute(windows.spectrograms(part)) for part in parts]
-    codes, errors = (np.concatenate([each[name] for each in outputs], dtype=np.float64) for name in ("bottleneck", "error"))
+    found = (compute(windows.spectrograms(draw[k : k + _BATCH])) for k in range(0, len(draw), _BATCH))
+    rows = [(outputs["bottleneck"], outputs["error"]) for outputs in found]
+    codes, errors = (np.concatenate(parts, dtype=np.float64) for parts in zip(*rows, strict=True))
     descriptors = np.concatenate([codes, errors], axis=1)
     mean, spread = (tuple(float(f"{value:.6g}") for value in values) for values in (descriptors.mean(0), descriptors.std(0)))
     return HeldOut(len(draw), errors.mean(axis=0), TypicalConfig(mean, spread))

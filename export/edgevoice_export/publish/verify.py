@@ -37,7 +37,7 @@ class Verification:
     """The result of a comparison of networks with their reference."""
 
     differences: dict[str, float]
-    """Largest absolute difference of each output, over all windows and batch sizes."""
+    """The largest of each output, over all windows and batch sizes."""
     windows: int
 
     @property

@@ -1,8 +1,7 @@
 """Training of an autoencoder: one loop, read from top to bottom.
 
-The window positions, levels and gains of a step, and the state of the random generators, depend on the seed and the number
-of the step only; the learning rate depends on the number of the step. A run that was interrupted therefore continues from
-its checkpoint to the same weights.
+What is random in a step depends on the seed and the number of the step only, its learning rate on that number. A run that
+was interrupted therefore continues from its checkpoint to the same weights.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
 from edgevoice_export.codes import WINDOWS_A_UNIT, narrowed, settled
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.data.devicesampler import MP3, DeviceSampler
+from edgevoice_export.data.devicesampler import DeviceSampler
 from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.plots import write_history
@@ -209,7 +208,7 @@ def _steps(network: nn.Module, settings: Settings, windows: WindowSampler, recor
     architecture = ARCHITECTURES[settings.arch]
     if settings.sampler == "host":
         return Steps(network, settings, host_batches(windows, architecture.levels, settings))
-    device, coded = next(network.parameters()).device, MP3 in settings.kinds
+    device, coded = next(network.parameters()).device, "mp3" in settings.kinds
     sampler = DeviceSampler(
         recordings, architecture.preprocessing, architecture.levels, device, coded=coded, seed=settings.seed
     )

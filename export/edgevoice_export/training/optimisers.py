@@ -52,13 +52,8 @@ def optimiser(
 ) -> torch.optim.Optimizer:
     """Make the optimiser for the parameters of a network. Biases and scales of batch norms are not decayed.
 
-    Args:
-        name: one of `OPTIMISERS`.
-        network: the network.
-        contrast: the projection that is trained along.
-        rate: learning rate; each group of parameters has a `scale` that it is multiplied by.
-        decay: weight decay of matrices and kernels.
-        graph: whether its steps are part of a CUDA graph.
+    The projection of a contrast is trained along. Each group of parameters has a `scale` that the rate is multiplied by.
+    `graph`: whether the steps are part of a CUDA graph.
     """
     matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]

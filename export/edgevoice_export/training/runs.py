@@ -24,18 +24,17 @@ from edgevoice_export.training.settings import Settings
 
 @dataclass(frozen=True)
 class Run:
-    """One run: a training, the import of weights that DisVoice published, or weights that were trained elsewhere."""
+    """One run: a training with settings, the import of weights that DisVoice published, or weights from elsewhere."""
 
     model: str
     """The result: a name, with the version where it has one."""
     settings: Settings | None = None
-    """Those of a training; None for an import."""
     table: bool = False
     """Whether a table named the files and speakers of the data."""
     pad: bool = False
     """Whether files shorter than a window were padded with zeros, not skipped."""
     imported: str | None = None
-    """The published file of DisVoice's weights; None for other runs."""
+    """The published file of DisVoice's weights."""
     weights: str | None = None
     """Name and digest of a file of weights that was trained elsewhere, and that cannot be made here again."""
 
@@ -165,12 +164,7 @@ class Checkpoint:
 
 
 def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
-    """Read a dictionary of tensors and plain values that `torch.save` wrote.
-
-    Raises:
-        ModelFilesError: the file cannot be read.
-        ModelConfigError: it holds something else.
-    """
+    """Read a dictionary of tensors and plain values that `torch.save` wrote; ModelConfigError where it holds something else."""
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:

@@ -34,7 +34,7 @@ class Settings:
     batch: int = _setting(32, "windows per step")
     optimiser: str = "adamw"
     rate: float = 2.5e-3
-    """Highest learning rate. It is reached after `warmup` of the steps, and falls to zero along a cosine."""
+    """The highest one, reached after `warmup` of the steps; it falls to zero along a cosine."""
     warmup: float = _setting(0.1, "share of the steps in which the rate rises to it")
     decay: float = _setting(0.01, "decoupled weight decay of matrices and kernels")
     clip: float = _setting(1.0, "largest norm of the gradient; it is below 0.05 once a network is trained")
@@ -67,15 +67,15 @@ class Settings:
             raise ArgumentError(f"optimiser {self.optimiser!r}: expected one of {', '.join(OPTIMISERS)}")
         if min(self.epochs, self.epoch_windows, self.batch, self.validation_windows, self.projection) < 1:
             raise ArgumentError("epochs, windows an epoch, batch, validation windows and projection: expected 1 or more")
-        for names, least, most, expected in (
-            (("rate", "clip", "temperature"), math.ulp(0), math.inf, "a number above 0"),
-            (("decay", "jitter_db", "contrast", "patience", "seed"), 0, math.inf, "0 or more"),
-            (("warmup", "augment", "ordered", "bfloat16", "fixed_norms"), 0, 1, "a share, from 0 to 1"),
-        ):
-            for name in names:
-                value = getattr(self, name)
-                if not least <= value <= most or value == math.inf:
-                    raise ArgumentError(f"{name.replace('_', '-')} {value}: expected {expected}")
+        for name in ("rate", "clip", "temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name} {getattr(self, name)}: expected a number above 0")
+        for name in ("decay", "jitter_db", "contrast", "patience", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
+        for name in ("warmup", "augment", "ordered", "bfloat16", "fixed_norms"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
         if not set(self.changes.split(",")) <= set(CHANGES):
             raise ArgumentError(f"changes {self.changes!r}: expected some of {_ALL}")
         if self.changes != _ALL and not self.augment:
@@ -84,10 +84,7 @@ class Settings:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
 
     def options(self, begun_with: Path | None = None) -> list[str]:
-        """The options of `edgevoice-export train` that give these settings, where they differ from the defaults.
-
-        `begun_with` is where the initial weights are; their name if None.
-        """
+        """The options of `edgevoice-export train` that differ from the defaults; `begun_with` is in the place of `init`."""
         words = ["--arch", self.arch, "--units", str(self.units)]
         for field in dataclasses.fields(self):
             value = begun_with or self.init if field.name == "init" else getattr(self, field.name)

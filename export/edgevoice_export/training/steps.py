@@ -70,14 +70,9 @@ def device_batches(windows: DeviceSampler, settings: Settings) -> Batches:
 
 
 class Steps:
-    """Updates the weights of a network, step by step.
+    """Updates the weights of a network, which is on its device already, step by step.
 
-    Args:
-        network: on its device already.
-        settings: what to train, and how.
-        batches: of all steps.
-        on_device: whether the batches are `device_batches`, so that steps on CUDA can be one graph.
-        compiled: whether `torch.compile` is used.
+    `on_device`: whether the batches are `device_batches`, so that steps on CUDA can be one graph.
     """
 
     def __init__(
@@ -220,12 +215,10 @@ def reconstruction_loss(kind: str, reconstruction: Tensor, spectrograms: Tensor)
 class Contrast(nn.Module):
     """InfoNCE of pairs of codes, in both directions: a term of the loss that a run may weight.
 
-    Codes of windows of the same recording should be closer than codes of different recordings: a low reconstruction error
-    does not make a code say more about who speaks. The code of each window of a pair must find the other one among all
-    windows of the batch (A. van den Oord et al., "Representation learning with contrastive predictive coding",
-    arXiv:1807.03748, 2018), behind a projection of `size` numbers that is thrown away after training, as T. Chen et al.
-    have it ("A simple framework for contrastive learning of visual representations", ICML 2020; their best temperature for
-    normalised projections, 0.1, is the default). With too large a weight, reconstruction gets worse.
+    A low reconstruction error does not make a code say more about who speaks. So the code of each window of a pair must find
+    the other one among all windows of the batch (A. van den Oord et al., "Representation learning with contrastive
+    predictive coding", arXiv:1807.03748, 2018), behind a projection of `size` numbers that is thrown away after training (T.
+    Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020: the temperature too).
     """
 
     def __init__(self, units: int, size: int = 64, temperature: float = 0.1) -> None:

@@ -1,8 +1,8 @@
 """Weights of a network, read from a checkpoint of training or from a model folder.
 
-A model folder holds them for verification and for further training. Its graphs already have the large matrices of the code
-unchanged, so `network.pt` keeps the tensors that the exporter's rewrites have changed, and the names of the others. Where
-that file is missing, as in EdgeVoice's package, training begins with what `recovered` makes of the graphs.
+A model folder's graphs have the large matrices of the code unchanged, so `network.pt` keeps the tensors that the exporter's
+rewrites have changed, and the names of the others. Where that file is missing, as in EdgeVoice's package, training begins
+with what `recovered` makes of the graphs.
 """
 
 from __future__ import annotations
@@ -204,15 +204,11 @@ def _tensors(network: nn.Module, arrays: Arrays) -> dict[str, Tensor]:
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 convolution = name
             for key, _ in module.named_parameters(recurse=False):
-                own[key] = _parameter(f"{name}.{key}", arrays)
+                made = next((end for end in (".low", ".folded") if f"{name}.{key}{end}" in arrays), "")
+                array = arrays[f"{name}.{key}{made}"]
+                own[key] = full_kernel(array) if made == ".low" else array
         tensors |= {f"{name}.{key}": torch.from_numpy(np.array(array)) for key, array in own.items()}
     return tensors
-
-
-def _parameter(name: str, arrays: Arrays) -> NDArray[Any]:
-    if f"{name}.low" in arrays:
-        return full_kernel(arrays[f"{name}.low"])
-    return arrays[f"{name}.folded"] if f"{name}.folded" in arrays else arrays[name]
 
 
 def _lstm(module: nn.LSTM, name: str, arrays: Arrays) -> Arrays:

@@ -16,7 +16,6 @@ from onnx import helper
 from edgevoice_export.onnx.rewrites import rewrite
 from edgevoice_export.onnx.rewrites.activation import activate_before_moving
 from edgevoice_export.onnx.rewrites.batchnorm import fold_batch_norms
-from edgevoice_export.onnx.rewrites.graph import fold_constants
 from edgevoice_export.onnx.rewrites.interleaving import interleave_by_transposing
 from edgevoice_export.onnx.rewrites.repetition import project_repeated_once
 from edgevoice_export.onnx.rewrites.upsampling import convolve_before_upsampling
@@ -144,11 +143,6 @@ def test_activation_stays_behind_a_pool():
         helper.make_node("LeakyRelu", ["b"], ["y"], alpha=0.5),
     ]
     assert check(graph(nodes, {"kernel": KERNEL}, SHAPE), activate_before_moving, X)[-1] == "LeakyRelu"
-
-
-def test_constants_are_computed_once():
-    nodes = [helper.make_node("Mul", ["two", "two"], ["four"]), helper.make_node("Add", ["x", "four"], ["y"])]
-    assert check(graph(nodes, {"two": np.array([2], np.float32)}, SHAPE), fold_constants, X) == ["Add"]
 
 
 def test_all_together():

@@ -70,24 +70,12 @@ def test_goes_on_after_an_interruption_to_the_same_weights(
     assert (again / "model.json").stat().st_mtime_ns == made
 
 
-def test_dry_run_prints_the_commands(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    capsys.readouterr()
-    assert main(["retrain", str(model), "--data", "my data", "--out", str(tmp_path / "again"), "--dry-run"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("edgevoice-export train --arch cae --units 128 ")
-    assert "--init" not in first
-    assert f"--init {tmp_path}/again.runs/1/wide" in second
-    assert "--data 'my data'" in second
-    assert "DIR" not in second
-    assert not (tmp_path / "again.runs").exists()
-
-
 def test_dry_run_of_a_shipped_model_begins_each_run_with_the_one_before(capsys: pytest.CaptureFixture[str]):
-    assert main(["retrain", "rae-64", "--data", "mine", "--out", "again", "--dry-run"]) == 0
+    assert main(["retrain", "rae-64", "--data", "my data", "--out", "again", "--dry-run"]) == 0
     imported, first, *_, last = capsys.readouterr().out.splitlines()
     assert imported == "edgevoice-export import-disvoice 256_RAE.pt"
     assert "--init again.runs/1/disvoice-rae-256 --epochs 18" in first
-    assert first.endswith("--data mine --device cpu --name rae-256 --model-version 1.0.0 --out again.runs/2/rae-256")
+    assert first.endswith("--data 'my data' --device cpu --name rae-256 --model-version 1.0.0 --out again.runs/2/rae-256")
     assert "--init again.runs/7/rae-64 " in last
     assert last.endswith("--name rae-64 --model-version 4.0.0 --out again")
 

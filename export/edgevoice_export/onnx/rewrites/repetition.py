@@ -1,8 +1,8 @@
 """An LSTM that is given the same vector at every step projects it once.
 
-A layer's gates at step t are W x_t + R h_t + b. With one x for all steps, W x is computed before the layer, window by
-window, and takes the place of W: one column for each window. The layer's input is then an
-identity: x_t of window k picks column k. Only the products with 1 are not 0, so the gates have the same values.
+A layer's gates at step t are W x_t + R h_t + b. With one x for all steps, W x is computed before the layer and takes the
+place of W: one column for each window. The layer's input is then an identity: x_t of window k picks column k. Only the
+products with 1 are not 0, so the gates have the same values.
 
 The identity has n^2 numbers per step: from as many windows at once as x is long, nothing is saved any more. In the decoder
 of the RAE the projection of 256 numbers at each of 126 steps is a quarter of all time.
