@@ -164,7 +164,7 @@ class Checkpoint:
 
 
 def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
-    """Read a dictionary of tensors and plain values that `torch.save` wrote; ModelConfigError where it holds something else."""
+    """Read a dictionary of tensors and plain values that `torch.save` wrote; ModelConfigError where it is something else."""
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
