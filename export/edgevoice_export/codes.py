@@ -8,8 +8,7 @@ return new weights.
 than from random ones. The decoder begins with a matrix C, so of the old code z it sees C z only. The new code keeps the
 directions of C z that are largest in the mean square. These are principal components of what the decoder takes in (C. Eckart
 and G. Young, "The approximation of one matrix by another of lower rank", Psychometrika 1, 1936), and the layers around the
-code go on with nearly what they had. It takes 25 s from 256 numbers, on one core. An ordered code needs none of
-it: its first numbers are the smaller code.
+code go on with nearly what they had. An ordered code needs none of it: its first numbers are the smaller code.
 
 **Straightening** and **scaling** are the last step after training, made for these models. A leaky rectifier is straight on
 both sides of zero, with a smaller slope below. A number of the code that is below zero for all usual speech hardly moves,
@@ -38,8 +37,7 @@ _RIDGE = 1e-6
 """Ridge of the fit before the activation, relative to the mean power there."""
 _LEAST = 1e-12
 """Directions of the old code with less than this share of its power are ignored."""
-_WINDOWS = 1024
-_AT_ONCE = 64  # windows
+_WINDOWS, _AT_ONCE = 1024, 64
 _RARELY = 0.01
 """A number that is positive in less than this share of the windows is active in rare cases only."""
 _MARGIN = 2.0

@@ -78,8 +78,8 @@ def test_a_model_that_got_worse_is_not_exported(
     kept = Checkpoint.read(tmp_path / "adapted.training" / BEST)
     assert [epoch.epoch for epoch in kept.history] == [0]
     assert [epoch.epoch for epoch in Checkpoint.read(tmp_path / "adapted.training" / CHECKPOINT).history] == [0, 1]
-    rows = list(csv.DictReader((tmp_path / "adapted.training" / "history.csv").read_text().splitlines()))
-    assert [(row["epoch"], row["training"] == "") for row in rows] == [("0", True), ("1", False)]
+    header, first, second = csv.reader((tmp_path / "adapted.training" / "history.csv").read_text().splitlines())
+    assert [(row[0], row[header.index("training")] == "") for row in (first, second)] == [("0", True), ("1", False)]
     assert main([*adapting, "--rate", "0.3", "--resume", "--keep"]) == 0
     before, after = (edgevoice.load(folder) for folder in (exported.path, tmp_path / "adapted"))
     windows = np.random.default_rng(0).uniform(-1, 1, (5, 8000)).astype(np.float32)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from edgevoice_export.data.preprocessing import Preprocessing
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Architecture:
     """The bias that is added to the product with these columns."""
 
 
-def replace_modules(network: nn.Module, kind: type[Module], make: Callable[[Module], nn.Module]) -> nn.Module:
+def replace_modules(network: nn.Module, kind: type[nn.Module], make: Callable[[Any], nn.Module]) -> nn.Module:
     """Replace every module of a kind, in place."""
     for name, child in network.named_children():
         if isinstance(child, kind):

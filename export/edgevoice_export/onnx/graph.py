@@ -11,8 +11,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from edgevoice.modelfolder import ModelFolder
 
-OPSET = 18
-"""The version of ONNX's operators that every graph is written in."""
+OPSET = 18  # the version of ONNX's operators that every graph is written in
 
 Transform = Literal["stft", "convolution"]
 TRANSFORMS: tuple[Transform, ...] = ("stft", "convolution")

@@ -19,10 +19,8 @@ CODES, SCALES = ".codes", ".scales"
 """Appended to the name of a matrix that a graph stores in 8 bits."""
 SMALLEST = 1 << 12
 """The number of elements from which on a matrix is stored as float16: smaller ones save less than 8 KB each."""
-BLOCK = 64
-"""The number of weights of a row that share a scale."""
-_ZERO = 128
-"""The code of the value 0, which is the default of ONNX's MatMulNBits."""
+BLOCK = 64  # weights of a row that share a scale
+_ZERO = 128  # the code of the value 0, as MatMulNBits has it without zero points
 
 
 def store_halves(model: onnx.ModelProto) -> list[str]:

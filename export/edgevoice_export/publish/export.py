@@ -33,8 +33,7 @@ from edgevoice_export.training.weights import Weights, pack_weights
 _VERIFIED = 32
 _SHOWN = 4
 _LARGEST_CHANGE = 2.0**-10
-"""Change of a matrix relative to its size (both as root mean squares) above which it stays as it is: float16 has neither
-very large nor very small numbers."""
+"""Of a matrix, relative to its size (both as root mean squares): float16 has neither very large nor very small numbers."""
 
 
 def export_checkpoint(

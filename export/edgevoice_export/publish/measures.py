@@ -24,8 +24,7 @@ from edgevoice_export.publish.verify import Compute
 
 Floats = NDArray[np.float32]
 _BATCH = 16
-_QUANTILES = (12.706, 4.303, 3.182, 2.776)
-"""97.5 % quantiles of Student's t with 1 to 4 degrees of freedom."""
+_QUANTILES = (12.706, 4.303, 3.182, 2.776)  # of 97.5 %, of Student's t with 1 to 4 degrees of freedom
 
 
 @dataclass(frozen=True)

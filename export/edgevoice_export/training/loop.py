@@ -32,9 +32,8 @@ from edgevoice_export.training.steps import Steps, batch_norms, device_batches, 
 from edgevoice_export.training.weights import Weights, load_weights
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
-_BEGINNING = 1 << 15
-"""Windows at each level, at most, from which an architecture makes its first weights."""
-_AT_ONCE = 512
+_BEGINNING, _AT_ONCE = 1 << 15, 512
+"""Windows at each level, at most, from which an architecture makes its first weights, and how many at a time."""
 
 
 class DivergenceError(EdgeVoiceError, ArithmeticError):

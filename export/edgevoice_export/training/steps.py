@@ -23,8 +23,7 @@ from edgevoice_export.training.ordering import cut_codes
 from edgevoice_export.training.settings import Settings
 
 _WARM_UP = 3  # runs before a capture, in which libraries choose their kernels
-_STILL = 1e-6
-"""Added to the variance of numbers that do not vary."""
+_STILL = 1e-6  # added to the variance of numbers that do not vary
 _NEAR_ZERO = 1e-7
 
 
