@@ -10,12 +10,11 @@ from edgevoice.config import ModelConfig
 
 _RULES = {"l": "---", "r": "---:"}
 NOT_STATED = "not stated"  # in the place of a licence that nobody gave
-_SPDX = (
+_SPDX = (  # identifiers that the hub knows in lower case
     *("MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense", "MPL-2.0", "GPL-2.0", "GPL-3.0", "LGPL-3.0"),
     *("AGPL-3.0", "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0"),
     "CC-BY-NC-ND-4.0",
 )
-"""SPDX identifiers that the hub knows in lower case."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str | None = None) -> str:

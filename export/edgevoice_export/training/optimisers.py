@@ -12,8 +12,7 @@ from edgevoice.errors import missing
 
 # Most gradients of a mean over thousands of points are below 1e-8: with the usual epsilon such weights hardly move.
 _EPSILON = 1e-13
-_PROJECTION = 4.0
-"""Learning rate of the projection for contrast, relative to the network's: it begins with random weights."""
+_PROJECTION = 4.0  # rate of the projection for contrast, relative to the network's: it begins with random weights
 
 
 def _adamw(groups: list[dict[str, Any]], rate: float, graph: bool) -> torch.optim.Optimizer:
