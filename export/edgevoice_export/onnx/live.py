@@ -149,9 +149,9 @@ def add_head(model: onnx.ModelProto, config: ModelConfig, head: Head, size: int)
         HeadError: the head was fitted with another model, level or hop.
     """
     head.check(Recipe.of(config, descriptors=head.recipe.descriptors))
-    facts, graph = head, Graph()
-    past = facts.frames - 1
-    at = [size, size + past * facts.descriptors, size + past * (facts.descriptors + 1)]
+    graph = Graph()
+    past = head.frames - 1
+    at = [size, size + past * head.descriptors, size + past * (head.descriptors + 1)]
     before, marks, count = (
         columns(graph, "state", first, last) for first, last in zip(at, [*at[1:], at[2] + 1], strict=True)
     )
@@ -164,13 +164,13 @@ def add_head(model: onnx.ModelProto, config: ModelConfig, head: Head, size: int)
     heard = graph.add("Cast", graph.add("And", "ready", graph.add("Not", "silent")), to=TensorProto.FLOAT)
     begun = graph.add("Or", "ready", graph.add("Greater", count, np.float32(0)))
     count = graph.add("Add", count, graph.add("Cast", begun, to=TensorProto.FLOAT))
-    count = graph.add("Min", count, np.float32(facts.frames))
+    count = graph.add("Min", count, np.float32(head.frames))
     rows, all_heard = graph.add("Concat", before, values, axis=1), graph.add("Concat", marks, heard, axis=1)
-    shape = np.array([-1, facts.frames, facts.descriptors])
+    shape = np.array([-1, head.frames, head.descriptors])
     graph.add("Reshape", rows, shape, output="frames")
     graph.add("Less", all_heard, np.float32(0.5), output="silent_frames")
-    full = graph.add("And", "ready", graph.add("GreaterOrEqual", count, np.float32(facts.frames)))
-    ends = [(rows, facts.descriptors, facts.frames * facts.descriptors), (all_heard, 1, facts.frames)] if past else []
+    full = graph.add("And", "ready", graph.add("GreaterOrEqual", count, np.float32(head.frames)))
+    ends = [(rows, head.descriptors, head.frames * head.descriptors), (all_heard, 1, head.frames)] if past else []
     graph.add("Concat", "state_of_stream", *(columns(graph, *end) for end in ends), count, axis=1, output="state_out")
     graph.add("And", full, "decided_by_head", output="decided")
     result, own, whole = "probabilities" if head.labels else "value", onnx.load_from_string(head.data).graph, at[2] + 1
@@ -189,7 +189,7 @@ def add_head(model: onnx.ModelProto, config: ModelConfig, head: Head, size: int)
     name_nodes(model)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     del model.metadata_props[:]
-    helper.set_model_props(model, {**metadata, "state": json.dumps(whole), KEY: json.dumps(facts.about)})
+    helper.set_model_props(model, {**metadata, "state": json.dumps(whole), KEY: json.dumps(head.about)})
     onnx.checker.check_model(model, full_check=True)
 
 
