@@ -34,20 +34,15 @@ from edgevoice.threads import usable_cores
 RESULTS = Path(__file__).parent / "results" / "corpus_speed.json"
 
 
-def _edgevoice(index: Path, out: Path, _: str) -> None:
-    from edgevoice.cli import main
+def _edgevoice(*words: str) -> Callable[[Path, Path, str], None]:
+    def run(index: Path, out: Path, _: str) -> None:
+        from edgevoice.cli import main
 
-    code = main(["extract", "--index", str(index), "--static", "-o", str(out / "table.parquet"), "--force"])
-    if code:
-        raise SystemExit(code)
+        table = f"{out / 'table.parquet'}"
+        if code := main(["extract", "--index", str(index), "--static", *(word.format(table) for word in words)]):
+            raise SystemExit(code)
 
-
-def _dataset(index: Path, out: Path, _: str) -> None:
-    from edgevoice.cli import main
-
-    code = main(["extract", "--index", str(index), "--static", "-o", f"{out / 'table.parquet'}/"])
-    if code:
-        raise SystemExit(code)
+    return run
 
 
 def _opensmile(multiprocessing: bool) -> Callable[[Path, Path, str], None]:
@@ -93,11 +88,11 @@ def _share(source: str, files: Sequence[str]) -> None:
 
 DATASET = "a dataset"
 PROGRAMS: dict[str, Callable[[Path, Path, str], None]] = {
-    "EdgeVoice, cae-256": _edgevoice,
+    "EdgeVoice, cae-256": _edgevoice("-o", "{}", "--force"),
     "openSMILE, eGeMAPSv02, threads": _opensmile(multiprocessing=False),
     "openSMILE, eGeMAPSv02, processes": _opensmile(multiprocessing=True),
     "DisVoice 0.1.10, CAE": _disvoice,
-    DATASET: _dataset,
+    DATASET: _edgevoice("-o", "{}/"),
 }
 
 

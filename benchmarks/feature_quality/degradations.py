@@ -1,10 +1,11 @@
-"""Changes of the sound that keep the speech."""
+"""Changes of the sound that keep the speech, and how far static vectors move under them."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,11 @@ from scipy import signal
 Samples = NDArray[np.float64]
 Degradation = Callable[[Samples, int], Samples]
 """From samples (n,) and their rate to changed samples (n,), or fewer."""
+
+Floats = NDArray[np.floating]
+
+MIDDLE = (5, 95)
+"""Percentiles outside of which values are clipped."""
 
 HEADROOM = 0.25
 """Louder recordings are turned down to this peak, so that a gain of 12 dB does not clip."""
@@ -118,3 +124,51 @@ def degraded_folders(data: Path, files: Sequence[str], cache: Path) -> dict[str,
 def _fit(samples: Samples, length: int) -> Samples:
     """Cut to a length, or pad with zeros."""
     return np.pad(samples[:length], (0, max(0, length - len(samples))))
+
+
+@dataclass(frozen=True)
+class Movement:
+    """Relative change of the standardised vector over some recordings."""
+
+    mean: float
+    error: float
+    """Standard error of the mean over the recordings, which have different speakers."""
+
+
+def movement(clean: Floats, changed: Floats, centre: Floats, spread: Floats) -> Movement:
+    """How far vectors move: the mean over recordings of |z' - z| / |z|, z being standardised.
+
+    Args:
+        clean: (recordings, dimensions).
+        changed: the same recordings' vectors after the change.
+        centre: mean of each dimension over the corpus, (dimensions,).
+        spread: standard deviation of each dimension over the corpus; dimensions without any are left out.
+    """
+    used = spread > 0
+    still, moved = ((vectors[:, used] - centre[used]) / spread[used] for vectors in (clean, changed))
+    change = np.linalg.norm(moved - still, axis=1) / np.linalg.norm(still, axis=1)
+    return Movement(float(change.mean()), float(change.std(ddof=1) / np.sqrt(len(change))))
+
+
+def movements(corpus: Floats, clean: Floats, changed: Mapping[str, Floats], *, clipped: bool = False) -> dict[str, Movement]:
+    """The movement under each change; dimensions are standardised over the corpus (recordings, dimensions).
+
+    Where it is clipped, values outside the `MIDDLE` of their dimension count as its ends: a few recordings whose values lie
+    far out then do not make every other difference look small.
+    """
+    rows = corpus.astype(np.float64)
+    if clipped:
+        rows = np.clip(rows, *np.percentile(rows, MIDDLE, axis=0))
+    centre, spread = rows.mean(axis=0), rows.std(axis=0)
+    return {name: movement(clean, vectors, centre, spread) for name, vectors in changed.items()}
+
+
+def one_each(speakers: Sequence[str], most: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw two different recordings of each of some speakers: their indices, (chosen,) each."""
+    random = np.random.default_rng(seed)
+    names = np.array(speakers)
+    several = [name for name in sorted(set(speakers)) if (names == name).sum() > 1]
+    chosen = sorted(random.choice(several, min(most, len(several)), replace=False).tolist())
+    pairs = [random.choice(np.flatnonzero(names == name), 2, replace=False) for name in chosen]
+    first, second = np.array(pairs, np.int64).T
+    return first, second

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.feature_quality.degradations import CLEAN, degraded_folders
-from benchmarks.feature_quality.probes import TASKS, Probes
+from benchmarks.feature_quality.degradations import CLEAN, Movement, degraded_folders, movements, one_each
+from benchmarks.feature_quality.probes import TASKS, Probes, Score, guessing, score
 from benchmarks.feature_quality.reconstruction import (
     LEVELS,
     Error,
@@ -28,8 +28,6 @@ from benchmarks.feature_quality.reconstruction import (
     linear_error,
     network_error,
 )
-from benchmarks.feature_quality.scores import Score, guessing, score
-from benchmarks.feature_quality.stability import Movement, movements, one_each
 from benchmarks.sources.handmade import HandMade, OpenSmile
 from benchmarks.sources.linearcode import LinearCode, LinearFunctionals
 from benchmarks.sources.models import Functionals

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.feature_quality.experiment import Results
 from benchmarks.feature_quality.probes import TASKS
-from benchmarks.label_efficiency.figures import COLOURS
+from benchmarks.label_efficiency.report import COLOURS
 
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 

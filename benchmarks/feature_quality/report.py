@@ -10,10 +10,10 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
+from benchmarks.feature_quality.degradations import MIDDLE, Movement
 from benchmarks.feature_quality.experiment import ANOTHER, Results
 from benchmarks.feature_quality.probes import FOLDS, STRENGTHS, TASKS
 from benchmarks.feature_quality.reconstruction import LEVELS
-from benchmarks.feature_quality.stability import MIDDLE, Movement
 from benchmarks.sources.recordings import ADULT
 from edgevoice_export.publish.markdown import table
 

@@ -1,4 +1,13 @@
-"""Command line of the experiments."""
+"""How many labels do learned features need?
+
+Few recordings have labels, many have none. The many train an autoencoder; of the few, growing shares are given to
+classifiers, on the autoencoder's features and on hand-made ones. Run from the root of the repository:
+
+    python -m benchmarks.label_efficiency speakers --data FOLDER --unheard FOLDER
+
+The experiment is that of V. Lamprou, "Feature Extraction with Convolutional Autoencoders" (2023), on other
+recordings.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +17,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.label_efficiency.experiment import Experiment, Results
-from benchmarks.label_efficiency.figures import draw
-from benchmarks.label_efficiency.report import write_json, write_page
-from benchmarks.label_efficiency.speakers import division, speakers, write_table
-from benchmarks.label_efficiency.trials import CLASSIFIERS, TrialLog, grid, run
+from benchmarks.label_efficiency.report import NAME, write
+from benchmarks.label_efficiency.speakers import division, method, speakers, write_table
+from benchmarks.label_efficiency.trials import CLASSIFIERS, TrialLog, Trials
 from benchmarks.sources.handmade import OpenSmile
 from benchmarks.sources.linearcode import LinearCode, MeanLinearCode, Spectrograms
 from benchmarks.sources.models import MODEL_SOURCES
@@ -21,7 +28,6 @@ from edgevoice.errors import ModelNotFoundError
 from edgevoice.modelfolder import find_model
 
 ROOT = Path(__file__).parents[2]
-
 _LINEAR_WINDOWS = 8000
 """Largest number of windows to which the linear code is fitted."""
 
@@ -32,23 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.run(options)
 
 
-def _experiment(options: argparse.Namespace) -> None:
-    """Run or resume an experiment; then write JSON, figures and the page."""
-    experiment = _speakers(options)
-    percents, seeds = tuple(range(options.step, 101, options.step)), tuple(range(options.seeds))
-    log = TrialLog(options.work / f"{experiment.name}.jsonl", experiment.sets, experiment.standardise)
-    names = [features.name for features in experiment.sets]
-    trials = grid(names, options.classifiers, percents, seeds)
-    run(trials, experiment.sets, log, experiment.standardise, lambda left: tqdm(left, unit=" fits", disable=None))
-
-    results = Results(experiment, tuple(options.classifiers), percents, seeds, log)
-    options.out.mkdir(parents=True, exist_ok=True)
-    write_json(results, options.out)
-    page = write_page(results, draw(results, options.out), options.out)
-    print(page)
-
-
-def _speakers(options: argparse.Namespace) -> Experiment:
+def _speakers(options: argparse.Namespace) -> None:
+    """Run or resume the experiment; then write JSON, figures and the page."""
     sources: list[Source] = []
     absent = []
     for asked in options.models:
@@ -67,7 +58,11 @@ def _speakers(options: argparse.Namespace) -> Experiment:
     def progress(name: str) -> Progress:
         return lambda files: tqdm(files, desc=name, unit=" files", disable=None)
 
-    return speakers(options.data, options.unheard, sources, absent, options.work, progress)
+    sets = speakers(options.data, options.unheard, sources, options.work, progress)
+    percents, seeds = tuple(range(options.step, 101, options.step)), tuple(range(options.seeds))
+    trials = Trials(sets, tuple(options.classifiers), percents, seeds, TrialLog(options.work / f"{NAME}.jsonl", sets))
+    trials.run(lambda left: tqdm(left, unit=" fits", disable=None))
+    print(write(trials, method(options.data, options.unheard, sources, absent), options.out))
 
 
 def _linear(options: argparse.Namespace) -> MeanLinearCode:
@@ -82,45 +77,32 @@ def _linear(options: argparse.Namespace) -> MeanLinearCode:
     return MeanLinearCode(LinearCode.load(kept), config)
 
 
-def _unlabelled(options: argparse.Namespace) -> None:
-    write_table(division(options.data).unlabelled, options.out)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.label_efficiency", description=__doc__)
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("speakers", help="recordings, with utterances.csv: file, speaker, gender, age")
-    command.set_defaults(run=_experiment)
-    command.add_argument(
+    command.set_defaults(run=_speakers)
+    add = command.add_argument
+    add(
         "--models",
         nargs="+",
         default=["cae-256:codes", "cae-256:functionals", "cae-64:codes", "lamprou-64:codes"],
         metavar="MODEL:KIND",
         help=f"models, by name or path, and what of them: {' or '.join(MODEL_SOURCES)}",
     )
-    command.add_argument(
-        "--unheard", type=Path, required=True, help="such a folder to test on, of speakers that no network heard"
-    )
-    command.add_argument(
-        "--opensmile", nargs="*", default=[], metavar="SET", help="openSMILE's sets: eGeMAPSv02, ComParE_2016"
-    )
-    command.add_argument("--linear", type=int, metavar="UNITS", help="a linear code of so many numbers")
-    command.add_argument(
-        "--tables", nargs="+", default=[], metavar="NAME=CSV", help="other features: path of a recording, then its numbers"
-    )
-    command.add_argument("--data", type=Path, required=True, help="folder")
-    command.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS), metavar="NAME")
-    command.add_argument("--step", type=int, default=2, help="percent from one share of the labels to the next (2)")
-    command.add_argument("--seeds", type=int, default=5, help="repetitions (5)")
-    command.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the results")
-    command.add_argument(
-        "--work",
-        type=Path,
-        default=ROOT / "build" / "label_efficiency",
-        help="folder of the fits made so far, which a run goes on from",
-    )
+    add("--data", type=Path, required=True, help="folder")
+    add("--unheard", type=Path, required=True, help="such a folder to test on, of speakers that no network heard")
+    add("--opensmile", nargs="*", default=[], metavar="SET", help="openSMILE's sets: eGeMAPSv02, ComParE_2016")
+    add("--linear", type=int, metavar="UNITS", help="a linear code of so many numbers")
+    add("--tables", nargs="+", default=[], metavar="NAME=CSV", help="other features: path of a recording, then its numbers")
+    add("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS), metavar="NAME")
+    add("--step", type=int, default=2, help="percent from one share of the labels to the next (2)")
+    add("--seeds", type=int, default=5, help="repetitions (5)")
+    add("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the results")
+    work = ROOT / "build" / "label_efficiency"
+    add("--work", type=Path, default=work, help="folder of the fits made so far, which a run goes on from")
     command = commands.add_parser("unlabelled", help="write the table of the recordings to train an autoencoder on")
-    command.set_defaults(run=_unlabelled)
+    command.set_defaults(run=lambda options: write_table(division(options.data).unlabelled, options.out))
     command.add_argument("--data", type=Path, required=True, help="folder")
     command.add_argument("--out", type=Path, required=True, help="CSV, as edgevoice-export train --table takes it")
     return parser

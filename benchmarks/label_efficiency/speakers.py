@@ -10,9 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.label_efficiency.experiment import Experiment, Results, View
-from benchmarks.label_efficiency.featuresets import FeatureSet, Items
-from benchmarks.label_efficiency.scores import Curve, spans
+from benchmarks.label_efficiency.trials import FeatureSet, Items
 from benchmarks.sources.handmade import HandMade
 from benchmarks.sources.recordings import ADULT, CLASSES, Recording, read_recordings
 from benchmarks.sources.vectors import Progress, Source, vectors_by_folder
@@ -20,9 +18,6 @@ from edgevoice_export.data.corpus import split_speakers
 
 TEST_SPEAKERS, LABELLED_SPEAKERS = 40, 25
 VALIDATION, SEED = 0.1, 0  # `edgevoice-export train`'s defaults: whom the models trained on the whole corpus have not heard
-GOAL = 30  # percent of the labels up to which the learned features are to be ahead
-
-UNHEARD = View("speakers that no network heard", "weighted F1")
 
 _METHOD = """\
 - Recordings in three classes: child (below {adult} years), man, woman. Parts share no speaker: {parts}. The test
@@ -92,97 +87,49 @@ def division(folder: Path) -> Division:
     lamprou-64 was trained on the unlabelled part that remains.
     """
     recordings = read_recordings(folder)
-    return divide(recordings, TEST_SPEAKERS, LABELLED_SPEAKERS, _held_out(recordings))
+    names = tuple(recording.speaker for recording in recordings)
+    held_out = {names[place] for place in split_speakers(names, VALIDATION, SEED)[1]}
+    return divide(recordings, TEST_SPEAKERS, LABELLED_SPEAKERS, sorted(held_out))
 
 
 def speakers(
-    folder: Path,
-    unheard: Path,
-    sources: Sequence[Source],
-    absent: Sequence[str],
-    cache: Path,
-    progress: Callable[[str], Progress],
-) -> Experiment:
-    """Hand-made features against others: labelled recordings of one folder, test recordings of another.
+    folder: Path, unheard: Path, sources: Sequence[Source], cache: Path, progress: Callable[[str], Progress]
+) -> tuple[FeatureSet, ...]:
+    """Hand-made features, and others: labelled recordings of one folder, test recordings of another.
 
     Args:
         folder: of the recordings that are learnt from, with `utterances.csv`.
         unheard: of the test recordings, likewise.
         sources: what to compare the hand-made features with.
-        absent: names of the models that could not be found.
         cache: folder to keep vectors in.
         progress: from a name to what wraps the files while their vectors are made.
     """
-    parts, test = division(folder), read_recordings(unheard)
-    described = [
-        _describe("labelled", parts.labelled),
-        _describe("unlabelled", parts.unlabelled),
-        _describe("test", test),
-    ]
 
-    def feature_set(source: Source) -> FeatureSet:
-        def items(folder: Path, recordings: Sequence[Recording]) -> Items:
-            files = [recording.file for recording in recordings]
-            made = vectors_by_folder(source, folder, files, cache, progress(source.name))
-            labels = np.array([recording.label for recording in recordings], np.int8)
-            return Items(made, labels, np.arange(len(recordings)))
+    def items(source: Source, folder: Path, recordings: Sequence[Recording]) -> Items:
+        files = [recording.file for recording in recordings]
+        made = vectors_by_folder(source, folder, files, cache, progress(source.name))
+        return Items(made, np.array([recording.label for recording in recordings], np.int8))
 
-        return FeatureSet(source.name, items(folder, parts.labelled), items(unheard, test))
-
-    return Experiment(
-        name="label_efficiency_speakers",
-        title="Child, man or woman, from few labels",
-        sets=tuple(feature_set(source) for source in (HandMade(), *sources)),
-        views=(UNHEARD,),
-        standardise=True,
-        method=_METHOD.format(
-            adult=ADULT,
-            parts="; ".join(described),
-            trained="; ".join(dict.fromkeys(source.origin for source in sources if source.origin)),
-            absent=f"Absent, for there is no such model: {', '.join(absent)}."
-            if absent
-            else "Every model asked for is there.",
-        ),
-        conclude=_conclude,
-        best_up_to=GOAL,
+    labelled, test = division(folder).labelled, read_recordings(unheard)
+    return tuple(
+        FeatureSet(source.name, items(source, folder, labelled), items(source, unheard, test))
+        for source in (HandMade(), *sources)
     )
 
 
-def _held_out(recordings: Sequence[Recording]) -> list[str]:
-    names = tuple(recording.speaker for recording in recordings)
-    _, held_out = split_speakers(names, VALIDATION, SEED)
-    return sorted({names[place] for place in held_out})
+def method(folder: Path, unheard: Path, sources: Sequence[Source], absent: Sequence[str]) -> str:
+    """Markdown for the page: data, split, and which models could not be found."""
+    parts = division(folder)
+    described = {"labelled": parts.labelled, "unlabelled": parts.unlabelled, "test": read_recordings(unheard)}
+    return _METHOD.format(
+        adult=ADULT,
+        parts="; ".join(_describe(name, recordings) for name, recordings in described.items()),
+        trained="; ".join(dict.fromkeys(source.origin for source in sources if source.origin)),
+        absent=f"Absent, for there is no such model: {', '.join(absent)}." if absent else "Every model asked for is there.",
+    )
 
 
 def _describe(name: str, recordings: Sequence[Recording]) -> str:
     voices = len({recording.speaker for recording in recordings})
     counts = Counter(CLASSES[recording.label] for recording in recordings)
     return f"{name} {len(recordings)} of {voices} speakers ({' / '.join(f'{counts[name]} {name}' for name in CLASSES)})"
-
-
-def _conclude(results: Results) -> str:
-    sets = [features.name for features in results.experiment.sets]
-    hand_made, step = sets[0], results.percents[0]
-    chosen = {name: results.best(name) for name in sets}
-    goal = max((percent for percent in results.percents if percent <= GOAL), default=step)
-    lines = [f"Each feature set with the classifier that is best for it on this test set, up to {GOAL} % of the labels:", ""]
-    for view in results.experiment.views:
-        curves = {name: results.curves(view, kind)[name] for name, kind in chosen.items()}
-        # Harder to beat: at each share, whichever classifier is best there for the hand-made features.
-        hardest = np.max([results.curves(view, kind)[hand_made].mean for kind in results.classifiers], axis=0)
-        lines += [f"**{view.name[0].upper()}{view.name[1:]}**", ""]
-        for name, curve in curves.items():
-            text = f"- {name}, {chosen[name]}: {_at(curve, goal):.3f} at {goal} %, {_at(curve, 100):.3f} at 100 %"
-            if name != hand_made:
-                above = [percent for percent, a, b in zip(results.percents, curve.mean, hardest, strict=True) if a > b]
-                text += (
-                    f"; above the hand-made features: {spans(curve.ahead(curves[hand_made]), step)}; above the best of all "
-                )
-                text += f"classifiers on them at each share: {spans(above, step)}"
-            lines.append(f"{text}.")
-        lines.append("")
-    return "\n".join(lines).rstrip()
-
-
-def _at(curve: Curve, percent: int) -> float:
-    return float(curve.mean[curve.percents.index(percent)])

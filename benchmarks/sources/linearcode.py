@@ -112,12 +112,7 @@ class LinearFunctionals:
     def __init__(self, code: LinearCode, config: ModelConfig) -> None:
         self._code, self._spectrograms = code, Spectrograms(config)
         self.name = f"PCA-{code.units}"
-
-    @property
-    def key(self) -> str:
-        """What the vectors depend on."""
-        config = self._spectrograms.config
-        return f"linear functionals, the code first {self._code.digest()} {config.level} {config.audio}"
+        self.key = f"linear functionals, the code first {code.digest()} {config.level} {config.audio}"
 
     def __call__(self, path: Path) -> Vector:
         """Vector of a recording, (4 x (units + bands),): functionals of the code, then of the errors, as of models."""
@@ -125,20 +120,12 @@ class LinearFunctionals:
         return np.concatenate([functionals(part) for part in np.split(values, [self._code.units], axis=1)])
 
 
-class MeanLinearCode:
+class MeanLinearCode(LinearFunctionals):
     """A linear code, averaged over the windows of a recording."""
 
-    origin = ""
-
     def __init__(self, code: LinearCode, config: ModelConfig) -> None:
-        self._code, self._spectrograms = code, Spectrograms(config)
-        self.name = f"PCA-{code.units} (codes)"
-
-    @property
-    def key(self) -> str:
-        """What the vectors depend on."""
-        config = self._spectrograms.config
-        return f"mean linear code {self._code.digest()} {config.level} {config.audio}"
+        super().__init__(code, config)
+        self.name, self.key = f"{self.name} (codes)", f"mean linear code {code.digest()} {config.level} {config.audio}"
 
     def __call__(self, path: Path) -> Vector:
         """Vector of a recording: (units,)."""

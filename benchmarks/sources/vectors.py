@@ -65,24 +65,13 @@ class Table:
         return self._rows[path.relative_to(folder).as_posix()]
 
 
-def vectors(source: Source, folder: Path, files: Sequence[str], cache: Path, progress: Progress = iter) -> Vector:
-    """Vectors of some recordings of a folder: (files, dimensions); kept in a cache folder."""
-    if not source.key:
-        return np.stack([source(folder / name) for name in progress(files)])
-    key = repr((source.key, folder, files)).encode()
-    kept = cache / f"{hashlib.sha256(key).hexdigest()[:24]}.npy"
-    if not kept.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        np.save(kept, np.stack([source(folder / name) for name in progress(files)]))
-    made: Vector = np.load(kept)
-    return made
-
-
 def vectors_by_folder(source: Source, folder: Path, files: Sequence[str], cache: Path, progress: Progress = iter) -> Vector:
-    """As `vectors`, but kept subfolder by subfolder, so that a run that was stopped loses little.
+    """Vectors of some recordings of a folder: (files, dimensions).
+
+    They are kept in a cache folder, subfolder by subfolder, so that a run that was stopped loses little.
 
     Args:
-        source: how vectors are made.
+        source: how vectors are made; they are made anew each time where its key is empty.
         folder: of the recordings.
         files: paths in it, the files of one subfolder beside each other.
         cache: folder to keep vectors in.
@@ -94,14 +83,17 @@ def vectors_by_folder(source: Source, folder: Path, files: Sequence[str], cache:
     groups: dict[str, list[str]] = {}
     for file in files:
         groups.setdefault(Path(file).parent.as_posix(), []).append(file)
-    done = iter(progress(files))
-
-    def counted(group: Sequence[str]) -> Sequence[str]:
+    done, made = iter(progress(files)), []
+    for group in groups.values():
+        kept = cache / f"{hashlib.sha256(repr((source.key, folder, group)).encode()).hexdigest()[:24]}.npy"
+        if not source.key or not kept.is_file():
+            found = np.stack([source(folder / name) for name in group])
+            if source.key:
+                cache.mkdir(parents=True, exist_ok=True)
+                np.save(kept, found)
+        made.append(np.load(kept) if source.key else found)
         for _ in group:
             next(done)
-        return group
-
-    made = [vectors(source, folder, counted(group), cache) for group in groups.values()]  # type: ignore[arg-type]
     for _ in done:  # lets the bar reach its end
         pass
     rows = np.concatenate(made)

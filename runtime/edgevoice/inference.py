@@ -134,14 +134,6 @@ class Networks:
         """Decode the bottleneck: `error`, float32 (n, bands), or `reconstruction`, (n, 1, bands, columns), standardised."""
         return self._run(self._decoder, output, {"bottleneck": bottleneck, "spectrogram": spectrograms})
 
-    def error(self, bottleneck: Array, spectrograms: Array) -> Array:
-        """`decode` to `error`."""
-        return self.decode("error", bottleneck, spectrograms)
-
-    def reconstruct(self, bottleneck: Array, spectrograms: Array) -> Array:
-        """`decode` to `reconstruction`."""
-        return self.decode("reconstruction", bottleneck, spectrograms)
-
     def runs_at_once(self, count: int) -> bool:
         """Whether so many windows are computed in one run; False where that would change their bits."""
         if self._any_size:

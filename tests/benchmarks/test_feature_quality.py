@@ -20,12 +20,10 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 import edgevoice
 from benchmarks.feature_quality import experiment
 from benchmarks.feature_quality.__main__ import main
-from benchmarks.feature_quality.degradations import DEGRADATIONS, HEADROOM
+from benchmarks.feature_quality.degradations import DEGRADATIONS, HEADROOM, movements
 from benchmarks.feature_quality.experiment import ANOTHER
-from benchmarks.feature_quality.probes import TASKS, Probes
+from benchmarks.feature_quality.probes import TASKS, Probes, confusions, macro_f1, score, uar
 from benchmarks.feature_quality.reconstruction import linear_error
-from benchmarks.feature_quality.scores import confusions, macro_f1, score, uar
-from benchmarks.feature_quality.stability import movements
 from benchmarks.sources.linearcode import LinearCode, LinearFunctionals, Spectrograms
 from benchmarks.sources.recordings import Recording
 from edgevoice.features import functionals as compute_functionals

@@ -16,26 +16,38 @@ from sklearn.metrics import f1_score
 
 from benchmarks.label_efficiency import speakers as speakers_module
 from benchmarks.label_efficiency.__main__ import main
-from benchmarks.label_efficiency.featuresets import FeatureSet, Items
-from benchmarks.label_efficiency.scores import Curve, chance, spans, weighted_f1
+from benchmarks.label_efficiency.report import spans
 from benchmarks.label_efficiency.speakers import divide
-from benchmarks.label_efficiency.trials import CLASSIFIERS, Trial, TrialLog, classifier, grid, random_of_class, run
+from benchmarks.label_efficiency.trials import (
+    CLASSIFIERS,
+    Curve,
+    FeatureSet,
+    Items,
+    Trial,
+    TrialLog,
+    Trials,
+    random_of_class,
+    weighted_f1,
+)
 from benchmarks.sources.recordings import CLASSES, Recording, read_recordings
 
 CLASSES_OF = np.repeat(np.arange(3, dtype=np.int8), [50, 30, 20])
 
 
-def clusters(seed: int, per_class: int = 12, pieces: int = 1) -> Items:
-    """Three classes of well separated points; each recording is so many items."""
-    random = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(3, dtype=np.int8), per_class * pieces)
-    features = (labels[:, None] * 10 + random.normal(size=(len(labels), 4))).astype(np.float32)
-    return Items(features, labels, np.arange(len(labels)) // pieces)
+def clusters(seed: int, per_class: int = 12) -> Items:
+    """Three classes of well separated points."""
+    labels = np.repeat(np.arange(3, dtype=np.int8), per_class)
+    features = (labels[:, None] * 10 + np.random.default_rng(seed).normal(size=(len(labels), 4))).astype(np.float32)
+    return Items(features, labels)
+
+
+def trials(sets: tuple[FeatureSet, ...], path: Path, *kinds: str, percents: tuple[int, ...] = (50, 100)) -> Trials:
+    return Trials(sets, kinds, percents, (0, 1), TrialLog(path, sets))
 
 
 @pytest.fixture
 def sets() -> tuple[FeatureSet, FeatureSet]:
-    return FeatureSet("a", clusters(0), clusters(1)), FeatureSet("b", clusters(2, pieces=2), clusters(3, pieces=2))
+    return FeatureSet("a", clusters(0), clusters(1)), FeatureSet("b", clusters(2, 24), clusters(3, 24))
 
 
 class TestScores:
@@ -46,20 +58,11 @@ class TestScores:
         predictions = random.choice(3, 200, p=[0.1, 0.1, 0.8]).astype(np.int8)
         assert weighted_f1(truth, predictions) == pytest.approx(f1_score(truth, predictions, average="weighted"))
 
-    def test_chance_of_three_classes(self) -> None:
-        mean, low, high = chance(np.repeat(np.arange(3, dtype=np.int8), 400), weighted_f1, draws=200)
-        assert mean == pytest.approx(1 / 3, abs=0.005)
-        assert 0.29 < low < mean < high < 0.38
-
-    def test_band_is_a_confidence_interval(self) -> None:
+    def test_curves(self) -> None:
         curve = Curve((50, 100), np.array([[0.1, 0.5], [0.2, 0.5], [0.3, 0.5]]))
         assert curve.mean.tolist() == pytest.approx([0.2, 0.5])
         assert curve.band.tolist() == pytest.approx([4.302653 * 0.1 / 3**0.5, 0])  # t of 97.5 % with 2 degrees of freedom
-
-    def test_ahead(self) -> None:
-        low, high = Curve((2, 4, 6), np.array([[0.1, 0.5, 0.3]])), Curve((2, 4, 6), np.array([[0.2, 0.4, 0.3]]))
-        assert high.ahead(low) == [2]
-        assert low.ahead(high) == [4]
+        assert curve.ahead(np.array([0.1, 0.6])) == [50]
 
     @pytest.mark.parametrize(
         ("percents", "text"), [([], "nowhere"), ([8], "8 %"), ([2, 4, 6, 10, 12, 20], "2-6, 10-12, 20 %")]
@@ -68,41 +71,40 @@ class TestScores:
         assert spans(percents, 2) == text
 
 
-class TestSubsets:
-    def test_random_ones_are_nested_and_follow_the_seed(self) -> None:
-        small, large = (set(random_of_class(CLASSES_OF, percent, 3).tolist()) for percent in (20, 40))
-        assert small < large
-        assert small != set(random_of_class(CLASSES_OF, 20, 4).tolist())
-        assert np.bincount(CLASSES_OF[sorted(small)]).tolist() == [10, 6, 4]
+def test_random_shares_are_nested_and_follow_the_seed() -> None:
+    small, large = (set(random_of_class(CLASSES_OF, percent, 3).tolist()) for percent in (20, 40))
+    assert small < large
+    assert small != set(random_of_class(CLASSES_OF, 20, 4).tolist())
+    assert np.bincount(CLASSES_OF[sorted(small)]).tolist() == [10, 6, 4]
 
 
 class TestTrials:
-    @pytest.mark.parametrize("kind", CLASSIFIERS)
-    def test_every_classifier_separates_clusters(self, kind: str) -> None:
-        training, test = clusters(0), clusters(1)
-        fitted = classifier(kind, len(training), 0, standardise=True).fit(training.features, training.labels)
-        assert weighted_f1(test.labels, fitted.predict(test.features)) > 0.9
+    def test_every_classifier_separates_clusters(self, tmp_path: Path, sets: tuple[FeatureSet, ...]) -> None:
+        made = trials(sets[:1], tmp_path / "log", *CLASSIFIERS, percents=(100,))
+        made.run()
+        assert min(made.curves(kind)["a"].at(100) for kind in CLASSIFIERS) > 0.9
+        mean, low, high = made.chance(sets[0], draws=200)
+        assert low < mean < high
+        assert mean == pytest.approx(1 / 3, abs=0.03)
 
     def test_goes_on_from_what_is_stored(self, tmp_path: Path, sets: tuple[FeatureSet, ...]) -> None:
-        path, trials = tmp_path / "log", grid(["a", "b"], ["decision tree"], [50, 100], [0, 1])
-        log = TrialLog(path, sets, standardise=False)
-        run(trials, sets, log, standardise=False)
+        path = tmp_path / "log"
+        first = trials(sets, path, "decision tree")
+        first.run()
         whole = path.read_text()
         path.write_text(whole[: len(whole) * 2 // 3])  # killed in the middle of a line
 
         made: list[Trial] = []
-        again = TrialLog(path, sets, standardise=False)
-        run(trials, sets, again, standardise=False, progress=lambda left: made.extend(left) or left)
-        assert 0 < len(made) < len(trials)
+        again = trials(sets, path, "decision tree")
+        again.run(lambda left: made.extend(left) or left)
+        assert 0 < len(made) < len(first.log.done) == 8
         assert path.read_text() == whole
-        assert all(np.array_equal(log[trial], again[trial]) for trial in trials)
+        assert all(np.array_equal(first.log.done[trial], again.log.done[trial]) for trial in first.log.done)
 
-    def test_keeps_only_trials_of_the_same_features_and_settings(self, tmp_path: Path, sets: tuple[FeatureSet, ...]) -> None:
-        path, trials = tmp_path / "log", grid(["a", "b"], ["kNN"], [100], [0])
-        run(trials, sets, TrialLog(path, sets, standardise=False), standardise=False)
+    def test_keeps_only_trials_of_the_same_features(self, tmp_path: Path, sets: tuple[FeatureSet, ...]) -> None:
+        trials(sets, tmp_path / "log", "kNN", percents=(100,)).run()
         changed = (sets[0], FeatureSet("b", clusters(7), clusters(8)))
-        assert [trial in TrialLog(path, changed, standardise=False) for trial in trials] == [True, False]
-        assert not any(trial in TrialLog(path, sets, standardise=True) for trial in trials)
+        assert {trial.features for trial in TrialLog(tmp_path / "log", changed).done} == {"a"}
 
 
 class TestDivision:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEVOICE_MODELS", "")
 
 
-def test_trains_exports_and_verifies(audio_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_trains_exports_and_verifies(audio_folder: Path, speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "my-cae"
     words = ["train", *TINY, "--epochs", "1", "--epoch-windows", "8", "--data", str(audio_folder), "--out", str(out)]
     assert main(words) == 0
@@ -39,6 +40,9 @@ def test_trains_exports_and_verifies(audio_folder: Path, tmp_path: Path, capsys:
     assert (tmp_path / "my-cae.training" / "history.csv").is_file()
     assert main(["verify", str(out), "--windows", "8"]) == 0
     assert "passed" in capsys.readouterr().out
+    last = ["--checkpoint", str(tmp_path / "my-cae.training" / CHECKPOINT), "--audio", str(speech), "--tolerance", "10"]
+    assert main(["verify", str(out), "--windows", "7", *last]) == 0
+    capsys.readouterr()
     assert main(["verify", str(out), "--windows", "8", "--tolerance", "1e-12"]) == 1
     assert "FAILED" in capsys.readouterr().out
     assert main(words) == 2
@@ -55,11 +59,6 @@ def test_exports_a_checkpoint(trained: Path, audio_folder: Path, tmp_path: Path)
     assert "Buzzes alone." in card
     assert "CC0" in card
     assert ModelFolder.open(out).config.version == "2.0.0"
-
-
-def test_verifies_against_a_checkpoint(exported: ModelFolder, trained: Path, speech: Path):
-    words = ["verify", str(exported.path), "--checkpoint", str(trained / CHECKPOINT), "--audio", str(speech)]
-    assert main([*words, "--windows", "7", "--tolerance", "10"]) == 0
 
 
 @pytest.fixture
@@ -79,8 +78,8 @@ def test_a_model_that_got_worse_is_not_exported(
     kept = Checkpoint.read(tmp_path / "adapted.training" / BEST)
     assert [epoch.epoch for epoch in kept.history] == [0]
     assert [epoch.epoch for epoch in Checkpoint.read(tmp_path / "adapted.training" / CHECKPOINT).history] == [0, 1]
-    rows = list(csv.DictReader((tmp_path / "adapted.training" / "history.csv").read_text().splitlines()))
-    assert [(row["epoch"], row["training"] == "") for row in rows] == [("0", True), ("1", False)]
+    header, first, second = csv.reader((tmp_path / "adapted.training" / "history.csv").read_text().splitlines())
+    assert [(row[0], row[header.index("training")] == "") for row in (first, second)] == [("0", True), ("1", False)]
     assert main([*adapting, "--rate", "0.3", "--resume", "--keep"]) == 0
     before, after = (edgevoice.load(folder) for folder in (exported.path, tmp_path / "adapted"))
     windows = np.random.default_rng(0).uniform(-1, 1, (5, 8000)).astype(np.float32)
@@ -104,7 +103,7 @@ def test_drift_is_in_the_spread_of_the_first_model(
     assert main(["drift", str(exported.path), str(exported.path), "--data", str(audio_folder)]) == 0
     out = capsys.readouterr().out
     assert "no difference" in out.splitlines()[-1]
-    assert out.startswith("6 recordings, ") or " recordings, " in out
+    assert out.startswith("6 recordings, ")
     assert [line.split("|")[2].strip() for line in out.splitlines() if line.startswith("| bottleneck")] == ["0.000"]
     assert main(["drift", str(exported.path), str(tiny_model), "--data", str(audio_folder)]) == 2
 
@@ -115,12 +114,6 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
         main([command, "--help"])
     assert raised.value.code == 0
     assert COMMANDS[command][1:] in " ".join(capsys.readouterr().out.split())
-
-
-def test_runs_as_a_module():
-    command = [sys.executable, "-m", "edgevoice_export.cli", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("usage: edgevoice-export ")
 
 
 @pytest.mark.parametrize(
@@ -146,12 +139,7 @@ def test_runs_as_a_module():
     ],
 )
 def test_errors_are_one_line(
-    words: list[str],
-    code: int,
-    audio_folder: Path,
-    exported: ModelFolder,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    words: list[str], code: int, audio_folder: Path, exported: ModelFolder, tmp_path: Path, capsys: Any
 ):
     places = {"AUDIO": audio_folder, "OUT": tmp_path / "out", "MODEL": exported.path}
     for name, path in places.items():
@@ -163,33 +151,16 @@ def test_errors_are_one_line(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("options", [["--arch", "none"], [*TINY, "--data", ".", "--out", "m", "--threads", "-1"]])
-def test_wrong_options_are_usage_errors(options: list[str], capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit) as raised:
-        main(["train", *options])
-    assert raised.value.code == 2
-
-
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
-    ],
-)
-def test_interrupted_run_leaves_a_checkpoint(audio_folder: Path, tmp_path: Path, number: int, code: int):
+def test_interrupted_run_leaves_a_checkpoint(audio_folder: Path, tmp_path: Path):
     words = ["train", *TINY, "--epochs", "1000", "--epoch-windows", "4", "--data", audio_folder, "--out", tmp_path / "m"]
-    program = "import sys; from edgevoice_export.cli import main; sys.exit(main())"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, words)], stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
+    command = [sys.executable, "-m", "edgevoice_export.cli", *map(str, words)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     checkpoint = tmp_path / "m.training" / CHECKPOINT
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     _, stated = process.communicate()
-    assert process.returncode == code, stated
+    assert process.returncode == 143, stated
     assert "with --resume" in stated
     assert "Traceback" not in stated
     assert checkpoint.exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,11 @@ from tqdm import tqdm
 from edgevoice.cli import console
 from edgevoice.cli.console import show
 from edgevoice.cli.options import positive
-from edgevoice.config import ModelConfig, is_model_name
+from edgevoice.config import AudioConfig, ModelConfig, is_model_name
 from edgevoice.errors import ArgumentError
-from edgevoice_export.data.corpus import Corpus, read_corpus
+from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.data.corpus import Corpus, Progress, read_corpus
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.networks import Architecture
 from edgevoice_export.publish.card import Description
 from edgevoice_export.publish.verify import BATCHES, Images, Verification, recorded_spectrograms, synthetic_spectrograms
 
@@ -30,35 +29,30 @@ tell = partial(console.tell, program="edgevoice-export")
 class Audio:
     """The audio that a command reads, as `add_audio_options` has it."""
 
-    folder: Path
+    data: Path
     table: Path | None
     pad: bool
     cache: Path | None
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Audio:
+    def of(cls, words: argparse.Namespace) -> Audio:
         """From the parsed options."""
-        return cls(options.data, options.table, options.pad, options.cache)
+        return cls(words.data, words.table, words.pad, words.cache)
 
     def words(self) -> list[str]:
         """The options that give it."""
-        places = {"data": self.folder, "table": self.table, "cache": self.cache}
+        places = {"data": self.data, "table": self.table, "cache": self.cache}
         named = [word for name, place in places.items() if place for word in (f"--{name}", str(place))]
         return [*named, *(["--pad"] if self.pad else [])]
 
-    def read(self, architecture: Architecture) -> Corpus:
-        """Read the corpus, with a progress bar; print the files that cannot be used."""
-
-        def progress(paths: Iterable[Path]) -> Iterable[Path]:
-            bar: Iterable[Path] = tqdm(paths, desc="reading", unit=" files", disable=None, leave=False)
-            return bar
-
-        audio = architecture.preprocessing.audio
-        found = read_corpus(self.folder, audio.rate, 1 if self.pad else audio.window, self.table, self.cache, progress)
+    def read(self, audio: AudioConfig) -> Corpus:
+        """Read the corpus for a model, with a progress bar; print the files that cannot be used."""
+        progress: Progress = partial(tqdm, desc="reading", unit=" files", disable=None, leave=False)
+        found = read_corpus(self.data, audio.rate, 1 if self.pad else audio.window, self.table, self.cache, progress)
         for reason in found.skipped:
             tell(f"skipped {reason}")
-        hours, speakers = len(found.samples) / audio.rate / 3600, len(set(found.speakers))
-        tell(f"{len(found)} utterances of {speakers} speakers, {hours:.2f} h; {len(found.skipped)} files skipped")
+        speakers, skipped = len(set(found.speakers)), len(found.skipped)
+        tell(f"{len(found)} utterances of {speakers} speakers, {found.hours:.2f} h; {skipped} files skipped")
         return found
 
 
@@ -74,12 +68,8 @@ def add_audio_options(parser: argparse.ArgumentParser) -> None:
         "DIR/utterances.csv if there is one, else the folder that a file is in is its speaker)",
     )
     group.add_argument("--pad", action="store_true", help="fill files shorter than a window up with zeros, not skip them")
-    group.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="for decoded samples (default: edgevoice/corpora in $XDG_CACHE_HOME or ~/.cache)",
-    )
+    where = "for decoded samples (default: edgevoice/corpora in $XDG_CACHE_HOME or ~/.cache)"
+    group.add_argument("--cache", type=Path, metavar="DIR", help=where)
 
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
@@ -102,59 +92,41 @@ def add_description_options(parser: argparse.ArgumentParser) -> None:
 
 
 def description(options: argparse.Namespace) -> Description:
-    """The description from the options of `add_description_options`.
-
-    Raises:
-        ArgumentError: the notes cannot be read, or a model cannot have that name.
-    """
+    """The description from the options of `add_description_options`."""
     name = options.name or options.out.resolve().name
     if not is_model_name(name):
         raise ArgumentError(f"model name {name!r}: expected letters, digits, '-', '_' and '.' (--out, or --name beside it)")
-    return Description(
-        name=name,
-        version=options.model_version,
-        licence=options.licence,
-        data=options.data_name,
-        data_licence=options.data_licence,
-        notes=_notes(options.notes) if options.notes else "",
-    )
-
-
-def _notes(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ArgumentError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ArgumentError(f"{path}: not a text in UTF-8") from error
+        notes = options.notes.read_text(encoding="utf-8") if options.notes else ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+        raise ArgumentError(f"{options.notes}: cannot be read ({reason})") from error
+    licences = {"licence": options.licence, "data_licence": options.data_licence}
+    return Description(name, options.model_version, data=options.data_name, notes=notes, **licences)
 
 
 def add_window_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for the windows on which a model is compared."""
-    parser.add_argument(
-        "--audio",
-        type=Path,
-        metavar="FILE",
-        help="a recording to compare on (default: a synthetic voice, the same everywhere)",
-    )
-    parser.add_argument(
-        "--windows", type=positive, default=64, help=f"largest number of windows, {_FEWEST} or more (default: 64)"
-    )
+    recording = "a recording to compare on (default: a synthetic voice, the same everywhere)"
+    parser.add_argument("--audio", type=Path, metavar="FILE", help=recording)
+    most = f"largest number of windows, {_FEWEST} or more (default: 64)"
+    parser.add_argument("--windows", type=positive, default=64, help=most)
 
 
 def windows(options: argparse.Namespace, config: ModelConfig) -> tuple[Images, str]:
-    """The spectrograms from `add_window_options`, float32 (n, 1, bands, columns), and a description of their source.
-
-    Raises:
-        ArgumentError: fewer windows than a comparison needs.
-        AudioError: the recording cannot be used.
-    """
+    """The spectrograms from `add_window_options`, float32 (n, 1, bands, columns), and a description of their source."""
     if options.windows < _FEWEST:
         raise ArgumentError(f"--windows {options.windows}: expected {_FEWEST} or more")
     preprocessing = Preprocessing.of(config)
     if options.audio is None:
         return synthetic_spectrograms(preprocessing, options.windows), "a synthetic voice"
     return recorded_spectrograms(options.audio, preprocessing, options.windows), options.audio.name
+
+
+def print_export(written: ModelFolder, verification: Verification) -> None:
+    """Print what was exported on standard output."""
+    print_verification(verification)
+    show(f"{written.path}: {written.config.name} {written.config.version}")
 
 
 def print_verification(result: Verification) -> None:

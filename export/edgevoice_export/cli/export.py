@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, parser_of
 from edgevoice.errors import ModelConfigError
-from edgevoice_export.cli.common import Audio, add_audio_options, add_description_options, description, print_verification
+from edgevoice_export.cli.common import Audio, add_audio_options, add_description_options, description, print_export
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.publish.folder import check_place
@@ -32,8 +31,6 @@ def run(options: argparse.Namespace) -> int:
         raise ModelConfigError(
             f"{options.checkpoint}: no such file; best.pt is in the folder of checkpoints, MODELFOLDER.training"
         )
-    corpus = Audio.of(options).read(ARCHITECTURES[read_weights(options.checkpoint).arch])
-    written, verification = export_checkpoint(options.checkpoint, corpus, options.out, described)
-    print_verification(verification)
-    show(f"{written.path}: {written.config.name} {written.config.version}")
+    corpus = Audio.of(options).read(ARCHITECTURES[read_weights(options.checkpoint).arch].preprocessing.audio)
+    print_export(*export_checkpoint(options.checkpoint, corpus, options.out, described))
     return 0

@@ -19,7 +19,6 @@ from edgevoice.heads.head import load_head
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.onnx.graph import TRANSFORMS
 from edgevoice_export.onnx.live import convert_to_live, describe
-from edgevoice_export.onnx.livehead import state_of_head
 
 _HOPS = 12  # of the vectors
 
@@ -36,9 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
     folder = find_model(options.model)
     head = None if options.head is None else load_head(options.head)
-    facts = describe(folder)
-    if head is not None:
-        facts |= {"state": facts["state"] + state_of_head(head), "head": head.about}
+    facts = describe(folder, head)
     path = options.out or Path(f"{folder.config.name}-live.onnx")
     files = {path: b"", path.with_name(f"{path.name}.json"): (json.dumps(facts, indent=1) + "\n").encode()}
     if options.vectors:

@@ -6,13 +6,13 @@ import argparse
 import dataclasses
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, index, parser_of, positive
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.errors import ArgumentError
@@ -22,7 +22,7 @@ from edgevoice_export.cli.common import (
     add_description_options,
     add_machine_options,
     description,
-    print_verification,
+    print_export,
     tell,
 )
 from edgevoice_export.networks import ARCHITECTURES
@@ -73,7 +73,6 @@ def add(commands: Commands) -> None:
     group.add_argument("--loss", choices=("mse", "bce"), help="default: the architecture's")
     group.add_argument("--init", metavar="MODEL", help="begin with the weights of a model or checkpoint, as wide or wider")
     group.add_argument("--keep", action="store_true", help="export the model even if it is not better than --init")
-    group.add_argument("--checkpoints", type=Path, metavar="DIR", help="default: MODELFOLDER.training")
     group.add_argument("--resume", action="store_true", help="go on from the last checkpoint, to the same result")
     add_machine_options(parser)
     parser.set_defaults(run=run)
@@ -84,39 +83,37 @@ def run(options: argparse.Namespace) -> int:
     initial = read_weights(options.init) if options.init else None
     settings = _settings(options, initial)
     described = description(options)
-    checkpoints = options.checkpoints or options.out.with_name(f"{options.out.name}.training")
     check_place(options.out)
-    if not options.resume and (checkpoints / CHECKPOINT).exists():
-        raise ArgumentError(f"{checkpoints}: already contains a run; resume it with --resume, or remove it")
-    job = Job(
-        settings, Audio.of(options), options.out, described, checkpoints, options.device, options.threads, options.keep
-    )
+    job = Job(settings, Audio.of(options), options.out, described, options.device, options.threads, options.keep)
+    if not options.resume and (job.run_folder / CHECKPOINT).exists():
+        raise ArgumentError(f"{job.run_folder}: already contains a run; resume it with --resume, or remove it")
     return job.run(initial, resume=options.resume)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A model to train and export."""
+    """A model to train and export. Its run is kept beside the model folder, in `MODELFOLDER.training`."""
 
     settings: Settings
     audio: Audio
     out: Path
-    """The model folder to write."""
     described: Description
-    """What goes into `model.json` and the card."""
-    checkpoints: Path
-    """Folder of the run."""
     device: str
     threads: int | None
     keep: bool
     """Whether a model is exported that is no better than the one that the run began with."""
 
+    @property
+    def run_folder(self) -> Path:
+        """The folder of the run."""
+        return self.out.with_name(f"{self.out.name}.training")
+
     def run(self, initial: Weights | None, *, resume: bool) -> int:
         """Train, from initial weights or from the run's checkpoint on, and export; return the exit code."""
-        settings, checkpoints = self.settings, self.checkpoints
+        settings, folder = self.settings, self.run_folder
         if self.threads:
             torch.set_num_threads(self.threads)
-        corpus = self.audio.read(ARCHITECTURES[settings.arch])
+        corpus = self.audio.read(ARCHITECTURES[settings.arch].preprocessing.audio)
         stopping: list[int] = []
 
         def stop(number: int, _frame: object) -> None:
@@ -124,43 +121,45 @@ class Job:
                 raise Interrupted(number)
             stopping.append(number)
 
-        with (
-            taken_by(stop),
-            tqdm(total=settings.steps * settings.batch, unit=" windows", disable=None, smoothing=0.05) as bar,
-        ):
-            done = train(
-                settings,
-                corpus,
-                checkpoints,
-                resume=resume,
-                initial=initial,
-                device=self.device,
-                report=_Report(bar, settings),
-                stopped=lambda: bool(stopping),
-            )
+        options: dict[str, Any] = {"resume": resume, "initial": initial, "device": self.device}
+        total = settings.steps * settings.batch
+        with taken_by(stop), tqdm(total=total, unit=" windows", disable=None, smoothing=0.05) as bar:
+            report = partial(_report, bar, settings)
+            done = train(settings, corpus, folder, report=report, stopped=lambda: bool(stopping), **options)
         if not done:
-            tell(f"stopped; run the same command with --resume to continue from {checkpoints}")
+            tell(f"stopped; run the same command with --resume to continue from {folder}")
             return 128 + stopping[0]
-        tell(f"the weights are in {checkpoints / BEST}")
-        history = Checkpoint.read(checkpoints / BEST).history
+        tell(f"the weights are in {folder / BEST}")
+        history = Checkpoint.read(folder / BEST).history
         if history[-1].epoch == 0 and not self.keep:
             tell(
                 f"no epoch was better than {settings.init}, with which the run began ({history[0].score:.3e}): nothing is "
                 "exported. Try a lower --rate, more recordings, or more windows; --keep exports it all the same"
             )
             return 1
-        written, verification = export_checkpoint(checkpoints / BEST, corpus, self.out, self.described, initial=initial)
-        print_verification(verification)
-        show(f"{written.path}: {written.config.name} {written.config.version}")
+        print_export(*export_checkpoint(folder / BEST, corpus, self.out, self.described, initial=initial))
         return 0
+
+
+def _report(bar: Any, settings: Settings, progress: Progress) -> None:
+    """Show a progress bar on a terminal, and a line per epoch."""
+    epoch = min(progress.step // settings.epoch_steps + 1, settings.epochs)
+    bar.set_description(f"epoch {epoch}/{settings.epochs}", refresh=False)
+    bar.set_postfix(loss=f"{progress.loss:.2e}", refresh=False)
+    bar.update(progress.step * settings.batch - bar.n)
+    if progress.step % settings.epoch_steps == 0 and progress.history:
+        row = progress.history[-1].row()
+        losses = "  ".join(f"{name} {row[name]:.3e}" for name in row if row[name] and name not in {"epoch", "seconds"})
+        line = f"epoch {row['epoch']}/{settings.epochs}  {losses}  {progress.windows_per_second:.0f} windows/s"
+        with bar.external_write_mode(sys.stderr):
+            tell(f"{line}  {progress.seconds_left / 60:.0f} min left")
 
 
 def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
     """The settings from the options; network and size come from the initial weights, if there are any."""
     arch, units = options.arch, options.units
     if initial:
-        arch = initial.arch if arch is None else arch
-        units = initial.units if units is None else units
+        arch, units = arch or initial.arch, units or initial.units
         if initial.arch != arch or initial.units < units:
             raise ArgumentError(f"{options.init}: is {initial.arch} of {initial.units} units, not {arch} of {units}")
     if arch is None or units is None:
@@ -172,26 +171,3 @@ def _settings(options: argparse.Namespace, initial: Weights | None) -> Settings:
     chosen |= {"optimiser": options.optimiser, "loss": options.loss or ARCHITECTURES[arch].loss}
     chosen["sampler"] = options.sampler or ("device" if options.device == "cuda" else "host")
     return Settings(arch, units, init, **chosen)
-
-
-_COUNTS = {"epoch", "seconds"}
-
-
-class _Report:
-    """Shows a progress bar on a terminal, and a line per epoch."""
-
-    def __init__(self, bar: Any, settings: Settings) -> None:
-        self._bar, self._settings = bar, settings
-
-    def __call__(self, progress: Progress) -> None:
-        settings, bar = self._settings, self._bar
-        epoch = min(progress.step // settings.epoch_steps + 1, settings.epochs)
-        bar.set_description(f"epoch {epoch}/{settings.epochs}", refresh=False)
-        bar.set_postfix(loss=f"{progress.loss:.2e}", refresh=False)
-        bar.update(progress.step * settings.batch - bar.n)
-        if progress.step % settings.epoch_steps == 0 and progress.history:
-            row = progress.history[-1].row()
-            losses = "  ".join(f"{name} {value:.3e}" for name, value in row.items() if value and name not in _COUNTS)
-            line = f"epoch {row['epoch']}/{settings.epochs}  {losses}  {progress.windows_per_second:.0f} windows/s"
-            with bar.external_write_mode(sys.stderr):
-                tell(f"{line}  {progress.seconds_left / 60:.0f} min left")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, parser_of
-from edgevoice.inference import Networks
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli.common import add_window_options, print_verification, windows
 from edgevoice_export.onnx.convert import network_reference
@@ -37,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     tolerance = default_tolerance(folder.config) if options.tolerance is None else options.tolerance
     show(f"windows of {audio_name}")
     folder.verify()
-    networks, reference = Networks(folder, whole_batches=True), network_reference(weights.network())
-    result = verify(outputs_of(networks), reference, spectrograms, together=folder.config.batch_statistics)
+    reference, together = network_reference(weights.network()), folder.config.batch_statistics
+    result = verify(outputs_of(folder.read), reference, spectrograms, together=together)
     print_verification(result)
     passed = result.passed(tolerance)
     show(f"{folder.path}: {'passed' if passed else f'FAILED: the largest difference is above {tolerance:g}'}")

@@ -1,12 +1,9 @@
 """Changes of training windows as recordings have gone through them: a narrow band, lossy codecs, noise.
 
 An autoencoder that has only seen full-band speech rebuilds speech into a band that a telephone has emptied, so that its
-errors there describe the line and not the voice. A network that has been trained on such windows leaves the band empty.
-This is data augmentation, as denoising autoencoders have it (P. Vincent et al., "Extracting and composing robust features
-with denoising autoencoders", ICML 2008), with one difference: the network must rebuild the changed window, because
-a frame's errors compare the reconstruction with what was heard.
-
-Each change costs 0.3 to 0.5 ms per window, as much as its spectrogram; MP3, which encodes and decodes, costs 8 ms.
+errors there describe the line and not the voice. This is the augmentation of denoising autoencoders (P. Vincent et al.,
+"Extracting and composing robust features with denoising autoencoders", ICML 2008), but the network must rebuild the changed
+window. A change costs 0.3 to 0.5 ms per window, as much as its spectrogram; MP3, which encodes and decodes, 8 ms.
 """
 
 from __future__ import annotations
@@ -40,14 +37,7 @@ class Change(NamedTuple):
 def changed(window: Samples, rate: int, peak: float, change: Change) -> Samples:
     """A window (samples,) as it would sound after a change.
 
-    Args:
-        window: float32 or float64.
-        rate: in hertz.
-        peak: the full scale of the level, to which the noise is relative, so that silence gets noise too.
-        change: decides all.
-
-    Returns:
-        (samples,), of the same length.
+    The noise is relative to the full scale of the level, `peak`, so that silence gets noise too.
     """
     return CHANGES[change.kind](window, rate, peak, np.random.default_rng(change.seed))
 

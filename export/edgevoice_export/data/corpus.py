@@ -41,22 +41,26 @@ class Corpus:
     bounds: NDArray[np.int64]
     """First sample of each utterance, and the end of the last one: (utterances + 1,)."""
     files: tuple[str, ...]
-    """Path of each utterance, relative to the folder."""
+    """Relative to the folder."""
     speakers: tuple[str, ...]
-    """Speaker of each utterance."""
     validating: tuple[bool, ...] | None
     """Whether each utterance is for validation, if the table says so; otherwise None."""
     skipped: tuple[str, ...]
     """Why each unusable file was skipped; the text begins with its path."""
     digest: str
     """SHA-256 of the names and contents of the files, the rate and the speakers."""
+    rate: int
     shortest: int
     """The smallest allowed number of samples in an utterance."""
     table: Path | None
-    """The table, if one was given."""
 
     def __len__(self) -> int:
         return len(self.files)
+
+    @property
+    def hours(self) -> float:
+        """The duration of all utterances."""
+        return len(self.samples) / self.rate / 3600
 
     def split(self, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices of the utterances for training and for validation: as the table says, else a share of the speakers.
@@ -69,10 +73,8 @@ class Corpus:
         held = np.array(self.validating)
         if held.all() or not held.any():
             raise ArgumentError(f"{self.table}: its column use marks no file as {'train' if held.all() else 'validate'}")
-        both = {s for s, h in zip(self.speakers, held, strict=True) if h} & {
-            s for s, h in zip(self.speakers, held, strict=True) if not h
-        }
-        if both:
+        speakers = np.array(self.speakers)
+        if both := set(speakers[held].tolist()) & set(speakers[~held].tolist()):
             raise ArgumentError(f"{self.table}: speaker {min(both)} is marked as train and as validate")
         return np.flatnonzero(~held), np.flatnonzero(held)
 
@@ -82,17 +84,12 @@ class Corpus:
 
 
 def read_corpus(
-    folder: Path,
-    rate: int,
-    shortest: int,
-    table: Path | None = None,
-    cache: Path | None = None,
-    progress: Progress = iter,
+    folder: Path, rate: int, shortest: int, table: Path | None = None, cache: Path | None = None, progress: Progress = iter
 ) -> Corpus:
     """Read a folder of audio. Decoded samples are kept in a cache whose key is the content of the files.
 
     Args:
-        folder: searched with its subfolders for every format that soundfile reads.
+        folder: searched with its subfolders.
         rate: sampling rate of the result, in hertz; channels are averaged.
         shortest: utterances of fewer samples are skipped.
         table: CSV with the columns `file` (relative to the folder, or absolute and inside it) and `speaker`; only files in
@@ -114,7 +111,11 @@ def read_corpus(
     digest = _digest(folder, speakers, rate, shortest)
     if uses:
         digest = hashlib.sha256(json.dumps([digest, uses]).encode()).hexdigest()
-    home = (cache or _user_cache()) / digest[:16]
+    try:
+        home = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgevoice" / "corpora"
+    except RuntimeError as error:
+        raise ArgumentError("there is no home folder to keep decoded samples in: name a folder (--cache)") from error
+    home = home / digest[:16]
     if not (home / "index.json").is_file():
         with whole_folder(home, replace=False) as draft:
             _write_samples(draft, folder, speakers, rate, shortest, progress)
@@ -131,17 +132,14 @@ def read_corpus(
         validating=tuple(uses[name] == "validate" for name in index["files"]) if uses else None,
         skipped=tuple(index["skipped"]),
         digest=digest,
+        rate=rate,
         shortest=shortest,
         table=table,
     )
 
 
 def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
-    """Read one file as int16 samples at a rate; channels are averaged.
-
-    Raises:
-        AudioError: it cannot be read, or has fewer samples than `shortest`.
-    """
+    """Read one file as int16 samples at a rate; AudioError where it cannot be read or is shorter than `shortest` samples."""
     with open_source(path) as source:
         mono = np.concatenate([np.empty(0, np.float32), *resampled(source, rate, None)])
     if len(mono) < shortest:
@@ -198,11 +196,9 @@ def _read_table(table: Path, folder: Path) -> tuple[dict[str, str], dict[str, st
                     raise ArgumentError(f"{table}, line {rows.line_num}: {name} has no speaker")
                 if speakers.setdefault(name, speaker) != speaker:
                     raise ArgumentError(f"{table}, line {rows.line_num}: {name} is of {speakers[name]!r} in another line")
-                if "use" in row:
-                    uses[name] = row["use"]
-                    if row["use"] not in {"train", "validate"}:
-                        expected = "expected train or validate"
-                        raise ArgumentError(f"{table}, line {rows.line_num}: {name} is for {row['use']!r}, {expected}")
+                use = uses[name] = row.get("use", "train")
+                if use not in {"train", "validate"}:
+                    raise ArgumentError(f"{table}, line {rows.line_num}: {name} is for {use!r}: expected train or validate")
     except FileNotFoundError as error:
         raise AudioFileNotFoundError(f"{table}: no such file") from error
     except OSError as error:
@@ -211,7 +207,7 @@ def _read_table(table: Path, folder: Path) -> tuple[dict[str, str], dict[str, st
         raise AudioFormatError(f"{table}: not a CSV table ({error})") from error
     if not speakers:
         raise AudioFormatError(f"{table}: lists no file")
-    return speakers, uses
+    return speakers, uses if "use" in (rows.fieldnames or ()) else {}
 
 
 def _inside(folder: Path, name: str) -> str | None:
@@ -252,12 +248,3 @@ def _write_samples(
             files.append(name)
     index = {"bounds": bounds, "files": files, "speakers": [speakers[name] for name in files], "skipped": skipped}
     (draft / "index.json").write_text(json.dumps(index), encoding="utf-8")
-
-
-def _user_cache() -> Path:
-    given = os.environ.get("XDG_CACHE_HOME")
-    try:
-        root = Path(given) if given else Path.home() / ".cache"
-    except RuntimeError as error:
-        raise ArgumentError("there is no home folder to keep decoded samples in: name a folder (--cache)") from error
-    return root / "edgevoice" / "corpora"

@@ -1,17 +1,15 @@
 """The changes of `changes` in PyTorch, for many windows at once, on the device of the windows.
 
-Each change is a class with two steps: `draw` draws its random values with PyTorch's generator of the device, and `apply`
-computes. For the same values, the results equal those of NumPy's functions up to the rounding of float32, which a test
-checks.
+Each change is a class of its random values, with a row a window: `draw` draws them with PyTorch's generator of the device,
+and `apply` computes, from windows float32 (n, samples) without their offset and what their level takes for full scale, (n,).
+For the same values, the results equal those of NumPy's functions up to the rounding of float32, which a test checks.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,32 +18,9 @@ from torch.nn import functional
 from edgevoice_export.data.changes import BLOCK, EDGES
 
 
-class DeviceChange(ABC):
-    """The random values of one change of n windows. Each field is a tensor with n rows."""
-
-    name: ClassVar[str]
-
-    @classmethod
-    @abstractmethod
-    def draw(cls, count: int, samples: int, device: torch.device) -> DeviceChange:
-        """Draw the values for windows with this number of samples."""
-
-    @abstractmethod
-    def apply(self, windows: Tensor, rate: int, peak: Tensor) -> Tensor:
-        """Apply the change: float32 (n, samples).
-
-        Args:
-            windows: float32 (n, samples), without their offset.
-            rate: in hertz.
-            peak: what the level takes for full scale, (n,).
-        """
-
-
-@dataclass
-class Band(DeviceChange):
+class Band(NamedTuple):
     """`changes.band_limited`."""
 
-    name: ClassVar[str] = "band"
     high: Tensor
     """Upper edge in hertz, (n, 1), as all fields of this class."""
     order: Tensor
@@ -83,11 +58,9 @@ class Band(DeviceChange):
         return changed
 
 
-@dataclass
-class Coarse(DeviceChange):
+class Coarse(NamedTuple):
     """`changes.coarsely_coded`."""
 
-    name: ClassVar[str] = "coarse"
     fineness: Tensor
     """How far the step of the quantiser is below the level of the band, in dB, (n, 1)."""
 
@@ -114,11 +87,9 @@ class Coarse(DeviceChange):
         return (functional.pad(first, (0, BLOCK)) + functional.pad(second, (BLOCK, 0)))[:, BLOCK : BLOCK + samples]
 
 
-@dataclass
-class Noise(DeviceChange):
+class Noise(NamedTuple):
     """`changes.noisy`."""
 
-    name: ClassVar[str] = "noise"
     white: Tensor
     """Normally distributed numbers, (n, samples)."""
     slope: Tensor
@@ -137,13 +108,13 @@ class Noise(DeviceChange):
         spectrum = torch.fft.rfft(self.white)
         places = torch.arange(spectrum.shape[1], device=windows.device) / spectrum.shape[1]
         noise = torch.fft.irfft(spectrum / (1 + places * 64) ** self.slope, windows.shape[1])
-        changed: Tensor = windows + noise / noise.std(1, correction=0, keepdim=True) * peak[:, None] * 10 ** (
-            -self.below / 20
-        )
+        noise = noise / noise.std(1, correction=0, keepdim=True)
+        changed: Tensor = windows + noise * peak[:, None] * 10 ** (-self.below / 20)
         return changed
 
 
-DEVICE_CHANGES: dict[str, type[DeviceChange]] = {change.name: change for change in (Band, Coarse, Noise)}
+DeviceChange = Band | Coarse | Noise
+DEVICE_CHANGES: dict[str, type[Band] | type[Coarse] | type[Noise]] = {"band": Band, "coarse": Coarse, "noise": Noise}
 """All changes except `mp3`: no encoder runs on a device, so recordings are encoded once before training."""
 
 

@@ -1,17 +1,15 @@
 """The windows of `WindowSampler`, drawn and computed in PyTorch: the whole corpus is held on the device as int16 samples.
 
-NumPy makes 2 000 spectrograms a second on one core; a GPU that trains on them then waits. Here draws, levels, changes and
-spectrograms are tensor operations of fixed shapes, so that a step of training can be one CUDA graph. All that is random
-comes from PyTorch's generator of the device: `torch.manual_seed` decides it. For the same draws, standardised
-spectrograms differ from NumPy's by rounding, less than 1e-4 in the quietest bands.
+NumPy makes 2 000 spectrograms a second on one core; a GPU that trains on them then waits. Here all are tensor operations of
+fixed shapes, so that a step of training can be one CUDA graph. All that is random comes from PyTorch's generator of the
+device. For the same draws, spectrograms differ from NumPy's by rounding, less than 1e-4 in the quietest bands.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,73 +25,49 @@ from edgevoice_export.data.devicechanges import DEVICE_CHANGES, DeviceChange
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import SCALE, Recording
 
-MP3 = "mp3"
-
 
 @dataclass
 class DeviceDraw:
-    """A batch of windows: where they begin, at which level, and how some of them are changed."""
+    """A batch of windows: as `sampler.Draw`, in tensors (n,), and levels by their number in the sampler."""
 
     recordings: Tensor
-    """int64 (n,)"""
     starts: Tensor
-    """First sample of each window within its recording: int64 (n,)."""
     levels: Tensor
-    """The index of each window's level in the list of the sampler: int64 (n,)."""
     gains: Tensor
-    """A factor for the gain of the level: float32 (n,)."""
     changes: Sequence[tuple[slice | Tensor, DeviceChange]] = ()
     """The changes, and the rows that they apply to."""
     coded: slice | None = None
     """Rows that are taken from the copies that were encoded as MP3."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Which rows of every batch are changed, and which rows are pairs of windows from one recording.
 
     The numbers are those of `WindowSampler.draw` on average; they are fixed, because the shapes of a CUDA graph are fixed.
     """
 
     batch: int
-    kinds: tuple[tuple[str, slice], ...] = ()
+    kinds: tuple[tuple[str, slice], ...]
     """The changes, and the rows that they apply to."""
-    partners: int = 0
-    """The last 2 partners rows are pairs of windows from one recording: row batch - 2 partners + k, and that + partners."""
+    pairs: NDArray[np.int64]
+    """Rows of pairs of windows from one recording, (pairs, 2): the last ones, all first windows before all second ones."""
 
     @classmethod
     def of(cls, batch: int, share: float, changes: Sequence[str], partners: bool = False) -> Plan:
-        """Plan a batch.
-
-        Args:
-            batch: windows.
-            share: that is changed.
-            changes: what those go through; what is listed twice comes twice as often.
-            partners: whether windows come in pairs of one recording.
-        """
+        """Plan a batch, a share of which goes through changes: what is listed twice comes twice as often."""
         each = round(share * batch / len(changes)) if changes else 0
         if each * len(changes) > batch:
             raise ValueError(f"{each * len(changes)} changed windows do not fit into a batch of {batch}")
         kinds = tuple((kind, slice(each * k, each * (k + 1))) for k, kind in enumerate(changes) if each)
-        return cls(batch, kinds, batch // 2 if partners else 0)
-
-    @property
-    def pairs(self) -> NDArray[np.int64]:
-        """Rows of pairs of windows from one recording, (partners, 2)."""
-        first = np.arange(self.batch - 2 * self.partners, self.batch - self.partners)
-        return np.stack([first, first + self.partners], axis=1)
+        count = batch // 2 if partners else 0
+        return cls(batch, kinds, np.arange(batch - 2 * count, batch).reshape(2, count).T)
 
 
 class DeviceSampler:
     """The windows of some recordings, on a device; one that is shorter than a window has zeros after it.
 
-    Args:
-        recordings: int16 samples at the model's rate.
-        preprocessing: the preprocessing of the model.
-        levels: the levels that windows are drawn at.
-        device: the device that stores and computes everything.
-        coded: whether windows that went through MP3 are wanted: each recording is then kept twice.
-        seed: decides how strongly each recording is coded.
+    Where windows that went through MP3 are wanted (`coded`), each recording is kept twice; the seed decides how strongly it
+    is coded.
     """
 
     def __init__(
@@ -107,22 +81,23 @@ class DeviceSampler:
         seed: int = 0,
     ) -> None:
         self.device, self._audio = torch.device(device), preprocessing.audio
-        held = [Recording(samples, self._audio.window) for samples in recordings]
+        window, rate = self._audio.window, self._audio.rate
+        held = [Recording(samples, window) for samples in recordings]
         lengths = np.array([len(recording) for recording in held])
-        self._spans = self._tensor(lengths - self._audio.window + 1)
+        self._spans = self._tensor(lengths - window + 1)
         self._ends = torch.cumsum(self._spans, 0)
         self._places = int(self._ends[-1])
         self._first = self._tensor(np.cumsum(lengths) - lengths)
-        self._pool = self._tensor(_joined(recordings, lengths))
+        padded = [np.pad(samples, (0, max(0, window - len(samples)))) for samples in recordings]
+        self._pool = self._tensor(np.concatenate(padded))
         self._coded: Tensor | None = None
         if coded:
             random = np.random.default_rng([seed, 5])
-            rate = self._audio.rate
             copies = [(mp3_coded(recording[:], rate, random) * SCALE).round().clip(-32768, 32767) for recording in held]
-            self._coded = self._tensor(_joined([copy.astype(np.int16) for copy in copies], lengths))
+            self._coded = self._tensor(np.concatenate([copy.astype(np.int16) for copy in copies]))
         self._levels = [DEVICE_LEVELS[name](held, preprocessing, self.device) for name in levels]
         self._front_end = DeviceFrontEnd(preprocessing, self.device)
-        self._within = torch.arange(self._audio.window, device=self.device)
+        self._within = torch.arange(window, device=self.device)
 
     def draw(self, plan: Plan, jitter_db: float) -> DeviceDraw:
         """Draw positions, with equal probability; a level and a gain for each, and the changes of the plan."""
@@ -132,16 +107,15 @@ class DeviceSampler:
         starts = places - (self._ends - self._spans)[recordings]
         levels = torch.randint(len(self._levels), (count,), device=device)
         gains = 10 ** ((torch.rand(count, device=device) * 2 - 1) * (jitter_db / 20))
-        if plan.partners:
-            first, second = slice(count - 2 * plan.partners, count - plan.partners), slice(count - plan.partners, count)
-            recordings[second] = recordings[first].clone()
-            spans = self._spans[recordings[second]]
-            starts[second] = (torch.rand(plan.partners, device=device, dtype=torch.float64) * spans).long()
-        coded = next((rows for kind, rows in plan.kinds if kind == MP3), None)
+        if partners := len(plan.pairs):
+            recordings[-partners:] = recordings[-2 * partners : -partners].clone()
+            spans = self._spans[recordings[-partners:]]
+            starts[-partners:] = (torch.rand(partners, device=device, dtype=torch.float64) * spans).long()
+        coded = next((rows for kind, rows in plan.kinds if kind == "mp3"), None)
         changes = [
             (rows, DEVICE_CHANGES[kind].draw(rows.stop - rows.start, self._audio.window, device))
             for kind, rows in plan.kinds
-            if kind != MP3
+            if kind != "mp3"
         ]
         return DeviceDraw(recordings, starts, levels, gains, changes, coded)
 
@@ -150,7 +124,7 @@ class DeviceSampler:
         """Compute standardised spectrograms of the drawn windows, float32 (n, 1, bands, columns)."""
         places = (self._first[draw.recordings] + draw.starts)[:, None] + self._within
         windows = self._pool[places].float() / SCALE
-        found = [level.of(draw.recordings, draw.starts, windows) for level in self._levels]
+        found = [measure(draw.recordings, draw.starts, windows) for measure in self._levels]
         offset, peak = (torch.stack(values) for values in zip(*found, strict=True))
         rows = torch.arange(len(windows), device=self.device)
         offset, peak = offset[draw.levels, rows], peak[draw.levels, rows]
@@ -165,82 +139,68 @@ class DeviceSampler:
         return torch.from_numpy(values).to(self.device)
 
 
-class DeviceLevel(ABC):
-    """One level for all recordings of a sampler."""
-
-    def __init__(self, recordings: Sequence[Recording], preprocessing: Preprocessing, device: torch.device) -> None:
-        self._config, self._window, self._device = preprocessing.level, preprocessing.audio.window, device
-        self._measure(recordings)
-
-    def _measure(self, recordings: Sequence[Recording]) -> None:  # noqa: B027 - some levels need nothing
-        """Measure the recordings."""
-
-    @abstractmethod
-    def of(self, recordings: Tensor, starts: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """Offset and peak (1 / gain) of windows: float32 (n,) each."""
-
-    def _tensor(self, rows: Any) -> Tensor:
-        return torch.from_numpy(np.array(rows, np.float32)).to(self._device)
+Measure = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Offset and peak (1 / gain), float32 (n,), of windows: from their recordings, starts (n,) and samples (n, window)."""
 
 
-class _RunningOnDevice(DeviceLevel):
+def _running(recordings: Sequence[Recording], preprocessing: Preprocessing, device: torch.device) -> Measure:
     """`levels.Running`: the state after each complete step, with the peak raised by the samples after the last step."""
+    config, window, measured = preprocessing.level, preprocessing.audio.window, []
+    step = config.step
+    for recording in recordings:
+        steps = len(recording) // step
+        means = Steps.measure(recording[: steps * step], step)
+        offset, gain = Running(config).follow(means, np.zeros(steps, np.bool_))
+        measured.append(np.stack([offset, 1 / gain], axis=1))
+    counts = torch.tensor([len(rows) for rows in measured], device=device)
+    begins = torch.cumsum(counts, 0) - counts
+    states = _floats(np.concatenate(measured), device)
 
-    def _measure(self, recordings: Sequence[Recording]) -> None:
-        step, states = self._config.step, []
-        for recording in recordings:
-            steps = len(recording) // step
-            measured = Steps.measure(recording[: steps * step], step)
-            offset, gain = Running(self._config).follow(measured, np.zeros(steps, np.bool_))
-            states.append(np.stack([offset, 1 / gain], axis=1))
-        counts = torch.tensor([len(rows) for rows in states], device=self._device)
-        self._first = torch.cumsum(counts, 0) - counts
-        self._states = self._tensor(np.concatenate(states))
-
-    def of(self, recordings: Tensor, starts: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
-        step = self._config.step
-        ends = starts + self._window
-        states = self._states[self._first[recordings] + ends // step - 1]
-        offset, peak = states[:, 0], states[:, 1]
-        after = torch.arange(step, device=self._device) >= step - (ends % step)[:, None]
+    def measure(recordings: Tensor, starts: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
+        ends = starts + window
+        offset, peak = states[begins[recordings] + ends // step - 1].unbind(1)
+        after = torch.arange(step, device=device) >= step - (ends % step)[:, None]
         rest = (windows[:, -step:] - offset[:, None]).abs() * after
         return offset, torch.maximum(peak, rest.amax(1))
 
+    return measure
 
-class _UtteranceOnDevice(DeviceLevel):
+
+def _utterance(recordings: Sequence[Recording], preprocessing: Preprocessing, device: torch.device) -> Measure:
     """`levels.Utterance`: one offset and gain per recording."""
+    tracks = [Utterance(preprocessing.level).track(recording) for recording in recordings]  # type: ignore[arg-type]
+    states = _floats([(offset, 1 / gain) for offset, gain in (track(0, 0) for track in tracks)], device)
 
-    def _measure(self, recordings: Sequence[Recording]) -> None:
-        tracks = [Utterance(self._config).track(recording) for recording in recordings]  # type: ignore[arg-type]
-        self._states = self._tensor([(offset, 1 / gain) for offset, gain in (track(0, 0) for track in tracks)])
+    def measure(recordings: Tensor, _starts: Tensor, _windows: Tensor) -> tuple[Tensor, Tensor]:
+        offset, peak = states[recordings].unbind(1)
+        return offset, peak
 
-    def of(self, recordings: Tensor, starts: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        states = self._states[recordings]
-        return states[:, 0], states[:, 1]
+    return measure
 
 
-class _WindowOnDevice(DeviceLevel):
+def _window(_recordings: Sequence[Recording], preprocessing: Preprocessing, _device: torch.device) -> Measure:
     """`levels.Window`: mean and peak of each window."""
+    constant = preprocessing.level.peak_constant
 
-    def of(self, recordings: Tensor, starts: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def measure(_recordings: Tensor, _starts: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
         offset = windows.mean(1)
         peak = (windows - offset[:, None]).abs().amax(1)
-        constant = self._config.peak_constant
         return offset, peak + constant if constant else peak.clamp(min=SILENCE)
 
+    return measure
 
-DEVICE_LEVELS: dict[str, type[DeviceLevel]] = {
-    Running.name: _RunningOnDevice,
-    Utterance.name: _UtteranceOnDevice,
-    Window.name: _WindowOnDevice,
-}
+
+DEVICE_LEVELS = {Running.name: _running, Utterance.name: _utterance, Window.name: _window}
+
+
+def _floats(rows: Any, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.array(rows, np.float32)).to(device)
 
 
 class DeviceFrontEnd:
     """`edgevoice.frontend.FrontEnd` in PyTorch: (n, window) at their level -> (n, 1, bands, columns).
 
-    As there, all is float64 up to the power of the FFT: float32 would leave rounding errors in bands that
-    a change has emptied.
+    As there, all is float64 up to the power: float32 would leave rounding errors in bands that a change has emptied.
     """
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
@@ -267,11 +227,3 @@ class DeviceFrontEnd:
             bands = bands.clamp(min=config.logarithm.floor).log()
         bands = functional.pad(bands, (0, 0, 0, config.blank))
         return ((bands + config.offset) / config.divisor).transpose(1, 2).unsqueeze(1).contiguous()
-
-
-def _joined(recordings: Sequence[NDArray[np.int16]], lengths: NDArray[np.int64]) -> NDArray[np.int16]:
-    """All samples in a row, each recording padded with zeros to a length."""
-    pool = np.zeros(int(lengths.sum()), np.int16)
-    for samples, end, length in zip(recordings, np.cumsum(lengths).tolist(), lengths.tolist(), strict=True):
-        pool[end - length : end - length + len(samples)] = samples
-    return pool

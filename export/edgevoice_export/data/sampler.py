@@ -20,11 +20,11 @@ SCALE = 32768.0
 class Recording:
     """float32 samples that are made from int16 ones where they are read: those of a corpus stay in its memory map.
 
-    It has what `edgevoice.levels.Level.track` takes of an array: length, slices, mean, lowest and highest sample.
+    It has what `edgevoice.levels.Level.track` takes of an array: length, slices, mean, lowest and highest sample. One with
+    fewer samples than `shortest` is padded with zeros.
     """
 
     def __init__(self, samples: NDArray[np.int16], shortest: int = 0) -> None:
-        """A recording with fewer samples than `shortest` is padded with zeros."""
         self._samples = samples
         self._length = max(shortest, len(samples))
 
@@ -54,7 +54,7 @@ class Draw:
     """A batch of windows: where they begin, and at which level."""
 
     recordings: NDArray[np.int64]
-    """The index of each window's recording in the list of the sampler: (n,)."""
+    """Their recordings, by their number in the sampler: (n,)."""
     starts: NDArray[np.int64]
     """First sample of each window within its recording: (n,)."""
     levels: tuple[str | float, ...]

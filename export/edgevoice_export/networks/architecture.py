@@ -1,10 +1,10 @@
-"""The description of an architecture."""
+"""What an architecture is: a network of an encoder and a decoder, and the preprocessing that it is made for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -20,13 +20,11 @@ class Architecture:
     """
 
     summary: str
-    """One line for the model card."""
     network: Callable[[int], nn.Module]
     units: tuple[int, ...]
-    """Allowed sizes of the bottleneck."""
     preprocessing: Preprocessing
     levels: tuple[str, ...]
-    """Levels at which training windows are drawn and validated."""
+    """Those at which training windows are drawn and validated."""
     loss: Literal["mse", "bce"] = "mse"
     """Training loss on standardised spectrograms; `bce` where those are within 0..1 by construction."""
     compiled: bool = False
@@ -34,8 +32,31 @@ class Architecture:
     begin: Callable[[nn.Module, Iterable[Tensor]], None] | None = None
     """Gives a new network its first weights from spectrograms of training windows, some (n, 1, bands, columns) at a time."""
     code_rows: tuple[str, ...] = ()
-    """Weights with one row per number of the bottleneck."""
+    """Weights with one row per number of the bottleneck, and then their bias."""
     code_columns: tuple[str, ...] = ()
     """Weights with one column per number of the bottleneck."""
     code_bias: str = ""
     """The bias that is added to the product with these columns."""
+
+
+def replace_modules(network: nn.Module, kind: type[nn.Module], make: Callable[[Any], nn.Module]) -> nn.Module:
+    """Replace every module of a kind, in place."""
+    for name, child in network.named_children():
+        if isinstance(child, kind):
+            setattr(network, name, make(child))
+        else:
+            replace_modules(child, kind, make)
+    return network
+
+
+class Autoencoder(nn.Module):
+    """Spectrogram (n, 1, bands, columns) -> reconstruction of the same shape, bottleneck (n, units)."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (reconstruction, bottleneck)."""
+        bottleneck = self.encoder(spectrogram)
+        return self.decoder(bottleneck), bottleneck

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from edgevoice.config import AudioConfig, BandsConfig, LevelConfig, SpectrogramConfig
 from edgevoice_export.data.preprocessing import Preprocessing
-from edgevoice_export.networks.architecture import Architecture
-from edgevoice_export.networks.autoencoder import Autoencoder
+from edgevoice_export.networks.architecture import Architecture, Autoencoder
 
 DROPOUT = 0.2
 

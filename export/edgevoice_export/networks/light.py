@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgevoice.errors import ArgumentError
-from edgevoice_export.networks.architecture import Architecture
-from edgevoice_export.networks.autoencoder import Autoencoder
-from edgevoice_export.networks.presets import DISVOICE
+from edgevoice_export.data.preprocessing import DISVOICE
+from edgevoice_export.networks.architecture import Architecture, Autoencoder
 
 BANDS, COLUMNS = 128, 64
 ROWS, STEPS = 64, 32

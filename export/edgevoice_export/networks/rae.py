@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgevoice_export.networks.architecture import Architecture
-from edgevoice_export.networks.autoencoder import Autoencoder
-from edgevoice_export.networks.presets import DISVOICE
+from edgevoice_export.data.preprocessing import DISVOICE
+from edgevoice_export.networks.architecture import Architecture, Autoencoder
 
 BANDS = 128
 COLUMNS = 126

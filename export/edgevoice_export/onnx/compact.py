@@ -7,21 +7,14 @@ optimizers via block-wise quantization", ICLR 2022.
 
 The encoder of `cae-256` then takes 0.8 of its time, the decoder 0.75, and the files not quite two thirds of their size, the
 large matrices being stored with 16 bits before. It costs accuracy: the bottleneck of `cae-256` drifts by about 1 % of its
-spread, which is measured and put on the card, and a classifier should be trained on the features of the model that it is
-used with. What ONNX Runtime 1.31 does on x86-64, one thread, measured:
-
-- MatMulNBits with `accuracy_level` 4: 0.04 ms for the 0.14 of float32, weights in the caches. It also rounds what goes into
-  the product to 8 bits, with a scale for every 64 numbers; sums are float32. This is what is written here.
-- The same with float32 arithmetic (`accuracy_level` 0 or 1): no kernel of its own for 8 bits. All weights become float32 in
-  every run, which takes twenty times as long as the product.
-- float16 weights and a Cast (`onnx.halves`): the Cast is computed once, at load. The file is half as large, as it is in
-  every exported folder; time and memory are those of float32.
+spread, which is measured and put on the card. MatMulNBits with `accuracy_level` 4 also rounds what goes into the product to
+8 bits, with a scale for every 64 numbers; sums are float32. With float32 arithmetic (`accuracy_level` 0 or 1) ONNX Runtime
+1.31 has no kernel for 8 bits on x86-64: all weights become float32 in every run, twenty times the time of the product.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +24,12 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from edgevoice.errors import ArgumentError
-from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
-from edgevoice_export.onnx.halves import BLOCK, BlockCodes, store_halves, widen_halves
+from edgevoice_export.onnx.halves import BLOCK, CODES, SCALES, BlockCodes, store_halves, widen_halves
 from edgevoice_export.publish.card import compact_card
-from edgevoice_export.publish.folder import digests, write_folder
+from edgevoice_export.publish.folder import NETWORK_FILE, digests, write_folder
 from edgevoice_export.publish.markdown import table
-from edgevoice_export.publish.verify import Images, Verification, VerificationError, outputs_of, outputs_of_graphs, verify
-from edgevoice_export.training.weights import CODES, NETWORK_FILE, SCALES
+from edgevoice_export.publish.verify import Images, Verification, VerificationError, outputs_of, verify
 
 NETWORKS = ("encoder.onnx", "decoder.onnx")
 LIMIT = 0.05
@@ -53,9 +44,7 @@ class Difference:
     """How much an output differs from that of the float32 model."""
 
     largest: float
-    """Largest absolute difference."""
     rms: float
-    """Root of the mean squared difference."""
     spread: float
     """Standard deviation of each number of the float32 model's output over the windows; its rms over the numbers."""
 
@@ -75,14 +64,10 @@ class Difference:
 def compact_model(
     source: ModelFolder, out: Path, spectrograms: Images, audio_name: str, name: str | None = None
 ) -> tuple[ModelFolder, Verification, dict[str, Difference]]:
-    """Write a copy of a model folder whose large matrices have 8-bit weights.
+    """Write a copy of a model folder whose large matrices have 8-bit weights, over a model folder that is there.
 
-    Args:
-        source: the model in float32.
-        out: the model folder to write; one that is there is replaced.
-        spectrograms: windows to measure the drift on, float32 (n, 1, bands, columns), n at least 7.
-        audio_name: what they are windows of, for the card.
-        name: of the new model; that of the source with `-int8` if None.
+    The drift is measured on `spectrograms`, float32 (n, 1, bands, columns) with n at least 7, of what `audio_name` says. If
+    no name is given, the new model has that of the source with `-int8`.
 
     Raises:
         ArgumentError: the source has no matrix that is large enough, is compact already, or is what would be replaced.
@@ -101,7 +86,7 @@ def compact_model(
     networks = {file: graph.SerializeToString() for file, graph in graphs.items()}
     packed = {NETWORK_FILE: source.read(NETWORK_FILE)} if NETWORK_FILE in config.training else {}
     name = name or f"{config.name}-int8"
-    reference, compute = outputs_of(Networks(source)), outputs_of_graphs(networks)
+    reference, compute = outputs_of(source.read), outputs_of(networks.__getitem__)
     verification = verify(compute, reference, spectrograms)
     expected, found = reference(spectrograms), compute(spectrograms)
     drifts = {output: Difference.between(found[output], expected[output]) for output in expected}
@@ -120,14 +105,19 @@ def compact_model(
         "drift": {output: dataclasses.asdict(drift) for output, drift in drifts.items()},
     }
     made = dataclasses.replace(
-        config,
-        name=name,
-        files=digests(networks),
-        training=digests(packed),
-        origin={**config.origin, "compact": origin},
+        config, name=name, files=digests(networks), training=digests(packed), origin={**config.origin, "compact": origin}
     )
     sizes = {file: (len(source.read(file)), len(content)) for file, content in {**networks, **packed}.items()}
-    card = compact_card(made, config, audio_name, verification, _drift_table(drifts), _size_table(sizes))
+    drift_rows = [
+        [output, f"{drift.largest:.1e}", f"{drift.rms:.1e}", f"{drift.spread:.1e}", f"{drift.relative:.2%}"]
+        for output, drift in drifts.items()
+    ]
+    size_rows = [[f"`{file}`", str(before), str(after)] for file, (before, after) in sizes.items()]
+    tables = (
+        table(["", "largest difference", "rms", "spread", "rms / spread"], drift_rows, "lrrrr"),
+        table(["bytes", "float32", "8 bits"], size_rows, "lrr"),
+    )
+    card = compact_card(made, config, audio_name, len(spectrograms), *tables)
     return write_folder(out, made, {**networks, **packed, "README.md": card.encode()}), verification, drifts
 
 
@@ -166,16 +156,3 @@ def _is_linear(node: onnx.NodeProto) -> bool:
     values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     plain = values.get("alpha", 1.0) == 1 and values.get("beta", 1.0) == 1 and not values.get("transA", 0)
     return bool(node.op_type == "Gemm" and plain and values.get("transB", 0))
-
-
-def _drift_table(drifts: Mapping[str, Difference]) -> str:
-    rows = [
-        [output, f"{drift.largest:.1e}", f"{drift.rms:.1e}", f"{drift.spread:.1e}", f"{drift.relative:.2%}"]
-        for output, drift in drifts.items()
-    ]
-    return table(["", "largest difference", "rms", "spread", "rms / spread"], rows, "lrrrr")
-
-
-def _size_table(sizes: Mapping[str, tuple[int, int]]) -> str:
-    rows = [[f"`{file}`", str(before), str(after)] for file, (before, after) in sizes.items()]
-    return table(["bytes", "float32", "8 bits"], rows, "lrr")

@@ -15,8 +15,7 @@ from edgevoice_export.onnx.graph import Graph, Transform, floats
 def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_version: int) -> onnx.ModelProto:
     """Make a graph: samples (n, window) -> standardised spectrogram (n, 1, bands, columns).
 
-    By convolution it is `frontend.onnx` of a model folder: what a device computes that has no STFT. Its largest difference
-    from NumPy's front end is 1e-4, in bands that are nearly empty.
+    By convolution it is `frontend.onnx`. Its largest difference from NumPy's is 1e-4, in bands that are nearly empty.
     """
     graph = Graph()
     add_front_end(graph, preprocessing, transform, "samples")
@@ -27,11 +26,7 @@ def front_end_graph(preprocessing: Preprocessing, transform: Transform, ir_versi
 def add_front_end(graph: Graph, preprocessing: Preprocessing, transform: Transform, value: str) -> None:
     """Append the front end to a graph: from `value`, (n, window) at the model's level, to `spectrogram`.
 
-    Args:
-        graph: what is being made.
-        preprocessing: the model's.
-        transform: as for `front_end_graph`.
-        value: float32; float64 is taken as well, and used to its last bit by `stft`.
+    Float64 is taken as well as float32, and used to its last bit by `stft`.
     """
     settings = preprocessing.spectrogram
     first, last = settings.trim

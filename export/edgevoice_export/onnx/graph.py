@@ -11,8 +11,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from edgevoice.modelfolder import ModelFolder
 
-OPSET = 18
-"""The version of ONNX's operators that every graph is written in."""
+OPSET = 18  # the version of ONNX's operators that every graph is written in
 
 Transform = Literal["stft", "convolution"]
 TRANSFORMS: tuple[Transform, ...] = ("stft", "convolution")
@@ -24,9 +23,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
-        """The nodes, in the order in which they are computed."""
         self.constants: list[onnx.TensorProto] = []
-        """The constants that the nodes use."""
 
     def add(self, operator: str, *inputs: Any, output: str | None = None, **attributes: Any) -> str:
         """Append an operator on values (names) and constants (arrays); return the name of its output."""
@@ -64,31 +61,18 @@ def name_nodes(model: onnx.ModelProto) -> None:
         taken.add(name)
 
 
-def networks_of(folder: ModelFolder) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """Encoder and decoder of a model folder, with the prefixes `encoder/` and `decoder/` before all names.
-
-    Raises:
-        ModelFilesError: a network cannot be read.
-    """
-    encoder, decoder = (onnx.load_from_string(folder.read(name)) for name in ("encoder.onnx", "decoder.onnx"))
-    for network in (encoder, decoder):
-        name_nodes(network)
-    return compose.add_prefix(encoder, "encoder/"), compose.add_prefix(decoder, "decoder/")
-
-
 def joined(folder: ModelFolder, front: Graph, inputs: Sequence[Any], kept: Sequence[Any] = ()) -> onnx.ModelProto:
     """Put what makes spectrograms before the networks of a model folder: one graph, whose first output is `descriptors`.
 
-    Args:
-        folder: the model folder.
-        front: makes the value `spectrogram`, (n, 1, bands, columns).
-        inputs: the inputs of the whole graph, as `floats` makes them.
-        kept: further outputs of `front`.
-
-    Raises:
-        ModelFilesError: a network cannot be read.
+    `front` makes the value `spectrogram`, (n, 1, bands, columns), from the inputs of the whole graph, and further outputs,
+    which are kept. ModelFilesError where a network cannot be read.
     """
-    config, (encoder, decoder) = folder.config, networks_of(folder)
+    config, networks = folder.config, []
+    for name in ("encoder", "decoder"):
+        network = onnx.load_from_string(folder.read(f"{name}.onnx"))
+        name_nodes(network)
+        networks.append(compose.add_prefix(network, f"{name}/"))
+    encoder, decoder = networks
     spectrogram = floats("spectrogram", 1, config.spectrogram.bands.count, config.columns)
     names = [value.name for value in kept]
     before = front.model("front", inputs, [spectrogram, *kept], max(encoder.ir_version, decoder.ir_version))

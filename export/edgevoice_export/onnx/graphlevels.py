@@ -1,9 +1,9 @@
-"""The levels of `edgevoice.levels` as operators of a graph, in float64: one class each, with the state that it needs."""
+"""The levels of `edgevoice.levels` as operators of a graph, in float64."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from onnx import TensorProto
@@ -29,81 +29,63 @@ class LevelInput(NamedTuple):
     low: str
 
 
-class GraphLevel(ABC):
-    """Adds one level to a graph."""
+class GraphLevel(NamedTuple):
+    """A level of a graph."""
 
-    state: ClassVar[int] = 0
+    state: int
     """How many numbers it keeps in the state of a source."""
-
-    @abstractmethod
-    def add(self, graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:
-        """Append it; return offset and peak, float64 (n, 1), and what goes into the state, float32 (n, 1) each.
-
-        Args:
-            graph: what is being made; it has the inputs `state` and `lost`.
-            config: the model's.
-            source: what the level is computed from.
-            at: the place of its first number in the state.
-        """
+    add: Callable[[Graph, ModelConfig, LevelInput, int], tuple[str, str, list[str]]]
+    """Appends it to a graph with the inputs `state` and `lost`, for a configuration and the place of its first number in the
+    state; returns offset and peak, float64 (n, 1), and what goes into the state, float32 (n, 1) each."""
 
 
-class _Running(GraphLevel):
+def _running(graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:
     """Mean and peak after each step.
 
     Both are stored as pairs of float32, 48 bits in all, with a flag that says whether the source has begun.
     """
-
-    state = 5
-
-    def add(self, graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:
-        level = config.level
-        begun = graph.add("Greater", columns(graph, "state", at, at + 1), np.float32(0.5))
-        mean, peak = (_double(graph, place) for place in (at + 1, at + 3))
-        floor = np.float64(level.peak_floor)
-        peak = graph.add("Max", peak, floor)
-        means, highs, lows = (
-            graph.add(name, source.rows, np.array([2]), keepdims=0) for name in ("ReduceMean", "ReduceMax", "ReduceMin")
-        )
-        for k in range(config.audio.hop // level.step):
-            own, high, low, gone = (columns(graph, value, k, k + 1) for value in (means, highs, lows, "lost"))
-            moved = graph.add("Add", mean, graph.add("Mul", graph.add("Sub", own, mean), np.float64(level.mean_rate)))
-            new = graph.add("Where", begun, moved, own)
-            fallen = graph.add("Mul", peak, np.float64(level.decay))
-            raised = graph.add("Max", fallen, distance(graph, high, low, new), floor)
-            mean, peak = graph.add("Where", gone, mean, new), graph.add("Where", gone, peak, raised)
-            begun = graph.add("Or", begun, graph.add("Not", gone))
-        return mean, peak, [graph.add("Cast", begun, to=TensorProto.FLOAT), *_pair(graph, mean), *_pair(graph, peak)]
+    level = config.level
+    begun = graph.add("Greater", columns(graph, "state", at, at + 1), np.float32(0.5))
+    mean, peak = (_double(graph, place) for place in (at + 1, at + 3))
+    floor = np.float64(level.peak_floor)
+    peak = graph.add("Max", peak, floor)
+    means, highs, lows = (
+        graph.add(name, source.rows, np.array([2]), keepdims=0) for name in ("ReduceMean", "ReduceMax", "ReduceMin")
+    )
+    for k in range(config.audio.hop // level.step):
+        own, high, low, gone = (columns(graph, value, k, k + 1) for value in (means, highs, lows, "lost"))
+        moved = graph.add("Add", mean, graph.add("Mul", graph.add("Sub", own, mean), np.float64(level.mean_rate)))
+        new = graph.add("Where", begun, moved, own)
+        fallen = graph.add("Mul", peak, np.float64(level.decay))
+        raised = graph.add("Max", fallen, distance(graph, high, low, new), floor)
+        mean, peak = graph.add("Where", gone, mean, new), graph.add("Where", gone, peak, raised)
+        begun = graph.add("Or", begun, graph.add("Not", gone))
+    return mean, peak, [graph.add("Cast", begun, to=TensorProto.FLOAT), *_pair(graph, mean), *_pair(graph, peak)]
 
 
-class _Window(GraphLevel):
+def _window(graph: Graph, config: ModelConfig, source: LevelInput, _at: int) -> tuple[str, str, list[str]]:
     """Mean and peak of the window."""
-
-    def add(self, graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:  # noqa: ARG002
-        offset = graph.add("ReduceMean", source.exact, LAST, keepdims=1)
-        largest = distance(graph, source.high, source.low, offset)
-        constant = config.level.peak_constant
-        peak = graph.add("Add" if constant else "Max", largest, np.float64(constant or SILENCE))
-        return offset, peak, []
+    offset = graph.add("ReduceMean", source.exact, LAST, keepdims=1)
+    largest = distance(graph, source.high, source.low, offset)
+    constant = config.level.peak_constant
+    return offset, graph.add("Add" if constant else "Max", largest, np.float64(constant or SILENCE)), []
 
 
-class _Fixed(GraphLevel):
+def _fixed(graph: Graph, config: ModelConfig, source: LevelInput, _at: int) -> tuple[str, str, list[str]]:
     """One fixed gain."""
-
-    def add(self, graph: Graph, config: ModelConfig, source: LevelInput, at: int) -> tuple[str, str, list[str]]:  # noqa: ARG002
-        # Added to a value of the graph, so that there is one for each source.
-        offset = graph.add("Mul", source.high, np.float64(0))
-        return offset, graph.add("Add", offset, np.float64(1 / float(config.level.default))), []
+    offset = graph.add("Mul", source.high, np.float64(0))  # of a value of the graph, so that there is one for each source
+    return offset, graph.add("Add", offset, np.float64(1 / float(config.level.default))), []
 
 
-GRAPH_LEVELS: dict[type[Level], GraphLevel] = {Running: _Running(), Window: _Window(), Fixed: _Fixed()}
+GRAPH_LEVELS: dict[type[Level], GraphLevel] = {
+    Running: GraphLevel(5, _running),
+    Window: GraphLevel(0, _window),
+    Fixed: GraphLevel(0, _fixed),
+}
 
 
 def graph_level(config: ModelConfig) -> GraphLevel:
-    """The level of a model.
-
-    Raises:
-        ArgumentError: it needs the whole source.
-    """
+    """The level of a model; ArgumentError where it needs the whole source."""
     level = find_level(None, config.level)
     if type(level) not in GRAPH_LEVELS:
         raise ArgumentError(

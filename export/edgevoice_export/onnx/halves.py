@@ -1,8 +1,7 @@
 """Large matrices in fewer bytes: as float16, and as codes of 8 bits.
 
-Nothing is rounded to float16 here: a matrix is stored so only if float16 holds all its numbers exactly; `publish.export`
-rounds them before a network is converted. The graph casts it to float32. ONNX Runtime computes the Cast once, at load,
-so that time, memory and results are those of the same weights in float32.
+A matrix is stored as float16 only if that holds all its numbers exactly; `publish.export` rounds them before. ONNX Runtime
+casts it to float32 once, at load, so that time, memory and results are those of the same weights in float32.
 """
 
 from __future__ import annotations
@@ -16,15 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 HALF = ".float16"
 """Appended to the name of a matrix that a graph stores as float16; the output of the Cast has the original name."""
-
+CODES, SCALES = ".codes", ".scales"
+"""Appended to the name of a matrix that a graph stores in 8 bits."""
 SMALLEST = 1 << 12
-"""The number of elements from which on a matrix is stored so: smaller ones save less than 8 KB each."""
-
-BLOCK = 64
-"""The number of weights of a row that share a scale."""
-
-_ZERO = 128
-"""The code of the value 0, which is the default of ONNX's MatMulNBits."""
+"""The number of elements from which on a matrix is stored as float16: smaller ones save less than 8 KB each."""
+BLOCK = 64  # weights of a row that share a scale
+_ZERO = 128  # the code of the value 0, as MatMulNBits has it without zero points
 
 
 def store_halves(model: onnx.ModelProto) -> list[str]:
@@ -32,10 +28,8 @@ def store_halves(model: onnx.ModelProto) -> list[str]:
     graph = model.graph
     names = []
     for constant in list(graph.initializer):
-        if constant.data_type != TensorProto.FLOAT:
-            continue
         array = numpy_helper.to_array(constant)
-        if array.size < SMALLEST:
+        if constant.data_type != TensorProto.FLOAT or array.size < SMALLEST:
             continue
         with np.errstate(over="ignore"):
             half = array.astype(np.float16)

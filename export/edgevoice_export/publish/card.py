@@ -6,19 +6,20 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.publish.markdown import table
+from edgevoice_export.publish.markdown import NOT_STATED, metadata, spdx, table
 from edgevoice_export.publish.measures import Drift, HeldOut
-from edgevoice_export.publish.metadata import NOT_STATED, metadata, spdx
 from edgevoice_export.publish.verify import Verification
-from edgevoice_export.training.runs import Checkpoint, Lineage
-from edgevoice_export.training.settings import Settings
+
+if TYPE_CHECKING:  # they need PyTorch, and the card of a compact model does not
+    from edgevoice_export.training.runs import Checkpoint, Lineage
+    from edgevoice_export.training.settings import Settings
 
 Indices = NDArray[np.int64]
 _GROUPS = 8  # rows of the table by band
@@ -68,66 +69,36 @@ class Training:
         fitted, held_back = (len({self.corpus.speakers[u] for u in part}) for part in self.utterances)
         return fitted, held_back
 
-    @property
-    def hours(self) -> float:
-        """Of the whole corpus."""
-        return len(self.corpus.samples) / ARCHITECTURES[self.settings.arch].preprocessing.audio.rate / 3600
-
 
 def trained_card(config: ModelConfig, training: Training, verification: Verification) -> str:
     """Write the card of a trained model."""
-    return (
-        "\n\n".join(
-            [
-                metadata(config, training.description.data, training.held_out),
-                f"# {config.name}",
-                f"{config.summary}\n\nVersion {config.version}. {_licences(config, training.description.data_licence)}",
-                "![Windows of unseen speakers, and what the model makes of them](example.png)",
-                _usage(config),
-                _data(training),
-                _settings(training),
-                _history(training),
-                _held_out(config, training),
-                *([_drift(training.drift, training.settings)] if training.drift else []),
-                _level(config),
-                _exactness(verification),
-                training.description.notes.strip(),
-            ]
-        ).rstrip()
-        + "\n"
+    errors = {level: found.mean for level, found in training.held_out.items()}
+    return _card(
+        metadata(config, training.description.data, errors),
+        *_summary(config, training.description.data_licence),
+        "![Windows of unseen speakers, and what the model makes of them](example.png)",
+        _usage(config),
+        _data(training),
+        _settings(training),
+        _history(training),
+        _held_out(config, training),
+        *([_drift(training.drift, training.settings)] if training.drift else []),
+        _level(config),
+        _exactness(verification),
+        training.description.notes.strip(),
     )
 
 
 def imported_card(config: ModelConfig, source: str, verification: Verification, notes: str) -> str:
     """Write the card of a model whose weights were published elsewhere."""
-    return (
-        "\n\n".join(
-            [
-                metadata(config),
-                f"# {config.name}",
-                f"{config.summary}\n\nVersion {config.version}. {_licences(config)}",
-                f"## Source\n\n{source}",
-                _usage(config),
-                _exactness(verification),
-                notes.strip(),
-            ]
-        ).rstrip()
-        + "\n"
-    )
+    parts = [*_summary(config), f"## Source\n\n{source}", _usage(config), _exactness(verification), notes.strip()]
+    return _card(metadata(config), *parts)
 
 
-def compact_card(
-    config: ModelConfig, source: ModelConfig, audio_name: str, verification: Verification, drift: str, sizes: str
-) -> str:
-    """Write the card of a model with 8-bit weights.
+def compact_card(config: ModelConfig, source: ModelConfig, audio_name: str, windows: int, drift: str, sizes: str) -> str:
+    """Write the card of a model with 8-bit weights in the place of those of `source`.
 
-    Args:
-        config: the model.
-        source: that of the model in float32.
-        audio_name: what the drift was measured on.
-        verification: against the model in float32.
-        drift: a table.
-        sizes: a table.
+    The tables are of the drift, as measured on so many windows of `audio_name`, and of the sizes of the files.
     """
     title = (
         f"`{source.name}` {source.version} with 8-bit weights in its large matrix products. {source.summary}\n\n"
@@ -140,12 +111,20 @@ def compact_card(
         "products is rounded to 8 bits in the same way while they run; sums are float32. All else is computed as before."
     )
     drifts = (
-        f"Against `{source.name}` {source.version}, {verification.windows} windows of {audio_name}, both in ONNX Runtime on "
+        f"Against `{source.name}` {source.version}, {windows} windows of {audio_name}, both in ONNX Runtime on "
         f"the CPU:\n\n{drift}\n\nThe spread is the standard deviation of a number over these windows. Train classifiers on "
         "the features of the model that they will be used with."
     )
     parts = [title, _usage(config), f"## 8-bit weights\n\n{rounding}\n\n{sizes}", f"## Drift\n\n{drifts}"]
-    return "\n\n".join([metadata(config), f"# {config.name}", *parts]) + "\n"
+    return _card(metadata(config), f"# {config.name}", *parts)
+
+
+def _card(*parts: str) -> str:
+    return "\n\n".join(parts).rstrip() + "\n"
+
+
+def _summary(config: ModelConfig, data: str = "") -> tuple[str, str]:
+    return f"# {config.name}", f"{config.summary}\n\nVersion {config.version}. {_licences(config, data)}"
 
 
 def _licences(config: ModelConfig, data: str = "") -> str:
@@ -171,7 +150,7 @@ def _data(training: Training) -> str:
     chosen = "drawn with the seed" if corpus.validating is None else "named in the table of recordings"
     fitted, held_back = (f"{n} ({len(part)}" for n, part in zip(training.speakers, training.utterances, strict=True))
     return (
-        f"## Data\n\n{described.data}; licence: {described.data_licence}. {training.hours:.2f} hours, {len(corpus)} "
+        f"## Data\n\n{described.data}; licence: {described.data_licence}. {training.corpus.hours:.2f} hours, {len(corpus)} "
         f"utterances of {sum(training.speakers)} speakers; {len(corpus.skipped)} files could not be used. Split by speaker: "
         f"{fitted} utterances) for training, {held_back}) for validation, {chosen}."
     )
@@ -216,16 +195,12 @@ def _held_out(config: ModelConfig, training: Training) -> str:
         rows.append([f"{first}-{last - 1}", *means])
     rows.append(["all", *(f"**{training.held_out[level].mean:.3e}**" for level in levels)])
     windows = next(iter(training.held_out.values())).windows
+    kept = "the last one, whatever they say" if training.settings.keeps_last else "the one that is best on them"
     return (
         f"## Held-out figures\n\nMean squared error of the standardised spectrogram on all {windows} windows of the "
         f"{training.speakers[1]} validation speakers, computed with the folder's own networks. The networks were not "
-        f"trained on these speakers; the epoch whose weights are kept is {_kept(training.settings)}:\n\n"
-        + table(head, rows, "l" * len(head))
+        f"trained on these speakers; the epoch whose weights are kept is {kept}:\n\n" + table(head, rows, "l" * len(head))
     )
-
-
-def _kept(settings: Settings) -> str:
-    return "the last one, whatever they say" if settings.keeps_last else "the one that is best on them"
 
 
 def _drift(drift: Drift, settings: Settings) -> str:
@@ -239,18 +214,13 @@ def _drift(drift: Drift, settings: Settings) -> str:
 
 
 def _level(config: ModelConfig) -> str:
-    level = config.level
+    level, step = config.level, config.level.step / config.audio.rate
+    half_life = np.inf if level.decay == 1 else np.log(0.5) / np.log(level.decay) * step
     return (
         f"## Level\n\nDefault: `{level.default}`. The running level is updated every {level.step} samples "
         f"({1000 * level.step / config.audio.rate:g} ms) with mean rate {level.mean_rate:g}, decay {level.decay:g} (half of "
-        f"a peak is forgotten in {_half_life(config):.0f} s) and peak floor {level.peak_floor:g}."
+        f"a peak is forgotten in {half_life:.0f} s) and peak floor {level.peak_floor:g}."
     )
-
-
-def _half_life(config: ModelConfig) -> float:
-    if config.level.decay == 1:
-        return float("inf")
-    return float(np.log(0.5) / np.log(config.level.decay) * config.level.step / config.audio.rate)
 
 
 def _exactness(verification: Verification) -> str:

@@ -10,14 +10,12 @@ import dataclasses
 import hashlib
 import importlib.util
 import io
-import pickle
 import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from edgevoice.config import FeaturesConfig, LogarithmConfig, ModelConfig
@@ -26,10 +24,10 @@ from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.networks import ARCHITECTURES
 from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.publish.card import imported_card
-from edgevoice_export.publish.folder import digests, write_folder
-from edgevoice_export.publish.verify import Verification, outputs_of_graphs, synthetic_spectrograms, verify
-from edgevoice_export.training.runs import Run
-from edgevoice_export.training.weights import NETWORK_FILE, Weights, fitting, pack_weights
+from edgevoice_export.publish.folder import NETWORK_FILE, digests, write_folder
+from edgevoice_export.publish.verify import Verification, outputs_of, synthetic_spectrograms, verify
+from edgevoice_export.training.runs import Run, load_tensors
+from edgevoice_export.training.weights import Weights, fitting, pack_weights
 
 _VERIFIED = 32
 _VERSION = "1.0.0"
@@ -64,10 +62,7 @@ class Published(NamedTuple):
 
 
 def find_published(source: str | Path | None) -> list[Published]:
-    """Find DisVoice's files of weights.
-
-    Args:
-        source: a `.pt` file, a wheel, a folder, or None: the installed package `disvoice`.
+    """Find DisVoice's files of weights, in a `.pt` file, a wheel, a folder, or the installed package `disvoice` (None).
 
     Raises:
         ModelNotFoundError: there is no such source, or it holds no weights.
@@ -105,22 +100,21 @@ def _read(path: Path) -> Iterator[Published]:
 
 
 def import_published(published: Published, out: Path) -> list[tuple[ModelFolder, Verification]]:
-    """Write the model folders of one file of weights.
+    """Write the model folders of one file of weights into a folder, as `disvoice-cae-256`.
 
     A network with batch norms gives two: one whose batch norms use the statistics of all windows of a recording, as
     DisVoice's do, which only `edgevoice.compat.disvoice` can use; and an ordinary model with the statistics that were
     kept in training, whose name ends in `-running`.
-
-    Args:
-        published: the file.
-        out: folder that the model folders are put into, as `disvoice-cae-256`.
 
     Raises:
         ModelConfigError: the file is not a `state_dict` of a network known here.
         VerificationError: ONNX Runtime differs from PyTorch; nothing is written then.
         OutputError: the folder cannot be written.
     """
-    weights = _recognise(published)
+    tensors = load_tensors(io.BytesIO(published.content), published.name)
+    if not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise ModelConfigError(f"{published.name}: not a state_dict of tensors")
+    weights = Weights(*fitting(tensors, published.name), tensors)
     if not any(name.endswith("running_mean") for name in weights.tensors):
         return [_write(published, weights, out, "none")]
     batch = weights._replace(statistics="batch")
@@ -143,7 +137,7 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
     name = f"disvoice-{weights.arch}-{weights.units}" + ("-running" if kind == "running" else "")
     examples = synthetic_spectrograms(preprocessing, _VERIFIED)
     verification = verify(
-        outputs_of_graphs(networks), network_reference(network), examples, together=weights.statistics == "batch"
+        outputs_of(networks.__getitem__), network_reference(network), examples, together=weights.statistics == "batch"
     )
     verification.require(name, TOLERANCE)
     config = ModelConfig(
@@ -169,15 +163,3 @@ def _write(published: Published, weights: Weights, out: Path, kind: str) -> tupl
     source = f"`{published.name}` of DisVoice (J. C. Vasquez-Correa), https://github.com/jcvasquezc/DisVoice, licence MIT."
     card = imported_card(config, source, verification, _NOTES.format(statistics=_STATISTICS[kind]))
     return write_folder(out / name, config, {**networks, **packed, "README.md": card.encode()}), verification
-
-
-def _recognise(published: Published) -> Weights:
-    """Find the architecture and the size from the tensors of a file."""
-    try:
-        tensors = torch.load(io.BytesIO(published.content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise ModelConfigError(f"{published.name}: not a file of weights ({first})") from error
-    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise ModelConfigError(f"{published.name}: not a state_dict of tensors")
-    return Weights(*fitting(tensors, published.name), dict(tensors))

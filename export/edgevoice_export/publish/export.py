@@ -23,42 +23,30 @@ from edgevoice_export.onnx.convert import convert, network_reference
 from edgevoice_export.onnx.frontend import front_end_graph
 from edgevoice_export.onnx.halves import SMALLEST, store_halves
 from edgevoice_export.publish.card import Description, Training, trained_card
-from edgevoice_export.publish.folder import digests, write_folder
+from edgevoice_export.publish.folder import NETWORK_FILE, digests, write_folder
 from edgevoice_export.publish.measures import Drift, measure
-from edgevoice_export.publish.plots import plot_example
-from edgevoice_export.publish.verify import TOLERANCE, Compute, Verification, outputs_of_graphs, verify
-from edgevoice_export.training.runs import Checkpoint, history_picture
-from edgevoice_export.training.weights import NETWORK_FILE, Weights, pack_weights
+from edgevoice_export.publish.plots import history_picture, plot_example
+from edgevoice_export.publish.verify import Compute, Verification, outputs_of, verify
+from edgevoice_export.training.runs import Checkpoint
+from edgevoice_export.training.weights import Weights, pack_weights
 
 _VERIFIED = 32
 _SHOWN = 4
 _LARGEST_CHANGE = 2.0**-10
-"""Change of a matrix relative to its size (both as root mean squares) above which it stays as it is: float16 has neither
-very large nor very small numbers."""
+"""Of a matrix, relative to its size (both as root mean squares): float16 has neither very large nor very small numbers."""
 
 
 def export_checkpoint(
-    checkpoint: Path,
-    corpus: Corpus,
-    out: Path,
-    description: Description,
-    tolerance: float = TOLERANCE,
-    *,
-    initial: Weights | None = None,
+    checkpoint: Path, corpus: Corpus, out: Path, description: Description, *, initial: Weights | None = None
 ) -> tuple[ModelFolder, Verification]:
     """Convert a checkpoint, verify it on the validation speakers, and write the model folder with its card.
 
-    Args:
-        checkpoint: `best.pt` of a training run.
-        corpus: the data that it was trained on.
-        out: the model folder; one that is there is replaced.
-        description: what goes into `model.json` and the card.
-        tolerance: largest difference allowed between PyTorch and ONNX Runtime.
-        initial: the weights that it began with, for the card to say how far the features moved from theirs.
+    The checkpoint is `best.pt` of a training run, on this corpus; with the weights that it began with, `initial`, the card
+    says how far the features moved from theirs. A model folder that is there is replaced.
 
     Raises:
         ArgumentError: the corpus is not the one that it was trained on.
-        VerificationError: the difference is larger; nothing is written then.
+        VerificationError: PyTorch and ONNX Runtime differ; nothing is written then.
         ModelError, OutputError: the checkpoint cannot be used, or the folder not written.
     """
     trained = Checkpoint.read(checkpoint)
@@ -76,12 +64,12 @@ def export_checkpoint(
     networks = {name: graph.SerializeToString() for name, graph in {**graphs, FRONT_END: front_end}.items()}
     packed = {NETWORK_FILE: pack_weights(weights, graphs)}
 
-    compute = outputs_of_graphs(networks)
+    compute = outputs_of(networks.__getitem__)
     split = corpus.split(settings.validation, settings.seed)
     windows = WindowSampler(corpus.recordings(split[1]), preprocessing)
     examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
     verification = verify(compute, network_reference(network), examples)
-    verification.require(description.name, tolerance)
+    verification.require(description.name)
     held_out = {level: measure(compute, windows, windows.grid(level)) for level in architecture.levels}
 
     drift = None
@@ -126,7 +114,7 @@ def _drift(before: Compute, after: Compute, windows: WindowSampler, level: str, 
         for compute, found in zip((before, after), rows, strict=True):
             outputs = compute(images)
             units = outputs["bottleneck"].shape[1]
-            found.append(np.concatenate([outputs["bottleneck"], outputs["error"]], axis=1).astype(np.float32))
+            found.append(np.concatenate([outputs["bottleneck"], outputs["error"]], axis=1, dtype=np.float32))
     return Drift.between(*rows, units, [speakers[recording] for recording in recordings])
 
 
@@ -136,7 +124,7 @@ def _origin(training: Training, checkpoint: bytes) -> dict[str, Any]:
             "data": training.description.data,
             "licence": training.description.data_licence,
             "digest": f"sha256:{training.corpus.digest}",
-            "hours": round(training.hours, 3),
+            "hours": round(training.corpus.hours, 3),
             "speakers": sum(training.speakers),
             "utterances": len(training.corpus),
         },
@@ -157,12 +145,11 @@ def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     one part in 2048, and the code by about 0.1 % of its spread; a model is verified and measured with the rounded weights.
     Kernels of convolutions stay as they are, for the scales of the batch norms are multiplied into them later.
     """
-    return {name: _rounded(tensor) for name, tensor in tensors.items()}
 
+    def of(tensor: Tensor) -> Tensor:
+        if tensor.dim() != 2 or tensor.dtype != torch.float32 or tensor.numel() < SMALLEST:
+            return tensor
+        half = tensor.half().float()
+        return half if (half - tensor).norm() / tensor.norm() <= _LARGEST_CHANGE else tensor
 
-def _rounded(tensor: Tensor) -> Tensor:
-    if tensor.dim() != 2 or tensor.dtype != torch.float32 or tensor.numel() < SMALLEST:
-        return tensor
-    half = tensor.half().float()
-    change = (half - tensor).norm() / tensor.norm()
-    return half if change <= _LARGEST_CHANGE else tensor
+    return {name: of(tensor) for name, tensor in tensors.items()}

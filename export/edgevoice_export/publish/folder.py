@@ -13,6 +13,9 @@ from edgevoice.files import whole_folder
 from edgevoice.inference import Networks
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder
 
+NETWORK_FILE = "network.pt"
+"""The weights as they were trained, which running does not need."""
+
 
 def check_place(out: Path) -> None:
     """Raise OutputError where something other than a model folder would be overwritten."""
@@ -26,12 +29,7 @@ def digests(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def write_folder(out: Path, config: ModelConfig, files: Mapping[str, bytes]) -> ModelFolder:
-    """Write a model folder. An existing one is replaced after the new one is complete.
-
-    Args:
-        out: its place.
-        config: `model.json`; it lists the digests of the networks.
-        files: the contents of all other files by name, card and pictures included.
+    """Write a model folder of `model.json` and all other files, by name. An existing one is replaced after it is complete.
 
     Raises:
         OutputError: `out` is there and is no model folder, or the folder cannot be written.

@@ -1,8 +1,8 @@
 """Measures networks on speech with which they were not trained: errors, and how far one model's are from another's.
 
-A classifier that was trained on the features of a model works with the features of an adapted model only if these have
-moved little. The unit is the standard deviation of each number over the recordings: 0.1 is a tenth of its usual variation.
-Whether adapting was worth it is decided by the errors on speakers held out, not by the curve of the loss.
+A classifier that was trained on the features of a model works with those of an adapted model only if these have moved
+little, in standard deviations of each number over the recordings. Whether adapting was worth it is decided by the errors on
+speakers held out, not by the curve of the loss.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from edgevoice_export.publish.verify import Compute
 
 Floats = NDArray[np.float32]
 _BATCH = 16
-_QUANTILES = (12.706, 4.303, 3.182, 2.776)
-"""97.5 % quantiles of Student's t with 1 to 4 degrees of freedom."""
+_QUANTILES = (12.706, 4.303, 3.182, 2.776)  # of 97.5 %, of Student's t with 1 to 4 degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class HeldOut:
 
     windows: int
     by_band: NDArray[np.float64]
-    """The mean squared error of each band, (bands,)."""
+    """(bands,)"""
     typical: TypicalConfig
     """Mean and spread of the descriptors over these windows."""
 
@@ -46,14 +45,9 @@ class HeldOut:
 
 def measure(compute: Compute, windows: WindowSampler, draw: Draw) -> HeldOut:
     """The error over drawn windows, computed as the runtime computes it."""
-    if not len(draw):
-        raise ValueError("a draw of no windows has no error")
-    rows = []
-    for first in range(0, len(draw), _BATCH):
-        spectrograms = windows.spectrograms(draw[first : first + _BATCH])
-        outputs = compute(spectrograms)
-        rows.append((outputs["bottleneck"], outputs["error"]))
-    codes, errors = (np.concatenate(parts).astype(np.float64) for parts in zip(*rows, strict=True))
+    found = (compute(windows.spectrograms(draw[k : k + _BATCH])) for k in range(0, len(draw), _BATCH))
+    rows = [(outputs["bottleneck"], outputs["error"]) for outputs in found]
+    codes, errors = (np.concatenate(parts, dtype=np.float64) for parts in zip(*rows, strict=True))
     descriptors = np.concatenate([codes, errors], axis=1)
     mean, spread = (tuple(float(f"{value:.6g}") for value in values) for values in (descriptors.mean(0), descriptors.std(0)))
     return HeldOut(len(draw), errors.mean(axis=0), TypicalConfig(mean, spread))
@@ -85,7 +79,7 @@ class Verdict:
     change: float
     """Relative change of a speaker's mean error (the geometric mean over speakers): -0.1 is a tenth less."""
     low: float
-    """The 95 % interval of it, by Student's t over the speakers' logarithms; the whole axis for a single speaker."""
+    """Of its 95 % interval, by Student's t over the speakers' logarithms; the whole axis for a single speaker."""
     high: float
 
     @classmethod
@@ -127,19 +121,12 @@ class Drift:
     recordings: int
     windows: int
     movements: dict[str, Movement]
-    """The drift of the bottleneck, of the errors, and of the static vectors."""
+    """Of the bottleneck, of the errors, and of the static vectors."""
     verdict: Verdict
 
     @classmethod
     def between(cls, before: list[Floats], after: list[Floats], units: int, speakers: Sequence[str]) -> Drift:
-        """Compare the descriptors (windows, bottleneck + error) that two models give for each recording.
-
-        Args:
-            before: of the one model.
-            after: of the other, of the same recordings.
-            units: numbers of the bottleneck.
-            speakers: who speaks in each recording.
-        """
+        """Compare the descriptors (windows, units + bands) that two models give for each recording, by its speaker."""
         one, other = np.concatenate(before), np.concatenate(after)
         vectors = (np.array([functionals(values) for values in rows]) for rows in (before, after))
         movements = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,13 +14,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from edgevoice.files import whole_file
+from edgevoice_export.training.runs import Epoch
 
-def plot_history(epochs: Sequence[int], losses: Mapping[str, Sequence[float]]) -> bytes:
-    """Draw losses by name over epochs, as PNG; NaN where an epoch has none."""
+
+def history_picture(history: Sequence[Epoch]) -> bytes:
+    """The losses of a run over its epochs, as PNG."""
+    losses = {"training": [math.nan if epoch.training is None else epoch.training for epoch in history]}
+    for level in history[0].validation:
+        losses[f"validation, level {level}"] = [epoch.validation[level] for epoch in history]
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for name, values in losses.items():
-        axes.plot(epochs, values, marker=".", label=name)
+        axes.plot([epoch.epoch for epoch in history], values, marker=".", label=name)
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=True, which="both", alpha=0.3)
@@ -25,14 +34,23 @@ def plot_history(epochs: Sequence[int], losses: Mapping[str, Sequence[float]]) -
     return _png(figure)
 
 
-def plot_example(spectrograms: NDArray[np.float32], reconstructions: NDArray[np.float32], milliseconds: float) -> bytes:
-    """Draw standardised spectrograms above their reconstructions, both (n, bands, columns), as PNG.
+def write_history(folder: Path, history: Sequence[Epoch]) -> None:
+    """Write `history.csv`, with one row per epoch, and `history.png`, as complete files.
 
-    Args:
-        spectrograms: of some windows.
-        reconstructions: of the same windows.
-        milliseconds: length of a window.
+    Raises:
+        OutputError: they cannot be written.
     """
+    table = io.StringIO(newline="")
+    rows = csv.DictWriter(table, list(history[-1].row()), restval="")  # epoch 0 has fewer values
+    rows.writeheader()
+    rows.writerows(epoch.row() for epoch in history)
+    for name, content in {"history.csv": table.getvalue().encode(), "history.png": history_picture(history)}.items():
+        with whole_file(folder / name) as file:
+            file.write(content)
+
+
+def plot_example(spectrograms: NDArray[np.float32], reconstructions: NDArray[np.float32], milliseconds: float) -> bytes:
+    """Draw standardised spectrograms above their reconstructions, both (n, bands, columns), as PNG."""
     figure = Figure(figsize=(2.2 * len(spectrograms), 4.2), dpi=80, layout="constrained")
     grid = figure.subplots(2, len(spectrograms), sharex=True, sharey=True, squeeze=False)
     # Not to the very loudest: without a logarithm, that would leave all the rest dark.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ModelError
-from edgevoice.inference import Networks
 from edgevoice.sessions import load_onnxruntime
 from edgevoice_export.data.corpus import read_file
 from edgevoice_export.data.preprocessing import Preprocessing
@@ -38,7 +37,7 @@ class Verification:
     """The result of a comparison of networks with their reference."""
 
     differences: dict[str, float]
-    """Largest absolute difference of each output, over all windows and batch sizes."""
+    """The largest of each output, over all windows and batch sizes."""
     windows: int
 
     @property
@@ -56,34 +55,23 @@ class Verification:
         """Whether all differences are within the tolerance."""
         return self.difference <= tolerance
 
-    def require(self, name: str, tolerance: float) -> None:
+    def require(self, name: str, tolerance: float = TOLERANCE) -> None:
         """Raise VerificationError where a difference is above the tolerance; the message names the model."""
         if not self.passed(tolerance):
             found = ", ".join(f"{output} {value:.1e}" for output, value in self.differences.items())
             raise VerificationError(f"{name}: PyTorch and ONNX Runtime differ by more than {tolerance:g}: {found}")
 
 
-def outputs_of(networks: Networks) -> Compute:
-    """A function that computes the outputs of networks; the decoder gets the bottleneck from the encoder."""
+def outputs_of(read: Callable[[str], bytes]) -> Compute:
+    """A function that computes the outputs of an encoder and a decoder, on one thread of the CPU.
 
-    def compute(spectrograms: Images) -> Outputs:
-        bottleneck = networks.encode(spectrograms)
-        return {
-            "bottleneck": bottleneck,
-            "error": networks.error(bottleneck, spectrograms),
-            "reconstruction": networks.reconstruct(bottleneck, spectrograms),
-        }
-
-    return compute
-
-
-def outputs_of_graphs(files: Mapping[str, bytes]) -> Compute:
-    """As `outputs_of`, of an encoder and a decoder that are in no folder yet, on one thread of the CPU."""
+    `read` gives the content of a file by its name: `ModelFolder.read`, or that of graphs that are in no folder yet.
+    """
     runtime = load_onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     encoder, decoder = (
-        runtime.InferenceSession(files[name], options, providers=["CPUExecutionProvider"])
+        runtime.InferenceSession(read(name), options, providers=["CPUExecutionProvider"])
         for name in ("encoder.onnx", "decoder.onnx")
     )
 
@@ -97,16 +85,10 @@ def outputs_of_graphs(files: Mapping[str, bytes]) -> Compute:
 
 
 def verify(compute: Compute, reference: Compute, spectrograms: Images, *, together: bool = False) -> Verification:
-    """Compute windows in batches of several sizes, from single windows to all of them, and compare.
+    """Compare outputs with those of a reference, in batches of several sizes, from single windows to all of them.
 
-    Args:
-        compute: what is verified.
-        reference: what the outputs should be.
-        spectrograms: float32 (n, 1, bands, columns), n at least 1.
-        together: whether the outputs of a window depend on the others of its batch, in the reference too.
-
-    Raises:
-        DeviceError: the networks cannot be run.
+    The windows are float32 (n, 1, bands, columns), n at least 1. `together`: whether the outputs of a window depend on the
+    others of its batch, in the reference too.
     """
     differences = dict.fromkeys(("bottleneck", "error", "reconstruction"), 0.0)
     expected = None if together else reference(spectrograms)

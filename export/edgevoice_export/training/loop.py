@@ -1,8 +1,7 @@
 """Training of an autoencoder: one loop, read from top to bottom.
 
-The window positions, levels and gains of a step, and the state of the random generators, depend on the seed and the number
-of the step only; the learning rate depends on the number of the step. A run that was interrupted therefore continues from
-its checkpoint to the same weights.
+What is random in a step depends on the seed and the number of the step only, its learning rate on that number. A run that
+was interrupted therefore continues from its checkpoint to the same weights.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,22 +20,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
-from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
-from edgevoice_export.codes.settling import settled
+from edgevoice_export.codes import WINDOWS_A_UNIT, cut, narrowed, settled
 from edgevoice_export.data.corpus import Corpus
-from edgevoice_export.data.devicesampler import MP3, DeviceSampler
+from edgevoice_export.data.devicesampler import DeviceSampler
 from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.training.runs import Checkpoint, Epoch, Run, write_history
-from edgevoice_export.training.settings import Settings, listed
-from edgevoice_export.training.steps import DeviceSteps, HostSteps, Steps, batch_norms
-from edgevoice_export.training.terms import reconstruction_loss
+from edgevoice_export.publish.plots import write_history
+from edgevoice_export.training.runs import Checkpoint, Epoch, Run
+from edgevoice_export.training.settings import Settings
+from edgevoice_export.training.steps import Steps, batch_norms, device_batches, host_batches, reconstruction_loss
 from edgevoice_export.training.weights import Weights, load_weights
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
-_BEGINNING = 1 << 15
-"""Windows at each level, at most, from which an architecture makes its first weights."""
-_AT_ONCE = 512
+_BEGINNING, _AT_ONCE = 1 << 15, 512
+"""Windows at each level, at most, from which an architecture makes its first weights, and how many at a time."""
 
 
 class DivergenceError(EdgeVoiceError, ArithmeticError):
@@ -48,8 +45,6 @@ class Progress:
     """The progress of a run."""
 
     step: int
-    """The number of steps so far."""
-    steps: int
     loss: float
     """Mean training loss since the last validation."""
     windows_per_second: float
@@ -71,9 +66,8 @@ def train(
 ) -> bool:
     """Train, keeping `checkpoint.pt` (to go on from) and `best.pt` (lowest validation loss, its code settled) in a folder.
 
-    With a contrast the last epoch is kept: what the contrast is for does not show in the reconstruction error.
-
-    A run that begins with given weights validates them first, as epoch 0: they are the best ones until an epoch is better.
+    Returns whether the run came to its end. With a contrast the last epoch is kept: what the contrast is for does not
+    show in the reconstruction error. A run that begins with given weights validates them first, as epoch 0.
 
     Args:
         settings: what to train, and how.
@@ -85,9 +79,6 @@ def train(
         report: called every few steps and after each validation.
         stopped: called after each step; if it returns True, a checkpoint is written and the run ends.
         checkpoint_steps: steps between two checkpoints.
-
-    Returns:
-        Whether the run came to its end.
 
     Raises:
         ArgumentError: nothing to resume, or it was begun with other settings or data; fewer than two speakers; norms to be
@@ -108,8 +99,9 @@ def train(
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = _steps(network, settings, training, fitted)
 
-    run, earlier = _run(settings, corpus, folder), initial.lineage if initial else ()
-    step, history = 0, []
+    padded = corpus.shortest < architecture.preprocessing.audio.window
+    run = Run(folder.name.removesuffix(".training"), settings, table=corpus.table is not None, pad=padded)
+    earlier, step, history = initial.lineage if initial else (), 0, list[Epoch]()
     if resume:
         begun = _resumable(folder / CHECKPOINT, settings, corpus)
         run, earlier, step, history = begun.run, begun.earlier, begun.step, begun.history
@@ -119,14 +111,18 @@ def train(
             return True
     folder.mkdir(parents=True, exist_ok=True)
 
+    def validate(epoch: int, means: Mapping[str, float]) -> None:
+        scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
+        seconds = spent + time.monotonic() - began if epoch else 0.0
+        history.append(Epoch(epoch, means.get("loss"), scores, seconds, means.get("contrast")))
+        write_history(folder, history)
+
     def keep(name: str, tensors: dict[str, Tensor], unfinished: dict[str, Any]) -> None:
         Checkpoint(run, earlier, corpus.digest, tensors, step, history, unfinished).write(folder / name)
 
     if initial is not None and not history:
         # Epoch 0 is the model that the run begins with: it shows whether adapting a model made it better.
-        scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
-        history.append(Epoch(0, None, scores, 0.0))
-        write_history(folder, history)
+        validate(0, {})
         keep(BEST, settled(architecture, _on_cpu(network), validation), {})
     began, first_step, spent = time.monotonic(), step, history[-1].seconds if history else 0.0
 
@@ -136,16 +132,12 @@ def train(
         epoch_ends = step % settings.epoch_steps == 0
 
         if epoch_ends:
-            means = steps.means()  # after all steps: these weights are validated
-            scores = {level: evaluate(network, validation, draw, settings) for level, draw in held_out.items()}
-            seconds = spent + time.monotonic() - began
-            history.append(Epoch(step // settings.epoch_steps, means["loss"], scores, seconds, means.get("contrast")))
-            write_history(folder, history)
+            validate(step // settings.epoch_steps, steps.means())  # the means wait for all steps
 
         speed = (step - first_step) / max(time.monotonic() - began, 1e-9)
         left = (settings.steps - step) / speed
         if epoch_ends or step % steps.report_every == 0:
-            report(Progress(step, settings.steps, steps.means()["loss"], speed * settings.batch, left, history))
+            report(Progress(step, steps.means()["loss"], speed * settings.batch, left, history))
 
         if epoch_ends:
             steps.forget()
@@ -183,18 +175,14 @@ def _new_network(settings: Settings, initial: Weights | None, windows: WindowSam
             f"{settings.init}: its weights come from its graphs, which lack batch norms' statistics: give --fixed-norms 1"
         )
     tensors = initial.tensors
-    if initial.units != settings.units:
+    if initial.units > settings.units and initial.ordered:
+        tensors = cut(architecture, tensors, settings.units)
+    elif initial.units != settings.units:
         random = np.random.default_rng([settings.seed, 4])
         draw = windows.draw(WINDOWS_A_UNIT * initial.units, architecture.levels, 0.0, random)
         tensors = narrowed(architecture, tensors, settings.units, torch.from_numpy(windows.spectrograms(draw)))
     load_weights(network, tensors)
     return network
-
-
-def _run(settings: Settings, corpus: Corpus, folder: Path) -> Run:
-    """The record of this run for the lineage."""
-    padded = corpus.shortest < ARCHITECTURES[settings.arch].preprocessing.audio.window
-    return Run(folder.name.removesuffix(".training"), settings, table=corpus.table is not None, pad=padded)
 
 
 def _resumable(path: Path, settings: Settings, corpus: Corpus) -> Checkpoint:
@@ -203,9 +191,9 @@ def _resumable(path: Path, settings: Settings, corpus: Corpus) -> Checkpoint:
     begun = Checkpoint.read(path)
     if not begun.unfinished:
         raise ArgumentError(f"{path}: contains the best weights of a run, but not the state that is needed to resume it")
-    before, after = dataclasses.asdict(begun.settings), dataclasses.asdict(settings)
-    changed = [f"{key} {before[key]} (now {value})" for key, value in after.items() if before[key] != value]
-    if changed:
+    before = dataclasses.asdict(begun.settings)
+    now = dataclasses.asdict(settings).items()
+    if changed := [f"{key} {before[key]} (now {value})" for key, value in now if before[key] != value]:
         raise ArgumentError(f"{path}: the run was begun with {', '.join(changed)}")
     if begun.data != corpus.digest:
         raise ArgumentError(f"{path}: the run was begun with other data")
@@ -213,21 +201,20 @@ def _resumable(path: Path, settings: Settings, corpus: Corpus) -> Checkpoint:
 
 
 def _on_cpu(network: nn.Module) -> dict[str, Tensor]:
-    """The weights of a network, copied to main memory."""
     return {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
 
 
 def _steps(network: nn.Module, settings: Settings, windows: WindowSampler, recordings: Sequence[NDArray[np.int16]]) -> Steps:
-    """The object that executes the steps, with the sampler that the settings name."""
+    """What executes the steps, with the sampler that the settings name."""
     architecture = ARCHITECTURES[settings.arch]
     if settings.sampler == "host":
-        return HostSteps(network, settings, windows, architecture.levels)
-    device = next(network.parameters()).device
-    coded = bool(settings.augment) and MP3 in listed(settings.changes)
+        return Steps(network, settings, host_batches(windows, architecture.levels, settings))
+    device, coded = next(network.parameters()).device, "mp3" in settings.kinds
     sampler = DeviceSampler(
         recordings, architecture.preprocessing, architecture.levels, device, coded=coded, seed=settings.seed
     )
-    return DeviceSteps(network, settings, sampler, compiled=device.type == "cuda" and architecture.compiled)
+    compiled = device.type == "cuda" and architecture.compiled
+    return Steps(network, settings, device_batches(sampler, settings), on_device=True, compiled=compiled)
 
 
 @torch.inference_mode()

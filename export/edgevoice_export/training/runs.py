@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import io
 import math
@@ -20,24 +19,22 @@ from torch import Tensor
 from edgevoice.config import ModelConfig
 from edgevoice.errors import EdgeVoiceError, ModelConfigError, ModelFilesError
 from edgevoice.files import whole_file
-from edgevoice_export.publish.plots import plot_history
 from edgevoice_export.training.settings import Settings
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: a training, the import of weights that DisVoice published, or weights that were trained elsewhere."""
+    """One run: a training with settings, the import of weights that DisVoice published, or weights from elsewhere."""
 
     model: str
     """The result: a name, with the version where it has one."""
     settings: Settings | None = None
-    """The settings of a training; None for an import."""
     table: bool = False
     """Whether a table named the files and speakers of the data."""
     pad: bool = False
     """Whether files shorter than a window were padded with zeros, not skipped."""
     imported: str | None = None
-    """The published file of DisVoice's weights; None for other runs."""
+    """The published file of DisVoice's weights."""
     weights: str | None = None
     """Name and digest of a file of weights that was trained elsewhere, and that cannot be made here again."""
 
@@ -48,30 +45,22 @@ class Run:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Run:
-        """Make a run from what `to_dict` gave.
-
-        Raises:
-            ModelConfigError: it is something else.
-        """
+        """Make a run from what `to_dict` gave; ModelConfigError for anything else."""
         try:
             settings = dict(data["settings"]) if "settings" in data else None
             if settings is not None and not settings.pop("consistency", 0.0):  # a term that is gone
                 settings.pop("consistent_under", None)
             run = cls(**{**data, "settings": None if settings is None else Settings(**settings)})
         except (TypeError, KeyError, EdgeVoiceError) as error:
-            raise ModelConfigError(f"not a run of edgevoice-export: {error}") from error
+            raise ModelConfigError(f"origin.lineage: not a run of edgevoice-export ({error})") from error
         if [run.settings, run.imported, run.weights].count(None) != 2:
-            raise ModelConfigError("not a run of edgevoice-export: expected one of settings, imported and weights")
+            raise ModelConfigError("origin.lineage: expected one of settings, imported and weights")
         return run
 
     def command(self, *, begun_with: Path | None = None, given: Sequence[str] | None = None, out: Path | None = None) -> str:
-        """The command of this run, to be read and executed.
+        """The command of this run, to be read and executed; DIR, CSV and names are in the place of what is None.
 
-        Args:
-            begun_with: where the initial weights are; their name if None.
-            given: the options that say where the data is, and what is known only to the caller; if None, DIR and CSV are
-                in the place of paths.
-            out: the folder to write; if None, MODELFOLDER is in its place.
+        `begun_with` is where the initial weights are; `given` are the options that do not follow from the run.
         """
         if self.weights is not None:
             return f"# begins with {self.weights}, which was trained elsewhere"
@@ -89,18 +78,11 @@ Lineage = tuple[Run, ...]
 
 
 def model_lineage(config: ModelConfig) -> Lineage:
-    """The runs that led to a model, its own included; none where its `model.json` has none.
-
-    Raises:
-        ModelConfigError: `origin.lineage` is not a list of runs.
-    """
+    """The runs that led to a model, its own included; ModelConfigError where `origin.lineage` is not a list of runs."""
     runs = config.origin.get("lineage", ())
     if not isinstance(runs, tuple) or not all(isinstance(run, Mapping) for run in runs):
         raise ModelConfigError("origin.lineage: expected a list of runs")
-    try:
-        return tuple(map(Run.from_dict, runs))
-    except ModelConfigError as error:
-        raise ModelConfigError(f"origin.lineage: {error}") from error
+    return tuple(map(Run.from_dict, runs))
 
 
 @dataclass(frozen=True)
@@ -129,35 +111,11 @@ class Epoch:
         return {"epoch": self.epoch, "training": self.training, **self.validation, **contrast, "seconds": self.seconds}
 
 
-def history_picture(history: Sequence[Epoch]) -> bytes:
-    """The picture of a history, as PNG."""
-    losses = {"training": [math.nan if epoch.training is None else epoch.training for epoch in history]}
-    for level in history[0].validation:
-        losses[f"validation, level {level}"] = [epoch.validation[level] for epoch in history]
-    return plot_history([epoch.epoch for epoch in history], losses)
-
-
-def write_history(folder: Path, history: Sequence[Epoch]) -> None:
-    """Write `history.csv`, with one row per epoch, and `history.png`, as complete files.
-
-    Raises:
-        OutputError: they cannot be written.
-    """
-    table = io.StringIO(newline="")
-    rows = csv.DictWriter(table, list(history[-1].row()), restval="")  # epoch 0 has fewer values
-    rows.writeheader()
-    rows.writerows(epoch.row() for epoch in history)
-    for name, content in {"history.csv": table.getvalue().encode(), "history.png": history_picture(history)}.items():
-        with whole_file(folder / name) as file:
-            file.write(content)
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """The state of a run after some steps."""
 
     run: Run
-    """The run itself, a training."""
     earlier: Lineage
     """The runs that led to the initial weights."""
     data: str
@@ -165,12 +123,9 @@ class Checkpoint:
     weights: dict[str, Tensor]
     """As the network's `state_dict` has them."""
     step: int
-    """The number of steps so far."""
     history: list[Epoch]
     unfinished: dict[str, Any]
-    """The state needed to resume: that of the `optimiser`, and `losses` and `distances` since the last validation.
-    Empty in `best.pt`, from which no run is resumed.
-    """
+    """What `Steps.state` returned; empty in `best.pt`, from which no run is resumed."""
 
     @property
     def settings(self) -> Settings:
@@ -180,20 +135,9 @@ class Checkpoint:
         return self.run.settings
 
     def write(self, path: Path) -> None:
-        """Write the checkpoint as a complete file.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        content = {
-            "run": self.run.to_dict(),
-            "earlier": [run.to_dict() for run in self.earlier],
-            "data": self.data,
-            "weights": self.weights,
-            "step": self.step,
-            "history": [dataclasses.asdict(epoch) for epoch in self.history],
-            "unfinished": self.unfinished,
-        }
+        """Write the checkpoint as a complete file; OutputError where that cannot be done."""
+        records = {"run": self.run.to_dict(), "earlier": [run.to_dict() for run in self.earlier]}
+        content = vars(self) | records | {"history": [dataclasses.asdict(epoch) for epoch in self.history]}
         with whole_file(path) as file:
             torch.save(content, file)
             file.flush()
@@ -220,12 +164,7 @@ class Checkpoint:
 
 
 def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
-    """Read a dictionary of tensors and plain values that `torch.save` wrote.
-
-    Raises:
-        ModelFilesError: the file cannot be read.
-        ModelConfigError: it holds something else.
-    """
+    """Read a dictionary of tensors and plain values that `torch.save` wrote; ModelConfigError where it is something else."""
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:

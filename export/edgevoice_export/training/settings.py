@@ -34,7 +34,7 @@ class Settings:
     batch: int = _setting(32, "windows per step")
     optimiser: str = "adamw"
     rate: float = 2.5e-3
-    """Highest learning rate. It is reached after `warmup` of the steps, and falls to zero along a cosine."""
+    """The highest one, reached after `warmup` of the steps; it falls to zero along a cosine."""
     warmup: float = _setting(0.1, "share of the steps in which the rate rises to it")
     decay: float = _setting(0.01, "decoupled weight decay of matrices and kernels")
     clip: float = _setting(1.0, "largest norm of the gradient; it is below 0.05 once a network is trained")
@@ -76,7 +76,7 @@ class Settings:
         for name in ("warmup", "augment", "ordered", "bfloat16", "fixed_norms"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
-        if not set(listed(self.changes)) <= set(CHANGES):
+        if not set(self.changes.split(",")) <= set(CHANGES):
             raise ArgumentError(f"changes {self.changes!r}: expected some of {_ALL}")
         if self.changes != _ALL and not self.augment:
             raise ArgumentError(f"changes {self.changes}: has no effect while augment is 0; raise that too")
@@ -84,11 +84,7 @@ class Settings:
             raise ArgumentError("fixed-norms 1: random weights have no statistics to keep; less, or initial weights")
 
     def options(self, begun_with: Path | None = None) -> list[str]:
-        """The options of `edgevoice-export train` that give these settings, where they differ from the defaults.
-
-        Args:
-            begun_with: where the initial weights are; their name if None.
-        """
+        """The options of `edgevoice-export train` that differ from the defaults; `begun_with` is in the place of `init`."""
         words = ["--arch", self.arch, "--units", str(self.units)]
         for field in dataclasses.fields(self):
             value = begun_with or self.init if field.name == "init" else getattr(self, field.name)
@@ -97,6 +93,11 @@ class Settings:
             if field.default is not dataclasses.MISSING and needed:
                 words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
         return words
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The changes that windows go through; none while `augment` is 0."""
+        return tuple(self.changes.split(",")) if self.augment else ()
 
     @property
     def keeps_last(self) -> bool:
@@ -119,8 +120,3 @@ class Settings:
         if step < ramp:
             return self.rate * (step + 1) / ramp
         return self.rate * 0.5 * (1 + math.cos(math.pi * (step - ramp) / max(1, self.steps - ramp)))
-
-
-def listed(words: str) -> tuple[str, ...]:
-    """Split a setting that is a list."""
-    return tuple(words.split(","))

@@ -1,30 +1,30 @@
 """One step of training: a batch, its loss, and the update of the weights.
 
-`HostSteps` takes spectrograms that NumPy made in the background. `DeviceSteps` makes them where the network is, with
-PyTorch, and on CUDA replays the whole step as one graph: the processor then only sets the number of the step.
+Spectrograms are made by NumPy in the background (`host_batches`), or by PyTorch where the network is (`device_batches`). On
+CUDA the whole step is then replayed as one graph: the processor only sets the number of the step.
 """
 
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from edgevoice_export.data.devicesampler import DeviceSampler, Plan
 from edgevoice_export.data.sampler import WindowSampler
 from edgevoice_export.training.optimisers import optimiser
 from edgevoice_export.training.ordering import cut_codes
-from edgevoice_export.training.settings import Settings, listed
-from edgevoice_export.training.terms import Contrast, Pairs, reconstruction_loss
+from edgevoice_export.training.settings import Settings
 
 _WARM_UP = 3  # runs before a capture, in which libraries choose their kernels
+_STILL = 1e-6  # added to the variance of numbers that do not vary
+_NEAR_ZERO = 1e-7
 
 
 class Batch(NamedTuple):
@@ -32,39 +32,52 @@ class Batch(NamedTuple):
 
     spectrograms: Tensor
     """(n, 1, bands, columns)"""
-    partners: Pairs
-    """Rows of pairs of windows of one recording, (pairs, 2)."""
+    partners: Tensor
+    """Rows of pairs of windows of one recording, int64 (pairs, 2)."""
 
 
-def batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings, first: int) -> Iterator[Batch]:
-    """The batches from step `first` to the last one; each depends on the seed and the number of the step only."""
+Batches = Callable[[int], Batch]
+"""The batch of a step, by its number."""
+
+
+def host_batches(windows: WindowSampler, levels: tuple[str, ...], settings: Settings) -> Batches:
+    """Batches by NumPy, each while the step before is computed; they depend on the seed and the number of the step only."""
+    pool, ahead = ThreadPoolExecutor(1), dict[int, Future[Batch]]()
 
     def make(step: int) -> Batch:
         random = np.random.default_rng([settings.seed, 2, step])
-        draw = windows.draw(settings.batch, levels, settings.jitter_db, random, settings.augment, listed(settings.changes))
-        partners: NDArray[np.int64] = np.empty((0, 2), np.int64)
+        draw = windows.draw(settings.batch, levels, settings.jitter_db, random, settings.augment, settings.kinds)
+        partners = np.empty((0, 2), np.int64)
         if settings.contrast:
             draw, partners = windows.with_partners(draw, random)
-        return Batch(torch.from_numpy(windows.spectrograms(draw)), partners)
+        return Batch(torch.from_numpy(windows.spectrograms(draw)), torch.from_numpy(partners))
 
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, first)
-        for later in range(first + 1, settings.steps + 1):
-            batch = ahead.result()
-            ahead = pool.submit(make, later)
-            yield batch
+    def batch(step: int) -> Batch:
+        made = (ahead.pop(step, None) or pool.submit(make, step)).result()
+        if step + 1 < settings.steps:
+            ahead[step + 1] = pool.submit(make, step + 1)
+        return made
+
+    return batch
 
 
-class Steps(ABC):
-    """Updates the weights of a network, step by step.
+def device_batches(windows: DeviceSampler, settings: Settings) -> Batches:
+    """Batches by PyTorch's generator of the device, of fixed shapes."""
+    plan = Plan.of(settings.batch, settings.augment, settings.kinds, bool(settings.contrast))
+    partners = torch.from_numpy(plan.pairs).to(windows.device)
+    return lambda _step: Batch(windows.spectrograms(windows.draw(plan, settings.jitter_db)), partners)
 
-    Args:
-        network: on its device already.
-        settings: what to train, and how.
+
+class Steps:
+    """Updates the weights of a network, which is on its device already, step by step.
+
+    `on_device`: whether the batches are `device_batches`, so that steps on CUDA can be one graph.
     """
 
-    def __init__(self, network: nn.Module, settings: Settings) -> None:
-        self.network, self._settings = network, settings
+    def __init__(
+        self, network: nn.Module, settings: Settings, batches: Batches, *, on_device: bool = False, compiled: bool = False
+    ) -> None:
+        self.network, self._settings, self._batches = network, settings, batches
         self._device = next(network.parameters()).device
         torch.manual_seed(settings.seed)
         if settings.ordered:
@@ -72,28 +85,37 @@ class Steps(ABC):
         self.contrast: Contrast | None = None
         if settings.contrast:
             self.contrast = Contrast(settings.units, settings.projection, settings.temperature).to(self._device)
+        in_graph = on_device and self._device.type == "cuda" and settings.optimiser == "adamw"
         self._stepper = optimiser(
-            settings.optimiser, network, self.contrast, rate=settings.rate, decay=settings.decay, graph=self._in_graph
+            settings.optimiser, network, self.contrast, rate=settings.rate, decay=settings.decay, graph=in_graph
         )
         self._sums = torch.zeros(2, device=self._device, dtype=torch.float64)
         self._taken = 0
-
-    @property
-    def _in_graph(self) -> bool:
-        """Whether steps are captured in a CUDA graph, so that the optimiser must read its rate from the device."""
-        return False
-
-    @property
-    def report_every(self) -> int:
+        self._compiled: nn.Module = torch.compile(network, dynamic=False) if compiled else network  # type: ignore[assignment]
+        self._graphs: dict[tuple[bool, bool], Any] = {}
+        self._stream: Any = torch.cuda.Stream() if in_graph else None  # type: ignore[no-untyped-call]
+        self.report_every = 50 if in_graph else 1
         """Steps between two reports: reading a mean waits for the device."""
-        return 50 if self._in_graph else 1
 
-    @abstractmethod
     def take(self, step: int) -> None:
         """Execute a step; everything random in it depends on the seed and the number of the step only."""
+        settings = self._settings
+        halved, norms_learn = (step < share * settings.steps for share in (settings.bfloat16, 1 - settings.fixed_norms))
+        if self._stream is None:
+            self._prepare(step)
+            self._step(step, halved, norms_learn)
+        else:
+            if (halved, norms_learn) not in self._graphs:
+                self._graphs[halved, norms_learn] = self._captured(step, halved, norms_learn)
+            with torch.cuda.stream(self._stream):
+                self._prepare(step)
+                self._graphs[halved, norms_learn].replay()
+        self._taken += 1
 
     def means(self) -> dict[str, float]:
-        """Mean reconstruction error since `forget`, and contrast where it has a weight."""
+        """Mean reconstruction error since `forget`, and contrast where it has a weight, after all steps are done."""
+        if self._stream:
+            self._stream.synchronize()
         loss, contrast = (self._sums / max(1, self._taken)).tolist()
         return {"loss": loss, **({"contrast": contrast} if self.contrast else {})}
 
@@ -116,116 +138,41 @@ class Steps(ABC):
         self._sums.copy_(state["sums"])
         self._taken = state["taken"]
 
-    def _seed(self, step: int) -> None:
+    def _prepare(self, step: int) -> None:
+        """Set what is random, and the learning rate."""
         torch.manual_seed(int(np.random.default_rng([self._settings.seed, 3, step]).integers(2**62)))
-
-    def _set_rate(self, step: int) -> None:
         for group in self._stepper.param_groups:
             rate = self._settings.learning_rate(step) * group["scale"]
-            if isinstance(group["lr"], Tensor):
+            if isinstance(group["lr"], Tensor):  # a graph reads it from there
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
 
-    def _norms_learn(self, step: int) -> bool:
-        return step < (1 - self._settings.fixed_norms) * self._settings.steps
-
-    def _halved(self, step: int) -> bool:
-        return step < self._settings.bfloat16 * self._settings.steps
-
-    def _move(self, network: nn.Module, spectrograms: Tensor, halved: bool, partners: Pairs) -> None:
-        """Update the weights with one batch.
-
-        Args:
-            network: the network, or a compiled one.
-            spectrograms: (n, 1, bands, columns).
-            halved: whether the forward pass runs in bfloat16.
-            partners: rows of pairs of windows of one recording, (pairs, 2).
-        """
-        settings = self._settings
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=halved, cache_enabled=not self._in_graph):
-            reconstruction, bottleneck = network(spectrograms)
+    def _step(self, step: int, halved: bool, norms_learn: bool) -> None:
+        """Update the weights; with bfloat16 in the forward pass where it is halved."""
+        settings, in_graph = self._settings, self._stream is not None
+        self.network.train()
+        for norm in batch_norms(self.network):
+            norm.train(norms_learn)
+        batch = self._batches(step)
+        spectrograms = batch.spectrograms.to(self._device, memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=halved, cache_enabled=not in_graph):
+            reconstruction, bottleneck = self._compiled(spectrograms)
         loss = error = reconstruction_loss(settings.loss, reconstruction.float(), spectrograms)
         contrast = error.new_zeros(())
-        if self.contrast and len(partners) > 1:
-            contrast = self.contrast(bottleneck.float(), partners)
+        if self.contrast and len(batch.partners) > 1:
+            contrast = self.contrast(bottleneck.float(), batch.partners)
             loss = loss + settings.contrast * contrast
-        self._stepper.zero_grad(set_to_none=not self._in_graph)
+        self._stepper.zero_grad(set_to_none=not in_graph)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         self._stepper.step()
         with torch.no_grad():
-            keep_scales_positive(self.network)
+            for norm in batch_norms(self.network):
+                norm.weight.clamp_(min=1e-3)  # above zero, so that export can move it past a max-pool
             self._sums += torch.stack([error, contrast]).detach()
 
-
-class HostSteps(Steps):
-    """Steps with spectrograms that NumPy computes, the next batch in the background."""
-
-    def __init__(self, network: nn.Module, settings: Settings, windows: WindowSampler, levels: tuple[str, ...]) -> None:
-        super().__init__(network, settings)
-        self._windows, self._levels = windows, levels
-        self._batches: Iterator[Any] | None = None
-
-    def take(self, step: int) -> None:
-        """Execute a step."""
-        self._batches = self._batches or batches(self._windows, self._levels, self._settings, first=step)
-        batch = next(self._batches)
-        self._seed(step)
-        self._set_rate(step)
-        set_training(self.network, norms=self._norms_learn(step))
-        spectrograms = batch.spectrograms.to(self._device, memory_format=torch.channels_last)
-        self._move(self.network, spectrograms, self._halved(step), batch.partners)
-        self._taken += 1
-
-
-class DeviceSteps(Steps):
-    """Steps with spectrograms that are computed on the device of the network."""
-
-    def __init__(self, network: nn.Module, settings: Settings, windows: DeviceSampler, *, compiled: bool = False) -> None:
-        super().__init__(network, settings)
-        self._windows = windows
-        changes = listed(settings.changes) if settings.augment else ()
-        self._plan = Plan.of(settings.batch, settings.augment, changes, bool(settings.contrast))
-        self._partners: Pairs = torch.from_numpy(self._plan.pairs).to(self._device)
-        self._network: nn.Module = torch.compile(network, dynamic=False) if compiled else network  # type: ignore[assignment]
-        self._graphs: dict[tuple[bool, bool], Any] = {}
-        self._stream: Any = torch.cuda.Stream() if self._in_graph else None  # type: ignore[no-untyped-call]
-
-    @property
-    def _in_graph(self) -> bool:
-        return self._device.type == "cuda" and self._settings.optimiser == "adamw"
-
-    def take(self, step: int) -> None:
-        """Execute a step."""
-        kind = (self._halved(step), self._norms_learn(step))
-        if self._stream is None:
-            self._seed(step)
-            self._set_rate(step)
-            self._step(*kind)
-        else:
-            if kind not in self._graphs:
-                self._graphs[kind] = self._captured(*kind)
-            with torch.cuda.stream(self._stream):
-                self._seed(step)
-                self._set_rate(step)
-                self._graphs[kind].replay()
-        self._taken += 1
-
-    def means(self) -> dict[str, float]:
-        """As `Steps.means`, after all steps are done."""
-        if self._stream:
-            self._stream.synchronize()
-        return super().means()
-
-    def _step(self, halved: bool, norms_learn: bool) -> None:
-        set_training(self.network, norms=norms_learn)
-        with torch.no_grad():
-            spectrograms = self._windows.spectrograms(self._windows.draw(self._plan, self._settings.jitter_db))
-            spectrograms = spectrograms.contiguous(memory_format=torch.channels_last)
-        self._move(self._network, spectrograms, halved, self._partners)
-
-    def _captured(self, halved: bool, norms_learn: bool) -> Any:
+    def _captured(self, step: int, halved: bool, norms_learn: bool) -> Any:
         """Capture one step as a CUDA graph; weights and the state of the optimiser do not change."""
         self._stream.synchronize()
         self._stream.wait_stream(torch.cuda.current_stream())
@@ -235,43 +182,55 @@ class DeviceSteps(Steps):
         sums = self._sums.clone()
         with torch.cuda.stream(self._stream):
             for _ in range(_WARM_UP):
-                self._step(halved, norms_learn)
+                self._step(step, halved, norms_learn)
             self._stream.synchronize()
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, stream=self._stream):
-                self._step(halved, norms_learn)
+                self._step(step, halved, norms_learn)
             for module, kept in zip(modules, weights, strict=True):
                 module.load_state_dict(kept)
-            self._restore_moments(moments)
+            # In their tensors, where a captured graph reads them; zeros where there were none.
+            for number, values in self._stepper.state_dict()["state"].items():
+                for name, value in values.items():
+                    value.copy_(moments[number][name]) if number in moments else value.zero_()
             self._sums.copy_(sums)
         self._stream.synchronize()
         return graph
-
-    def _restore_moments(self, kept: dict[int, dict[str, Tensor]]) -> None:
-        """Restore the state of the optimiser in its tensors, where a captured graph reads it; zeros where there was none."""
-        now = self._stepper.state_dict()["state"]
-        for number, values in now.items():
-            for name, value in values.items():
-                if number in kept:
-                    value.copy_(kept[number][name])
-                else:
-                    value.zero_()
-
-
-def set_training(network: nn.Module, *, norms: bool) -> None:
-    """Put a network into training mode. Batch norms use the statistics of the batch, or their stored ones."""
-    network.train()
-    for norm in batch_norms(network):
-        norm.train(norms)
-
-
-@torch.no_grad()
-def keep_scales_positive(network: nn.Module) -> None:
-    """Keep the scales of batch norms above zero, so that export can move them past a max-pool."""
-    for norm in batch_norms(network):
-        norm.weight.clamp_(min=1e-3)
 
 
 def batch_norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
     """The batch norms of a network."""
     return (module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+def reconstruction_loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
+    """Mean loss of a reconstruction: `mse` the squared difference, `bce` the binary cross entropy."""
+    if kind == "bce":
+        # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
+        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
+    return functional.mse_loss(reconstruction, spectrograms)
+
+
+class Contrast(nn.Module):
+    """InfoNCE of pairs of codes, in both directions: a term of the loss that a run may weight.
+
+    A low reconstruction error does not make a code say more about who speaks. So the code of each window of a pair must find
+    the other one among all windows of the batch (A. van den Oord et al., "Representation learning with contrastive
+    predictive coding", arXiv:1807.03748, 2018), behind a projection of `size` numbers that is thrown away after training (T.
+    Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020: the temperature too).
+    """
+
+    def __init__(self, units: int, size: int = 64, temperature: float = 0.1) -> None:
+        super().__init__()
+        self.projection = nn.Linear(units, size, bias=False)
+        self._temperature = temperature
+
+    def forward(self, bottleneck: Tensor, pairs: Tensor) -> Tensor:
+        """The mean cross entropy in nats, of codes (n, units) and rows of the two windows of each pair, int64 (pairs, 2)."""
+        # The variance is part of the gradient, so that a smaller code is not closer.
+        variance, mean = torch.var_mean(bottleneck, dim=0, correction=0)
+        standardised = (bottleneck - mean) / (variance + _STILL * variance.mean()).sqrt()
+        projected = functional.normalize(self.projection(standardised), dim=1)
+        cosines = projected[pairs[:, 0]] @ projected[pairs[:, 1]].T / self._temperature
+        own = torch.arange(len(pairs), device=cosines.device)
+        return (functional.cross_entropy(cosines, own) + functional.cross_entropy(cosines.T, own)) / 2

@@ -10,7 +10,6 @@ from edgevoice_export.networks import ARCHITECTURES
 
 CAE = ARCHITECTURES["cae"]
 FRONT = CAE.preprocessing.front_end
-FLOOR = float(FRONT.compute(np.zeros((1, 8000), np.float32))[0, 0, 0])
 
 
 def speech_like(seed: int, samples: int = 8000) -> np.ndarray:
@@ -48,12 +47,6 @@ def limited(seed: int) -> np.ndarray:
     return band_limited(speech_like(3), 16000, np.random.default_rng(seed))
 
 
-def test_narrow_bands_reach_the_floor_of_the_spectrogram():
-    """What a filter empties, the network is to see as it sees it in a recording."""
-    seen = [image(limited(seed))[-1, 10:-10] for seed in range(20)]
-    assert np.mean([(row == FLOOR).all() for row in seen]) > 0.5
-
-
 @given(seed=st.integers(0, 2**32))
 def test_coding_leaves_the_loud_and_cuts_the_quiet(seed: int):
     window = speech_like(seed % 7)
@@ -73,13 +66,6 @@ def test_mp3_keeps_length_and_place(seed: int, samples: int):
     if samples >= 2000:
         noise = np.square(coded - window).mean() / np.square(window).mean()
         assert 1e-7 < noise < 0.04, "a shift by one sample alone is 0.05"
-
-
-def test_mp3_empties_the_highest_bands():
-    """What the codec drops, the network is to see as it sees it in a recording."""
-    before = [image(speech_like(seed))[-4:].mean() for seed in range(10)]
-    after = [image(mp3_coded(speech_like(seed), 16000, np.random.default_rng(seed)))[-4:].mean() for seed in range(10)]
-    assert np.mean(after) < np.mean(before) - 0.04, "1 is 250 dB"
 
 
 @pytest.mark.parametrize("peak", [1.0, 0.01])

@@ -50,13 +50,6 @@ def test_table_without_the_columns_is_refused(folder: Path, content: str):
         read(folder)
 
 
-def test_missing_table(folder: Path):
-    with pytest.raises(AudioFileNotFoundError):
-        read(folder, table=folder / "none.csv")
-    with pytest.raises(AudioFormatError):
-        read(folder, table=folder / "anna")
-
-
 def test_table_of_a_spreadsheet_with_absolute_and_detouring_paths(folder: Path):
     rows = f"file,speaker\n./anna/one.wav,a\n{folder / 'ben' / 'one.wav'},b\nben/../carla/one.wav,c\n"
     (folder / "utterances.csv").write_text(rows, encoding="utf-8-sig")
@@ -94,14 +87,15 @@ def test_bad_files_are_named_and_skipped(folder: Path):
 
 
 def test_nothing_usable(folder: Path, tmp_path: Path):
-    with pytest.raises(AudioFileNotFoundError):
-        read(tmp_path / "none")
-    (tmp_path / "silent").mkdir()
-    with pytest.raises(AudioFileNotFoundError):
-        read(tmp_path / "silent")
-    (tmp_path / "silent" / "a.wav").write_text("no")
-    with pytest.raises(AudioFormatError):
-        read(tmp_path / "silent")
+    silent = tmp_path / "silent"
+    silent.mkdir()
+    for place, options in ((tmp_path / "none", {}), (silent, {}), (folder, {"table": folder / "none.csv"})):
+        with pytest.raises(AudioFileNotFoundError):
+            read(place, **options)
+    (silent / "a.wav").write_text("no")
+    for place, options in ((silent, {}), (folder, {"table": folder / "anna"})):
+        with pytest.raises(AudioFormatError):
+            read(place, **options)
 
 
 def test_cache_is_used_again_and_follows_the_content(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -114,18 +108,6 @@ def test_cache_is_used_again_and_follows_the_content(folder: Path, monkeypatch: 
     second = read(folder)
     assert second.digest != first.digest
     np.testing.assert_allclose(second.recordings([0])[0], first.recordings([0])[0] / 2, atol=1)
-
-
-def test_interrupted_reading_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "read_file", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            read(folder)
-    assert not (folder.parent / "cache").exists()
-    assert len(read(folder)) == 6
 
 
 def test_cache_that_cannot_be_written(folder: Path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from edgevoice_export.data.devicechanges import DEVICE_CHANGES, Band, Coarse, DeviceChange, Noise
+from edgevoice_export.data.devicechanges import DEVICE_CHANGES, DeviceChange
 from edgevoice_export.data.devicesampler import DeviceDraw, DeviceSampler, Plan
 from edgevoice_export.data.sampler import Draw, WindowSampler
 from edgevoice_export.networks import ARCHITECTURES
@@ -26,10 +26,6 @@ def _speech(seconds: float, seed: int) -> NDArray[np.int16]:
 RECORDINGS = [_speech(seconds, seed) for seed, seconds in enumerate((0.3, 0.5, 1.23, 3.0, 4.01))]
 
 
-def _column(values: list[float]) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float32)[:, None]
-
-
 def _as_numpy_draws(kind: str, seeds: list[int], samples: int) -> DeviceChange:
     """The parameters that NumPy's functions draw from these seeds."""
     rows = []
@@ -45,10 +41,8 @@ def _as_numpy_draws(kind: str, seeds: list[int], samples: int) -> DeviceChange:
             if random.random() < 0.5:
                 low, steep = np.exp(random.uniform(np.log(50), np.log(500))), random.integers(1, 5)
             rows.append([high, order, cut, low, steep, random.uniform(0, 6)])
-    columns = list(zip(*rows, strict=True))
-    if kind == "noise":
-        return Noise(torch.from_numpy(np.array(columns[0], np.float32)), _column(columns[1]), _column(columns[2]))
-    return (Coarse if kind == "coarse" else Band)(*map(_column, columns))
+    columns = (np.array(column, np.float32).reshape(len(seeds), -1) for column in zip(*rows, strict=True))
+    return DEVICE_CHANGES[kind](*map(torch.from_numpy, columns))
 
 
 def _on_device(draw: Draw, samples: int) -> DeviceDraw:

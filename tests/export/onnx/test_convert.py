@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from edgevoice_export.networks import ARCHITECTURES
-from edgevoice_export.onnx.convert import DecoderWithError, convert
+from edgevoice_export.onnx.convert import convert
 
 
 @pytest.fixture(scope="module", params=["cae", "rae"])
@@ -58,10 +58,3 @@ def test_outputs_are_the_networks(pair: tuple[torch.nn.Module, dict[str, onnx.Mo
     np.testing.assert_allclose(found[1], reconstruction, atol=1e-5)
     expected = np.mean((spectrograms.numpy() - reconstruction.numpy()) ** 2, axis=(1, 3))
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
-
-
-def test_error_is_the_mean_over_columns():
-    decoder = DecoderWithError(torch.nn.Unflatten(1, (1, 2, 3)))
-    bottleneck = torch.arange(6.0)[None]
-    error, _ = decoder(bottleneck, torch.zeros(1, 1, 2, 3))
-    torch.testing.assert_close(error, torch.tensor([[(0 + 1 + 4) / 3, (9 + 16 + 25) / 3]]))

@@ -69,9 +69,9 @@ def test_batch_statistics_are_pytorchs_training_mode(batch: ModelFolder, count: 
     networks = Networks(batch, whole_batches=True)
     found = networks.encode(images)
     np.testing.assert_allclose(found, bottleneck, atol=1e-4)
-    np.testing.assert_allclose(networks.reconstruct(found, images), reconstruction, atol=1e-4)
+    np.testing.assert_allclose(networks.decode("reconstruction", found, images), reconstruction, atol=1e-4)
     expected = np.mean((images - reconstruction.numpy()) ** 2, axis=(1, 3))
-    np.testing.assert_allclose(networks.error(found, images), expected, atol=1e-4)
+    np.testing.assert_allclose(networks.decode("error", found, images), expected, atol=1e-4)
 
 
 def test_only_disvoices_interface_takes_them(batch: ModelFolder):

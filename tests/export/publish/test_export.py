@@ -15,7 +15,6 @@ from onnx import numpy_helper
 import edgevoice
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelConfigError, ModelFilesError, OutputError
-from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.preprocessing import Preprocessing
@@ -24,7 +23,7 @@ from edgevoice_export.onnx.halves import widen_halves
 from edgevoice_export.publish import export as module
 from edgevoice_export.publish.card import Description
 from edgevoice_export.publish.export import export_checkpoint, rounded
-from edgevoice_export.publish.folder import digests, write_folder
+from edgevoice_export.publish.folder import write_folder
 from edgevoice_export.publish.verify import (
     TOLERANCE,
     VerificationError,
@@ -72,10 +71,6 @@ def test_card_begins_with_what_a_hub_reads(exported: ModelFolder):
     stated = exported.config.origin["held_out"]["mean_squared_error"]
     assert figures == pytest.approx(stated, rel=1e-3)
     assert body.lstrip().startswith("# cae-64\n")
-    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
-    read = hub.ModelCard(card).data
-    assert read.library_name == "edgevoice"
-    assert {result.metric_type for result in read.eval_results} == {"mse"}
 
 
 def test_held_out_figures_are_the_runtimes(exported: ModelFolder, audio_folder: Path, corpus: Corpus):
@@ -101,17 +96,9 @@ def test_weights_come_back_from_the_folder(exported: ModelFolder, trained: Path)
     assert not torch.equal(wanted["encoder.linear.weight"], checkpoint.tensors["encoder.linear.weight"])
 
 
-def test_other_architecture_in_the_network_file_is_refused(exported: ModelFolder):
-    weights = read_weights(exported.path)
-    with pytest.raises(ModelConfigError):
-        weights._replace(arch="x").network()
-    with pytest.raises(ModelConfigError):
-        weights._replace(units=128).network()
-
-
 def test_verification_passes_on_recorded_and_synthetic_speech(exported: ModelFolder, speech: Path):
     reference = network_reference(read_weights(exported.path).network())
-    compute = outputs_of(Networks(exported, whole_batches=True))
+    compute = outputs_of(exported.read)
     preprocessing = Preprocessing.of(exported.config)
     for spectrograms in (
         recorded_spectrograms(speech, preprocessing, 10),
@@ -127,9 +114,12 @@ def test_verification_passes_on_recorded_and_synthetic_speech(exported: ModelFol
 
 def test_verification_sees_other_weights(exported: ModelFolder):
     weights = read_weights(exported.path)
+    for changes in ({"arch": "x"}, {"units": 128}):
+        with pytest.raises(ModelConfigError):
+            weights._replace(**changes).network()
     weights.tensors["decoder.conv4.weight"] *= 1.01
     spectrograms = synthetic_spectrograms(Preprocessing.of(exported.config), 7)
-    result = verify(outputs_of(Networks(exported)), network_reference(weights.network()), spectrograms)
+    result = verify(outputs_of(exported.read), network_reference(weights.network()), spectrograms)
     assert result.differences["bottleneck"] < TOLERANCE < result.differences["reconstruction"]
     assert not result.passed(TOLERANCE)
 
@@ -153,37 +143,26 @@ def test_export_refuses_other_data(trained: Path, corpus: Corpus, tmp_path: Path
         export_checkpoint(trained / BEST, dataclasses.replace(corpus, digest="0"), tmp_path / "m", DESCRIPTION)
 
 
-def contents(folder: ModelFolder) -> dict[str, bytes]:
-    return {name: folder.read(name) for name in folder.config.files}
-
-
-def test_only_a_model_folder_is_replaced(tiny_model: Path, tmp_path: Path):
+def test_only_a_model_folder_is_replaced_and_only_by_a_whole_one(tiny_model: Path, tmp_path: Path):
     tiny, out = ModelFolder.open(tiny_model), tmp_path / "deep" / "er" / "model"
-    assert write_folder(out, tiny.config, contents(tiny) | {"README.md": b"1"}).config == tiny.config
-    write_folder(out, tiny.config, contents(tiny) | {"README.md": b"2"})
+    files = {name: tiny.read(name) for name in tiny.config.files}
+    other = dataclasses.replace(tiny.config, features=dataclasses.replace(tiny.config.features, bottleneck=9))
+    with pytest.raises(ModelFilesError):
+        write_folder(out, other, files)
+    assert list(tmp_path.iterdir()) == []
+    assert write_folder(out, tiny.config, files | {"README.md": b"1"}).config == tiny.config
+    write_folder(out, tiny.config, files | {"README.md": b"2"})
+    for wrong, error in (({"encoder.onnx": b"other"}, ModelFilesError), ({"none/README.md": b""}, OutputError)):
+        with pytest.raises(error):
+            write_folder(out, tiny.config, files | wrong)
     assert (out / "README.md").read_bytes() == b"2"
     assert list(out.parent.iterdir()) == [out]
     thesis = tmp_path / "thesis"
     thesis.mkdir()
     (thesis / "chapter").touch()
     with pytest.raises(OutputError):
-        write_folder(thesis, tiny.config, contents(tiny))
+        write_folder(thesis, tiny.config, files)
     assert (thesis / "chapter").exists()
-
-
-def test_networks_that_do_not_fit_leave_what_was_there(tiny_model: Path, tmp_path: Path):
-    tiny, out = ModelFolder.open(tiny_model), tmp_path / "deep" / "model"
-    other = dataclasses.replace(tiny.config, features=dataclasses.replace(tiny.config.features, bottleneck=9))
-    with pytest.raises(ModelFilesError):
-        write_folder(out, other, contents(tiny))
-    assert list(tmp_path.iterdir()) == []
-    write_folder(out, tiny.config, contents(tiny))
-    with pytest.raises(ModelFilesError):
-        write_folder(out, tiny.config, contents(tiny) | {"encoder.onnx": b"other"})
-    with pytest.raises(OutputError):
-        write_folder(out, tiny.config, contents(tiny) | {"none/README.md": b""})
-    assert digests(contents(ModelFolder.open(out))) == tiny.config.files
-    assert list(out.parent.iterdir()) == [out]
 
 
 def test_large_matrices_become_numbers_of_float16_and_all_else_stays():
@@ -198,12 +177,8 @@ def test_large_matrices_become_numbers_of_float16_and_all_else_stays():
     }
     result = rounded(tensors)
     assert torch.equal(result["linear.weight"], tensors["linear.weight"].half().float())
-    assert not torch.equal(result["linear.weight"], tensors["linear.weight"])
+    moved = (result["linear.weight"] - tensors["linear.weight"]).abs()
+    assert moved.max() > 0
+    assert (moved <= tensors["linear.weight"].abs() / 2048 + 2.0**-25).all()
     for name in tensors.keys() - {"linear.weight"}:
         assert result[name] is tensors[name], name
-
-
-def test_no_weight_moves_by_more_than_one_part_in_2048():
-    weights = torch.linspace(-3, 3, 8192).view(64, 128)
-    moved = (rounded({"w": weights})["w"] - weights).abs()
-    assert (moved <= weights.abs() / 2048 + 2.0**-25).all()

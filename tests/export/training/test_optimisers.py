@@ -14,29 +14,6 @@ from edgevoice_export.training.runs import Checkpoint
 from shortrun import SETTINGS, Stop
 
 
-def narrow_valley(name: str, steps: int = 300, rate: float = 0.1) -> float:
-    """Loss of a linear layer of strongly correlated inputs after a run, relative to that before."""
-    torch.manual_seed(0)
-    turned = torch.linalg.qr(torch.randn(32, 32))[0]
-    inputs = torch.randn(512, 32) * torch.logspace(0, -2, 32) @ turned.T
-    wanted = inputs @ torch.randn(32, 8)
-    layer = nn.Linear(32, 8, bias=False)
-    stepper = optimiser(name, layer, rate=rate, decay=0.0)
-    losses = []
-    for step in range(steps):
-        stepper.param_groups[0]["lr"] = rate * (1 - step / steps)
-        loss = nn.functional.mse_loss(layer(inputs), wanted)
-        stepper.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        stepper.step()
-        losses.append(loss.item())
-    return losses[-1] / losses[0]
-
-
-def test_soap_learns_along_directions_that_are_no_axes():
-    assert 10 * narrow_valley("soap") < narrow_valley("adamw") < 0.01
-
-
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_matrices_alone_are_decayed(name: str):
     layer = nn.Linear(4, 4)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from edgevoice_export.networks.autoencoder import Autoencoder
+from edgevoice_export.networks.architecture import Autoencoder
 from edgevoice_export.training.ordering import FEWEST, cut_codes
 
 UNITS, WINDOWS = 64, 2000

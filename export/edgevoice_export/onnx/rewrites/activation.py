@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgevoice_export.onnx.rewrites.graph import bypass, only_producer, operand
+from edgevoice_export.onnx.rewrites.graph import bypass, only_producer, operand, put_before
 
 _MOVES = ("DepthToSpace", "Slice")
 _ACTIVATIONS = ("LeakyRelu", "Relu", "Sigmoid")
@@ -28,15 +28,9 @@ def _move_up(node: ir.Node) -> None:
         top = above
     if top is None or only_producer(operand(top, 0), "Conv", "ConvTranspose") is None:
         return
-    source, graph = operand(top, 0), node.graph
+    source = operand(top, 0)
     activated = ir.node(node.op_type, [source], attributes=dict(node.attributes))
-    activated.outputs[0].name = f"{source.name}_activated" if source is not None else "activated"
-    activated.outputs[0].type = source.type if source is not None else None
-    activated.outputs[0].shape = source.shape if source is not None else None
-    if graph is None:
-        return
-    graph.insert_before(top, activated)
+    put_before(top, {f"{source.name}_activated": activated})
+    activated.outputs[0].type, activated.outputs[0].shape = source.type, source.shape
     top.replace_input_with(0, activated.outputs[0])
-    below = operand(node, 0)
-    if below is not None:
-        bypass(node, below)
+    bypass(node, operand(node, 0))

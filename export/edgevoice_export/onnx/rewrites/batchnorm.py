@@ -50,14 +50,8 @@ def _fold(model: ir.Model, node: ir.Node) -> None:
     shape[channel] = -1
     scaled = (weight * factor.reshape(shape)).astype(weight.dtype)
     shifted = (shift + (0 if old is None else old * factor)).astype(weight.dtype)
-    name = convolution.inputs[1].name if convolution.inputs[1] is not None else "weight"
-    inputs = [
-        operand(convolution, 0),
-        add_initialiser(model, f"{name}.folded", scaled),
-        add_initialiser(model, f"{name}.shift", shifted),
-    ]
+    name = operand(convolution, 1).name
     convolution.resize_inputs(3)
-    for k, value in enumerate(inputs):
-        convolution.replace_input_with(k, value)
-    if source is not None:
-        bypass(node, source)
+    convolution.replace_input_with(1, add_initialiser(model, f"{name}.folded", scaled))
+    convolution.replace_input_with(2, add_initialiser(model, f"{name}.shift", shifted))
+    bypass(node, source)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 import onnx_ir as ir
@@ -27,8 +28,8 @@ def constant(value: ir.Value | None) -> NDArray[Any] | None:
     return None if tensor is None else tensor.numpy()
 
 
-def operand(node: ir.Node, index: int) -> ir.Value | None:
-    """The input of a node at an index; None where it is missing."""
+def operand(node: ir.Node, index: int) -> Any:
+    """The input of a node at an index, an ir.Value; None where it is missing."""
     return node.inputs[index] if index < len(node.inputs) else None
 
 
@@ -52,17 +53,21 @@ def add_initialiser(model: ir.Model, name: str, array: NDArray[Any]) -> ir.Value
     return value
 
 
+def put_before(node: ir.Node, made: Mapping[str, ir.Node]) -> None:
+    """Put new nodes of one output each before a node, in their order. The keys name the outputs, whose type is its own."""
+    graph = cast(ir.Graph, node.graph)
+    for name, new in made.items():
+        new.outputs[0].name, new.outputs[0].type = name, node.outputs[0].type
+        graph.insert_before(node, new)
+
+
 def bypass(node: ir.Node, value: ir.Value) -> None:
-    """Let all users of a node's only output use another value, and remove the node."""
-    output = node.outputs[0]
+    """Let all users of a node's only output use another value, which a node makes, and remove the node."""
+    output, graph = node.outputs[0], cast(ir.Graph, node.graph)
     if output.is_graph_output():  # the graph's outputs keep their names
-        producer = value.producer()
         value.name, output.name = output.name, f"{output.name}_before"
-        if producer is None:
-            raise ValueError(f"{node.op_type} is the only node between an input and an output")
     ir.convenience.replace_all_uses_with(output, value, replace_graph_outputs=True)
-    if node.graph is not None:
-        node.graph.remove(node, safe=True)
+    graph.remove(node, safe=True)
 
 
 def fold_constants(model: ir.Model) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
-from edgevoice_export.onnx.rewrites.graph import add_initialiser, attribute, bypass, operand
+from edgevoice_export.onnx.rewrites.graph import add_initialiser, attribute, bypass, operand, put_before
 
 
 def interleave_by_transposing(model: ir.Model) -> None:
@@ -24,12 +24,12 @@ def interleave_by_transposing(model: ir.Model) -> None:
 
 
 def _replace(model: ir.Model, node: ir.Node) -> None:
-    source = operand(node, 0)
-    sizes = [size for size in source.shape[1:] if isinstance(size, int)] if source is not None and source.shape else []
-    if len(sizes) != 3 or node.graph is None:
+    value = operand(node, 0)
+    sizes = [size for size in value.shape[1:] if isinstance(size, int)] if value.shape else []
+    if len(sizes) != 3:
         return
     channels, rows, columns = sizes[0] // 4, *sizes[1:]
-    name, value = node.outputs[0].name, source
+    name = node.outputs[0].name
     steps = (
         # (n, channels x row parity, column parity, rows x columns) -> (..., rows x columns, column parity)
         ([-1, 2 * channels, 2, rows * columns], [0, 1, 3, 2]),
@@ -39,14 +39,11 @@ def _replace(model: ir.Model, node: ir.Node) -> None:
     )
     for number, (target, order) in enumerate(steps):
         sized = add_initialiser(model, f"{name}.sizes.{number}", np.array(target, np.int64))
-        made = [ir.node("Reshape", [value, sized])]
+        made = {f"{name}_reshape_{number}": ir.node("Reshape", [value, sized])}
+        value = made[f"{name}_reshape_{number}"].outputs[0]
         if order is not None:
-            made.append(ir.node("Transpose", [made[0].outputs[0]], attributes={"perm": order}))
-        for new in made:
-            new.outputs[0].name = f"{name}_{new.op_type.lower()}_{number}"
-            new.outputs[0].type = node.outputs[0].type
-            node.graph.insert_before(node, new)
-        value = made[-1].outputs[0]
-    if value is not None:
-        value.shape = node.outputs[0].shape
-        bypass(node, value)
+            made[f"{name}_transpose_{number}"] = ir.node("Transpose", [value], attributes={"perm": order})
+            value = made[f"{name}_transpose_{number}"].outputs[0]
+        put_before(node, made)
+    value.shape = node.outputs[0].shape
+    bypass(node, value)

@@ -1,8 +1,8 @@
 """An LSTM that is given the same vector at every step projects it once.
 
-A layer's gates at step t are W x_t + R h_t + b. With one x for all steps, W x is computed before the layer, window by
-window, and takes the place of W: one column for each window. The layer's input is then an
-identity: x_t of window k picks column k. Only the products with 1 are not 0, so the gates have the same values.
+A layer's gates at step t are W x_t + R h_t + b. With one x for all steps, W x is computed before the layer and takes the
+place of W: one column for each window. The layer's input is then an identity: x_t of window k picks column k. Only the
+products with 1 are not 0, so the gates have the same values.
 
 The identity has n^2 numbers per step: from as many windows at once as x is long, nothing is saved any more. In the decoder
 of the RAE the projection of 256 numbers at each of 126 steps is a quarter of all time.
@@ -34,7 +34,7 @@ def _project_once(model: ir.Model, node: ir.Node) -> None:
     if weight is None or found is None or len(weight) != 1 or not plain:
         return
     source, steps = found
-    name = node.inputs[1].name if node.inputs[1] is not None else "weight"
+    name = operand(node, 1).name
     projected = ir.node("Gemm", [source, add_initialiser(model, f"{name}.once", weight[0])], {"transB": 1})
     columns = ir.node("Transpose", [projected.outputs[0]], {"perm": [1, 0]})
     gates = ir.node("Unsqueeze", [columns.outputs[0], add_initialiser(model, f"{name}.axis", np.zeros(1, np.int64))])
@@ -54,17 +54,13 @@ def _project_once(model: ir.Model, node: ir.Node) -> None:
 def _repeated(value: ir.Value | None) -> tuple[ir.Value, int] | None:
     """The vectors (n, units) that (steps, n, units) repeats, and how often; None for any other input."""
     turned = only_producer(value, "Transpose")
-    if turned is None or attribute(turned, "perm", None) != _BY_STEP:
+    expanded = (
+        only_producer(operand(turned, 0), "Expand") if turned and attribute(turned, "perm", None) == _BY_STEP else None
+    )
+    raised = only_producer(operand(expanded, 0), "Unsqueeze") if expanded else None
+    if expanded is None or raised is None:
         return None
-    expanded = only_producer(operand(turned, 0), "Expand")
-    if expanded is None:
+    shape, axes = constant(operand(expanded, 1)), constant(operand(raised, 1))
+    if shape is None or axes is None or axes.tolist() != [1] or len(shape) != 3 or shape[0] != 1 or shape[2] != 1:
         return None
-    raised = only_producer(operand(expanded, 0), "Unsqueeze")
-    shape = constant(operand(expanded, 1))
-    axes = constant(operand(raised, 1)) if raised is not None else None
-    if raised is None or shape is None or axes is None or axes.tolist() != [1]:
-        return None
-    source = operand(raised, 0)
-    if source is None or len(shape) != 3 or shape[0] != 1 or shape[2] != 1:
-        return None
-    return source, int(shape[1])
+    return operand(raised, 0), int(shape[1])

@@ -20,6 +20,7 @@ from edgevoice_export.onnx.rewrites.graph import (
     fold_constants,
     only_producer,
     operand,
+    put_before,
 )
 
 # (odd, tap, kernel entry)
@@ -63,9 +64,8 @@ def _replace(model: ir.Model, node: ir.Node) -> None:
     if any(attribute(node, name, value) != value for name, value in plain.items()):
         return
     pads = attribute(node, "pads", (0, 0, 0, 0))
-    name = node.inputs[1].name if node.inputs[1] is not None else "weight"
-    low = add_initialiser(model, f"{name}.low", low_resolution_kernel(kernel).astype(kernel.dtype))
-    inputs = [operand(resize, 0), low]
+    name = operand(node, 1).name
+    inputs = [operand(resize, 0), add_initialiser(model, f"{name}.low", low_resolution_kernel(kernel).astype(kernel.dtype))]
     if bias is not None:
         inputs.append(add_initialiser(model, f"{name}.low.bias", np.repeat(bias, 4)))
     convolution = ir.node("Conv", inputs, attributes={"pads": (1, 1, 1, 1), "kernel_shape": (2, 2)})
@@ -78,12 +78,7 @@ def _replace(model: ir.Model, node: ir.Node) -> None:
         bounds = [("first", first), ("last", last), ("axes", np.array([2, 3], np.int64))]
         crop = [add_initialiser(model, f"{name}.crop.{key}", array) for key, array in bounds]
         nodes.append(ir.node("Slice", [interleave.outputs[0], *crop]))
-    if node.graph is None:
-        return
-    for number, new in enumerate(nodes):
-        new.outputs[0].name = f"{node.outputs[0].name}_low_{number}"
-        new.outputs[0].type = node.outputs[0].type
-        node.graph.insert_before(node, new)
+    put_before(node, {f"{node.outputs[0].name}_low_{number}": new for number, new in enumerate(nodes)})
     nodes[-1].outputs[0].shape = node.outputs[0].shape
     bypass(node, nodes[-1].outputs[0])
 

@@ -144,7 +144,7 @@ class AEspeech:
 
     def _descriptors(self, spectrograms: Floats) -> Floats:
         bottleneck = self.AE.networks.encode(spectrograms)
-        return np.concatenate([bottleneck, self.AE.networks.error(bottleneck, spectrograms)], axis=1)
+        return np.concatenate([bottleneck, self.AE.networks.decode("error", bottleneck, spectrograms)], axis=1)
 
     def _rebuilt(self, wav_file: str | os.PathLike[str]) -> tuple[Floats, Floats]:
         """What the decoder makes of the spectrograms, and these, standardised both."""
@@ -171,7 +171,7 @@ class Autoencoder:
     def reconstruct(self, images: Floats) -> tuple[Floats, Floats]:
         """`forward` of arrays."""
         bottleneck = self.networks.encode(images)
-        return self.networks.reconstruct(bottleneck, images), bottleneck
+        return self.networks.decode("reconstruction", bottleneck, images), bottleneck
 
     def forward(self, spectrograms: Any) -> tuple[Any, Any]:
         """Reconstructions (windows, 1, 128, 126) and bottleneck (windows, units)."""

@@ -1,1 +1,0 @@
-"""Transformations of a trained code: narrowing, straightening, scaling."""
