@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgevoice.errors import ArgumentError, EdgeVoiceError, ProviderError
-from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, narrowed
+from edgevoice_export.codes.narrowing import WINDOWS_A_UNIT, cut, narrowed
 from edgevoice_export.codes.settling import settled
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.data.devicesampler import MP3, DeviceSampler
@@ -183,7 +183,9 @@ def _new_network(settings: Settings, initial: Weights | None, windows: WindowSam
             f"{settings.init}: its weights come from its graphs, which lack batch norms' statistics: give --fixed-norms 1"
         )
     tensors = initial.tensors
-    if initial.units != settings.units:
+    if initial.units > settings.units and initial.ordered:
+        tensors = cut(architecture, tensors, settings.units)
+    elif initial.units != settings.units:
         random = np.random.default_rng([settings.seed, 4])
         draw = windows.draw(WINDOWS_A_UNIT * initial.units, architecture.levels, 0.0, random)
         tensors = narrowed(architecture, tensors, settings.units, torch.from_numpy(windows.spectrograms(draw)))

@@ -46,6 +46,12 @@ class Weights(NamedTuple):
     recovered: bool = False
     """Whether they come from graphs, which lack the statistics of batch norms."""
 
+    @property
+    def ordered(self) -> bool:
+        """Whether the first numbers of their code are a code too."""
+        last = self.lineage[-1].settings if self.lineage else None
+        return last is not None and last.ordered > 0
+
     def network(self) -> nn.Module:
         """Build the network, in evaluation mode.
 

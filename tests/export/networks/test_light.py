@@ -18,7 +18,8 @@ from edgevoice_export.onnx.live import convert_to_live, describe
 from edgevoice_export.publish.card import Description
 from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.training.loop import BEST, train
-from edgevoice_export.training.runs import Checkpoint
+from edgevoice_export.training.runs import Checkpoint, Run
+from edgevoice_export.training.weights import Weights
 from shortrun import SETTINGS
 
 LIGHT = ARCHITECTURES["light"]
@@ -89,6 +90,21 @@ def test_both_paths_learn() -> None:
         (network(windows)[0] - 1.01 * windows).square().mean().backward()
         stepper.step()
     assert not [name for name, value in network.named_parameters() if torch.equal(value, before[name])]
+
+
+def test_a_narrower_network_begins_with_the_first_numbers_of_an_ordered_code(corpus: Corpus, tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, arch="light", units=128, ordered=0.5)
+    wide, windows = LIGHT.network(128).eval(), smooth(20, 100)
+    assert LIGHT.begin
+    LIGHT.begin(wide, [windows])
+    initial = Weights("light", 128, wide.state_dict(), lineage=(Run("wide", settings),))
+    narrow = dataclasses.replace(settings, units=64, init="wide", epochs=1, epoch_windows=4, rate=1e-9)
+    assert train(narrow, corpus, tmp_path, initial=initial)
+    found = LIGHT.network(64).eval()
+    found.load_state_dict(Checkpoint.read(tmp_path / BEST).weights)
+    with torch.inference_mode():
+        wanted = wide.decoder(wide.encoder(windows) * (torch.arange(128) < 64))
+        torch.testing.assert_close(found(windows)[0], wanted, atol=1e-5, rtol=0)
 
 
 def test_from_training_to_a_live_graph(corpus: Corpus, audio_folder: Path, tmp_path: Path) -> None:
