@@ -128,7 +128,7 @@ def test_sources_of_a_batch_are_independent_and_a_new_one_begins_amid_them(live:
     same(found[2], live.expected(third[:3]))
 
 
-@pytest.mark.parametrize("name", ["cae-256", "cae-64", "light-256", "rae-256", "rae-64", "lamprou-64"])
+@pytest.mark.parametrize("name", ["cae-256", "cae-64", "light-256", "light-64", "rae-256", "rae-64", "lamprou-64"])
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_shipped_models(name: str, transform: Any, speech: Path, capfd: pytest.CaptureFixture[str]) -> None:
     model = Live(load(name).folder, transform)
