@@ -68,6 +68,42 @@ def _disvoice(index: Path, out: Path, source: str) -> None:
         raise SystemExit(1)
 
 
+def _openwakeword(index: Path, out: Path, source: str) -> None:
+    from multiprocessing import get_context
+
+    import pandas as pd
+
+    with get_context("spawn").Pool(usable_cores(), _open_embedding, (source,)) as pool:
+        pd.DataFrame(pool.map(_embedding, _files(index), chunksize=8)).to_parquet(out / "table.parquet")
+
+
+_graphs: list[Any] = []
+
+
+def _open_embedding(source: str) -> None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    for name in ("melspectrogram", "embedding_model"):
+        path = Path(source) / "openwakeword" / "resources" / "models" / f"{name}.onnx"
+        _graphs.append(onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]))
+
+
+def _embedding(file: str) -> Any:
+    """Functionals of openWakeWord's embedding, 96 numbers every 80 ms, as its `AudioFeatures` computes it."""
+    import numpy as np
+
+    from edgevoice import functionals
+
+    samples, _ = soundfile.read(file, dtype="int16")
+    mel, embedding = _graphs
+    (image,) = mel.run(None, {"input": samples[None].astype(np.float32)})
+    image = image.squeeze() / 10 + 2  # (columns, 32)
+    windows = np.stack([image[k : k + 76] for k in range(0, len(image) - 75, 8)])[..., None]
+    return functionals(embedding.run(None, {"input_1": windows})[0].reshape(len(windows), 96))
+
+
 def _share(source: str, files: Sequence[str]) -> None:
     """DisVoice's static features of some files, in this process: what `RepLearning.extract_features_file` computes."""
     import matplotlib as mpl
@@ -87,6 +123,7 @@ def _share(source: str, files: Sequence[str]) -> None:
 
 
 DATASET = "a dataset"
+OPENWAKEWORD = "openWakeWord 0.5.1, embedding"
 PROGRAMS: dict[str, Callable[[Path, Path, str], None]] = {
     "EdgeVoice, cae-256": _edgevoice("-o", "{}", "--force"),
     "openSMILE, eGeMAPSv02, threads": _opensmile(multiprocessing=False),
@@ -94,6 +131,8 @@ PROGRAMS: dict[str, Callable[[Path, Path, str], None]] = {
     "DisVoice 0.1.10, CAE": _disvoice,
     DATASET: _edgevoice("-o", "{}/"),
 }
+OTHERS = {"EdgeVoice, light-256": _edgevoice("-o", "{}", "--force", "--model", "light-256"), OPENWAKEWORD: _openwakeword}
+"""Those of `benchmarks.light`."""
 
 
 def _files(index: Path) -> list[str]:
@@ -140,7 +179,7 @@ def main() -> None:
     """Measure, and write JSON."""
     if sys.argv[1:2] == ["--program"]:
         name, index, out, source = sys.argv[2:]
-        PROGRAMS[name](Path(index), Path(out), source)
+        (PROGRAMS | OTHERS)[name](Path(index), Path(out), source)
         return
     if sys.argv[1:2] == ["--share"]:
         _share(sys.argv[2], sys.argv[4:])
@@ -156,11 +195,11 @@ def main() -> None:
     own, *others, disvoice, _ = PROGRAMS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = _as_wav(sorted(options.data.rglob("*.flac"))[: options.files], folder / "corpus")
+        files = as_wav(sorted(options.data.rglob("*.flac"))[: options.files], folder / "corpus")
         content: dict[str, Any] = {
             "machine": Machine.this((*PACKAGES, "opensmile", "torch")).to_dict(),
             "files": len(files),
-            "seconds of audio": round(sum(_length(file) for file in files), 1),
+            "seconds of audio": round(sum(length(file) for file in files), 1),
             "turns": options.turns,
             "seconds": measure([own, *others], files, folder, "", options.turns),
             "reading": round(reading(files), 3),
@@ -181,7 +220,8 @@ def main() -> None:
     print(text, end="")
 
 
-def _as_wav(recordings: Sequence[Path], folder: Path) -> list[Path]:
+def as_wav(recordings: Sequence[Path], folder: Path) -> list[Path]:
+    """Copies of recordings as WAV."""
     folder.mkdir()
     files = [folder / f"{place:05}.wav" for place in range(len(recordings))]
     for recording, file in zip(recordings, files, strict=True):
@@ -190,7 +230,8 @@ def _as_wav(recordings: Sequence[Path], folder: Path) -> list[Path]:
     return files
 
 
-def _length(file: Path) -> float:
+def length(file: Path) -> float:
+    """Seconds of a file."""
     with open_source(file) as source:
         return source.seconds or 0.0
 

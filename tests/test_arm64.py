@@ -20,7 +20,7 @@ import edgevoice
 
 pytestmark = pytest.mark.timeout(3600)
 
-MODELS = ("cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64")
+MODELS = ("cae-256", "cae-64", "light-256", "light-64", "rae-256", "rae-64", "lamprou-64")
 MACHINES = ("cortex-a72", "max,sve=off,sme=off", pytest.param("max", marks=pytest.mark.slow))
 
 

@@ -34,7 +34,7 @@ def same(found: list[Features], expected: Features) -> bool:
     return joined.values.tobytes() == expected.values.tobytes() and bool((joined.facts == expected.facts).all())
 
 
-@pytest.mark.parametrize("name", ["cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64"])
+@pytest.mark.parametrize("name", ["cae-256", "cae-64", "light-256", "light-64", "rae-256", "rae-64", "lamprou-64"])
 def test_a_file_gives_frames_and_a_static_vector(name: str, speech: Path) -> None:
     extractor = edgevoice.load(name)
     features = extractor.extract(speech)

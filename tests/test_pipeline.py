@@ -79,7 +79,7 @@ def test_all_that_is_computed_is_the_same(
 
 
 @pytest.mark.usefixtures("as_device")
-@pytest.mark.parametrize("name", ["cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64"])
+@pytest.mark.parametrize("name", ["cae-256", "cae-64", "light-256", "light-64", "rae-256", "rae-64", "lamprou-64"])
 def test_shipped_models_have_a_front_end_for_devices(name: str, speech: Path) -> None:
     extractor = edgevoice.load(name)
     assert isinstance(extractor._pipeline, DevicePipeline)

@@ -113,6 +113,17 @@ def test_extraction_runs_without_torch_and_training_code(tiny_model: Path, speec
     assert result.stdout.strip() == "[]"
 
 
+def test_a_first_frame_imports_only_what_it_needs(tiny_model: Path) -> None:
+    """Half of the time that a process takes to it is Python's imports."""
+    code = (
+        "import sys, numpy, edgevoice\n"
+        f"assert len(edgevoice.load({str(tiny_model)!r}).stream(16000).push(numpy.ones(16000, numpy.float32)))\n"
+        "print(sorted({'html', 'importlib.resources', 'soundfile', 'soxr', 'tempfile'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
 def _imports(path: Path) -> set[str]:
     """Names of the modules that a file imports, but for those imported for type checking alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

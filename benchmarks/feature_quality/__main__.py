@@ -29,7 +29,7 @@ from edgevoice.modelfolder import ModelFolder, find_model
 ROOT = Path(__file__).parents[2]
 NAME = "feature_quality"
 
-SHIPPED = ("cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64")
+SHIPPED = ("cae-256", "cae-64", "light-256", "light-64", "rae-256", "rae-64", "lamprou-64")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -137,7 +137,7 @@ def predict(features: Vectors, labels: Labels, speakers: Sequence[str], asked: V
         metric: C is the one with the best score by it, in a cross-validation over the speakers of the fit.
     """
     strength = _choose(features, labels, np.array(speakers), metric)
-    return _path(features, labels, asked, (strength,))[0]
+    return predict_each(features, labels, asked, (strength,))[0]
 
 
 def _choose(features: Vectors, labels: Labels, groups: NDArray[np.str_], metric: Metric) -> float:
@@ -145,12 +145,12 @@ def _choose(features: Vectors, labels: Labels, groups: NDArray[np.str_], metric:
     predictions = np.empty((len(STRENGTHS), len(labels)), np.int8)
     parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     for train, test in parts.split(features, labels, groups):
-        predictions[:, test] = _path(features[train], labels[train], features[test], STRENGTHS)
+        predictions[:, test] = predict_each(features[train], labels[train], features[test], STRENGTHS)
     together, classes = np.zeros(len(labels), np.int64), int(labels.max()) + 1
     return STRENGTHS[int(np.argmax([metric(confusions(labels, row, together, classes))[0] for row in predictions]))]
 
 
-def _path(train: Vectors, labels: Labels, test: Vectors, strengths: Sequence[float]) -> NDArray[np.int8]:
+def predict_each(train: Vectors, labels: Labels, test: Vectors, strengths: Sequence[float]) -> NDArray[np.int8]:
     """Predictions for each C: (strengths, test recordings). Each fit starts from the previous one."""
     centre, spread = train.mean(axis=0), train.std(axis=0)
     used = spread > 1e-6 * np.abs(centre)  # float32: less is rounding

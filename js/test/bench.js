@@ -8,7 +8,7 @@ import { graph } from "./graphs.js";
 const WINDOWS = 200;
 const dist = new URL("../node_modules/onnxruntime-web/dist/", import.meta.url);
 const size = (/** @type {string | URL} */ path) => statSync(path).size / 1e6;
-const models = process.argv.length > 2 ? process.argv.slice(2) : ["cae-256", "cae-64"];
+const models = process.argv.length > 2 ? process.argv.slice(2) : ["cae-256", "cae-64", "light-256", "light-64"];
 const speech = fileURLToPath(new URL("../../tests/data/speech.wav", import.meta.url));
 
 /**

@@ -25,7 +25,7 @@ async function heard(stream, { samples, told }, length) {
   return frames;
 }
 
-for (const model of [MODEL, "rae-64", "lamprou-64"]) {
+for (const model of [MODEL, "light-256", "light-64", "rae-64", "lamprou-64"]) {
   test(`the frames of ${model} are Python's`, async () => {
     const given = vectors(model);
     const stream = await Stream.load(graph(model));

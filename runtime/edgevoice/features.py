@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import numpy as np
@@ -250,6 +249,8 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
             lines.append([*place, *(f"{value:.4g}" for value in frame.values[:_SHOWN])])
         head = "".join(f"<th>{title}</th>" for title in titles)
         body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines)
+        from html import escape  # loaded here: only notebooks show tables
+
         name = f"{escape(self.source)}: " if self.source else ""
         count = f"{len(self)} frames of {self.values.shape[1]} descriptors"
         return f"<p>{name}{count}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

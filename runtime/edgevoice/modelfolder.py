@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
-import importlib.resources
 import mmap
 import os
 import sys
@@ -152,6 +151,8 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
     for place in places:
         if is_file(place / CONFIG_FILE):
             return ModelFolder.open(place)
+    import importlib.resources  # loaded here: it loads `tempfile` and `shutil`
+
     packaged = importlib.resources.files(__package__) / "models" / name
     if isinstance(model, str) and not isinstance(packaged, Path) and (packaged / CONFIG_FILE).is_file():
         return ModelFolder.open(_unpacked(packaged))  # the package is in a zip file

@@ -76,6 +76,8 @@ class FeatureSet(enum.Enum, metaclass=_FeatureSets):
 
     CAE_256 = "cae-256"
     CAE_64 = "cae-64"
+    LIGHT_256 = "light-256"
+    LIGHT_64 = "light-64"
     RAE_256 = "rae-256"
     RAE_64 = "rae-64"
     LAMPROU_64 = "lamprou-64"

@@ -122,7 +122,7 @@ def test_sources_of_a_batch_are_independent(live: Live) -> None:
         same(frames, live.expected(source))
 
 
-@pytest.mark.parametrize("name", ["cae-256", "cae-64", "rae-256", "rae-64", "lamprou-64"])
+@pytest.mark.parametrize("name", ["cae-256", "cae-64", "light-256", "light-64", "rae-256", "rae-64", "lamprou-64"])
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_shipped_models(name: str, transform: Any, speech: Path, capfd: pytest.CaptureFixture[str]) -> None:
     model = Live(load(name).folder, transform)
