@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.bench.listening import listen
 from edgevoice.bench.livestreams import LiveStreams, Load
 from edgevoice.bench.machine import Machine, load_average
 from edgevoice.bench.report import Check, Report
@@ -25,6 +26,7 @@ TOLERANCE = 1e-4
 """Largest difference between a device and the CPU, relative to the largest descriptor."""
 _WINDOWS_PER_EXTRACT = 32
 _BATCHES = (8, 64)
+_LISTENING = 30.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Settings:
     """None is the model's own, or a live one where that needs the whole audio."""
     hop: float | None = None
     """Seconds; None is the model's."""
+    microphone: int | str | None = None
+    """Listen to this one too, for half a minute: an index or a name, an empty one is the system's default."""
 
 
 def run_benchmark(
@@ -65,6 +69,10 @@ def run_benchmark(
     check = check_numbers(extractor, samples, level)
     calls = stage_calls(extractor, samples, threads, level, settings.hop)
     timings = time_calls(calls, settings.rounds, progress=lambda count: progress("stages", 80 * count / settings.rounds))
+    if settings.microphone is not None:
+        device = settings.microphone if settings.microphone != "" else None
+        progress("microphone", 0)
+        timings |= listen(extractor, device, level, settings.hop, _LISTENING)
     progress("extract", 0)
     batches = batch_calls(extractor, samples, level, settings.hop)
     timings |= time_calls(batches, max(3, settings.rounds // 20), warm_up=1)

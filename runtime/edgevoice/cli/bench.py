@@ -19,6 +19,7 @@ examples:
   edgevoice bench
   edgevoice bench --model cae-256 --threads 2 --json now.json --plot now.png
   edgevoice bench --hop 0.05 --compare before.json
+  edgevoice bench --mic --rounds 200
 
 The numbers are checked before anything is timed. Every round runs each stage once. Ratios are those of medians of the same
 run, so they can be compared between machines. Run no other program meanwhile: where the load of the machine or the spread
@@ -53,6 +54,15 @@ def add(commands: options.Commands) -> None:
         default=0,
         metavar="N",
         help="also measure how many live streams N threads can serve; about a minute",
+    )
+    group.add_argument(
+        "--mic",
+        nargs="?",
+        const="",
+        type=lambda name: int(name) if name.isdecimal() and len(name) < 10 else name,
+        dest="microphone",
+        metavar="DEVICE",
+        help="also listen to a microphone for half a minute: from sound to block, thread and frame",
     )
     group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
     group.add_argument("--plot", metavar="FILE", help="save a picture: latency and stages (.png, .svg, .pdf)")

@@ -34,7 +34,7 @@ def draw_map(
 
     The numbers are standardised over the rows. `pca` shows their first two principal components (K. Pearson, Phil. Mag.
     2(11), 1901), and how much of the variance they hold; `lda` the directions in which the groups of the cells differ most,
-    of their first 50 components at most, by scikit-learn; `umap` an embedding by umap-learn, where distances are not to scale.
+    of their first 50 components at most, by scikit-learn; `umap` an embedding by umap-learn.
 
     Args:
         values: numbers of each row, (rows, numbers), at least two rows.

@@ -57,7 +57,7 @@ class TimeAxis:
     def draw_code(self, panel: Any, code: NDArray[np.float32], typical: Sequence[NDArray[Any]]) -> Any:
         """Draw a bottleneck (frames, units) in standard deviations from a mean: `typical` are mean and spread, (units,)."""
         mean, spread = (numbers[: code.shape[1]] for numbers in typical)
-        panel.fmt_ydata = "unit {:.0f}".format
+        panel.fmt_ydata = lambda row: f"unit {int(row)}"
         return self.draw_image(panel, code, lambda some: (some - mean) / (spread + 1e-9), (-3, 3), "RdBu_r")
 
     def mark(self, panel: Any, features: Features) -> None:
