@@ -121,11 +121,13 @@ def main() -> None:
     with asked.labels.open(newline="") as file:
         rows = list(csv.DictReader(file))
     root = asked.root or asked.labels.parent
-    found = [one for model in asked.models for one in measure(rows, root, asked.label, asked.group, model, asked.pairs)]
-    if asked.json:
-        asked.json.write_text(json.dumps({"pairs": asked.pairs, "label": asked.label, "results": found}) + "\n")
-    if asked.plot:
-        draw(found).savefig(asked.plot, dpi=100)
+    found = []
+    for model in asked.models:
+        found += measure(rows, root, asked.label, asked.group, model, asked.pairs)
+        if asked.json:
+            asked.json.write_text(json.dumps({"pairs": asked.pairs, "label": asked.label, "results": found}) + "\n")
+        if asked.plot:
+            draw(found).savefig(asked.plot, dpi=100)
 
 
 if __name__ == "__main__":

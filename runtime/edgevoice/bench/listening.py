@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 
+from edgevoice.bench.livestreams import Load
 from edgevoice.bench.timing import Timing
 from edgevoice.errors import ArgumentError, MicrophoneLostError
-from edgevoice.extractor import Extractor
 from edgevoice.microphone.capture import AudioBlock, BlockQueue, CaptureRequest, open_capture
 from edgevoice.microphone.timeline import Timeline
 from edgevoice.microphone.watchdog import Watchdog
@@ -18,10 +18,8 @@ _SETTLE = 2.0
 """Seconds at the start that do not count: the clock of the samples is not known yet."""
 
 
-def listen(
-    extractor: Extractor, device: int | str | None, level: str | float, hop: float | None, seconds: float
-) -> dict[str, Timing]:
-    """Time the frames of a microphone, by `PARTS`.
+def listen(load: Load, device: int | str | None, seconds: float) -> dict[str, Timing]:
+    """Time the frames of a microphone, by `PARTS`; level and hop are those of the load.
 
     `sound to block` is from the capture of a window's last sample, as `Microphone` knows it, until PortAudio delivers the
     block with it; `block to thread` how long that block waits; `sound to frame` all together.
@@ -30,13 +28,16 @@ def listen(
         EdgeVoiceError: there is no such device, it cannot be opened, or stops.
         ArgumentError: no frame came.
     """
-    audio, queue = extractor.config.audio, BlockQueue(256)
+    extractor, audio, queue = load.extractor, load.extractor.config.audio, BlockQueue(256)
     request = CaptureRequest(device, audio.rate, other_rate=True, channels=1, step=extractor.config.level.step / audio.rate)
     capture = open_capture(request, queue)
     watchdog = Watchdog(capture, queue, None)
     parts: list[tuple[float, ...]] = []
     try:
-        stream, timeline = extractor.stream(capture.rate, capture.channels, level=level, hop=hop), Timeline(capture.rate)
+        stream, timeline = (
+            extractor.stream(capture.rate, capture.channels, level=load.level, hop=load.hop),
+            Timeline(capture.rate),
+        )
         begun = time.monotonic()
         while time.monotonic() < begun + seconds:
             block = queue.get(0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from edgevoice.bench.benchmark import Settings, run_benchmark
 from edgevoice.bench.figure import draw_report
@@ -45,25 +46,11 @@ def add(commands: options.Commands) -> None:
     options.add_model_options(parser)
     options.add_level_options(parser)
     group = parser.add_argument_group("measurement")
-    group.add_argument(
-        "--rounds", type=options.positive, default=1000, metavar="N", help="how often each stage is timed (default: 1000)"
-    )
-    group.add_argument(
-        "--streams",
-        type=options.positive,
-        default=0,
-        metavar="N",
-        help="also measure how many live streams N threads can serve; about a minute",
-    )
-    group.add_argument(
-        "--mic",
-        nargs="?",
-        const="",
-        type=lambda name: int(name) if name.isdecimal() and len(name) < 10 else name,
-        dest="microphone",
-        metavar="DEVICE",
-        help="also listen to a microphone for half a minute: from sound to block, thread and frame",
-    )
+    count: dict[str, Any] = {"type": options.positive, "metavar": "N"}
+    group.add_argument("--rounds", default=1000, **count, help="how often each stage is timed (default: 1000)")
+    group.add_argument("--streams", default=0, **count, help="also find how many live streams N threads serve: a minute")
+    mic: dict[str, Any] = {"dest": "microphone", "nargs": "?", "const": "", "metavar": "DEVICE"}
+    group.add_argument("--mic", **mic, help="also listen to a microphone, half a minute: from sound to block and frame")
     group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
     group.add_argument("--plot", metavar="FILE", help="save a picture: latency and stages (.png, .svg, .pdf)")
     options.add_force(parser)

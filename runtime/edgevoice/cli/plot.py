@@ -18,7 +18,7 @@ from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.files import whole_file
-from edgevoice.plotting.figurefile import PictureOptions, figure_format, write_figure
+from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.plotting.page import Sound, write_page
 from edgevoice.plotting.recordings import MOST, draw_comparison, draw_overview
 
@@ -78,7 +78,7 @@ def run(asked: Plot) -> int:
     with quiet_libraries():
         for row in index.rows:
             try:
-                name, features, figure = _read(windows, extractor, row, chosen, several=several, sounds=sounds)
+                name, features, figure = _read(asked, extractor, row, several, sounds)
             except AudioError as error:
                 if not several:
                     raise
@@ -102,15 +102,10 @@ def run(asked: Plot) -> int:
 
 
 def _read(
-    windows: options.WindowOptions,
-    extractor: Extractor,
-    row: Row,
-    chosen: PictureOptions,
-    *,
-    several: bool,
-    sounds: list[Sound] | None,
+    asked: Plot, extractor: Extractor, row: Row, several: bool, sounds: list[Sound] | None
 ) -> tuple[str, Features, Any]:
     """The name and the features of a row, and its figure unless it is one of several. What a page plays goes to `sounds`."""
+    windows, chosen = asked.windows, asked.picture.options
     rate, channel = extractor.config.audio.rate, windows.channel if row.channel is None else row.channel
     with open_source(row.path, row.start, row.end, channel) as source:
         features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
