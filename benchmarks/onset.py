@@ -26,14 +26,17 @@ import edgevoice
 HOPS = (0.25, 0.1, 0.05)
 SECONDS = (0.5, 1.0, 2.0)
 BEFORE, AFTER = 3.0, 4.0
-"""Seconds of the first and of the second recording; shorter ones repeat."""
+"""Seconds of the first and of the second recording; shorter ones repeat. What is not known by then has 99 s in the JSON."""
 
 
 def play(extractor: edgevoice.Extractor, heads: list[edgevoice.Head], hop: float, pair: Any, label: str) -> list[Any]:
-    """The delay of each head, or None where it does not say so in time; and what a push with a frame takes, in seconds."""
+    """The delay of each head, infinite where it does not say so in time; and what a push with a frame takes, in seconds.
+
+    It is None for a head that already said so before: an error that tells nothing of time.
+    """
     rate, onset = extractor.config.audio.rate, len(pair[0]) / extractor.config.audio.rate
     stream, judges = extractor.stream(hop=hop), [head.judge(extractor, hop=hop) for head in heads]
-    delays: list[float | None] = [None] * len(heads)
+    delays: list[float | None] = [np.inf] * len(heads)
     took = []
     samples = np.concatenate(pair)
     for first in range(0, len(samples), rate // 20):
@@ -41,7 +44,9 @@ def play(extractor: edgevoice.Extractor, heads: list[edgevoice.Head], hop: float
         for frame in stream.push(samples[first : first + rate // 20]):
             for k, judge in enumerate(judges):
                 decision = judge.push(frame)
-                if decision and decision.label == label and frame.end > onset and delays[k] is None:
+                if frame.end <= onset:
+                    delays[k] = None if decision and decision.label == label else np.inf
+                elif decision and decision.label == label and delays[k] == np.inf:
                     delays[k] = frame.end - onset
             took.append(time.perf_counter() - began)
     return [delays, float(np.median(took))]
@@ -53,10 +58,10 @@ def measure(rows: list[dict[str, str]], root: Path, label: str, group: str, mode
 
     rng, extractor = np.random.default_rng(0), edgevoice.load(model)
     groups = sorted({row[group] for row in rows})
-    known = set(rng.permutation(groups)[: len(groups) // 2])
-    table = pd.DataFrame([row for row in rows if row[group] in known])
+    fitted = set(rng.permutation(groups)[: len(groups) // 2])
+    table = pd.DataFrame([row for row in rows if row[group] in fitted])
     labels = sorted(set(table[label]))[:2]
-    heard = {name: [row["file"] for row in rows if row[label] == name and row[group] not in known] for name in labels}
+    heard = {name: [row["file"] for row in rows if row[label] == name and row[group] not in fitted] for name in labels}
     rate = extractor.config.audio.rate
 
     def part(name: str, seconds: float) -> NDArray[np.float32]:
@@ -77,9 +82,9 @@ def measure(rows: list[dict[str, str]], root: Path, label: str, group: str, mode
             )
         compute = float(np.median([took for _, took in results]))
         for j, length in enumerate(SECONDS):
-            delays = [None if delays[j] is None else round(delays[j] + compute, 4) for delays, _ in results]
-            found.append({"model": model, "hop_s": hop, "seconds": length, "compute_s": compute, "delays_s": delays})
-            print(model, hop, length, np.nanmedian(np.array(delays, float)), flush=True)
+            known = [min(99.0, round(delays[j] + compute, 4)) for delays, _ in results if delays[j] is not None]
+            found.append({"model": model, "hop_s": hop, "seconds": length, "compute_s": compute, "delays_s": known})
+            print(model, hop, length, len(known), np.quantile(known, [0.5, 0.9]), flush=True)
     return found
 
 
@@ -92,7 +97,7 @@ def draw(found: list[dict[str, Any]]) -> Any:
     panels = np.atleast_1d(figure.subplots(1, len(models), sharey=True))
     for one in found:
         panel, delays = panels[models.index(one["model"])], np.array(one["delays_s"], float)
-        times = np.sort(delays[np.isfinite(delays)])
+        times = np.sort(delays[delays < AFTER])
         look = {"color": f"C{SECONDS.index(one['seconds'])}", "linestyle": ("-", "--", ":")[HOPS.index(one["hop_s"])]}
         text = f"{one['seconds']:g} s, a frame every {1000 * one['hop_s']:g} ms"
         panel.step([0, *times, AFTER], [0, *np.arange(1, len(times) + 1) / len(delays), len(times) / len(delays)],
