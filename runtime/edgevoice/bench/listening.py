@@ -9,9 +9,8 @@ import numpy as np
 from edgevoice.bench.livestreams import Load
 from edgevoice.bench.timing import Timing
 from edgevoice.errors import ArgumentError, MicrophoneLostError
-from edgevoice.microphone.capture import AudioBlock, BlockQueue, CaptureRequest, open_capture
+from edgevoice.microphone.capture import AudioBlock, BlockQueue, CaptureRequest, Watchdog, open_capture
 from edgevoice.microphone.timeline import Timeline
-from edgevoice.microphone.watchdog import Watchdog
 
 PARTS = ("sound to block", "block to thread", "computing", "sound to frame")
 _SETTLE = 2.0
@@ -48,7 +47,7 @@ def listen(load: Load, device: int | str | None, seconds: float) -> dict[str, Ti
             taken = time.monotonic()
             if lost := timeline.place(block).total:
                 stream.skip(lost)
-            frames = stream.push(block.samples(capture.channels))
+            frames = stream.push(np.frombuffer(block.data, np.int16).reshape(-1, capture.channels))
             done = time.monotonic()
             for end in frames.end if taken > begun + _SETTLE else ():
                 captured = timeline.captured(end)
