@@ -144,7 +144,7 @@ def test_wrong_numbers_are_not_timed(
     else:
         monkeypatch.setattr(Extractor, "device", "cuda")
         other = SimpleNamespace(describe=lambda windows: tiny.describe(windows) * np.float32(1.001))
-        monkeypatch.setattr("edgevoice.bench.benchmark.load", lambda *_, **__: other)
+        monkeypatch.setattr("edgevoice.bench.benchmark.load_model", lambda *_, **__: other)
     with pytest.raises(ProviderError):
         check_numbers(tiny, noise, "running")
 

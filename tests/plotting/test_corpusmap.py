@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -96,3 +98,35 @@ def test_a_table_that_is_not_there_or_empty_is_one_line(tmp_path: Path, capsys: 
     for name, code, told in (("gone.csv", 1, "no such table"), ("empty.csv", 2, "has no rows")):
         assert main(["map", str(tmp_path / name), "-o", str(tmp_path / "map.png"), "--colour", "x"]) == code
         assert capsys.readouterr().err.endswith(f"{told}{', so there is nothing to draw' * (code == 2)}\n")
+
+
+@pytest.mark.parametrize("groups", [2, 3])
+def test_lda_separates_groups(groups: int) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    rng = np.random.default_rng(0)
+    cells = [str(k % groups) for k in range(60)]
+    values = rng.normal(size=(60, 40))
+    values[:, 7] += 6 * np.array(cells, float)
+    panel = draw_map(values, cells, "who", method="lda").axes[0]
+    centres = [np.asarray(one.get_offsets())[:, 0].mean() for one in panel.collections]
+    spread = max(np.asarray(one.get_offsets())[:, 0].std() for one in panel.collections)
+    assert np.diff(sorted(centres)).min() > 3 * spread
+    assert panel.get_xlabel() == "direction 1 that separates who"
+    assert panel.get_ylabel().startswith(("first principal", "direction 2")[groups - 2])
+
+
+@pytest.mark.parametrize("cells", [None, ["a"] * 30, [str(k) for k in range(30)], [k / 2 for k in range(30)]])
+def test_lda_needs_groups(cells: list[str] | None) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    with pytest.raises(edgevoice.ArgumentError, match="lda separates groups"):
+        draw_map(np.random.default_rng(0).normal(size=(30, 4)), cells, method="lda")
+
+
+def test_umap_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(size=(30, 4))
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(edgevoice.MissingPackageError, match="pip install umap-learn"):
+        draw_map(values, method="umap")
+    fake = SimpleNamespace(UMAP=lambda **_: SimpleNamespace(fit_transform=lambda rows: rows[:, 1::2].astype(np.float32)))
+    monkeypatch.setitem(sys.modules, "umap", fake)
+    assert draw_map(values, method="umap").axes[0].get_xlabel() == "first dimension of UMAP"

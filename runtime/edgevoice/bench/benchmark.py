@@ -10,12 +10,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.bench.listening import listen
 from edgevoice.bench.livestreams import LiveStreams, Load
 from edgevoice.bench.machine import Machine, load_average
 from edgevoice.bench.report import Check, Report
 from edgevoice.bench.timing import Call, time_calls
 from edgevoice.errors import ProviderError
-from edgevoice.extractor import Extractor, load
+from edgevoice.extractor import Extractor
+from edgevoice.extractor import load as load_model
 from edgevoice.frontend import FrontEnd
 from edgevoice.levels import live_option
 from edgevoice.providers import find_device
@@ -25,6 +27,7 @@ TOLERANCE = 1e-4
 """Largest difference between a device and the CPU, relative to the largest descriptor."""
 _WINDOWS_PER_EXTRACT = 32
 _BATCHES = (8, 64)
+_LISTENING = 30.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Settings:
     """None is the model's own, or a live one where that needs the whole audio."""
     hop: float | None = None
     """Seconds; None is the model's."""
+    microphone: str | None = None
+    """Listen to this one too, for half a minute: an index or a name, an empty one is the system's default."""
 
 
 def run_benchmark(
@@ -63,10 +68,15 @@ def run_benchmark(
     progress("check", 0)
     samples = noise(config.audio.window + (_WINDOWS_PER_EXTRACT - 1) * config.audio.hop)
     check = check_numbers(extractor, samples, level)
-    calls = stage_calls(extractor, samples, threads, level, settings.hop)
+    playing = Load(extractor, samples, level, settings.hop)
+    calls = stage_calls(playing, threads)
     timings = time_calls(calls, settings.rounds, progress=lambda count: progress("stages", 80 * count / settings.rounds))
+    if settings.microphone is not None:
+        name = settings.microphone
+        progress("microphone", 0)
+        timings |= listen(playing, int(name) if name.isdecimal() and len(name) < 10 else name or None, _LISTENING)
     progress("extract", 0)
-    batches = batch_calls(extractor, samples, level, settings.hop)
+    batches = batch_calls(playing)
     timings |= time_calls(batches, max(3, settings.rounds // 20), warm_up=1)
     report = Report(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -84,7 +94,6 @@ def run_benchmark(
     if settings.streams:
         progress("streams", 0)
         expected = max(1, round(settings.streams * report.streams))
-        playing = Load(extractor, samples, level, settings.hop)
         report = replace(report, live=LiveStreams.measure(playing, expected=expected, threads=settings.streams))
     progress("done", 20)
     return replace(report, load_after=load_average())
@@ -100,7 +109,7 @@ def check_numbers(extractor: Extractor, samples: NDArray[np.float32], level: str
     windows = np.lib.stride_tricks.sliding_window_view(samples, audio.window)[:: audio.hop][:8]
     described, distance = extractor.describe(windows), 0.0
     if extractor.device != "cpu":
-        reference = load(extractor.folder, descriptors=extractor.recipe().descriptors)  # type: ignore[arg-type]
+        reference = load_model(extractor.folder, descriptors=extractor.recipe().descriptors)  # type: ignore[arg-type]
         expected = reference.describe(windows)
         distance = float(np.abs(described - expected).max() / np.abs(expected).max())
     if distance > TOLERANCE:
@@ -120,22 +129,13 @@ def noise(count: int) -> NDArray[np.float32]:
     return (0.1 * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
 
 
-def stage_calls(
-    extractor: Extractor, samples: NDArray[np.float32], threads: int, level: str | float, hop: float | None
-) -> list[Call]:
-    """The operations on one window, in order.
+def stage_calls(load: Load, threads: int) -> list[Call]:
+    """The operations on one window, in order; `threads` are those that the extractor was loaded with.
 
     `fft` is the bare FFT of the front end, `encoder` and `decoder` are bare runs of the networks; the others are made
     through the public interface.
-
-    Args:
-        extractor: a loaded model.
-        samples: (samples,) at the model's rate, at least one window; what is played again and again to the live streams.
-        threads: those that the extractor was loaded with.
-        level: of the live streams.
-        hop: of the live streams, in seconds; None is the model's.
     """
-    config = extractor.config
+    extractor, samples, config = load.extractor, load.samples, load.extractor.config
     window = samples[: config.audio.window]
     image = extractor.spectrogram(window)[:, None]
     spectrogram = FrontEnd(config.spectrogram, config.audio)
@@ -153,7 +153,7 @@ def stage_calls(
         decoder = open_session(extractor.folder, "decoder.onnx", extractor.device, threads)
         decode = partial(decoder.run, ["error"], {"bottleneck": encode()[0], **images})
         calls.append(Call("decoder", decode))
-    last, whole = LivePushes(extractor, samples, level, hop), LivePushes(extractor, samples, level, hop)
+    last, whole = LivePushes(load), LivePushes(load)
     return [
         *calls,
         Call("encode()", lambda: extractor.encode(window)),
@@ -163,25 +163,25 @@ def stage_calls(
     ]
 
 
-def batch_calls(extractor: Extractor, samples: NDArray[np.float32], level: str | float, hop: float | None) -> list[Call]:
+def batch_calls(load: Load) -> list[Call]:
     """The operations on many windows: `describe` of batches of 8 and 64, and `extract` of all samples."""
-    config = extractor.config
+    extractor, samples, config = load.extractor, load.samples, load.extractor.config
     windows = np.lib.stride_tricks.sliding_window_view(samples, config.audio.window)[:: config.audio.hop]
     calls = []
     for size in _BATCHES:
         batch = np.resize(windows, (size, config.audio.window))
         calls.append(Call(f"describe() of {size}", partial(extractor.describe, batch), windows=size))
 
-    extract = partial(extractor.extract, (samples, config.audio.rate), level=level, hop=hop, jobs=1)
+    extract = partial(extractor.extract, (samples, config.audio.rate), level=load.level, hop=load.hop, jobs=1)
     return [*calls, Call("extract()", extract, windows=len(extract()))]
 
 
 class LivePushes:
     """A stream that is pushed one step at a time (50 ms at 16 kHz for most models); the samples repeat without end."""
 
-    def __init__(self, extractor: Extractor, samples: NDArray[np.float32], level: str | float, hop: float | None) -> None:
-        audio, step = extractor.config.audio, extractor.config.level.step
-        self._stream = extractor.stream(level=level, hop=hop)
+    def __init__(self, load: Load) -> None:
+        samples, hop, audio, step = load.samples, load.hop, load.extractor.config.audio, load.extractor.config.level.step
+        self._stream = load.extractor.stream(level=load.level, hop=hop)
         self._chunks = [samples[at : at + step] for at in range(0, len(samples) - step + 1, step)]
         self._next = 0
         self._pushes = round((audio.hop if hop is None else hop * audio.rate) / step)

@@ -149,7 +149,7 @@ class Report:
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
             if data["schema"] != SCHEMA:
-                raise ArgumentError(f"{path}: has the schema {data['schema']!r}, expected {SCHEMA}")
+                raise ValueError(f"its schema is {data['schema']!r}, expected {SCHEMA}")
             timings = {str(name): np.array(stage["times_us"], np.float64) * 1e-6 for name, stage in data["stages"].items()}
             if not all(times.ndim == 1 and len(times) and (times > 0).all() for times in timings.values()):
                 raise ValueError("times that are none")
@@ -168,8 +168,6 @@ class Report:
             _ = report.disturbed, report.ratios  # their stages are there
         except OSError as error:
             raise ArgumentError(f"{path}: cannot be read ({error.strerror})") from error
-        except ArgumentError:
-            raise
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ArgumentError(f"{path}: is not the JSON of a benchmark ({type(error).__name__}: {error})") from error
         return report

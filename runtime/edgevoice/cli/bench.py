@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from edgevoice.bench.benchmark import Settings, run_benchmark
 from edgevoice.bench.figure import draw_report
@@ -19,6 +20,7 @@ examples:
   edgevoice bench
   edgevoice bench --model cae-256 --threads 2 --json now.json --plot now.png
   edgevoice bench --hop 0.05 --compare before.json
+  edgevoice bench --mic --rounds 200
 
 The numbers are checked before anything is timed. Every round runs each stage once. Ratios are those of medians of the same
 run, so they can be compared between machines. Run no other program meanwhile: where the load of the machine or the spread
@@ -44,16 +46,11 @@ def add(commands: options.Commands) -> None:
     options.add_model_options(parser)
     options.add_level_options(parser)
     group = parser.add_argument_group("measurement")
-    group.add_argument(
-        "--rounds", type=options.positive, default=1000, metavar="N", help="how often each stage is timed (default: 1000)"
-    )
-    group.add_argument(
-        "--streams",
-        type=options.positive,
-        default=0,
-        metavar="N",
-        help="also measure how many live streams N threads can serve; about a minute",
-    )
+    count: dict[str, Any] = {"type": options.positive, "metavar": "N"}
+    group.add_argument("--rounds", default=1000, **count, help="how often each stage is timed (default: 1000)")
+    group.add_argument("--streams", default=0, **count, help="also find how many live streams N threads serve: a minute")
+    mic: dict[str, Any] = {"dest": "microphone", "nargs": "?", "const": "", "metavar": "DEVICE"}
+    group.add_argument("--mic", **mic, help="also listen to a microphone, half a minute: from sound to block and frame")
     group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
     group.add_argument("--plot", metavar="FILE", help="save a picture: latency and stages (.png, .svg, .pdf)")
     options.add_force(parser)

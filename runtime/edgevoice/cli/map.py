@@ -9,8 +9,9 @@ from edgevoice.cli.options import Commands, calls, check_places, parser_of
 from edgevoice.cli.pictures import Picture, add_picture_options
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
-from edgevoice.plotting.corpusmap import draw_map
+from edgevoice.plotting.corpusmap import METHODS, draw_map
 from edgevoice.plotting.figurefile import figure_format, write_figure
+from edgevoice.plotting.page import write_page
 from edgevoice.tables.table import find_recipe, read_content
 
 _EPILOG = """\
@@ -18,9 +19,10 @@ examples:
   edgevoice extract --index corpus.csv --static -o corpus.parquet
   edgevoice map corpus.parquet -o map.png --colour speaker
 
-Rows with similar numbers are near each other: the picture shows the first two principal components. Any column of the
-table can give the colours, such as `file`, `loudness`, or a column of your corpus. The recipe of the table is stored in
-the picture's metadata.
+Rows with similar numbers are near each other. Any column of the table can give the colours, such as `file`, `loudness`,
+or a column of your corpus. The picture shows the first two principal components; with --method lda the directions that
+separate the groups of the colours best, of these very rows: they look apart even where others would not; with umap an
+embedding of neighbours. A page (.html) says what each point is. The recipe of the table is stored in the picture's metadata.
 """
 
 
@@ -30,6 +32,7 @@ class Map:
 
     table: str
     colour: str | None
+    method: str
     picture: Picture
 
 
@@ -38,6 +41,7 @@ def add(commands: Commands) -> None:
     parser = parser_of(commands, "map", _EPILOG)
     parser.add_argument("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
     parser.add_argument("--colour", "--color", metavar="COLUMN", help="the column that gives each point its colour")
+    parser.add_argument("--method", choices=METHODS, default="pca", help="how rows are placed (default: pca)")
     add_picture_options(parser)
     calls(parser, Map, run)
 
@@ -45,10 +49,10 @@ def add(commands: Commands) -> None:
 def run(asked: Map) -> int:
     """Draw the picture."""
     picture, options = asked.picture, asked.picture.options
-    kind = figure_format(picture.output)
+    kind = figure_format(picture.output, "html")
     check_places([picture.output], [asked.table], picture.force)
     table = Path(asked.table)
-    content = read_content(table, others=asked.colour is not None)
+    content = read_content(table, others=asked.colour is not None or kind == "html")
     if not len(content.values):
         raise ArgumentError(f"{table}: has no rows, so there is nothing to draw")
     cells = None
@@ -58,7 +62,15 @@ def run(asked: Map) -> int:
             raise ArgumentError(f"--colour {asked.colour}: {table} has no such column; it has {known}")
         cells = content.columns[asked.colour]
     title = table.name if options.title is None else options.title
-    figure = draw_map(content.values, cells, asked.colour or "", title, options=options)
+    figure = draw_map(content.values, cells, asked.colour or "", title, asked.method, options=options)
     with whole_file(picture.output, picture.force) as file:
-        write_figure(figure, file, kind, find_recipe(table))
+        if kind == "html":
+            shown = [name for name in ("file", "start", "end", asked.colour) if name in content.columns]
+            rows = zip(*(content.columns[name] for name in shown), strict=True)
+            about = [", ".join(f"{name} {cell}" for name, cell in zip(shown, row, strict=True)) for row in rows]
+            file.write(
+                write_page(figure, find_recipe(table), about=about or [f"row {k}" for k in range(len(content.values))])
+            )
+        else:
+            write_figure(figure, file, kind, find_recipe(table))
     return 0

@@ -21,7 +21,9 @@ class Picture:
 
 def add_picture_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `Picture`."""
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a .png, .pdf or .svg file")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help="a .png, .pdf or .svg picture, or an .html page"
+    )
     add_force(parser)
     group = parser.add_argument_group("picture")
     group.add_argument("--title", metavar="TEXT", help="written above (default: what is drawn)")

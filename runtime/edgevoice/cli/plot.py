@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,24 +12,27 @@ from edgevoice.audio.resampling import resampled
 from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, tell
 from edgevoice.cli.pictures import Picture, add_picture_options
-from edgevoice.corpus.index import Index, Row
+from edgevoice.corpus.index import Row
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.files import whole_file
-from edgevoice.plotting.figurefile import PictureOptions, figure_format, write_figure
+from edgevoice.plotting.figurefile import figure_format, write_figure
+from edgevoice.plotting.page import Sound, write_page
 from edgevoice.plotting.recordings import MOST, draw_comparison, draw_overview
 
 _EPILOG = f"""\
 examples:
   edgevoice plot speech.wav -o speech.png --end 10
+  edgevoice plot speech.wav -o speech.html
   edgevoice plot recordings/ -o compared.png
   edgevoice plot --index segments.csv -o compared.png
 
 One recording is drawn with waveform, spectrogram, reconstruction, difference, bottleneck and error. Several recordings, at
 most {MOST}, are drawn one below the other, with bottleneck and error in the same colours. The recipe, the settings that
-made the numbers, is stored in the picture's metadata.
+made the numbers, is stored in the picture's metadata. A page (.html, with Bokeh) is one file that loads nothing: it shows
+the values under the cursor, zooms, and plays the recording from where it is clicked.
 """
 
 
@@ -55,7 +59,7 @@ def add(commands: options.Commands) -> None:
 def run(asked: Plot) -> int:
     """Draw the figure; return 1 if one of several recordings could not be read."""
     picture, chosen = asked.picture, asked.picture.options
-    kind = figure_format(picture.output)
+    kind = figure_format(picture.output, "html")
     index = asked.inputs.read()
     options.check_places([picture.output], asked.inputs.files(index), picture.force)
     several = len(index.rows) + len(index.errors) > 1
@@ -69,46 +73,50 @@ def run(asked: Plot) -> int:
         )
     extractor, windows = asked.model.load(), asked.windows
     failures: list[Any] = [error for _, error in index.errors]
+    read: list[tuple[str, Features]] = []
+    sounds: list[Sound] | None = [] if kind == "html" else None
     with quiet_libraries():
+        for row in index.rows:
+            try:
+                name, features, figure = _read(asked, extractor, row, several, sounds)
+            except AudioError as error:
+                if not several:
+                    raise
+                failures.append(error)
+            else:
+                read.append((name, features))
+        if not read:
+            raise failures[0]
         if several:
-            recordings = _read(windows, extractor, index, failures)
-            if not recordings:
-                raise failures[0]
             title = extractor.config.name if chosen.title is None else chosen.title
-            bands = extractor.config.spectrogram.bands
-            figure = draw_comparison(recordings, title, extractor.typical, bands, options=chosen)
-        else:
-            figure = _overview(windows, extractor, index.rows[0], chosen)
+            figure = draw_comparison(read, title, extractor.typical, extractor.config.spectrogram.bands, options=chosen)
     made_by = extractor.recipe(Reading(windows.level, windows.hop, windows.channel))
     with whole_file(picture.output, picture.force) as file:
-        write_figure(figure, file, kind, made_by)
+        if sounds is None:
+            write_figure(figure, file, kind, made_by)
+        else:
+            file.write(write_page(figure, made_by, sounds))
     for failure in failures:
         tell(failure)
     return 1 if failures else 0
 
 
-def _overview(windows: options.WindowOptions, extractor: Extractor, row: Row, chosen: PictureOptions) -> Any:
+def _read(
+    asked: Plot, extractor: Extractor, row: Row, several: bool, sounds: list[Sound] | None
+) -> tuple[str, Features, Any]:
+    """The name and the features of a row, and its figure unless it is one of several. What a page plays goes to `sounds`."""
+    windows, chosen = asked.windows, asked.picture.options
     rate, channel = extractor.config.audio.rate, windows.channel if row.channel is None else row.channel
     with open_source(row.path, row.start, row.end, channel) as source:
         features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
-        title = f"{Path(row.path).name} · {extractor.config.name}" if chosen.title is None else chosen.title
-        return draw_overview(extractor, resampled(source, rate, channel), features, title, options=chosen)
-
-
-def _read(
-    windows: options.WindowOptions, extractor: Extractor, index: Index, failures: list[AudioError]
-) -> list[tuple[str, Features]]:
-    """The features of each row with its name. Rows that cannot be read are added to the failures."""
-    found = []
-    for row in index.rows:
-        channel = windows.channel if row.channel is None else row.channel
-        try:
-            with open_source(row.path, row.start, row.end, channel) as source:
-                features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
-        except AudioError as error:
-            failures.append(error)
-            continue
         whole = row.start is None and row.end is None
-        segment = "" if whole else f"  {features.start[0]:g} s to {features.end[-1]:g} s"
-        found.append((f"{row.file}{segment}", features))
-    return found
+        name = row.file if whole else f"{row.file}  {features.start[0]:g} s to {features.end[-1]:g} s"
+        blocks = resampled(source, rate, channel)
+        if sounds is not None:
+            sounds.append(Sound(name if several else Path(name).name, rate, float(features.start[0])))
+            blocks = sounds[-1].through(blocks)
+        if several:
+            deque(blocks if sounds is not None else (), maxlen=0)
+            return name, features, None
+        title = f"{Path(row.path).name} · {extractor.config.name}" if chosen.title is None else chosen.title
+        return name, features, draw_overview(extractor, blocks, features, title, options=chosen)

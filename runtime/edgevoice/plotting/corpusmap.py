@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import ArgumentError
+from edgevoice.errors import ArgumentError, MissingPackageError
 from edgevoice.plotting.figurefile import new_figure, styled
 
 if TYPE_CHECKING:
@@ -22,15 +22,19 @@ _NAMED = 20
 _ENCLOSED = 8
 """Largest number of groups that get an ellipse."""
 _SHAPES = "os^D"
+METHODS = ("pca", "lda", "umap")
 _UNITS = {"start": "s", "end": "s", "loudness": "dB of full scale"}
 
 
 @styled
-def draw_map(values: NDArray[np.floating], cells: Sequence[Any] | None = None, name: str = "", title: str = "") -> Figure:
+def draw_map(
+    values: NDArray[np.floating], cells: Sequence[Any] | None = None, name: str = "", title: str = "", method: str = "pca"
+) -> Figure:
     """Draw the rows of a table in two dimensions: rows with similar numbers are near each other.
 
-    The dimensions are the first two principal components (K. Pearson, Phil. Mag. 2(11), 1901) of the numbers, each
-    standardised over the rows; the axes say how much of the variance they hold.
+    The numbers are standardised over the rows. `pca` shows their first two principal components (K. Pearson, Phil. Mag.
+    2(11), 1901), and how much of the variance they hold; `lda` the directions in which the groups of the cells differ most,
+    of their first 50 components at most, by scikit-learn; `umap` an embedding by umap-learn.
 
     Args:
         values: numbers of each row, (rows, numbers), at least two rows.
@@ -38,29 +42,63 @@ def draw_map(values: NDArray[np.floating], cells: Sequence[Any] | None = None, n
             colours and shapes, a legend of the 20 most frequent values, and ellipses that hold about two thirds of a group.
         name: what the cells are called.
         title: written above.
+        method: one of METHODS.
         options: style, size and dpi, a `PictureOptions`.
 
     Raises:
-        ArgumentError: there are fewer than two rows, or their numbers are all the same.
-        MissingPackageError: matplotlib is not installed.
+        ArgumentError: there are fewer than two rows, their numbers are all the same, or `lda` has no groups.
+        MissingPackageError: matplotlib, or what the method needs, is not installed.
     """
     figure = new_figure(9, 7)
     if len(values) < 2:
         raise ArgumentError(f"{len(values)} row(s): expected at least two for a map")
     chosen = np.unique(np.linspace(0, len(values) - 1, min(_MOST, len(values))).astype(np.int64))
-    points, shares = principal_components(values[chosen], 2)
-    panel = figure.subplots()
-    size = float(np.clip(40_000 / len(chosen), 10, 70))
-    if cells is None:
-        panel.scatter(points[:, 0], points[:, 1], s=size, linewidths=0, color="C0", alpha=0.8)
+    some = None if cells is None else [cells[k] for k in chosen.tolist()]
+    points, axes = _place(values[chosen], some, name, method)
+    panel: Any = figure.subplots()
+    size = float(np.clip(60_000 / len(chosen), 14, 90))
+    if some is None:
+        panel.scatter(*points.T, s=size, linewidths=0, color="C0", alpha=0.8).rows = chosen
     else:
-        _colour(figure, panel, points, [cells[k] for k in chosen.tolist()], name, size)
+        _colour(figure, panel, points, some, name, size)
+        for drawn in panel.collections:
+            drawn.rows = chosen[drawn.rows]
     rows = f"{len(chosen)} of {len(values)} rows" if len(chosen) < len(values) else f"{len(values)} rows"
     parts = [title, rows, *["ellipses: 68 % of a normal distribution"] * bool(panel.lines)]
     panel.set_title("  ·  ".join(filter(None, parts)), loc="left")
-    panel.set_xlabel(f"first principal component, {100 * shares[0]:.0f} % of the variance")
-    panel.set_ylabel(f"second principal component, {100 * shares[1]:.0f} % of the variance")
+    panel.set(xlabel=axes[0], ylabel=axes[1])
     return figure
+
+
+def _place(
+    values: NDArray[np.floating], cells: Sequence[Any] | None, name: str, method: str
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Where the rows are, (rows, 2), and what the two axes are."""
+    points, shares = principal_components(values, 2)
+    axes = [
+        f"{k} principal component, {100 * share:.0f} % of the variance"
+        for k, share in zip(("first", "second"), shares, strict=True)
+    ]
+    if method == "pca":
+        return points, axes
+    try:
+        if method == "umap":
+            from umap import UMAP
+
+            points = UMAP(random_state=0, n_jobs=1).fit_transform(_standardised(values))
+            return points.astype(np.float64), ["first dimension of UMAP", "second dimension of UMAP"]
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    except ImportError as error:
+        package = "umap-learn" if method == "umap" else "scikit-learn"
+        raise MissingPackageError(f"{method} needs {package}, which is not installed: pip install {package}") from error
+    groups = None if cells is None or _numbers(cells) is not None else [str(cell) for cell in cells]
+    if groups is None or not 2 <= len(set(groups)) < len(groups):
+        raise ArgumentError("lda separates groups: expected a column of names, two or more, of which some have several rows")
+    parts, _ = principal_components(values, max(1, min(50, (len(values) - len(set(groups))) // 2)))
+    found = LinearDiscriminantAnalysis().fit_transform(parts[:, parts.std(axis=0) > 1e-6], groups)
+    count = min(2, found.shape[1])
+    points[:, :count] = found[:, :count]  # two groups have one direction
+    return points, [f"direction {k + 1} that separates {name}" for k in range(count)] + axes[: 2 - count]
 
 
 def principal_components(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -72,11 +110,7 @@ def principal_components(values: NDArray[np.floating], count: int) -> tuple[NDAr
     Raises:
         ArgumentError: no column varies.
     """
-    spread = values.std(axis=0, dtype=np.float64)
-    varies = spread > 0
-    if not varies.any():
-        raise ArgumentError("all rows have the same numbers: there is nothing to draw")
-    rows = (values[:, varies] - values[:, varies].mean(axis=0, dtype=np.float64)) / spread[varies]
+    rows = _standardised(values)
     # The smaller of the two products gives the same directions.
     if len(rows) < rows.shape[1]:
         variances, vectors = np.linalg.eigh(rows @ rows.T)
@@ -93,12 +127,22 @@ def principal_components(values: NDArray[np.floating], count: int) -> tuple[NDAr
     return points, shares
 
 
+def _standardised(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    spread = values.std(axis=0, dtype=np.float64)
+    varies = spread > 0
+    if not varies.any():
+        raise ArgumentError("all rows have the same numbers: there is nothing to draw")
+    rows: NDArray[np.float64] = (values[:, varies] - values[:, varies].mean(axis=0, dtype=np.float64)) / spread[varies]
+    return rows
+
+
 def _colour(figure: Figure, panel: Any, points: NDArray[np.float64], cells: Sequence[Any], name: str, size: float) -> None:
     numbers = _numbers(cells)
     if numbers is not None:
         known = np.isfinite(numbers)
-        panel.scatter(*points[~known].T, s=size, linewidths=0, color="0.8")
+        panel.scatter(*points[~known].T, s=size, linewidths=0, color="0.8").rows = np.flatnonzero(~known)
         drawn = panel.scatter(*points[known].T, s=size, linewidths=0, c=numbers[known], cmap="viridis")
+        drawn.rows = np.flatnonzero(known)
         unit = f" ({_UNITS[name]})" if name in _UNITS else ""
         figure.colorbar(drawn, ax=panel, label=f"{name}{unit}")
         return
@@ -109,11 +153,13 @@ def _colour(figure: Figure, panel: Any, points: NDArray[np.float64], cells: Sequ
     rest = np.array([group not in named for group in groups])
     if rest.any():
         label = f"{len(counts) - len(named)} others ({int(rest.sum())})"
-        panel.scatter(*points[rest].T, s=size, linewidths=0, color="0.5", alpha=0.4, label=label)
+        drawn = panel.scatter(*points[rest].T, s=size, linewidths=0, color="0.5", alpha=0.4, label=label)
+        drawn.rows = np.flatnonzero(rest)
     for k, group in enumerate(sorted(named)):
         own, look = np.array([other == group for other in groups]), {"color": f"C{k % 10}", "linewidths": 0, "alpha": 0.8}
         label = f"{group or 'none'} ({counts[group]})"
-        panel.scatter(*points[own].T, s=size, marker=_SHAPES[k // 10 + k % 3], label=label, **look)
+        drawn = panel.scatter(*points[own].T, s=size, marker=_SHAPES[k // 10 + k % 3], label=label, **look)
+        drawn.rows = np.flatnonzero(own)
         if len(named) <= _ENCLOSED and counts[group] > 2:
             panel.plot(*_ellipse(points[own]), color=f"C{k % 10}", linewidth=1.2)
     figure.legend(loc="outside right upper", title=name, fontsize="small")

@@ -60,18 +60,22 @@ class PictureOptions:
 _DEFAULT = PictureOptions()
 
 
-def figure_format(path: str | os.PathLike[str]) -> str:
-    """The format for the suffix of a path; checked before anything is computed.
+def figure_format(path: str | os.PathLike[str], *others: str) -> str:
+    """The format for the suffix of a path, one of `FORMATS` or of the others; checked before anything is computed.
 
     Raises:
         ArgumentError: it names no known format.
-        MissingPackageError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed, or for a page Bokeh.
     """
     name = Path(path).suffix.lower().removeprefix(".")
-    if name not in FORMATS:
-        raise ArgumentError(f"{path}: expected a name that ends in {', '.join(f'.{known}' for known in FORMATS)}")
+    if name not in (*FORMATS, *others):
+        raise ArgumentError(
+            f"{path}: expected a name that ends in {', '.join(f'.{known}' for known in (*FORMATS, *others))}"
+        )
     if find_spec("matplotlib") is None:
         raise MissingPackageError(_MISSING)
+    if name == "html" and find_spec("bokeh") is None:
+        raise MissingPackageError("pages need Bokeh, which is not installed: pip install bokeh")
     return name
 
 

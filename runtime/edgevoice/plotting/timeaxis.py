@@ -57,6 +57,7 @@ class TimeAxis:
     def draw_code(self, panel: Any, code: NDArray[np.float32], typical: Sequence[NDArray[Any]]) -> Any:
         """Draw a bottleneck (frames, units) in standard deviations from a mean: `typical` are mean and spread, (units,)."""
         mean, spread = (numbers[: code.shape[1]] for numbers in typical)
+        panel.fmt_ydata = lambda row: f"unit {int(row)}"
         return self.draw_image(panel, code, lambda some: (some - mean) / (spread + 1e-9), (-3, 3), "RdBu_r")
 
     def mark(self, panel: Any, features: Features) -> None:
@@ -123,6 +124,7 @@ def label_hertz(panel: Any, bands: BandsConfig) -> None:
 
     count, low, high = bands.count, bands.low, bands.high
     marks = [hertz for hertz in (500, 1000, 2000, 4000, 8000) if low < hertz <= high]
-    linear = bands.scale == "bins"
-    places = [count * (hertz - low) / (high - low) if linear else band_of(hertz, low, high, count) for hertz in marks]
-    panel.set_yticks(places, [f"{hertz / 1000:g} kHz" for hertz in marks])
+    grid, linear = [*np.linspace(low, high, 400), *marks], bands.scale == "bins"
+    places = [count * (hertz - low) / (high - low) if linear else band_of(hertz, low, high, count) for hertz in grid]
+    panel.set_yticks(places[400:], [f"{hertz / 1000:g} kHz" for hertz in marks])
+    panel.fmt_ydata = lambda band: f"{np.interp(band, places[:400], grid[:400]):.0f} Hz"
