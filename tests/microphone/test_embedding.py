@@ -38,7 +38,7 @@ def test_a_timer(fake: FakeSoundDevice, root: Path, tiny: Extractor, voice: np.n
     np.testing.assert_array_equal([frame.values for frame in shown], tiny.extract((voice, 16000)).values)
 
 
-def test_the_readme(
+def test_the_first_page(
     fake: FakeSoundDevice, root: Path, tiny: Extractor, voice: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def speak() -> None:
@@ -47,7 +47,7 @@ def test_the_readme(
         fake.stream.give(voice)
 
     threading.Thread(target=speak, daemon=True).start()
-    exec(snippet(root / "README.md"), {"edgevoice": edgevoice, "extractor": tiny})
+    exec(snippet(root / "docs" / "start.md"), {"edgevoice": edgevoice, "extractor": tiny})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 39 + 5
     assert lines[0].startswith("0.5 ")

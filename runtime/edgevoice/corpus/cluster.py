@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _PATIENCE = 20.0
 """Seconds within which a scheduler must answer."""
 _KEYS = ("file", "start", "end", "channel")
+_LOST = "{}: the scheduler is lost; start it again, then run the same command to continue"
 _TRIES = 2
 """How often a row or a part may end workers before it is given up. The scheduler itself tries each of them several times."""
 
@@ -122,8 +124,13 @@ def _client(address: str) -> Iterator[Any]:
         client = distributed.Client(address, set_as_default=False, timeout=_PATIENCE, name="edgevoice")
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"{address}: no scheduler answers within {_PATIENCE:g} s ({error})") from error
-    with client:
-        yield client
+    try:
+        with client:
+            yield client
+    except EdgeVoiceError:
+        raise
+    except (OSError, CancelledError) as error:  # it went while a result was on its way
+        raise ClusterError(_LOST.format(address)) from error
 
 
 def _submit(client: Any, work: Work, part: Part, again: bool, lost: frozenset[int] = frozenset()) -> Any:
@@ -140,7 +147,7 @@ def _completed(client: Any, tasks: Any, address: str) -> Iterator[Any]:
         if task.status in ("finished", "error"):
             yield task
         elif task.status == "cancelled" or client.status != "running":
-            raise ClusterError(f"{address}: the scheduler is lost; start it again, then run the same command to continue")
+            raise ClusterError(_LOST.format(address))
         else:  # its worker ended before it could report, and another one makes the part again
             completed.add(task)
 

@@ -95,7 +95,7 @@ def warn_of_origin(labelled: Labelled, config: ModelConfig) -> None:
     """Warn where the path of a recording names the data that the model was trained on."""
     names = {word.lower() for word in re.findall(_NAME, json.dumps((config.origin or {}).get("trained_on")))}
     for row in labelled.rows:
-        path = "/".join(Path(row.path).absolute().parts).lower()
+        path = Path(row.path).absolute().as_posix().lower()
         if known := [name for name in names if re.search(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", path)]:
             warn(
                 f"{row.file} seems to be of {min(known)}, which {config.name} was trained on: speakers that the network "
