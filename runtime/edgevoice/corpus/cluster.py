@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import platform
-from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -124,6 +123,8 @@ def _client(address: str) -> Iterator[Any]:
         client = distributed.Client(address, set_as_default=False, timeout=_PATIENCE, name="edgevoice")
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"{address}: no scheduler answers within {_PATIENCE:g} s ({error})") from error
+    from asyncio import CancelledError  # loaded by `distributed` already
+
     try:
         with client:
             yield client
