@@ -61,7 +61,7 @@ class Beginning:
         spectrograms = self._spectrograms(path)
         code = self._networks.encode(spectrograms)
         code[:, self.units :] = 0
-        values = np.concatenate([code[:, : self.units], self._networks.error(code, spectrograms)], axis=1)
+        values = np.concatenate([code[:, : self.units], self._networks.decode("error", code, spectrograms)], axis=1)
         return np.concatenate([edgevoice.functionals(part) for part in np.split(values, [self.units], axis=1)])
 
 
@@ -203,9 +203,9 @@ def _stages(model: str) -> dict[str, Callable[[], float]]:
         "bare FFT of the front end": partial(_seconds, lambda: np.fft.rfft(segments)),
         "front end": partial(_seconds, lambda: front.compute(samples[None, : config.audio.window], 0, 1, scratch)),
         "encoder": partial(_seconds, lambda: networks.encode(images[:1])),
-        "decoder": partial(_seconds, lambda: networks.error(codes[:1], images[:1])),
+        "decoder": partial(_seconds, lambda: networks.decode("error", codes[:1], images[:1])),
         "encoder, of 8": partial(_seconds, lambda: networks.encode(images), 8),
-        "decoder, of 8": partial(_seconds, lambda: networks.error(codes, images), 8),
+        "decoder, of 8": partial(_seconds, lambda: networks.decode("error", codes, images), 8),
     }
     windows = (len(samples) - config.audio.window) // config.audio.hop + 1
     minute = partial(_seconds, lambda: extractor.extract((samples, config.audio.rate), jobs=1), windows)

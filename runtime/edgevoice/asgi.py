@@ -41,7 +41,8 @@ except ImportError as error:
     raise MissingPackageError("the server needs Starlette and others: pip install 'edgevoice[cpu,server]'") from error
 
 _BACKLOG = 2.0  # seconds of a source; no more is read of its client until half of it is free
-_LATE = 1.0  # seconds by which most clients are late when the newest one has to go
+_ADMITTED = 0.2  # share of a hop by which most clients may be late when another one comes
+_LATE = 0.5  # seconds by which most clients are late when the newest one has to go
 _TOO_LATE = ("late", "the server is late with its frames: try again later", 1013)
 _PAGE = Path(__file__).parent / "page"
 _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
@@ -141,7 +142,7 @@ class Server:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
         if sum(client.cost for client in self.clients) + cost > self._capacity:
             raise Refusal("full", "the server has as many clients as it carries: try again later", 1013)
-        if self.lateness() > 0.4 * self.hop:
+        if self.lateness() > _ADMITTED * self.hop:
             raise Refusal(*_TOO_LATE)
 
     def relieve(self) -> None:
