@@ -137,15 +137,15 @@ def light_section(found: dict[str, Any], quality: dict[str, Any]) -> str:
     speed = table(header, rows, "l" + "r" * (len(header) - 1))
     start = ", ".join(f"{starts[name]['ratio']:.2f} (`{name}`)" for name in names)
     sizes = ", ".join(f"{graphs[name]:.1f} MB (`{name}`)" for name in names)
-    told = f"From the start of a process to its first frame, times the bare import of NumPy and ONNX Runtime: {start}."
-    told += f" Live graph: {sizes}."
+    text = f"From the start of a process to its first frame, times the bare import of NumPy and ONNX Runtime: {start}."
+    text += f" Live graph: {sizes}."
 
     if corpus := found.get("corpus"):
         own, *others = corpus["seconds"].items()
         beside = ", ".join(f"{name} {seconds / own[1]:.1f} times as long" for name, seconds in others)
-        told += f" A corpus of {corpus['files']} files to a table: {own[0]} {own[1]:.1f} s, {beside}."
+        text += f" A corpus of {corpus['files']} files to a table: {own[0]} {own[1]:.1f} s, {beside}."
     if hub := found.get("hub"):
-        told += (
+        text += (
             f" {hub['clients']} clients of a `Hub` with `light-256` have 99 % of their frames within "
             f"{hub['delay_ms']['p99']:.0f} ms."
         )
@@ -165,7 +165,7 @@ def light_section(found: dict[str, Any], quality: dict[str, Any]) -> str:
         )
         moved.append([f"`{name}`", *(f"{moves[change]['mean']:.2f}" for change in changes)])
     moves = table(["", *changes], moved, "l" + "r" * len(changes))
-    return "\n\n".join([speed, fill(told, 120), ORDERED, order, MOVED, moves])
+    return "\n\n".join([speed, fill(text, 120), ORDERED, order, MOVED, moves])
 
 
 ORDERED = """The code of `light-256` is ordered: its first numbers are a code of their own. Error, and linear probes by folds
