@@ -170,7 +170,10 @@ def test_a_wrong_value_is_named_to_the_client(server: Server, hello: dict[str, A
 
 def test_a_flood_of_text_is_cut_off_and_small_messages_of_sound_wait(server: Server) -> None:
     found, code, _ = asyncio.run(converse(server.stream, *['{"type": "lost", "count": 1}', b"\0\0"] * 300))
-    assert (found[-1]["code"], code) == ("rate", 1006)
+    # What it sent was not read to its end, so the system may drop the reason on its way to the client.
+    assert [message["code"] for message in found if message["type"] == "error"] in ([], ["rate"])
+    assert code == 1006
+    assert server.metric('edgevoice_refused_total{code="rate"}') == 1
     found, code, _ = asyncio.run(converse(server.stream, *[b"\0"] * 2500, FINISH))
     assert (found[-1]["type"], code) == ("end", 1000)
 
