@@ -78,10 +78,9 @@ def order(data: Path) -> Found:
 
 def _probes_by_folds(source: Beginning, data: Path) -> Found:
     """Mean error over recordings, and the score of each task: by four folds over the speakers, the mean over penalties."""
-    from benchmarks.feature_quality.scores import confusions
     from sklearn.model_selection import StratifiedGroupKFold
 
-    from benchmarks.feature_quality.probes import STRENGTHS, TASKS, predict_each
+    from benchmarks.feature_quality.probes import STRENGTHS, TASKS, confusions, predict_each
     from benchmarks.sources.recordings import read_recordings
 
     recordings = read_recordings(data)
@@ -107,11 +106,8 @@ def _probes_by_folds(source: Beginning, data: Path) -> Found:
 
 def worth(data: Path, unheard: Path, models: list[str]) -> Found:
     """Probes on speakers whom nothing was fitted on, and how far static vectors and codes move when the sound changes."""
-    from benchmarks.feature_quality.scores import score
-    from benchmarks.feature_quality.stability import movements, one_each
-
-    from benchmarks.feature_quality.degradations import CLEAN, degraded_folders
-    from benchmarks.feature_quality.probes import TASKS, Probes
+    from benchmarks.feature_quality.degradations import CLEAN, degraded_folders, movements, one_each
+    from benchmarks.feature_quality.probes import TASKS, Probes, score
     from benchmarks.sources.models import Functionals
     from benchmarks.sources.recordings import read_recordings
 
