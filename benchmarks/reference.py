@@ -37,20 +37,6 @@ class Check:
     """The same for the errors; 0 where no errors were asked for."""
     live: bool
     """Whether a stream gives the same bits as `extract`."""
-    batches: bool | None = None
-    """Whether several windows are computed in one run; False where their bits would differ in a batch, so that each has a
-    run of its own; None in reports of versions that did not tell."""
-
-    def __str__(self) -> str:
-        told = (
-            f"equal to the reference: spectrogram to {self.spectrogram:.1e}, of the largest value bottleneck to "
-            f"{self.bottleneck:.1e}, error to {self.error:.1e}"
-        )
-        if self.live:
-            told += "; live as offline, bit for bit"
-        if self.batches is not None:
-            told += "; several windows in one run" if self.batches else "; window by window: bits would differ in a batch"
-        return told
 
     @classmethod
     def of(cls, extractor: Extractor, samples: NDArray[np.float32]) -> Check:
@@ -70,7 +56,6 @@ class Check:
             bottleneck=_relative(described[:, : layout.bottleneck], bottleneck) if layout.bottleneck else 0.0,
             error=_relative(described[:, layout.bottleneck :], error) if layout.error else 0.0,
             live=_is_live(extractor, samples),
-            batches=extractor.batches,
         )
         tolerance = TOLERANCE_OF_8_BITS if "compact" in config.origin else TOLERANCE
         if not np.max([check.spectrogram / TOLERANCE, check.bottleneck / tolerance, check.error / tolerance]) <= 1:

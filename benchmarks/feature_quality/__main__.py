@@ -23,8 +23,7 @@ from benchmarks.feature_quality.figures import draw
 from benchmarks.feature_quality.report import write_json, write_page
 from benchmarks.sources.models import published_folders
 from benchmarks.sources.recordings import TABLE
-from edgevoice.errors import ModelNotFoundError
-from edgevoice.modelfolder import ModelFolder, find_model
+from edgevoice.modelfolder import find_model
 
 ROOT = Path(__file__).parents[2]
 NAME = "feature_quality"
@@ -39,28 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for folder in (options.data, options.unheard):
         if not (folder / TABLE).is_file():
             parser.error(f"{folder}: has no {TABLE} with the columns file, speaker, gender and age")
-    models: list[ModelFolder] = []
-    absent: list[str] = []
-    for name in options.models:
-        try:
-            models.append(find_model(name))
-        except ModelNotFoundError:
-            absent.append(name)
-    if not models:
-        parser.error(f"none of these models is there: {', '.join(absent)}")
+    models = [find_model(name) for name in options.models]
     if options.disvoice:
         models += published_folders(options.disvoice, options.work / "disvoice")
 
-    results = run(options.data, options.unheard, models, absent, _settings(options), options.work, _bar)
+    settings = Settings(options.recordings, tuple(sorted(options.linear)), options.linear_windows)
+    results = run(options.data, options.unheard, models, settings, options.work, _bar)
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(results, options.out / f"{NAME}.json")
     page = options.out / f"{NAME}.md"
     write_page(results, draw(results, options.out, NAME), page)
     print(page)
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(options.recordings, tuple(sorted(options.linear)), options.linear_windows)
 
 
 def _bar(items: Sequence[Any], name: str) -> Iterable[Any]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,6 @@ class Results:
     recordings: tuple[Recording, ...]
     """The recordings on which everything was measured."""
     models: tuple[ModelFolder, ...]
-    absent: tuple[str, ...]
     dimensions: dict[str, int]
     """The size of the static vector of each feature set."""
     scores: dict[str, dict[str, Score]]
@@ -95,22 +93,13 @@ class Results:
         return len({recording.speaker for recording in self.recordings})
 
 
-def run(
-    data: Path,
-    unheard: Path,
-    models: Sequence[ModelFolder],
-    absent: Sequence[str],
-    settings: Settings,
-    work: Path,
-    bar: Bar,
-) -> Results:
+def run(data: Path, unheard: Path, models: Sequence[ModelFolder], settings: Settings, work: Path, bar: Bar) -> Results:
     """Run the benchmark, or go on with it.
 
     Args:
         data: folder of recordings with `utterances.csv`, to fit on.
         unheard: another one, to measure on.
         models: what is compared; the linear codes see the first one's spectrograms, at the level `running`.
-        absent: names of models that could not be found.
         settings: how much is done.
         work: folder to keep what was computed in.
         bar: progress bars.
@@ -132,20 +121,20 @@ def run(
     units |= {f"PCA-{code.units}": code.units for code in codes}
     moved, part_moved, clipped = _movements(unheard, tested, sources, vectors, units, settings, work, bar)
     measured = Speech(unheard, models[0].config, work / "corpora")
-    held_out, other = _reconstruction(models, codes, measured, work, bar)
+    errors, other = _errors(models, codes, measured)
+    held_out = {level: measured.held_out(level, errors, _labelled(bar, f"{level} level")) for level in LEVELS}
     return Results(
         settings=settings,
         fitted=tuple(fitted),
         recordings=tuple(tested),
         models=tuple(models),
-        absent=tuple(absent),
         dimensions={name: rows.shape[1] for name, (rows, _) in vectors.items()},
         scores={task.name: _scores(probes, place, vectors, bar) for place, task in enumerate(TASKS)},
         chance={task.name: guessing(_asked(task.labels(tested)), task.metric) for task in TASKS},
         movements=moved,
         part_movements=part_moved,
         clipped_movements=clipped,
-        reconstruction={name: {level: held_out[level][name] for level in LEVELS} for name in held_out[LEVELS[0]]},
+        reconstruction={name: {level: held_out[level][name] for level in LEVELS} for name in errors},
         not_comparable=tuple(other),
     )
 
@@ -207,30 +196,6 @@ def _movements(
                 part_changed = {name: rows[of_part] for name, rows in changed.items()}
                 part_moved[part][source.name] = movements(corpus[of_part], clean[of_part], part_changed)
     return moved, part_moved, clipped
-
-
-def _reconstruction(
-    models: Sequence[ModelFolder], codes: Sequence[LinearCode], speech: Speech, work: Path, bar: Bar
-) -> tuple[dict[str, dict[str, HeldOut]], list[str]]:
-    """The error of each code by level, and the names of the models that see another spectrogram."""
-    errors, other = _errors(models, codes, speech)
-    files = [dict(folder.config.files) for folder in models]
-    made_from = (
-        speech.corpus.digest,
-        speech.config.spectrogram,
-        speech.config.level,
-        files,
-        [code.digest() for code in codes],
-    )
-    key = hashlib.sha256(repr(made_from).encode()).hexdigest()[:12]
-    held_out = {}
-    for level in LEVELS:
-        kept = work / f"held-out-{level}-{key}.json"
-        if not kept.is_file():
-            found = speech.held_out(level, errors, _labelled(bar, f"{level} level"))
-            kept.write_text(json.dumps({name: asdict(error) for name, error in found.items()}), encoding="utf-8")
-        held_out[level] = {name: HeldOut(**fields) for name, fields in json.loads(kept.read_text(encoding="utf-8")).items()}
-    return held_out, other
 
 
 def _errors(

@@ -39,7 +39,6 @@ _METHOD = """\
   what a change is small or large against.
 - Reconstruction: every network and linear code is given the same spectrograms (those of `{own}`, its floor included).
   Linear codes are fitted at `running` level. Standard errors leave out one speaker at a time.
-- {absent}
 - Python {python}; {versions}."""
 
 
@@ -56,7 +55,6 @@ def write_json(results: Results, path: Path) -> None:
         "measured_on": {"recordings": len(results.recordings), "speakers": results.speakers},
         "versions": _versions(),
         "models": {folder.config.name: dict(folder.config.files) for folder in results.models},
-        "absent": results.absent,
         "probes": {
             task.name: {
                 "metric": task.metric_name,
@@ -166,9 +164,6 @@ def _method(results: Results) -> str:
         windows=settings.linear_windows,
         moved=settings.stability_recordings,
         another=ANOTHER,
-        absent=f"Absent, for there is no such model: {', '.join(results.absent)}."
-        if results.absent
-        else "Every model asked for is there.",
         python=python_version(),
         versions=", ".join(f"{name} {number}" for name, number in _versions().items()),
     )

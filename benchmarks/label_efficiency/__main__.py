@@ -23,8 +23,7 @@ from benchmarks.label_efficiency.trials import CLASSIFIERS, TrialLog, Trials
 from benchmarks.sources.handmade import OpenSmile
 from benchmarks.sources.linearcode import LinearCode, MeanLinearCode, Spectrograms
 from benchmarks.sources.models import MODEL_SOURCES
-from benchmarks.sources.vectors import Progress, Source, Table
-from edgevoice.errors import ModelNotFoundError
+from benchmarks.sources.vectors import Progress, Source
 from edgevoice.modelfolder import find_model
 
 ROOT = Path(__file__).parents[2]
@@ -40,20 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _speakers(options: argparse.Namespace) -> None:
     """Run or resume the experiment; then write JSON, figures and the page."""
-    sources: list[Source] = []
-    absent = []
-    for asked in options.models:
-        model, kind = asked.rsplit(":", 1)
-        try:
-            sources.append(MODEL_SOURCES[kind](model))
-        except ModelNotFoundError:
-            absent.append(model)
+    asked = (name.rsplit(":", 1) for name in options.models)
+    sources: list[Source] = [MODEL_SOURCES[kind](model) for model, kind in asked]
     if options.linear:
         sources.append(_linear(options))
     sources += [OpenSmile(name) for name in options.opensmile]
-    for asked in options.tables:
-        name, path = asked.split("=", 1)
-        sources.append(Table(name, Path(path), [options.data, options.unheard]))
 
     def progress(name: str) -> Progress:
         return lambda files: tqdm(files, desc=name, unit=" files", disable=None)
@@ -62,7 +52,7 @@ def _speakers(options: argparse.Namespace) -> None:
     percents, seeds = tuple(range(options.step, 101, options.step)), tuple(range(options.seeds))
     trials = Trials(sets, tuple(options.classifiers), percents, seeds, TrialLog(options.work / f"{NAME}.jsonl", sets))
     trials.run(lambda left: tqdm(left, unit=" fits", disable=None))
-    print(write(trials, method(options.data, options.unheard, sources, absent), options.out))
+    print(write(trials, method(options.data, options.unheard, sources), options.out))
 
 
 def _linear(options: argparse.Namespace) -> MeanLinearCode:
@@ -94,7 +84,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--unheard", type=Path, required=True, help="such a folder to test on, of speakers that no network heard")
     add("--opensmile", nargs="*", default=[], metavar="SET", help="openSMILE's sets: eGeMAPSv02, ComParE_2016")
     add("--linear", type=int, metavar="UNITS", help="a linear code of so many numbers")
-    add("--tables", nargs="+", default=[], metavar="NAME=CSV", help="other features: path of a recording, then its numbers")
     add("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS), metavar="NAME")
     add("--step", type=int, default=2, help="percent from one share of the labels to the next (2)")
     add("--seeds", type=int, default=5, help="repetitions (5)")

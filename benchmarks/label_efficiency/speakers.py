@@ -32,8 +32,7 @@ _METHOD = """\
 - Classifiers have scikit-learn's defaults. They see each feature with mean 0 and variance 1 over the labelled
   recordings, which the hand-made ones need most: unscaled, they are of very different sizes.
 - What the autoencoders were trained on, without labels: {trained}. So they have heard most of the labelled speakers,
-  though not what class they are of, and none of the test speakers.
-- {absent}"""
+  though not what class they are of, and none of the test speakers."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +116,14 @@ def speakers(
     )
 
 
-def method(folder: Path, unheard: Path, sources: Sequence[Source], absent: Sequence[str]) -> str:
-    """Markdown for the page: data, split, and which models could not be found."""
+def method(folder: Path, unheard: Path, sources: Sequence[Source]) -> str:
+    """Markdown for the page: data and split."""
     parts = division(folder)
     described = {"labelled": parts.labelled, "unlabelled": parts.unlabelled, "test": read_recordings(unheard)}
     return _METHOD.format(
         adult=ADULT,
         parts="; ".join(_describe(name, recordings) for name, recordings in described.items()),
         trained="; ".join(dict.fromkeys(source.origin for source in sources if source.origin)),
-        absent=f"Absent, for there is no such model: {', '.join(absent)}." if absent else "Every model asked for is there.",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -49,29 +48,13 @@ class Named:
         return np.asarray(self._source(path), np.float32)
 
 
-class Table:
-    """Vectors that were made elsewhere: a CSV with a header, the path of a recording and then its numbers in each row."""
-
-    def __init__(self, name: str, path: Path, folders: Sequence[Path]) -> None:
-        self.name, self._folders = name, folders
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))[1:]
-        self._rows = {row[0]: np.array(row[1:], np.float32) for row in rows}
-        self.key = self.origin = ""  # read anew each time
-
-    def __call__(self, path: Path) -> Vector:
-        """Vector of a recording."""
-        folder = next(folder for folder in self._folders if path.is_relative_to(folder))
-        return self._rows[path.relative_to(folder).as_posix()]
-
-
 def vectors_by_folder(source: Source, folder: Path, files: Sequence[str], cache: Path, progress: Progress = iter) -> Vector:
     """Vectors of some recordings of a folder: (files, dimensions).
 
     They are kept in a cache folder, subfolder by subfolder, so that a run that was stopped loses little.
 
     Args:
-        source: how vectors are made; they are made anew each time where its key is empty.
+        source: how vectors are made.
         folder: of the recordings.
         files: paths in it, the files of one subfolder beside each other.
         cache: folder to keep vectors in.
@@ -86,12 +69,10 @@ def vectors_by_folder(source: Source, folder: Path, files: Sequence[str], cache:
     done, made = iter(progress(files)), []
     for group in groups.values():
         kept = cache / f"{hashlib.sha256(repr((source.key, folder, group)).encode()).hexdigest()[:24]}.npy"
-        if not source.key or not kept.is_file():
-            found = np.stack([source(folder / name) for name in group])
-            if source.key:
-                cache.mkdir(parents=True, exist_ok=True)
-                np.save(kept, found)
-        made.append(np.load(kept) if source.key else found)
+        if not kept.is_file():
+            cache.mkdir(parents=True, exist_ok=True)
+            np.save(kept, np.stack([source(folder / name) for name in group]))
+        made.append(np.load(kept))
         for _ in group:
             next(done)
     for _ in done:  # lets the bar reach its end

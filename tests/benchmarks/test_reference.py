@@ -27,23 +27,6 @@ def test_knows_what_was_asked_for(tiny_model: Path, noise: np.ndarray, descripto
     assert (check.bottleneck > 0, check.error > 0) == (descriptors == "bottleneck", descriptors == "error")
 
 
-@pytest.mark.parametrize(
-    ("batches", "told"),
-    [
-        (True, "; several windows in one run"),
-        (False, "; window by window: bits would differ in a batch"),
-        (None, "; live as offline, bit for bit"),
-    ],
-)
-def test_tells_whether_windows_share_a_run(
-    tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch, batches: bool | None, told: str
-) -> None:
-    monkeypatch.setattr(Extractor, "batches", batches, raising=False)
-    check = Check.of(tiny, noise)
-    assert check.batches is batches
-    assert str(check).endswith(told)
-
-
 @pytest.mark.parametrize("output", ["encode", "decode"])
 def test_stops_wrong_numbers(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
     right = getattr(Networks, output)
