@@ -105,6 +105,17 @@ def noise() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    pytest.importorskip("hatchling", reason="hatchling is not installed")
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
 def disvoice_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """DisVoice 0.1.10 as published, downloaded."""
     folder = tmp_path_factory.mktemp("disvoice")

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import venv
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from heads.conftest import write_corpus
 from microphone.virtualmicrophone import VirtualMicrophone, speak
 
 pytest.importorskip("PyInstaller", reason="PyInstaller is not installed")
-pytest.importorskip("hatchling", reason="hatchling is not installed")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -72,12 +70,9 @@ def head(root: Path, tmp_path_factory: pytest.TempPathFactory) -> edgevoice.Head
 
 
 @pytest.fixture(scope="module")
-def pyinstaller(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def pyinstaller(root: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Freeze the program in an environment that holds the wheel and little else; return what to run."""
     folder = tmp_path_factory.mktemp("freezing")
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(build, cwd=root, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
     venv.create(folder / "environment", with_pip=True)
     binaries = folder / "environment" / ("Scripts" if os.name == "nt" else "bin")
     pip = [str(binaries / "python"), "-m", "pip", "install", "--quiet", "--constraint", str(root / "constraints.txt")]

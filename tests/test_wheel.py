@@ -13,15 +13,6 @@ import pytest
 pytest.importorskip("hatchling", reason="hatchling is not installed")
 
 
-@pytest.fixture(scope="module")
-def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
-    return path
-
-
 def test_contents(wheel: Path, root: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in ("edgevoice/py.typed", "edgevoice_export/py.typed", "edgevoice/models/cae-256/encoder.onnx"):
