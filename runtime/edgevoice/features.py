@@ -100,11 +100,7 @@ class Layout(NamedTuple):
 
     def split(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The groups of (..., descriptors) by name, as views; those that were not asked for have no columns."""
-        start, parts = 0, {}
-        for group in self.groups:
-            parts[group.name] = values[..., start : start + group.count]
-            start += group.count
-        return parts
+        return {group.name: values[..., self.columns(group.name)] for group in self.groups}
 
 
 class Described(Facts[Whole, Flag, Number]):

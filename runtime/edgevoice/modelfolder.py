@@ -169,8 +169,6 @@ def _unpacked(resource: Traversable) -> Path:
 
     if not hasattr(resource, "iterdir"):
         raise ArgumentError(f"model {resource!r}: expected a name, a path, a ModelFolder or a resource of a package")
-    if not resource.is_dir() and hasattr(resource, "parent"):
-        resource = resource.parent / resource.name  # in a zip file, a folder that is named without its slash
     if not resource.is_dir():
         raise ModelNotFoundError(f"{resource}: no model folder")
     folder = Path(tempfile.mkdtemp(prefix="edgevoice-"))
