@@ -193,25 +193,16 @@ class ModelConfig:
             f"the window ({audio.window}) and the hop ({audio.hop}) are not multiples of {level.step}",
         )
         _require(self.columns > spectrogram.blank, "spectrogram.fft", f"{spectrogram.fft} is longer than the window")
-        values = bands.count * self.columns
-        _require(values <= _LARGEST_IMAGE, "spectrogram.step", f"{values} values an image, more than {_LARGEST_IMAGE}")
-        _require(
-            0 <= bands.low < bands.high <= audio.rate / 2,
-            "spectrogram.bands",
-            f"{bands.low}..{bands.high} Hz is not within 0..{audio.rate / 2}",
-        )
+        size = bands.count * self.columns
+        _require(size <= _LARGEST_IMAGE, "spectrogram.step", f"{size} values an image, more than {_LARGEST_IMAGE}")
+        edges, highest = f"{bands.low}..{bands.high} Hz", audio.rate / 2
+        _require(0 <= bands.low < bands.high <= highest, "spectrogram.bands", f"{edges} is not within 0..{highest}")
         if bands.scale == "bins":
             edge = bands.count * audio.rate / spectrogram.fft
-            _require(
-                bands.low == 0 and bands.high == edge,
-                "spectrogram.bands",
-                f"{bands.count} bins reach from 0 to {edge} Hz, not from {bands.low} to {bands.high}",
-            )
-        _require(
-            self.features.error == bands.count,
-            "features.error",
-            f"{self.features.error} is not the number of bands ({bands.count})",
-        )
+            fits = bands.low == 0 and bands.high == edge
+            _require(fits, "spectrogram.bands", f"{edges} is not the 0..{edge} Hz of {bands.count} bins")
+        errors = self.features.error
+        _require(errors == bands.count, "features.error", f"{errors} is not the number of bands ({bands.count})")
         if self.typical is not None:
             for key, values in (("mean", self.typical.mean), ("spread", self.typical.spread)):
                 expected = self.features.bottleneck + self.features.error

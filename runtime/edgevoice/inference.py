@@ -95,7 +95,7 @@ class Networks:
                 outputs = list(self._widths) if self._decoder else ["bottleneck"]
                 self.chain(1).run(np.zeros((1, self.window), np.float32), outputs)
             else:
-                self._probe(1)
+                self._probe(self._noise(0))
 
     @property
     def on_device(self) -> bool:
@@ -138,23 +138,22 @@ class Networks:
 
         Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
         """
-        both = [self._probe(1, seed) for seed in range(2)]
-        images = np.concatenate([self._images(1, seed) for seed in range(2)])
-        batch = self._probe(count, images=np.resize(images, (count, *self._image)))
+        images = [self._noise(seed) for seed in range(2)]
+        both = [self._probe(image) for image in images]
+        batch = self._probe(np.resize(np.concatenate(images), (count, *self._image)))
         alone = [np.resize(np.concatenate(pair), (count, *pair[0].shape[1:])) for pair in zip(*both, strict=True)]
         return all(found.tobytes() == wanted.tobytes() for found, wanted in zip(batch, alone, strict=True))
 
-    def _probe(self, count: int, seed: int = 0, images: Array | None = None) -> list[Array]:
-        """Outputs of the networks for noise: bottleneck, error, reconstruction."""
-        images = self._images(count, seed) if images is None else images
+    def _probe(self, images: Array) -> list[Array]:
+        """Outputs of the networks in one run: bottleneck, error, reconstruction."""
         code = self._run_once(self._encoder, ["bottleneck"], {"spectrogram": images})
         if self._decoder is None:
             return code
         inputs = {"bottleneck": code[0], "spectrogram": images}
         return [*code, *self._run_once(self._decoder, ["error", "reconstruction"], inputs)]
 
-    def _images(self, count: int, seed: int) -> Array:
-        return np.random.default_rng(seed).random((count, *self._image), np.float32)
+    def _noise(self, seed: int) -> Array:
+        return np.random.default_rng(seed).random((1, *self._image), np.float32)
 
     def _run(self, session: Any, output: str, inputs: dict[str, Array]) -> Array:
         count = len(next(iter(inputs.values())))
