@@ -92,8 +92,8 @@ class Networks:
         self._tried: dict[int, bool] = {1: True}
         if self._sizes:  # the first run of a size searches for kernels, which takes long
             if self.on_device:
-                outputs = list(self._widths) if self._decoder else ["bottleneck"]
-                self.chain(1).run(np.zeros((1, self.window), np.float32), outputs)
+                wanted = list(self._widths) if self._decoder else ["bottleneck"]
+                self.chain(1).run(np.zeros((1, self.window), np.float32), wanted)
             else:
                 self._probe(self._noise(0))
 
