@@ -33,6 +33,8 @@ def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())  # of earlier tests, which may end meanwhile
     yield
     gc.collect()  # a batcher that nobody holds any more ends its threads
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)  # one may be the last to hold it, and ends by itself
     assert set(threading.enumerate()) <= before
 
 
