@@ -130,10 +130,6 @@ class TestBothPackages:
 class TestBatches:
     """CUDA sees few shapes: each new one costs a search for kernels."""
 
-    def test_warm_up_is_that_of_a_single_window(self, runtime: FakeRuntime, tiny_model: Path) -> None:
-        edgevoice.load(tiny_model, device="cuda")
-        assert [session.batches for session in runtime.sessions] == [[1], [1]]
-
     @pytest.mark.parametrize(
         ("count", "filled"),
         [(1, [1]), (2, [2]), (3, [4]), (9, [16]), (33, [64]), (64, [64]), (65, [64, 1]), (150, [64, 64, 32])],

@@ -58,13 +58,6 @@ def test_lost_steps_leave_the_level_as_it_is(noise: np.ndarray) -> None:
     assert kept[0].tobytes() == offsets[~lost].tobytes()
 
 
-def test_reset_forgets(noise: np.ndarray) -> None:
-    level = Running(CONFIG)
-    first = follow(level, noise)
-    level.reset()
-    assert follow(level, noise)[1].tobytes() == first[1].tobytes()
-
-
 def test_inverse_peak() -> None:
     assert inverse_peak(0.25, -0.25, 0.5, CONFIG) == 2.0
     assert inverse_peak(0.5, 0.5, 0.5, CONFIG) == 2.0**15

@@ -7,15 +7,12 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,14 +117,6 @@ def test_a_network_that_is_none(broken: Path, content: bytes) -> None:
         edgevoice.load(broken)
 
 
-def test_weights_in_another_file(broken: Path) -> None:
-    network = onnx.load(broken / "encoder.onnx")
-    onnx.save(network, broken / "outside.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
-    put(broken, "encoder.onnx", (broken / "outside.onnx").read_bytes())
-    with pytest.raises(ModelFilesError, match="must contain its own"):
-        edgevoice.load(broken)
-
-
 def identity(name: str, output: str, *shape: int | str) -> bytes:
     node = helper.make_node("Identity", [name], [output])
     values = [helper.make_tensor_value_info(value, TensorProto.FLOAT, shape) for value in (name, output)]
@@ -169,12 +158,6 @@ def test_a_broken_folder_among_others_is_not_listed(library: Path) -> None:
     assert "broken" not in names
 
 
-def test_warnings_at_load_are_none(tiny_model: Path, noise: np.ndarray) -> None:
-    code = f"import edgevoice; edgevoice.load({str(tiny_model)!r})"
-    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert result.stderr == ""
-
-
 def _varint(number: int) -> bytes:
     return bytes([number & 127 | 128]) + _varint(number >> 7) if number > 127 else bytes([number])
 
@@ -214,14 +197,6 @@ def test_a_pipe_in_a_model_folder_is_not_waited_for(name: str, broken: Path) -> 
     os.mkfifo(broken / name)
     with pytest.raises(edgevoice.ModelError):
         edgevoice.load(broken)
-
-
-def test_a_model_in_a_zip_file_is_unpacked(broken: Path, tmp_path: Path, noise: np.ndarray) -> None:
-    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
-        for path in broken.iterdir():
-            archive.write(path, f"tiny/{path.name}")
-    for place in ("tiny", "tiny/"):
-        assert edgevoice.load(zipfile.Path(tmp_path / "m.zip", place)).encode(noise[:8000]).shape == (1, 8)
 
 
 def test_many_keys_are_read_in_linear_time() -> None:

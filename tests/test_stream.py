@@ -41,14 +41,6 @@ def parts(blocks: Features | list[Features]) -> list[bytes]:
     return [np.concatenate([getattr(block, name) for block in blocks]).tobytes() for name in names]
 
 
-@pytest.fixture(scope="module")
-def frequent(tiny_model: Path) -> Extractor:
-    """An extractor that must run window by window."""
-    extractor = edgevoice.load(tiny_model)
-    extractor._networks._has_same_bits = lambda _: False  # type: ignore[method-assign]
-    return extractor
-
-
 @given(sizes=st.lists(CHUNKS, max_size=12), level=LEVELS, hop=st.sampled_from([None, 0.05, 0.25, 0.35, 0.7]))
 def test_any_chunks_give_the_bits_of_extract(
     tiny: Extractor, noise: np.ndarray, sizes: list[int], level: Any, hop: float | None
@@ -68,14 +60,6 @@ def test_any_chunks_give_the_bits_of_extract_when_resampled(
 ) -> None:
     expected = tiny.extract((noise, rate), level=level)
     assert parts(fed(tiny.stream(rate, level=level), noise, sizes)) == parts(expected)
-
-
-@pytest.mark.parametrize("size", [1, 17, 509, 4000, 8000, 24_000, 160_000])
-def test_equal_chunks(tiny: Extractor, frequent: Extractor, noise: np.ndarray, size: int) -> None:
-    samples = noise[:24_000] if size == 1 else noise
-    expected = parts(tiny.extract((samples, 16000)))
-    for extractor in (tiny, frequent):
-        assert parts(fed(extractor.stream(), samples, [size] * (len(samples) // size))) == expected
 
 
 @given(length=st.integers(0, 30_000), hop=st.sampled_from([0.05, 0.25, 0.5, 0.75]))
@@ -156,15 +140,6 @@ def test_threads_share_an_extractor(tiny: Extractor, noise: np.ndarray) -> None:
 
 class TestSkip:
     """Lost samples."""
-
-    def test_positions_and_flags(self, tiny: Extractor, noise: np.ndarray) -> None:
-        stream = tiny.stream()
-        blocks = [stream.push(noise[:20_000]), stream.skip(5000), stream.push(noise[20_000:60_000]), stream.finish()]
-        frames = [frame for block in blocks for frame in block]
-        assert [frame.index for frame in frames] == list(range(15))
-        assert stream.lost == 0
-        for frame in frames:
-            assert frame.gap == (frame.position < 25_000 and frame.position + 8000 > 20_000)
 
     def test_windows_wholly_lost_are_counted(self, tiny: Extractor, noise: np.ndarray) -> None:
         stream = tiny.stream()

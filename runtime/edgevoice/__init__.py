@@ -6,6 +6,7 @@ extractor = edgevoice.load("cae-256")
 features = extractor.extract("speech.wav")
 """
 
+# ruff: noqa: F403, F405 - the names of the errors are listed in their own module, and below
 from __future__ import annotations
 
 TYPE_CHECKING = False  # importing it from typing would cost more than this whole module
@@ -13,33 +14,7 @@ if TYPE_CHECKING:
     from edgevoice.batcher import Batcher
     from edgevoice.config import ModelConfig
     from edgevoice.corpus.table import table
-    from edgevoice.errors import (
-        ArgumentError,
-        AudioError,
-        AudioFileNotFoundError,
-        AudioFormatError,
-        AudioTooShortError,
-        ClusterError,
-        DeviceError,
-        DeviceMemoryError,
-        EdgeVoiceError,
-        EdgeVoiceWarning,
-        HeadError,
-        MicrophoneError,
-        MicrophoneLostError,
-        MicrophoneNotFoundError,
-        MicrophoneOpenError,
-        MissingPackageError,
-        ModelConfigError,
-        ModelError,
-        ModelFilesError,
-        ModelNotFoundError,
-        ModelUseError,
-        OutputError,
-        ProviderError,
-        SamplesError,
-        StreamError,
-    )
+    from edgevoice.errors import *
     from edgevoice.extractor import Extractor, Typical, load
     from edgevoice.features import Features, Frame, Layout, functionals
     from edgevoice.heads.comparing import compare
@@ -114,37 +89,26 @@ __version__ = "0.1.0"  # the only place: the package, the documentation and CITA
 
 # Every name is loaded on its first use: the command line is ready for Ctrl-C before NumPy is there, and a process without a
 # microphone does without its modules. Errors, whose names end so, are in `edgevoice.errors`.
-_MODULES = {
-    "Batcher": "batcher",
-    "Decision": "heads.head",
-    "EdgeVoiceWarning": "errors",
-    "Extractor": "extractor",
-    "Features": "features",
-    "Frame": "features",
-    "Head": "heads.head",
-    "Hub": "hub",
-    "InputDevice": "microphone.devices",
-    "Judge": "heads.head",
-    "Layout": "features",
-    "LiveFrame": "microphone.livestream",
-    "Microphone": "microphone.microphone",
-    "ModelConfig": "config",
-    "ModelFolder": "modelfolder",
-    "Source": "hub",
-    "Stream": "stream",
-    "Summary": "microphone.summary",
-    "Typical": "extractor",
-    "compare": "heads.comparing",
-    "find_model": "modelfolder",
-    "fit": "heads.fitting",
-    "functionals": "features",
-    "input_devices": "microphone.devices",
-    "list_models": "modelfolder",
-    "load": "extractor",
-    "load_head": "heads.head",
-    "plot": "plotting.plot",
-    "table": "corpus.table",
+_NAMES = {
+    "batcher": ("Batcher",),
+    "config": ("ModelConfig",),
+    "corpus.table": ("table",),
+    "errors": ("EdgeVoiceWarning",),
+    "extractor": ("Extractor", "Typical", "load"),
+    "features": ("Features", "Frame", "Layout", "functionals"),
+    "heads.comparing": ("compare",),
+    "heads.fitting": ("fit",),
+    "heads.head": ("Decision", "Head", "Judge", "load_head"),
+    "hub": ("Hub", "Source"),
+    "microphone.devices": ("InputDevice", "input_devices"),
+    "microphone.livestream": ("LiveFrame",),
+    "microphone.microphone": ("Microphone",),
+    "microphone.summary": ("Summary",),
+    "modelfolder": ("ModelFolder", "find_model", "list_models"),
+    "plotting.plot": ("plot",),
+    "stream": ("Stream",),
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,14 @@ from edgevoice.pipeline import Pipeline
 from edgevoice.threads import ThreadPool
 from edgevoice.windows import Windows
 
+if TYPE_CHECKING:
+    from edgevoice.stream import Stream
+
 _WAITING = 2
 """Full batches per thread that may wait, so that no thread waits for audio and memory stays flat."""
 
 
 _NOTHING = np.empty((0, 0), np.float32)
-
-
-class Owner(Protocol):
-    """Whose windows they are: a stream."""
-
-    def fail(self, error: Exception) -> None:
-        """Learn that windows are lost, because computing them failed."""
-        ...
 
 
 class Batcher:
@@ -63,7 +58,7 @@ class Batcher:
         self._spare: list[NDArray[np.float32]] = []  # samples of batches that are computed, to be used again
         self._only_user = _OnlyUser()
 
-    def put(self, owner: Owner, windows: Windows) -> None:
+    def put(self, owner: Stream, windows: Windows) -> None:
         """Take windows of an owner; their samples are copied.
 
         Raises:
@@ -93,7 +88,7 @@ class Batcher:
             if self._batches and not self._batches[-1].closed and self._batches[-1].filled:
                 self._close(self._batches[-1])
 
-    def take(self, wait: bool = True) -> Iterator[tuple[Any, Features]]:
+    def take(self, wait: bool = True) -> Iterator[tuple[Stream, Features]]:
         """The features of full and of flushed batches, as (owner, features), in the order in which windows were put.
 
         Args:
@@ -111,7 +106,7 @@ class Batcher:
                 return
             yield pair
 
-    def drop(self, owner: Owner) -> None:
+    def drop(self, owner: Stream) -> None:
         """Forget the windows of an owner that wait."""
         with self._only_user:
             for batch in self._batches:
@@ -122,7 +117,7 @@ class Batcher:
         if self._pool is not None:
             self._pool.close()
 
-    def _next(self, wait: bool) -> tuple[Any, Features] | None:
+    def _next(self, wait: bool) -> tuple[Stream, Features] | None:
         """The next owner and its features; None where no batch is ready."""
         while self._batches and self._batches[0].closed and (wait or self._batches[0].done):
             batch = self._batches[0]
@@ -203,7 +198,7 @@ class _OnlyUser:
 class _Entry(NamedTuple):
     """Windows of one owner in a batch."""
 
-    owner: Owner | None
+    owner: Stream | None
     """None where they are not wanted any more."""
     facts: NDArray[Any]
     end: int

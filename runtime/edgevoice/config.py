@@ -14,7 +14,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, TypeVar
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
 
@@ -23,7 +23,7 @@ SILENCE = 2.0**-15
 """Peak below which a window is silent, and the smallest peak that a level divides by: one step of 16-bit audio."""
 
 _NETWORK_FILES = {"encoder.onnx", "decoder.onnx"}
-_LARGEST = {"rate": 768_000, "window": 1 << 22, "fft": 1 << 16, "image": 1 << 22, "units": 1 << 16, "file": 1 << 24}
+_LARGEST_IMAGE, _LARGEST_FILE = 1 << 22, 1 << 24  # values, bytes
 
 Section = TypeVar("Section")
 
@@ -31,6 +31,10 @@ Section = TypeVar("Section")
 def _require(met: bool, key: str, message: str) -> None:
     if not met:
         raise ModelConfigError(f"{key}: {message}")
+
+
+def _within(value: float, low: float, high: float, key: str) -> None:
+    _require(low <= value <= high, key, f"{value} is not in {low}..{high}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,9 @@ class AudioConfig:
     """Samples from the start of one window to the start of the next."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.rate <= _LARGEST["rate"], "audio.rate", f"{self.rate} is not in 1..{_LARGEST['rate']} Hz")
-        _require(
-            1 <= self.window <= _LARGEST["window"],
-            "audio.window",
-            f"{self.window} is not in 1..{_LARGEST['window']} samples",
-        )
-        _require(1 <= self.hop <= self.window, "audio.hop", f"{self.hop} is not in 1..{self.window} (the window)")
+        _within(self.rate, 1, 768_000, "audio.rate")
+        _within(self.window, 1, 1 << 22, "audio.window")
+        _within(self.hop, 1, self.window, "audio.hop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ class LevelConfig:
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, str):
-            _require(SILENCE <= self.default <= 1 / SILENCE, "level.default", f"{self.default} is not in 2^-15..2^15")
+            _within(self.default, SILENCE, 1 / SILENCE, "level.default")
         _require(self.step >= 1, "level.step", f"{self.step} is below 1 sample")
         _require(0 < self.mean_rate <= 1, "level.mean_rate", f"{self.mean_rate} is not above 0 and at most 1")
         _require(0 < self.decay <= 1, "level.decay", f"{self.decay} is not above 0 and at most 1")
-        _require(SILENCE <= self.peak_floor <= 1, "level.peak_floor", f"{self.peak_floor} is not in 2^-15..1")
-        _require(0 <= self.peak_constant <= 1, "level.peak_constant", f"{self.peak_constant} is not in 0..1")
+        _within(self.peak_floor, SILENCE, 1, "level.peak_floor")
+        _within(self.peak_constant, 0, 1, "level.peak_constant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class LogarithmConfig:
     floor: float
 
     def __post_init__(self) -> None:
-        _require(1e-37 <= self.floor <= 1, "spectrogram.logarithm.floor", f"{self.floor} is not in 1e-37..1")
+        _within(self.floor, 1e-37, 1, "spectrogram.logarithm.floor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +128,15 @@ class SpectrogramConfig:
     """Columns of zeros added after the last column."""
 
     def __post_init__(self) -> None:
-        name = "spectrogram"
-        _require(2 <= self.fft <= _LARGEST["fft"], f"{name}.fft", f"{self.fft} is not in 2..{_LARGEST['fft']}")
-        _require(self.fft % 2 == 0, f"{name}.fft", f"{self.fft} is odd")
-        _require(1 <= self.step <= self.fft, f"{name}.step", f"{self.step} is not in 1..{self.fft} (the fft)")
-        _require(0 <= self.padding <= self.fft, f"{name}.padding", f"{self.padding} is not in 0..{self.fft} (the fft)")
-        _require(1e-30 <= self.divisor <= 1e30, f"{name}.divisor", f"{self.divisor} is not in 1e-30..1e30")
-        _require(abs(self.offset) <= 1e30, f"{name}.offset", f"{self.offset} is not in -1e30..1e30")
-        _require(min(self.trim) >= 0, f"{name}.trim", f"{list(self.trim)} has a number below 0")
-        _require(0 <= self.blank <= 1024, f"{name}.blank", f"{self.blank} is not in 0..1024")
-        _require(1 <= self.bands.count <= self.fft, f"{name}.bands.count", f"{self.bands.count} is not in 1..{self.fft}")
+        _within(self.fft, 2, 1 << 16, "spectrogram.fft")
+        _require(self.fft % 2 == 0, "spectrogram.fft", f"{self.fft} is odd")
+        _within(self.step, 1, self.fft, "spectrogram.step")
+        _within(self.padding, 0, self.fft, "spectrogram.padding")
+        _within(self.divisor, 1e-30, 1e30, "spectrogram.divisor")
+        _within(self.offset, -1e30, 1e30, "spectrogram.offset")
+        _require(min(self.trim) >= 0, "spectrogram.trim", f"{list(self.trim)} has a number below 0")
+        _within(self.blank, 0, 1024, "spectrogram.blank")
+        _within(self.bands.count, 1, self.fft, "spectrogram.bands.count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +147,8 @@ class FeaturesConfig:
     error: int
 
     def __post_init__(self) -> None:
-        for key in ("bottleneck", "error"):
-            count = getattr(self, key)
-            _require(1 <= count <= _LARGEST["units"], f"features.{key}", f"{count} is not in 1..{_LARGEST['units']}")
+        _within(self.bottleneck, 1, 1 << 16, "features.bottleneck")
+        _within(self.error, 1, 1 << 16, "features.error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +157,6 @@ class TypicalConfig:
 
     mean: tuple[float, ...]
     spread: tuple[float, ...]
-
-
-class FrozenDict(dict[str, Any]):
-    """A read-only dictionary. Unlike a MappingProxyType, it can be copied and pickled."""
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("the configuration of a model cannot be changed")
-
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +175,7 @@ class ModelConfig:
     """Names of the files that are needed to run the model, with their `sha256:` digests."""
     origin: Mapping[str, Any] = field(hash=False)
     """How the model was made. It is for people; the runtime does not read it."""
-    training: Mapping[str, str] = field(hash=False, default_factory=FrozenDict)
+    training: Mapping[str, str] = field(hash=False, default_factory=dict)
     """Names and digests of the files that training needs; they may be absent."""
     typical: TypicalConfig | None = None
     """Mean and spread of the descriptors over speech, to which a live picture can be scaled."""
@@ -206,30 +192,17 @@ class ModelConfig:
             "level.step",
             f"the window ({audio.window}) and the hop ({audio.hop}) are not multiples of {level.step}",
         )
-        samples = audio.window - sum(spectrogram.trim) + 2 * spectrogram.padding
-        _require(samples >= spectrogram.fft, "spectrogram.fft", f"{spectrogram.fft} is longer than the {samples} samples")
-        _require(
-            bands.count * self.columns <= _LARGEST["image"],
-            "spectrogram.step",
-            f"{bands.count} bands x {self.columns} columns is more than {_LARGEST['image']} values",
-        )
-        _require(
-            0 <= bands.low < bands.high <= audio.rate / 2,
-            "spectrogram.bands",
-            f"{bands.low}..{bands.high} Hz is not within 0..{audio.rate / 2}",
-        )
+        _require(self.columns > spectrogram.blank, "spectrogram.fft", f"{spectrogram.fft} is longer than the window")
+        size = bands.count * self.columns
+        _require(size <= _LARGEST_IMAGE, "spectrogram.step", f"{size} values an image, more than {_LARGEST_IMAGE}")
+        edges, highest = f"{bands.low}..{bands.high} Hz", audio.rate / 2
+        _require(0 <= bands.low < bands.high <= highest, "spectrogram.bands", f"{edges} is not within 0..{highest}")
         if bands.scale == "bins":
             edge = bands.count * audio.rate / spectrogram.fft
-            _require(
-                bands.low == 0 and bands.high == edge,
-                "spectrogram.bands",
-                f"{bands.count} bins reach from 0 to {edge} Hz, not from {bands.low} to {bands.high}",
-            )
-        _require(
-            self.features.error == bands.count,
-            "features.error",
-            f"{self.features.error} is not the number of bands ({bands.count})",
-        )
+            fits = bands.low == 0 and bands.high == edge
+            _require(fits, "spectrogram.bands", f"{edges} is not the 0..{edge} Hz of {bands.count} bins")
+        errors = self.features.error
+        _require(errors == bands.count, "features.error", f"{errors} is not the number of bands ({bands.count})")
         if self.typical is not None:
             for key, values in (("mean", self.typical.mean), ("spread", self.typical.spread)):
                 expected = self.features.bottleneck + self.features.error
@@ -238,8 +211,6 @@ class ModelConfig:
         for key in ("files", "training"):
             for name, digest in getattr(self, key).items():
                 _check_file(f"{key}.{name}", name, digest)
-        for key in ("files", "training", "origin"):
-            object.__setattr__(self, key, _frozen(getattr(self, key)))
 
     @property
     def columns(self) -> int:
@@ -257,8 +228,8 @@ class ModelConfig:
             ModelConfigError: it is not JSON, or not what the format allows.
         """
         try:
-            if Path(path).stat().st_size > _LARGEST["file"]:
-                raise ModelConfigError(f"{path}: is larger than {_LARGEST['file'] >> 20} MiB")
+            if Path(path).stat().st_size > _LARGEST_FILE:
+                raise ModelConfigError(f"{path}: is larger than {_LARGEST_FILE >> 20} MiB")
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
@@ -300,13 +271,6 @@ def _check_file(key: str, name: str, digest: str) -> None:
     )
 
 
-def _frozen(value: Any) -> Any:
-    """Make dictionaries and lists from JSON immutable."""
-    if isinstance(value, Mapping):
-        return FrozenDict({key: _frozen(item) for key, item in value.items()})
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
-
-
 def is_model_name(name: str) -> bool:
     """Whether a name is allowed for a model: letters, digits, `-`, `_` and `.`, with at least one letter or digit."""
     return name.replace("-", "").replace("_", "").replace(".", "").isalnum()
@@ -346,9 +310,8 @@ def _read(section: type[Section], data: Any, path: str) -> Section:
     prefix = f"{path}." if path else ""
     kinds = typing.get_type_hints(section)
     fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
-    known = ", ".join(fields)
     for key in data if section is not TypicalConfig else ():  # for pictures only: a newer writer's are ignored
-        _require(key in fields, f"{prefix}{key}", f"is unknown; known are {known}")
+        _require(key in fields, f"{prefix}{key}", f"is unknown; known are {', '.join(fields)}")
     for key, item in fields.items():
         _require(key in data or _default(item) is not dataclasses.MISSING, f"{prefix}{key}", "is missing")
     return section(**{key: _value(kinds[key], data[key], f"{prefix}{key}") for key in fields if key in data})
@@ -359,30 +322,21 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     if origin is Literal:
         _require(value in arguments, path, f"{value!r} is not one of {', '.join(map(repr, arguments))}")
         return value
-    if origin in (typing.Union, types.UnionType):
-        return _one_of(arguments, value, path)
-    if origin is tuple and arguments[1:] == (...,):
-        _require(isinstance(value, list | tuple), path, "is not a list")
+    if origin in (typing.Union, types.UnionType):  # str | float, or a section | None
+        if (value is None and types.NoneType in arguments) or (isinstance(value, str) and str in arguments):
+            return value
+        return _value(next(part for part in reversed(arguments) if part is not types.NoneType), value, path)
+    if origin is tuple:  # of one kind of number, as many as are named, or any number of them
+        count = None if ... in arguments else len(arguments)
+        fits = isinstance(value, list | tuple) and count in (None, len(value))
+        _require(fits, path, f"is not a list{f' of {count}' if count else ''}")
         return tuple(_value(arguments[0], item, f"{path}.{k}") for k, item in enumerate(value))
-    if origin is tuple:
-        fits = isinstance(value, list | tuple) and len(value) == len(arguments)
-        _require(fits, path, f"{value!r} is not a list of {len(arguments)}")
-        return tuple(_value(part, item, f"{path}.{k}") for k, (part, item) in enumerate(zip(arguments, value, strict=True)))
     if origin is Mapping:
         _require(isinstance(value, Mapping), path, "is not an object")
         return {key: _value(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(kind):
         return _read(typing.cast("type[Any]", kind), value, path)
     return value if kind is Any else _scalar(kind, value, path)
-
-
-def _one_of(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
-    if value is None and types.NoneType in kinds:
-        return None
-    kinds = tuple(kind for kind in kinds if kind is not types.NoneType)
-    if str in kinds and isinstance(value, str):
-        return value
-    return _value(kinds[-1], value, path)
 
 
 def _scalar(kind: type, value: Any, path: str) -> Any:

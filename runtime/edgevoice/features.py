@@ -100,11 +100,7 @@ class Layout(NamedTuple):
 
     def split(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The groups of (..., descriptors) by name, as views; those that were not asked for have no columns."""
-        start, parts = 0, {}
-        for group in self.groups:
-            parts[group.name] = values[..., start : start + group.count]
-            start += group.count
-        return parts
+        return {group.name: values[..., self.columns(group.name)] for group in self.groups}
 
 
 class Described(Facts[Whole, Flag, Number]):
@@ -340,7 +336,7 @@ def functionals(values: ArrayLike) -> NDArray[np.float32]:
     except ValueError:  # rows of different lengths
         numbers = False
     if not numbers:
-        raise ArgumentError(f"functionals of {_described(values)}: expected a matrix of numbers (frames, columns)")
+        raise ArgumentError(f"functionals of {values!r:.60}: expected a matrix of numbers (frames, columns)")
     if not len(matrix):
         raise ArgumentError("functionals of no frames: at least one is needed")
     # Few columns at a time would cost more for a short recording than its frames do; eight are the least.
@@ -365,11 +361,6 @@ def _pandas() -> Any:
             raise
         raise missing("pandas", "a DataFrame") from error
     return pandas
-
-
-def _described(values: object) -> str:
-    shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", None)
-    return type(values).__name__ if shape is None else f"{dtype} {shape}"
 
 
 def _selection(chosen: Any, count: int) -> NDArray[Any]:

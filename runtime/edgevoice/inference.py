@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -14,11 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import (
-    DeviceMemoryError,
-    EdgeVoiceError,
-    ProviderError,
-)
+from edgevoice.errors import DeviceMemoryError, EdgeVoiceError, ProviderError
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.providers import Device, find_device
 from edgevoice.sessions import SessionOptions, check_graph, first_line, load_onnxruntime, open_session, warn_of_two
@@ -93,21 +90,17 @@ class Networks:
             check_graph(self._front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self._image})
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
-        self._trying = threading.Lock()
         if self._sizes:  # the first run of a size searches for kernels, which takes long
             if self.on_device:
-                self.chain(1).run(np.zeros((1, self.window), np.float32), self._outputs)
+                wanted = list(self._widths) if self._decoder else ["bottleneck"]
+                self.chain(1).run(np.zeros((1, self.window), np.float32), wanted)
             else:
-                self._probe(1)
+                self._probe(self._noise(0))
 
     @property
     def on_device(self) -> bool:
         """Whether spectrograms are computed on the device, so that `chain` can be used."""
         return self._front_end is not None
-
-    @property
-    def _outputs(self) -> list[str]:
-        return list(self._widths) if self._decoder else ["bottleneck"]
 
     def batch_size(self, count: int) -> int:
         """The size of the batch in which so many windows are computed."""
@@ -136,12 +129,8 @@ class Networks:
 
     def runs_at_once(self, count: int) -> bool:
         """Whether so many windows are computed in one run; False where that would change their bits."""
-        if self._any_size:
-            return True
-        if count not in self._tried:
-            with self._trying:
-                if count not in self._tried:
-                    self._tried[count] = self._has_same_bits(count)
+        if count not in self._tried:  # several threads that come first find the same
+            self._tried[count] = self._any_size or self._has_same_bits(count)
         return self._tried[count]
 
     def _has_same_bits(self, count: int) -> bool:
@@ -149,23 +138,22 @@ class Networks:
 
         Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
         """
-        both = [self._probe(1, seed) for seed in range(2)]
-        images = np.concatenate([self._images(1, seed) for seed in range(2)])
-        batch = self._probe(count, images=np.resize(images, (count, *self._image)))
+        images = [self._noise(seed) for seed in range(2)]
+        both = [self._probe(image) for image in images]
+        batch = self._probe(np.resize(np.concatenate(images), (count, *self._image)))
         alone = [np.resize(np.concatenate(pair), (count, *pair[0].shape[1:])) for pair in zip(*both, strict=True)]
         return all(found.tobytes() == wanted.tobytes() for found, wanted in zip(batch, alone, strict=True))
 
-    def _probe(self, count: int, seed: int = 0, images: Array | None = None) -> list[Array]:
-        """Outputs of the networks for noise: bottleneck, error, reconstruction."""
-        images = self._images(count, seed) if images is None else images
+    def _probe(self, images: Array) -> list[Array]:
+        """Outputs of the networks in one run: bottleneck, error, reconstruction."""
         code = self._run_once(self._encoder, ["bottleneck"], {"spectrogram": images})
         if self._decoder is None:
             return code
         inputs = {"bottleneck": code[0], "spectrogram": images}
         return [*code, *self._run_once(self._decoder, ["error", "reconstruction"], inputs)]
 
-    def _images(self, count: int, seed: int) -> Array:
-        return np.random.default_rng(seed).random((count, *self._image), np.float32)
+    def _noise(self, seed: int) -> Array:
+        return np.random.default_rng(seed).random((1, *self._image), np.float32)
 
     def _run(self, session: Any, output: str, inputs: dict[str, Array]) -> Array:
         count = len(next(iter(inputs.values())))
@@ -285,29 +273,27 @@ def _all_at_once(function: Callable[[str], Any], values: Iterable[str]) -> list[
     A pool of `concurrent.futures` would cost a twentieth of that start, for its import alone.
     """
     results: dict[str, Any] = {}
-    errors: list[BaseException] = []
 
     def run(value: str) -> None:
         try:
             results[value] = function(value)
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller
-            errors.append(error)
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            results[value] = error
 
     values = list(values)
-    threads = []
-    for value in values[1:]:
-        thread = threading.Thread(target=run, args=(value,))
-        try:
+    threads = [threading.Thread(target=run, args=(value,)) for value in values[1:]]
+    with contextlib.suppress(RuntimeError):  # the system has no thread left
+        for thread in threads:
             thread.start()
-        except RuntimeError:  # the system has no thread left
-            run(value)
-        else:
-            threads.append(thread)
     run(values[0])
     for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+        if thread.ident:
+            thread.join()
+        else:
+            thread.run()
+    for value in values:
+        if isinstance(results[value], BaseException):
+            raise results[value]
     return [results[value] for value in values]
 
 

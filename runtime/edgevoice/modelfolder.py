@@ -151,11 +151,6 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
     for place in places:
         if is_file(place / CONFIG_FILE):
             return ModelFolder.open(place)
-    import importlib.resources  # loaded here: it loads `tempfile` and `shutil`
-
-    packaged = importlib.resources.files(__package__) / "models" / name
-    if isinstance(model, str) and not isinstance(packaged, Path) and (packaged / CONFIG_FILE).is_file():
-        return ModelFolder.open(_unpacked(packaged))  # the package is in a zip file
     known = ", ".join(sorted({folder.path.name for folder in list_models()})) or "none"
     searched = ", ".join(map(str, search_path()))
     raise ModelNotFoundError(f"no model {name!r}, by name or path; known models: {known}; searched: {searched}")
@@ -169,8 +164,6 @@ def _unpacked(resource: Traversable) -> Path:
 
     if not hasattr(resource, "iterdir"):
         raise ArgumentError(f"model {resource!r}: expected a name, a path, a ModelFolder or a resource of a package")
-    if not resource.is_dir() and hasattr(resource, "parent"):
-        resource = resource.parent / resource.name  # in a zip file, a folder that is named without its slash
     if not resource.is_dir():
         raise ModelNotFoundError(f"{resource}: no model folder")
     folder = Path(tempfile.mkdtemp(prefix="edgevoice-"))

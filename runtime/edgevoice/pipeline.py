@@ -6,7 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgevoice.errors import ModelUseError
 from edgevoice.features import Features, Layout
@@ -94,30 +94,18 @@ class DevicePipeline(Pipeline):
             local.samples = np.zeros((self.size, self.networks.window), np.float32)
             local.exact = np.empty(self.networks.window)
             local.chains = {}
-        rows = local.samples[:count]
+        rows, exact = local.samples[:count], local.exact
         if np.isscalar(offset) and np.isscalar(gain) and (offset, gain) == (0.0, 1.0):
             np.copyto(rows, samples)
-        else:
-            self._scale(samples, offset, gain, rows, local.exact)
+        else:  # in float64, as everywhere, and rounded to float32
+            offsets, gains = (np.broadcast_to(values, count).tolist() for values in (offset, gain))
+            for row, window, minus, times in zip(rows, samples, offsets, gains, strict=True):
+                np.subtract(window, minus, out=exact, dtype=np.float64)
+                np.multiply(exact, times, out=row, casting="same_kind")
         size = self.networks.batch_size(count)
         if size not in local.chains:
             local.chains[size] = self.networks.chain(size)
         return [array[:count] for array in local.chains[size].run(local.samples[:size], wanted)]
-
-    @staticmethod
-    def _scale(samples: Array, offset: ArrayLike, gain: ArrayLike, out: Array, exact: NDArray[np.float64]) -> None:
-        """Scale the samples in float64, as everywhere, and round them to float32."""
-        offsets, gains = (np.broadcast_to(values, len(samples)).tolist() for values in (offset, gain))
-        for row, window, minus, times in zip(out, samples, offsets, gains, strict=True):
-            np.subtract(window, minus, out=exact, dtype=np.float64)
-            np.multiply(exact, times, out=row, casting="same_kind")
-
-
-def new_pipeline(networks: Networks, front_end: FrontEnd, layout: Layout, size: int) -> Pipeline:
-    """Make a pipeline; it is on the device where the networks have a front end there."""
-    if networks.on_device:
-        return DevicePipeline(networks, layout, size)
-    return HostPipeline(networks, front_end, layout, size)
 
 
 def _finite(values: Array) -> Array:

@@ -126,9 +126,7 @@ def find_device(name: str) -> Device:
 
 def known_devices() -> str:
     """Names of all devices, for messages and help."""
-    names = [name for provider in PROVIDERS.values() for name in _names(provider)]
+    names: list[str] = []
+    for provider in PROVIDERS.values():
+        names += [provider.name, f"{provider.name}:N"] if provider.number_option else [provider.name]
     return f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def _names(provider: Provider) -> list[str]:
-    return [provider.name, f"{provider.name}:N"] if provider.number_option else [provider.name]

@@ -89,11 +89,6 @@ class Stream:
         """The smallest position of the source at which the next frame can come."""
         return self._resampler.origin(self._windower.due)
 
-    @property
-    def delay(self) -> float:
-        """The length of the audio that waits in the resampler, in seconds."""
-        return self._resampler.delay
-
     def push(self, samples: NDArray[Any]) -> Features:
         """Take the next samples; return the frames of all windows that they complete, often none.
 

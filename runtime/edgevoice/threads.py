@@ -24,10 +24,9 @@ class ThreadPool:
     Args:
         count: how many threads; fewer, or none, where the system has no more.
         name: that of the threads.
-        stop: called before the threads are waited for, to end calls that go on until then.
     """
 
-    def __init__(self, count: int, name: str, stop: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, count: int, name: str) -> None:
         self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         for _ in range(count):
@@ -37,7 +36,7 @@ class ThreadPool:
             except RuntimeError:
                 break
             self._threads.append(thread)
-        self.close = weakref.finalize(self, _end, self._calls, self._threads, stop)
+        self.close = weakref.finalize(self, _end, self._calls, self._threads)
         """Drop the calls that wait, and end the threads after those that run."""
 
     def __bool__(self) -> bool:
@@ -54,10 +53,7 @@ def _run(calls: SimpleQueue[Callable[[], object] | None]) -> None:
         del call  # what it holds is not kept until the next one comes
 
 
-def _end(
-    calls: SimpleQueue[Callable[[], object] | None], threads: list[threading.Thread], stop: Callable[[], object]
-) -> None:
-    stop()
+def _end(calls: SimpleQueue[Callable[[], object] | None], threads: list[threading.Thread]) -> None:
     with contextlib.suppress(Empty):
         while True:
             calls.get_nowait()
