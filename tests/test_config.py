@@ -42,6 +42,8 @@ def test_hashable_and_immutable() -> None:
     assert hash(config) == hash(ModelConfig.from_dict(tiny_settings(files=FILES)))
     with pytest.raises(AttributeError):
         config.name = "other"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        config.files["encoder.onnx"] = DIGEST  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,37 @@ def test_other_processes_take_it(tiny: Extractor, speech: Path) -> None:
     assert [features.values.tobytes() for features in found] == [expected] * 2
 
 
+def test_the_workers_of_a_dask_cluster_take_it(tiny: Extractor, speech: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    expected = tiny.extract(speech).values.tobytes()
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = client.gather(client.map(partial(tiny.extract, jobs=1), [speech] * 2, pure=False))
+    assert [features.values.tobytes() for features in found] == [expected] * 2
+
+
+class Recordings:
+    """A data set of PyTorch's kind, whose workers are processes."""
+
+    def __init__(self, extractor: Extractor, files: list[Path]) -> None:
+        self.extractor, self.files = extractor, files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, k: int) -> np.ndarray:
+        return np.asarray(self.extractor.extract(self.files[k], jobs=1))
+
+
+def test_the_workers_of_a_data_loader_take_it(tiny: Extractor, speech: Path) -> None:
+    data = pytest.importorskip("torch.utils.data")
+    loader = data.DataLoader(Recordings(tiny, [speech] * 2), batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    expected = tiny.extract(speech).values.tobytes()
+    assert [values.numpy().tobytes() for values in loader] == [expected] * 2
+
+
 def test_models_are_loaded_from_folders_and_packages(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
 
@@ -159,6 +159,18 @@ class TypicalConfig:
     spread: tuple[float, ...]
 
 
+class FrozenDict(dict[str, Any]):
+    """A read-only dictionary. Unlike a MappingProxyType, it can be copied and pickled."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("the configuration of a model cannot be changed")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The content of one `model.json`."""
@@ -175,7 +187,7 @@ class ModelConfig:
     """Names of the files that are needed to run the model, with their `sha256:` digests."""
     origin: Mapping[str, Any] = field(hash=False)
     """How the model was made. It is for people; the runtime does not read it."""
-    training: Mapping[str, str] = field(hash=False, default_factory=dict)
+    training: Mapping[str, str] = field(hash=False, default_factory=FrozenDict)
     """Names and digests of the files that training needs; they may be absent."""
     typical: TypicalConfig | None = None
     """Mean and spread of the descriptors over speech, to which a live picture can be scaled."""
@@ -211,6 +223,8 @@ class ModelConfig:
         for key in ("files", "training"):
             for name, digest in getattr(self, key).items():
                 _check_file(f"{key}.{name}", name, digest)
+        for key in ("files", "training", "origin"):
+            object.__setattr__(self, key, _frozen(getattr(self, key)))
 
     @property
     def columns(self) -> int:
@@ -269,6 +283,13 @@ def _check_file(key: str, name: str, digest: str) -> None:
         key,
         f"{digest!r} is not 'sha256:' and 64 hexadecimal digits",
     )
+
+
+def _frozen(value: Any) -> Any:
+    """Make dictionaries and lists from JSON immutable."""
+    if isinstance(value, Mapping):
+        return FrozenDict({key: _frozen(item) for key, item in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def is_model_name(name: str) -> bool:

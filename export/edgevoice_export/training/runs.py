@@ -80,7 +80,7 @@ Lineage = tuple[Run, ...]
 def model_lineage(config: ModelConfig) -> Lineage:
     """The runs that led to a model, its own included; ModelConfigError where `origin.lineage` is not a list of runs."""
     runs = config.origin.get("lineage", ())
-    if not isinstance(runs, list | tuple) or not all(isinstance(run, Mapping) for run in runs):
+    if not isinstance(runs, tuple) or not all(isinstance(run, Mapping) for run in runs):
         raise ModelConfigError("origin.lineage: expected a list of runs")
     return tuple(map(Run.from_dict, runs))
 
