@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgevoice.cli.console import quiet_libraries, standard_output, tell
-from edgevoice.cli.options import Commands, WindowOptions, add_force, calls, check_places, parser_of, positive
+from edgevoice.cli.options import (
+    Commands,
+    WindowOptions,
+    calls,
+    check_places,
+    force_option,
+    jobs_option,
+    option,
+    parser_of,
+)
 from edgevoice.corpus.index import index_of_inputs
 from edgevoice.corpus.run import results
 from edgevoice.extraction import Reading
@@ -32,26 +41,20 @@ of every label, or the value. Nothing is decided where fewer than half of the fr
 class Decide:
     """What is judged, by which head."""
 
-    inputs: tuple[str, ...]
-    head: str
-    output: str | None
-    root: str | None
-    model: str | None
-    jobs: int | None
-    force: bool
+    inputs: tuple[str, ...] = option(
+        "inputs", nargs="+", metavar="INPUT", help="an audio file, or a folder with audio files"
+    )
+    head: str = option(required=True, metavar="HEAD.onnx", help="what `edgevoice fit` has written")
+    output: str | None = option("-o", metavar="CSV", help="(default: standard output)")
+    root: str | None = option(metavar="DIR", help="the folder that files are named below")
+    model: str | None = option(metavar="MODEL", help="name or path (default: the one that the head was fitted with)")
+    jobs: int | None = jobs_option()
+    force: bool = force_option()
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "decide", _EPILOG)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="an audio file, or a folder with audio files")
-    parser.add_argument("--head", required=True, metavar="HEAD.onnx", help="what `edgevoice fit` has written")
-    parser.add_argument("-o", "--output", metavar="CSV", help="(default: standard output)")
-    parser.add_argument("--root", metavar="DIR", help="the folder that files are named below")
-    parser.add_argument("--model", metavar="MODEL", help="name or path (default: the one that the head was fitted with)")
-    parser.add_argument("--jobs", type=positive, metavar="N", help="computations at the same time (default: all cores)")
-    add_force(parser)
-    calls(parser, Decide, run)
+    calls(parser_of(commands, "decide", _EPILOG), Decide, run)
 
 
 def run(asked: Decide) -> int:

@@ -23,7 +23,6 @@ from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import EACH, failure_row, results
 from edgevoice.corpus.table import check_channel
 from edgevoice.errors import ArgumentError
-from edgevoice.extraction import Reading
 from edgevoice.features import Layout
 from edgevoice.files import whole_file
 from edgevoice.levels import find_level
@@ -71,14 +70,14 @@ class Extract:
 
     inputs: options.Inputs
     model: options.ModelOptions
-    reading: Reading
+    reading: options.ReadingOptions
     static: bool
-    force: bool
     output: str | None = options.option(
         "-o", metavar="OUT", help="a table, a folder or a dataset (default, and -: CSV on standard output)"
     )
     format: str | None = options.option(choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
-    jobs: int | None = options.jobs()
+    jobs: int | None = options.jobs_option()
+    force: bool = options.force_option()
     failed: str | None = options.option(
         metavar="FILE", help="write failed inputs and the reasons to this CSV, which can be used as an index"
     )
@@ -99,8 +98,6 @@ def add(commands: options.Commands) -> None:
     kind.add_argument("--dynamic", action="store_false", dest="static", help="one row per frame (default)")
     kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
     parser.set_defaults(static=False)
-    options.add_force(parser)
-    options.declare(parser, options.ReadingOptions)
     options.calls(parser, Extract, run)
 
 
