@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgevoice.cli.console import aligned, show, tell
-from edgevoice.cli.decide import csv_of
 from edgevoice.cli.fit import Labels, shown_progress
 from edgevoice.cli.options import Commands, calls, check_places, force_option, level, option, parser_of
 from edgevoice.files import whole_file
@@ -14,6 +13,7 @@ from edgevoice.heads.comparing import Comparison, compare
 from edgevoice.heads.judging import sentence
 from edgevoice.heads.pictures import comparison_page, draw_comparison
 from edgevoice.plotting.figurefile import figure_format, write_figure
+from edgevoice.tables.csvfile import csv_of
 
 _EPILOG = """\
 examples:

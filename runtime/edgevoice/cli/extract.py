@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import codecs
-import csv
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +15,7 @@ from edgevoice.cli import options
 from edgevoice.cli.console import Progress, quiet_libraries, tell
 from edgevoice.cli.output import Output
 from edgevoice.corpus.cluster import Work, run_on_cluster
-from edgevoice.corpus.dataset import Dataset, Shard
+from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Failure, Index, Row
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import EACH, failure_row, results
@@ -28,6 +26,7 @@ from edgevoice.files import whole_file
 from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
+from edgevoice.tables.csvfile import csv_of
 from edgevoice.tables.table import FORMATS
 
 _EPILOG = """\
@@ -50,15 +49,12 @@ other numbers than for the same frames of the whole file; `window` does not. Inp
 """
 
 
-def _shard(text: str) -> Shard:
+def _shard(text: str) -> tuple[int, int]:
     number, _, count = text.partition("/")
-    try:
-        shard = Shard(options.positive(number), options.positive(count))
-    except argparse.ArgumentTypeError:
-        shard = Shard(1, 0)
-    if shard.number > shard.of:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
-    return shard
+    with suppress(argparse.ArgumentTypeError):
+        if options.positive(number) <= options.positive(count):
+            return options.positive(number), options.positive(count)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
 
 
 _dataset = partial(options.option, group="datasets")
@@ -84,7 +80,7 @@ class Extract:
     scheduler: str | None = _dataset(
         metavar="ADDRESS", help="make the parts on a dask cluster, as tcp://host:8786; it sees the same folders"
     )
-    shard: Shard | None = _dataset(
+    shard: tuple[int, int] | None = _dataset(
         type=_shard, metavar="I/N", help="make only every Nth part, beginning with part I (I from 1 to N)"
     )
     retry_failed: bool = _dataset(default=False, help="make parts again in which rows failed")
@@ -211,7 +207,4 @@ def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) 
     names = ["file", "start", "end", *["channel"] * index.has_channel, "reason"]
     names += [name for name, _ in index.columns if name != "reason"]
     with whole_file(asked.failed, asked.force) as file:
-        lines = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"), lineterminator="\n")
-        lines.writerow(names)
-        for row in (*map(failure_row, index.errors), *rows):
-            lines.writerow([row.get(name) for name in names])
+        file.write(csv_of([names, *([row.get(name) for name in names] for row in (*map(failure_row, index.errors), *rows))]))

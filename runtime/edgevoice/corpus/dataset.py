@@ -59,14 +59,6 @@ class Part(NamedTuple):
         return f"_begun-{self.name.removeprefix('part-').removesuffix('.parquet')}-"
 
 
-class Shard(NamedTuple):
-    """One of several runs that share a dataset's parts."""
-
-    number: int
-    """From 1 up."""
-    of: int
-
-
 @dataclass(slots=True)
 class Outcome:
     """The result of a run."""
@@ -107,10 +99,10 @@ class Dataset:
         self._retry = False
         self._replaced = self._others(index, prune)
 
-    def missing(self, shard: Shard | None = None, retry: bool = False) -> list[Part]:
-        """The parts that have to be made, in order: only this share of them, and with `retry` those with failed rows."""
+    def missing(self, shard: tuple[int, int] | None = None, retry: bool = False) -> list[Part]:
+        """The parts that have to be made, in order: of a shard (I, N) its share, with `retry` those with failed rows."""
         self._there, self._retry = self._listed(), retry
-        parts = self.parts if shard is None else self.parts[shard.number - 1 :: shard.of]
+        parts = self.parts if shard is None else self.parts[shard[0] - 1 :: shard[1]]
         return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
 
     def left(self, parts: Sequence[Part]) -> list[Row]:

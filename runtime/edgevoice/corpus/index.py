@@ -52,11 +52,6 @@ class Failure(NamedTuple):
     row: Row
     error: EdgeVoiceError
 
-    @classmethod
-    def of(cls, name: str, error: EdgeVoiceError) -> Failure:
-        """That of an input."""
-        return cls(Row(name, name), error)
-
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -133,14 +128,15 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
             file = Index((Row(named(name), name, pipe=_is_pipe(name)),))
             parts.append(_searched(name, named) if is_folder(Path(name)) else file)
         except AudioError as error:
-            parts.append(Index((), errors=(Failure.of(name, error),)))
+            parts.append(Index((), errors=(Failure(Row(name, name), error),)))
     return _joined(parts, once=True)
 
 
 def _searched(folder: str, named: Callable[[str], str]) -> Index:
     found = find_audio(Path(folder))
     rows = tuple(Row(named(str(file)), str(file)) for file in found.files)
-    return Index(rows, unread=found.others, errors=tuple(Failure.of(named(place), error) for place, error in found.errors))
+    failures = tuple(Failure(Row(named(place), named(place)), error) for place, error in found.errors)
+    return Index(rows, unread=found.others, errors=failures)
 
 
 def _joined(parts: Sequence[Index], once: bool = False) -> Index:
