@@ -9,13 +9,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from edgevoice.audio.source import check_times
 from edgevoice.cli.console import standard_input
 from edgevoice.corpus.index import Index, index_of_inputs, read_index, read_index_file
-from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
+from edgevoice.errors import ArgumentError, AudioFormatError
 from edgevoice.extraction import Reading
 from edgevoice.extractor import DESCRIPTORS, Descriptors, Extractor, load
 from edgevoice.files import check_outputs, refuse_existing
@@ -207,8 +206,6 @@ class Inputs:
         """
         if bool(self.inputs) == (self.index is not None):
             raise ArgumentError("expected INPUT..., or --index CSV, and not both")
-        if self.root is not None and not Path(self.root).is_dir():
-            raise AudioFileNotFoundError(f"{self.root}: no such folder, expected the root of the files")
         check_times(self.start, self.end)
         if self.index is None:
             index = index_of_inputs(self.inputs, self.root)

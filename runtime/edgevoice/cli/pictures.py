@@ -12,10 +12,10 @@ from edgevoice.plotting.figurefile import STYLES, PictureOptions
 
 
 def _size(text: str) -> tuple[float, float]:
-    found = re.fullmatch(r"([\d.]+)[x,]([\d.]+)", text.strip())
     try:
-        return float(found[1]), float(found[2])  # type: ignore[index]
-    except (TypeError, ValueError):
+        width, height = map(float, re.split("[x,]", text))
+        return width, height
+    except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: expected width and height in inches, as 8x5") from None
 
 

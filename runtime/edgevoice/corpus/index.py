@@ -87,8 +87,6 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None, 
         AudioFormatError: it cannot be read.
     """
     root = None if root is None else os.fspath(root)
-    if root is not None and not is_folder(Path(root)):
-        raise AudioFileNotFoundError(f"{root}: no such folder, expected the root of the files")
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
         if path.lower().endswith(_SUFFIXES) and not is_folder(Path(path)):
@@ -157,6 +155,8 @@ def _is_pipe(path: str) -> bool:
 
 def _namer(root: str) -> Callable[[str], str]:
     """The names of files in tables: relative to the root for files below it, otherwise as they were given."""
+    if not is_folder(Path(root)):
+        raise AudioFileNotFoundError(f"{root}: no such folder, expected the root of the files")
     above = os.path.join(absolute(Path(root)), "")  # noqa: PTH118
     everything = Path(above).parent == Path(above)  # to be below the root of the file system says nothing
 
@@ -175,10 +175,10 @@ def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             return _of_table(partial(of_file, file), root, os.path.dirname(path), keep, path)  # noqa: PTH120
+    except EdgeVoiceError:
+        raise
     except FileNotFoundError as error:
         raise AudioFileNotFoundError(f"{path}: no such file, expected an index (CSV or Parquet)") from error
-    except ArgumentError:
-        raise
     except (OSError, ValueError) as error:
         raise AudioFormatError(f"{path}: cannot be read ({str(getattr(error, 'strerror', error)).lower()})") from error
 
