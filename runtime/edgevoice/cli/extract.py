@@ -149,7 +149,8 @@ def _make_tables(
                 if result.failure:
                     failures.append(result.failure)
                 progress.row(row.file, result.frames, result.failure is not None)
-    _tell([*index.errors, *failures])
+    for failure in (*index.errors, *failures):
+        tell(failure.error)
     progress.close(len(index.errors) + len(refused))
     _write_failed(asked, index, [failure_row(failure, dict(index.columns)) for failure in failures])
     return bool(failures)
@@ -180,19 +181,15 @@ def _make_dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe
             outcome = dataset.run(parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, done)
     if outcome.removed:
         tell(f"removed {len(outcome.removed)} parts whose rows are no longer in the index: {', '.join(outcome.removed)}")
-    _tell([*index.errors, *outcome.failures])
+    for message in (*(error for _, error in index.errors), *(f"{row['file']}: {row['reason']}" for row in outcome.failed)):
+        tell(message)
     failed = dataset.failed_rows()
-    if earlier := max(0, len(failed) - len(outcome.failures)):
+    if earlier := max(0, len(failed) - len(outcome.failed)):
         tell(f"{earlier} row{'s' if earlier > 1 else ''} failed earlier: --retry-failed tries again")
     note = f"; {outcome.made} of {len(dataset.parts)} parts made" if parts else "; nothing to do"
     progress.close(len(index.errors) + earlier, f"{note}, all are there" if outcome.complete else note)
     _write_failed(asked, index, failed)
-    return bool(failed or outcome.failures)
-
-
-def _tell(failures: Sequence[Failure]) -> None:
-    for failure in failures:
-        tell(failure.error)
+    return bool(failed or outcome.failed)
 
 
 def _progress(rows: Sequence[Row], to_file: bool) -> Progress:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.index import Failure, Index, Row
+from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import Result, failure_row, results
-from edgevoice.errors import ArgumentError, AudioError, OutputError
+from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.extraction import Reading
 from edgevoice.files import whole_file, writing
 from edgevoice.recipe import Recipe
@@ -65,7 +65,7 @@ class Outcome:
 
     made: int = 0
     """Parts that this run wrote."""
-    failures: list[Failure] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
     """Rows of them that failed; `failed_rows` has those of earlier runs too."""
     removed: list[str] = field(default_factory=list)
     """Parts that others replace, or whose rows are not in the index."""
@@ -178,9 +178,7 @@ class Dataset:
     def tidy(self, outcome: Outcome, parts: Sequence[Part]) -> Outcome:
         """Note what failed in the parts that were made, and whether all exist; if so, remove what is not needed."""
         there = self._there = self._listed()
-        for row in self.failed_rows(parts):
-            place = Row(row["file"], row["file"], row["start"], row["end"], row["channel"])
-            outcome.failures.append(Failure(place, AudioError(f"{place.file}: {row['reason']}")))
+        outcome.failed = self.failed_rows(parts)
         outcome.complete = {part.name for part in self.parts} <= there
         if outcome.complete:
             outcome.removed = sorted(self._replaced & there)
