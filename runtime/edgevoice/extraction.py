@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Reading:
     incomplete: str = "error"
 
     @classmethod
-    def of(cls, recipe: Recipe) -> Reading:
+    def of(cls, recipe: Recipe) -> Self:
         """How what has this recipe was read."""
         return cls(recipe.level, recipe.hop, recipe.channel, recipe.pad, recipe.incomplete)
 

@@ -14,7 +14,6 @@ import pytest
 
 from edgevoice.cli import COMMANDS
 from edgevoice.cli.console import StatusLine, aligned
-from edgevoice.cli.signals import ending_signals
 
 NAME = os.fsdecode("größe_日本.wav".encode()) if os.name != "nt" else "größe_日本.wav"
 FOLDER = os.fsdecode("日本".encode()) if os.name != "nt" else "日本"
@@ -71,11 +70,6 @@ def test_names_cannot_steer_a_terminal(tmp_path: Path, tiny_model: Path) -> None
     result = run(tmp_path, "extract", "--\x1b[2J", encoding="utf-8")
     assert (result.returncode, b"\x1b" in result.stderr) == (2, False)
     assert aligned([["a\x9b\n", "b"], ["c", "d"]]) == "a\\x9b\\n  b\nc        d"
-
-
-def test_a_closed_console_of_windows_ends_a_command() -> None:
-    windows = SimpleNamespace(SIGINT=2, SIGTERM=15, SIGBREAK=21)
-    assert ending_signals(windows) == (2, 15, 21)
 
 
 def test_the_line_of_status_leaves_nothing_of_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,9 +40,7 @@ def test_help_tells_of_every_command_and_loads_nothing_heavy(package: str, comma
     "arguments",
     [
         (),
-        ("extrakt",),
         ("extract",),
-        ("extract", "a.wav", "--levl", "window"),
         ("extract", "a.wav", "--mod", "x"),
         ("extract", "a.wav", "--level", "loud"),
         ("extract", "a.wav", "--jobs", "0"),

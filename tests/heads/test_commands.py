@@ -60,6 +60,10 @@ def test_decide(place: Path, head: Head, tiny: Extractor, tiny_model: Path, caps
     assert main([*words, "-o", "said.csv"]) == 1
     assert (place / "said.csv").read_text() == printed.out
     assert main([*words, "-o", "said.csv"]) == 2
+    (place / "index.csv").write_text("file,start\nlow.wav,1\n")
+    assert main(["decide", "--index", "index.csv", *words[2:]]) == 0
+    said = head.decide(tiny.extract("low.wav", start=1.0))
+    assert capsys.readouterr().out.count("\n") == 1 + len(said) < 1 + len(expected)
     assert main(["decide", "low.wav", "--head", "head.onnx", "--model", "cae-64"]) == 2
     assert main(["decide", "low.wav", "--head", "low.wav"]) == 2
 

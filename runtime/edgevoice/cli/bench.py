@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from edgevoice.bench.benchmark import Settings, run_benchmark
 from edgevoice.bench.figure import draw_report
@@ -28,34 +28,46 @@ of a bare FFT shows that others computed, the result is marked as disturbed, and
 """
 
 
+_measurement = partial(options.option, group="measurement")
+_count = partial(_measurement, type=options.positive, metavar="N")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement(Settings):
+    """What is measured."""
+
+    rounds: int = _count(default=1000, help="how often each stage is timed (default: 1000)")
+    streams: int = _count(default=0, help="also find how many live streams N threads serve: a minute")
+    level: str | float | None = options.level_option()
+    hop: float | None = options.hop_option()
+    microphone: str | None = _measurement(
+        "--mic",
+        nargs="?",
+        const="",
+        metavar="DEVICE",
+        help="also listen to a microphone, half a minute: from sound to block and frame",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What is measured, and where the results go to."""
 
     model: options.ModelOptions
-    settings: Settings
-    json: str | None
-    plot: str | None
-    compare: str | None
-    force: bool
+    settings: Measurement
+    json: str | None = options.option(
+        metavar="FILE", help="write everything as JSON; - is standard output, without the table"
+    )
+    plot: str | None = options.option(metavar="FILE", help="save a picture: latency and stages (.png, .svg, .pdf)")
+    compare: str | None = options.option(
+        metavar="OLD.json", help="show what is slower than in a measurement that --json saved"
+    )
+    force: bool = options.force_option()
 
 
 def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = options.parser_of(commands, "bench", _EPILOG)
-    options.add_model_options(parser)
-    options.add_level_options(parser)
-    group = parser.add_argument_group("measurement")
-    count: dict[str, Any] = {"type": options.positive, "metavar": "N"}
-    group.add_argument("--rounds", default=1000, **count, help="how often each stage is timed (default: 1000)")
-    group.add_argument("--streams", default=0, **count, help="also find how many live streams N threads serve: a minute")
-    mic: dict[str, Any] = {"dest": "microphone", "nargs": "?", "const": "", "metavar": "DEVICE"}
-    group.add_argument("--mic", **mic, help="also listen to a microphone, half a minute: from sound to block and frame")
-    group.add_argument("--json", metavar="FILE", help="write everything as JSON; - is standard output, without the table")
-    group.add_argument("--plot", metavar="FILE", help="save a picture: latency and stages (.png, .svg, .pdf)")
-    options.add_force(parser)
-    group.add_argument("--compare", metavar="OLD.json", help="show what is slower than in a measurement that --json saved")
-    options.calls(parser, Bench, run)
+    options.calls(options.parser_of(commands, "bench", _EPILOG), Bench, run)
 
 
 def run(asked: Bench) -> int:

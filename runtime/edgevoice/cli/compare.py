@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgevoice.cli.console import aligned, show, tell
-from edgevoice.cli.decide import csv_of
-from edgevoice.cli.fit import Labels, add_labels, shown_progress
-from edgevoice.cli.options import Commands, add_force, calls, check_places, level, parser_of
+from edgevoice.cli.fit import Labels, shown_progress
+from edgevoice.cli.options import Commands, calls, check_places, force_option, level, option, parser_of
 from edgevoice.files import whole_file
 from edgevoice.heads.comparing import Comparison, compare
 from edgevoice.heads.judging import sentence
 from edgevoice.heads.pictures import comparison_page, draw_comparison
 from edgevoice.plotting.figurefile import figure_format, write_figure
+from edgevoice.tables.csvfile import csv_of
 
 _EPILOG = """\
 examples:
@@ -30,29 +30,23 @@ class Compare:
     """What is compared, on which labels."""
 
     labels: Labels
-    models: tuple[str, ...]
-    levels: tuple[str | float | None, ...]
-    opensmile: tuple[str, ...] | None
-    fractions: tuple[float, ...]
-    output: str | None
-    force: bool
+    models: tuple[str, ...] = option(
+        nargs="+", default=("cae-256",), metavar="MODEL", help="names or paths (default: cae-256)"
+    )
+    levels: tuple[str | float | None, ...] = option(
+        nargs="+", type=level, default=(None,), metavar="LEVEL", help="(default: the model's own)"
+    )
+    opensmile: tuple[str, ...] | None = option(
+        nargs="*", metavar="SET", help="(default: eGeMAPSv02, where opensmile is installed)"
+    )
+    fractions: tuple[float, ...] = option(nargs="+", type=float, default=(), metavar="SHARE", help="of the labels: a curve")
+    output: str | None = option("-o", metavar="OUT", help="a .csv, a picture (.png, .pdf, .svg) or a page (.html)")
+    force: bool = force_option()
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "compare", _EPILOG)
-    add_labels(parser)
-    parser.add_argument(
-        "--models", nargs="+", default=("cae-256",), metavar="MODEL", help="names or paths (default: cae-256)"
-    )
-    parser.add_argument(
-        "--levels", nargs="+", type=level, default=(None,), metavar="LEVEL", help="(default: the model's own)"
-    )
-    parser.add_argument("--opensmile", nargs="*", metavar="SET", help="(default: eGeMAPSv02, where opensmile is installed)")
-    parser.add_argument("--fractions", nargs="+", type=float, default=(), metavar="SHARE", help="of the labels: a curve")
-    parser.add_argument("-o", "--output", metavar="OUT", help="a .csv, a picture (.png, .pdf, .svg) or a page (.html)")
-    add_force(parser)
-    calls(parser, Compare, run)
+    calls(parser_of(commands, "compare", _EPILOG), Compare, run)
 
 
 def run(asked: Compare) -> int:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from edgevoice.cli.console import quiet_libraries, standard_output, tell
-from edgevoice.cli.options import Commands, WindowOptions, add_force, calls, check_places, parser_of, positive
-from edgevoice.corpus.index import index_of_inputs
+from edgevoice.cli.options import (
+    Commands,
+    Inputs,
+    WindowOptions,
+    calls,
+    check_places,
+    force_option,
+    jobs_option,
+    option,
+    parser_of,
+)
 from edgevoice.corpus.run import results
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Frame
 from edgevoice.files import whole_file
 from edgevoice.heads.head import Decision, load_head
+from edgevoice.tables.csvfile import csv_of
 
 _EPILOG = """\
 examples:
@@ -32,26 +40,17 @@ of every label, or the value. Nothing is decided where fewer than half of the fr
 class Decide:
     """What is judged, by which head."""
 
-    inputs: tuple[str, ...]
-    head: str
-    output: str | None
-    root: str | None
-    model: str | None
-    jobs: int | None
-    force: bool
+    inputs: Inputs
+    head: str = option(required=True, metavar="HEAD.onnx", help="what `edgevoice fit` has written")
+    output: str | None = option("-o", metavar="CSV", help="(default: standard output)")
+    model: str | None = option(metavar="MODEL", help="name or path (default: the one that the head was fitted with)")
+    jobs: int | None = jobs_option()
+    force: bool = force_option()
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "decide", _EPILOG)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="an audio file, or a folder with audio files")
-    parser.add_argument("--head", required=True, metavar="HEAD.onnx", help="what `edgevoice fit` has written")
-    parser.add_argument("-o", "--output", metavar="CSV", help="(default: standard output)")
-    parser.add_argument("--root", metavar="DIR", help="the folder that files are named below")
-    parser.add_argument("--model", metavar="MODEL", help="name or path (default: the one that the head was fitted with)")
-    parser.add_argument("--jobs", type=positive, metavar="N", help="computations at the same time (default: all cores)")
-    add_force(parser)
-    calls(parser, Decide, run)
+    calls(parser_of(commands, "decide", _EPILOG), Decide, run)
 
 
 def run(asked: Decide) -> int:
@@ -60,8 +59,8 @@ def run(asked: Decide) -> int:
     recipe: Any = head.recipe
     extractor = load(asked.model or recipe.model, descriptors=recipe.descriptors)
     head.judge(extractor, level=recipe.level, hop=recipe.hop)  # an error before anything is computed
-    index = index_of_inputs(asked.inputs, asked.root)
-    check_places([asked.output], [asked.head, *(row.path for row in index.rows)], asked.force)
+    index = asked.inputs.read()
+    check_places([asked.output], [asked.head, *asked.inputs.files(index)], asked.force)
     reading = Reading(recipe.level, recipe.hop, recipe.channel, incomplete=recipe.incomplete)
     errors: list[Any] = [error for _, error in index.errors]
     rows = ((None, row) for row in index.rows)
@@ -79,13 +78,6 @@ def run(asked: Decide) -> int:
     for error in errors:
         tell(error)
     return 1 if errors else 0
-
-
-def csv_of(rows: list[list[Any]]) -> bytes:
-    """Rows as lines of CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 class Decider:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import codecs
-import csv
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,18 +15,18 @@ from edgevoice.cli import options
 from edgevoice.cli.console import Progress, quiet_libraries, tell
 from edgevoice.cli.output import Output
 from edgevoice.corpus.cluster import Work, run_on_cluster
-from edgevoice.corpus.dataset import Dataset, Shard
+from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Failure, Index, Row
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import EACH, failure_row, results
 from edgevoice.corpus.table import check_channel
 from edgevoice.errors import ArgumentError
-from edgevoice.extraction import Reading
 from edgevoice.features import Layout
 from edgevoice.files import whole_file
 from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
+from edgevoice.tables.csvfile import csv_of
 from edgevoice.tables.table import FORMATS
 
 _EPILOG = """\
@@ -51,15 +49,12 @@ other numbers than for the same frames of the whole file; `window` does not. Inp
 """
 
 
-def _shard(text: str) -> Shard:
+def _shard(text: str) -> tuple[int, int]:
     number, _, count = text.partition("/")
-    try:
-        shard = Shard(options.positive(number), options.positive(count))
-    except argparse.ArgumentTypeError:
-        shard = Shard(1, 0)
-    if shard.number > shard.of:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
-    return shard
+    with suppress(argparse.ArgumentTypeError):
+        if options.positive(number) <= options.positive(count):
+            return options.positive(number), options.positive(count)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected I/N, as 1/4 to 4/4")
 
 
 _dataset = partial(options.option, group="datasets")
@@ -71,21 +66,21 @@ class Extract:
 
     inputs: options.Inputs
     model: options.ModelOptions
-    reading: Reading
+    reading: options.ReadingOptions
     static: bool
-    force: bool
     output: str | None = options.option(
         "-o", metavar="OUT", help="a table, a folder or a dataset (default, and -: CSV on standard output)"
     )
     format: str | None = options.option(choices=FORMATS, help="of the tables (default: by OUT's suffix, or csv)")
-    jobs: int | None = options.jobs()
+    jobs: int | None = options.jobs_option()
+    force: bool = options.force_option()
     failed: str | None = options.option(
         metavar="FILE", help="write failed inputs and the reasons to this CSV, which can be used as an index"
     )
     scheduler: str | None = _dataset(
         metavar="ADDRESS", help="make the parts on a dask cluster, as tcp://host:8786; it sees the same folders"
     )
-    shard: Shard | None = _dataset(
+    shard: tuple[int, int] | None = _dataset(
         type=_shard, metavar="I/N", help="make only every Nth part, beginning with part I (I from 1 to N)"
     )
     retry_failed: bool = _dataset(default=False, help="make parts again in which rows failed")
@@ -99,8 +94,6 @@ def add(commands: options.Commands) -> None:
     kind.add_argument("--dynamic", action="store_false", dest="static", help="one row per frame (default)")
     kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
     parser.set_defaults(static=False)
-    options.add_force(parser)
-    options.declare(parser, options.ReadingOptions)
     options.calls(parser, Extract, run)
 
 
@@ -156,7 +149,8 @@ def _make_tables(
                 if result.failure:
                     failures.append(result.failure)
                 progress.row(row.file, result.frames, result.failure is not None)
-    _tell([*index.errors, *failures])
+    for failure in (*index.errors, *failures):
+        tell(failure.error)
     progress.close(len(index.errors) + len(refused))
     _write_failed(asked, index, [failure_row(failure, dict(index.columns)) for failure in failures])
     return bool(failures)
@@ -187,19 +181,15 @@ def _make_dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe
             outcome = dataset.run(parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, done)
     if outcome.removed:
         tell(f"removed {len(outcome.removed)} parts whose rows are no longer in the index: {', '.join(outcome.removed)}")
-    _tell([*index.errors, *outcome.failures])
+    for message in (*(error for _, error in index.errors), *(f"{row['file']}: {row['reason']}" for row in outcome.failed)):
+        tell(message)
     failed = dataset.failed_rows()
-    if earlier := max(0, len(failed) - len(outcome.failures)):
+    if earlier := max(0, len(failed) - len(outcome.failed)):
         tell(f"{earlier} row{'s' if earlier > 1 else ''} failed earlier: --retry-failed tries again")
     note = f"; {outcome.made} of {len(dataset.parts)} parts made" if parts else "; nothing to do"
     progress.close(len(index.errors) + earlier, f"{note}, all are there" if outcome.complete else note)
     _write_failed(asked, index, failed)
-    return bool(failed or outcome.failures)
-
-
-def _tell(failures: Sequence[Failure]) -> None:
-    for failure in failures:
-        tell(failure.error)
+    return bool(failed or outcome.failed)
 
 
 def _progress(rows: Sequence[Row], to_file: bool) -> Progress:
@@ -214,7 +204,4 @@ def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) 
     names = ["file", "start", "end", *["channel"] * index.has_channel, "reason"]
     names += [name for name, _ in index.columns if name != "reason"]
     with whole_file(asked.failed, asked.force) as file:
-        lines = csv.writer(codecs.getwriter("utf-8")(file, "surrogateescape"), lineterminator="\n")
-        lines.writerow(names)
-        for row in (*map(failure_row, index.errors), *rows):
-            lines.writerow([row.get(name) for name in names])
+        file.write(csv_of([names, *([row.get(name) for name in names] for row in (*map(failure_row, index.errors), *rows))]))

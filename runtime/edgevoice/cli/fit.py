@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,13 +12,12 @@ from edgevoice.cli.options import (
     Commands,
     ModelOptions,
     WindowOptions,
-    add_force,
-    add_model_options,
-    add_window_options,
     calls,
     check_places,
+    force_option,
+    jobs_option,
+    option,
     parser_of,
-    positive,
 )
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
@@ -42,13 +40,13 @@ pieces of --seconds, and its scores are of groups that it was not fitted on. Fra
 class Labels:
     """Labelled recordings, and what a decision is about: arguments of `fit` and `compare`."""
 
-    labels: str
-    label: str
-    group: str
-    numeric: bool
-    seconds: float
-    root: str | None
-    jobs: int | None
+    labels: str = option("labels", metavar="LABELS.csv", help="an index with labels and groups")
+    label: str = option(required=True, metavar="COLUMN", help="what is learnt")
+    group: str = option(required=True, metavar="COLUMN", help="what belongs together, as the speaker")
+    numeric: bool = option(default=False, help="the labels are numbers, as an age")
+    seconds: float = option(type=float, default=2.0, metavar="S", help="audio of one decision (default: 2)")
+    root: str | None = option(metavar="DIR", help="the folder that files are in (default: that of the CSV)")
+    jobs: int | None = jobs_option()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +56,15 @@ class Fit:
     labels: Labels
     model: ModelOptions
     windows: WindowOptions
-    output: str
-    plot: str | None
-    features: str | None
-    force: bool
+    output: str = option("-o", required=True, metavar="HEAD.onnx", help="the file to write")
+    plot: str | None = option(metavar="PNG", help="draw the confusion matrix (.png, .pdf, .svg)")
+    features: str | None = option(metavar="NAME.parquet/", help="where frames are kept (default: the user's cache)")
+    force: bool = force_option()
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "fit", _EPILOG)
-    add_labels(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="HEAD.onnx", help="the file to write")
-    parser.add_argument("--plot", metavar="PNG", help="draw the confusion matrix (.png, .pdf, .svg)")
-    parser.add_argument("--features", metavar="NAME.parquet/", help="where frames are kept (default: the user's cache)")
-    add_force(parser)
-    add_window_options(parser)
-    add_model_options(parser)
-    calls(parser, Fit, run)
-
-
-def add_labels(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `Labels`."""
-    parser.add_argument("labels", metavar="LABELS.csv", help="an index with labels and groups")
-    parser.add_argument("--label", required=True, metavar="COLUMN", help="what is learnt")
-    parser.add_argument("--group", required=True, metavar="COLUMN", help="what belongs together, as the speaker")
-    parser.add_argument("--numeric", action="store_true", help="the labels are numbers, as an age")
-    parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="audio of one decision (default: 2)")
-    parser.add_argument("--root", metavar="DIR", help="the folder that files are in (default: that of the CSV)")
-    parser.add_argument("--jobs", type=positive, metavar="N", help="computations at the same time (default: all cores)")
+    calls(parser_of(commands, "fit", _EPILOG), Fit, run)
 
 
 def run(asked: Fit) -> int:

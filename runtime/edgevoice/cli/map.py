@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevoice.cli.options import Commands, calls, check_places, parser_of
-from edgevoice.cli.pictures import Picture, add_picture_options
+from edgevoice.cli.options import Commands, calls, check_places, option, parser_of
+from edgevoice.cli.pictures import Picture
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
 from edgevoice.plotting.corpusmap import METHODS, draw_map
@@ -30,20 +30,15 @@ embedding of neighbours. A page (.html) says what each point is. The recipe of t
 class Map:
     """The table, and its picture."""
 
-    table: str
-    colour: str | None
-    method: str
     picture: Picture
+    table: str = option("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
+    colour: str | None = option("--colour", "--color", metavar="COLUMN", help="the column that gives each point its colour")
+    method: str = option(choices=METHODS, default="pca", help="how rows are placed (default: pca)")
 
 
 def add(commands: Commands) -> None:
     """Add the parser."""
-    parser = parser_of(commands, "map", _EPILOG)
-    parser.add_argument("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
-    parser.add_argument("--colour", "--color", metavar="COLUMN", help="the column that gives each point its colour")
-    parser.add_argument("--method", choices=METHODS, default="pca", help="how rows are placed (default: pca)")
-    add_picture_options(parser)
-    calls(parser, Map, run)
+    calls(parser_of(commands, "map", _EPILOG), Map, run)
 
 
 def run(asked: Map) -> int:

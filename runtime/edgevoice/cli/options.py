@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from edgevoice.audio.source import check_times
 from edgevoice.cli.console import standard_input
 from edgevoice.corpus.index import Index, index_of_inputs, read_index, read_index_file
-from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
+from edgevoice.errors import ArgumentError, AudioFormatError
+from edgevoice.extraction import Reading
 from edgevoice.extractor import DESCRIPTORS, Descriptors, Extractor, load
 from edgevoice.files import check_outputs, refuse_existing
 from edgevoice.levels import LEVELS
@@ -36,7 +36,7 @@ def parser_of(commands: Commands, name: str, epilog: str = "") -> argparse.Argum
 
 
 def option(*names: str, group: str = "", **settings: Any) -> Any:
-    """A field of a dataclass that is an option too: `--name`, and the other `names`; a name without dashes is a position.
+    """A field of a dataclass that is an option too: `--name` unless `names` has others; without dashes, a position.
 
     The settings are those of `add_argument`; a field of type bool is a flag.
     """
@@ -45,11 +45,7 @@ def option(*names: str, group: str = "", **settings: Any) -> Any:
 
 
 def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
-    """Add the fields of a dataclass that are an `option` to a parser, once; those of its groups are listed together."""
-    declared: set[type[Any]] = vars(parser).setdefault("declared", set())
-    if kind in declared:
-        return
-    declared.add(kind)
+    """Add the fields of a dataclass that are an `option` to a parser, and those of its fields that are dataclasses."""
     groups: dict[str, Any] = {"": parser}
     hints = get_type_hints(kind)
     for item in dataclasses.fields(kind):
@@ -61,28 +57,28 @@ def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
         if hints[item.name] is bool:
             settings["action"] = "store_true"
         if not names or names[0].startswith("-"):
+            settings["dest"] = item.name
+        if all(name.startswith("-") and not name.startswith("--") for name in names):
             names = (*names, f"--{item.name.replace('_', '-')}")
         if group not in groups:
             groups[group] = parser.add_argument_group(group)
         groups[group].add_argument(*names, **settings)
+    for hint in hints.values():  # its own come first: a table before the inputs
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            declare(parser, hint)
 
 
 def calls(parser: argparse.ArgumentParser, kind: type[T], function: Callable[[T], int]) -> None:
-    """Let a parser call a function with a dataclass, whose fields are the words of the same names.
-
-    Its options are added, and those of fields that are dataclasses themselves, which are made in the same way.
-    """
+    """Declare a dataclass, and let a parser call a function with one whose fields are the words of the same names."""
     declare(parser, kind)
-    for hint in get_type_hints(kind).values():
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            declare(parser, hint)
     parser.set_defaults(run=lambda words: function(_value(kind, words)))
 
 
 def _value(kind: type[T], words: argparse.Namespace) -> T:
     values = {}
     for name, hint in get_type_hints(kind).items():
-        value = _value(hint, words) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else getattr(words, name)
+        is_kind = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+        value = _value(hint, words) if is_kind else getattr(words, name)
         # argparse takes the value of `-o--` for the end of the options
         if value == [] and name not in ("inputs", "keep", "opensmile"):
             raise ArgumentError(f"--{name.replace('_', '-')}: expected a value")
@@ -116,6 +112,14 @@ def level(text: str) -> str | float:
 
 
 _machine, _windows = partial(option, group="model"), partial(option, group="windows")
+level_option = partial(
+    _windows, type=level, metavar="NAME|GAIN", help=f"{', '.join(LEVELS)} or a fixed gain (default: the model's own level)"
+)
+hop_option = partial(_windows, type=float, metavar="SECONDS", help="between windows (default: the model's)")
+force_option = partial(option, default=False, help="replace a file that is there")
+jobs_option = partial(
+    option, type=positive, metavar="N", help="how many computations run at the same time (default: all cores)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,26 +150,20 @@ class ModelOptions(Machine):
 
 
 @dataclass(frozen=True, slots=True)
-class LevelOptions:
-    """Level and hop, as `Extractor.extract` and `Extractor.stream` take them."""
-
-    level: str | float | None = _windows(
-        type=level, metavar="NAME|GAIN", help=f"{', '.join(LEVELS)} or a fixed gain (default: the model's own level)"
-    )
-    hop: float | None = _windows(type=float, metavar="SECONDS", help="between windows (default: the model's)")
-
-
-@dataclass(frozen=True, slots=True)
-class WindowOptions(LevelOptions):
+class WindowOptions:
     """How windows are made."""
 
+    level: str | float | None = level_option()
+    hop: float | None = hop_option()
     channel: int | None = _windows(type=index, metavar="N", help="use this channel, from 0 up (default: mean of all)")
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingOptions(LevelOptions):
-    """How the recordings of a table are read: what a `Reading` has."""
+class ReadingOptions(Reading):
+    """How the recordings of a table are read."""
 
+    level: str | float | None = level_option()
+    hop: float | None = hop_option()
     channel: int | str | None = _windows(
         type=_channel, metavar="N|each", help="use this channel, from 0 up, or each by itself (default: mean of all)"
     )
@@ -208,8 +206,6 @@ class Inputs:
         """
         if bool(self.inputs) == (self.index is not None):
             raise ArgumentError("expected INPUT..., or --index CSV, and not both")
-        if self.root is not None and not Path(self.root).is_dir():
-            raise AudioFileNotFoundError(f"{self.root}: no such folder, expected the root of the files")
         check_times(self.start, self.end)
         if self.index is None:
             index = index_of_inputs(self.inputs, self.root)
@@ -228,12 +224,6 @@ class Inputs:
     def files(self, index: Index) -> list[str]:
         """Paths of all files that are read: what an output may not be."""
         return [*(row.path for row in index.rows), *([self.index] if self.index not in (None, "-") else [])]
-
-
-jobs = partial(option, type=positive, metavar="N", help="how many computations run at the same time (default: all cores)")
-"""The field for `--jobs`."""
-add_inputs, add_model_options = partial(declare, kind=Inputs), partial(declare, kind=ModelOptions)
-add_window_options, add_level_options = partial(declare, kind=WindowOptions), partial(declare, kind=LevelOptions)
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, tell
-from edgevoice.cli.pictures import Picture, add_picture_options
+from edgevoice.cli.pictures import Picture
 from edgevoice.corpus.index import Row
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extraction import Reading
@@ -48,12 +48,7 @@ class Plot:
 
 def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = options.parser_of(commands, "plot", _EPILOG)
-    options.add_inputs(parser)
-    add_picture_options(parser)
-    options.add_model_options(parser)
-    options.add_window_options(parser)
-    options.calls(parser, Plot, run)
+    options.calls(options.parser_of(commands, "plot", _EPILOG), Plot, run)
 
 
 def run(asked: Plot) -> int:

@@ -11,7 +11,6 @@ import numpy as np
 from edgevoice.cli import extract, options
 from edgevoice.cli.console import show, tell
 from edgevoice.errors import ArgumentError, ModelNotFoundError, ModelUseError
-from edgevoice.extraction import Reading
 from edgevoice.modelfolder import ModelFolder, find_model, list_models
 from edgevoice.recipe import Recipe
 from edgevoice.tables.table import read_content, read_recipe, table_format
@@ -34,18 +33,16 @@ class Repeat:
 
     inputs: options.Inputs
     machine: options.Machine
-    force: bool
     table: str = options.option("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
     output: str = options.option("-o", required=True, metavar="OUT", help="the table that is made, in the same format")
     model: str | None = options.option(metavar="PATH", help="the model (default: found by its name in the recipe)")
-    jobs: int | None = options.jobs()
+    jobs: int | None = options.jobs_option()
+    force: bool = options.force_option()
 
 
 def add(commands: options.Commands) -> None:
     """Add the parser."""
-    parser = options.parser_of(commands, "repeat", _EPILOG)
-    options.add_force(parser)
-    options.calls(parser, Repeat, run)
+    options.calls(options.parser_of(commands, "repeat", _EPILOG), Repeat, run)
 
 
 def run(asked: Repeat) -> int:
@@ -70,7 +67,7 @@ def run(asked: Repeat) -> int:
         extract.Extract(
             inputs=asked.inputs,
             model=options.ModelOptions(**asdict(asked.machine), model=str(model.path), descriptors=recipe.descriptors),  # type: ignore[arg-type]
-            reading=Reading.of(recipe),
+            reading=options.ReadingOptions.of(recipe),
             output=output + os.sep * (table.is_dir() and not output.endswith(os.sep)),
             static=bool(recipe.static),
             force=asked.force,

@@ -8,14 +8,9 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-
-def ending_signals(module: object = signal) -> tuple[int, ...]:
-    """The signals that exist on this system: a closed terminal sends SIGHUP, on Windows SIGBREAK."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    return tuple(getattr(module, name) for name in names if hasattr(module, name))
-
-
-ENDING = ending_signals()
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+ENDING: tuple[int, ...] = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+"""Those of this system: a closed terminal sends SIGHUP, on Windows SIGBREAK."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -49,7 +49,6 @@ class StreamRequest:
 
     windows: WindowOptions
     model: ModelOptions
-    force: bool
     source: str | None = option(
         "source", nargs="?", metavar="FILE | -", help="an audio file, or - for raw PCM on standard input"
     )
@@ -64,6 +63,7 @@ class StreamRequest:
     record: str | None = _live(metavar="FILE.wav", help="save the captured audio")
     reopen: bool = _live(default=False, help="wait for a lost device to return, and continue")
     head: str | None = option(metavar="HEAD.onnx", help="add what it decides; --model is then its own by default")
+    force: bool = options.force_option()
 
     def extractor(self) -> Extractor:
         """The model that was named, or else that of the head."""
@@ -80,7 +80,6 @@ class StreamRequest:
 def add(commands: options.Commands) -> None:
     """Add the parser."""
     parser = options.parser_of(commands, "stream", _EPILOG)
-    options.add_force(parser)
     options.calls(parser, StreamRequest, run)
     parser.set_defaults(model=None)
 

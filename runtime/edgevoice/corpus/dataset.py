@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.index import Failure, Index, Row
+from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import Result, failure_row, results
-from edgevoice.errors import ArgumentError, AudioError, OutputError
+from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.extraction import Reading
 from edgevoice.files import whole_file, writing
 from edgevoice.recipe import Recipe
@@ -59,21 +59,13 @@ class Part(NamedTuple):
         return f"_begun-{self.name.removeprefix('part-').removesuffix('.parquet')}-"
 
 
-class Shard(NamedTuple):
-    """One of several runs that share a dataset's parts."""
-
-    number: int
-    """From 1 up."""
-    of: int
-
-
 @dataclass(slots=True)
 class Outcome:
     """The result of a run."""
 
     made: int = 0
     """Parts that this run wrote."""
-    failures: list[Failure] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
     """Rows of them that failed; `failed_rows` has those of earlier runs too."""
     removed: list[str] = field(default_factory=list)
     """Parts that others replace, or whose rows are not in the index."""
@@ -107,10 +99,10 @@ class Dataset:
         self._retry = False
         self._replaced = self._others(index, prune)
 
-    def missing(self, shard: Shard | None = None, retry: bool = False) -> list[Part]:
-        """The parts that have to be made, in order: only this share of them, and with `retry` those with failed rows."""
+    def missing(self, shard: tuple[int, int] | None = None, retry: bool = False) -> list[Part]:
+        """The parts that have to be made, in order: of a shard (I, N) its share, with `retry` those with failed rows."""
         self._there, self._retry = self._listed(), retry
-        parts = self.parts if shard is None else self.parts[shard.number - 1 :: shard.of]
+        parts = self.parts if shard is None else self.parts[shard[0] - 1 :: shard[1]]
         return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
 
     def left(self, parts: Sequence[Part]) -> list[Row]:
@@ -186,9 +178,7 @@ class Dataset:
     def tidy(self, outcome: Outcome, parts: Sequence[Part]) -> Outcome:
         """Note what failed in the parts that were made, and whether all exist; if so, remove what is not needed."""
         there = self._there = self._listed()
-        for row in self.failed_rows(parts):
-            place = Row(row["file"], row["file"], row["start"], row["end"], row["channel"])
-            outcome.failures.append(Failure(place, AudioError(f"{place.file}: {row['reason']}")))
+        outcome.failed = self.failed_rows(parts)
         outcome.complete = {part.name for part in self.parts} <= there
         if outcome.complete:
             outcome.removed = sorted(self._replaced & there)

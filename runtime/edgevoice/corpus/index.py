@@ -52,11 +52,6 @@ class Failure(NamedTuple):
     row: Row
     error: EdgeVoiceError
 
-    @classmethod
-    def of(cls, name: str, error: EdgeVoiceError) -> Failure:
-        """That of an input."""
-        return cls(Row(name, name), error)
-
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -92,8 +87,6 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None, 
         AudioFormatError: it cannot be read.
     """
     root = None if root is None else os.fspath(root)
-    if root is not None and not is_folder(Path(root)):
-        raise AudioFileNotFoundError(f"{root}: no such folder, expected the root of the files")
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
         if path.lower().endswith(_SUFFIXES) and not is_folder(Path(path)):
@@ -133,14 +126,15 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
             file = Index((Row(named(name), name, pipe=_is_pipe(name)),))
             parts.append(_searched(name, named) if is_folder(Path(name)) else file)
         except AudioError as error:
-            parts.append(Index((), errors=(Failure.of(name, error),)))
+            parts.append(Index((), errors=(Failure(Row(name, name), error),)))
     return _joined(parts, once=True)
 
 
 def _searched(folder: str, named: Callable[[str], str]) -> Index:
     found = find_audio(Path(folder))
     rows = tuple(Row(named(str(file)), str(file)) for file in found.files)
-    return Index(rows, unread=found.others, errors=tuple(Failure.of(named(place), error) for place, error in found.errors))
+    failures = tuple(Failure(Row(named(place), named(place)), error) for place, error in found.errors)
+    return Index(rows, unread=found.others, errors=failures)
 
 
 def _joined(parts: Sequence[Index], once: bool = False) -> Index:
@@ -161,6 +155,8 @@ def _is_pipe(path: str) -> bool:
 
 def _namer(root: str) -> Callable[[str], str]:
     """The names of files in tables: relative to the root for files below it, otherwise as they were given."""
+    if not is_folder(Path(root)):
+        raise AudioFileNotFoundError(f"{root}: no such folder, expected the root of the files")
     above = os.path.join(absolute(Path(root)), "")  # noqa: PTH118
     everything = Path(above).parent == Path(above)  # to be below the root of the file system says nothing
 
@@ -179,10 +175,10 @@ def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             return _of_table(partial(of_file, file), root, os.path.dirname(path), keep, path)  # noqa: PTH120
+    except EdgeVoiceError:
+        raise
     except FileNotFoundError as error:
         raise AudioFileNotFoundError(f"{path}: no such file, expected an index (CSV or Parquet)") from error
-    except ArgumentError:
-        raise
     except (OSError, ValueError) as error:
         raise AudioFormatError(f"{path}: cannot be read ({str(getattr(error, 'strerror', error)).lower()})") from error
 

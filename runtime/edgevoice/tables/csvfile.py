@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ class CsvTable(Table):
                 for column, cell in zip(columns, line, strict=False):
                     column.append(cell)
         return Content(np.array(values, np.float32).reshape(count, width), dict(zip(plain, columns, strict=True)))
+
+
+def csv_of(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Rows as lines of CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _cell(value: Any) -> Any:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
 import numpy as np
@@ -34,13 +33,9 @@ class JsonLines:
     def write(self, frames: Iterable[Frame]) -> None:
         """Add frames: a `Features` block, or any others in order."""
         for frame in frames:
-            self._file.write(frame_json(frame, self._more(frame)).encode() + b"\n")
+            line = _line(frame.place(), frame.layout.groups, frame.values, self._more(frame))
+            self._file.write(f"{line}\n".encode())
             self._file.flush()
-
-
-def frame_json(frame: Frame, more: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """A frame as one line of JSON, with more entries at its end; its numbers read back as float32 give the same bits."""
-    return _line(frame.place(), frame.layout.groups, frame.values, dict(more))
 
 
 class JsonlTable(Table):
