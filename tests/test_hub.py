@@ -107,6 +107,23 @@ def test_frames_are_those_of_streams_of_their_own(tiny: Extractor, noise: np.nda
     assert all(expected)
 
 
+def test_a_source_says_how_much_completes_the_next_window(tiny: Extractor) -> None:
+    async def program() -> tuple[list[int], float]:
+        async with Hub(tiny) as hub, hub.source() as source:
+            counts = []
+            for _ in range(3):
+                source.push(np.full(source.wanted - 1, 0.1, np.float32))
+                assert (source.wanted, source.behind) == (1, 0)
+                source.push(np.full(1, 0.1, np.float32))
+                assert source.wanted == 0
+                counts.append((await anext(source)).index)
+            return counts, hub.window_time
+
+    counts, seconds = run(program())
+    assert counts == [0, 1, 2]
+    assert 0 < seconds < 60
+
+
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=12), dtype=st.sampled_from(["int16", "float32", "uint8"]))
 def test_bytes_may_be_cut_anywhere(tiny: Extractor, noise: np.ndarray, cuts: list[int], dtype: str) -> None:
     whole = noise[:10_000]

@@ -41,7 +41,8 @@ except ImportError as error:
     raise MissingPackageError("the server needs Starlette and others: pip install 'edgevoice[cpu,server]'") from error
 
 _BACKLOG = 2.0  # seconds of a source; no more is read of its client until half of it is free
-_ADMITTED = 0.2  # share of a hop by which most clients may be late when another one comes
+FULL = 0.85  # share of the threads' time that the windows of all clients may take
+ADMITTED = 0.2  # share of a hop by which most clients may be late when another one comes
 _LATE = 0.5  # seconds by which most clients are late when the newest one has to go
 _TOO_LATE = ("late", "the server is late with its frames: try again later", 1013)
 _PAGE = Path(__file__).parent / "page"
@@ -112,7 +113,8 @@ class Server:
         self.hub = Hub(extractor, backlog=_BACKLOG)
         self.clients: list[Client] = []
         self._tokens, self._origins = [token.encode() for token in tokens], set(origins)
-        self._capacity = _capacity(extractor, self.hop) if clients is None else whole_number("clients", clients, 1, 1 << 20)
+        self._most = None if clients is None else whole_number("clients", clients, 1, 1 << 20)
+        self._window_time = _window_time(extractor)
         self._relieved, self._running = 0.0, False
         self._registry = own = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=own)
@@ -122,7 +124,7 @@ class Server:
         self.latency = prometheus.Histogram("edgevoice_latency_seconds", "From a window's end to its frame", registry=own)
         self.bytes = prometheus.Counter("edgevoice_received_bytes", "Sound received", registry=own)
         self.refused = prometheus.Counter("edgevoice_refused", "Clients refused or ended", ["code"], registry=own)
-        _log.info("%s, %d clients at most, %s", extractor.config.name, self._capacity, "tokens" if tokens else "local only")
+        _log.info("%s, %d clients at most, %s", extractor.config.name, self.capacity, "tokens" if tokens else "local only")
 
     async def health(self, request: Request) -> Response:
         """Answer whether it takes clients; of `/healthz/ready` the status says so too."""
@@ -138,11 +140,17 @@ class Server:
         """Answer Prometheus."""
         return Response(prometheus.generate_latest(self._registry), media_type=prometheus.CONTENT_TYPE_LATEST)
 
+    @property
+    def capacity(self) -> int:
+        """How many clients with the model's hop are served, at least 1: by the time that a window takes now, if not told."""
+        seconds = self.hub.window_time or self._window_time
+        return self._most or max(1, int(FULL * self.extractor.jobs * self.hop / seconds))
+
     def admit(self, cost: float) -> None:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
-        if sum(client.cost for client in self.clients) + cost > self._capacity:
+        if sum(client.cost for client in self.clients) + cost > self.capacity:
             raise Refusal("full", "the server has as many clients as it carries: try again later", 1013)
-        if self.lateness() > _ADMITTED * self.hop:
+        if self.lateness() > ADMITTED * self.hop:
             raise Refusal(*_TOO_LATE)
 
     def relieve(self) -> None:
@@ -189,15 +197,15 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def _capacity(extractor: Extractor, hop: float) -> int:
-    """How many clients the processor carries, from the time that windows take now."""
+def _window_time(extractor: Extractor) -> float:
+    """How long a window takes, in seconds, before the first client has come."""
     noise = np.random.default_rng(0).normal(0, 0.1, 4 * extractor.config.audio.rate).astype(np.float32)
     took = []
     for _ in range(4):  # the first one is slower
         begun = time.perf_counter()
         count = len(extractor.stream().push(noise))
         took.append((time.perf_counter() - begun) / max(1, count))
-    return max(1, int(extractor.jobs * hop / min(took)))
+    return min(took)
 
 
 def __getattr__(name: str) -> Starlette:

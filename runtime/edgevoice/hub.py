@@ -30,6 +30,7 @@ _SOURCES = 4  # most in a round: with more, frames come later, and hardly any ti
 _GATHER = 0.008  # seconds that a round waits for others, so that windows that are due close together share a batch
 _SHARE = 1.0  # seconds of a source that a round takes, so that no source waits for another's hour
 _STEP = 0.01  # seconds that lost samples count at least, so that very many of them do not hold up the others
+_RECENT = 0.05  # share of the newest round in the mean time of a window
 
 _Step = NDArray[np.float32] | int | None
 
@@ -68,6 +69,8 @@ class Hub:
         self._ended = False
         self._sources: weakref.WeakSet[Source] = weakref.WeakSet()  # a source that nobody holds any more is gone
         self._waiting: deque[Source] = deque()
+        self.window_time = 0.0
+        """Seconds that a thread takes for a window now, a moving mean over some rounds; 0 before the first window."""
 
     async def __aenter__(self) -> Self:
         """Start the threads.
@@ -142,6 +145,7 @@ class Hub:
         with contextlib.suppress(IndexError):  # another thread took the last one
             while len(sources) < _SOURCES:
                 sources.append(self._waiting.popleft())
+        begun, took = time.perf_counter(), 0.0
         frames: dict[Stream, list[Frame]] = {source.stream: [] for source in sources}
         errors: dict[Stream, Exception] = {}
         try:
@@ -154,10 +158,13 @@ class Hub:
             batcher.flush()
             for stream, features in batcher.take():
                 frames[stream].extend(features)
+            took = (time.perf_counter() - begun) / max(1, sum(map(len, frames.values())))
         except Exception as error:  # noqa: BLE001 - the frames of all sources that were computed together are gone
             errors = dict.fromkeys(frames, error) | errors
 
         def deliver() -> None:
+            if any(frames.values()) and took:
+                self.window_time += _RECENT * (took - self.window_time) if self.window_time else took
             for source in sources:
                 source.deliver(frames[source.stream], errors.get(source.stream))
 
@@ -197,6 +204,11 @@ class Source(AsyncIterator[Frame]):
         """The length of the audio that waits, in seconds: not computed yet, or in frames that were not read."""
         late = self._waiting if self._taken or self._position >= self._due else 0
         return late / self.rate + len(self._frames) * self._hop
+
+    @property
+    def wanted(self) -> int:
+        """How many samples the next window needs at least: smaller pushes cost less if they are put together to as many."""
+        return max(0, self._due - self._position)
 
     def push(self, samples: NDArray[Any] | bytes | bytearray | memoryview) -> None:
         """Take the next samples, and return at once.

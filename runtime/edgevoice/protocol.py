@@ -152,20 +152,27 @@ class Client:
             raise Refusal("size", f"a message of {len(content)}: expected {_LARGEST[kind]} at most", 1009)
         now, most = time.monotonic(), _MESSAGES[kind]
         self._turns[kind] = turn = max(self._turns[kind], now - 1) + 1 / most  # those of a second may come at once
-        if turn > now and kind == "text":
-            raise Refusal("rate", f"more than {most} text messages a second", 0)
-        await asyncio.sleep(max(0.0, turn - now))
+        if turn > now:
+            if kind == "text":
+                raise Refusal("rate", f"more than {most} text messages a second", 0)
+            await asyncio.sleep(turn - now)
         return content
 
     async def _receive(self, source: Source) -> None:
-        """Push what arrives, until the client has finished."""
+        """Push what arrives, until the client has finished. Small messages wait until they complete a window together."""
+        held, size = b"", self._size // source.rate
         while True:
             content = await self._message(self._server.idle)
             if isinstance(content, bytes):
-                await self._push(source, content)
-            elif (message := _read(content, "lost", "finish"))["type"] == "finish":
-                return source.finish()
-            else:
+                held += content
+                # The source may hold a part of a sample; the first bytes may be a file's.
+                if self._bytes and len(held) <= min(source.wanted * size - size, self._size // 4):
+                    continue
+            await self._push(source, held)
+            held = b""
+            if isinstance(content, str):
+                if (message := _read(content, "lost", "finish"))["type"] == "finish":
+                    return source.finish()
                 count = _field(message, "count", 0, range(86_400 * source.rate))
                 source.skip(count)
                 self._seconds += count / source.rate
@@ -186,7 +193,7 @@ class Client:
             source.push(piece)
             await source.drain()
             if not live:
-                await asyncio.sleep(self._server.lateness())
+                await asyncio.sleep(min(_PATIENCE / 2, 10 * self._server.lateness()))
 
     async def _send(self, source: Source, judge: Any) -> None:
         """Send the frames, with decisions where there is a head."""

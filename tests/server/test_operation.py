@@ -92,6 +92,26 @@ def test_no_more_clients_than_the_limit_are_served(start: Start) -> None:
         asyncio.run(program(server))
 
 
+def test_no_more_clients_than_the_threads_have_time_for_are_served(tiny: edgevoice.Extractor) -> None:
+    async def program() -> None:
+        made = asgi.application(tiny, tokens=[TOKEN])
+        server = made.state.server
+        before = server.capacity
+        async with running(made) as (base, _):
+            address = f"{base}/stream"
+            messages, code, _ = await converse(address, bytes(3 * 32_000), FINISH)
+            assert (messages[-1]["type"], code) == ("end", 1000)
+            server.hub.window_time = server.hop * tiny.jobs  # as on a processor that many others use
+            assert server.capacity == 1 < before
+            async with connect(address) as socket:
+                await socket.send(json.dumps(HELLO))
+                assert json.loads(await socket.recv())["type"] == "ready"
+                messages, code, _ = await converse(address)
+                assert (messages[0]["code"], code) == ("full", 1013)
+
+    asyncio.run(program())
+
+
 def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
     async def program(server: Server) -> tuple[Any, int | None]:
         async with client(server) as socket:

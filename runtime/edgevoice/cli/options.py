@@ -80,7 +80,7 @@ def _value(kind: type[T], words: argparse.Namespace) -> T:
         is_kind = isinstance(hint, type) and dataclasses.is_dataclass(hint)
         value = _value(hint, words) if is_kind else getattr(words, name)
         # argparse takes the value of `-o--` for the end of the options
-        if value == [] and name not in ("inputs", "keep", "opensmile"):
+        if value == [] and name not in ("inputs", "keep", "opensmile", "fractions"):
             raise ArgumentError(f"--{name.replace('_', '-')}: expected a value")
         values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
