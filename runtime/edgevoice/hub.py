@@ -164,7 +164,8 @@ class Hub:
 
         def deliver() -> None:
             if any(frames.values()) and took:
-                self.window_time += _RECENT * (took - self.window_time) if self.window_time else took
+                usual = self.window_time or took
+                self.window_time = usual + _RECENT * (min(took, 4 * usual) - usual)  # one that was held up counts little
             for source in sources:
                 source.deliver(frames[source.stream], errors.get(source.stream))
 
