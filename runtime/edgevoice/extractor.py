@@ -24,7 +24,7 @@ from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Array, Networks
 from edgevoice.levels import Level, find_level
 from edgevoice.modelfolder import ModelFolder, find_model
-from edgevoice.pipeline import DevicePipeline, HostPipeline, Pipeline
+from edgevoice.pipeline import new_pipeline
 from edgevoice.providers import find_device
 from edgevoice.recipe import Recipe
 from edgevoice.sessions import SessionOptions
@@ -121,13 +121,8 @@ class Extractor:
         decoder = descriptors != "bottleneck"
         self._networks = Networks(folder, device, threads, decoder, options=session_options)
         self._layout = Layout.of(config, descriptors)
-        size = find_device(device).provider.batch
-        self._pipeline: Pipeline
-        if self._networks.on_device:
-            self._pipeline = DevicePipeline(self._networks, self._layout, size)
-        else:
-            front_end = FrontEnd(config.spectrogram, config.audio)
-            self._pipeline = HostPipeline(self._networks, front_end, self._layout, size)
+        front_end = FrontEnd(config.spectrogram, config.audio)
+        self._pipeline = new_pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
 
     def __repr__(self) -> str:
         return f"<Extractor {self.config.name} {self.config.version} on {self.device}>"

@@ -336,7 +336,7 @@ def functionals(values: ArrayLike) -> NDArray[np.float32]:
     except ValueError:  # rows of different lengths
         numbers = False
     if not numbers:
-        raise ArgumentError(f"functionals of {values!r:.60}: expected a matrix of numbers (frames, columns)")
+        raise ArgumentError(f"functionals of {_described(values)}: expected a matrix of numbers (frames, columns)")
     if not len(matrix):
         raise ArgumentError("functionals of no frames: at least one is needed")
     # Few columns at a time would cost more for a short recording than its frames do; eight are the least.
@@ -361,6 +361,11 @@ def _pandas() -> Any:
             raise
         raise missing("pandas", "a DataFrame") from error
     return pandas
+
+
+def _described(values: object) -> str:
+    shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", None)
+    return type(values).__name__ if shape is None else f"{dtype} {shape}"
 
 
 def _selection(chosen: Any, count: int) -> NDArray[Any]:

@@ -108,6 +108,13 @@ class DevicePipeline(Pipeline):
         return [array[:count] for array in local.chains[size].run(local.samples[:size], wanted)]
 
 
+def new_pipeline(networks: Networks, front_end: FrontEnd, layout: Layout, size: int) -> Pipeline:
+    """Make a pipeline; it is on the device where the networks have a front end there."""
+    if networks.on_device:
+        return DevicePipeline(networks, layout, size)
+    return HostPipeline(networks, front_end, layout, size)
+
+
 def _finite(values: Array) -> Array:
     if not np.isfinite(values).all():
         raise ModelUseError("the model gives numbers that are not finite: its networks or its settings are broken")

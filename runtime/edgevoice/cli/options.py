@@ -75,12 +75,12 @@ def calls(parser: argparse.ArgumentParser, kind: type[T], function: Callable[[T]
 
 
 def _value(kind: type[T], words: argparse.Namespace) -> T:
-    values = {}
+    values, fields = {}, kind.__dataclass_fields__  # type: ignore[attr-defined]
     for name, hint in get_type_hints(kind).items():
         is_kind = isinstance(hint, type) and dataclasses.is_dataclass(hint)
         value = _value(hint, words) if is_kind else getattr(words, name)
         # argparse takes the value of `-o--` for the end of the options
-        if value == [] and name not in ("inputs", "keep", "opensmile", "fractions"):
+        if value == [] and not {"nargs", "action"} & fields[name].metadata.get("settings", {}).keys():
             raise ArgumentError(f"--{name.replace('_', '-')}: expected a value")
         values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
