@@ -7,6 +7,7 @@ The documentation's page "A server" has the protocol, and how to deploy it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import ipaddress
@@ -41,8 +42,10 @@ except ImportError as error:
     raise MissingPackageError("the server needs Starlette and others: pip install 'edgevoice[cpu,server]'") from error
 
 _BACKLOG = 2.0  # seconds of a source; no more is read of its client until half of it is free
-FULL = 0.85  # share of the threads' time that the windows of all clients may take
+FULL = 0.85  # share of their time that the threads may take for windows, and that of the event loop for messages
 ADMITTED = 0.2  # share of a hop by which most clients may be late when another one comes
+_TICK = 0.1  # seconds between looks at the event loop's own time
+_RECENT = 0.1  # share of the newest look in its mean
 _LATE = 0.5  # seconds by which most clients are late when the newest one has to go
 _TOO_LATE = ("late", "the server is late with its frames: try again later", 1013)
 _PAGE = Path(__file__).parent / "page"
@@ -116,6 +119,7 @@ class Server:
         self._most = None if clients is None else whole_number("clients", clients, 1, 1 << 20)
         self._window_time = _window_time(extractor)
         self._relieved, self._running = 0.0, False
+        self.busy = self._lag = 0.0  # of the event loop, means: the share of its time that it computes; how late it is
         self._registry = own = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=own)
         prometheus.Gauge("edgevoice_clients", "Clients served", registry=own).set_function(lambda: len(self.clients))
@@ -148,7 +152,8 @@ class Server:
 
     def admit(self, cost: float) -> None:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
-        if sum(client.cost for client in self.clients) + cost > self.capacity:
+        served = sum(client.cost for client in self.clients)
+        if served + cost > self.capacity or (served and self.busy * (served + cost) / served > FULL):
             raise Refusal("full", "the server has as many clients as it carries: try again later", 1013)
         if self.lateness() > ADMITTED * self.hop:
             raise Refusal(*_TOO_LATE)
@@ -162,8 +167,16 @@ class Server:
                 self.clients[-1].end(Refusal(*_TOO_LATE))
 
     def lateness(self) -> float:
-        """By how much the newest frames of most live clients are late, in seconds."""
-        return statistics.median_low([client.late for client in self.clients if client.late is not None] or [0.0])
+        """By how much the newest frames of most live clients are late, or the event loop itself, in seconds."""
+        late = statistics.median_low([client.late for client in self.clients if client.late is not None] or [0.0])
+        return max(late, self._lag)
+
+    def _look(self, due: float, then: float, used: float) -> None:
+        """Follow the event loop's own time: messages wait for it before anything else knows of them."""
+        now, computed = time.monotonic(), time.thread_time()
+        self.busy += _RECENT * ((computed - used) / (now - then) - self.busy)
+        self._lag += _RECENT * (min(now - due, 1.0) - self._lag)
+        asyncio.get_running_loop().call_later(_TICK, self._look, now + _TICK, now, computed)
 
     def permits(self, websocket: WebSocket, token: object) -> bool:
         """Whether it is served: it knows a token, or none is needed and it is on this machine."""
@@ -181,6 +194,8 @@ class Server:
         if not self._running:  # mounted in another application, it learns of its beginning by its first client
             self._running = True
             await self.hub.__aenter__()
+            now = time.monotonic()
+            asyncio.get_running_loop().call_later(_TICK, self._look, now + _TICK, now, time.thread_time())
         origin = websocket.headers.get("origin")
         if origin is None or origin in self._origins or origin.partition("://")[2] == websocket.headers.get("host"):
             await websocket.accept()

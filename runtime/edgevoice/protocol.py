@@ -25,6 +25,7 @@ _MESSAGES = {"bytes": 1000, "text": 100}  # a second of a client
 _DTYPES = {"int16": 2, "int32": 4, "uint8": 1, "float32": 4, "float64": 8}
 _RATE = 192_000  # samples a second, of all channels together
 _PATIENCE = 10.0  # seconds, for the first message and for the last
+_HELD = 2.0  # seconds that a flood is not read before it is cut off: connecting anew costs it more than the server
 _AHEAD = 1.0  # seconds by which sound may come before its time and still be live
 _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
 
@@ -88,11 +89,13 @@ class Client:
 
     async def _close(self, code: int, message: dict[str, Any]) -> None:
         reason = str(message.get("message", "")).encode()[:120].decode(errors="ignore")
-        with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
+        with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError, asyncio.CancelledError):
             async with asyncio.timeout(_PATIENCE):  # it may not read
                 await self._websocket.send_text(json.dumps(message))
-                if code:  # else the connection goes with the task: a flood would be read until the other side closes too
+                if code:
                     await self._websocket.close(code, reason)
+                else:  # the connection goes with the task: a flood would be read until the other side closes too
+                    await asyncio.sleep(_HELD)
 
     async def _converse(self) -> None:
         server = self._server

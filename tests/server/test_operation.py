@@ -112,6 +112,28 @@ def test_no_more_clients_than_the_threads_have_time_for_are_served(tiny: edgevoi
     asyncio.run(program())
 
 
+def test_no_more_clients_than_the_event_loop_has_time_for_are_served(tiny: edgevoice.Extractor) -> None:
+    async def program() -> None:
+        made = asgi.application(tiny, tokens=[TOKEN], clients=1000)
+        server = made.state.server
+        async with running(made) as (base, _), connect(address := f"{base}/stream") as socket:
+            await socket.send(json.dumps(HELLO))
+            assert json.loads(await socket.recv())["type"] == "ready"
+            server.busy = 0.5  # by this client; two would have no time left
+            with pytest.raises(Refusal, match="as many clients"):
+                server.admit(1.0)
+            for _ in range(8):  # other work of the program holds the loop up
+                time.sleep(0.4)
+                await asyncio.sleep(0.02)
+            assert server.lateness() > 0.05
+            assert (await converse(address))[1] == 1013
+            while server.lateness() > 0.05:
+                await asyncio.sleep(0.1)
+            assert (await converse(address, FINISH))[1] == 1000
+
+    asyncio.run(program())
+
+
 def test_a_client_that_sends_nothing_is_closed(start: Start) -> None:
     async def program(server: Server) -> tuple[Any, int | None]:
         async with client(server) as socket:
@@ -249,13 +271,17 @@ def test_a_client_that_is_ended_hears_why_even_if_a_message_comes_at_that_moment
     assert asyncio.run(program()) == [{"type": "error", "code": "late", "message": "sorry"}, (1013, "sorry")]
 
 
-def test_a_client_that_is_cut_off_at_the_end_leaves_no_traceback(tiny: edgevoice.Extractor) -> None:
+@pytest.mark.parametrize("lost", [0, 200])  # a flood is held before it is cut off
+def test_a_client_that_is_cut_off_at_the_end_leaves_no_traceback(tiny: edgevoice.Extractor, lost: int) -> None:
     async def program() -> None:
         server, socket = asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), _Socket()
         async with server.hub:
             running = asyncio.create_task(Client(server, socket).run())  # type: ignore[arg-type]
-            while not socket.sent:
+            for _ in range(lost):
+                socket.put_nowait({"type": "websocket.receive", "text": '{"type": "lost", "count": 1}'})
+            while not socket.sent or (lost and socket.sent[-1].get("code") != "rate"):
                 await asyncio.sleep(0)
+            assert not running.done()
             running.cancel()
             await running
 
