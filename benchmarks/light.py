@@ -190,9 +190,10 @@ def _stages(model: str) -> dict[str, Callable[[], float]]:
     stream = extractor.stream()
     stream.push(samples[: config.audio.window - last])
 
-    def push() -> float:
-        seconds = _seconds(lambda: stream.push(samples[:last]))
-        stream.push(samples[: config.audio.hop - last])
+    def push(times: int) -> float:
+        for _ in range(times):
+            seconds = _seconds(lambda: stream.push(samples[:last]))
+            stream.push(samples[: config.audio.hop - last])
         return seconds
 
     timed = {
@@ -205,7 +206,9 @@ def _stages(model: str) -> dict[str, Callable[[], float]]:
     }
     windows = (len(samples) - config.audio.window) // config.audio.hop + 1
     minute = partial(_seconds, lambda: extractor.extract((samples, config.audio.rate), jobs=1), windows)
-    return {**timed, "push of the last 10 ms": push, EXTRACT: minute}
+    # The first push finds the other model's weights in the processor's caches, and its own no longer.
+    pushes = {"push of the last 10 ms": partial(push, 4), "push right after another model's": partial(push, 1)}
+    return {**timed, **pushes, EXTRACT: minute}
 
 
 def _seconds(call: Callable[[], object], windows: int = 1) -> float:

@@ -148,6 +148,26 @@ def test_bytes_may_be_cut_anywhere(tiny: Extractor, noise: np.ndarray, cuts: lis
 
 
 @within()
+async def test_pushes_of_any_types_may_follow_each_other(hub: Hub, noise: np.ndarray, tiny: Extractor) -> None:
+    whole = np.round(noise[:60_000] * 127) / 128  # exact in all types
+    casts: list[Callable[[np.ndarray], np.ndarray]] = [
+        lambda x: (x * 2**15).astype(np.int16),
+        lambda x: (x * 2**15).astype(">i2"),
+        lambda x: (x * 2.0**31).astype(np.int32),
+        lambda x: (x * 128 + 128).astype(np.uint8),
+        lambda x: x.astype(np.float64),
+        lambda x: x.astype(np.float32),
+    ]
+    source = hub.source()
+    for k, piece in enumerate(np.array_split(whole, 50)):
+        buffer = casts[(k + k // 6) % len(casts)](piece)
+        source.push(buffer)
+        buffer[:] = 0
+    source.finish()
+    assert said(await frames_of(source)) == said(list(tiny.stream().push(whole)))
+
+
+@within()
 async def test_what_is_wrong_with_a_push_is_raised_there_and_the_source_goes_on(hub: Hub, noise: np.ndarray) -> None:
     one, other = hub.source(16000), hub.source(16000)
     for source in (one, other):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.rawpcm import PcmBytes
-from edgevoice.audio.samples import check_samples, is_number
+from edgevoice.audio.samples import check_layout, check_samples, is_number
 from edgevoice.batcher import Batcher
 from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
 from edgevoice.extractor import Extractor, check_extractor
@@ -32,7 +32,7 @@ _SHARE = 1.0  # seconds of a source that a round takes, so that no source waits 
 _STEP = 0.01  # seconds that lost samples count at least, so that very many of them do not hold up the others
 _RECENT = 0.05  # share of the newest round in the mean time of a window
 
-_Step = NDArray[np.float32] | int | None
+_Step = NDArray[Any] | int | None
 
 
 class Hub:
@@ -224,6 +224,7 @@ class Source(AsyncIterator[Frame]):
             AudioFormatError: the bytes begin like a file with a header; the source has ended.
         """
         self._check_open("push")
+        own = isinstance(samples, bytes | bytearray | memoryview)  # else a caller may use its buffer again at once
         if isinstance(samples, bytes | bytearray | memoryview):
             content = bytes(samples)
             self._check_room((len(self._pcm.rest) + len(content)) // self._pcm.size)
@@ -232,13 +233,14 @@ class Source(AsyncIterator[Frame]):
             except AudioFormatError as error:
                 self.end(error)
                 raise
-        checked = check_samples(samples, self._channels)
+        # Whole numbers are converted by the threads.
+        checked = check_layout(samples, self._channels)
+        if checked.dtype.kind == "f":
+            checked = check_samples(checked, self._channels)
         self._check_room(len(checked))
-        checked = checked.reshape(len(checked), self._channels)
         if len(checked):
             self._waiting += len(checked)
-            # A caller may use its buffer again at once.
-            self._add(checked.copy() if np.may_share_memory(checked, samples) else checked, len(checked))
+            self._add((checked if own else checked.copy()).reshape(len(checked), self._channels), len(checked))
 
     def skip(self, count: int) -> None:
         """Report that `count` samples of the source were lost, as `Stream.skip` does, and return at once.
@@ -320,8 +322,8 @@ class Source(AsyncIterator[Frame]):
     def advance(self, batcher: Batcher) -> None:
         """Pass what was taken to a batcher. A thread of the hub calls this."""
         self.stream.batcher = batcher
-        for kind, steps in itertools.groupby(self._taken, type):
-            if kind is np.ndarray:
+        for dtype, steps in itertools.groupby(self._taken, lambda step: getattr(step, "dtype", None)):
+            if dtype is not None:
                 self.stream.push(np.concatenate(list(steps)))  # a few large pushes cost less than many small ones
             else:
                 for count in steps:

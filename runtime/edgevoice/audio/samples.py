@@ -16,7 +16,7 @@ MOST_CHANNELS = 1024
 _LIKELY = 64
 """More channels than this are accepted only where there are at least as many samples: else the axes were exchanged."""
 
-_INTEGERS = {"int16": (0, 2.0**-15), "int32": (0, 2.0**-31), "uint8": (128, 2.0**-7)}  # zero and scale of whole numbers
+_SCALES = {"i2": 2.0**-15, "i4": 2.0**-31, "u1": 2.0**-7, "f4": 1.0, "f8": 1.0}
 
 
 def check_samples(samples: object, channels: int | None = None) -> NDArray[np.float32]:
@@ -30,6 +30,20 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
     Raises:
         SamplesError: another dtype or shape, NaN, infinity, or a magnitude above 65 536.
     """
+    array = check_layout(samples, channels)
+    if array.dtype.kind == "f":
+        # One reduction finds all three: NaN compares false, and so does what is too large.
+        if array.size and not np.max(np.abs(array)) <= LARGEST:
+            if not np.isfinite(array).all():
+                raise SamplesError("samples hold NaN or infinity")
+            raise SamplesError(f"samples reach {np.max(np.abs(array)):.3g}, expected a full scale of 1 (at most 65536)")
+        return array.astype(np.float32, copy=False)
+    zero = np.float32(128 if array.dtype.kind == "u" else 0)
+    return (array.astype(np.float32) - zero) * np.float32(_SCALES[array.dtype.str[1:]])
+
+
+def check_layout(samples: object, channels: int | None = None) -> NDArray[Any]:
+    """The array that `check_samples` would convert, if its dtype and shape are right; of whole numbers that is all."""
     if not isinstance(samples, np.ndarray):
         samples = _as_array(samples)
     count = samples.shape[1] if samples.ndim == 2 else 1
@@ -42,18 +56,9 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
     if samples.ndim not in (1, 2) or not fits:
         hint = "; transpose?" if lies_across else ""
         raise SamplesError(f"samples have the shape {samples.shape}, expected {wanted}{hint}")
-    kind = samples.dtype.name
-    if kind in _INTEGERS:
-        zero, scale = _INTEGERS[kind]
-        return (samples.astype(np.float32) - np.float32(zero)) * np.float32(scale)
-    if kind not in ("float32", "float64"):
+    if samples.dtype.str[1:] not in _SCALES:
         raise SamplesError(f"samples are {samples.dtype}, expected float32, float64, int16, int32 or uint8")
-    # One reduction finds all three: NaN compares false, and so does what is too large.
-    if samples.size and not np.max(np.abs(samples)) <= LARGEST:
-        if not np.isfinite(samples).all():
-            raise SamplesError("samples hold NaN or infinity")
-        raise SamplesError(f"samples reach {np.max(np.abs(samples)):.3g}, expected a full scale of 1 (at most 65536)")
-    return samples.astype(np.float32, copy=False)
+    return samples
 
 
 def _as_array(samples: object) -> NDArray[Any]:
