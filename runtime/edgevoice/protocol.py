@@ -193,8 +193,8 @@ class Client:
             self._arrived.append((self._seconds, now if live else math.inf))
             self._bytes += len(piece)
             self._server.bytes.inc(len(piece))
-            source.push(piece)
             await source.drain()
+            source.push(piece)
             if not live:
                 await asyncio.sleep(min(_PATIENCE / 2, 10 * self._server.lateness()))
 

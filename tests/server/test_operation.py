@@ -288,6 +288,32 @@ def test_a_client_that_is_cut_off_at_the_end_leaves_no_traceback(tiny: edgevoice
     asyncio.run(program())
 
 
+def test_a_client_that_does_not_read_waits_for_its_frames_however_long_their_hop(tiny: edgevoice.Extractor) -> None:
+    async def program() -> list[Any]:
+        server, socket, reads = asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), _Socket(), asyncio.Event()
+
+        async def send_text(content: str) -> None:
+            socket.sent.append(json.loads(content)["type"])
+            if socket.sent[-1] == "frame":
+                await reads.wait()
+
+        socket.get_nowait()
+        socket.put_nowait({"type": "websocket.receive", "text": json.dumps({**HELLO, "hop": 3.0})})
+        socket.send_text = send_text  # type: ignore[method-assign]
+        async with server.hub:
+            running = asyncio.create_task(Client(server, socket).run())  # type: ignore[arg-type]
+            for _ in range(40):
+                socket.put_nowait({"type": "websocket.receive", "bytes": bytes(6400)})
+                await asyncio.sleep(0.05)
+            assert socket.sent == ["ready", "frame"]
+            reads.set()
+            socket.put_nowait({"type": "websocket.receive", "text": FINISH})
+            await asyncio.wait_for(running, 20)
+        return socket.sent
+
+    assert asyncio.run(program()) == ["ready", "frame", "frame", "frame", "end", (1000, "")]
+
+
 def test_who_pauses_is_not_late(tiny: edgevoice.Extractor) -> None:
     client = Client(asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), None)  # type: ignore[arg-type]
     client._source = source = SimpleNamespace(behind=0.5)  # type: ignore[assignment]
