@@ -123,6 +123,7 @@ class Server:
         self._registry = own = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=own)
         prometheus.Gauge("edgevoice_clients", "Clients served", registry=own).set_function(lambda: len(self.clients))
+        prometheus.Gauge("edgevoice_loop_busy", "Share of the loop's time", registry=own).set_function(lambda: self.busy)
         self.frames = prometheus.Counter("edgevoice_frames", "Frames sent", registry=own)
         self.late = prometheus.Counter("edgevoice_late_frames", "Frames later than a hop", registry=own)
         self.latency = prometheus.Histogram("edgevoice_latency_seconds", "From a window's end to its frame", registry=own)

@@ -55,6 +55,7 @@ def test_health_and_metrics_need_no_token_and_count(start: Start) -> None:
         assert server.metric("edgevoice_received_bytes_total") == len(SECOND)
         assert server.metric('edgevoice_refused_total{code="token"}') == 1
         assert server.metric("edgevoice_clients") == 0
+        assert 0 <= server.metric("edgevoice_loop_busy") < 1
 
         async def while_served() -> float:
             async with client(server):
