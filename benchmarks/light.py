@@ -28,7 +28,8 @@ import numpy as np
 from tqdm import tqdm
 
 import edgevoice
-from benchmarks.sources.vectors import Vector, vectors_by_folder
+from benchmarks.linearcode import Spectrograms
+from benchmarks.sources import Functionals, Vector, read_recordings, vectors_by_folder
 from edgevoice.bench.machine import PACKAGES, Machine
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Networks
@@ -46,11 +47,7 @@ Found = dict[str, Any]
 class Beginning:
     """Functionals of the first numbers of a model's code, and of the errors of what is rebuilt from them alone."""
 
-    origin = ""
-
     def __init__(self, model: str, units: int) -> None:
-        from benchmarks.sources.linearcode import Spectrograms
-
         folder = find_model(model)
         self.name, self.units = f"{model}, {units}", units
         self.key = f"beginning {units} {sorted(folder.config.files.items())}"
@@ -81,7 +78,6 @@ def _probes_by_folds(source: Beginning, data: Path) -> Found:
     from sklearn.model_selection import StratifiedGroupKFold
 
     from benchmarks.feature_quality.probes import STRENGTHS, TASKS, confusions, predict_each
-    from benchmarks.sources.recordings import read_recordings
 
     recordings = read_recordings(data)
     files = [recording.file for recording in recordings]
@@ -107,12 +103,9 @@ def _probes_by_folds(source: Beginning, data: Path) -> Found:
 def worth(data: Path, unheard: Path, models: list[str]) -> Found:
     """Probes on speakers whom nothing was fitted on, and how far static vectors and codes move when the sound changes."""
     from benchmarks.feature_quality.degradations import CLEAN, degraded_folders, movements, one_each
-    from benchmarks.feature_quality.probes import TASKS, Probes, score
-    from benchmarks.sources.models import Functionals
-    from benchmarks.sources.recordings import read_recordings
+    from benchmarks.feature_quality.probes import TASKS, judge
 
     fitted, tested = read_recordings(data), read_recordings(unheard)
-    probes = Probes(fitted, tested, WORK / "probes")
     chosen, _ = one_each([recording.speaker for recording in tested], 48)
     files = [tested[place].file for place in chosen.tolist()]
     folders = degraded_folders(unheard, files, WORK)
@@ -126,10 +119,8 @@ def worth(data: Path, unheard: Path, models: list[str]) -> Found:
         corpus, asked = (vectors(place, [r.file for r in rows]) for place, rows in ((data, fitted), (unheard, tested)))
         scores = {}
         for task in TASKS:
-            labels = task.labels(tested)
-            speakers = [recording.speaker for recording, label in zip(tested, labels, strict=True) if label >= 0]
-            judged = score(labels[labels >= 0], probes.run(corpus, asked, task), speakers, task.metric)
-            scores[task.name] = _figure(judged)
+            _, judged = judge(task, fitted, corpus, tested, asked)
+            scores[task.name] = _figure({"mean": judged.mean, "error": judged.error})
         changed = {name: vectors(place, files) for name, place in folders.items()}
         clean = changed.pop(CLEAN)
         moved = {}
@@ -142,8 +133,8 @@ def worth(data: Path, unheard: Path, models: list[str]) -> Found:
     return found
 
 
-def _figure(found: Any) -> Found:
-    return {"mean": float(f"{found.mean:.4g}"), "error": float(f"{found.error:.4g}")}
+def _figure(found: dict[str, float]) -> Found:
+    return {key: float(f"{value:.4g}") for key, value in found.items()}
 
 
 def speed() -> Found:

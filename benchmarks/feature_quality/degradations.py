@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -29,19 +29,10 @@ HEADROOM = 0.25
 CLEAN = "as recorded"
 
 
-def gain(decibels: float) -> Degradation:
-    """Change the volume."""
-    return lambda samples, _: samples * 10 ** (decibels / 20)
-
-
-def noise(decibels: float, seed: int = 0) -> Degradation:
-    """Add white noise, some decibels below the mean power of the recording; the noise is the same for every recording."""
-
-    def degrade(samples: Samples, rate: int) -> Samples:  # noqa: ARG001
-        power = np.mean(np.square(samples)) * 10 ** (-decibels / 10)
-        return samples + np.sqrt(power) * np.random.default_rng(seed).standard_normal(len(samples))
-
-    return degrade
+def noisy(samples: Samples, _: int) -> Samples:
+    """Add white noise, 20 dB below the mean power of the recording; the noise is the same for every recording."""
+    power = np.mean(np.square(samples)) / 100
+    return samples + np.sqrt(power) * np.random.default_rng(0).standard_normal(len(samples))
 
 
 def telephone(samples: Samples, rate: int) -> Samples:
@@ -53,20 +44,15 @@ def telephone(samples: Samples, rate: int) -> Samples:
     return _fit(soxr.resample(filtered, narrow, rate), len(samples))
 
 
-def coded(file_format: str, subtype: str, compression: float, delay: int = 0) -> Degradation:
-    """Encode with a lossy codec, and decode.
+def coded(file_format: str, subtype: str, delay: int = 0, **options: Any) -> Degradation:
+    """Encode with a lossy codec, all as soundfile names it, and decode.
 
-    Args:
-        file_format: as soundfile names it.
-        subtype: as soundfile names it.
-        compression: libsndfile's, from 0 (most bits) to 1 (fewest).
-        delay: samples that the decoder puts before the first where the file does not tell how many they are.
+    `delay` are samples that the decoder puts before the first where the file does not tell how many they are.
     """
 
     def degrade(samples: Samples, rate: int) -> Samples:
         file = io.BytesIO()
-        options = {"bitrate_mode": "CONSTANT"} if file_format == "MP3" else {}
-        soundfile.write(file, samples, rate, format=file_format, subtype=subtype, compression_level=compression, **options)
+        soundfile.write(file, samples, rate, format=file_format, subtype=subtype, **options)
         file.seek(0)
         decoded, _ = soundfile.read(file)
         return _fit(decoded[delay if len(decoded) > len(samples) else 0 :], len(samples))
@@ -76,31 +62,27 @@ def coded(file_format: str, subtype: str, compression: float, delay: int = 0) ->
 
 def opus(kilobits: float) -> Degradation:
     """Encode as Opus at a bit rate in kbit/s, and decode."""
-    return coded("OGG", "OPUS", 1 - (kilobits - 6) / 250)  # libsndfile: 6 to 256 kbit/s
+    return coded("OGG", "OPUS", compression_level=1 - (kilobits - 6) / 250)  # libsndfile: 6 to 256 kbit/s
 
 
 def mp3(kilobits: float) -> Degradation:
     """Encode as MP3 at a constant bit rate in kbit/s, and decode, at sampling rates of 16 kHz to 24 kHz."""
     # libsndfile: 8 to 160 kbit/s. Below 40 kbit/s a frame has no room for LAME's tag, from which decoders know the delay of
     # the encoder and of their own filter bank.
-    return coded("MP3", "MPEG_LAYER_III", 1 - (kilobits - 8) / 152, delay=576 + 529)
-
-
-def later(seconds: float) -> Degradation:
-    """Cut off the first part of the recording."""
-    return lambda samples, rate: samples[round(seconds * rate) :]
+    options = {"compression_level": 1 - (kilobits - 8) / 152, "bitrate_mode": "CONSTANT"}
+    return coded("MP3", "MPEG_LAYER_III", 576 + 529, **options)
 
 
 DEGRADATIONS: dict[str, Degradation] = {
-    "gain +12 dB": gain(12),
-    "gain -12 dB": gain(-12),
-    "noise, 20 dB SNR": noise(20),
+    "gain +12 dB": lambda samples, _: samples * 10 ** (12 / 20),
+    "gain -12 dB": lambda samples, _: samples / 10 ** (12 / 20),
+    "noise, 20 dB SNR": noisy,
     "telephone band": telephone,
     "Opus, 24 kbit/s": opus(24),
     "Opus, 64 kbit/s": opus(64),
     "MP3, 32 kbit/s": mp3(32),
     "MP3, 64 kbit/s": mp3(64),
-    "start 100 ms later": later(0.1),
+    "start 100 ms later": lambda samples, rate: samples[rate // 10 :],
 }
 
 
@@ -126,41 +108,32 @@ def _fit(samples: Samples, length: int) -> Samples:
     return np.pad(samples[:length], (0, max(0, length - len(samples))))
 
 
-@dataclass(frozen=True)
-class Movement:
-    """Relative change of the standardised vector over some recordings."""
+def movements(
+    corpus: Floats, clean: Floats, changed: Mapping[str, Floats], *, clipped: bool = False
+) -> dict[str, dict[str, float]]:
+    """How far vectors move under each change: |z' - z| / |z|, z being standardised over the corpus.
 
-    mean: float
-    error: float
-    """Standard error of the mean over the recordings, which have different speakers."""
-
-
-def movement(clean: Floats, changed: Floats, centre: Floats, spread: Floats) -> Movement:
-    """How far vectors move: the mean over recordings of |z' - z| / |z|, z being standardised.
+    The mean over recordings, and its standard error: the recordings have different speakers. Where it is clipped, values
+    outside the `MIDDLE` of their dimension count as its ends: a few recordings whose values lie far out then do not make
+    every other difference look small.
 
     Args:
+        corpus: (all recordings, dimensions); dimensions that do not vary are left out.
         clean: (recordings, dimensions).
-        changed: the same recordings' vectors after the change.
-        centre: mean of each dimension over the corpus, (dimensions,).
-        spread: standard deviation of each dimension over the corpus; dimensions without any are left out.
-    """
-    used = spread > 0
-    still, moved = ((vectors[:, used] - centre[used]) / spread[used] for vectors in (clean, changed))
-    change = np.linalg.norm(moved - still, axis=1) / np.linalg.norm(still, axis=1)
-    return Movement(float(change.mean()), float(change.std(ddof=1) / np.sqrt(len(change))))
-
-
-def movements(corpus: Floats, clean: Floats, changed: Mapping[str, Floats], *, clipped: bool = False) -> dict[str, Movement]:
-    """The movement under each change; dimensions are standardised over the corpus (recordings, dimensions).
-
-    Where it is clipped, values outside the `MIDDLE` of their dimension count as its ends: a few recordings whose values lie
-    far out then do not make every other difference look small.
+        changed: the same recordings' vectors after each change.
+        clipped: see above.
     """
     rows = corpus.astype(np.float64)
     if clipped:
         rows = np.clip(rows, *np.percentile(rows, MIDDLE, axis=0))
     centre, spread = rows.mean(axis=0), rows.std(axis=0)
-    return {name: movement(clean, vectors, centre, spread) for name, vectors in changed.items()}
+    used = spread > 0
+    found = {}
+    for name, vectors in changed.items():
+        still, moved = ((each[:, used] - centre[used]) / spread[used] for each in (clean, vectors))
+        change = np.linalg.norm(moved - still, axis=1) / np.linalg.norm(still, axis=1)
+        found[name] = {"mean": float(change.mean()), "error": float(change.std(ddof=1) / np.sqrt(len(change)))}
+    return found
 
 
 def one_each(speakers: Sequence[str], most: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,208 +7,170 @@ fitted on, trained on or chosen by.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.feature_quality.degradations import CLEAN, Movement, degraded_folders, movements, one_each
-from benchmarks.feature_quality.probes import TASKS, Probes, Score, guessing, score
-from benchmarks.feature_quality.reconstruction import (
-    LEVELS,
-    Error,
-    HeldOut,
-    Speech,
-    band_means,
-    linear_error,
-    network_error,
+from benchmarks.feature_quality.degradations import CLEAN, degraded_folders, movements, one_each
+from benchmarks.feature_quality.probes import TASKS, Score, judge
+from benchmarks.linearcode import LinearCode, LinearFunctionals, Spectrograms
+from benchmarks.sources import (
+    Functionals,
+    HandMade,
+    OpenSmile,
+    Recording,
+    Source,
+    Vector,
+    read_recordings,
+    vectors_by_folder,
 )
-from benchmarks.sources.handmade import HandMade, OpenSmile
-from benchmarks.sources.linearcode import LinearCode, LinearFunctionals
-from benchmarks.sources.models import Functionals
-from benchmarks.sources.recordings import Recording, read_recordings
-from benchmarks.sources.vectors import Named, Source, vectors_by_folder
+from edgevoice.config import ModelConfig
 from edgevoice.features import FUNCTIONALS
+from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
+from edgevoice_export.data.corpus import split_speakers
 
+DEGRADED = 48
+"""How many recordings are degraded, of a speaker each."""
+LINEAR_UNITS = (64, 256)
+LINEAR_WINDOWS = 16_000
+"""The number of windows to which linear codes are fitted."""
+LEVELS = ("running", "utterance")
 ANOTHER = "another recording"
 """The unit of movement: the distance to another recording of the same speaker."""
-
 PARTS = ("code", "reconstruction error")
 """The parts of the static vector of a model or a linear code, in this order."""
 
-MovementTable = dict[str, dict[str, Movement]]
-"""By feature set, then by degradation."""
-
-Vectors = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""By feature set: of the recordings to fit on, and of those to measure on, (recordings, dimensions) each."""
-
 Bar = Callable[[Sequence[Any], str], Iterable[Any]]
 """Wraps a list, under a name, and shows a progress bar."""
+Error = Callable[[Vector], Vector]
+"""Spectrograms of one recording (n, 1, bands, columns) -> mean squared error by band (n, bands)."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How much is computed."""
-
-    stability_recordings: int = 48
-    linear_units: tuple[int, ...] = (64, 256)
-    linear_windows: int = 16_000
-    """The number of windows to which linear codes are fitted."""
-
-
-@dataclass(frozen=True)
-class Results:
-    """The results. Feature sets are in the requested order; the first is the one that is judged."""
-
-    settings: Settings
-    fitted: tuple[Recording, ...]
-    """The recordings to which probes and linear codes were fitted."""
-    recordings: tuple[Recording, ...]
-    """The recordings on which everything was measured."""
-    models: tuple[ModelFolder, ...]
-    dimensions: dict[str, int]
-    """The size of the static vector of each feature set."""
-    scores: dict[str, dict[str, Score]]
-    """By task, then by feature set."""
-    chance: dict[str, tuple[float, float]]
-    """The score of guessing for each task, with its standard deviation."""
-    movements: MovementTable
-    part_movements: dict[str, MovementTable]
-    """By part of the vector (`PARTS`): for sets that have those parts."""
-    clipped_movements: MovementTable
-    """As `movements`, standardised over the corpus without its extremes."""
-    reconstruction: dict[str, dict[str, HeldOut]]
-    """By code, then by level."""
-    not_comparable: tuple[str, ...]
-    """Models that have another kind of spectrogram."""
-
-    @property
-    def speakers(self) -> int:
-        """The number of speakers on whom everything was measured."""
-        return len({recording.speaker for recording in self.recordings})
-
-
-def run(data: Path, unheard: Path, models: Sequence[ModelFolder], settings: Settings, work: Path, bar: Bar) -> Results:
-    """Run the benchmark, or go on with it.
+def run(data: Path, unheard: Path, models: Sequence[ModelFolder], work: Path, bar: Bar) -> dict[str, Any]:
+    """Run the benchmark, or go on with it; return all figures, as they go into the JSON.
 
     Args:
         data: folder of recordings with `utterances.csv`, to fit on.
         unheard: another one, to measure on.
-        models: what is compared; the linear codes see the first one's spectrograms, at the level `running`.
-        settings: how much is done.
-        work: folder to keep what was computed in.
+        models: what is compared; the first is what is judged, and the linear codes see its spectrograms, at the level
+            `running`.
+        work: folder to keep vectors and degraded recordings in.
         bar: progress bars.
     """
     fitted, tested = read_recordings(data), read_recordings(unheard)
-    probes = Probes(fitted, tested, work / "probes")
-    speech = Speech(data, models[0].config, work / "corpora")
-    codes = _linear_codes(speech, settings, work)
-    sources: list[Source] = [Named(folder.config.name, Functionals(str(folder.path))) for folder in models]
-    sources += [LinearFunctionals(code, speech.config) for code in codes]
-    sources += [OpenSmile("eGeMAPSv02"), OpenSmile("ComParE_2016"), Named("pyAudioAnalysis", HandMade())]
+    codes = _linear_codes(data, fitted, models[0].config, bar)
+    first, second = one_each([recording.speaker for recording in tested], DEGRADED)
+    files = [tested[place].file for place in first.tolist()]
+    folders = degraded_folders(unheard, files, work)
 
-    def vectors_of(source: Source, folder: Path, recordings: Sequence[Recording]) -> NDArray[np.float32]:
-        files = [recording.file for recording in recordings]
-        return vectors_by_folder(source, folder, files, work / "vectors", _labelled(bar, source.name))
-
-    vectors = {source.name: (vectors_of(source, data, fitted), vectors_of(source, unheard, tested)) for source in sources}
     units = {folder.config.name: folder.config.features.bottleneck for folder in models}
     units |= {f"PCA-{code.units}": code.units for code in codes}
-    moved, part_moved, clipped = _movements(unheard, tested, sources, vectors, units, settings, work, bar)
-    measured = Speech(unheard, models[0].config, work / "corpora")
-    errors, other = _errors(models, codes, measured)
-    held_out = {level: measured.held_out(level, errors, _labelled(bar, f"{level} level")) for level in LEVELS}
-    return Results(
-        settings=settings,
-        fitted=tuple(fitted),
-        recordings=tuple(tested),
-        models=tuple(models),
-        dimensions={name: rows.shape[1] for name, (rows, _) in vectors.items()},
-        scores={task.name: _scores(probes, place, vectors, bar) for place, task in enumerate(TASKS)},
-        chance={task.name: guessing(_asked(task.labels(tested)), task.metric) for task in TASKS},
-        movements=moved,
-        part_movements=part_moved,
-        clipped_movements=clipped,
-        reconstruction={name: {level: held_out[level][name] for level in LEVELS} for name in errors},
-        not_comparable=tuple(other),
-    )
+    sources: list[Source] = [Functionals(str(folder.path)) for folder in models]
+    sources += [LinearFunctionals(code, models[0].config) for code in codes]
+    sources += [OpenSmile("eGeMAPSv02"), OpenSmile("ComParE_2016"), HandMade()]
+    probes = {task.name: _task_record(task.metric_name, *task.chance(tested)) for task in TASKS}
+    numbers: dict[str, int] = {}
+    moved: dict[str, Any] = {"movement": {}, "movement_clipped": {}, "movement_of_parts": {part: {} for part in PARTS}}
+    judged: dict[str, Score] = {}
+    for source in sources:
 
+        def vectors(folder: Path, names: Sequence[str], source: Source = source) -> Vector:
+            return vectors_by_folder(source, folder, names, work / "vectors", lambda items: bar(items, source.name))
 
-def _labelled(bar: Bar, name: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
-    return lambda items: bar(items, name)
+        name = source.name
+        corpus = vectors(data, [recording.file for recording in fitted])
+        measured = vectors(unheard, [recording.file for recording in tested])
+        numbers[name] = corpus.shape[1]
+        for task in bar(TASKS, f"probes of {name}"):
+            _, found = judge(task, fitted, corpus, tested, measured)
+            probes[task.name]["scores"][name] = {"mean": found.mean, "error": found.error}
+            gap, error = judged.setdefault(task.name, found).ahead(found)
+            probes[task.name]["ahead"][name] = {"mean": gap, "error": error}
 
-
-def _linear_codes(speech: Speech, settings: Settings, work: Path) -> list[LinearCode]:
-    made_from = (speech.corpus.digest, speech.config.spectrogram, speech.config.level, settings.linear_windows)
-    most = max(settings.linear_units)
-    kept = work / f"linear-{most}-{hashlib.sha256(repr(made_from).encode()).hexdigest()[:12]}.npz"
-    if not kept.is_file():
-        work.mkdir(parents=True, exist_ok=True)
-        LinearCode.fit(speech.training_spectrograms("running", settings.linear_windows), most).save(kept)
-    code = LinearCode.load(kept)
-    return [code.of(units) for units in settings.linear_units]
-
-
-def _scores(probes: Probes, place: int, vectors: Vectors, bar: Bar) -> dict[str, Score]:
-    task = TASKS[place]
-    labels = task.labels(probes.tested)
-    speakers = [recording.speaker for recording, label in zip(probes.tested, labels, strict=True) if label >= 0]
+        changed = {change: vectors(folder, files) for change, folder in folders.items()} | {ANOTHER: measured[second]}
+        clean = changed.pop(CLEAN)
+        moved["movement"][name] = movements(corpus, clean, changed)
+        moved["movement_clipped"][name] = movements(corpus, clean, changed, clipped=True)
+        if name in units:
+            border = len(FUNCTIONALS) * units[name]
+            for part, of_part in zip(PARTS, (np.s_[:, :border], np.s_[:, border:]), strict=True):
+                part_changed = {change: rows[of_part] for change, rows in changed.items()}
+                moved["movement_of_parts"][part][name] = movements(corpus[of_part], clean[of_part], part_changed)
+    errors, other = _errors(models, codes)
     return {
-        name: score(_asked(labels), probes.run(*vectors[name], task), speakers, task.metric)
-        for name in bar(list(vectors), task.name)
+        "settings": {"degraded": DEGRADED, "linear_windows": LINEAR_WINDOWS},
+        "fitted_on": _count(fitted),
+        "measured_on": _count(tested),
+        "models": {folder.config.name: dict(folder.config.files) for folder in models},
+        "numbers": numbers,
+        "probes": probes,
+        **moved,
+        "reconstruction": _reconstruction(unheard, tested, errors, models[0].config, bar),
+        "not_comparable": other,
     }
 
 
-def _asked(labels: NDArray[np.int8]) -> NDArray[np.int8]:
-    return labels[labels >= 0]
+def _count(recordings: Sequence[Recording]) -> dict[str, int]:
+    return {"recordings": len(recordings), "speakers": len({recording.speaker for recording in recordings})}
 
 
-def _movements(
-    folder: Path,
-    recordings: Sequence[Recording],
-    sources: Sequence[Source],
-    vectors: Vectors,
-    units: Mapping[str, int],
-    settings: Settings,
-    work: Path,
-    bar: Bar,
-) -> tuple[MovementTable, dict[str, MovementTable], MovementTable]:
-    """Movements of whole vectors, of their parts where `units` tells how many numbers the code has, and clipped."""
-    first, second = one_each([recording.speaker for recording in recordings], settings.stability_recordings)
-    files = [recordings[place].file for place in first.tolist()]
-    folders = degraded_folders(folder, files, work)
-    moved, clipped, part_moved = {}, {}, {part: MovementTable() for part in PARTS}
-    for source in bar(list(sources), "degradations"):
-        changed = {name: vectors_by_folder(source, place, files, work / "vectors") for name, place in folders.items()}
-        clean = changed.pop(CLEAN)
-        corpus, measured = vectors[source.name]
-        changed[ANOTHER] = measured[second]
-        moved[source.name] = movements(corpus, clean, changed)
-        clipped[source.name] = movements(corpus, clean, changed, clipped=True)
-        if source.name in units:
-            border = len(FUNCTIONALS) * units[source.name]
-            for part, of_part in zip(PARTS, (np.s_[:, :border], np.s_[:, border:]), strict=True):
-                part_changed = {name: rows[of_part] for name, rows in changed.items()}
-                part_moved[part][source.name] = movements(corpus[of_part], clean[of_part], part_changed)
-    return moved, part_moved, clipped
+def _task_record(metric: str, chance: float, deviation: float) -> dict[str, Any]:
+    return {"metric": metric, "chance": {"mean": chance, "deviation": deviation}, "scores": {}, "ahead": {}}
 
 
-def _errors(
-    models: Sequence[ModelFolder], codes: Sequence[LinearCode], speech: Speech
-) -> tuple[dict[str, Error], list[str]]:
+def _linear_codes(data: Path, recordings: Sequence[Recording], config: ModelConfig, bar: Bar) -> list[LinearCode]:
+    """Linear codes of the training speakers of `edgevoice-export train`, with its defaults."""
+    training, _ = split_speakers(tuple(recording.speaker for recording in recordings), 0.1, 0)
+    paths = [data / recordings[place].file for place in training.tolist()]
+    code = LinearCode.fit(Spectrograms(config).sampled(bar(paths, "linear code"), LINEAR_WINDOWS), max(LINEAR_UNITS))
+    return [code.of(units) for units in LINEAR_UNITS]
+
+
+def _errors(models: Sequence[ModelFolder], codes: Sequence[LinearCode]) -> tuple[dict[str, Error], list[str]]:
     """The codes that can be compared, and the names of the models that see another spectrogram."""
-    seen, errors, other = speech.config, dict[str, Error](), []
+    seen, errors, other = models[0].config, dict[str, Error](), []
     for folder in models:
         # A floor below that of the others says nothing about a network: all are given the same spectrograms.
         spectrogram = dataclasses.replace(folder.config.spectrogram, logarithm=seen.spectrogram.logarithm)
         if (spectrogram, folder.config.audio) == (seen.spectrogram, seen.audio):
-            errors[folder.config.name] = network_error(folder)
+            errors[folder.config.name] = _network_error(folder)
         else:
             other.append(folder.config.name)
-    errors |= {f"PCA-{code.units}": linear_error(code) for code in codes}
-    return errors | {"mean of each band": band_means}, other
+    errors |= {f"PCA-{code.units}": lambda rows, code=code: code.describe(rows)[:, code.units :] for code in codes}
+    return errors | {"mean of each band": lambda rows: rows[:, 0].var(axis=2)}, other
+
+
+def _network_error(folder: ModelFolder) -> Error:
+    networks = Networks(folder, whole_batches=folder.config.batch_statistics)
+    return lambda rows: networks.decode("error", networks.encode(rows), rows)
+
+
+def _reconstruction(
+    folder: Path, recordings: Sequence[Recording], errors: Mapping[str, Error], config: ModelConfig, bar: Bar
+) -> dict[str, dict[str, Any]]:
+    """The error of each code at each level, over all windows of a folder, with its standard error over the speakers."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in errors}
+    for level in LEVELS:
+        spectrograms = Spectrograms(config, level)
+        sums: dict[str, list[float]] = {name: [] for name in errors}
+        counts = []
+        for recording in bar(recordings, f"{level} level"):
+            rows = spectrograms(folder / recording.file)
+            counts.append(len(rows))
+            for name, error in errors.items():
+                sums[name].append(float(error(rows).mean(axis=1, dtype=np.float64).sum()))
+        speakers = np.array([recording.speaker for recording in recordings])
+        for name, values in sums.items():
+            found[name][level] = _over_speakers(np.array(values), np.array(counts), speakers)
+    return found
+
+
+def _over_speakers(sums: NDArray[np.float64], counts: NDArray[np.int64], speakers: NDArray[np.str_]) -> dict[str, float]:
+    """Ratio of sums, with its standard error by the jackknife: one speaker is left out at a time."""
+    without = np.array([sums[speakers != name].sum() / counts[speakers != name].sum() for name in np.unique(speakers)])
+    spread = np.square(without - without.mean()).sum() * (len(without) - 1) / len(without)
+    return {"mean": float(sums.sum() / counts.sum()), "error": float(np.sqrt(spread))}

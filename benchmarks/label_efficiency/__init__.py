@@ -1,1 +1,0 @@
-"""The experiment with few labels: see `__main__`."""

@@ -1,1 +1,0 @@
-"""The recordings, and methods to turn them into vectors, that the feature benchmarks share."""
