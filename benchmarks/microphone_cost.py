@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 import edgevoice
+from benchmarks.measuring import in_process, show
 from edgevoice.bench.machine import PACKAGES, Machine
 
 SETTLE = 2.0
@@ -39,28 +39,16 @@ def share(seconds: float, work: Callable[[float], object]) -> float:
     return (time.process_time() - cpu) / (time.monotonic() - started)
 
 
-def sleep_until(moment: float) -> None:
-    """Do nothing."""
-    time.sleep(max(0.0, moment - time.monotonic()))
-
-
 def capture(seconds: float, block: int) -> dict[str, float]:
     """Share of a core that a raw stream uses, and how regular its blocks are."""
     import sounddevice
 
     arrived: list[float] = []
-
-    def nothing(*_: object) -> None:
-        pass
-
-    def note(*_: object) -> None:
-        arrived.append(time.monotonic())
-
     form = {"samplerate": RATE, "blocksize": block, "channels": 1, "dtype": "int16", "latency": "low"}
-    with sounddevice.RawInputStream(callback=nothing, **form):
+    with sounddevice.RawInputStream(callback=lambda *_: None, **form):
         time.sleep(SETTLE)
-        cpu = share(seconds, sleep_until)
-    with sounddevice.RawInputStream(callback=note, **form):
+        cpu = share(seconds, lambda moment: time.sleep(moment - time.monotonic()))
+    with sounddevice.RawInputStream(callback=lambda *_: arrived.append(time.monotonic()), **form):
         time.sleep(SETTLE + 5)
     late = np.diff(arrived[round(SETTLE * RATE / block) :]) - block / RATE
     return {"cpu": cpu, "block_ms": 1e3 * block / RATE, "unevenness_p99_ms": 1e3 * float(np.percentile(np.abs(late), 99))}
@@ -98,47 +86,33 @@ def live(seconds: float, model: str) -> dict[str, float]:
     return {"cpu": cpu, "load": summary.load, "latency_p50_ms": 1e3 * summary.latency.p50}
 
 
-def measured(seconds: float, model: str, *arguments: str) -> dict[str, float]:
-    """Make one measurement in a new process."""
-    command = [sys.executable, "-m", "benchmarks.microphone_cost", "--seconds", str(seconds), "--model", model, "--only"]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
-
-
 def main() -> None:
     """Make all measurements, or those named by `--only`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="cae-256")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each measurement")
-    parser.add_argument("--output", type=Path, help="JSON file (default: standard output)")
+    parser.add_argument("--output", type=Path, help="JSON file")
     parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.only:
-        name, *more = arguments.only
-        if name == "capture":
-            result = capture(arguments.seconds, int(more[0]))
-        else:
-            result = {"computing": computing, "live": live}[name](arguments.seconds, arguments.model)
-        print(json.dumps(result))
+    options = parser.parse_args()
+    seconds, model = options.seconds, options.model
+    if options.only:
+        name, *block = options.only
+        made = {"computing": computing, "live": live}
+        print(json.dumps(capture(seconds, int(block[0])) if block else made[name](seconds, model)))
         return
-    seconds, model = arguments.seconds, arguments.model
-    captures = {str(block): measured(seconds, model, "capture", str(block)) for block in BLOCKS}
-    alone, together = measured(seconds, model, "computing"), measured(seconds, model, "live")
-    report = {
+    words = ["microphone_cost", "--seconds", seconds, "--model", model, "--only"]
+    captures = {str(block): in_process(*words, "capture", block) for block in BLOCKS}
+    alone, together = in_process(*words, "computing"), in_process(*words, "live")
+    found = {
         "model": model,
         "seconds": seconds,
-        "machine": Machine.this((*PACKAGES, "sounddevice")).to_dict(),
+        "machine": asdict(Machine.this((*PACKAGES, "sounddevice"))),
         "capture": captures,
         "computing": alone,
         "live": together,
         "overhead": together["cpu"] / (2 * alone["cpu"] + captures[str(BLOCKS[-1])]["cpu"]),
     }
-    text = json.dumps(report, indent=1) + "\n"
-    if arguments.output is None:
-        print(text, end="")
-    else:
-        arguments.output.write_text(text, encoding="utf-8")
+    show(found, options.output)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from onnx import helper
 
 import edgevoice
-from benchmarks.reference import Check
 from edgevoice import ModelFolder
 from edgevoice.modelfolder import find_model
 from edgevoice_export.cli import main
@@ -120,12 +118,9 @@ def test_it_drifts_by_what_it_says(made: ModelFolder, source: ModelFolder, speec
     assert 0 < Difference.between(ours.bottleneck, theirs.bottleneck).relative < 0.015
 
 
-def test_it_is_verified_benchmarked_and_trained_from(made: ModelFolder, source: ModelFolder, speech: Path) -> None:
+def test_it_is_verified_and_trained_from(made: ModelFolder, source: ModelFolder, speech: Path) -> None:
     assert main(["verify", str(made.path), "--audio", str(speech)]) == 0
     assert main(["verify", str(made.path), "--audio", str(speech), "--tolerance", "1e-5"]) == 1
-    samples, _ = soundfile.read(speech, dtype="float32")
-    check = Check.of(edgevoice.load(made.path), samples[:40_000])
-    assert 0 < check.bottleneck < 0.05
     ours, theirs = unpack_weights(made), unpack_weights(source)
     for name, tensor in theirs.tensors.items():
         difference = (ours.tensors[name] - tensor).abs().max()
