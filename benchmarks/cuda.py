@@ -17,11 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,14 +30,13 @@ import soundfile
 from numpy.typing import NDArray
 
 import edgevoice
+from benchmarks.measuring import SPEECH, in_turns, seconds
 from edgevoice.bench.machine import Machine
 from edgevoice.inference import FRONT_END
 from edgevoice.modelfolder import find_model
 from edgevoice.providers import PROVIDERS
 from edgevoice.sessions import load_onnxruntime
 
-ROOT = Path(__file__).resolve().parents[1]
-SPEECH = ROOT / "tests" / "data" / "speech.wav"
 LIMIT = 1e-4
 """Largest difference from the CPU's frames that is allowed."""
 HOURS = 3.0
@@ -102,19 +100,23 @@ def measure(folder: Path, work: Path, options: argparse.Namespace) -> dict[str, 
         "a device that is not there": refused(folder, f"{options.device}:7"),
         "out of memory": out_of_memory(device, options.device),
     }
-    timings = calls(device, numpy, options.rounds)
-    timings["extract"] = extracts(device, numpy, work, options.hours)
-    timings["start to first frame"] = starts(folder, options.device)
+    timings = {
+        **calls(device, numpy, options.rounds),
+        "extract": extracts(device, numpy, work, options.hours),
+        "start to first frame": starts(folder, options.device),
+    }
     ratios = {name: round(rows["numpy"] / rows["device"], 3) for name, rows in timings.items() if "numpy" in rows}
     start = timings["start to first frame"]
     ratios["start, beside bare sessions"] = round(start["edgevoice"] / start["bare sessions"], 3)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    machine = Machine.this().to_dict()
-    model = f"{device.config.name} {device.config.version}"
-    gpu = graphics_card()
     return {
-        "time": now, "machine": machine, "gpu": gpu, "model": model, "checks": checks, "ratios": ratios, "seconds": timings
-    }  # fmt: skip
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": dataclasses.asdict(Machine.this()),
+        "gpu": graphics_card(),
+        "model": f"{device.config.name} {device.config.version}",
+        "checks": checks,
+        "ratios": ratios,
+        "seconds": timings,
+    }
 
 
 def without_front_end(folder: Path, to: Path) -> Path:
@@ -152,17 +154,13 @@ def from_threads(device: edgevoice.Extractor) -> dict[str, Any]:
     """Eight threads that share an extractor, compared with one thread."""
     windows = noise(8)
     alone = [device.describe(window) for window in windows]
-    differences: list[float] = []
 
-    def work(number: int) -> None:
-        differences.extend(float(np.abs(device.describe(windows[number]) - alone[number]).max()) for _ in range(50))
+    def work(number: int) -> float:
+        return max(float(np.abs(device.describe(windows[number]) - alone[number]).max()) for _ in range(50))
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return {"passed": len(differences) == 400 and max(differences) < LIMIT, "largest": max(differences)}
+    with ThreadPoolExecutor(8) as pool:
+        largest = max(pool.map(work, range(8)))
+    return {"passed": largest < LIMIT, "largest": largest}
 
 
 def refused(folder: Path, name: str) -> dict[str, Any]:
@@ -185,14 +183,10 @@ def out_of_memory(device: edgevoice.Extractor, name: str) -> dict[str, Any]:
             taken.append(make((size,), np.uint8, "cuda", 0))
         except Exception:  # noqa: BLE001 - ONNX Runtime has no class of its own for it
             size //= 2
-    message = "fitted all the same"
-    thread = threading.Thread(target=lambda: messages.append(_error(device)))  # a new thread makes new buffers
-    messages: list[str] = []
-    thread.start()
-    thread.join()
-    message = messages[0] or message
+    with ThreadPoolExecutor(1) as pool:  # a new thread makes new buffers
+        message = pool.submit(_error, device).result()
     taken.clear()
-    return {"passed": len(device.describe(noise(40))) == 40, "message": message, "raised": bool(messages[0])}
+    return {"passed": len(device.describe(noise(40))) == 40, "message": message, "raised": bool(message)}
 
 
 def _error(device: edgevoice.Extractor) -> str:
@@ -206,53 +200,36 @@ def _error(device: edgevoice.Extractor) -> str:
 def calls(device: edgevoice.Extractor, numpy: edgevoice.Extractor, rounds: int) -> dict[str, dict[str, float]]:
     """Median seconds of `encode` and `describe`, in turns."""
     timings: dict[str, dict[str, float]] = {}
-    for name, size in (("encode() of 1", 1), *((f"describe() of {size}", size) for size in (1, 8, 64, 256, 1024))):
+    for method, size in (("encode", 1), *(("describe", size) for size in (1, 8, 64, 256, 1024))):
         windows = noise(size)
-        method = "encode" if name.startswith("encode") else "describe"
-        ways: dict[str, Callable[[], object]] = {
-            "device": lambda method=method, windows=windows: getattr(device, method)(windows),
-            "numpy": lambda method=method, windows=windows: getattr(numpy, method)(windows),
+        ways = {
+            name: partial(seconds, getattr(extractor, method), windows)
+            for name, extractor in (("device", device), ("numpy", numpy))
         }
-        timings[name] = in_turns(ways, max(5, rounds * 10 if size == 1 else rounds // (1 + size // 256)))
+        in_turns(ways, 1)  # warms up
+        found = in_turns(ways, max(5, rounds * 10 if size == 1 else rounds // (1 + size // 256)))
+        timings[f"{method}() of {size}"] = {name: median(taken) for name, taken in found.items()}
     return timings
 
 
-def in_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each function, in alternating order."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for call in ways.values():
-        call()
-    for k in range(rounds):
-        for name in sorted(ways, reverse=bool(k % 2)):
-            begun = time.perf_counter()
-            ways[name]()
-            taken[name].append(time.perf_counter() - begun)
-    return {name: median(values) for name, values in taken.items()}
-
-
 def extracts(device: edgevoice.Extractor, numpy: edgevoice.Extractor, work: Path, hours: float) -> dict[str, float]:
-    """Seconds of `extract` of a long WAV; that of the device is the better of two."""
+    """Seconds of `extract` of a long WAV, after the device has computed it once."""
     samples, rate = soundfile.read(SPEECH, dtype="int16")
-    long = np.resize(samples, int(hours * 3600 * rate))
     path = work / "long.wav"
-    soundfile.write(path, long, rate)
-    seconds: dict[str, list[float]] = {"device": [], "numpy": []}
-    for extractor, name in ((device, "device"), (numpy, "numpy"), (device, "device")):
-        begun = time.perf_counter()
-        frames = len(extractor.extract(path))
-        seconds[name].append(time.perf_counter() - begun)
-    return {name: min(values) for name, values in seconds.items()} | {"frames": frames}
+    soundfile.write(path, np.resize(samples, int(hours * 3600 * rate)), rate)
+    frames = len(device.extract(path))
+    return {name: seconds(each.extract, path) for name, each in (("numpy", numpy), ("device", device))} | {"frames": frames}
 
 
 def starts(folder: Path, device: str) -> dict[str, float]:
     """Median seconds from the model folder to the first frame, without imports, in three new processes."""
-    taken: dict[str, list[float]] = {"edgevoice": [], "bare sessions": []}
-    for k in range(3):
-        for way in sorted(taken, reverse=bool(k % 2)):
-            command = [sys.executable, "-c", _START, str(folder), device, way]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            taken[way].append(float(done.stdout.split()[-1]))
-    return {way: median(values) for way, values in taken.items()}
+
+    def start(way: str) -> float:
+        command = [sys.executable, "-c", _START, str(folder), device, way]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+    found = in_turns({way: partial(start, way) for way in ("edgevoice", "bare sessions")}, 3)
+    return {way: median(taken) for way, taken in found.items()}
 
 
 def noise(count: int) -> NDArray[np.float32]:
