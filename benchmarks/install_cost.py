@@ -10,17 +10,14 @@ benchmarks/results/install_cost.json.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parents[1]
-SPEECH = ROOT / "tests" / "data" / "speech.wav"
-RESULTS = Path(__file__).parent / "results" / "install_cost.json"
+from benchmarks.measuring import RESULTS, ROOT, SPEECH, seconds, show
 
 PROGRAMS = {
     "EdgeVoice": (
@@ -50,9 +47,7 @@ def install(folder: Path, packages: list[str]) -> float:
     """Install into a new environment; return seconds of pip."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     command = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", *packages]
-    started = time.perf_counter()
-    subprocess.run([*command, "--constraint", str(ROOT / "constraints.txt")], check=True)
-    return time.perf_counter() - started
+    return seconds(partial(subprocess.run, [*command, "--constraint", str(ROOT / "constraints.txt")], check=True))
 
 
 def size_of(folder: Path) -> int:
@@ -66,28 +61,24 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS / "install_cost.json")
     options = parser.parse_args()
     results = {}
     for name, (packages, program) in PROGRAMS.items():
         wanted = [package.format(wheel=options.wheel.resolve()) for package in packages]
         with tempfile.TemporaryDirectory() as work:
             install(Path(work) / "first", wanted)
-            seconds = install(Path(work) / "second", wanted)
+            taken = install(Path(work) / "second", wanted)
             command = [str(Path(work) / "second" / "bin" / "python"), "-c", program.format(speech=str(SPEECH))]
-            starts = []
-            for _ in range(4):
-                started = time.perf_counter()
-                subprocess.run(command, check=True, capture_output=True, cwd=work)
-                starts.append(time.perf_counter() - started)
+            run = partial(subprocess.run, command, check=True, capture_output=True, cwd=work)
+            first, *starts = (seconds(run) for _ in range(4))
             results[name] = {
-                "install, s": round(seconds, 1),
+                "install, s": round(taken, 1),
                 "installed, MB": round(size_of(Path(work) / "second") / 1e6),
-                "first use, s": round(starts[0], 2),
-                "start to features, s": round(median(starts[1:]), 2),
+                "first use, s": round(first, 2),
+                "start to features, s": round(median(starts), 2),
             }
-        print(name, results[name], flush=True)
-    options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    show(results, options.out)
 
 
 if __name__ == "__main__":

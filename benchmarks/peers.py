@@ -17,8 +17,10 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,15 +28,12 @@ from typing import Any
 import numpy as np
 import soundfile
 from packaging.requirements import Requirement
-from tqdm import tqdm
 
+from benchmarks.measuring import RESULTS, ROOT, SPEECH, in_turns
 from benchmarks.peer_programs import PEERS
 from edgevoice.bench.machine import PACKAGES, Machine
 from edgevoice_export.publish.disvoice import find_published, import_published
 
-ROOT = Path(__file__).resolve().parents[1]
-SPEECH = ROOT / "tests" / "data" / "speech.wav"
-RESULTS = Path(__file__).parent / "results" / "peers.json"
 VERSIONS = (*PACKAGES, "torch", "librosa", "opensmile", "pyAudioAnalysis")
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -51,34 +50,38 @@ def main() -> None:
     """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--disvoice", type=Path, metavar="WHEEL", help="DisVoice 0.1.10; left out without it")
-    parser.add_argument("--audio", type=Path, help="a 16 kHz recording (default: tests/data/speech.wav with dither)")
     parser.add_argument("--rounds", type=int, default=30, help="runs of each peer that are timed (default: 30)")
     parser.add_argument("--starts", type=int, default=5, help="starts of each peer that are timed (default: 5)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="the JSON to write (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=RESULTS / "peers.json", help="the JSON to write (default: %(default)s)")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="only these")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
         names = [name for name in options.peers if options.disvoice or "disvoice" not in name]
-        given = _disvoice(options.disvoice, Path(scratch)) if options.disvoice else {}
-        options.audio = options.audio or _dithered(Path(scratch) / SPEECH.name)
-        checks = _check(names, options.audio, given, Path(scratch))
-        audio = soundfile.info(options.audio)
-        windows = (audio.frames - audio.samplerate // 2) // (audio.samplerate // 4) + 1
+        given = _disvoice(options.disvoice, scratch) if options.disvoice else {}
+        audio = _dithered(scratch / SPEECH.name)
+        checks = _check(names, audio, given, scratch)
+        facts = soundfile.info(audio)
+        windows = (facts.frames - facts.samplerate // 2) // (facts.samplerate // 4) + 1
+        settings = scratch / "options.json"
+        settings.write_text(json.dumps(given), encoding="utf-8")
         peers = {
-            setting: _measure(names, options, given, Path(scratch), one_thread=setting == "one thread", windows=windows)
-            for setting in ("one thread", "default")
+            label: _measure(names, partial(PeerProcess, audio=audio, options=settings, one_thread=one), options)
+            for label, one in (("one thread", True), ("default", False))
         }
+    for peer in (peer for by_name in peers.values() for peer in by_name.values()):
+        peer["milliseconds"] = 1e3 * median(peer["runs"]) / windows
+        peer["real_time_factor"] = median(peer["runs"]) / facts.duration
     result = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": asdict(Machine.this(VERSIONS)),
-        "audio": {"file": options.audio.name, "seconds": audio.duration, "windows": windows},
+        "audio": {"file": SPEECH.name, "seconds": facts.duration, "windows": windows},
         "rounds": options.rounds,
         "starts": options.starts,
         "checks": checks,
         "installed": {name: installed_size(PEERS[name].distributions) for name in names},
         "peers": peers,
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"{options.out}: {len(names)} peers")
 
@@ -103,22 +106,15 @@ def installed_size(distributions: tuple[str, ...]) -> int:
     return total
 
 
-def installed_environment(cache: str) -> dict[str, str]:
-    """Environment variables with which Python finds all modules compiled, as an installation has them.
-
-    Args:
-        cache: folder for what is compiled; the first process fills it.
-    """
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    # As EdgeVoice does: a bare import of ONNX Runtime would write into the home folder.
-    return environment | {"PYTHONPYCACHEPREFIX": cache, "ORT_DISABLE_TELEMETRY": "1"}
-
-
 class PeerProcess:
     """A running program that waits for commands."""
 
     def __init__(self, name: str, audio: Path, options: Path, one_thread: bool) -> None:
-        environment = installed_environment(str(options.parent / "bytecode"))
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        # All modules compiled, as an installation has them: the first process does it.
+        environment["PYTHONPYCACHEPREFIX"] = str(options.parent / "bytecode")
+        # As EdgeVoice does: a bare import of ONNX Runtime would write into the home folder.
+        environment["ORT_DISABLE_TELEMETRY"] = "1"
         environment |= dict.fromkeys(_THREADS, "1") if one_thread else {}
         begin = time.perf_counter()
         self._process = subprocess.Popen(
@@ -153,37 +149,25 @@ class PeerProcess:
         return self._process.stdout.readline()
 
 
-def _measure(
-    names: list[str], options: argparse.Namespace, given: dict[str, str], scratch: Path, *, one_thread: bool, windows: int
-) -> dict[str, Any]:
-    settings = scratch / "options.json"
-    settings.write_text(json.dumps(given), encoding="utf-8")
-    starts: dict[str, list[float]] = {name: [] for name in names}
+def _measure(names: list[str], start: Callable[[str], PeerProcess], options: argparse.Namespace) -> dict[str, Any]:
+    def started(name: str) -> float:
+        if name in peers:
+            peers[name].close()
+        peers[name] = start(name)
+        return peers[name].start
+
     peers: dict[str, PeerProcess] = {}
-    label = "one thread" if one_thread else "default"
-    for number in tqdm(range(options.starts), desc=f"{label}: starts", disable=None):
-        for name in names[:: 1 if number % 2 else -1]:
-            peer = PeerProcess(name, options.audio, settings, one_thread)
-            starts[name].append(peer.start)
-            if number == options.starts - 1:
-                peers[name] = peer
-            else:
-                peer.close()
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for number in tqdm(range(options.rounds), desc=f"{label}: runs", disable=None):
-        for name in names[:: 1 if number % 2 else -1]:
-            times[name].append(peers[name].run())
+    starts = in_turns({name: partial(started, name) for name in names}, options.starts)
+    runs = in_turns({name: peers[name].run for name in names}, options.rounds)
     for peer in peers.values():
         peer.close()
     return {
         name: {
             "title": PEERS[name].title,
-            "milliseconds": 1e3 * median(times[name]) / windows,
-            "real_time_factor": median(times[name]) / soundfile.info(options.audio).duration,
             "start": median(starts[name]),
             "resident": peers[name].facts["resident"],
             "shape": peers[name].facts["shape"],
-            "runs": [round(seconds, 6) for seconds in times[name]],
+            "runs": [round(seconds, 6) for seconds in runs[name]],
             "starts": [round(seconds, 4) for seconds in starts[name]],
         }
         for name in names
