@@ -74,9 +74,3 @@ def test_equal_to_pyaudioanalysis_on_speech(speech: Path) -> None:
 
 def test_digital_silence_is_zero() -> None:
     assert not ours(np.zeros(WINDOW, np.int16)).any()
-
-
-def test_last_column_is_empty() -> None:
-    columns = ours(SIGNALS["noise"])
-    assert columns[:, :73].any(axis=0).all()
-    assert not columns[:, 73].any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,6 @@ from benchmarks.linearcode import LinearCode, LinearFunctionals, Spectrograms
 from benchmarks.sources import Recording
 from edgevoice.features import functionals as compute_functionals
 from edgevoice.modelfolder import find_model
-from tablerows import numbers_of
 
 RATE = 16_000
 
@@ -197,6 +197,7 @@ def test_run(
     better, worse = (stated["reconstruction"][name]["running"]["mean"] for name in ("PCA-4", "PCA-2"))
     assert 0 < better < worse
     assert stated["not_comparable"] == ["lamprou-64"]
-    probes, _, moved, *_ = numbers_of(page, "PCA-2")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| PCA-2 |")]
+    probes, _, moved, *_ = ([float(cell.split(" ± ")[0]) for cell in row if re.match(r"[-+\d.]+ ± ", cell)] for row in rows)
     assert probes == pytest.approx([task["scores"]["PCA-2"]["mean"] for task in stated["probes"].values()], abs=1e-3)
     assert moved == pytest.approx([found["mean"] for found in stated["movement"]["PCA-2"].values()], rel=1e-3, abs=1e-3)

@@ -109,19 +109,6 @@ def test_frames_of_stream(live: Live, seed: int, hops: int, loudness: float, rat
     same(live.frames(source), live.expected(source))
 
 
-def test_sources_of_a_batch_are_independent(live: Live) -> None:
-    sources = [live.make(seed, 6, 0.2, 0.2) for seed in range(2)]
-    state: np.ndarray = np.zeros((2, live.facts["state"]), np.float32)
-    found: list[list[Any]] = [[], []]
-    for pair in zip(*sources, strict=True):
-        samples, lost = (np.stack(parts) for parts in zip(*pair, strict=True))
-        values, ready, silent, gap, state = live.run(samples, lost, state)
-        for row in np.flatnonzero(ready):
-            found[row].append((values[row], bool(silent[row, 0]), bool(gap[row, 0])))
-    for frames, source in zip(found, sources, strict=True):
-        same(frames, live.expected(source))
-
-
 @pytest.mark.parametrize("name", ["cae-256", "cae-64", "light-256", "light-64", "rae-256", "rae-64", "lamprou-64"])
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_shipped_models(name: str, transform: Any, speech: Path, capfd: pytest.CaptureFixture[str]) -> None:

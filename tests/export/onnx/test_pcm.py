@@ -12,10 +12,8 @@ import pytest
 import soundfile
 
 from edgevoice import ModelFolder, load
-from edgevoice.modelfolder import find_model
 from edgevoice_export.cli import main
 from edgevoice_export.cli.pcm import compare_with_runtime
-from edgevoice_export.onnx.graph import TRANSFORMS
 from edgevoice_export.onnx.live import convert_to_pcm
 
 
@@ -48,29 +46,15 @@ def test_equals_the_runtime(
     assert error < tolerance * described[:, 8:].max()
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_trained_networks(windows: np.ndarray, transform: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    folder = find_model("cae-64")
-    model = convert_to_pcm(folder, transform)
-    bottleneck, error = compare_with_runtime(model.SerializeToString(), folder, windows)
-    assert bottleneck < 1e-4
-    assert error < 1e-5
-    assert capfd.readouterr() == ("", "")
-    shapes = [[value.name, *(d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim)] for value in ends(model)]
-    assert shapes == [["samples", "n", 8000], ["descriptors", "n", 192]]
-    used = {name for node in model.graph.node for name in node.input}
-    assert {tensor.name for tensor in model.graph.initializer} <= used
-
-
-def ends(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    return [*model.graph.input, *model.graph.output]
-
-
 def test_command(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["pcm", str(tiny_model)]) == 0
     assert capsys.readouterr().out.startswith("tiny-pcm.onnx: ")
-    onnx.checker.check_model(tmp_path / "tiny-pcm.onnx", full_check=True)
+    model = onnx.load(tmp_path / "tiny-pcm.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    ends = [*model.graph.input, *model.graph.output]
+    shapes = [[value.name, *(d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim)] for value in ends]
+    assert shapes == [["samples", "n", 8000], ["descriptors", "n", 136]]
     assert main(["pcm", str(tiny_model), "-o", str(tmp_path / "c.onnx"), "--transform", "convolution"]) == 0
     assert main(["pcm", str(tiny_model), "-o", str(tmp_path / "c.onnx" / "c.onnx")]) == 1
     assert "c.onnx/c.onnx: cannot be written (Not a directory)" in capsys.readouterr().err

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 from edgevoice.errors import ArgumentError, ModelConfigError, OutputError, ProviderError
 from edgevoice_export.data.corpus import Corpus
 from edgevoice_export.networks import ARCHITECTURES
+from edgevoice_export.networks.architecture import Autoencoder
 from edgevoice_export.training.loop import BEST, CHECKPOINT, train
+from edgevoice_export.training.optimisers import OPTIMISERS, optimiser
+from edgevoice_export.training.ordering import FEWEST, cut_codes
 from edgevoice_export.training.runs import Checkpoint, Run
 from edgevoice_export.training.settings import Settings
 from edgevoice_export.training.steps import Contrast
@@ -95,11 +99,19 @@ def test_contrast_draws_windows_of_one_recording_together(corpus: Corpus, tmp_pa
     )
 
 
-def test_a_run_with_the_samplers_of_the_device_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path):
-    settings = dataclasses.replace(
-        SETTINGS, sampler="device", contrast=1e-4, augment=0.5, changes="noise,mp3,coarse,band", batch=16, epoch_windows=48
-    )
-    stop = Stop(4)
+DEVICE = {"sampler": "device", "contrast": 1e-4, "augment": 0.5, "changes": "noise,mp3,coarse,band"}
+
+
+@pytest.mark.parametrize(
+    ("change", "steps"),
+    [
+        ({**DEVICE, "batch": 16, "epoch_windows": 48}, 4),
+        ({"arch": "rae", "optimiser": "soap", "epochs": 1, "epoch_windows": 100}, 23),  # past the first new eigenbasis
+    ],
+    ids=["device", "soap"],
+)
+def test_other_state_is_resumed_too(corpus: Corpus, tmp_path: Path, change: dict[str, Any], steps: int):
+    settings, stop = dataclasses.replace(SETTINGS, **change), Stop(steps)
     assert train(settings, corpus, tmp_path / "whole")
     assert not train(settings, corpus, tmp_path / "parts", stopped=stop, report=stop.report)
     assert train(settings, corpus, tmp_path / "parts", resume=True)
@@ -167,6 +179,47 @@ def test_bfloat16_and_recurrent_network(corpus: Corpus, tmp_path: Path):
 def test_cuda_without_a_device_is_an_error(corpus: Corpus, tmp_path: Path):
     with pytest.raises(ProviderError):
         train(SETTINGS, corpus, tmp_path, device="cuda")
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_matrices_alone_are_decayed(name: str):
+    layer = torch.nn.Linear(4, 4)
+    stepper = optimiser(name, layer, rate=0.1, decay=0.5)
+    weight, bias = layer.weight.detach().clone(), layer.bias.detach().clone()
+    for _ in range(2):  # SOAP's first step is its first look at the gradients
+        stepper.zero_grad()
+        (0.0 * layer(torch.ones(1, 4))).sum().backward()  # type: ignore[no-untyped-call]
+        stepper.step()
+    steps = {"adamw": 2, "soap": 1}[name]
+    torch.testing.assert_close(layer.weight.detach(), weight * 0.95**steps)
+    torch.testing.assert_close(layer.bias.detach(), bias)
+
+
+def lengths(share: float, *, training: bool = True) -> torch.Tensor:
+    """How many numbers of each code the decoder gets."""
+    torch.manual_seed(0)
+    network = Autoencoder(torch.nn.Identity(), torch.nn.Identity()).train(training)
+    cut_codes(network, share)
+    codes = torch.ones(2000, 64)
+    seen, whole = network(codes)
+    assert torch.equal(whole, codes)
+    count = seen.sum(dim=1).long()
+    assert torch.equal(seen, (torch.arange(64) < count[:, None]).float())
+    return count
+
+
+def test_a_share_of_the_codes_is_cut_anywhere_from_the_fewest_on() -> None:
+    count = lengths(0.5)
+    assert abs((count < 64).float().mean() - 0.5) < 0.05
+    assert set(range(FEWEST, 64)) <= set(count.tolist())
+    assert count.min() == FEWEST
+    doublings = [((count >= low) & (count < 2 * low)).sum().item() for low in (8, 16, 32)]
+    assert max(doublings) < 1.3 * min(doublings)
+
+
+def test_whole_codes() -> None:
+    assert (lengths(0.0) == 64).all()
+    assert (lengths(1.0, training=False) == 64).all()
 
 
 @given(step=st.integers(0, 999))
