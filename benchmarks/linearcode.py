@@ -103,3 +103,15 @@ class LinearFunctionals:
         """Vector of a recording, (4 x (units + bands),): functionals of the code, then of the errors, as of models."""
         values = self._code.describe(self._spectrograms(path))
         return np.concatenate([functionals(part) for part in np.split(values, [self._code.units], axis=1)])
+
+
+class MeanLinearCode(LinearFunctionals):
+    """A linear code, averaged over the windows of a recording."""
+
+    def __init__(self, code: LinearCode, config: ModelConfig) -> None:
+        super().__init__(code, config)
+        self.key = f"mean linear code {code.digest()} {config.level} {config.audio}"
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording: (units,)."""
+        return np.asarray(self._code.describe(self._spectrograms(path))[:, : self._code.units].mean(axis=0))

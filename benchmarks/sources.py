@@ -116,6 +116,19 @@ class Functionals:
         return self._extractor.extract(path, pad=True).functionals()
 
 
+class MeanCode:
+    """A model's bottleneck, averaged over the windows of a recording."""
+
+    def __init__(self, model: str) -> None:
+        folder = find_model(model)
+        self.name, self.key = folder.config.name, f"mean code {' '.join(sorted(folder.config.files.values()))}"
+        self._extractor = edgevoice.load(folder, descriptors="bottleneck")
+
+    def __call__(self, path: Path) -> Vector:
+        """Vector of a recording: (units,)."""
+        return np.asarray(self._extractor.extract(path, pad=True).values.mean(axis=0))
+
+
 def published_folders(source: Path, folder: Path) -> list[ModelFolder]:
     """Model folders of DisVoice's published networks; where these use the statistics of the batch, with running ones too.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from pathlib import Path
@@ -57,6 +56,7 @@ def test_pictures_and_links_are_there(root: Path, readme: str) -> None:
 def test_what_it_says_of_its_worth_was_measured(root: Path, readme: str) -> None:
     results, told = root / "benchmarks" / "results", " ".join(readme.split())
     quality = (results / "feature_quality.md").read_text(encoding="utf-8")
+    labels = (results / "label_efficiency_speakers.md").read_text(encoding="utf-8")
     recall = {
         name: re.search(rf"^\| {name} .*?(0\.\d+) ± (0\.\d+)", quality, re.M)
         for name in ("cae-256", "ComParE_2016", "eGeMAPSv02")
@@ -68,10 +68,13 @@ def test_what_it_says_of_its_worth_was_measured(root: Path, readme: str) -> None
     )
     errors = sorted(float(found[2]) for found in recall.values() if found)
     assert f"(± {errors[0]:.2f} to {errors[-1]:.2f})" in told
-    with (results / "few_labels.csv").open(newline="") as file:
-        quarter = {row["features"]: float(row["score_at_0.25"]) for row in csv.DictReader(file)}
-    own, small = quarter["cae-256, running"], quarter["openSMILE eGeMAPSv02"]
-    assert f"80 recordings for child, man or woman within 2 s: recall {own:.2f}, eGeMAPS {small:.2f}" in told
+    codes, smile = (
+        re.search(rf"^- {name}, .*?: (0\.\d+) at 30 %", labels, re.M) for name in (r"cae-256 \(codes\)", "eGeMAPSv02")
+    )
+    assert codes is not None
+    assert smile is not None
+    assert "labelled 300 of 25 speakers" in labels  # 30 % of them are 90
+    assert f"90 recordings for child, man or woman: F1 {float(codes[1]):.2f}, eGeMAPS {float(smile[1]):.2f}" in told
     few, disvoice = json.loads((results / "corpus_speed.json").read_text(encoding="utf-8"))["few"]["seconds"].values()
     assert f"{disvoice / few:.0f}" == "12"
     assert "a corpus takes a twelfth of DisVoice's" in told
