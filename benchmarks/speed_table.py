@@ -1,8 +1,8 @@
 """The sections on speed of docs/performance.md, from the JSON in `benchmarks/results`.
 
-    python -m benchmarks.speed_table [docs/performance.md]
+    python -m benchmarks.speed_table docs/performance.md
 
-prints them, or puts each between that page's two comments of its name: `speed` from `benchmarks.peers` and `edgevoice bench
+puts each between that page's two comments of its name: `speed` from `benchmarks.peers` and `edgevoice bench
 --json`, `corpus` from `benchmarks.corpus_speed`, `clients` from `benchmarks.hub`, `light` from `benchmarks.light`.
 """
 
@@ -16,9 +16,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from benchmarks.measuring import RESULTS
 from edgevoice_export.publish.markdown import table
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def marks(name: str, module: str = "speed_table") -> tuple[str, str]:
@@ -41,17 +40,9 @@ def speed_section(peers: dict[str, Any], bench: dict[str, Any]) -> str:
     )
     rows = []
     for name, peer in one.items():
-        rows.append(
-            (
-                peer["title"],
-                f"{peer['milliseconds']:.2f}",
-                f"{default[name]['milliseconds']:.2f}",
-                f"{peer['real_time_factor']:.4f}",
-                f"{peer['start']:.2f}",
-                f"{peer['resident'] / 1e6:.0f}",
-                f"{peers['installed'][name] / 1e6:.0f}",
-            )
-        )
+        times = f"{peer['milliseconds']:.2f}", f"{default[name]['milliseconds']:.2f}", f"{peer['real_time_factor']:.4f}"
+        sizes = f"{peer['resident'] / 1e6:.0f}", f"{peers['installed'][name] / 1e6:.0f}"
+        rows.append((peer["title"], *times, f"{peer['start']:.2f}", *sizes))
     median = {name: stage["p50_ms"] for name, stage in bench["stages"].items()}
     ratios = bench["ratios"]
     priority = " at real-time priority" if machine["real_time"] else ""
@@ -115,9 +106,7 @@ def hub_section(found: dict[str, Any]) -> str:
             if one["frames"] < one["expected"]:
                 raise SystemExit(f"{run['clients']} clients, {kind}: {one['frames']} frames of {one['expected']}")
             delays = [f"{one['delay_ms'][name]:.0f}" for name in ("p50", "p99")]
-            title = (
-                kind if kind == "a stream per client" else f"`Hub`, clients begin {'spread' * (kind == 'spread') or kind}"
-            )
+            title = kind if kind == "a stream per client" else f"`Hub`, clients begin {kind}"
             rows.append((str(run["clients"]), title, *delays, f"{one['cpu']:.2f}"))
     header = ("clients", "", "half within, ms", "99 % within, ms", "cores")
     return "\n\n".join([fill(introduction, 120), table(header, rows, "llrrr")])
@@ -160,9 +149,8 @@ def light_section(found: dict[str, Any], quality: dict[str, Any]) -> str:
     changes = [name for name in next(iter(found["worth"].values()))["moves"]["code"] if not name.startswith("gain")]
     moved = []
     for name in names:
-        moves = (
-            found["worth"][name]["moves"]["code"] if name in found["worth"] else quality["movement_of_parts"]["code"][name]
-        )
+        own = found["worth"].get(name)
+        moves = own["moves"]["code"] if own else quality["movement_of_parts"]["code"][name]
         moved.append([f"`{name}`", *(f"{moves[change]['mean']:.2f}" for change in changes)])
     moves = table(["", *changes], moved, "l" + "r" * len(changes))
     return "\n\n".join([speed, fill(text, 120), ORDERED, order, MOVED, moves])
@@ -178,9 +166,8 @@ distance from the mean of a corpus:"""
 def sections() -> dict[str, str]:
     """Every section by its name."""
 
-    def read(name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-        return found
+    def read(name: str) -> Any:
+        return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
     return {
         "speed": speed_section(read("peers"), read("bench-cae-256")),
@@ -191,13 +178,10 @@ def sections() -> dict[str, str]:
 
 
 def main() -> None:
-    """Print the sections, or put them into a file."""
+    """Put the sections into a page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("page", type=Path, nargs="?", help="the file to put them into; printed without one")
-    path: Path | None = parser.parse_args().page
-    if path is None:
-        print("\n\n".join(sections().values()))
-        return
+    parser.add_argument("page", type=Path)
+    path: Path = parser.parse_args().page
     text = path.read_text(encoding="utf-8")
     for name, section in sections().items():
         text = placed(text, name, section)
