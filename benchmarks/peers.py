@@ -31,8 +31,8 @@ from packaging.requirements import Requirement
 
 from benchmarks.measuring import RESULTS, ROOT, SPEECH, in_turns
 from benchmarks.peer_programs import PEERS
+from benchmarks.sources import published_folders
 from edgevoice.bench.machine import PACKAGES, Machine
-from edgevoice_export.publish.disvoice import find_published, import_published
 
 VERSIONS = (*PACKAGES, "torch", "librosa", "opensmile", "pyAudioAnalysis")
 
@@ -210,9 +210,7 @@ def _disvoice(wheel: Path, scratch: Path) -> dict[str, str]:
     """Where the programs find DisVoice's code, and its networks of 256 units as EdgeVoice's models."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(scratch, [name for name in archive.namelist() if name.startswith("disvoice/replearning/")])
-    wanted = [published for published in find_published(wheel) if published.name.startswith("256_")]
-    for published in wanted:
-        import_published(published, scratch / "models")
+    published_folders(wheel, scratch / "models")
     return {"disvoice": str(scratch / "disvoice" / "replearning"), "models": str(scratch / "models")}
 
 
