@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+import onnx.parser
+from onnx import numpy_helper
 
 SETTINGS: dict[str, Any] = {
     "format": 2,
@@ -55,58 +55,42 @@ def make_tiny_model(folder: Path, **changes: Any) -> Path:
     samples = data["audio"]["window"] - sum(trim) + 2 * data["spectrogram"]["padding"]
     columns = (samples - data["spectrogram"]["fft"]) // data["spectrogram"]["step"] + 1
     columns += data["spectrogram"].get("blank", 0)
+    image, code = f"float[n, 1, {bands}, {columns}]", f"float[n, {units}]"
     rng = np.random.default_rng(0)
-    weights = {
-        "down": rng.standard_normal((bands, units)).astype(np.float32),
-        "up": rng.standard_normal((units, bands)).astype(np.float32) / units,
-    }
-    networks = _encoder(bands, columns, units, weights["down"]), _decoder(bands, columns, units, weights["up"])
+    time = np.array([1, 3])
+    encoder = _model(
+        f"({image} spectrogram) => ({code} bottleneck)",
+        "means = ReduceMean<keepdims = 0>(spectrogram, time) bottleneck = MatMul(means, down)",
+        down=rng.standard_normal((bands, units)).astype(np.float32),
+        time=time,
+    )
+    decoder = _model(
+        f"({code} bottleneck, {image} spectrogram) => (float[n, {bands}] error, {image} reconstruction)",
+        """
+        means = MatMul(bottleneck, up)
+        column = Reshape(means, image)
+        zeros = Mul(spectrogram, nothing)
+        reconstruction = Add(column, zeros)
+        difference = Sub(spectrogram, reconstruction)
+        squared = Mul(difference, difference)
+        error = ReduceMean<keepdims = 0>(squared, time)
+        """,
+        up=rng.standard_normal((units, bands)).astype(np.float32) / units,
+        image=np.array([-1, 1, bands, 1]),
+        nothing=np.float32(0).reshape(()),
+        time=time,
+    )
     folder.mkdir(parents=True, exist_ok=True)
     data["files"] = {}
-    for name, network in zip(("encoder.onnx", "decoder.onnx"), networks, strict=True):
-        onnx.checker.check_model(network)
-        content = network.SerializeToString()
+    for name, content in (("encoder.onnx", encoder), ("decoder.onnx", decoder)):
         (folder / name).write_bytes(content)
         data["files"][name] = "sha256:" + hashlib.sha256(content).hexdigest()
     (folder / "model.json").write_text(json.dumps(data, indent=1))
     return folder
 
 
-def _value(name: str, *shape: int | str) -> Any:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-
-
-def _model(nodes: list[Any], inputs: list[Any], outputs: list[Any], **constants: np.ndarray) -> Any:
-    tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    graph = helper.make_graph(nodes, "tiny", inputs, outputs, tensors)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-
-
-def _encoder(bands: int, columns: int, units: int, down: np.ndarray) -> Any:
-    nodes = [
-        helper.make_node("ReduceMean", ["spectrogram", "time"], ["means"], keepdims=0),
-        helper.make_node("MatMul", ["means", "down"], ["bottleneck"]),
-    ]
-    image, code = _value("spectrogram", "n", 1, bands, columns), _value("bottleneck", "n", units)
-    return _model(nodes, [image], [code], down=down, time=np.array([1, 3]))
-
-
-def _decoder(bands: int, columns: int, units: int, up: np.ndarray) -> Any:
-    nodes = [
-        helper.make_node("MatMul", ["bottleneck", "up"], ["means"]),
-        helper.make_node("Reshape", ["means", "image"], ["column"]),
-        helper.make_node("Mul", ["spectrogram", "nothing"], ["zeros"]),
-        helper.make_node("Add", ["column", "zeros"], ["reconstruction"]),
-        helper.make_node("Sub", ["spectrogram", "reconstruction"], ["difference"]),
-        helper.make_node("Mul", ["difference", "difference"], ["squared"]),
-        helper.make_node("ReduceMean", ["squared", "time"], ["error"], keepdims=0),
-    ]
-    image, code = _value("spectrogram", "n", 1, bands, columns), _value("bottleneck", "n", units)
-    outputs = [_value("error", "n", bands), _value("reconstruction", "n", 1, bands, columns)]
-    constants = {
-        "up": up,
-        "image": np.array([-1, 1, bands, 1]),
-        "nothing": np.float32(0).reshape(()),
-        "time": np.array([1, 3]),
-    }
-    return _model(nodes, [code, image], outputs, **constants)
+def _model(ends: str, nodes: str, **constants: np.ndarray) -> bytes:
+    model = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 18]> tiny {ends} {{ {nodes} }}')
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
