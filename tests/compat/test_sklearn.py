@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 import edgevoice
+from edgevoice.compat import sklearn
 from edgevoice.compat.sklearn import SpeechFeatures
 from edgevoice.extraction import Extraction
 
@@ -40,7 +41,7 @@ def corpus(tmp_path: Path) -> tuple[list[str], np.ndarray]:
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known from another test."""
-    SpeechFeatures.forget()
+    monkeypatch.setattr(sklearn, "_kept", {})
 
 
 @pytest.fixture
