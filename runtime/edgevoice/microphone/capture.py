@@ -22,9 +22,6 @@ STALL = 1.5
 _RETRY = 0.5
 _CLOSING = 1.0
 
-Forms = list[tuple[int, int]]
-"""Rates and numbers of channels to try, in order."""
-
 
 class AudioBlock(NamedTuple):
     """Consecutive samples from the device."""
@@ -119,7 +116,7 @@ class Capture:
             with contextlib.suppress(queue.Empty):
                 self._items.get_nowait()
 
-    def _open(self, forms: Callable[[InputDevice], Forms]) -> _Opened:
+    def _open(self, forms: Callable[[InputDevice], list[tuple[int, int]]]) -> _Opened:
         def open_first() -> _Opened:
             device, sounddevice = devices.find_input(self._asked), devices.load()
             tried = forms(device)
@@ -235,7 +232,8 @@ def block_length(step: float) -> float:
     return step * max(1, round(0.05 / step))
 
 
-def _forms(device: InputDevice, rates: Sequence[int | None], channels: int) -> Forms:
+def _forms(device: InputDevice, rates: Sequence[int | None], channels: int) -> list[tuple[int, int]]:
+    """Rates and numbers of channels to try, in order."""
     most = device.channels
     if channels > most:
         raise ArgumentError(f"channel {channels - 1}: {device.name} has {most} channel(s), counted from 0")

@@ -9,10 +9,11 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,24 +53,19 @@ class LiveFrame(Frame):
         return {**super().place(), "time": self.time, "latency": self.latency}
 
 
-class Microphone:
+class Microphone(Iterator[LiveFrame], AsyncIterator[LiveFrame], AbstractContextManager["Microphone"]):
     """Frames from an input device, from the moment it is made until it is closed: an iterator and a context manager.
 
     Audio is captured in the background; frames are computed in the thread that reads them, one thread at a time.
 
-    **Lost audio** never shifts later audio. It counts in positions, and zeros replace it; frames of windows that contain
-    some of it have `gap` set, and windows that consist of it are counted, not computed. Audio is lost when the consumer
-    is slower than `backlog` allows (the oldest audio is dropped first), when PortAudio reports an overflow (the amount is
-    an estimate), while the device is unplugged (an estimate), and without any report: samples then fall behind the clock.
-    When they have been over 100 ms late for 1 s, that much counts as lost (an estimate, and only from then on).
+    Lost audio never shifts later audio: it counts in positions, and zeros replace it. Frames of windows that contain some of
+    it have `gap` set; windows that consist of it are counted, not computed. It is lost when the consumer is slower than
+    `backlog` allows (the oldest first; this alone is known exactly), when PortAudio reports an overflow, while the device is
+    unplugged, and when samples fall behind the clock: what has been over 100 ms late for 1 s counts as lost.
 
-    **Latency** is the time from the capture of a window's last sample to the delivery of its frame, by
-    `time.monotonic()`. PortAudio's thread reads that clock at every block; the least delayed block of the last ten
-    seconds relates it to the samples. The delays of the operating system, the queue, this thread and the computation are
-    therefore known to about 1 ms. Delays before PortAudio are known only where PortAudio reports the age of samples: to a
-    few ms with Core Audio, WASAPI and ALSA hardware. PulseAudio and PipeWire through ALSA report nothing useful, so the
-    buffers of server and hardware (5 to 50 ms) are not included. A `LiveFrame` has the time of capture by that clock as
-    `captured`, and by the wall clock as `time`, which is as accurate as the system's clock.
+    Latency is the time from the capture of a window's last sample to the delivery of its frame, by `time.monotonic()`, known
+    to about 1 ms. Delays before PortAudio (5 to 50 ms) are included where PortAudio reports the age of samples, which
+    PulseAudio and PipeWire do not let it do.
 
     Args:
         extractor: a loaded model. It is warmed up before the device is opened.
@@ -79,14 +75,14 @@ class Microphone:
         hop: seconds between windows; the model's own if None.
         channel: the one to use, from 0 up; None captures one channel where the device allows, else the mean of all.
         seconds: length of the audio, including lost audio, after which it ends; None: never.
-        record: a new WAV file for the captured audio, with zeros for lost samples; RF64 beyond 4 GiB. It gets its name when
-            the microphone has ended or is closed, also after an error; until then, and where something has come to its place
-            meanwhile, it is named `.NAME.XXXXXXXX.part`. If nothing was captured, no file appears.
+        record: a new WAV file for the captured audio, with zeros for lost samples; RF64 beyond 4 GiB. It gets its name at
+            the end, also after an error; until then, and where something has come to its place meanwhile, it is named
+            `.NAME.XXXXXXXX.part`. If nothing was captured, no file appears.
         reopen: whether to wait for a lost device; the time in between is a gap.
         backlog: seconds of audio kept for a slow consumer, 1 to 600.
-        tap: called with each block as it was captured: its samples, int16 (samples, channels), read-only, and the moment by
-            `time.monotonic()` when the last of them was captured. It is called in `read`, by the thread that
-            reads frames; an error that it raises comes out of `read`, and ends the microphone. Lost samples are in no block.
+        tap: called by the thread that reads frames, with each block as it was captured: its samples, int16 (samples,
+            channels), read-only, and the moment by `time.monotonic()` when the last of them was captured. An error that it
+            raises comes out of `read`, and ends the microphone. Lost samples are in no block.
 
     Raises:
         MicrophoneNotFoundError: there is no such device.
@@ -158,9 +154,6 @@ class Microphone:
         self.peak = 0.0
         """Largest magnitude of the last block, 0..1."""
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
@@ -181,17 +174,11 @@ class Microphone:
                 return None
         return self._deliver()
 
-    def __iter__(self) -> Iterator[LiveFrame]:
-        return self
-
     def __next__(self) -> LiveFrame:
         frame = self.read()
         if frame is None:
             raise StopIteration
         return frame
-
-    def __aiter__(self) -> AsyncIterator[LiveFrame]:
-        return self
 
     async def __anext__(self) -> LiveFrame:
         import asyncio
@@ -323,7 +310,7 @@ class Microphone:
             computing, self._busy = self._busy / len(frames), 0.0
         self._waiting.extend((frame, self._timeline.captured(frame.end)) for frame in frames)
         lost_windows, self._lost_windows = self._stream.lost - self._lost_windows, self._stream.lost
-        self._tally.add(time.monotonic(), Event(*losses, samples, lost_windows, spent, len(frames), computing=computing))
+        self._tally.add(time.monotonic(), Event(*losses, samples, lost_windows, spent, computing=computing))
 
     def _end(self, failure: Exception | None = None) -> None:
         """Compute nothing more; close the device and the recording."""

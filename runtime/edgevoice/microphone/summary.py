@@ -100,10 +100,9 @@ class Event(NamedTuple):
     samples: int = 0  # that arrived
     lost_windows: int = 0
     busy: float = 0.0  # computing, in seconds
-    computed: int = 0  # frames
     frames: int = 0  # that were delivered
     gap_frames: int = 0  # of these, frames that contain lost audio
-    computing: float = 0.0  # of each computed frame, in seconds
+    computing: float = 0.0  # of each frame that was computed, in seconds; 0 where there was none
     latency: float = 0.0  # of a delivered frame
 
     @classmethod
@@ -144,6 +143,6 @@ class Tally:
             lost_windows=sums.lost_windows,
             **{name: count / rate for name, count in lost.items()},
             latency=Percentiles.of((event.latency for event in events if event.frames), sums.latency),
-            computing=Percentiles.of((event.computing for event in events for _ in range(event.computed)), sums.computing),
+            computing=Percentiles.of((event.computing for event in events if event.computing), sums.computing),
             load=sums.busy / seconds if seconds else 0.0,
         )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgevoice.compat.disvoice.aespeech import AEspeech, files_of, given
-from edgevoice.compat.disvoice.spectrograms import needed
+from edgevoice.compat.disvoice.aespeech import AEspeech, files_of, given, needed
 from edgevoice.errors import ArgumentError
 from edgevoice.features import FUNCTIONALS
-from edgevoice.files import whole_files
+from edgevoice.files import PathLike, whole_files
 from edgevoice.tables.arkfile import ark_entry
 
 FORMATS = ("npy", "txt", "dataframe", "csv", "torch", "kaldi")
@@ -52,12 +50,7 @@ class RepLearning:
         """Names of the dynamic features."""
 
     def extract_features_file(
-        self,
-        audio: str | os.PathLike[str],
-        static: bool = True,
-        plots: bool = False,
-        fmt: str = "npy",
-        kaldi_file: str = "",
+        self, audio: PathLike, static: bool = True, plots: bool = False, fmt: str = "npy", kaldi_file: str = ""
     ) -> Any:
         """Features of a recording.
 
@@ -83,12 +76,7 @@ class RepLearning:
         return self._extract(audio, static, plots, fmt, kaldi_file)
 
     def extract_features_path(
-        self,
-        path_audio: str | os.PathLike[str],
-        static: bool = True,
-        plots: bool = False,
-        fmt: str = "npy",
-        kaldi_file: str = "",
+        self, path_audio: PathLike, static: bool = True, plots: bool = False, fmt: str = "npy", kaldi_file: str = ""
     ) -> Any:
         """Features of all files of a folder, in the order of their names, one below the other.
 
@@ -97,9 +85,7 @@ class RepLearning:
         """
         return self._extract(path_audio, static, plots, fmt, kaldi_file, folder=True)
 
-    def _extract(
-        self, place: str | os.PathLike[str], static: bool, plots: bool, fmt: str, kaldi_file: str, folder: bool = False
-    ) -> Any:
+    def _extract(self, place: PathLike, static: bool, plots: bool, fmt: str, kaldi_file: str, folder: bool = False) -> Any:
         if fmt not in FORMATS:
             raise ArgumentError(f"fmt {fmt!r}: is not supported; expected one of {', '.join(FORMATS)}")
         if fmt == "kaldi" and (static or not kaldi_file):
