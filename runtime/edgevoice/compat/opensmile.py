@@ -186,42 +186,32 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
             **kwargs,
         )
 
-    def __call__(self, signal: NDArray[Any], sampling_rate: int) -> NDArray[np.float32]:
-        """(channels, features, rows) of samples, (samples,) or (channels, samples), float32."""
-        values: NDArray[np.float32] = self.process(signal, sampling_rate)[2]
-        return values.T.reshape(self.num_channels, self.num_features, -1)
-
-    def _extract(self, signal: NDArray[Any], sampling_rate: int) -> tuple[Any, Any, NDArray[np.float32]]:
-        """Starts and ends of rows in seconds, and their values, (rows, channels x features)."""
-        duration = signal.shape[1] / sampling_rate
-        starts, ends, values = np.zeros(1), np.array([duration]), []
+    def _extract(self, signal: NDArray[Any], sampling_rate: int) -> NDArray[np.float32]:
+        """(channels, features, rows) of samples (channels, samples)."""
+        values = []
         for samples in signal:
             try:
                 features = self._extractor.extract((samples, sampling_rate), hop=self.hop, pad=self.pad, jobs=self._jobs)
             except AudioTooShortError:
                 warnings.warn("Segment too short, filling with NaN.", UserWarning, stacklevel=2)
-                values.append(np.full((1, self.num_features), np.nan, np.float32))
-                continue
-            if self.feature_level is FeatureLevel.Functionals:
-                values.append(features.functionals()[np.newaxis])
+                values.append(np.full((self.num_features, 1), np.nan, np.float32))
             else:
-                starts, ends = features.start, features.end
-                values.append(features.values)
-        return starts, ends, np.concatenate(values, axis=1)
+                values.append(features.values.T if self.win_dur else features.functionals()[:, np.newaxis])
+        return np.stack(values)
 
     def _series_to_frame(self, y: Any) -> Any:
         if y.empty:
             return pd.DataFrame(index=y.index, columns=self.column_names, dtype=object)
-        places: list[list[Any]] = [[] for _ in y.index.names]
-        for (*file, start, end), (starts, ends, _) in y.items():
-            first, last = [start + pd.to_timedelta(times, "s") for times in (starts, ends)]
-            for column, value in zip(places, file, strict=False):
-                column.extend([value] * len(first))
-            places[-2].extend([start, *first[1:]])
-            places[-1].extend([*last[:-1], end])
-        times = (pd.to_timedelta(column).as_unit("ns") for column in places[-2:])
-        index = pd.MultiIndex.from_arrays([*places[:-2], *times], names=y.index.names)
-        return pd.DataFrame(np.concatenate([values for _, _, values in y]), index, self.column_names)
+        windows = [np.arange(values.shape[-1]) for values in y]
+        segments = y.index.repeat([len(numbers) for numbers in windows])
+        *files, starts, ends = (segments.get_level_values(name) for name in y.index.names)
+        if self.win_dur:
+            number = np.concatenate(windows)
+            starts += pd.to_timedelta(number * self.hop_dur, "s")
+            # The last window of a segment ends with it.
+            ends = ends.where(np.append(number[1:] == 0, True), starts + pd.to_timedelta(self.win_dur, "s"))
+        index = pd.MultiIndex.from_arrays([*map(list, files), starts.as_unit("ns"), ends.as_unit("ns")], names=y.index.names)
+        return pd.DataFrame(np.concatenate([self._values_to_frame(values) for values in y]), index, self.column_names)
 
 
 def _level(given: object) -> FeatureLevel:

@@ -249,9 +249,7 @@ def disvoice_spectrograms(path: str, config: ModelConfig) -> Floats:
         raise AudioTooShortError(f"{path}: has {len(samples) / config.audio.rate:.3f} s, less than one window")
     samples = samples - np.mean(samples)
     peak = np.max(np.abs(samples))
-    if peak == 0:
-        raise SamplesError(f"{path}: every sample has the same value; DisVoice has no features of silence")
-    windows = np.lib.stride_tricks.sliding_window_view(samples / peak, window)[:: config.audio.hop]
+    windows = np.lib.stride_tricks.sliding_window_view(samples / (peak or 1), window)[:: config.audio.hop]
     columns = _log_mels(windows, config)
     if not columns:
         raise SamplesError(f"{path}: every window holds digital silence; DisVoice has no features of it")
