@@ -171,6 +171,13 @@ class FakeClock:
         self.now += seconds
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def take(microphone: Microphone) -> list[LiveFrame]:
     """The frames of what the microphone has heard so far."""
     return list(iter(lambda: microphone.read(timeout=0), None))

@@ -21,7 +21,7 @@ from edgevoice import Extractor, Frame
 from edgevoice.cli import main
 from edgevoice.cli.console import meter
 from edgevoice.tables.jsonlines import JsonLines
-from microphone.fakesounddevice import FakeSoundDevice, RawInputStream
+from microphone.fakesounddevice import FakeSoundDevice, RawInputStream, wait_until
 from microphone.session import PATIENCE, Session
 from microphone.virtualmicrophone import VirtualMicrophone
 
@@ -34,9 +34,7 @@ def say(fake: FakeSoundDevice, voice: np.ndarray) -> Callable[..., None]:
 
     def later(then: Callable[[RawInputStream], object] = lambda _: None) -> None:
         def work() -> None:
-            deadline = time.monotonic() + 20
-            while not fake.streams and time.monotonic() < deadline:
-                time.sleep(0.01)
+            wait_until(lambda: fake.streams)
             fake.stream.give(voice)
             then(fake.stream)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,14 +14,7 @@ from edgevoice import Extractor, Microphone, MicrophoneLostError, MicrophoneOpen
 from edgevoice.microphone import capture
 from edgevoice.microphone.capture import Capture
 from edgevoice.microphone.devices import TICK
-from microphone.fakesounddevice import FakeClock, FakeSoundDevice, PortAudioError, take
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from microphone.fakesounddevice import FakeClock, FakeSoundDevice, PortAudioError, take, wait_until
 
 
 def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:

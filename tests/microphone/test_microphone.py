@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import soundfile
 
 import edgevoice
 from edgevoice import ArgumentError, Extractor, Microphone, ModelUseError
-from microphone.fakesounddevice import FakeClock, FakeSoundDevice, assert_equal, take
+from microphone.fakesounddevice import FakeClock, FakeSoundDevice, assert_equal, take, wait_until
 
 
 def test_frames_equal_those_of_the_file_bit_for_bit(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
@@ -187,10 +186,7 @@ def test_a_cancelled_task_loses_no_frame(fake: FakeSoundDevice, tiny: Extractor,
 def test_a_microphone_that_is_forgotten_closes_its_device(fake: FakeSoundDevice, tiny: Extractor) -> None:
     Microphone(tiny)
     gc.collect()
-    deadline = time.monotonic() + 5
-    while "close" not in fake.stream.calls:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: "close" in fake.stream.calls)
 
 
 WRONG = {

@@ -116,18 +116,9 @@ def _filled(samples: np.ndarray) -> np.ndarray:
     return result
 
 
-@pytest.mark.parametrize("samples", [np.zeros(16000), np.full(16000, 0.25), np.append(np.zeros(24000), [0.5, -0.5])])
-def test_silence_throughout_is_an_error(extractor: RepLearning, tmp_path: Path, samples: np.ndarray) -> None:
-    with pytest.raises(edgevoice.SamplesError):
-        extractor.extract_features_file(write(tmp_path / "silence.wav", samples))
-
-
 def test_functionals_of_one_window_are_finite(extractor: RepLearning, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8000)
-    static = extractor.extract_features_file(write(tmp_path / "one.wav", noise))
-    assert np.isfinite(static).all()
-    with pytest.raises(edgevoice.AudioTooShortError):
-        extractor.extract_features_file(write(tmp_path / "short.wav", noise[:7999]))
+    assert np.isfinite(extractor.extract_features_file(write(tmp_path / "one.wav", noise))).all()
 
 
 @pytest.mark.parametrize(
@@ -137,6 +128,10 @@ def test_functionals_of_one_window_are_finite(extractor: RepLearning, tmp_path: 
         (lambda path: path.write_text("no audio"), edgevoice.AudioFormatError),
         (lambda path: write(path, np.full(9000, np.nan), "FLOAT"), edgevoice.SamplesError),
         (lambda path: write(path, np.zeros(0)), edgevoice.AudioTooShortError),
+        (lambda path: write(path, np.full(7999, 0.1)), edgevoice.AudioTooShortError),
+        (lambda path: write(path, np.zeros(16000)), edgevoice.SamplesError),
+        (lambda path: write(path, np.full(16000, 0.25)), edgevoice.SamplesError),
+        (lambda path: write(path, np.append(np.zeros(24000), [0.5, -0.5])), edgevoice.SamplesError),
     ],
 )
 def test_bad_files(extractor: RepLearning, tmp_path: Path, make: Callable, error: type[Exception]) -> None:
@@ -153,13 +148,6 @@ def test_bad_folders_and_formats(extractor: RepLearning, folder: Path, tmp_path:
     for options in ({"fmt": "xlsx"}, {"fmt": "kaldi"}, {"fmt": "kaldi", "static": True, "kaldi_file": "out"}):
         with pytest.raises(edgevoice.ArgumentError):
             extractor.extract_features_path(folder, **{"static": False, **options})
-
-
-def test_tensors(extractor: RepLearning, folder: Path) -> None:
-    torch = pytest.importorskip("torch")
-    for static in (True, False):
-        found = extractor.extract_features_path(folder, static=static, fmt="torch")
-        assert torch.equal(found, torch.from_numpy(extractor.extract_features_path(folder, static=static)))
 
 
 def test_kaldis_files_are_read_by_kaldiio_and_replaced(extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
@@ -193,6 +181,9 @@ class TestAEspeech:
 
     def test_tensors_where_they_are_asked_for(self, extractor: RepLearning, folder: Path) -> None:
         torch = pytest.importorskip("torch")
+        for static in (True, False):
+            found = extractor.extract_features_path(folder, static=static, fmt="torch")
+            assert torch.equal(found, torch.from_numpy(extractor.extract_features_path(folder, static=static)))
         speech, path = extractor.AEspeech, folder / "a.wav"
         for compute in (speech.compute_bottleneck_features, speech.compute_rec_error_features):
             assert torch.equal(compute(path, return_numpy=False), torch.from_numpy(compute(path)))
