@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import math
 import os
 import queue
@@ -141,18 +142,17 @@ def _list(*, restart: bool = False) -> list[InputDevice]:
         default = sounddevice.query_devices(kind="input")["index"]
     except (sounddevice.PortAudioError, ValueError):
         default = None
-    index = -1
-    while True:
-        index += 1
+    for index in itertools.count():
         try:
             entry = sounddevice.query_devices(index)
         except UnicodeDecodeError:  # sounddevice can neither list nor open one whose name is not UTF-8
             continue
         except (sounddevice.PortAudioError, ValueError):
-            return found
+            break
         name, host, channels = entry["name"], hosts[entry["hostapi"]], entry["max_input_channels"]
         if channels > 0:
             found.append(InputDevice(index, name, host, channels, round(entry["default_samplerate"]), index == default))
+    return found
 
 
 open_streams: set[object] = set()

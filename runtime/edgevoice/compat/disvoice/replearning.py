@@ -21,9 +21,7 @@ class RepLearning:
 
     Frames agree within 1e-4, absolute or relative; so do functionals, but for skewness and kurtosis of few windows (1e-3).
 
-    As in DisVoice the samples of a recording are normalised by its mean and peak, resampled by its spectrum where they are
-    not at 16 kHz, and windows of digital silence are dropped. Unlike DisVoice it takes any file that soundfile reads, and
-    skewness and kurtosis of a single window are 0, not NaN.
+    Unlike DisVoice it takes any file that soundfile reads, and skewness and kurtosis of a single window are 0, not NaN.
 
     The batch norms of the CAE use the statistics of all windows of a recording, which are in memory together: 1.3 MB a
     window, 310 MB per minute. A recording that does not fit is a DeviceMemoryError.
