@@ -15,6 +15,7 @@ from edgevoice import ArgumentError, MicrophoneNotFoundError, MicrophoneOpenErro
 from edgevoice.microphone import devices
 from edgevoice.microphone.capture import Capture, block_length
 from edgevoice.microphone.devices import find_input, input_devices
+from edgevoice.threads import ThreadPool
 from microphone.fakesounddevice import FakeSoundDevice, PortAudioError
 
 
@@ -210,6 +211,6 @@ def test_ticks_do_not_expire_while_the_process_is_stopped(monkeypatch: pytest.Mo
 
 
 def test_a_forked_child_is_told_that_microphones_do_not_work_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_processes", [os.getpid() + 1])
+    monkeypatch.setattr(devices, "_started", [(os.getpid() + 1, ThreadPool(0, "none"))])
     with pytest.raises(MicrophoneOpenError):
         devices.call(lambda: None)

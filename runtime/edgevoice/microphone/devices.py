@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import math
 import os
-import queue
 import sys
 import threading
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from edgevoice.errors import MicrophoneNotFoundError, MicrophoneOpenError, MissingPackageError, missing
+from edgevoice.threads import ThreadPool
 
 COMMON_RATES = (8000, 16000, 22050, 32000, 44100, 48000, 96000)
 """Sampling rates that are tried on a device, in hertz."""
@@ -237,31 +237,24 @@ def call(
         raise
 
 
-_calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
 _starting = threading.Lock()
-_processes: list[int] = []
-"""The process that has the thread which makes the calls."""
+_started: list[tuple[int, ThreadPool]] = []
+"""The process that has the thread which makes the calls, and this thread."""
 
 
 def _put(function: Callable[[], object]) -> None:
     """Let the thread call a function that does not raise."""
     with _starting:
-        if not _processes:
-            # A daemon, because a call that hangs must not keep the process alive.
-            thread = threading.Thread(target=_make_calls, name="PortAudio", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:
-                raise MicrophoneOpenError("a microphone needs a thread, and the system has none left") from error
-            _processes.append(os.getpid())
-        if _processes != [os.getpid()]:
-            raise MicrophoneOpenError(
-                "PortAudio was in use when this process was forked, and does not work in the child: start processes with "
-                "multiprocessing's 'spawn', or use microphones only in the child"
-            )
-    _calls.put(function)
-
-
-def _make_calls() -> None:
-    while True:
-        _calls.get()()
+        if not _started:
+            thread = ThreadPool(1, "PortAudio")
+            if not thread:
+                raise MicrophoneOpenError("a microphone needs a thread, and the system has none left")
+            thread.close.atexit = False  # a call that hangs must not keep the process alive
+            _started.append((os.getpid(), thread))
+        ((process, thread),) = _started
+    if process != os.getpid():
+        raise MicrophoneOpenError(
+            "PortAudio was in use when this process was forked, and does not work in the child: start processes with "
+            "multiprocessing's 'spawn', or use microphones only in the child"
+        )
+    thread.submit(function)
