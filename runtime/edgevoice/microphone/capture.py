@@ -74,8 +74,8 @@ class Capture:
         self._stopped = False
         self._closing = threading.Event()
         self._openings = 0
-        self._opened = self._open(lambda found: _forms(found, rates, channels))
-        self.device, self.rate, self.channels = self._opened.device, self._opened.rate, self._opened.channels
+        first = self._open(lambda found: _forms(found, rates, channels))
+        self.device, self.rate, self.channels = first.device, first.rate, first.channels
         self._thread = threading.Thread(target=self._run, name="microphone watchdog", daemon=True)
         self._thread.start()
 
@@ -100,7 +100,7 @@ class Capture:
         """Stop, and close the device without waiting for it."""
         self.stop()
         self._closing.set()
-        self._opened.ended.set()
+        self._current.ended.set()
 
     def close(self) -> None:
         """Stop, close the device and wait for that, unless it hangs."""
@@ -116,13 +116,15 @@ class Capture:
             with contextlib.suppress(queue.Empty):
                 self._items.get_nowait()
 
-    def _open(self, forms: Callable[[InputDevice], list[tuple[int, int]]]) -> _Opened:
-        def open_first() -> _Opened:
+    def _open(self, forms: Callable[[InputDevice], list[tuple[int, int]]]) -> _OpenDevice:
+        """Open the device in the first of its forms, rate and channels, that it supports."""
+
+        def opened() -> _OpenDevice:
             device, sounddevice = devices.find_input(self._asked), devices.load()
             tried = forms(device)
             for rate, channels in tried:
                 try:
-                    return _Opened(device, rate, channels, round(rate * self._seconds), self._openings, self._put)
+                    return _OpenDevice(device, rate, channels, round(rate * self._seconds), self._openings, self._put)
                 except sounddevice.PortAudioError as error:
                     if error.args[-1] not in _REFUSED:
                         raise MicrophoneOpenError(
@@ -131,43 +133,42 @@ class Capture:
             words = ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in tried)
             raise MicrophoneOpenError(f"{device.name}: supports none of {words} in 16-bit samples")
 
-        opened = devices.call(open_first, late=_Opened.close)
+        self._current = devices.call(opened, late=_OpenDevice.close)
         self._openings += 1
-        return opened
+        return self._current
 
     def _run(self) -> None:
-        opened: _Opened | None = self._opened
-        while opened is not None:
-            reason = self._watch(opened)
+        device: _OpenDevice | None = self._current
+        while device is not None:
+            reason = self._watch(device)
             if reason is not None:
                 self._put(reason)
             # If the server hangs, the call waits until the server continues.
             with contextlib.suppress(Exception):
-                devices.call(opened.close, patience=_CLOSING)
-            opened = self._open_again() if reason is not None and self.reopens else None
+                devices.call(device.close, patience=_CLOSING)
+            device = self._open_again() if reason is not None and self.reopens else None
 
-    def _watch(self, opened: _Opened) -> str | None:
+    def _watch(self, device: _OpenDevice) -> str | None:
         """Wait until the device is lost, and return the reason; None when it is to be closed."""
         ticks, seen = 0, -1
         while ticks * TICK < STALL:
-            ended = opened.ended.wait(TICK)
+            ended = device.ended.wait(TICK)
             if self._closing.is_set():
                 return None
             if ended:
                 return "it was unplugged, or its audio server ended"
-            ticks = ticks + 1 if opened.delivered == seen else 0
-            seen = opened.delivered
+            ticks = ticks + 1 if device.delivered == seen else 0
+            seen = device.delivered
         return f"it has delivered nothing for {STALL:g} s"
 
-    def _open_again(self) -> _Opened | None:
+    def _open_again(self) -> _OpenDevice | None:
         while not devices.wait(self._closing, _RETRY):
             with contextlib.suppress(EdgeVoiceError):
-                self._opened = self._open(lambda _: [(self.rate, self.channels)])
-                return self._opened
+                return self._open(lambda _: [(self.rate, self.channels)])
         return None
 
 
-class _Opened:
+class _OpenDevice:
     """A device from its opening to its end.
 
     The callback copies the samples, looks at the clock and enqueues; all else is the consumer's.
