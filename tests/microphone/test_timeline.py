@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevoice.microphone.capture import AudioBlock
-from edgevoice.microphone.summary import KEPT, Event, Percentiles, Tally
+from edgevoice.microphone.summary import KEPT, Event, Tally
 from edgevoice.microphone.timeline import Losses, Timeline
 
 RATE, SIZE = 16000, 800
@@ -137,16 +137,6 @@ def test_the_first_losses_are_those_that_came_first(counts: tuple[int, int, int,
     assert in_order[:count] == "".join(
         name * number for name, number in zip("rqdc", (first.reopening, first.queue, first.device, first.clock), strict=True)
     )
-
-
-@given(st.lists(st.floats(1e-6, 1e4), min_size=1, max_size=300))
-def test_percentiles_are_those_of_numpy(durations: list[float]) -> None:
-    found = Percentiles.of(durations, 1.0)
-    assert found is not None
-    expected = np.percentile(durations, (50, 99), method="inverted_cdf")
-    assert [found.p50, found.p99] == expected.tolist()
-    assert found.max == 1.0
-    assert Percentiles.of([], 0.0) is None
 
 
 def test_a_tally_looks_back() -> None:
