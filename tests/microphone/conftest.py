@@ -1,13 +1,21 @@
-"""A fake sounddevice, and the clock that goes with it."""
+"""Microphones: a virtual one, and a fake sounddevice with its clock."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from edgevoice.microphone import capture, devices, microphone
 from microphone.fakesounddevice import FakeClock, FakeSoundDevice
+from microphone.virtualmicrophone import VirtualMicrophone
+
+
+@pytest.fixture
+def sink(virtual_microphone: Callable[..., VirtualMicrophone]) -> VirtualMicrophone:
+    """A virtual microphone that runs by itself."""
+    return virtual_microphone("sink")
 
 
 @pytest.fixture
