@@ -174,17 +174,12 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
         """
         if preserve_index and self.feature_level is not FeatureLevel.Functionals:
             raise ArgumentError("preserve_index: expected the level 'func'; rows of 'lld' are windows, which have times")
-        process = self.process
+        if self.process.segment is not None:
+            cache_root = None
         if cache_root is not None:
-            made_by = f"{self.to_yaml_s(include_version=False)}{process.keep_nat} {root} {self._recipe.digest()}"
+            made_by = f"{self.to_yaml_s(include_version=False)}{self.process.keep_nat} {root} {self._recipe.digest()}"
             cache_root = str(Path(cache_root, hashlib.sha256(made_by.encode()).hexdigest()[:16]))
-        return super().process_index(
-            index,
-            preserve_index=preserve_index,
-            root=root,
-            cache_root=cache_root if process.segment is None else None,
-            **kwargs,
-        )
+        return super().process_index(index, preserve_index=preserve_index, root=root, cache_root=cache_root, **kwargs)
 
     def _extract(self, signal: NDArray[Any], sampling_rate: int) -> NDArray[np.float32]:
         """(channels, features, rows) of samples (channels, samples)."""

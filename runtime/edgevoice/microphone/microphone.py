@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,7 +153,7 @@ class Microphone(Iterator[LiveFrame], AsyncIterator[LiveFrame], AbstractContextM
         self.peak = 0.0
         """Largest magnitude of the last block, 0..1."""
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def read(self, timeout: float | None = None) -> LiveFrame | None:
