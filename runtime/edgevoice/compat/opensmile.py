@@ -159,13 +159,7 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
         )
 
     def process_index(
-        self,
-        index: Any,
-        *,
-        preserve_index: bool = False,
-        root: str | None = None,
-        cache_root: str | None = None,
-        **kwargs: Any,
+        self, index: Any, *, preserve_index: bool = False, cache_root: str | None = None, **kwargs: Any
     ) -> Any:
         """Table of an audformat index, as `audinterface.Feature`.
 
@@ -177,9 +171,9 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
         if self.process.segment is not None:
             cache_root = None
         if cache_root is not None:
-            made_by = f"{self.to_yaml_s(include_version=False)}{self.process.keep_nat} {root} {self._recipe.digest()}"
-            cache_root = str(Path(cache_root, hashlib.sha256(made_by.encode()).hexdigest()[:16]))
-        return super().process_index(index, preserve_index=preserve_index, root=root, cache_root=cache_root, **kwargs)
+            setting = self.to_yaml_s(include_version=False), self.process.keep_nat, kwargs.get("root"), self._recipe.digest()
+            cache_root = str(Path(cache_root, hashlib.sha256(repr(setting).encode()).hexdigest()[:16]))
+        return super().process_index(index, preserve_index=preserve_index, cache_root=cache_root, **kwargs)
 
     def _extract(self, signal: NDArray[Any], sampling_rate: int) -> NDArray[np.float32]:
         """(channels, features, rows) of samples (channels, samples)."""
