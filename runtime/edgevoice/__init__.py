@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from edgevoice.heads.head import Decision, Head, Judge, load_head
     from edgevoice.hub import Hub, Source
     from edgevoice.microphone.devices import InputDevice, input_devices
-    from edgevoice.microphone.livestream import LiveFrame
-    from edgevoice.microphone.microphone import Microphone
+    from edgevoice.microphone.microphone import LiveFrame, Microphone
     from edgevoice.microphone.summary import Summary
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
     from edgevoice.plotting.plot import plot
@@ -101,8 +100,7 @@ _NAMES = {
     "heads.head": ("Decision", "Head", "Judge", "load_head"),
     "hub": ("Hub", "Source"),
     "microphone.devices": ("InputDevice", "input_devices"),
-    "microphone.livestream": ("LiveFrame",),
-    "microphone.microphone": ("Microphone",),
+    "microphone.microphone": ("LiveFrame", "Microphone"),
     "microphone.summary": ("Summary",),
     "modelfolder": ("ModelFolder", "find_model", "list_models"),
     "plotting.plot": ("plot",),

@@ -21,12 +21,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 import edgevoice
+from edgevoice.compat import sklearn
 from edgevoice.compat.sklearn import SpeechFeatures
 from edgevoice.extraction import Extraction
 
+LABELS = np.arange(20) % 2
+
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> tuple[list[str], np.ndarray]:
+def paths(tmp_path: Path) -> list[str]:
     """Twenty recordings, loud hum or hiss."""
     rng, paths = np.random.default_rng(0), []
     for k in range(20):
@@ -34,13 +37,13 @@ def corpus(tmp_path: Path) -> tuple[list[str], np.ndarray]:
         voice = np.sin(2 * np.pi * (150 + k) * time) if k % 2 else rng.standard_normal(12_000)
         paths.append(str(tmp_path / f"{k:02}.wav"))
         soundfile.write(paths[-1], 0.2 * voice / np.abs(voice).max(), 16_000)
-    return paths, np.arange(20) % 2
+    return paths
 
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known from another test."""
-    SpeechFeatures.forget()
+    monkeypatch.setattr(sklearn, "_kept", {})
 
 
 @pytest.fixture
@@ -58,8 +61,7 @@ def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_rows_are_those_of_extract(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
-    paths, _ = corpus
+def test_rows_are_those_of_extract(paths: list[str], tiny_model: Path) -> None:
     extractor = edgevoice.load(tiny_model)
     expected = np.array([extractor.extract(path).functionals() for path in paths])
     transformer = SpeechFeatures(tiny_model, jobs=2)
@@ -74,11 +76,10 @@ def test_rows_are_those_of_extract(corpus: tuple[list[str], np.ndarray], tiny_mo
     assert segment[1].tobytes() == expected[1].tobytes()
 
 
-def test_tables_of_pandas_go_in_and_come_out(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
+def test_tables_of_pandas_go_in_and_come_out(paths: list[str], tiny_model: Path) -> None:
     pd = pytest.importorskip("pandas")
-    paths, labels = corpus
     names = [Path(path).name for path in paths]
-    table = pd.DataFrame({"file": names, "start": 0.0, "end": np.nan, "label": labels}).sample(frac=1, random_state=0)
+    table = pd.DataFrame({"file": names, "start": 0.0, "end": np.nan, "label": LABELS}).sample(frac=1, random_state=0)
     transformer = SpeechFeatures(tiny_model, root=Path(paths[0]).parent).set_output(transform="pandas")
     found = transformer.fit_transform(table)
     assert list(found.columns) == transformer.get_feature_names_out().tolist()
@@ -86,10 +87,10 @@ def test_tables_of_pandas_go_in_and_come_out(corpus: tuple[list[str], np.ndarray
     np.testing.assert_array_equal(found.to_numpy(), plain)
 
 
-def test_frames_and_series_of_all_kinds(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
+def test_frames_and_series_of_all_kinds(paths: list[str], tiny_model: Path) -> None:
     pd, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     audformat = pytest.importorskip("audformat")
-    paths = corpus[0][:4]
+    paths = paths[:4]
     transformer = SpeechFeatures(tiny_model)
     expected = transformer.transform(paths)
     shuffled = [3, 1, 0, 2]
@@ -109,9 +110,9 @@ def test_frames_and_series_of_all_kinds(corpus: tuple[list[str], np.ndarray], ti
     np.testing.assert_array_equal(found[:, :-1], expected)
 
 
-def test_two_segments_of_a_recording_are_two_vectors(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
+def test_two_segments_of_a_recording_are_two_vectors(paths: list[str], tiny_model: Path) -> None:
     pd = pytest.importorskip("pandas")
-    path, extractor = corpus[0][0], edgevoice.load(tiny_model)
+    path, extractor = paths[0], edgevoice.load(tiny_model)
     expected = [extractor.extract(path, start=start, end=start + 0.6).functionals() for start in (0.0, 0.1)]
     for names in (("file", "start", "end"), (" file", "Start", "end\xa0"), ("FILE", "START", "END")):
         frame = pd.DataFrame([(path, 0.0, 0.6), (path, 0.1, 0.7)], columns=names)
@@ -124,29 +125,21 @@ def test_two_segments_of_a_recording_are_two_vectors(corpus: tuple[list[str], np
         SpeechFeatures(tiny_model, channel="each").transform([path])
 
 
-def test_a_search_computes_each_recording_once(
-    corpus: tuple[list[str], np.ndarray], tiny_model: Path, extracted: list[str]
-) -> None:
-    paths, labels = corpus
+def test_a_search_computes_each_recording_once(paths: list[str], tiny_model: Path, extracted: list[str]) -> None:
     pipeline = make_pipeline(SpeechFeatures(tiny_model), StandardScaler(), LogisticRegression())
-    search = GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=3).fit(paths, labels)
+    search = GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=3).fit(paths, LABELS)
     assert search.best_score_ > 0.9
     assert sorted(extracted) == paths
 
 
 def test_a_search_over_models_in_two_processes_shares_a_cache(
-    corpus: tuple[list[str], np.ndarray],
-    tiny_model: Path,
-    make_model: Callable[..., Path],
-    tmp_path: Path,
-    extracted: list[str],
+    paths: list[str], tiny_model: Path, make_model: Callable[..., Path], tmp_path: Path, extracted: list[str]
 ) -> None:
-    paths, labels = corpus
     other = make_model(name="other")
     cache = tmp_path / "cache"
     pipeline = make_pipeline(SpeechFeatures(cache=cache), StandardScaler(), LogisticRegression())
     grid = {"speechfeatures__model": [str(tiny_model), str(other)], "logisticregression__C": [0.1, 1.0]}
-    search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(paths, labels)
+    search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(paths, LABELS)
     assert search.best_score_ > 0.9
     assert len(list(cache.glob("*.npy"))) == 20  # both models have the same networks, and so the same features
     assert extracted == [], "what the other processes computed is not computed again"
@@ -155,19 +148,17 @@ def test_a_search_over_models_in_two_processes_shares_a_cache(
     assert extracted == [paths[3]], "a file that was changed is"
 
 
-def test_copies(corpus: tuple[list[str], np.ndarray], tiny_model: Path) -> None:
-    paths, labels = corpus
+def test_copies(paths: list[str], tiny_model: Path) -> None:
     transformer = SpeechFeatures(tiny_model, hop=0.1, level="window")
     expected = transformer.fit_transform(paths)
     for other in (clone(transformer), pickle.loads(pickle.dumps(transformer))):
         assert other.get_params() == transformer.get_params()
         np.testing.assert_array_equal(other.transform(paths), expected)
-    scores = cross_val_score(make_pipeline(transformer, LogisticRegression(max_iter=1000)), paths, labels, cv=2, n_jobs=2)
+    scores = cross_val_score(make_pipeline(transformer, LogisticRegression(max_iter=1000)), paths, LABELS, cv=2, n_jobs=2)
     assert scores.mean() > 0.9
 
 
-def test_a_recording_that_fails_is_an_error(corpus: tuple[list[str], np.ndarray], tiny_model: Path, tmp_path: Path) -> None:
-    paths, _ = corpus
+def test_a_recording_that_fails_is_an_error(paths: list[str], tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.wav").write_bytes(b"no audio")
     with pytest.raises(edgevoice.AudioFormatError, match="broken"):
         SpeechFeatures(tiny_model).transform([*paths, str(tmp_path / "broken.wav")])

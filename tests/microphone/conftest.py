@@ -1,20 +1,28 @@
-"""A fake sounddevice, and the clock that goes with it."""
+"""Microphones: a virtual one, and a fake sounddevice with its clock."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from edgevoice.microphone import capture, livestream, microphone, portaudio
+from edgevoice.microphone import capture, devices, microphone
 from microphone.fakesounddevice import FakeClock, FakeSoundDevice
+from microphone.virtualmicrophone import VirtualMicrophone
+
+
+@pytest.fixture
+def sink(virtual_microphone: Callable[..., VirtualMicrophone]) -> VirtualMicrophone:
+    """A virtual microphone that runs by itself."""
+    return virtual_microphone("sink")
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     """A fake sounddevice in place of the module."""
     module = FakeSoundDevice()
-    monkeypatch.setattr(portaudio, "open_streams", set())
+    monkeypatch.setattr(devices, "open_streams", set())
     monkeypatch.setitem(sys.modules, "sounddevice", module)
     return module
 
@@ -23,15 +31,15 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
 def clock(fake: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock of microphones and of the fake sounddevice: it goes on with speaking, and with what `read` waits for."""
     fake.clock = clock = FakeClock()
-    for module in (capture, livestream, microphone):
+    for module in (capture, microphone):
         monkeypatch.setattr(module, "time", clock)
-    get = capture.BlockQueue.get
+    get = capture.Capture.get
 
-    def get_by_the_clock(blocks: capture.BlockQueue, timeout: float | None) -> object:
-        item = get(blocks, None if timeout is None else 0)
+    def get_by_the_clock(listening: capture.Capture, timeout: float | None) -> object:
+        item = get(listening, None if timeout is None else 0)
         if item is None and timeout:
             clock.sleep(timeout)
         return item
 
-    monkeypatch.setattr(capture.BlockQueue, "get", get_by_the_clock)
+    monkeypatch.setattr(capture.Capture, "get", get_by_the_clock)
     return clock

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,22 +12,9 @@ import numpy as np
 import edgevoice
 from edgevoice import LiveFrame, Microphone
 
-DEFAULT_FORMS = {(rate, channels) for rate in (16000, 44100, 48000) for channels in (1, 2)}
-
 
 class PortAudioError(Exception):
     """As sounddevice's: message, PortAudio's number."""
-
-
-@dataclass
-class Flags:
-    """As sounddevice's CallbackFlags: false when no flag is set."""
-
-    input_overflow: bool = False
-    input_underflow: bool = False
-
-    def __bool__(self) -> bool:
-        return self.input_overflow or self.input_underflow
 
 
 class RawInputStream:
@@ -83,7 +69,8 @@ class RawInputStream:
             block = samples[start : start + self.size]
             captured = 1000 + self.position / self.rate if adc is None else adc
             times = SimpleNamespace(inputBufferAdcTime=captured, currentTime=captured + self.size / self.rate)
-            self.callback(memoryview(block.tobytes()), len(block), times, Flags(**flags))
+            status = SimpleNamespace(**{"input_overflow": False, "input_underflow": False, **flags})
+            self.callback(memoryview(block.tobytes()), len(block), times, status)
             flags, adc = {}, None
             self.position += len(block)
 
@@ -104,7 +91,7 @@ class FakeSoundDevice:
         self.RawInputStream = type("RawInputStream", (RawInputStream,), {"module": self})
         self.devices: list[dict[str, Any]] = []
         self.hosts = ["ALSA", "Other"]
-        self.forms = set(DEFAULT_FORMS)
+        self.forms = {(rate, channels) for rate in (16000, 44100, 48000) for channels in (1, 2)}
         self.failure: Exception | None = None
         self.attempts: list[tuple[int, int, int]] = []
         self.streams: list[RawInputStream] = []
@@ -169,6 +156,13 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def take(microphone: Microphone) -> list[LiveFrame]:

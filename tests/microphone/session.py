@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -28,16 +27,15 @@ class Session:
 
     def __init__(self, microphone: VirtualMicrophone, model: Path, *options: str) -> None:
         command = [sys.executable, "-m", "edgevoice.cli", "stream", "--mic", "--model", str(model), *options]
-        self.process = subprocess.Popen(
-            command, env=microphone.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self._errors = microphone.folder / "errors"
+        with self._errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                command, env=microphone.environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
         self.frames: list[dict[str, Any]] = []
         self._arrived: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self.errors: list[tuple[float, str]] = []
-        """Lines of standard error, each with the time it came."""
-        self._readers = [threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)]
-        for reader in self._readers:
-            reader.start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -45,17 +43,12 @@ class Session:
             self._arrived.put({**json.loads(line), "arrived": time.monotonic()})
         self._arrived.put(None)
 
-    def _read_errors(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.errors.append((time.monotonic(), line))
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self._join()
+        self._reader.join()
         self.process.communicate()
 
     def wait_for(self, count: int) -> None:
@@ -63,7 +56,7 @@ class Session:
         deadline = time.monotonic() + PATIENCE
         while len(self.frames) < count:
             frame = self._arrived.get(timeout=max(0.1, deadline - time.monotonic()))
-            assert frame is not None, f"ended after {len(self.frames)} frames: {self.errors}"
+            assert frame is not None, f"ended after {len(self.frames)} frames: {self._errors.read_text()}"
             self.frames.append(frame)
 
     def listen(self, seconds: float) -> None:
@@ -84,16 +77,11 @@ class Session:
         if number is not None:
             self.process.send_signal(number)
         code = self.process.wait(timeout=PATIENCE)
-        self._join()
-        errors = "".join(line for _, line in self.errors)
         while (frame := self._arrived.get(timeout=PATIENCE)) is not None:
             self.frames.append(frame)
+        errors = self._errors.read_text()
         assert "Traceback" not in errors, errors
         return code, errors
-
-    def _join(self) -> None:
-        for reader in self._readers:
-            reader.join()
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

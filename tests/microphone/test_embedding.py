@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 
 import edgevoice
 from edgevoice import Extractor, Frame
-from microphone.fakesounddevice import FakeSoundDevice
+from microphone.fakesounddevice import FakeSoundDevice, wait_until
 
 
 def snippet(path: Path) -> str:
@@ -42,8 +41,7 @@ def test_the_first_page(
     fake: FakeSoundDevice, root: Path, tiny: Extractor, voice: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def speak() -> None:
-        while not fake.streams:
-            time.sleep(0.01)
+        wait_until(lambda: fake.streams)
         fake.stream.give(voice)
 
     threading.Thread(target=speak, daemon=True).start()

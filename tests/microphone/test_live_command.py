@@ -21,11 +21,11 @@ from edgevoice import Extractor, Frame
 from edgevoice.cli import main
 from edgevoice.cli.console import meter
 from edgevoice.tables.jsonlines import JsonLines
-from microphone.fakesounddevice import FakeSoundDevice, RawInputStream
+from microphone.fakesounddevice import FakeSoundDevice, RawInputStream, wait_until
 from microphone.session import PATIENCE, Session
 from microphone.virtualmicrophone import VirtualMicrophone
 
-Make = Callable[..., VirtualMicrophone]
+COMMAND = (sys.executable, "-m", "edgevoice.cli", "stream", "--mic")
 
 
 @pytest.fixture
@@ -34,9 +34,7 @@ def say(fake: FakeSoundDevice, voice: np.ndarray) -> Callable[..., None]:
 
     def later(then: Callable[[RawInputStream], object] = lambda _: None) -> None:
         def work() -> None:
-            deadline = time.monotonic() + 20
-            while not fake.streams and time.monotonic() < deadline:
-                time.sleep(0.01)
+            wait_until(lambda: fake.streams)
             fake.stream.give(voice)
             then(fake.stream)
 
@@ -136,30 +134,21 @@ def test_a_signal_while_a_frame_is_written_loses_none(
     assert len(capfd.readouterr().out.splitlines()) == 39
 
 
-def test_a_closed_pipe_ends_it(virtual_microphone: Make, tiny_model: Path) -> None:
+def test_a_closed_pipe_ends_it(sink: VirtualMicrophone, tiny_model: Path) -> None:
     """Null sink, `head -n 2` at the other end."""
-    microphone = virtual_microphone("sink")
-    command = f"{sys.executable} -m edgevoice.cli stream --mic --model {tiny_model}; echo exit $? >&2"
-    done = subprocess.run(
-        ["bash", "-c", f"({command}) | head -n 2 | wc -l"],
-        env=microphone.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = f"({' '.join(COMMAND)} --model {tiny_model}; echo exit $? >&2) | head -n 2 | wc -l"
+    done = subprocess.run(["bash", "-c", command], env=sink.environment, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "2"
     assert done.stderr.splitlines()[-1] == "exit 0"
     assert "edgevoice: latency" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_signal_ends_it_while_nobody_reads(virtual_microphone: Make, tiny_model: Path) -> None:
+def test_a_signal_ends_it_while_nobody_reads(sink: VirtualMicrophone, tiny_model: Path) -> None:
     """Null sink: the pipe is full, and the reader neither reads nor closes it."""
-    microphone = virtual_microphone("sink")
-    command = [sys.executable, "-m", "edgevoice.cli", "stream", "--mic", "--hop", "0.05", "--model", str(tiny_model)]
+    command = [*COMMAND, "--hop", "0.05", "--model", str(tiny_model)]
     with subprocess.Popen(
-        command, env=microphone.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=sink.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -171,23 +160,21 @@ def test_a_signal_ends_it_while_nobody_reads(virtual_microphone: Make, tiny_mode
         assert "edgevoice: latency" in process.stderr.read()
 
 
-def test_nothing_but_our_lines_reaches_stderr(virtual_microphone: Make, tiny_model: Path) -> None:
+def test_nothing_but_our_lines_reaches_stderr(sink: VirtualMicrophone, tiny_model: Path) -> None:
     """Null sink: ALSA and PortAudio complain past `sys.stderr` when a device is lost and cannot be opened again."""
-    microphone = virtual_microphone("sink")
-    with Session(microphone, tiny_model, "--reopen") as session:
+    with Session(sink, tiny_model, "--reopen") as session:
         session.wait_for(1)
-        microphone.kill()
+        sink.kill()
         time.sleep(1.5)
         errors = session.stop()
     assert all(line.startswith("edgevoice: ") for line in errors.splitlines())
 
 
-def test_a_terminal_gets_a_status_line_and_no_frames(virtual_microphone: Make, tiny_model: Path) -> None:
+def test_a_terminal_gets_a_status_line_and_no_frames(sink: VirtualMicrophone, tiny_model: Path) -> None:
     """Null sink, a pseudo-terminal."""
-    microphone = virtual_microphone("sink")
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "edgevoice.cli", "stream", "--mic", "--seconds", "2", "--model", str(tiny_model)]
-    with subprocess.Popen(command, env=microphone.environment, stdout=theirs, stderr=theirs) as process:
+    command = [*COMMAND, "--seconds", "2", "--model", str(tiny_model)]
+    with subprocess.Popen(command, env=sink.environment, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         while True:
@@ -204,14 +191,12 @@ def test_a_terminal_gets_a_status_line_and_no_frames(virtual_microphone: Make, t
 
 
 def test_a_terminal_that_is_closed_ends_it_and_keeps_the_recording(
-    virtual_microphone: Make, tiny_model: Path, tmp_path: Path
+    sink: VirtualMicrophone, tiny_model: Path, tmp_path: Path
 ) -> None:
     """Null sink, a pseudo-terminal that the command is the first process of."""
-    microphone = virtual_microphone("sink")
     ours, theirs = pty.openpty()
-    stream = [sys.executable, "-m", "edgevoice.cli", "stream", "--mic", "--record", str(tmp_path / "kept.wav")]
-    command = ["setsid", "--ctty", *stream, "--model", str(tiny_model)]
-    with subprocess.Popen(command, env=microphone.environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    command = ["setsid", "--ctty", *COMMAND, "--record", str(tmp_path / "kept.wav"), "--model", str(tiny_model)]
+    with subprocess.Popen(command, env=sink.environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         while b" frames " not in shown:

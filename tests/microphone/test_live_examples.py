@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-Make = Callable[..., VirtualMicrophone]
 PATIENCE = 60
 
 
@@ -57,8 +56,8 @@ def lines(process: Any, count: int) -> list[str]:
     return [process.stdout.readline() for _ in range(count)]
 
 
-def test_frames_until_ctrl_c(root: Path, virtual_microphone: Make, speech: Path) -> None:
-    with listening(root, virtual_microphone(), speech, "live_microphone.py", "cae-64") as process:
+def test_frames_until_ctrl_c(root: Path, sink: VirtualMicrophone, speech: Path) -> None:
+    with listening(root, sink, speech, "live_microphone.py", "cae-64") as process:
         first, *frames = lines(process, 5)
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=30)
@@ -70,8 +69,8 @@ def test_frames_until_ctrl_c(root: Path, virtual_microphone: Make, speech: Path)
 
 
 @pytest.mark.parametrize("name", ["live_callback.py", "live_thread.py", "live_asyncio.py"])
-def test_each_way_to_embed_gives_frames(root: Path, virtual_microphone: Make, speech: Path, name: str) -> None:
-    with listening(root, virtual_microphone(), speech, name, "3") as process:
+def test_each_way_to_embed_gives_frames(root: Path, sink: VirtualMicrophone, speech: Path, name: str) -> None:
+    with listening(root, sink, speech, name, "3") as process:
         printed, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     times = [line.split(" s")[0] for line in printed.splitlines() if "dB" in line or "gap" in line]
@@ -80,7 +79,7 @@ def test_each_way_to_embed_gives_frames(root: Path, virtual_microphone: Make, sp
     assert ("1 s have passed" in printed) == ("asyncio" in name)
 
 
-def test_open_sound_control(root: Path, virtual_microphone: Make, speech: Path) -> None:
+def test_open_sound_control(root: Path, sink: VirtualMicrophone, speech: Path) -> None:
     pytest.importorskip("pythonosc", reason="python-osc is not installed")
     from pythonosc.dispatcher import Dispatcher
     from pythonosc.osc_server import BlockingOSCUDPServer
@@ -90,7 +89,7 @@ def test_open_sound_control(root: Path, virtual_microphone: Make, speech: Path) 
     dispatcher.set_default_handler(lambda address, *values: found.setdefault(address, []).append(values))
     with BlockingOSCUDPServer(("127.0.0.1", 0), dispatcher) as server:
         port = str(server.server_address[1])
-        with listening(root, virtual_microphone(), speech, "live_osc.py", "127.0.0.1", port) as process:
+        with listening(root, sink, speech, "live_osc.py", "127.0.0.1", port) as process:
             server.timeout = PATIENCE
             while len(found.get("/edgevoice/error", [])) < 4:
                 server.handle_request()
@@ -102,9 +101,9 @@ def test_open_sound_control(root: Path, virtual_microphone: Make, speech: Path) 
     assert {len(values) for values in found["/edgevoice/error"]} == {128}
 
 
-def test_lab_streaming_layer(root: Path, virtual_microphone: Make, speech: Path) -> None:
+def test_lab_streaming_layer(root: Path, sink: VirtualMicrophone, speech: Path) -> None:
     pylsl = pytest.importorskip("pylsl", reason="pylsl is not installed")
-    with listening(root, virtual_microphone(), speech, "live_lsl.py", "cae-64") as process:
+    with listening(root, sink, speech, "live_lsl.py", "cae-64") as process:
         assert "192 channels" in lines(process, 1)[0]
         streams = pylsl.resolve_byprop("source_id", "edgevoice-cae-64", timeout=20)
         assert streams, "the stream is not found"
@@ -119,10 +118,10 @@ def test_lab_streaming_layer(root: Path, virtual_microphone: Make, speech: Path)
     assert now - 5 < stamps[-1] <= now
 
 
-def test_a_pipe_into_jq(root: Path, virtual_microphone: Make, speech: Path) -> None:
+def test_a_pipe_into_jq(root: Path, sink: VirtualMicrophone, speech: Path) -> None:
     if shutil.which("jq") is None:
         pytest.skip("jq is not installed")
-    with listening(root, virtual_microphone(), speech, "live_pipe.sh", "--seconds", "3") as process:
+    with listening(root, sink, speech, "live_pipe.sh", "--seconds", "3") as process:
         printed, errors = process.communicate(timeout=PATIENCE)
     frames = [json.loads(line) for line in printed.splitlines()]
     assert process.returncode == 0, errors

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -15,16 +12,9 @@ import soundfile
 
 from edgevoice import Extractor, Microphone, MicrophoneLostError, MicrophoneOpenError
 from edgevoice.microphone import capture
-from edgevoice.microphone.capture import BlockQueue, Capture, Lost, Watchdog
-from edgevoice.microphone.portaudio import TICK
-from microphone.fakesounddevice import FakeClock, FakeSoundDevice, PortAudioError, take
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from edgevoice.microphone.capture import Capture
+from edgevoice.microphone.devices import TICK
+from microphone.fakesounddevice import FakeClock, FakeSoundDevice, PortAudioError, take, wait_until
 
 
 def test_a_device_that_ends_delivers_what_came_before(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
@@ -65,6 +55,7 @@ def test_a_lost_device_is_waited_for_and_the_time_without_it_is_a_gap(
         clock.sleep(2.0)
         fake.failure = None
         wait_until(lambda: len(fake.streams) == 2)
+        assert {*fake.attempts} == {(0, 16000, 1)}, "no other form of it will do"
         fake.stream.speak(voice[16_000:48_000])
         frames += take(microphone)
         summary = microphone.summary()
@@ -105,43 +96,26 @@ def test_a_device_that_is_waited_for_can_be_closed(fake: FakeSoundDevice, tiny: 
         assert list(microphone) == []
 
 
-class SilencedCapture:
-    """Delivers for so many seconds, then nothing."""
-
-    def __init__(self, clock: FakeClock, seconds: float) -> None:
-        self._clock, self._until = clock, clock.now + seconds
-        self.has_ended = False
-        self.ended: Callable[[], object] = lambda: None
-        self.closed = threading.Event()
-
-    @property
-    def delivered(self) -> int:
-        return round(16_000 * min(self._clock.now, self._until))
-
-    def close(self) -> None:
-        self.closed.set()
-
-
-@pytest.fixture
-def waiting_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """Goes on with every wait of the watchdog."""
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 3600.1])
+def test_a_device_that_falls_silent_is_lost_within_two_seconds(
+    fake: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Waits of the watchdog take no time here; the device delivers for so many seconds, then nothing."""
     clock = FakeClock()
+    until = clock.now + seconds
 
     class Event(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
             if not self.is_set():
                 clock.sleep(timeout or 0)
+                if clock.now < until + TICK:
+                    fake.stream.give(np.zeros(fake.stream.size, np.int16))
             return self.is_set()
 
     monkeypatch.setattr(capture, "threading", SimpleNamespace(Event=Event, Thread=threading.Thread))
-    return clock
-
-
-@pytest.mark.parametrize("seconds", [0.0, 1.0, 3600.1])
-def test_a_device_that_falls_silent_is_lost_within_two_seconds(waiting_clock: FakeClock, seconds: float) -> None:
-    clock = waiting_clock
-    started, blocks, silenced = clock.now, BlockQueue(200), SilencedCapture(clock, seconds)
-    Watchdog(cast("Capture", silenced), blocks, None)
-    assert blocks.get(20) == Lost("it has delivered nothing for 1.5 s", awaited=False)
-    assert 1.5 <= clock.now - started - seconds <= 2
-    assert silenced.closed.wait(20)
+    silenced, item = Capture(None, (16000,), channels=1, step=0.05), None
+    while not isinstance(item, str):
+        item = silenced.get(20)
+    assert item == "it has delivered nothing for 1.5 s"
+    assert 1.5 <= clock.now - until <= 2
+    wait_until(lambda: "close" in fake.stream.calls)

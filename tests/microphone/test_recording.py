@@ -17,34 +17,25 @@ from edgevoice.microphone import recording
 from microphone.fakesounddevice import FakeSoundDevice, take
 
 
-def test_a_recording_takes_its_name_at_the_end(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path
+@pytest.mark.parametrize(
+    "end", [Microphone.close, lambda microphone: microphone.__exit__(KeyboardInterrupt, None, None), lambda _: None]
+)
+def test_a_recording_takes_its_name_when_it_is_closed_interrupted_or_forgotten(
+    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path, end: Callable[[Microphone], None]
 ) -> None:
     path = tmp_path / "new" / "captured.wav"
-    with Microphone(tiny, record=path) as microphone:
-        fake.stream.give(voice)
-        take(microphone)
-        (draft,) = path.parent.iterdir()
-        assert draft != path
-        # What a process that is killed leaves behind.
-        np.testing.assert_array_equal(soundfile.read(draft, dtype="int16")[0], voice)
-    assert list(path.parent.iterdir()) == [path]
-    np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
-
-
-@pytest.mark.parametrize("close", [lambda _: None, lambda microphone: microphone.__exit__(KeyboardInterrupt, None, None)])
-def test_a_recording_that_is_interrupted_or_forgotten_is_kept(
-    fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray, tmp_path: Path, close: Callable[[Microphone], None]
-) -> None:
-    path = tmp_path / "captured.wav"
     microphone = Microphone(tiny, record=path)
     fake.stream.give(voice)
     take(microphone)
-    close(microphone)
+    (draft,) = path.parent.iterdir()
+    assert draft != path
+    # What a process that is killed leaves behind.
+    np.testing.assert_array_equal(soundfile.read(draft, dtype="int16")[0], voice)
+    end(microphone)
     del microphone
     gc.collect()
+    assert list(path.parent.iterdir()) == [path]
     np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], voice)
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_recording_of_nothing_leaves_nothing_and_where_it_cannot_be_is_an_error(

@@ -64,17 +64,16 @@ def test_calm(virtual_microphone: Callable[..., VirtualMicrophone], speech: Path
     assert "slow consumer 0.00" in errors or "gaps: none" in errors
 
 
-def test_faults(virtual_microphone: Callable[..., VirtualMicrophone], tiny_model: Path) -> None:
+def test_faults(sink: VirtualMicrophone, tiny_model: Path) -> None:
     """Null sink, a fault every 15 to 25 seconds; the clock is kept."""
-    microphone = virtual_microphone("sink")
     chance = random.Random(10)
 
     def trouble() -> None:
         fault = chance.choice(["stopped", "frozen", "suspended", "unplugged", "killed"])
-        with session.stopped() if fault == "stopped" else microphone.away(fault):
+        with session.stopped() if fault == "stopped" else sink.away(fault):
             time.sleep(chance.uniform(0.1, 3))
 
-    with Session(microphone, tiny_model, *OPTIONS) as session:
+    with Session(sink, tiny_model, *OPTIONS) as session:
         listen(session, trouble)
     # A suspension that ends before it is noticed leaves up to 0.1 s of the clock behind; most others leave less.
     elapsed = session.frames[-1]["arrived"] - session.frames[0]["arrived"]

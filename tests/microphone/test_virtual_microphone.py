@@ -94,35 +94,32 @@ def test_latency_is_stated_as_it_is(virtual_microphone: Make, tiny_model: Path, 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_device_that_is_lost_is_an_error_and_closing_does_not_hang(
-    virtual_microphone: Make, tiny_model: Path, fault: str
+    sink: VirtualMicrophone, tiny_model: Path, fault: str
 ) -> None:
     """Null sink: where its server is frozen all of PortAudio's calls hang, where it is suspended `stop` would."""
-    microphone = virtual_microphone("sink")
-    with Session(microphone, tiny_model) as session:
+    with Session(sink, tiny_model) as session:
         session.wait_for(2)
-        with microphone.away(fault):
+        with sink.away(fault):
             code, errors = session.end()
     assert code == 1
     assert errors.splitlines()[-1].endswith(FAULTS[fault])
     assert_complete(session, errors)
 
 
-def test_ctrl_c_ends_a_process_whose_server_is_frozen(virtual_microphone: Make, tiny_model: Path) -> None:
+def test_ctrl_c_ends_a_process_whose_server_is_frozen(sink: VirtualMicrophone, tiny_model: Path) -> None:
     """Null sink: interrupted before the stall is noticed."""
-    microphone = virtual_microphone("sink")
-    with Session(microphone, tiny_model) as session:
+    with Session(sink, tiny_model) as session:
         session.wait_for(2)
-        with microphone.away("frozen"):
+        with sink.away("frozen"):
             session.stop()
 
 
-def test_audio_lost_without_a_word_is_found_by_the_clock(virtual_microphone: Make, tiny_model: Path) -> None:
+def test_audio_lost_without_a_word_is_found_by_the_clock(sink: VirtualMicrophone, tiny_model: Path) -> None:
     """Null sink: suspended for less than a stall takes to be noticed."""
-    microphone = virtual_microphone("sink")
-    with Session(microphone, tiny_model) as session:
+    with Session(sink, tiny_model) as session:
         session.wait_for(2)
         started = time.monotonic()
-        with microphone.away("suspended"):
+        with sink.away("suspended"):
             time.sleep(0.8)
         suspended = time.monotonic() - started
         session.listen(3)
@@ -158,13 +155,12 @@ def test_a_process_that_was_stopped_loses_nothing(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_lost_device_is_waited_for(virtual_microphone: Make, tiny_model: Path, fault: str) -> None:
+def test_a_lost_device_is_waited_for(sink: VirtualMicrophone, tiny_model: Path, fault: str) -> None:
     """Null sink: away for 3 s, then back."""
-    microphone = virtual_microphone("sink")
-    with Session(microphone, tiny_model, "--reopen") as session:
+    with Session(sink, tiny_model, "--reopen") as session:
         session.wait_for(2)
         started = time.monotonic()
-        with microphone.away(fault):
+        with sink.away(fault):
             time.sleep(3)
         before = len(session.frames)
         session.wait_for(before + 8)
@@ -180,10 +176,9 @@ def test_a_lost_device_is_waited_for(virtual_microphone: Make, tiny_model: Path,
     assert offsets[-1] == pytest.approx(offsets[0], abs=0.1)
 
 
-def test_two_microphones_and_a_file_share_one_extractor(virtual_microphone: Make, tiny_model: Path, speech: Path) -> None:
+def test_two_microphones_and_a_file_share_one_extractor(sink: VirtualMicrophone, tiny_model: Path, speech: Path) -> None:
     """Null sinks: two devices in one process, each with its own audio; one is closed, the other goes on."""
-    microphone = virtual_microphone("sink")
-    microphone.add_sink("second")
+    sink.add_sink("second")
     program = (
         "import sys, subprocess, edgevoice\n"
         "from edgevoice import Microphone\n"
@@ -201,14 +196,13 @@ def test_two_microphones_and_a_file_share_one_extractor(virtual_microphone: Make
         "    print('done')\n"
     )
     command = [sys.executable, "-c", program, str(tiny_model), str(speech)]
-    done = subprocess.run(command, env=microphone.environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=sink.environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "done\n", done.stderr
 
 
-def test_a_server_that_comes_up_later_is_found(virtual_microphone: Make, tiny_model: Path) -> None:
+def test_a_server_that_comes_up_later_is_found(sink: VirtualMicrophone, tiny_model: Path) -> None:
     """Null sink: no server when PortAudio starts; the first attempt fails, the second finds it."""
-    microphone = virtual_microphone("sink")
-    microphone.kill()
+    sink.kill()
     program = (
         "import sys, edgevoice\n"
         "from edgevoice import Microphone\n"
@@ -220,10 +214,10 @@ def test_a_server_that_comes_up_later_is_found(virtual_microphone: Make, tiny_mo
     )
     command = [sys.executable, "-c", program, str(tiny_model)]
     with subprocess.Popen(
-        command, env=microphone.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env=sink.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("Microphone")
-        microphone.start()
+        sink.start()
         output, _ = process.communicate("\n", timeout=60)
     assert output == "0\n"

@@ -9,7 +9,7 @@ import numpy as np
 from edgevoice.bench.livestreams import Load
 from edgevoice.bench.timing import Timing
 from edgevoice.errors import ArgumentError, MicrophoneLostError
-from edgevoice.microphone.capture import AudioBlock, BlockQueue, CaptureRequest, Watchdog, open_capture
+from edgevoice.microphone.capture import Capture
 from edgevoice.microphone.timeline import Timeline
 
 PARTS = ("sound to block", "block to thread", "computing", "sound to frame")
@@ -27,10 +27,8 @@ def listen(load: Load, device: int | str | None, seconds: float) -> dict[str, Ti
         EdgeVoiceError: there is no such device, it cannot be opened, or stops.
         ArgumentError: no frame came.
     """
-    extractor, audio, queue = load.extractor, load.extractor.config.audio, BlockQueue(256)
-    request = CaptureRequest(device, audio.rate, other_rate=True, channels=1, step=extractor.config.level.step / audio.rate)
-    capture = open_capture(request, queue)
-    watchdog = Watchdog(capture, queue, None)
+    extractor, audio = load.extractor, load.extractor.config.audio
+    capture = Capture(device, (audio.rate, None), channels=1, step=extractor.config.level.step / audio.rate)
     parts: list[tuple[float, ...]] = []
     try:
         stream, timeline = (
@@ -39,8 +37,8 @@ def listen(load: Load, device: int | str | None, seconds: float) -> dict[str, Ti
         )
         begun = time.monotonic()
         while time.monotonic() < begun + seconds:
-            block = queue.get(0.5)
-            if block is not None and not isinstance(block, AudioBlock):
+            block = capture.get(0.5)
+            if isinstance(block, str):
                 raise MicrophoneLostError(f"{capture.device.name}: stopped while it was measured")
             if block is None:
                 continue
@@ -53,7 +51,7 @@ def listen(load: Load, device: int | str | None, seconds: float) -> dict[str, Ti
                 captured = timeline.captured(end)
                 parts.append((block.arrived - captured, taken - block.arrived, done - taken, done - captured))
     finally:
-        watchdog.close()
+        capture.close()
     if not parts:
         raise ArgumentError(f"{capture.device.name}: no frame in {seconds:g} s")
     times = np.maximum(np.array(parts), 1e-6).T  # the least delayed block of all is where the clock begins

@@ -21,8 +21,7 @@ from edgevoice.errors import AudioFormatError, OutputError
 from edgevoice.files import writing
 
 if TYPE_CHECKING:
-    from edgevoice.microphone.livestream import LiveFrame
-    from edgevoice.microphone.microphone import Microphone
+    from edgevoice.microphone.microphone import LiveFrame, Microphone
 
 _EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""

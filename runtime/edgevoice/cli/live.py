@@ -15,8 +15,7 @@ from edgevoice.cli.decide import Decider
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.extractor import Extractor
 from edgevoice.files import Draft, writing
-from edgevoice.microphone.livestream import LiveFrame
-from edgevoice.microphone.microphone import Microphone
+from edgevoice.microphone.microphone import LiveFrame, Microphone
 from edgevoice.tables.jsonlines import JsonLines
 
 if TYPE_CHECKING:

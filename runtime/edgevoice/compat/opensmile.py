@@ -7,10 +7,8 @@
 `Smile` is an `audinterface.Feature`, with all its methods. Tables have the index, the column type (float32) and the order of
 rows of opensmile 2.6's. This differs:
 
-- Feature sets are EdgeVoice's models; openSMILE's own are refused.
 - "lld" gives one row for each window of the model, not for each frame of 10 ms; there are no deltas. As with opensmile, the
   first row starts and the last row ends where the segment does.
-- A segment shorter than one window gives one row of NaN and a `UserWarning`, at both levels, unless `pad` is set.
 - Samples are not rounded to 16 bits first, and audio of any rate is resampled to the model's.
 - A segment is computed by itself, as if it were a whole recording.
 """
@@ -22,14 +20,12 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.samples import is_number
 from edgevoice.errors import ArgumentError, AudioTooShortError, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import load
@@ -56,11 +52,12 @@ class FeatureLevel(enum.Enum):
 _OPENSMILE_SETS = re.compile(r"e?GeMAPS(v0.*)?|ComParE_2016|emobase|IS(09|1[0-3])")
 
 
-class _OpenSmileSetError(ArgumentError, AttributeError):
-    """A feature set of openSMILE's own."""
+class _OpenSmileSetError(ArgumentError, AttributeError): ...
 
 
 class _FeatureSets(enum.EnumType):
+    """Says what there is where a feature set of openSMILE's own is asked for."""
+
     def __getattr__(cls, name: str) -> Any:
         if not _OPENSMILE_SETS.fullmatch(name):
             raise AttributeError(name)
@@ -101,16 +98,19 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
 
     Rows are segments, or the windows of segments at the level "lld"; columns are `feature_names`. The index has the levels
     `file`, `start` and `end`, or `start` and `end` for a signal without a file. Several channels give columns of
-    (channel, name). Methods, arguments and attributes are those of opensmile 2.6 and of `audinterface.Feature`; `loglevel`
-    and `logfile` have no effect, for nothing is logged.
+    (channel, name). Methods, arguments and attributes are those of opensmile 2.6 and of `audinterface.Feature`.
 
     Args:
         feature_set: a model: a member of `FeatureSet`, a name, or the path of a model folder.
         feature_level: `Functionals` ("func") for one row a segment, `LowLevelDescriptors` ("lld") for one row per
             window; openSMILE's own enumeration will do.
         options: none are known.
-        pad: whether segments shorter than one window are padded with zeros.
+        loglevel: has no effect, for nothing is logged.
+        logfile: has none either.
+        pad: whether segments shorter than one window are padded with zeros; else such a row is NaN, with a `UserWarning`.
         hop: seconds between windows; the model's own if None.
+        kwargs: `channels`, `mixdown`, `sampling_rate`, `resample`, `segment`, `keep_nat`, `num_workers`, `multiprocessing`,
+            `verbose`, as `audinterface.Feature`.
 
     Raises:
         ArgumentError: there is no such level, or the set is one of openSMILE's.
@@ -119,7 +119,7 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
 
     @audobject.init_decorator(  # type: ignore[untyped-decorator]
         borrow=dict.fromkeys(("sampling_rate", "channels", "mixdown", "resample"), "process"),
-        hide=["keep_nat", "logfile", "loglevel", "num_workers", "multiprocessing", "segment", "verbose"],
+        hide=["logfile", "loglevel"],
         resolvers={"feature_set": _Words, "feature_level": _Words},
     )
     def __init__(
@@ -130,22 +130,12 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
         options: dict[str, Any] | None = None,
         loglevel: int = 2,
         logfile: str | None = None,
-        sampling_rate: int | None = None,
-        channels: int | Sequence[int] = 0,
-        mixdown: bool = False,
-        resample: bool = False,
-        segment: Any = None,
-        keep_nat: bool = False,
-        num_workers: int | None = 1,
-        multiprocessing: bool = False,
-        verbose: bool = False,
         pad: bool = False,
         hop: float | None = None,
+        **kwargs: Any,
     ) -> None:
         if options:
             raise ArgumentError(f"options {sorted(options)}: EdgeVoice's models have none")
-        if hop is not None and not is_number(hop):
-            raise ArgumentError(f"hop {hop!r}: expected seconds")
         self.feature_level = _level(feature_level)
         self.feature_set = _model(feature_set)
         self.options: dict[str, Any] = {}
@@ -153,7 +143,7 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
         name = self.feature_set
         self._extractor = load(name.value if isinstance(name, FeatureSet) else name)
         # Cores are used either for several segments or within one.
-        self._jobs = None if num_workers == 1 else 1
+        self._jobs = None if kwargs.get("num_workers", 1) == 1 else 1
         config, layout = self._extractor.config, self._extractor.layout
         self._recipe = self._extractor.recipe(Reading(hop=hop, pad=pad))
         static = self.feature_level is FeatureLevel.Functionals
@@ -165,25 +155,11 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
             process_func_applies_sliding_window=not static,
             win_dur=None if static else config.audio.window / config.audio.rate,
             hop_dur=None if static else self._recipe.hop,
-            sampling_rate=sampling_rate,
-            resample=resample,
-            channels=channels,
-            mixdown=mixdown,
-            segment=segment,
-            keep_nat=keep_nat,
-            num_workers=num_workers,
-            multiprocessing=multiprocessing,
-            verbose=verbose,
+            **kwargs,
         )
 
     def process_index(
-        self,
-        index: Any,
-        *,
-        preserve_index: bool = False,
-        root: str | None = None,
-        cache_root: str | None = None,
-        process_func_args: dict[str, Any] | None = None,
+        self, index: Any, *, preserve_index: bool = False, cache_root: str | None = None, **kwargs: Any
     ) -> Any:
         """Table of an audformat index, as `audinterface.Feature`.
 
@@ -192,65 +168,48 @@ class Smile(Feature, audobject.Object):  # type: ignore[misc]
         """
         if preserve_index and self.feature_level is not FeatureLevel.Functionals:
             raise ArgumentError("preserve_index: expected the level 'func'; rows of 'lld' are windows, which have times")
-        process = self.process
+        if self.process.segment is not None:
+            cache_root = None
         if cache_root is not None:
-            made_by = f"{self.to_yaml_s(include_version=False)}{process.keep_nat} {root} {self._recipe.digest()}"
-            cache_root = str(Path(cache_root, hashlib.sha256(made_by.encode()).hexdigest()[:16]))
-        return super().process_index(
-            index,
-            preserve_index=preserve_index,
-            root=root,
-            cache_root=cache_root if process.segment is None else None,
-            process_func_args=process_func_args,
-        )
+            setting = self.to_yaml_s(include_version=False), self.process.keep_nat, kwargs.get("root"), self._recipe.digest()
+            cache_root = str(Path(cache_root, hashlib.sha256(repr(setting).encode()).hexdigest()[:16]))
+        return super().process_index(index, preserve_index=preserve_index, cache_root=cache_root, **kwargs)
 
-    def __call__(self, signal: NDArray[Any], sampling_rate: int) -> NDArray[np.float32]:
-        """(channels, features, rows) of samples, (samples,) or (channels, samples), float32."""
-        values: NDArray[np.float32] = self.process(signal, sampling_rate)[2]
-        return values.T.reshape(self.num_channels, self.num_features, -1)
-
-    def _extract(self, signal: NDArray[Any], sampling_rate: int) -> tuple[Any, Any, NDArray[np.float32]]:
-        """Starts and ends of rows in seconds, and their values, (rows, channels x features)."""
-        duration = signal.shape[1] / sampling_rate
-        starts, ends, values = np.zeros(1), np.array([duration]), []
+    def _extract(self, signal: NDArray[Any], sampling_rate: int) -> NDArray[np.float32]:
+        """(channels, features, rows) of samples (channels, samples)."""
+        values = []
         for samples in signal:
             try:
                 features = self._extractor.extract((samples, sampling_rate), hop=self.hop, pad=self.pad, jobs=self._jobs)
             except AudioTooShortError:
                 warnings.warn("Segment too short, filling with NaN.", UserWarning, stacklevel=2)
-                values.append(np.full((1, self.num_features), np.nan, np.float32))
-                continue
-            if self.feature_level is FeatureLevel.Functionals:
-                values.append(features.functionals()[np.newaxis])
+                values.append(np.full((self.num_features, 1), np.nan, np.float32))
             else:
-                starts, ends = features.start, features.end
-                values.append(features.values)
-        return starts, ends, np.concatenate(values, axis=1)
+                values.append(features.values.T if self.win_dur else features.functionals()[:, np.newaxis])
+        return np.stack(values)
 
     def _series_to_frame(self, y: Any) -> Any:
         if y.empty:
             return pd.DataFrame(index=y.index, columns=self.column_names, dtype=object)
-        places: list[list[Any]] = [[] for _ in y.index.names]
-        for (*file, start, end), (starts, ends, _) in y.items():
-            first, last = [start + pd.to_timedelta(times, "s") for times in (starts, ends)]
-            for column, value in zip(places, file, strict=False):
-                column.extend([value] * len(first))
-            places[-2].extend([start, *first[1:]])
-            places[-1].extend([*last[:-1], end])
-        times = (pd.to_timedelta(column).as_unit("ns") for column in places[-2:])
-        index = pd.MultiIndex.from_arrays([*places[:-2], *times], names=y.index.names)
-        return pd.DataFrame(np.concatenate([values for _, _, values in y]), index, self.column_names)
+        windows = [np.arange(values.shape[-1]) for values in y]
+        segments = y.index.repeat([len(numbers) for numbers in windows])
+        *files, starts, ends = (segments.get_level_values(name) for name in y.index.names)
+        if self.win_dur:
+            number = np.concatenate(windows)
+            starts += pd.to_timedelta(number * self.hop_dur, "s")
+            # The last window of a segment ends with it.
+            ends = ends.where(np.append(number[1:] == 0, True), starts + pd.to_timedelta(self.win_dur, "s"))
+        index = pd.MultiIndex.from_arrays([*map(list, files), starts.as_unit("ns"), ends.as_unit("ns")], names=y.index.names)
+        return pd.DataFrame(np.concatenate([self._values_to_frame(values) for values in y]), index, self.column_names)
 
 
 def _level(given: object) -> FeatureLevel:
     """A level, from a member of either enumeration, its name or its value."""
     word = given.value if isinstance(given, enum.Enum) else given
-    known = {"functionals": FeatureLevel.Functionals, **FeatureLevel.__members__}
-    known.update({level.value: level for level in FeatureLevel})
-    level = known.get(word) if isinstance(word, str) else None
-    if level in (None, FeatureLevel.LowLevelDescriptors_Deltas):
-        raise ArgumentError(f"feature_level {word!r}: expected 'func' or 'lld'; EdgeVoice has no deltas")
-    return level
+    for level in (FeatureLevel.Functionals, FeatureLevel.LowLevelDescriptors):
+        if word in (level.value, level.name, level.name.lower()):
+            return level
+    raise ArgumentError(f"feature_level {word!r}: expected 'func' or 'lld'; EdgeVoice has no deltas")
 
 
 def _model(given: Any) -> FeatureSet | str:

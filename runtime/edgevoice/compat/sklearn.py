@@ -11,19 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.index import Index, Row, read_index
+from edgevoice.corpus.index import Row, read_index
 from edgevoice.corpus.run import results
 from edgevoice.errors import ArgumentError, missing
 from edgevoice.extraction import Reading
@@ -38,17 +36,18 @@ except ImportError as error:
 Vectors = NDArray[np.float32]
 
 _KEPT = 20_000  # largest number of vectors that a process keeps in memory: 120 MB of 1536 numbers each
+_kept: dict[str, Vectors] = {}
 
 
+@dataclass(eq=False, repr=False)
 class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Functionals of recordings, or of segments of them: a transformer without a state of its own.
 
     A sample is a path, or a row (file, start, end) in seconds; X is a sequence or an array of either, a series or a data
     frame of one text column with paths, a data frame of pandas or polars with the columns `file`, `start`, `end` and
     `channel`, or an audformat index. A recording that cannot be read is an error, for every sample needs its row. Features
-    are computed once: the process keeps up to 20 000 vectors in memory (120 MB; `forget` releases them), and a folder keeps
-    all where one is named, so that a search over the parameters of a classifier does not compute them again, even in
-    several processes.
+    are computed once: the process keeps up to 20 000 vectors in memory (120 MB), and a folder keeps all where one is named,
+    so that a search over the parameters of a classifier does not compute them again, even in several processes.
 
     Args:
         model: as `edgevoice.load`.
@@ -63,28 +62,16 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             alone. Features of a file that was changed are computed again.
     """
 
-    def __init__(
-        self,
-        model: str | os.PathLike[str] = "cae-256",
-        *,
-        descriptors: Descriptors = "all",
-        level: str | float | None = None,
-        hop: float | None = None,
-        channel: int | None = None,
-        pad: bool = True,
-        root: str | os.PathLike[str] | None = None,
-        jobs: int = 1,
-        cache: str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.model = model
-        self.descriptors = descriptors
-        self.level = level
-        self.hop = hop
-        self.channel = channel
-        self.pad = pad
-        self.root = root
-        self.jobs = jobs
-        self.cache = cache
+    model: str | os.PathLike[str] = "cae-256"
+    _: KW_ONLY
+    descriptors: Descriptors = "all"
+    level: str | float | None = None
+    hop: float | None = None
+    channel: int | None = None
+    pad: bool = True
+    root: str | os.PathLike[str] | None = None
+    jobs: int = 1
+    cache: str | os.PathLike[str] | None = None
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's names
         """Check the arguments. There is nothing to learn, because the model is trained already.
@@ -94,7 +81,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ArgumentError: X is none of what is allowed.
         """
         self._extractor()
-        self._index(X)
+        self._rows(X)
         return self
 
     def transform(self, X: Any) -> Vectors:  # noqa: N803
@@ -104,23 +91,27 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             AudioError: a recording is missing, damaged or, without `pad`, too short.
             ModelError, ArgumentError: as `fit`.
         """
-        extractor, index = self._extractor(), self._index(X)
+        extractor, rows = self._extractor(), self._rows(X)
         if isinstance(self.channel, str):
             raise ArgumentError(f"channel {self.channel!r}: a sample is one vector; expected a number, or None")
         reading = Reading(self.level, self.hop, self.channel, self.pad)
         folder = None if self.cache is None else Path(self.cache)
         made_by = json.dumps(extractor.recipe(reading).deciding())
-        keys = [_key(made_by, row) for row in index.rows]
+        keys = [_key(made_by, row) for row in rows]
         found = {key: _recall(folder, key) for key in dict.fromkeys(keys)}
-        missing = {key: row for key, row in zip(keys, index.rows, strict=True) if found[key] is None}
-        rows = ((None, row) for row in missing.values())
-        with closing(results(extractor, rows, reading, self.jobs)) as computed:
+        missing = {key: row for key, row in zip(keys, rows, strict=True) if found[key] is None}
+        with closing(results(extractor, ((None, row) for row in missing.values()), reading, self.jobs)) as computed:
             for key, (_, _, result) in zip(missing, computed, strict=True):
                 if result.failure:
                     raise result.failure.error
                 ((_, features),) = result.parts
                 found[key] = vector = features.functionals()
-                _keep(folder, key, vector)
+                if len(_kept) >= _KEPT:
+                    _kept.clear()  # `found` has what this call needs
+                _kept[key] = vector
+                if folder is not None:
+                    with whole_file(folder / f"{key}.npy") as file:
+                        np.save(file, vector)
         width = len(extractor.layout.functional_names)
         return np.array([found[key] for key in keys], np.float32).reshape(len(keys), width)
 
@@ -128,26 +119,20 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Names of the columns: `mean_bottleneck_0` and so on."""
         return np.array(self._extractor().layout.functional_names, object)
 
-    @staticmethod
-    def forget() -> None:
-        """Release the vectors that this process keeps in memory."""
-        with _lock:
-            _memory.clear()
-
     def _extractor(self) -> Extractor:
         return _loaded(os.fspath(self.model), self.descriptors)
 
-    def _index(self, samples: Any) -> Index:
+    def _rows(self, samples: Any) -> tuple[Row, ...]:
         if isinstance(samples, str | bytes | os.PathLike) or not (
             isinstance(samples, Iterable) or hasattr(samples, "columns")
         ):
             raise ArgumentError(f"X is {type(samples).__name__}: expected a sequence of paths or of (file, start, end) rows")
         if isinstance(samples, np.ndarray):
             samples = [cells[0] if len(cells) == 1 else tuple(cells) for cells in samples.reshape(len(samples), -1).tolist()]
-        index = read_index(samples, self.root)
-        if hasattr(samples, "__len__") and len(samples) != len(index.rows):
-            raise ArgumentError(f"X has {len(samples)} samples and {len(index.rows)} recordings: a folder is no sample")
-        return replace(index, rows=tuple(row._replace(others=()) for row in index.rows))
+        rows = read_index(samples, self.root).rows
+        if hasattr(samples, "__len__") and len(samples) != len(rows):
+            raise ArgumentError(f"X has {len(samples)} samples and {len(rows)} recordings: a folder is no sample")
+        return rows
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -175,27 +160,9 @@ def _key(made_by: str, row: Row) -> str:
     return hashlib.sha256(json.dumps(content).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-_memory: OrderedDict[str, Vectors] = OrderedDict()
-_lock = Lock()
-
-
 def _recall(folder: Path | None, key: str) -> Vectors | None:
     """A vector that is kept in memory or in a folder."""
-    with _lock:
-        if key in _memory:
-            _memory.move_to_end(key)
-            return _memory[key]
-    if folder is not None:
-        with suppress(OSError, ValueError):  # missing or damaged: computed again
+    if key not in _kept and folder is not None:
+        with suppress(OSError, ValueError, EOFError):  # missing or damaged: computed again
             return np.asarray(np.load(folder / f"{key}.npy"), np.float32)
-    return None
-
-
-def _keep(folder: Path | None, key: str, vector: Vectors) -> None:
-    with _lock:
-        _memory[key] = vector
-        while len(_memory) > _KEPT:
-            _memory.popitem(last=False)
-    if folder is not None:
-        with whole_file(folder / f"{key}.npy") as file:
-            np.save(file, vector)
+    return _kept.get(key)

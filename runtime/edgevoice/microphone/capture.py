@@ -7,14 +7,12 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from edgevoice.errors import ArgumentError, EdgeVoiceError, MicrophoneOpenError
-from edgevoice.microphone import portaudio
-from edgevoice.microphone.devices import InputDevice, find_input
-from edgevoice.microphone.portaudio import TICK, wait
+from edgevoice.microphone import devices
+from edgevoice.microphone.devices import TICK, InputDevice
 
 _REFUSED = (-9994, -9997, -9998)
 """PortAudio's errors for a sample format, a rate or a number of channels that the device does not support."""
@@ -39,112 +37,152 @@ class AudioBlock(NamedTuple):
     filled: bool  # whether PortAudio reports that zeros replace some of these samples
 
 
-class Lost(NamedTuple):
-    """The device stopped delivering."""
-
-    reason: str
-    awaited: bool
-    """Whether the watchdog will open it again."""
-
-
-class Stopped:
-    """Capturing has stopped, and all earlier blocks have been taken."""
-
-
-class BlockQueue:
-    """Blocks that PortAudio's thread has delivered and the consumer has not taken. A full queue drops its oldest block.
+class Capture:
+    """An input device, open from the start, and the blocks of it that nobody has taken. A full queue drops its oldest block.
 
     Nothing is counted here: the consumer sees by a block's `start` what went before it.
+
+    A thread watches the device, and closes it. A device that is unplugged, or whose audio server is killed, ends at once;
+    one whose server hangs, or that is suspended, just stops delivering. Time is counted in ticks of this thread, so that a
+    process that was stopped does not take its own absence for the device's.
+
+    Args:
+        device: as `find_input`.
+        rates: sampling rates to try in this order, in hertz; None is the device's own.
+        channels: how many are needed; a device that cannot open so few may open two or all of its channels.
+        step: seconds of a level's step; a block is a fraction or a multiple of it.
+        backlog: seconds of audio that may wait.
+        reopen: whether a lost device is opened once more when it is back.
+
+    Raises:
+        EdgeVoiceError: as `Microphone`.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self.stopped = False  # accepts nothing more
+    def __init__(
+        self,
+        device: int | str | None,
+        rates: Sequence[int | None],
+        channels: int,
+        step: float,
+        backlog: float = 10.0,
+        reopen: bool = False,
+    ) -> None:
+        self._asked, self._seconds, self.reopens = device, block_length(step), reopen
+        self._capacity = math.ceil(backlog / self._seconds)
         # Written in C, without a lock that a signal handler or PortAudio's thread could find taken.
-        self._items: queue.SimpleQueue[AudioBlock | Lost | None] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[AudioBlock | str | None] = queue.SimpleQueue()
+        self._stopped = False
+        self._closing = threading.Event()
+        self._openings = 0
+        first = self._open(lambda found: _forms(found, rates, channels))
+        self.device, self.rate, self.channels = first.device, first.rate, first.channels
+        self._thread = threading.Thread(target=self._run, name="microphone watchdog", daemon=True)
+        self._thread.start()
 
-    def put(self, item: AudioBlock | Lost) -> None:
-        """Add an item; never waits."""
-        if self.stopped:
+    def get(self, timeout: float | None) -> AudioBlock | str | None:
+        """The next block, or why the device is lost; None if neither comes in `timeout` seconds, or any more."""
+        with contextlib.suppress(queue.Empty):
+            # After a stop it must not wait: the item that woke it up will not come again.
+            return self._items.get(timeout=0 if self._stopped else timeout)
+        return None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it was stopped, and all earlier blocks have been taken."""
+        return self._stopped and self._items.empty()
+
+    def stop(self) -> None:
+        """Accept no further block, and let `get` return. Signal handlers and all threads may call this."""
+        self._stopped = True
+        self._items.put(None)
+
+    def release(self) -> None:
+        """Stop, and close the device without waiting for it."""
+        self.stop()
+        self._closing.set()
+        self._current.ended.set()
+
+    def close(self) -> None:
+        """Stop, close the device and wait for that, unless it hangs."""
+        self.release()
+        self._thread.join(2 * _CLOSING)
+
+    def _put(self, item: AudioBlock | str) -> None:
+        if self._stopped:
             return
         self._items.put(item)
         if isinstance(item, AudioBlock) and self._items.qsize() > self._capacity:
-            self._drop()
+            # The consumer may have been faster: nothing may wait here, in PortAudio's thread.
+            with contextlib.suppress(queue.Empty):
+                self._items.get_nowait()
 
-    def stop(self) -> None:
-        """Accept nothing more, and let `get` return. Signal handlers and all threads may call this."""
-        self.stopped = True
-        self._items.put(None)
+    def _open(self, forms: Callable[[InputDevice], list[tuple[int, int]]]) -> _OpenDevice:
+        """Open the device in the first of its forms, rate and channels, that it supports."""
 
-    def discard(self) -> None:
-        """Stop, and drop what waits."""
-        self.stopped = True
-        while not self._items.empty():
-            self._drop()
-        self.stop()
+        def opened() -> _OpenDevice:
+            device, sounddevice = devices.find_input(self._asked), devices.load()
+            tried = forms(device)
+            for rate, channels in tried:
+                try:
+                    return _OpenDevice(device, rate, channels, round(rate * self._seconds), self._openings, self._put)
+                except sounddevice.PortAudioError as error:
+                    if error.args[-1] not in _REFUSED:
+                        raise MicrophoneOpenError(
+                            f"{device.name}: cannot be opened; is it busy, or unplugged? ({error})"
+                        ) from error
+            words = ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in tried)
+            raise MicrophoneOpenError(f"{device.name}: supports none of {words} in 16-bit samples")
 
-    def get(self, timeout: float | None) -> AudioBlock | Lost | Stopped | None:
-        """The next item, `Stopped` after the last one; None when there is none in `timeout` seconds."""
-        item = None
-        with contextlib.suppress(queue.Empty):
-            # After a stop it must not wait: the item that woke it up will not come again.
-            item = self._items.get(timeout=0 if self.stopped else timeout)
-        return Stopped() if item is None and self.stopped and self._items.empty() else item
+        self._current = devices.call(opened, late=_OpenDevice.close)
+        self._openings += 1
+        return self._current
 
-    def _drop(self) -> None:
-        # The consumer may have been faster: nothing may wait here, in PortAudio's thread.
-        with contextlib.suppress(queue.Empty):
-            self._items.get_nowait()
+    def _run(self) -> None:
+        device: _OpenDevice | None = self._current
+        while device is not None:
+            reason = self._watch(device)
+            if reason is not None:
+                self._put(reason)
+            # If the server hangs, the call waits until the server continues.
+            with contextlib.suppress(Exception):
+                devices.call(device.close, patience=_CLOSING)
+            device = self._open_again() if reason is not None and self.reopens else None
 
+    def _watch(self, device: _OpenDevice) -> str | None:
+        """Wait until the device is lost, and return the reason; None when it is to be closed."""
+        ticks, seen = 0, -1
+        while ticks * TICK < STALL:
+            ended = device.ended.wait(TICK)
+            if self._closing.is_set():
+                return None
+            if ended:
+                return "it was unplugged, or its audio server ended"
+            ticks = ticks + 1 if device.delivered == seen else 0
+            seen = device.delivered
+        return f"it has delivered nothing for {STALL:g} s"
 
-@dataclass(frozen=True, slots=True)
-class CaptureRequest:
-    """The properties of a capture that is to be opened."""
-
-    device: int | str | None  # as `find_input`
-    rate: int  # sampling rate to ask for, in hertz
-    other_rate: bool  # whether the device's own rate will do where it does not support this one
-    channels: int  # that are needed; a device that cannot open so few may open two or all of its channels
-    step: float  # seconds of a level's step; a block is a fraction or a multiple of it
-    form: tuple[int, int] | None = None  # the only rate and number of channels that will do
-
-    def forms(self, device: InputDevice) -> list[tuple[int, int]]:
-        """(rate, channels) to try, in order. Raises an ArgumentError where the device has too few channels."""
-        if self.form is not None:
-            return [self.form]
-        least, most = self.channels, device.channels
-        if least > most:
-            raise ArgumentError(f"channel {least - 1}: {device.name} has {most} channel(s), counted from 0")
-        rates = dict.fromkeys((self.rate, device.rate) if self.other_rate else (self.rate,))
-        return [(rate, count) for rate in rates for count in sorted({least, 2, most}) if least <= count <= most]
-
-    @property
-    def block(self) -> float:
-        """The length of a block in seconds: about 50 ms, at a fifth of the cost of 10 ms.
-
-        Windows and hops are multiples of the level's step. With blocks that fit into it, the block that completes a
-        window ends with it, and the block's length does not add to the latency.
-        """
-        step = self.step if self.step <= _LONGEST else self.step / math.ceil(self.step / _LONGEST)
-        return step * max(1, round(0.05 / step))
+    def _open_again(self) -> _OpenDevice | None:
+        while not devices.wait(self._closing, _RETRY):
+            with contextlib.suppress(EdgeVoiceError):
+                return self._open(lambda _: [(self.rate, self.channels)])
+        return None
 
 
-class Capture:
-    """An open input device. PortAudio's thread opens and closes it.
+class _OpenDevice:
+    """A device from its opening to its end.
 
     The callback copies the samples, looks at the clock and enqueues; all else is the consumer's.
     """
 
     def __init__(
-        self, device: InputDevice, rate: int, channels: int, size: int, blocks: BlockQueue, opening: int = 0
+        self, device: InputDevice, rate: int, channels: int, size: int, opening: int, put: Callable[[AudioBlock], object]
     ) -> None:
         self.device, self.rate, self.channels = device, rate, channels
         self.delivered = 0  # samples
-        self.ended: Callable[[], object] = lambda: None
-        """Called when the device stops delivering and will not resume."""
-        self.has_ended = False
-        self._blocks, self._opening = blocks, opening
-        self._stream = portaudio.load().RawInputStream(
+        self.ended = threading.Event()
+        """Whether the device has stopped delivering, and will not resume."""
+        self._opening, self._put = opening, put
+        self._stream = devices.load().RawInputStream(
             samplerate=rate,
             blocksize=size,
             device=device.index,
@@ -152,18 +190,18 @@ class Capture:
             dtype="int16",
             latency="low",
             callback=self._take,
-            finished_callback=self._end,
+            finished_callback=self.ended.set,
         )
         try:
             self._stream.start()
         except BaseException:
             self._stream.close()
             raise
-        portaudio.open_streams.add(self)
+        devices.open_streams.add(self)
 
     def _take(self, samples: Any, count: int, times: Any, status: Any) -> None:
         arrived = time.monotonic()
-        self._blocks.put(
+        self._put(
             AudioBlock(
                 data=bytes(samples),
                 length=count,
@@ -172,104 +210,33 @@ class Capture:
                 arrived=arrived,
                 captured=times.inputBufferAdcTime,
                 stream_time=times.currentTime,
-                overflow=bool(status) and status.input_overflow,
-                filled=bool(status) and status.input_underflow,
+                overflow=status.input_overflow,
+                filled=status.input_underflow,
             )
         )
         self.delivered += count
 
-    def _end(self) -> None:
-        self.has_ended = True
-        self.ended()
-
     def close(self) -> None:
         """Close the device, with `abort`: `stop` would never return from a device that hangs."""
-        portaudio.open_streams.discard(self)
+        devices.open_streams.discard(self)
         self._stream.abort()
         self._stream.close()
 
 
-def open_capture(request: CaptureRequest, blocks: BlockQueue, opening: int = 0) -> Capture:
-    """Open the device in the first form that it supports; any thread may call this. Raises what `Microphone` does."""
-    return portaudio.call(lambda: _open(request, blocks, opening), late=Capture.close)
+def block_length(step: float) -> float:
+    """The length of a block in seconds: about 50 ms, at a fifth of the cost of 10 ms.
 
-
-def _open(request: CaptureRequest, blocks: BlockQueue, opening: int) -> Capture:
-    device, sounddevice = find_input(request.device), portaudio.load()
-    forms = request.forms(device)
-    for rate, channels in forms:
-        try:
-            return Capture(device, rate, channels, round(rate * request.block), blocks, opening)
-        except sounddevice.PortAudioError as error:
-            words, *more = error.args  # message, number, (.., .., the message of the audio system below)
-            if not more or more[0] not in _REFUSED:
-                reason = f"{words}: {more[1][2]}" if len(more) > 1 and more[1][2] else words
-                raise MicrophoneOpenError(
-                    f"{device.name}: cannot be opened; is it busy, or unplugged? ({reason})"
-                ) from error
-    tried = ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in forms)
-    raise MicrophoneOpenError(f"{device.name}: supports none of {tried} in 16-bit samples")
-
-
-class Watchdog:
-    """A thread that watches a capture from its first block to its end, and closes it.
-
-    A device that is unplugged, or whose audio server is killed, ends at once; one whose server hangs, or that is
-    suspended, just stops delivering. Either puts `Lost` into the queue. Time is counted in ticks of this thread, so
-    that a process that was stopped does not take its own absence for the device's. The capture is the watchdog's from here
-    on; `reopen` opens the device once more, given how often it has been opened, None where a lost device stays lost.
+    Windows and hops are multiples of the level's step. With blocks that fit into it, the block that completes a window
+    ends with it, and the block's length does not add to the latency.
     """
+    step = step if step <= _LONGEST else step / math.ceil(step / _LONGEST)
+    return step * max(1, round(0.05 / step))
 
-    def __init__(self, capture: Capture, blocks: BlockQueue, reopen: Callable[[int], Capture] | None) -> None:
-        self._blocks, self._reopen = blocks, reopen
-        self._openings = 1
-        self._closing, self._wake, self._let_go = threading.Event(), threading.Event(), threading.Event()
-        threading.Thread(target=self._run, args=(capture,), name="microphone watchdog", daemon=True).start()
 
-    def close(self) -> None:
-        """Close the device and wait for that, unless it hangs."""
-        self.release()
-        wait(self._let_go, 2 * _CLOSING)
-
-    def release(self) -> None:
-        """Close the device without waiting for it."""
-        self._closing.set()
-        self._wake.set()
-
-    def _run(self, capture: Capture | None) -> None:
-        while capture is not None:
-            self._let_go.clear()  # set once it is closed, or lost so that closing it may never end
-            reason = self._watch(capture)
-            if reason is not None:
-                self._let_go.set()
-                self._blocks.put(Lost(reason, awaited=self._reopen is not None))
-            # If the server hangs, the call waits until the server continues.
-            with contextlib.suppress(Exception):
-                portaudio.call(capture.close, patience=_CLOSING)
-            capture = None if reason is None or self._reopen is None else self._open_again(self._reopen)
-        self._let_go.set()
-
-    def _watch(self, capture: Capture) -> str | None:
-        """Wait until the device is lost, and return the reason; None when it is to be closed."""
-        capture.ended = self._wake.set
-        ticks, seen = 0, -1
-        while ticks * TICK < STALL:
-            self._wake.wait(TICK)
-            self._wake.clear()
-            if self._closing.is_set():
-                return None
-            if capture.has_ended:
-                return "it was unplugged, or its audio server ended"
-            ticks = ticks + 1 if capture.delivered == seen else 0
-            seen = capture.delivered
-        return f"it has delivered nothing for {STALL:g} s"
-
-    def _open_again(self, reopen: Callable[[int], Capture]) -> Capture | None:
-        while not wait(self._closing, _RETRY):
-            try:
-                capture = reopen(self._openings)
-            except EdgeVoiceError:
-                continue
-            self._openings += 1
-            return capture
-        return None
+def _forms(device: InputDevice, rates: Sequence[int | None], channels: int) -> list[tuple[int, int]]:
+    """Rates and numbers of channels to try, in order."""
+    most = device.channels
+    if channels > most:
+        raise ArgumentError(f"channel {channels - 1}: {device.name} has {most} channel(s), counted from 0")
+    counts = [count for count in sorted({channels, 2, most}) if channels <= count <= most]
+    return [(rate, count) for rate in dict.fromkeys(rate or device.rate for rate in rates) for count in counts]

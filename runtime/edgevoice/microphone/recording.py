@@ -39,16 +39,17 @@ class Recording:
     """
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
-        self._path, self._form = path, (rate, channels)
+        self._path, self._channels = path, channels
         with writing(str(path)):
             draft = Draft(path)
             try:
                 self._file = draft.path.open("r+b", buffering=0)
-                self._file.write(_header(None, *self._form))
+                self._file.write(_header(None, rate, channels))
             except BaseException:
                 draft.drop()
                 raise
-        self._finish = weakref.finalize(self, _finish, path, self._file, draft, *self._form)
+        self.close = weakref.finalize(self, _finish, path, self._file, draft, rate, channels)
+        """Finish the file, and put it in its place; an OutputError where that cannot be."""
 
     def write(self, samples: NDArray[np.int16]) -> None:
         """Add samples (samples, channels); an OutputError where the disk is full."""
@@ -60,11 +61,7 @@ class Recording:
     def skip(self, count: int) -> None:
         """Add zeros for samples that were lost."""
         for start in range(0, count, _CHUNK):
-            self.write(np.zeros((min(_CHUNK, count - start), self._form[1]), np.int16))
-
-    def close(self) -> None:
-        """Finish the file, and put it in its place; an OutputError where that cannot be."""
-        self._finish()
+            self.write(np.zeros((min(_CHUNK, count - start), self._channels), np.int16))
 
 
 def _header(size: int | None, rate: int, channels: int) -> bytes:

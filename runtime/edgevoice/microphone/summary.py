@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from edgevoice.microphone.timeline import Losses
 
@@ -22,13 +24,13 @@ class Percentiles:
     max: float
 
     @classmethod
-    def of(cls, durations: Iterable[float], largest: float = 0.0) -> Self | None:
-        """Percentiles of durations, by nearest rank, and their largest or `largest`; None where there is none."""
-        ordered = sorted(durations)
-        if not ordered:
+    def of(cls, durations: Iterable[float], largest: float) -> Percentiles | None:
+        """Percentiles of durations, by nearest rank, beside the largest of these and others; None where there is none."""
+        known = list(durations)
+        if not known:
             return None
-        p50, p99 = (ordered[-(-len(ordered) * percent // 100) - 1] for percent in (50, 99))
-        return cls(p50, p99, max(ordered[-1], largest))
+        p50, p99 = np.percentile(known, (50, 99), method="inverted_cdf").tolist()
+        return cls(p50, p99, largest)
 
     def __str__(self) -> str:
         return f"p50 {1e3 * self.p50:.1f}, p99 {1e3 * self.p99:.1f}, max {1e3 * self.max:.1f} ms"
@@ -74,10 +76,6 @@ class Summary:
         """Seconds of audio lost in any way."""
         return self.lost_queue + self.lost_device + self.lost_clock + self.lost_reopening
 
-    def to_dict(self) -> dict[str, Any]:
-        """The summary as dictionaries, strings and numbers for JSON."""
-        return asdict(self)
-
     def __str__(self) -> str:
         lost = (
             f"{self.lost:.2f} s lost (slow consumer {self.lost_queue:.2f}, reported by the device about "
@@ -92,30 +90,26 @@ class Summary:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What happened at one moment, or the sum of several: `computing` and `latency` are then the longest."""
 
-    losses: Losses = field(default_factory=Losses)
-    samples: int = 0
-    """Samples that arrived."""
+    reopening: int = 0  # lost samples, as `Losses` has them
+    queue: int = 0
+    device: int = 0
+    clock: int = 0
+    samples: int = 0  # that arrived
     lost_windows: int = 0
-    busy: float = 0.0
-    """Computing time in seconds."""
-    computed: int = 0
-    """Frames that were computed."""
-    computing: float = 0.0
-    """Computing time of each of them."""
-    frames: int = 0
-    """Frames that were delivered."""
-    latency: float = 0.0
-    """Latency of a delivered frame."""
-    gap_frames: int = 0
-    """Delivered frames that contain lost audio."""
+    busy: float = 0.0  # computing, in seconds
+    frames: int = 0  # that were delivered
+    gap_frames: int = 0  # of these, frames that contain lost audio
+    computing: float = 0.0  # of each frame that was computed, in seconds; 0 where there was none
+    latency: float = 0.0  # of a delivered frame
 
-    def __add__(self, other: Event) -> Event:
-        pairs = {item.name: (getattr(self, item.name), getattr(other, item.name)) for item in fields(self)}
-        return Event(**{name: max(a, b) if name in ("computing", "latency") else a + b for name, (a, b) in pairs.items()})
+    @classmethod
+    def sum(cls, events: Iterable[Event]) -> Event:
+        """The sum; of no events too."""
+        *counts, computing, latency = zip(cls(), *events, strict=True)
+        return cls._make([*map(sum, counts), max(computing), max(latency)])
 
 
 class Tally:
@@ -127,7 +121,7 @@ class Tally:
 
     def add(self, moment: float, event: Event) -> None:
         """Count an event; times, in seconds, never decrease."""
-        self._all += event
+        self._all = Event.sum((self._all, event))
         self._recent.append((moment, event))
         while self._recent[0][0] < moment - KEPT:
             self._recent.popleft()
@@ -135,19 +129,20 @@ class Tally:
     def summary(self, device: str, rate: int, channels: int, waiting: int, since: float | None = None) -> Summary:
         """Summarise all events, or those since a time."""
         events = [event for moment, event in list(self._recent) if since is None or moment >= since]  # others may add
-        sums = self._all if since is None else sum(events, Event())
-        position = sums.samples + sums.losses.total
+        sums = self._all if since is None else Event.sum(events)
+        lost = {f"lost_{name}": getattr(sums, name) for name in Losses._fields}
+        seconds = (sums.samples + sum(lost.values())) / rate
         return Summary(
             device=device,
             rate=rate,
             channels=channels,
-            seconds=position / rate,
+            seconds=seconds,
             frames=sums.frames,
             waiting=waiting,
             gap_frames=sums.gap_frames,
             lost_windows=sums.lost_windows,
-            **{f"lost_{name}": count / rate for name, count in asdict(sums.losses).items()},
+            **{name: count / rate for name, count in lost.items()},
             latency=Percentiles.of((event.latency for event in events if event.frames), sums.latency),
-            computing=Percentiles.of((event.computing for event in events for _ in range(event.computed)), sums.computing),
-            load=sums.busy * rate / position if position else 0.0,
+            computing=Percentiles.of((event.computing for event in events if event.computing), sums.computing),
+            load=sums.busy / seconds if seconds else 0.0,
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import collections
-from dataclasses import dataclass, fields
+import itertools
+from typing import NamedTuple
 
 from edgevoice.microphone.capture import AudioBlock
 
@@ -15,8 +16,7 @@ _CATCHING_UP = 0.02
 _LARGEST_AGE = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Losses:
+class Losses(NamedTuple):
     """Lost samples by their cause, at the rate of the source. For one block, they are in the order of the losses."""
 
     reopening: int = 0
@@ -31,18 +31,12 @@ class Losses:
     @property
     def total(self) -> int:
         """The total."""
-        return self.reopening + self.queue + self.device + self.clock
-
-    def __add__(self, other: Losses) -> Losses:
-        return Losses(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+        return sum(self)
 
     def first(self, count: int) -> Losses:
         """The first `count` of them, or all where there are fewer."""
-        kept = []
-        for field in fields(self):
-            kept.append(min(getattr(self, field.name), count))
-            count -= kept[-1]
-        return Losses(*kept)
+        ends = [min(end, count) for end in itertools.accumulate(self, initial=0)]
+        return Losses(*(end - start for start, end in itertools.pairwise(ends)))
 
 
 class Timeline:
@@ -62,11 +56,6 @@ class Timeline:
         self._offset, self._age = _Lowest(), _Lowest()
         self._late: tuple[AudioBlock, float, float] | None = None  # the first late block, its offset, and the lowest since
 
-    @property
-    def running(self) -> bool:
-        """Whether a block has arrived, so that `captured` has an answer."""
-        return self._previous is not None
-
     def captured(self, seconds: float) -> float:
         """The time, by `time.monotonic()`, at which the sample at `seconds` of the source was captured."""
         return self._offset.value + seconds - self._age.value
@@ -84,7 +73,7 @@ class Timeline:
         jump = self._jump(offset, block)
         self.position = end + jump
         self._previous = block
-        return lost + Losses(clock=jump)
+        return lost._replace(clock=jump)
 
     def _before(self, block: AudioBlock) -> Losses:
         previous = self._previous

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -97,37 +96,14 @@ def write(path: Path, samples: np.ndarray, subtype: str = "PCM_16") -> Path:
 def test_windows_with_digital_silence_are_dropped_with_a_warning(extractor: RepLearning, tmp_path: Path) -> None:
     half = np.random.default_rng(0).integers(-9000, 9000, 20000, dtype=np.int16)
     samples = np.concatenate([half, np.zeros(600, np.int16), -half])  # the mean is 0, so that zeros stay zeros
-    path = write(tmp_path / "pause.wav", samples)
     with pytest.warns(UserWarning, match=r"pause\.wav: dropped 2 of 9 windows, which hold digital silence"):
-        dynamic = extractor.extract_features_file(path, static=False)
+        dynamic = extractor.extract_features_file(write(tmp_path / "pause.wav", samples), static=False)
     assert dynamic.shape == (7, UNITS + BANDS)
-    kept = [0, 1, 2, 3, 6, 7, 8]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        whole = extractor.extract_features_file(write(tmp_path / "noise.wav", _filled(samples)), static=False)
-    np.testing.assert_allclose(dynamic, whole[kept], atol=1e-4)
-
-
-def _filled(samples: np.ndarray) -> np.ndarray:
-    """The pause filled with noise, the mean and the peak left as they are."""
-    noise = np.random.default_rng(1).integers(-100, 100, 300, dtype=np.int16)
-    result = samples.copy()
-    result[20000:20600] = np.concatenate([noise, -noise])
-    return result
-
-
-@pytest.mark.parametrize("samples", [np.zeros(16000), np.full(16000, 0.25), np.append(np.zeros(24000), [0.5, -0.5])])
-def test_silence_throughout_is_an_error(extractor: RepLearning, tmp_path: Path, samples: np.ndarray) -> None:
-    with pytest.raises(edgevoice.SamplesError):
-        extractor.extract_features_file(write(tmp_path / "silence.wav", samples))
 
 
 def test_functionals_of_one_window_are_finite(extractor: RepLearning, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8000)
-    static = extractor.extract_features_file(write(tmp_path / "one.wav", noise))
-    assert np.isfinite(static).all()
-    with pytest.raises(edgevoice.AudioTooShortError):
-        extractor.extract_features_file(write(tmp_path / "short.wav", noise[:7999]))
+    assert np.isfinite(extractor.extract_features_file(write(tmp_path / "one.wav", noise))).all()
 
 
 @pytest.mark.parametrize(
@@ -137,6 +113,10 @@ def test_functionals_of_one_window_are_finite(extractor: RepLearning, tmp_path: 
         (lambda path: path.write_text("no audio"), edgevoice.AudioFormatError),
         (lambda path: write(path, np.full(9000, np.nan), "FLOAT"), edgevoice.SamplesError),
         (lambda path: write(path, np.zeros(0)), edgevoice.AudioTooShortError),
+        (lambda path: write(path, np.full(7999, 0.1)), edgevoice.AudioTooShortError),
+        (lambda path: write(path, np.zeros(16000)), edgevoice.SamplesError),
+        (lambda path: write(path, np.full(16000, 0.25)), edgevoice.SamplesError),
+        (lambda path: write(path, np.append(np.zeros(24000), [0.5, -0.5])), edgevoice.SamplesError),
     ],
 )
 def test_bad_files(extractor: RepLearning, tmp_path: Path, make: Callable, error: type[Exception]) -> None:
@@ -153,13 +133,6 @@ def test_bad_folders_and_formats(extractor: RepLearning, folder: Path, tmp_path:
     for options in ({"fmt": "xlsx"}, {"fmt": "kaldi"}, {"fmt": "kaldi", "static": True, "kaldi_file": "out"}):
         with pytest.raises(edgevoice.ArgumentError):
             extractor.extract_features_path(folder, **{"static": False, **options})
-
-
-def test_tensors(extractor: RepLearning, folder: Path) -> None:
-    torch = pytest.importorskip("torch")
-    for static in (True, False):
-        found = extractor.extract_features_path(folder, static=static, fmt="torch")
-        assert torch.equal(found, torch.from_numpy(extractor.extract_features_path(folder, static=static)))
 
 
 def test_kaldis_files_are_read_by_kaldiio_and_replaced(extractor: RepLearning, folder: Path, tmp_path: Path) -> None:
@@ -193,6 +166,9 @@ class TestAEspeech:
 
     def test_tensors_where_they_are_asked_for(self, extractor: RepLearning, folder: Path) -> None:
         torch = pytest.importorskip("torch")
+        for static in (True, False):
+            found = extractor.extract_features_path(folder, static=static, fmt="torch")
+            assert torch.equal(found, torch.from_numpy(extractor.extract_features_path(folder, static=static)))
         speech, path = extractor.AEspeech, folder / "a.wav"
         for compute in (speech.compute_bottleneck_features, speech.compute_rec_error_features):
             assert torch.equal(compute(path, return_numpy=False), torch.from_numpy(compute(path)))

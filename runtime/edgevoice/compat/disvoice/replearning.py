@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgevoice.compat.disvoice.aespeech import AEspeech, files_of, given
-from edgevoice.compat.disvoice.spectrograms import needed
+from edgevoice.compat.disvoice.aespeech import AEspeech, files_of, given, needed
 from edgevoice.errors import ArgumentError
 from edgevoice.features import FUNCTIONALS
-from edgevoice.files import whole_files
+from edgevoice.files import PathLike, whole_files
 from edgevoice.tables.arkfile import ark_entry
 
 FORMATS = ("npy", "txt", "dataframe", "csv", "torch", "kaldi")
@@ -23,9 +21,7 @@ class RepLearning:
 
     Frames agree within 1e-4, absolute or relative; so do functionals, but for skewness and kurtosis of few windows (1e-3).
 
-    As in DisVoice the samples of a recording are normalised by its mean and peak, resampled by its spectrum where they are
-    not at 16 kHz, and windows of digital silence are dropped. Unlike DisVoice it takes any file that soundfile reads, and
-    skewness and kurtosis of a single window are 0, not NaN.
+    Unlike DisVoice it takes any file that soundfile reads, and skewness and kurtosis of a single window are 0, not NaN.
 
     The batch norms of the CAE use the statistics of all windows of a recording, which are in memory together: 1.3 MB a
     window, 310 MB per minute. A recording that does not fit is a DeviceMemoryError.
@@ -52,12 +48,7 @@ class RepLearning:
         """Names of the dynamic features."""
 
     def extract_features_file(
-        self,
-        audio: str | os.PathLike[str],
-        static: bool = True,
-        plots: bool = False,
-        fmt: str = "npy",
-        kaldi_file: str = "",
+        self, audio: PathLike, static: bool = True, plots: bool = False, fmt: str = "npy", kaldi_file: str = ""
     ) -> Any:
         """Features of a recording.
 
@@ -83,12 +74,7 @@ class RepLearning:
         return self._extract(audio, static, plots, fmt, kaldi_file)
 
     def extract_features_path(
-        self,
-        path_audio: str | os.PathLike[str],
-        static: bool = True,
-        plots: bool = False,
-        fmt: str = "npy",
-        kaldi_file: str = "",
+        self, path_audio: PathLike, static: bool = True, plots: bool = False, fmt: str = "npy", kaldi_file: str = ""
     ) -> Any:
         """Features of all files of a folder, in the order of their names, one below the other.
 
@@ -97,9 +83,7 @@ class RepLearning:
         """
         return self._extract(path_audio, static, plots, fmt, kaldi_file, folder=True)
 
-    def _extract(
-        self, place: str | os.PathLike[str], static: bool, plots: bool, fmt: str, kaldi_file: str, folder: bool = False
-    ) -> Any:
+    def _extract(self, place: PathLike, static: bool, plots: bool, fmt: str, kaldi_file: str, folder: bool = False) -> Any:
         if fmt not in FORMATS:
             raise ArgumentError(f"fmt {fmt!r}: is not supported; expected one of {', '.join(FORMATS)}")
         if fmt == "kaldi" and (static or not kaldi_file):
