@@ -14,7 +14,7 @@ from golden.recordings import write_recordings
 
 _WHEEL = "disvoice-0.1.10-py3-none-any.whl"
 _SHA256 = "28cfa663a1987a06c4f62f20270e63e5fe44fdd73ab814dcce8aba7b390b51c1"
-_NEEDED = ("torch", "onnx", "pandas", "scipy")
+_NEEDED = ("torch", "onnx", "librosa", "pandas", "scipy", "matplotlib")
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def disvoice_wheel(pytestconfig: pytest.Config) -> Path:
     """The published wheel, kept in pytest's cache folder."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        pytest.skip(f"importing DisVoice's weights needs {', '.join(missing)}")
+        pytest.skip(f"running DisVoice beside EdgeVoice needs {', '.join(missing)}")
     folder = pytestconfig.cache.mkdir("disvoice")  # type: ignore[union-attr]
     wheel = folder / _WHEEL
     if not wheel.exists():
