@@ -18,7 +18,7 @@ import soundfile
 
 import edgevoice
 from edgevoice.corpus import run
-from edgevoice.corpus.dataset import SECONDS, Dataset, Outcome, noted
+from edgevoice.corpus.dataset import Dataset, Outcome, done_rows
 from edgevoice.corpus.index import Index, Row, read_index
 from edgevoice.corpus.rows import Columns
 from edgevoice.extraction import Reading
@@ -44,7 +44,7 @@ def dataset(extractor: edgevoice.Extractor, out: Path, source: Any, root: Path |
     index = source if isinstance(source, Index) else read_index(source, root)
     static, prune = reading.pop("static", True), reading.pop("prune", False)
     recipe = replace(extractor.recipe(Reading(**reading)), static=static)
-    columns = Columns.of_index(extractor.layout, static, index, reading.get("channel") == "each")
+    columns = Columns.of_index(extractor.layout, static, index, reading.get("channel"))
     return Dataset(out, recipe, index, columns, prune)
 
 
@@ -239,7 +239,7 @@ def test_what_a_begun_part_has_is_not_made_again(
     assert names(out) == names(expected_out)
     pandas.testing.assert_frame_equal(pandas.read_parquet(out), pandas.read_parquet(expected_out))
     for name in names(out):
-        assert noted(out / name, SECONDS) == noted(expected_out / name, SECONDS) != []
+        assert done_rows(out / name) == done_rows(expected_out / name) != []
 
 
 def test_a_part_that_cannot_be_written_costs_no_other(

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from edgevoice.cli.signals import raise_again
@@ -73,11 +71,7 @@ def _print(stream: Any, text: str) -> None:
         data = text.encode(encoding, errors)
     except UnicodeEncodeError:
         data = text.encode(encoding, "backslashreplace")
-    if _descriptor(stream) is None:
-        stream.write(data.decode(encoding, errors))
-        stream.flush()
-    else:
-        _write(stream, data.replace(b"\n", os.linesep.encode()))
+    _write(stream, data if _descriptor(stream) is None else data.replace(b"\n", os.linesep.encode()))
 
 
 def _descriptor(stream: Any) -> int | None:
@@ -95,6 +89,7 @@ def _write(stream: Any, data: bytes) -> None:
     number, view = _descriptor(stream), memoryview(data)
     if number is None:  # a stream of text only, as notebooks have, has no buffer
         stream.buffer.write(data) if hasattr(stream, "buffer") else stream.write(data.decode("utf-8", "replace"))
+        stream.flush()
     while number is not None and view:
         try:
             view = view[os.write(number, view) :]
@@ -190,20 +185,22 @@ def quiet_libraries() -> Iterator[None]:
             inner.close()
 
 
-def bar(**options: Any) -> Any:
-    """A progress bar of tqdm on standard error; None where that is no terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        return None
+def bar(shown: bool = True, **options: Any) -> Any:
+    """A progress bar of tqdm on standard error; where that is no terminal it shows nothing, and its `disable` is true."""
     from tqdm import tqdm
 
-    return tqdm(**options)
+    return tqdm(disable=not (shown and _is_terminal()), **options)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class Progress:
     """Shows on standard error how many files are done, or how many seconds of a single file.
 
-    On a terminal that is a bar, otherwise a line every ten seconds. Several threads may report at once. As a context
-    manager it says what was done and kept when a signal ends it.
+    On a terminal that is a bar, otherwise a line every ten seconds. As a context manager it says what was done and kept
+    when a signal ends it.
 
     Args:
         files: what will be read, by name.
@@ -213,31 +210,26 @@ class Progress:
 
     def __init__(self, files: Sequence[str], shown: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self._total, self._single = len(files), len(files) == 1
-        self._clock, self._last, self._lock = clock, clock(), Lock()
+        self._clock, self._last = clock, clock()
         self._done, self._frames, self._seconds, self._failed = 0, 0, 0.0, 0
         self._files: set[str] = set()
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._shown = shown or not terminal
-        self._lines = bool(files) and not terminal
-        self._bar: Any = None
+        self._shown = shown or not _is_terminal()
+        options: dict[str, Any] = {"total": self._total, "unit": "file"}
+        if self._single:
+            options = {"total": 0, "desc": plain(Path(files[0]).name), "bar_format": _SECONDS}
+        self._bar = bar(shown and bool(files), **options)
         self.kept: Callable[[], str] = lambda: "nothing is kept"
         """What to say after a signal."""
-        if shown and self._single:
-            self._bar = bar(total=0, desc=plain(Path(files[0]).name), bar_format=_SECONDS)
-        elif shown and files:
-            self._bar = bar(total=len(files), unit="file")
 
     def begin(self, seconds: float | None) -> None:
         """Set how many seconds of a file will be read; None if that is not known."""
-        if self._bar is not None and self._single:
+        if self._single:
             self._bar.total = seconds or 0
 
     def seconds(self, count: float) -> None:
         """Count seconds of audio that were read. It raises the same errors as `row`."""
-        raise_again()
-        with self._lock:
-            self._seconds += count
-            self._update(count if self._single else 0)
+        self._seconds += count
+        self._update(count if self._single else 0)
 
     def row(self, file: str, frames: int, failed: bool) -> None:
         """Count a row as done.
@@ -245,28 +237,26 @@ class Progress:
         Raises:
             Interrupted: a signal came, and its exception was lost in a callback.
         """
-        raise_again()
-        with self._lock:
-            self._done += 1
-            self._frames += frames
-            self._failed += failed
-            if not failed:
-                self._files.add(file)
-            self._update(0 if self._single else 1)
+        self._done += 1
+        self._frames += frames
+        self._failed += failed
+        if not failed:
+            self._files.add(file)
+        self._update(0 if self._single else 1)
 
     def close(self, failed: int = 0, note: str = "") -> None:
         """Print a summary in one line; `failed` were not counted by `row`. A single input that failed has none."""
-        self.__exit__()
+        self._bar.close()
         failed += self._failed
         if self._shown and (note or self._files or self._total > 1 or not failed):
             counts = (_counted(len(self._files), "file"), _counted(self._frames, "frame"), f"{self._seconds:.1f} s of audio")
             tell(f"{', '.join(counts)}, {_counted(failed, 'failure')}{note}")
 
     def _update(self, step: float) -> None:
-        if self._bar is not None and step:
-            self._bar.update(step)
+        raise_again()
+        self._bar.update(step)
         now = self._clock()
-        if self._lines and now - self._last >= _EVERY:
+        if self._total and not _is_terminal() and now - self._last >= _EVERY:
             self._last = now
             tell(self._state())
 
@@ -277,10 +267,8 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._bar.close()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             tell(f"stopped: {self._state()}; {self.kept()}")
 
@@ -294,14 +282,14 @@ class StatusLine:
 
     def __init__(self, microphone: Microphone) -> None:
         self._microphone = microphone
-        self._visible = sys.stderr is not None and sys.stderr.isatty()
+        self._visible = _is_terminal()
         self._latency: float | None = None
         self._shown = 0  # length of the present line
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.write("")
 
     def show(self, frame: LiveFrame | None, first: str = "") -> None:

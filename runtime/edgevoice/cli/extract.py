@@ -18,8 +18,7 @@ from edgevoice.corpus.cluster import Work, run_on_cluster
 from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Failure, Index, Row
 from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, failure_row, results
-from edgevoice.corpus.table import check_channel
+from edgevoice.corpus.run import failure_row, results
 from edgevoice.errors import ArgumentError
 from edgevoice.features import Layout
 from edgevoice.files import whole_file
@@ -67,7 +66,8 @@ class Extract:
     inputs: options.Inputs
     model: options.ModelOptions
     reading: options.ReadingOptions
-    static: bool
+    static: bool = options.option(default=False, help="one row per file: mean, std, skewness, kurtosis")
+    dynamic: bool = options.option(default=False, help="one row per frame (default)")
     output: str | None = options.option(
         "-o", metavar="OUT", help="a table, a folder or a dataset (default, and -: CSV on standard output)"
     )
@@ -87,19 +87,11 @@ class Extract:
     prune: bool = _dataset(default=False, help="remove parts with rows that the index no longer has")
 
 
-def add(commands: options.Commands) -> None:
-    """Add the parser."""
-    parser = options.parser_of(commands, "extract", _EPILOG)
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--dynamic", action="store_false", dest="static", help="one row per frame (default)")
-    kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
-    parser.set_defaults(static=False)
-    options.calls(parser, Extract, run)
-
-
 def run(asked: Extract) -> int:
     """Write the requested tables; return 1 if some input failed."""
     output = Output(asked.output, asked.format, asked.force)
+    if asked.static and asked.dynamic:
+        raise ArgumentError("--static, --dynamic: choose one")
     only = ("shard", "retry_failed", "scheduler", "prune")
     given = [f"--{name.replace('_', '-')}" for name in only if getattr(asked, name)]
     if given and not output.dataset:
@@ -109,11 +101,10 @@ def run(asked: Extract) -> int:
     config = find_model(asked.model.model).config
     find_level(asked.reading.level, config.level)
     index = asked.inputs.read()
-    check_channel(index, asked.reading)
     rows, tables = output.arrange(index.rows)
     options.check_places([asked.failed], asked.inputs.files(index), asked.force, tables)
     layout = Layout.of(config, asked.model.descriptors)
-    columns = Columns.of_index(layout, asked.static, index, asked.reading.channel == EACH)
+    columns = Columns.of_index(layout, asked.static, index, asked.reading.channel)
     model = asked.model
     recipe = Recipe.of(config, device=model.device, descriptors=model.descriptors, **asdict(asked.reading))
     recipe = replace(recipe, static=asked.static)
@@ -135,24 +126,23 @@ def _make_tables(
 ) -> bool:
     """Write the tables; return whether a row failed."""
     extractor = asked.model.load()
-    refused = {row: error for row in rows if (error := output.refused(row))}
-    failures = [Failure(row, error) for row, error in refused.items()]
-    rows = [row for row in rows if row not in refused]
+    refused = [Failure(row, error) for row in rows if (error := output.refused(row))]
+    failures, there = refused[:], {row for row, _ in refused}
+    rows = [row for row in rows if row not in there]
     with _progress(rows, output.path is not None) as progress:
         progress.kept = output.kept
-        tagged = ((None, row) for row in rows)
         jobs = asked.jobs or extractor.jobs
-        with output, closing(results(extractor, tagged, asked.reading, jobs, progress.begin, progress.seconds)) as found:
-            for _, row, result in found:
-                for part, features in result.parts:
-                    output.write(part, features, columns, recipe)
-                if result.failure:
-                    failures.append(result.failure)
-                progress.row(row.file, result.frames, result.failure is not None)
-    for failure in (*index.errors, *failures):
-        tell(failure.error)
+        with output, closing(results(extractor, [rows], asked.reading, jobs, progress.begin, progress.seconds)) as found:
+            for result in found:
+                for row, features in result.parts:
+                    output.write(row, features, columns, recipe)
+                if result.error:
+                    failures.append(Failure(result.row, result.error))
+                progress.row(result.row.file, result.frames, result.error is not None)
+    for _, error in (*index.errors, *failures):
+        tell(error)
     progress.close(len(index.errors) + len(refused))
-    _write_failed(asked, index, [failure_row(failure, dict(index.columns)) for failure in failures])
+    _write_failed(asked, index, [failure_row(row, error, dict(index.columns)) for row, error in failures])
     return bool(failures)
 
 
@@ -203,5 +193,9 @@ def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) 
         return
     names = ["file", "start", "end", *["channel"] * index.has_channel, "reason"]
     names += [name for name, _ in index.columns if name != "reason"]
+    earlier = [failure_row(*failure) for failure in index.errors]
     with whole_file(asked.failed, asked.force) as file:
-        file.write(csv_of([names, *([row.get(name) for name in names] for row in (*map(failure_row, index.errors), *rows))]))
+        file.write(csv_of([names, *([row.get(name) for name in names] for row in (*earlier, *rows))]))
+
+
+add = options.command("extract", Extract, run, _EPILOG)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevoice.cli.options import Commands, calls, check_places, option, parser_of
+from edgevoice.cli.options import check_places, command, option
 from edgevoice.cli.pictures import Picture
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
@@ -36,11 +36,6 @@ class Map:
     method: str = option(choices=METHODS, default="pca", help="how rows are placed (default: pca)")
 
 
-def add(commands: Commands) -> None:
-    """Add the parser."""
-    calls(parser_of(commands, "map", _EPILOG), Map, run)
-
-
 def run(asked: Map) -> int:
     """Draw the picture."""
     picture, options = asked.picture, asked.picture.options
@@ -69,3 +64,6 @@ def run(asked: Map) -> int:
         else:
             write_figure(figure, file, kind, find_recipe(table))
     return 0
+
+
+add = command("map", Map, run, _EPILOG)

@@ -44,7 +44,7 @@ def option(*names: str, group: str = "", **settings: Any) -> Any:
     return dataclasses.field(default=default, metadata={"names": names, "group": group, "settings": settings})
 
 
-def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
+def _declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
     """Add the fields of a dataclass that are an `option` to a parser, and those of its fields that are dataclasses."""
     groups: dict[str, Any] = {"": parser}
     hints = get_type_hints(kind)
@@ -65,13 +65,26 @@ def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
         groups[group].add_argument(*names, **settings)
     for hint in hints.values():  # its own come first: a table before the inputs
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            declare(parser, hint)
+            _declare(parser, hint)
 
 
 def calls(parser: argparse.ArgumentParser, kind: type[T], function: Callable[[T], int]) -> None:
     """Declare a dataclass, and let a parser call a function with one whose fields are the words of the same names."""
-    declare(parser, kind)
+    _declare(parser, kind)
     parser.set_defaults(run=lambda words: function(_value(kind, words)))
+
+
+def command(
+    name: str, kind: type[T], function: Callable[[T], int], epilog: str, **defaults: Any
+) -> Callable[[Commands], None]:
+    """What completes the parser of a subcommand: `add` of its module."""
+
+    def add(commands: Commands) -> None:
+        parser = parser_of(commands, name, epilog)
+        calls(parser, kind, function)
+        parser.set_defaults(**defaults)
+
+    return add
 
 
 def _value(kind: type[T], words: argparse.Namespace) -> T:

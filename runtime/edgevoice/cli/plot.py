@@ -46,11 +46,6 @@ class Plot:
     windows: options.WindowOptions
 
 
-def add(commands: options.Commands) -> None:
-    """Add the parser."""
-    options.calls(options.parser_of(commands, "plot", _EPILOG), Plot, run)
-
-
 def run(asked: Plot) -> int:
     """Draw the figure; return 1 if one of several recordings could not be read."""
     picture, chosen = asked.picture, asked.picture.options
@@ -115,3 +110,6 @@ def _read(
             return name, features, None
         title = f"{Path(row.path).name} · {extractor.config.name}" if chosen.title is None else chosen.title
         return name, features, draw_overview(extractor, blocks, features, title, options=chosen)
+
+
+add = options.command("plot", Plot, run, _EPILOG)

@@ -40,11 +40,6 @@ class Repeat:
     force: bool = options.force_option()
 
 
-def add(commands: options.Commands) -> None:
-    """Add the parser."""
-    options.calls(options.parser_of(commands, "repeat", _EPILOG), Repeat, run)
-
-
 def run(asked: Repeat) -> int:
     """Make the table again, and compare; return 1 if a number differs."""
     table, output = Path(asked.table), asked.output
@@ -105,3 +100,6 @@ def _named(recipe: Recipe) -> ModelFolder:
     if not named:
         raise ModelNotFoundError(f"no model {recipe.model!r}, which the recipe names: give its folder with --model")
     return (same or named)[0]
+
+
+add = options.command("repeat", Repeat, run, _EPILOG)

@@ -77,13 +77,6 @@ class StreamRequest:
             raise ArgumentError(f"{', '.join(given)}: {reason}")
 
 
-def add(commands: options.Commands) -> None:
-    """Add the parser."""
-    parser = options.parser_of(commands, "stream", _EPILOG)
-    options.calls(parser, StreamRequest, run)
-    parser.set_defaults(model=None)
-
-
 def run(asked: StreamRequest) -> int:
     """Stream the chosen source to standard output."""
     if (asked.source is None) == (asked.mic is None):
@@ -178,3 +171,6 @@ def _named(pipe: IO[bytes], channels: int, dtype: str) -> Iterator[NDArray[Any]]
         yield from read_pcm(pipe, channels, dtype)
     except AudioError as error:
         raise type(error)(f"standard input: {error}") from error
+
+
+add = options.command("stream", StreamRequest, run, _EPILOG, model=None)

@@ -8,13 +8,13 @@ import os
 import re
 import secrets
 import stat
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +38,12 @@ _MOST = 512
 _NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
 _LEFTOVER = re.compile(r"(\.|_begun-).*\.part")
 """Files that a run leaves when it is interrupted or killed."""
-_ROWS, SECONDS = "edgevoice.rows", "edgevoice.seconds"
-"""Keys of a part's metadata: hashes of its rows, and the length of the audio that was read for each; both are JSON."""
+_ROWS = "edgevoice.rows"
+"""Key of a part's metadata: what is noted of each row, as JSON."""
 _PIECE = 4096
 """Bytes at the beginning, in the middle and at the end of a file that tell its content from another."""
 
+T = TypeVar("T")
 RowCallback = Callable[[Row, int, bool], object]
 """Called with a row, the number of its frames, and whether it failed."""
 
@@ -57,6 +58,17 @@ class Part(NamedTuple):
     def begun(self) -> str:
         """Beginning of the names of files with some of its rows."""
         return f"_begun-{self.name.removeprefix('part-').removesuffix('.parquet')}-"
+
+
+class Done(NamedTuple):
+    """What a part notes of a row."""
+
+    identity: str
+    """A hash of the row."""
+    seconds: float
+    """The length of the audio that was read."""
+    frames: int | None
+    """How many there are; None for a row that failed."""
 
 
 @dataclass(slots=True)
@@ -114,7 +126,7 @@ class Dataset:
         found: list[dict[str, Any]] = []
         for part in self.parts if parts is None else parts:
             if part.name in self._there and _mentions(self.folder / part.name, FAILED):
-                found += noted(self.folder / part.name, FAILED)
+                found += _noted(self.folder / part.name, FAILED, dict)
         return found
 
     def read(self) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -149,29 +161,30 @@ class Dataset:
         again = {part.name for part in parts if part.name in self._there}
         # Two processes that run the same command begin at different places, so that both have something to do.
         first = secrets.randbelow(len(parts))
-        begun: dict[str, tuple[Path | None, int]] = {}
+        begun: deque[tuple[Part, Path | None, int]] = deque()
 
-        def rows() -> Iterator[tuple[Part, Row]]:
+        def groups() -> Iterator[Sequence[Row]]:
             for part in (*parts[first:], *parts[:first]):
                 if part.name in again or not (self.folder / part.name).exists():
-                    begun[part.name] = self._begun(part)
-                    yield from ((part, row) for row in part.rows[begun[part.name][1] :])
+                    begun.append((part, *self._begun(part)))
+                    yield part.rows[begun[-1][2] :]
 
         waiting: list[Result] = []
-        part: Part | None = None
         try:
-            with closing(results(extractor, rows(), reading, jobs, begin, progress)) as found:
-                for part, row, result in found:
+            with closing(results(extractor, groups(), reading, jobs, begin, progress)) as found:
+                for result in found:
+                    part, there, count = begun[0]
                     waiting.append(result)
-                    done(row, result.frames, result.failure is not None)
-                    if begun[part.name][1] + len(waiting) == len(part.rows):
-                        self._write(part, waiting, *begun[part.name])
+                    done(result.row, result.frames, result.error is not None)
+                    if count + len(waiting) == len(part.rows):
+                        self._write(part, waiting, there, count)
                         outcome.made += 1
                         waiting = []
+                        begun.popleft()
         except BaseException as error:
-            if part is not None and waiting and not isinstance(error, OutputError):
+            if waiting and not isinstance(error, OutputError):
                 with suppress(Exception):  # what ended the run is raised
-                    self._write(part, waiting, *begun[part.name])
+                    self._write(begun[0][0], waiting, *begun[0][1:])
             raise
         return self.tidy(outcome, parts)
 
@@ -194,7 +207,7 @@ class Dataset:
         if others and not index.rows:
             raise ArgumentError(f"{self.folder}: holds {len(others)} parts, and the index has no rows: nothing is removed")
         known = {_identity(row) for row in index.rows} if others else set()
-        unknown = [len(set(noted(self.folder / name, _ROWS) or [""]) - known) for name in others]
+        unknown = [len(({row.identity for row in done_rows(self.folder / name)} or {""}) - known) for name in others]
         if any(unknown) and not prune:
             raise ArgumentError(
                 f"{self.folder}: {sum(unknown)} rows in {sum(map(bool, unknown))} of its parts are not in the index: choose "
@@ -204,10 +217,9 @@ class Dataset:
 
     def _write(self, part: Part, results: Sequence[Result], begun: Path | None, count: int) -> None:
         """Write a part, or what there is of it."""
-        rows = part.rows[: count + len(results)]
-        whole = len(rows) == len(part.rows)
+        whole = count + len(results) == len(part.rows)
         path = self.folder / (part.name if whole else f"{part.begun}{secrets.token_hex(4)}.part")
-        write_part(path, rows, results, self.columns, self.recipe, begun)
+        write_part(path, results, self.columns, self.recipe, begun)
         for left in self._left:
             if left.name.startswith(part.begun) and (whole or left == begun):
                 left.unlink(missing_ok=True)
@@ -217,8 +229,8 @@ class Dataset:
         best: tuple[Path | None, int] = None, 0
         for path in self._left:
             with suppress(OutputError):
-                count = len(noted(path, _ROWS)) if path.name.startswith(part.begun) else 0
-                if count > best[1] and not (self._retry and noted(path, FAILED)):
+                count = len(done_rows(path)) if path.name.startswith(part.begun) else 0
+                if best[1] < count < len(part.rows) and not (self._retry and _noted(path, FAILED, dict)):
                     best = path, count
         return best
 
@@ -249,14 +261,19 @@ class Dataset:
         return names
 
 
-def noted(path: Path, key: str) -> list[Any]:
-    """A list in the metadata of a part; empty where there is none.
+def done_rows(path: Path) -> list[Done]:
+    """What a part, whole or begun, notes of its rows.
 
     Raises:
         OutputError: it cannot be read.
     """
+    return _noted(path, _ROWS, Done._make)
+
+
+def _noted(path: Path, key: str, kind: Callable[[Any], T]) -> list[T]:
+    """A list in the metadata of a part; empty where there is none."""
     try:
-        return list(json.loads(_metadata(path).get(key.encode(), b"[]")))
+        return list(map(kind, json.loads(_metadata(path).get(key.encode(), b"[]"))))
     except (ValueError, TypeError, RecursionError) as error:
         raise OutputError(f"{path}: its metadata cannot be read ({error}): remove it") from error
 
@@ -270,30 +287,27 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
         raise OutputError(f"{path}: is not a Parquet file ({error}): remove it, and run the command again") from error
 
 
-def write_part(
-    path: Path, rows: Sequence[Row], found: Sequence[Result], columns: Columns, recipe: Recipe, begun: Path | None = None
-) -> None:
+def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Recipe, begun: Path | None = None) -> None:
     """Write the results of a part's rows as a complete file; `begun` is one with the first rows, `found` has the others.
 
     Raises:
         OutputError: it cannot be written.
     """
-    failures = [failure_row(result.failure, dict(columns.others)) for result in found if result.failure]
-    seconds = [result.seconds for result in found]
+    failures = [failure_row(result.row, result.error, dict(columns.others)) for result in found if result.error]
+    done = [Done(_identity(one.row), one.seconds, None if one.error else one.frames) for one in found]
     try:
         with whole_file(path) as file:
             table = ParquetTable(file, columns, recipe, str(path))
             try:
                 if begun is not None:
                     table.append(begun)
-                    failures, seconds = [*noted(begun, FAILED), *failures], [*noted(begun, SECONDS), *seconds]
+                    failures, done = [*_noted(begun, FAILED, dict), *failures], [*done_rows(begun), *done]
                 for result in found:
                     for row, features in result.parts:
                         table.write(TableRows(row, features, columns))
                 if failures:
                     table.note(FAILED, failures)
-                table.note(_ROWS, [_identity(row) for row in rows])
-                table.note(SECONDS, seconds)
+                table.note(_ROWS, done)
                 table.finish()
             except BaseException:
                 table.drop()

@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.index import Index, IndexSource, read_index
+from edgevoice.corpus.index import IndexSource, read_index
 from edgevoice.corpus.rows import Columns, TableRows, joined
-from edgevoice.corpus.run import EACH, failure_row, results
+from edgevoice.corpus.run import failure_row, results
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, check_extractor
 from edgevoice.features import segment_index
 from edgevoice.recipe import Recipe
 from edgevoice.threads import allow_futures
-from edgevoice.wholenumbers import whole_number
 
 _TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}
 _MISSING = {**_TYPES, "whole": "Int64", "flag": "boolean"}
@@ -85,8 +84,7 @@ def table(
         raise ArgumentError("scheduler: expected with dataset=, which it makes, and without jobs=, which its workers decide")
     rows = read_index(index, root, keep)
     reading = Reading(level, hop, channel, pad, incomplete)
-    check_channel(rows, reading)
-    columns = Columns.of_index(extractor.layout, static, rows, reading.channel == EACH)
+    columns = Columns.of_index(extractor.layout, static, rows, channel)
     recipe = replace(extractor.recipe(reading), static=static)
     jobs = extractor.jobs if jobs is None else jobs
     done = 0
@@ -97,13 +95,13 @@ def table(
         if progress:
             progress(done)
 
-    failed = [failure_row(failure) for failure in rows.errors]
+    failed = [failure_row(*failure) for failure in rows.errors]
     if dataset is None:
         blocks: list[TableRows] = []
-        with closing(results(extractor, ((None, row) for row in rows.rows), reading, jobs)) as found:
-            for _, _, result in found:
+        with closing(results(extractor, [rows.rows], reading, jobs)) as found:
+            for result in found:
                 blocks += [TableRows(row, features, columns) for row, features in result.parts]
-                failed += [failure_row(result.failure)] if result.failure else []
+                failed += [failure_row(result.row, result.error)] if result.error else []
                 count()
         values, cells = joined(blocks, columns)
     else:
@@ -129,22 +127,6 @@ def table(
             stacklevel=2,
         )
     return _frame(values, cells, columns, recipe, failed)
-
-
-def check_channel(index: Index, reading: Reading) -> None:
-    """Reject a channel for all rows where the index has a channel per row.
-
-    Raises:
-        ArgumentError: both are there, or the channel is neither a number nor `each`.
-    """
-    channel = reading.channel
-    if channel is not None and not (isinstance(channel, str) and channel == EACH):
-        try:
-            whole_number("channel", channel, 0)
-        except ArgumentError as error:
-            raise ArgumentError(f"{error}, or '{EACH}'") from None
-    if index.has_channel and channel is not None:
-        raise ArgumentError("channel: the index has a column of that name; use one of them")
 
 
 def _pandas() -> Any:
