@@ -14,7 +14,7 @@ from typing import Any
 from edgevoice.cli import options
 from edgevoice.cli.console import Progress, quiet_libraries, tell
 from edgevoice.cli.output import Output
-from edgevoice.corpus.cluster import Work, run_on_cluster
+from edgevoice.corpus.cluster import run_on_cluster
 from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Failure, Index, Row
 from edgevoice.corpus.rows import Columns
@@ -162,8 +162,8 @@ def _make_dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe
             progress.row(row.file, frames, failed)
 
         if asked.scheduler and parts:
-            work = Work.of(dataset, find_model(asked.model.model), asked.model.threads)
-            outcome = run_on_cluster(dataset, parts, work, asked.scheduler, done, progress.seconds)
+            model, threads = find_model(asked.model.model), asked.model.threads
+            outcome = run_on_cluster(dataset, parts, model, asked.scheduler, threads, done, progress.seconds)
         else:
             # Where nothing is left to do, the model is not loaded.
             extractor: Any = asked.model.load() if parts else None

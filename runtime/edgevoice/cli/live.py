@@ -15,7 +15,6 @@ from edgevoice.cli.decide import Decider
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.extractor import Extractor
 from edgevoice.files import Draft, writing
-from edgevoice.microphone.livestream import LiveFrame
 from edgevoice.microphone.microphone import Microphone
 from edgevoice.tables.jsonlines import JsonLines
 
@@ -23,22 +22,37 @@ if TYPE_CHECKING:
     from edgevoice.cli.stream import StreamRequest
 
 _REFRESH = 0.25
-_PATIENCE = 1.0
-"""How long a frame may wait for its reader after a signal, in seconds."""
+_PATIENCE = 3.0
+"""Seconds after a signal in which frames of audio that was captured before are written."""
+_ALARMS = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
+"""Windows has no SIGALRM: there, a write that waits is interrupted by a second signal only."""
 
 
 def run(asked: StreamRequest, extractor: Extractor) -> int:
     """Stream a microphone until the seconds are over, it is lost, a signal comes or nobody reads any more.
 
     Frames go to standard output, unless that is a terminal, which shows the status only; the summary goes to standard error.
+    The first signal stops the microphone, a second one interrupts at once; so does an alarm, for nobody may read any more.
     """
+    came: list[int] = []
     with quiet_libraries(), _set_aside(asked.record), _open(asked, extractor) as microphone:
-        session = _Session(microphone, Decider(asked.head, extractor, asked.windows))
+
+        def end(number: int, frame: object) -> None:  # noqa: ARG001
+            if came:
+                raise Interrupted(came[0] if number in _ALARMS else number)
+            came.append(number)
+            microphone.stop()
+            _set_alarm(_PATIENCE)
+
         try:
-            with taken_by(session.end, *_ALARMS):
-                session.stream()
+            with taken_by(end, *_ALARMS):
+                try:
+                    _write_frames(microphone, Decider(asked.head, extractor, asked.windows))
+                finally:
+                    if came:  # an alarm before it is somebody else's
+                        _set_alarm(0)
         except Interrupted as error:
-            session.signal = error.number
+            came.append(error.number)
             drop_output()
         finally:
             try:
@@ -46,11 +60,7 @@ def run(asked: StreamRequest, extractor: Extractor) -> int:
             finally:
                 for line in str(microphone.summary()).splitlines():
                     tell(line)
-    return 0 if session.signal is None else 128 + session.signal
-
-
-_ALARMS = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
-"""Windows has no SIGALRM: there, a write that waits is interrupted by a second signal only."""
+    return 128 + came[-1] if came else 0
 
 
 def _set_alarm(seconds: float) -> None:
@@ -59,57 +69,16 @@ def _set_alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-class _Session:
-    """Writes the frames of one microphone to standard output.
-
-    The first signal stops the microphone; frames of audio that was captured before are still written. If nobody reads
-    them, this would last for ever, so a write that still waits after a second is interrupted. A second signal interrupts
-    at once.
-    """
-
-    def __init__(self, microphone: Microphone, decides: Decider) -> None:
-        self._microphone, self._decides = microphone, decides
-        self.signal: int | None = None
-        """The signal that ended it."""
-        self._writing = False
-        self._lines = JsonLines(standard_output(), decides)
-
-    def stream(self) -> None:
-        """Write frames until the microphone has ended."""
-        silent = sys.stdout.isatty()
-        with StatusLine(self._microphone) as status:
-            while True:
-                frame = self._microphone.read(timeout=_REFRESH)
-                if frame is not None:
-                    self._decides(frame) if silent else self._write(frame)
-                status.show(frame, self._decides.text())
-                if frame is None and self._microphone.ended:
-                    return
-
-    def _write(self, frame: LiveFrame) -> None:
-        self._writing = True
-        try:
-            if self.signal is not None:
-                _set_alarm(_PATIENCE)
-            self._lines.write([frame])
-        finally:
-            self._writing = False
-            if self.signal is not None:  # an alarm before it is somebody else's
-                _set_alarm(0)
-
-    def end(self, number: int, frame: object) -> None:  # noqa: ARG002
-        """Handle a signal, or the alarm that a waiting write has set."""
-        if number in _ALARMS and self.signal is not None:
-            if self._writing:
-                raise Interrupted(self.signal)
-            return
-        again = self.signal is not None
-        self.signal = number
-        if again:
-            raise Interrupted(number)
-        self._microphone.stop()
-        if self._writing:
-            _set_alarm(_PATIENCE)
+def _write_frames(microphone: Microphone, decides: Decider) -> None:
+    lines, silent = JsonLines(standard_output(), decides), sys.stdout.isatty()
+    with StatusLine(microphone) as status:
+        while True:
+            frame = microphone.read(timeout=_REFRESH)
+            if frame is not None:
+                decides(frame) if silent else lines.write([frame])
+            status.show(frame, decides.text())
+            if frame is None and microphone.ended:
+                return
 
 
 @contextmanager

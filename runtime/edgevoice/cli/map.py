@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevoice.cli.options import check_places, command, option
-from edgevoice.cli.pictures import Picture
+from edgevoice.cli.plot import Picture
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
 from edgevoice.plotting.corpusmap import METHODS, draw_map

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,13 @@ from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, tell
-from edgevoice.cli.pictures import Picture
 from edgevoice.corpus.index import Row
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.files import whole_file
-from edgevoice.plotting.figurefile import figure_format, write_figure
+from edgevoice.plotting.figurefile import STYLES, PictureOptions, figure_format, write_figure
 from edgevoice.plotting.page import Sound, write_page
 from edgevoice.plotting.recordings import MOST, draw_comparison, draw_overview
 
@@ -34,6 +36,36 @@ most {MOST}, are drawn one below the other, with bottleneck and error in the sam
 made the numbers, is stored in the picture's metadata. A page (.html, with Bokeh) is one file that loads nothing: it shows
 the values under the cursor, zooms, and plays the recording from where it is clicked.
 """
+
+
+def _size(text: str) -> tuple[float, float]:
+    try:
+        width, height = map(float, re.split("[x,]", text))
+        return width, height
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected width and height in inches, as 8x5") from None
+
+
+_picture = partial(options.option, group="picture")
+
+
+@dataclass(frozen=True, slots=True)
+class Look(PictureOptions):
+    """What a user may choose about a picture."""
+
+    title: str | None = _picture(metavar="TEXT", help="written above (default: what is drawn)")
+    dpi: float = _picture(type=float, default=120, metavar="N", help="pixels per inch (default: 120)")
+    size: tuple[float, float] | None = _picture(type=_size, metavar="WxH", help="width and height in inches, as 8x5")
+    style: str = _picture(choices=STYLES, default="paper", help="on white, or dark (default: paper)")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, and where it goes to."""
+
+    options: Look
+    output: str = options.option("-o", required=True, metavar="OUT", help="a .png, .pdf or .svg picture, or an .html page")
+    force: bool = options.force_option()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ class Repeat:
     output: str = options.option("-o", required=True, metavar="OUT", help="the table that is made, in the same format")
     model: str | None = options.option(metavar="PATH", help="the model (default: found by its name in the recipe)")
     jobs: int | None = options.jobs_option()
-    force: bool = options.force_option()
 
 
 def run(asked: Repeat) -> int:
@@ -46,10 +45,8 @@ def run(asked: Repeat) -> int:
     recipe = read_recipe(table)
     if table_format(output) != table_format(table):
         raise ArgumentError(f"{output}: expected the suffix of {table}")
-    if Path(output).is_dir():  # a dataset there would be completed, not made
-        raise ArgumentError(f"{output}: is a folder already; choose another name")
-    options.check_places([], [asked.table], asked.force, [output])
-    stamp = _stamp(output)
+    if Path(output).exists():  # a dataset there would be completed, not made
+        raise ArgumentError(f"{output}: already exists; choose another name")
     model = find_model(asked.model) if asked.model else _named(recipe)
     config = model.config
     found = Recipe.of(config)
@@ -65,11 +62,10 @@ def run(asked: Repeat) -> int:
             reading=options.ReadingOptions.of(recipe),
             output=output + os.sep * (table.is_dir() and not output.endswith(os.sep)),
             static=bool(recipe.static),
-            force=asked.force,
             jobs=asked.jobs,
         )
     )
-    if _stamp(output) == stamp:
+    if not Path(output).exists():
         tell("nothing could be read, so there is nothing to compare")
         return 1
     before, after = (read_content(place, others=False).values for place in (table, Path(output)))
@@ -83,14 +79,6 @@ def run(asked: Repeat) -> int:
     most = f", by {np.abs(before[different] - after[different]).max():.2g} at most" if count else ""
     show(f"{count} of {before.size} numbers differ{most}")
     return 1 if count else 0
-
-
-def _stamp(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns
 
 
 def _named(recipe: Recipe) -> ModelFolder:

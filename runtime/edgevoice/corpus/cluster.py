@@ -44,23 +44,13 @@ class Work:
     recipe: Recipe
     columns: Columns
 
-    @classmethod
-    def of(cls, dataset: Dataset, model: ModelFolder, threads: int = 1) -> Work:
-        """What makes a dataset with this model; its name does, if it finds the model, for then it may elsewhere too."""
-        name = model.path.name
-        try:
-            known = find_model(name).path == model.path
-        except EdgeVoiceError:
-            known = False
-        place = name if known else absolute(model.path)
-        return cls(absolute(dataset.folder), place, threads, dataset.recipe, dataset.columns)
-
 
 def run_on_cluster(
     dataset: Dataset,
     parts: Sequence[Part],
-    work: Work,
+    model: ModelFolder,
     address: str,
+    threads: int = 1,
     done: RowCallback = lambda _, __, ___: None,
     progress: Callable[[float], object] = lambda _: None,
 ) -> Outcome:
@@ -76,6 +66,12 @@ def run_on_cluster(
         OutputError: a worker cannot write a part.
     """
     outcome = Outcome()
+    try:
+        known = find_model(model.path.name).path == model.path  # then it may be found by its name elsewhere too
+    except EdgeVoiceError:
+        known = False
+    place = model.path.name if known else absolute(model.path)
+    work = Work(absolute(dataset.folder), place, threads, dataset.recipe, dataset.columns)
     there = {part.name for part in dataset.parts} - {part.name for part in dataset.missing()}
     with _client(address) as client:
         waiting = {}

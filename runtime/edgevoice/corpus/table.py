@@ -113,10 +113,10 @@ def table(
             done = len(rows.rows) - len(stored.left(parts))
             stored.run(parts, extractor, reading, jobs, done=count)
         elif parts:
-            from edgevoice.corpus.cluster import Work, run_on_cluster
+            from edgevoice.corpus.cluster import run_on_cluster
 
             done = len(rows.rows) - sum(len(part.rows) for part in parts)
-            run_on_cluster(stored, parts, Work.of(stored, extractor.folder), scheduler, count)
+            run_on_cluster(stored, parts, extractor.folder, scheduler, done=count)
         values, cells = stored.read()
         failed += stored.failed_rows()
     if failed:
