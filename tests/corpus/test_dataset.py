@@ -196,7 +196,7 @@ def test_what_failed_is_kept_and_tried_again_when_asked(
     assert not [name for name in names(out) if str(tmp_path) in str(parquet.read_metadata(out / name).metadata)]
     reason = "cannot be read (input/output error)"
     assert failed == {"file": "u05.wav", "start": None, "end": None, "channel": None, "reason": reason}
-    assert make(tiny, out, corpus) == Outcome(complete=True)
+    assert make(tiny, out, corpus) == Outcome(0, [], [], True)
     assert dataset(tiny, out, corpus).failed_rows() == [failed]
     assert len(table(out)) == 23
     outcome = make(tiny, out, corpus, retry=True)
@@ -247,17 +247,17 @@ def test_a_part_that_cannot_be_written_costs_no_other(
 ) -> None:
     from edgevoice.tables.parquetfile import ParquetTable
 
-    finish, calls = ParquetTable.finish, []
+    finish, calls = ParquetTable.__exit__, []
 
-    def full(self: ParquetTable) -> None:
+    def full(self: ParquetTable, *error: Any) -> None:
         calls.append(1)
+        finish(self, *error)
         if len(calls) == 3:
             raise OSError(28, "No space left on device")
-        finish(self)
 
     out = tmp_path / "d.parquet"
     with monkeypatch.context() as context:
-        context.setattr(ParquetTable, "finish", full)
+        context.setattr(ParquetTable, "__exit__", full)
         with pytest.raises(edgevoice.OutputError, match="No space left on device"):
             make(tiny, out, corpus)
     assert len(names(out)) == 2

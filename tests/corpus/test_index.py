@@ -139,7 +139,7 @@ def test_what_cannot_be_understood_is_refused(text: str, message: str) -> None:
         "file,start,end,\na.wav,0 days 00:00:00.5,0:00:01.5,\n",
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_whatever_writes_a_csv(text: str, encoding: str) -> None:
     file = io.BytesIO(text.encode(encoding))
     index = read_index(file)
@@ -281,7 +281,7 @@ def test_names_stay_as_they_are_without_a_root(place: Path) -> None:
 
 
 def test_paths_and_folders(place: Path) -> None:
-    assert places(read_index(["a.wav", "deep"], root="x")) == [("a.wav", "x/a.wav"), ("deep/c.ogg", "x/deep/c.ogg")]
+    assert places(read_index(["y", "x/deep"])) == [("y/a.wav", "y/a.wav"), ("x/deep/c.ogg", "x/deep/c.ogg")]
     assert places(read_index([place / "x" / "a.wav", place / "y" / "a.wav"], root="x")) == [
         ("a.wav", str(place / "x" / "a.wav")),
         (str(place / "y" / "a.wav"), str(place / "y" / "a.wav")),

@@ -19,6 +19,7 @@ from edgevoice.errors import AudioFormatError, OutputError
 from edgevoice.files import writing
 
 if TYPE_CHECKING:
+    from edgevoice.corpus.index import Row
     from edgevoice.microphone.livestream import LiveFrame
     from edgevoice.microphone.microphone import Microphone
 
@@ -37,11 +38,7 @@ def tell(message: object, program: str = "edgevoice") -> None:
 
 
 def show(text: str) -> None:
-    """Print lines on standard output. Characters that its encoding lacks, such as a Windows code page, are escaped.
-
-    Raises:
-        OutputError: it is closed, or the disk that it goes to is full.
-    """
+    """Print lines on standard output. Characters that its encoding lacks, such as a Windows code page, are escaped."""
     with writing("standard output"):
         _print(_opened(sys.stdout), f"{text}\n")
 
@@ -100,8 +97,6 @@ def _write(stream: Any, data: bytes) -> None:
 
 
 class _StandardOutput:
-    """Standard output as a binary file, whose writes are complete when they return."""
-
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.flush = stream.flush
@@ -112,11 +107,7 @@ class _StandardOutput:
 
 
 def standard_output() -> IO[bytes]:
-    """Standard output, for bytes: what is written is there when `write` returns, or an error is raised.
-
-    Raises:
-        OutputError: it is closed.
-    """
+    """Standard output, for bytes: what is written is there when `write` returns, or an error is raised."""
     return cast("IO[bytes]", _StandardOutput(_opened(sys.stdout)))
 
 
@@ -197,20 +188,15 @@ def _is_terminal() -> bool:
 
 
 class Progress:
-    """Shows on standard error how many files are done, or how many seconds of a single file.
+    """Shows on standard error how many of some files are done, or how many seconds of a single one.
 
-    On a terminal that is a bar, otherwise a line every ten seconds. As a context manager it says what was done and kept
-    when a signal ends it.
-
-    Args:
-        files: what will be read, by name.
-        shown: False keeps it silent on a terminal.
-        clock: a clock in seconds.
+    On a terminal that is a bar, unless it is not to be `shown`, otherwise a line every ten seconds. As a context manager it
+    says what was done and kept when a signal ends it. What counts raises that signal where a callback has lost it.
     """
 
-    def __init__(self, files: Sequence[str], shown: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, files: Sequence[str], shown: bool = True) -> None:
         self._total, self._single = len(files), len(files) == 1
-        self._clock, self._last = clock, clock()
+        self._last = time.monotonic()
         self._done, self._frames, self._seconds, self._failed = 0, 0, 0.0, 0
         self._files: set[str] = set()
         self._shown = shown or not _is_terminal()
@@ -227,21 +213,17 @@ class Progress:
             self._bar.total = seconds or 0
 
     def seconds(self, count: float) -> None:
-        """Count seconds of audio that were read. It raises the same errors as `row`."""
+        """Count seconds of audio that were read."""
         self._seconds += count
         self._update(count if self._single else 0)
 
-    def row(self, file: str, frames: int, failed: bool) -> None:
-        """Count a row as done.
-
-        Raises:
-            Interrupted: a signal came, and its exception was lost in a callback.
-        """
+    def row(self, row: Row, frames: int, failed: bool) -> None:
+        """Count a row as done."""
         self._done += 1
         self._frames += frames
         self._failed += failed
         if not failed:
-            self._files.add(file)
+            self._files.add(row.file)
         self._update(0 if self._single else 1)
 
     def close(self, failed: int = 0, note: str = "") -> None:
@@ -255,7 +237,7 @@ class Progress:
     def _update(self, step: float) -> None:
         raise_again()
         self._bar.update(step)
-        now = self._clock()
+        now = time.monotonic()
         if self._total and not _is_terminal() and now - self._last >= _EVERY:
             self._last = now
             tell(self._state())
@@ -277,49 +259,42 @@ def _counted(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-class StatusLine:
-    """Shows level, frames, latency, load and gaps on standard error, if that is a terminal. A context manager."""
+@contextmanager
+def status_line(microphone: Microphone) -> Iterator[Callable[[LiveFrame | None, str], None]]:
+    """Show level, frames, latency, load and gaps on standard error, if that is a terminal.
 
-    def __init__(self, microphone: Microphone) -> None:
-        self._microphone = microphone
-        self._visible = _is_terminal()
-        self._latency: float | None = None
-        self._shown = 0  # length of the present line
+    What it gives updates the line: by the latest frame, None when there is no new one, and a text that begins it.
+    """
+    if not _is_terminal():
+        yield lambda *_: None
+        return
+    shown, latency = 0, "-"
 
-    def __enter__(self) -> Self:
-        return self
+    def write(text: str) -> None:
+        nonlocal shown
+        with suppress(OSError):  # the terminal is closed; SIGHUP ends the command
+            # Blanks replace a longer line: not all consoles of Windows know the escape sequence for that.
+            _print(sys.stderr, f"\r{text.ljust(shown)}\r{text}")
+            shown = len(text)
 
-    def __exit__(self, *_: object) -> None:
-        self.write("")
-
-    def show(self, frame: LiveFrame | None, first: str = "") -> None:
-        """Update the line, which begins with `first`; `frame` is the latest frame, None when there is no new one."""
-        if not self._visible:
-            return
+    def update(frame: LiveFrame | None, first: str = "") -> None:
+        nonlocal latency
         if frame is not None:
-            self._latency = frame.latency
-        width = shutil.get_terminal_size().columns - 1
-        self.write(f"{plain(first)}{self._text()}"[:width])
+            latency = f"{1e3 * frame.latency:.1f} ms"
+        if microphone.away is None:
+            summary = microphone.summary()
+            text = (
+                f"{first}{meter(microphone.peak)}  {summary.seconds:.1f} s  {summary.frames} frames  latency {latency}  "
+                f"load {100 * summary.load:.1f} %  {f'{summary.lost:.1f} s lost' if summary.lost else 'no gaps'}"
+            )
+        else:
+            text = f"{first}{microphone.device.name}: {microphone.away}; waiting for it"
+        write(plain(text)[: shutil.get_terminal_size().columns - 1])
 
-    def write(self, text: str) -> None:
-        """Replace the line."""
-        if self._visible:
-            with suppress(OSError):  # the terminal is closed; SIGHUP ends the command
-                # Blanks replace a longer line: not all consoles of Windows know the escape sequence for that.
-                _print(sys.stderr, f"\r{text.ljust(self._shown)}\r{text}")
-                self._shown = len(text)
-
-    def _text(self) -> str:
-        microphone = self._microphone
-        if microphone.away is not None:
-            return plain(f"{microphone.device.name}: {microphone.away}; waiting for it")
-        summary = microphone.summary()
-        latency = "-" if self._latency is None else f"{1e3 * self._latency:.1f} ms"
-        gaps = f"{summary.lost:.1f} s lost" if summary.lost else "no gaps"
-        return (
-            f"{meter(microphone.peak)}  {summary.seconds:.1f} s  {summary.frames} frames  latency {latency}  "
-            f"load {100 * summary.load:.1f} %  {gaps}"
-        )
+    try:
+        yield update
+    finally:
+        write("")
 
 
 def meter(peak: float) -> str:

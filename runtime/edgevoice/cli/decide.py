@@ -73,11 +73,7 @@ def run(asked: Decide) -> int:
 
 
 class Decider:
-    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status; nothing without a head.
-
-    Raises:
-        HeadError: the head cannot be used with the extractor and these windows.
-    """
+    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status; nothing without a head."""
 
     def __init__(self, head: str | None, extractor: Extractor, windows: WindowOptions) -> None:
         level, hop = windows.level, windows.hop

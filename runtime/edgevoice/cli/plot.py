@@ -12,8 +12,8 @@ from typing import Any
 
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
-from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, tell
+from edgevoice.cli.options import Inputs, ModelOptions, WindowOptions, check_places, command, force_option, option
 from edgevoice.corpus.index import Row
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extraction import Reading
@@ -46,7 +46,7 @@ def _size(text: str) -> tuple[float, float]:
         raise argparse.ArgumentTypeError(f"{text!r}: expected width and height in inches, as 8x5") from None
 
 
-_picture = partial(options.option, group="picture")
+_picture = partial(option, group="picture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,18 @@ class Picture:
     """A picture, and where it goes to."""
 
     options: Look
-    output: str = options.option("-o", required=True, metavar="OUT", help="a .png, .pdf or .svg picture, or an .html page")
-    force: bool = options.force_option()
+    output: str = option("-o", required=True, metavar="OUT", help="a .png, .pdf or .svg picture, or an .html page")
+    force: bool = force_option()
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
     """What is drawn, and where to."""
 
-    inputs: options.Inputs
+    inputs: Inputs
     picture: Picture
-    model: options.ModelOptions
-    windows: options.WindowOptions
+    model: ModelOptions
+    windows: WindowOptions
 
 
 def run(asked: Plot) -> int:
@@ -83,7 +83,7 @@ def run(asked: Plot) -> int:
     picture, chosen = asked.picture, asked.picture.options
     kind = figure_format(picture.output, "html")
     index = asked.inputs.read()
-    options.check_places([picture.output], asked.inputs.files(index), picture.force)
+    check_places([picture.output], asked.inputs.files(index), picture.force)
     several = len(index.rows) + len(index.errors) > 1
     if index.errors and not several:
         raise index.errors[0][1]
@@ -144,4 +144,4 @@ def _read(
         return name, features, draw_overview(extractor, blocks, features, title, options=chosen)
 
 
-add = options.command("plot", Plot, run, _EPILOG)
+add = command("plot", Plot, run, _EPILOG)

@@ -34,8 +34,8 @@ def run_program(
     description: str,
     package: str,
     commands: Mapping[str, str],
-    examples: str,
-    arguments: Sequence[str] | None,
+    examples: str = "",
+    arguments: Sequence[str] | None = None,
 ) -> int:
     """Run a command with subcommands; return its exit code: 0, that of the error, or 128 and the number of the signal.
 
@@ -139,14 +139,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, and exit with code 2."""
         message = message.removeprefix("argument ")
-        options = [option for action in self._actions for option in action.option_strings]
+        known = list(self._option_string_actions)
         words = takewhile(lambda word: word != "--", self._words)
-        unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in options]
+        unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
         if message.startswith("the following arguments are required") and unknown:
-            # The missing option may be there, misspelt.
-            message = f"unrecognized arguments: {unknown[0]}"
+            message = f"unrecognized arguments: {unknown[0]}"  # the missing option may be there, misspelt
         _, _, wrong = message.partition("unrecognized arguments: ")
-        known: list[str] = options
         if choice := _CHOICE.search(message):
             wrong, known = choice[1], re.findall(r"[\w-]+", choice[2])
         meant = difflib.get_close_matches(wrong.split(" ")[0].split("=")[0], known, 1, 0.7)

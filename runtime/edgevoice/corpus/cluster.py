@@ -59,13 +59,8 @@ def run_on_cluster(
     A part that exists is complete, so whatever ends (a worker, this process, the scheduler), the same command continues.
     The tasks of a worker that dies are repeated by others. If a part ends one worker after the other, its rows are tried
     one by one; rows that end a worker are recorded as failed, and the part is made without them.
-
-    Raises:
-        MissingPackageError: dask.distributed is not installed.
-        ClusterError: the scheduler does not answer, or is lost; or a worker has another model or package.
-        OutputError: a worker cannot write a part.
     """
-    outcome = Outcome()
+    made = 0
     try:
         known = find_model(model.path.name).path == model.path  # then it may be found by its name elsewhere too
     except EdgeVoiceError:
@@ -87,9 +82,9 @@ def run_on_cluster(
             for row, (_, seconds, frames) in zip(part.rows, _made(task) or _try_rows(client, work, part), strict=True):
                 progress(seconds)
                 done(row, frames or 0, frames is None)
-            outcome.made += 1
+            made += 1
             task.release()
-    return dataset.tidy(outcome, parts)
+    return dataset.tidy(parts, made)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import stat
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -26,7 +25,7 @@ from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.extraction import Reading
 from edgevoice.files import whole_file, writing
 from edgevoice.recipe import Recipe
-from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable
+from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable, read_parquet
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
@@ -71,17 +70,16 @@ class Done(NamedTuple):
     """How many there are; None for a row that failed."""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of a run."""
 
-    made: int = 0
+    made: int
     """Parts that this run wrote."""
-    failed: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, Any]]
     """Rows of them that failed; `failed_rows` has those of earlier runs too."""
-    removed: list[str] = field(default_factory=list)
+    removed: list[str]
     """Parts that others replace, or whose rows are not in the index."""
-    complete: bool = False
+    complete: bool
     """Whether all parts of the index exist."""
 
 
@@ -91,12 +89,11 @@ class Dataset:
     The name of a part is a hash of its rows, of the content of each file, and of the settings that decide the numbers. A
     part that exists is complete, whichever process made it: a process looks for a part again before it makes it, and
     renames it when it is complete. The same command therefore resumes after an interruption, and several processes can
-    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next. With
-    `prune`, parts with rows that are not in the index are removed, once all of the index are there.
+    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next.
 
     Raises:
-        ArgumentError: the folder holds parts of another recipe, a Parquet file that is no part, or, without `prune`, parts
-            with rows that are not in the index.
+        ArgumentError: the folder holds parts of another recipe, a Parquet file that is no part, or parts with rows that are
+            not in the index: with `prune` these are removed, once all of the index are there.
         OutputError: it cannot be listed.
     """
 
@@ -108,12 +105,11 @@ class Dataset:
         self.parts = _cut(index, recipe, columns)
         """All parts of the index, in its order."""
         self._there = self._listed()
-        self._retry = False
         self._replaced = self._others(index, prune)
 
     def missing(self, shard: tuple[int, int] | None = None, retry: bool = False) -> list[Part]:
         """The parts that have to be made, in order: of a shard (I, N) its share, with `retry` those with failed rows."""
-        self._there, self._retry = self._listed(), retry
+        self._there = self._listed()
         parts = self.parts if shard is None else self.parts[shard[0] - 1 :: shard[1]]
         return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
 
@@ -131,7 +127,7 @@ class Dataset:
 
     def read(self) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """The numbers and the other columns of all parts, in the order of the index."""
-        contents = [ParquetTable.read(self.folder / part.name, others=True) for part in self.parts]
+        contents = [read_parquet(self.folder / part.name) for part in self.parts]
         values = np.concatenate([joined([], self.columns)[0], *(content.values for content in contents)])
         names = self.columns.kinds
         return values, {name: [cell for content in contents for cell in content.columns[name]] for name in names}
@@ -149,13 +145,9 @@ class Dataset:
         """Make parts in this process; remove those that the index no longer has once all of its own are there.
 
         `parts` are those to make, from `missing`; `done` is called with every row; the rest is as in `corpus.run.results`.
-
-        Raises:
-            OutputError: a part cannot be written; those that were written stay.
         """
-        outcome = Outcome()
-        if not parts:  # then there may be no extractor either
-            return self.tidy(outcome, parts)
+        if not parts:
+            return self.tidy(parts)
         with writing(str(self.folder)):
             self.folder.mkdir(parents=True, exist_ok=True)
         again = {part.name for part in parts if part.name in self._there}
@@ -170,6 +162,7 @@ class Dataset:
                     yield part.rows[begun[-1][2] :]
 
         waiting: list[Result] = []
+        made = 0
         try:
             with closing(results(extractor, groups(), reading, jobs, begin, progress)) as found:
                 for result in found:
@@ -178,7 +171,7 @@ class Dataset:
                     done(result.row, result.frames, result.error is not None)
                     if count + len(waiting) == len(part.rows):
                         self._write(part, waiting, there, count)
-                        outcome.made += 1
+                        made += 1
                         waiting = []
                         begun.popleft()
         except BaseException as error:
@@ -186,20 +179,18 @@ class Dataset:
                 with suppress(Exception):  # what ended the run is raised
                     self._write(begun[0][0], waiting, *begun[0][1:])
             raise
-        return self.tidy(outcome, parts)
+        return self.tidy(parts, made)
 
-    def tidy(self, outcome: Outcome, parts: Sequence[Part]) -> Outcome:
-        """Note what failed in the parts that were made, and whether all exist; if so, remove what is not needed."""
+    def tidy(self, parts: Sequence[Part], made: int = 0) -> Outcome:
+        """What has come of parts, of which so many were made. Where all of the index exist, what is not needed goes."""
         there = self._there = self._listed()
-        outcome.failed = self.failed_rows(parts)
-        outcome.complete = {part.name for part in self.parts} <= there
-        if outcome.complete:
-            outcome.removed = sorted(self._replaced & there)
-            left = [path.name for path in self._left] if self.parts else []
-            for name in (*outcome.removed, *left):
-                with writing(str(self.folder)):
-                    (self.folder / name).unlink(missing_ok=True)
-        return outcome
+        complete = {part.name for part in self.parts} <= there
+        removed = sorted(self._replaced & there) if complete else []
+        left = [path.name for path in self._left] if complete and self.parts else []
+        for name in (*removed, *left):
+            with writing(str(self.folder)):
+                (self.folder / name).unlink(missing_ok=True)
+        return Outcome(made, self.failed_rows(parts), removed, complete)
 
     def _others(self, index: Index, prune: bool) -> set[str]:
         """Names of existing parts that are not of this index, and may be removed when all of its own are there."""
@@ -230,7 +221,7 @@ class Dataset:
         for path in self._left:
             with suppress(OutputError):
                 count = len(done_rows(path)) if path.name.startswith(part.begun) else 0
-                if best[1] < count < len(part.rows) and not (self._retry and _noted(path, FAILED, dict)):
+                if best[1] < count < len(part.rows):
                     best = path, count
         return best
 
@@ -262,11 +253,7 @@ class Dataset:
 
 
 def done_rows(path: Path) -> list[Done]:
-    """What a part, whole or begun, notes of its rows.
-
-    Raises:
-        OutputError: it cannot be read.
-    """
+    """What a part, whole or begun, notes of its rows."""
     return _noted(path, _ROWS, Done._make)
 
 
@@ -288,30 +275,20 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
 
 
 def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Recipe, begun: Path | None = None) -> None:
-    """Write the results of a part's rows as a complete file; `begun` is one with the first rows, `found` has the others.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+    """Write the results of a part's rows as a complete file; `begun` is one with the first rows, `found` has the others."""
     failures = [failure_row(result.row, result.error, dict(columns.others)) for result in found if result.error]
     done = [Done(_identity(one.row), one.seconds, None if one.error else one.frames) for one in found]
     try:
-        with whole_file(path) as file:
-            table = ParquetTable(file, columns, recipe, str(path))
-            try:
-                if begun is not None:
-                    table.append(begun)
-                    failures, done = [*_noted(begun, FAILED, dict), *failures], [*done_rows(begun), *done]
-                for result in found:
-                    for row, features in result.parts:
-                        table.write(TableRows(row, features, columns))
-                if failures:
-                    table.note(FAILED, failures)
-                table.note(_ROWS, done)
-                table.finish()
-            except BaseException:
-                table.drop()
-                raise
+        with whole_file(path) as file, ParquetTable(file, columns, recipe) as table:
+            if begun is not None:
+                table.append(begun)
+                failures, done = [*_noted(begun, FAILED, dict), *failures], [*done_rows(begun), *done]
+            for result in found:
+                for row, features in result.parts:
+                    table.write(TableRows(row, features, columns))
+            if failures:
+                table.note(FAILED, failures)
+            table.note(_ROWS, done)
     except OutputError as error:
         # The run that completed the dataset has removed the drafts that others were still writing.
         if not (isinstance(error.__cause__, FileNotFoundError) and path.exists()):

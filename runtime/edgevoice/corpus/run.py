@@ -72,16 +72,11 @@ def results(
 
     Args:
         extractor: what computes.
-        groups: the rows; those of a group are looked through for those of one file. A channel that a row names has
-            precedence.
-        reading: how they are read.
+        groups: the rows; those of a group are looked through for those of one file.
+        reading: how they are read. A channel that a row names has precedence.
         jobs: how many batches are computed at the same time.
         begin: called with the seconds of a row when it is open; None where they are not known.
         progress: called with the seconds of audio read since its last call.
-
-    Raises:
-        ArgumentError: an argument is outside what is allowed.
-        DeviceError: the device is lost.
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
     # The arguments that are those of all rows are no failure of each.

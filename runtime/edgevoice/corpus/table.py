@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgevoice.corpus.index import IndexSource, read_index
 from edgevoice.corpus.rows import Columns, TableRows, joined
@@ -19,7 +18,6 @@ from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, check_extractor
 from edgevoice.features import segment_index
-from edgevoice.recipe import Recipe
 from edgevoice.threads import allow_futures
 
 _TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}
@@ -76,7 +74,11 @@ def table(
         MissingPackageError: pandas is not installed, or pyarrow, where there is a dataset.
         OutputError: the dataset cannot be written.
     """
-    _pandas()
+    allow_futures()
+    try:
+        import pandas  # noqa: ICN001
+    except ModuleNotFoundError as error:
+        raise missing(error.name or "pandas") from error
     check_extractor(extractor)
     if not (progress is None or callable(progress)):
         raise ArgumentError(f"progress {progress!r}: expected a function of the number of rows that are done, or None")
@@ -97,13 +99,13 @@ def table(
 
     failed = [failure_row(*failure) for failure in rows.errors]
     if dataset is None:
-        blocks: list[TableRows] = []
+        read: list[TableRows] = []
         with closing(results(extractor, [rows.rows], reading, jobs)) as found:
             for result in found:
-                blocks += [TableRows(row, features, columns) for row, features in result.parts]
+                read += [TableRows(row, features, columns) for row, features in result.parts]
                 failed += [failure_row(result.row, result.error)] if result.error else []
                 count()
-        values, cells = joined(blocks, columns)
+        values, cells = joined(read, columns)
     else:
         from edgevoice.corpus.dataset import Dataset
 
@@ -126,22 +128,7 @@ def table(
             EdgeVoiceWarning,
             stacklevel=2,
         )
-    return _frame(values, cells, columns, recipe, failed)
 
-
-def _pandas() -> Any:
-    allow_futures()
-    try:
-        import pandas  # noqa: ICN001
-    except ModuleNotFoundError as error:
-        raise missing(error.name or "pandas") from error
-    return pandas
-
-
-def _frame(
-    values: NDArray[np.float32], cells: dict[str, Any], columns: Columns, recipe: Recipe, failed: list[dict[str, Any]]
-) -> Any:
-    pandas = _pandas()
     own = ("channel", *dict(columns.others))
     typed = {
         name: pandas.Series(cells[name], dtype=(_MISSING if name in own else _TYPES)[kind])
@@ -149,8 +136,8 @@ def _frame(
         if name not in ("file", "start", "end")
     }
     others = {name: typed.pop(name) for name, _ in columns.others}
-    parts = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=columns.values), pandas.DataFrame(others)]
-    frame = pandas.concat([part for part in parts if part.shape[1]], axis=1)
+    blocks = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=columns.values), pandas.DataFrame(others)]
+    frame = pandas.concat([block for block in blocks if block.shape[1]], axis=1)
     start, end = (np.asarray(cells[key], np.float64) for key in ("start", "end"))
     frame.index = segment_index(list(cells["file"]), start, end)
     frame.attrs["recipe"] = recipe.to_dict()

@@ -49,19 +49,13 @@ class Tabular(NamedTuple):
 
 
 def of_file(file: IO[Any]) -> Tabular:
-    """The table in an open CSV or Parquet file; CSV in UTF-8 or UTF-16, with commas, semicolons or tabs.
-
-    Raises:
-        ArgumentError: it is neither; reading its rows raises it too.
-    """
+    """The table in an open CSV or Parquet file; CSV in UTF-8 or UTF-16, with commas, semicolons or tabs."""
     data = file.read()
     if isinstance(data, str):
         return _of_text(data)
     if data.startswith(b"PAR1"):
         return of_arrow(data)
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    if encoding == "utf-8-sig" and b"\0" in data[:2]:
-        encoding = "utf-16-le" if data[1] == 0 else "utf-16-be"
     try:
         return _of_text(data.decode(encoding, "surrogateescape" if encoding == "utf-8-sig" else "strict"))
     except UnicodeError as error:
@@ -136,14 +130,8 @@ def stripped(name: object) -> str:
 def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[str, int], list[int]]:
     """Find the columns of an index: those of `KEYS` by their names, and the numbers of the user's own.
 
-    Names are compared without case. Those that pandas gives an unnamed index are left out.
-
-    Args:
-        names: without the blanks around them.
-        keep: names that look like places, and are the user's own.
-
-    Raises:
-        ArgumentError: two columns have one name, or one looks like a place and is none.
+    Names are compared without case. Those that pandas gives an unnamed index are left out. One that looks like a place in
+    a file and is none of `KEYS` is an error, unless it is to be kept.
     """
     plain = [name.casefold() for name in names]
     used = [k for k, name in enumerate(plain) if not _UNNAMED.fullmatch(name)]
@@ -173,11 +161,7 @@ def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[s
 
 
 def read_seconds(value: Any) -> float | None:
-    """Convert a number, a text, or a duration of pandas, NumPy or Python to seconds; None for a missing value.
-
-    Raises:
-        ArgumentError: it is none of these.
-    """
+    """Convert a number, a text, or a duration of pandas, NumPy or Python to seconds; None for a missing value."""
     seconds: float | None = None
     if _is_nothing(value):
         return None
@@ -216,11 +200,7 @@ def _parsed(text: str) -> float | None:
 
 
 def read_channel(value: Any) -> int | None:
-    """Convert a number or a text to the number of a channel; None for a missing value.
-
-    Raises:
-        ArgumentError: it is none, or below 0.
-    """
+    """Convert a number or a text to the number of a channel; None for a missing value."""
     if _is_nothing(value):
         return None
     try:
