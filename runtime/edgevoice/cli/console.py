@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from edgevoice.microphone.livestream import LiveFrame
     from edgevoice.microphone.microphone import Microphone
 
-_EVERY = 10.0
-"""Seconds between two lines of progress where there is no terminal."""
+_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 _SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
 _METER = 20
 _QUIETEST = -60.0

@@ -14,10 +14,8 @@ from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
 from edgevoice.cli.console import quiet_libraries, tell
 from edgevoice.cli.options import Inputs, ModelOptions, WindowOptions, check_places, command, force_option, option
-from edgevoice.corpus.index import Row
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extraction import Reading
-from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.files import whole_file
 from edgevoice.plotting.figurefile import STYLES, PictureOptions, figure_format, write_figure
@@ -94,54 +92,48 @@ def run(asked: Plot) -> int:
             f"{len(index.rows)} recordings: expected at most {MOST} in one figure; `edgevoice map` shows a table"
         )
     extractor, windows = asked.model.load(), asked.windows
+    model, rate = extractor.config.name, extractor.config.audio.rate
     failures: list[Any] = [error for _, error in index.errors]
     read: list[tuple[str, Features]] = []
-    sounds: list[Sound] | None = [] if kind == "html" else None
+    sounds: list[Sound] = []
     with quiet_libraries():
         for row in index.rows:
+            channel = windows.channel if row.channel is None else row.channel
             try:
-                name, features, figure = _read(asked, extractor, row, several, sounds)
+                with open_source(row.path, row.start, row.end, channel) as source:
+                    features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
+                    whole = row.start is None and row.end is None
+                    name = row.file if whole else f"{row.file}  {features.start[0]:g} s to {features.end[-1]:g} s"
+                    sound = Sound(name if several else Path(name).name, rate, float(features.start[0]))
+                    blocks = resampled(source, rate, channel)
+                    if kind == "html":
+                        blocks = sound.through(blocks)
+                    if not several:
+                        title = f"{Path(row.path).name} · {model}" if chosen.title is None else chosen.title
+                        figure = draw_overview(extractor, blocks, features, title, options=chosen)
+                    elif kind == "html":
+                        deque(blocks, maxlen=0)  # the page plays what goes through
             except AudioError as error:
                 if not several:
                     raise
                 failures.append(error)
             else:
                 read.append((name, features))
+                sounds.append(sound)
         if not read:
             raise failures[0]
         if several:
-            title = extractor.config.name if chosen.title is None else chosen.title
+            title = model if chosen.title is None else chosen.title
             figure = draw_comparison(read, title, extractor.typical, extractor.config.spectrogram.bands, options=chosen)
     made_by = extractor.recipe(Reading(windows.level, windows.hop, windows.channel))
     with whole_file(picture.output, picture.force) as file:
-        if sounds is None:
-            write_figure(figure, file, kind, made_by)
-        else:
+        if kind == "html":
             file.write(write_page(figure, made_by, sounds))
+        else:
+            write_figure(figure, file, kind, made_by)
     for failure in failures:
         tell(failure)
     return 1 if failures else 0
-
-
-def _read(
-    asked: Plot, extractor: Extractor, row: Row, several: bool, sounds: list[Sound] | None
-) -> tuple[str, Features, Any]:
-    """The name and the features of a row, and its figure unless it is one of several. What a page plays goes to `sounds`."""
-    windows, chosen = asked.windows, asked.picture.options
-    rate, channel = extractor.config.audio.rate, windows.channel if row.channel is None else row.channel
-    with open_source(row.path, row.start, row.end, channel) as source:
-        features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
-        whole = row.start is None and row.end is None
-        name = row.file if whole else f"{row.file}  {features.start[0]:g} s to {features.end[-1]:g} s"
-        blocks = resampled(source, rate, channel)
-        if sounds is not None:
-            sounds.append(Sound(name if several else Path(name).name, rate, float(features.start[0])))
-            blocks = sounds[-1].through(blocks)
-        if several:
-            deque(blocks if sounds is not None else (), maxlen=0)
-            return name, features, None
-        title = f"{Path(row.path).name} · {extractor.config.name}" if chosen.title is None else chosen.title
-        return name, features, draw_overview(extractor, blocks, features, title, options=chosen)
 
 
 add = command("plot", Plot, run, _EPILOG)

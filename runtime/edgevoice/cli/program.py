@@ -24,8 +24,7 @@ _EXIT_CODES = """\
 exit codes:
   0 done   1 some input failed   2 wrong usage, unknown model or device   130, 143, 129 interrupted
 """
-_OPTIONAL = ("av", "torch", "onnx", "onnxscript", "onnx_ir", "matplotlib", "pandas", "pyarrow")
-"""Modules that not all installations have."""
+_OPTIONAL = ("av", "torch", "onnx", "onnxscript", "onnx_ir", "matplotlib", "pandas", "pyarrow")  # not installed by all
 _CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 
 

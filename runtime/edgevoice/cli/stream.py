@@ -30,14 +30,13 @@ from edgevoice.tables.jsonlines import JsonLines
 if TYPE_CHECKING:
     from edgevoice.microphone.microphone import Microphone
 
-PACE = 0.02
-"""Length of a block in seconds when a file is played at the speed of a microphone."""
+_PACE = 0.02  # seconds of a block when a file is played at the speed of a microphone
 _LONGEST = 1e9
 _REFRESH = 0.25
 _PATIENCE = 3.0
 """Seconds after a signal in which frames of audio that was captured before are written."""
+# Windows has no SIGALRM: there, a write that waits is interrupted by a second signal only.
 _ALARMS = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
-"""Windows has no SIGALRM: there, a write that waits is interrupted by a second signal only."""
 
 _EPILOG = """\
 examples:
@@ -138,7 +137,7 @@ def _limited(blocks: Iterable[NDArray[Any]], seconds: float | None, rate: int) -
 def pace(blocks: Iterable[NDArray[Any]], rate: int) -> Iterator[NDArray[Any]]:
     """The same samples in short blocks, each given at the time at which a microphone would have captured its last sample."""
     began, position = time.monotonic(), 0
-    step = max(1, round(PACE * rate))
+    step = max(1, round(_PACE * rate))
     for block in blocks:
         for at in range(0, len(block), step):
             part = block[at : at + step]

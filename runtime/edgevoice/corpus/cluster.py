@@ -24,8 +24,7 @@ from edgevoice.recipe import Recipe
 if TYPE_CHECKING:
     from edgevoice.extractor import Descriptors, Extractor
 
-_PATIENCE = 20.0
-"""Seconds within which a scheduler must answer."""
+_PATIENCE = 20.0  # seconds within which a scheduler must answer
 _OVER = ("finished", "error")
 _LOST = "{}: the scheduler is lost; start it again, then run the same command to continue"
 _TRIES = 2
@@ -34,12 +33,11 @@ _TRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker must know about a dataset, apart from the part that it makes."""
+    """What a worker must know about a dataset, apart from the part that it makes. Paths are absolute."""
 
     folder: str
-    """Folder of the dataset, as an absolute path that is valid on every machine."""
     model: str
-    """Name of the model, or its absolute path."""
+    """Its name or path."""
     threads: int
     recipe: Recipe
     columns: Columns

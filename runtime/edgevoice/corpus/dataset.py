@@ -32,13 +32,10 @@ if TYPE_CHECKING:
 
 _MODULUS = 128
 """A part ends after a row whose hash is 0 modulo this number, so that adding or removing a file changes one part only."""
-_MOST = 512
-"""Largest number of rows in a part."""
+_MOST = 512  # rows in a part
 _NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
-_LEFTOVER = re.compile(r"(\.|_begun-).*\.part")
-"""Files that a run leaves when it is interrupted or killed."""
-_ROWS = "edgevoice.rows"
-"""Key of a part's metadata: what is noted of each row, as JSON."""
+_LEFTOVER = re.compile(r"(\.|_begun-).*\.part")  # of a run that was interrupted or killed
+_ROWS = "edgevoice.rows"  # key of a part's metadata
 _PIECE = 4096
 """Bytes at the beginning, in the middle and at the end of a file that tell its content from another."""
 
@@ -60,25 +57,19 @@ class Part(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What a part notes of a row."""
+    """What a part notes of a row: a hash of it, seconds of audio, and how many frames; None for a row that failed."""
 
     identity: str
-    """A hash of the row."""
     seconds: float
-    """The length of the audio that was read."""
     frames: int | None
-    """How many there are; None for a row that failed."""
 
 
 class Outcome(NamedTuple):
-    """The result of a run."""
+    """The result of a run: how many parts it made, which of their rows failed, and which parts it removed."""
 
     made: int
-    """Parts that this run wrote."""
     failed: list[dict[str, Any]]
-    """Rows of them that failed; `failed_rows` has those of earlier runs too."""
     removed: list[str]
-    """Parts that others replace, or whose rows are not in the index."""
     complete: bool
     """Whether all parts of the index exist."""
 

@@ -20,11 +20,7 @@ from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, 
 IndexSource = Any
 """What `read_index` accepts."""
 
-Cell = str | int | float | bool | None
-"""A cell of a user's column."""
-
-_SUFFIXES = (".csv", ".tsv", ".parquet")
-"""Of the files that are an index, not audio."""
+_SUFFIXES = (".csv", ".tsv", ".parquet")  # of the files that are an index, not audio
 _READERS = {"start": read_seconds, "end": read_seconds, "channel": read_channel}
 
 
@@ -41,7 +37,7 @@ class Row(NamedTuple):
     """End in seconds; None is the end of the file."""
     channel: int | None = None
     """The channel, counted from 0; None for the channel that is chosen for all rows."""
-    others: tuple[Cell, ...] = ()
+    others: tuple[str | int | float | bool | None, ...] = ()
     """Cells of the user's columns."""
     pipe: bool = False
     """Whether it is the path of a pipe that a command names. A pipe in an index is refused when it is read."""

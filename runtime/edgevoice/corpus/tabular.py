@@ -8,6 +8,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import IO, Any, NamedTuple
 
@@ -17,8 +18,7 @@ from edgevoice.errors import ArgumentError, missing
 
 KEYS = ("file", "start", "end", "channel")
 
-_BLANKS = r"[\s\u200b-\u200f\u2060\ufeff]+"
-"""Blanks, those that nobody sees too."""
+_BLANKS = r"[\s\u200b-\u200f\u2060\ufeff]+"  # those that nobody sees too
 _UNNAMED = re.compile(r"|index|unnamed: ?\d+([._]\w+)?|level_\d+|__index_level_\d+__")
 """Names that pandas gives an index without a name."""
 _WHAT = "(segment|seg|utterance|utt|clip|chunk|speech|audio|time|t|x)?"
@@ -38,12 +38,11 @@ _KINDS: _Kinds = {"b": ("flag", bool), "i": ("whole", int), "u": ("whole", int),
 
 
 class Tabular(NamedTuple):
-    """The rows of a table, read as they are asked for."""
+    """A table: the names of its columns, without blanks around them, their kinds, and rows, read as they are asked for."""
 
     names: list[str]
-    """Of its columns, without blanks around them."""
     kinds: list[str]
-    """Of its columns: `text`, `whole`, `number` or `flag`."""
+    """`text`, `whole`, `number` or `flag`."""
     rows: Iterator[tuple[int | None, Sequence[Any]]]
     """The line, where there are lines, and the cells."""
 
@@ -162,40 +161,37 @@ def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[s
 
 def read_seconds(value: Any) -> float | None:
     """Convert a number, a text, or a duration of pandas, NumPy or Python to seconds; None for a missing value."""
-    seconds: float | None = None
-    if _is_nothing(value):
+    if hasattr(value, "to_numpy"):  # a duration of pandas, exactly
+        value = value.to_numpy()
+    nothing = np.isnat(value) if isinstance(value, np.timedelta64 | np.datetime64) else _is_nothing(value)
+    if nothing:
         return None
+    seconds = math.nan
     if isinstance(value, str):
         seconds = _parsed(value.strip())
-    elif hasattr(value, "to_numpy") or isinstance(value, np.timedelta64):
-        duration = value if isinstance(value, np.timedelta64) else value.to_numpy()
-        if np.isnat(duration):
-            return None
-        seconds = int(duration.astype("timedelta64[ns]").astype(np.int64)) / 1e9 if duration.dtype.kind == "m" else None
+    elif isinstance(value, np.timedelta64):
+        seconds = int(value.astype("timedelta64[ns]").astype(np.int64)) / 1e9
     elif hasattr(value, "total_seconds"):
         seconds = value.total_seconds()
-    elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        if value != value:
-            return None
-        seconds = float(value) if -1e300 < value < 1e300 else None
-    if seconds is None or not math.isfinite(seconds):
+    elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            seconds = float(value)
+    if not math.isfinite(seconds):
         raise ArgumentError(f"is {str(value)[:40]!r}: expected seconds, a duration, or nothing")
     return seconds
 
 
 def _is_nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+    missing = value is None or (isinstance(value, float | np.floating) and value != value)
+    return missing or (isinstance(value, str) and value.strip().lower() in _NOTHING)
 
 
-def _parsed(text: str) -> float | None:
+def _parsed(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         found = _DURATION.fullmatch(text)
-    try:
-        days, hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (math.nan,) * 4
-    except OverflowError:
-        return None
+    days, hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (math.nan,) * 4
     return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 

@@ -22,10 +22,8 @@ from edgevoice.errors import ArgumentError, EdgeVoiceError, OutputError, missing
 from edgevoice.files import whole_files
 from edgevoice.recipe import Recipe
 
-_LARGEST = 1 << 22
-"""Characters of a sidecar among which its recipe is: nothing more of it is read."""
-_LONGEST = 200
-"""Characters of a library's message that are repeated."""
+_LARGEST = 1 << 22  # characters of a sidecar among which its recipe is: nothing more of it is read
+_LONGEST = 200  # characters of a library's message that are repeated
 _BEGINNING = re.compile(r'\s*\{\s*"recipe"\s*:\s*')
 
 Write = Callable[[TableRows], object]
