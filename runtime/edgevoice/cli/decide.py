@@ -57,7 +57,8 @@ def run(asked: Decide) -> int:
     reading = Reading(recipe.level, recipe.hop, recipe.channel, incomplete=recipe.incomplete)
     errors = [error for _, error in index.errors]
     names = ["label", *(f"probability_{label}" for label in head.labels)] if head.labels else ["value"]
-    opened = whole_file(asked.output, asked.force) if asked.output else nullcontext(standard_output())
+    to_file = asked.output not in (None, "-")
+    opened = whole_file(asked.output or "", asked.force) if to_file else nullcontext(standard_output())
     with quiet_libraries(), opened as file:
         file.write(csv_of([["file", "start", "end", *names]]))
         for result in results(extractor, [index.rows], reading, asked.jobs or extractor.jobs):

@@ -89,17 +89,12 @@ class Columns:
 class TableRows:
     """The rows of a table that one row of the index gives: one per frame, or a single one.
 
-    `start` and `end` are those of what was read, in seconds; `values` are the numbers (rows, columns).
-
-    Raises:
-        ArgumentError: there is no frame, in a static table.
+    `start` and `end` are those of what was read, in seconds; `values` are the numbers (rows, columns); `others` the user's.
     """
 
     def __init__(self, row: Row, features: Features, columns: Columns) -> None:
         self.row = row
-        self.start, self.end = features.extent or (0.0, 0.0)
-        if features.extent is None and len(features):
-            self.start, self.end = float(features.start[0]), float(features.end[-1])
+        self.start, self.end = features.extent or (0.0, 0.0)  # that of features of a recording is known
         cells: dict[str, Any] = {"file": row.file, "start": self.start, "end": self.end, "channel": row.channel}
         if columns.static:
             self.values = features.functionals()[None]
@@ -109,7 +104,6 @@ class TableRows:
             cells |= {"start": features.start, "end": features.end, **{name: features.fact(name) for name in DYNAMIC}}
         self._head = {name: cells[name] for name, _ in columns.head}
         self.others = dict(zip(dict(columns.others), row.others, strict=True))
-        """The user's cells."""
 
     def __len__(self) -> int:
         return len(self.values)

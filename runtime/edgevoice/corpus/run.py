@@ -21,7 +21,6 @@ from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, Device
 from edgevoice.extraction import Extraction, Reading
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.levels import find_level
 from edgevoice.stream import Stream
 from edgevoice.wholenumbers import whole_number
 
@@ -79,9 +78,7 @@ def results(
         progress: called with the seconds of audio read since its last call.
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
-    # The arguments that are those of all rows are no failure of each.
-    find_level(reading.level, extractor.config.level)
-    extractor.stream(level=1.0, hop=reading.hop)
+    extractor.recipe(reading)  # the arguments that are those of all rows are no failure of each
     if reading.channel != EACH:
         check_channel(cast("int | None", reading.channel), None)
     if reading.incomplete not in ("error", "keep"):
