@@ -24,4 +24,5 @@ def random_features(count: int, seed: int = 0) -> Features:
     columns = (index, 4000 * index, flags, ~flags, numbers, numbers, -numbers)
     for name, column in zip(FACTS.names or (), columns, strict=True):
         facts[name] = column
-    return Features(np.random.default_rng(seed).standard_normal((count, 5)).astype(np.float32), facts, LAYOUT)
+    values = np.random.default_rng(seed).standard_normal((count, 5)).astype(np.float32)
+    return Features(values, facts, LAYOUT, "", (0.0, (count + 1) / 4))

@@ -71,25 +71,17 @@ def test_where_a_table_lies_does_not_depend_on_the_others(run: Callable, corpus:
     for folder, name in (("one", "spk1/u1.csv"), ("all", "spk2/u2.csv"), ("some", "spk2/u1.csv")):
         assert Path(folder, name).is_file()
     # The segments of a file are in its table, in their order.
-    assert [row["start"] for row in rows(Path("some/spk1/u1.csv").read_text())] == [
-        "0.25",
-        "0.5",
-        "0.75",
-        "0.5",
-        "0.75",
-        "1.0",
-    ]
+    starts = [row["start"] for row in rows(Path("some/spk1/u1.csv").read_text())]
+    assert starts == ["0.25", "0.5", "0.75", "0.5", "0.75", "1.0"]
 
 
 def test_a_folder_of_tables_refuses_what_is_not_below_the_root(run: Callable, corpus: Path) -> None:
     os.chdir(corpus / "spk1")
-    for options in (("../spk2/u1.wav",), (corpus / "spk2" / "u1.wav",), ("--index", "../../index.csv", "--root", ".")):
-        outcome = run("extract", *options, "-o", "out")
-        expected = 0 if options[0] == "--index" else 2
-        assert outcome.code == expected or outcome.code == 1
-        if expected:
-            assert "is not below the root, so its table has no place: give a folder above it with --root" in outcome.err
-            assert not Path("out").exists()
+    for name in ("../spk2/u1.wav", corpus / "spk2" / "u1.wav"):
+        outcome = run("extract", name, "-o", "out")
+        assert outcome.code == 2
+        assert "is not below the root, so its table has no place: give a folder above it with --root" in outcome.err
+        assert not Path("out").exists()
     assert run("extract", "../spk2/u1.wav", "-o", "out", "--root", "..").code == 0
     assert Path("out/spk2/u1.csv").is_file()
 

@@ -61,20 +61,6 @@ def test_input_that_pauses_is_waited_for(
     assert process.returncode == 0
 
 
-def test_an_index_that_pauses_is_waited_for(source: tuple[int, int], tiny_model: Path, speech: Path) -> None:
-    ours, theirs = source
-    command = [*COMMAND, "extract", "--index", "-", "--root", str(speech.parent), "--model", str(tiny_model), "--static"]
-    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE) as process:
-        os.close(theirs)
-        assert process.stdout
-        for text in (b"file,start,end\nspee", b"ch.wav,0,1\nspeech.wav,1,2\n"):
-            time.sleep(0.5)
-            os.write(ours, text)
-        os.close(ours)
-        assert process.stdout.read().count(b"\n") == 3
-    assert process.returncode == 0
-
-
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("make", [os.pipe, socket.socketpair])
 def test_a_reader_that_pauses_gets_everything(

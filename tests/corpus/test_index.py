@@ -139,7 +139,7 @@ def test_what_cannot_be_understood_is_refused(text: str, message: str) -> None:
         "file,start,end,\na.wav,0 days 00:00:00.5,0:00:01.5,\n",
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_whatever_writes_a_csv(text: str, encoding: str) -> None:
     file = io.BytesIO(text.encode(encoding))
     index = read_index(file)
@@ -166,12 +166,10 @@ def test_columns_that_look_like_places_are_refused_or_the_users(joined: str) -> 
     text = f"file,{joined}\na.wav{',1' * len(names)}\n"
     frame = pandas.read_csv(io.StringIO(text))
     own = [name for name in names if name not in ("start", "end")]
-    for source in (io.StringIO(text), frame):
+    for make in (lambda: io.StringIO(text), lambda: frame):
         with pytest.raises(edgevoice.ArgumentError, match="looks like a place"):
-            read_index(source)
-    for source in (io.StringIO(text), frame):
-        index = read_index(source, keep=[name.upper() for name in own])
-        assert [name for name, _ in index.columns] == own
+            read_index(make())
+        assert [name for name, _ in read_index(make(), keep=[name.upper() for name in own]).columns] == own
     with pytest.raises(edgevoice.ArgumentError, match="no column nonsense"):
         read_index(frame, keep=["nonsense"])
 
@@ -281,7 +279,7 @@ def test_names_stay_as_they_are_without_a_root(place: Path) -> None:
 
 
 def test_paths_and_folders(place: Path) -> None:
-    assert places(read_index(["a.wav", "deep"], root="x")) == [("a.wav", "x/a.wav"), ("deep/c.ogg", "x/deep/c.ogg")]
+    assert places(read_index(["y", "x/deep"])) == [("y/a.wav", "y/a.wav"), ("x/deep/c.ogg", "x/deep/c.ogg")]
     assert places(read_index([place / "x" / "a.wav", place / "y" / "a.wav"], root="x")) == [
         ("a.wav", str(place / "x" / "a.wav")),
         (str(place / "y" / "a.wav"), str(place / "y" / "a.wav")),

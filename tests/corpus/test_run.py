@@ -34,10 +34,10 @@ ROWS = [
 
 
 def computed(extractor: edgevoice.Extractor, rows: list[Row], jobs: int = 1, **reading: Any) -> list[Result]:
-    with closing(results(extractor, ((None, row) for row in rows), Reading(**reading), jobs)) as found:
+    with closing(results(extractor, [rows], Reading(**reading), jobs)) as found:
         done = list(found)
-    assert [row for _, row, _ in done] == rows, "in order"
-    return [result for _, _, result in done]
+    assert [result.row for result in done] == rows, "in order"
+    return done
 
 
 @pytest.fixture
@@ -138,8 +138,7 @@ def test_whatever_goes_wrong_with_a_row_is_its_failure(
     mixed = [row for bad in rows for row in (bad, Row(good, good, 0.5, 1.5))]
     for jobs in (1, 2):
         found = computed(tiny, mixed, jobs)
-        assert all(result.failure and not result.parts for result in found[::2])
-        assert all(isinstance(result.failure.error, edgevoice.EdgeVoiceError) for result in found[::2] if result.failure)
+        assert all(isinstance(result.error, edgevoice.EdgeVoiceError) and not result.parts for result in found[::2])
         expected = tiny.extract(good, start=0.5, end=1.5).values.tobytes()
         assert all(result.parts[0][1].values.tobytes() == expected for result in found[1::2])
 
@@ -164,8 +163,8 @@ def test_whoever_stops_leaves_no_thread(tiny: edgevoice.Extractor, noise: np.nda
     rows = []
     for k in range(8):
         soundfile.write(tmp_path / f"{k}.wav", np.tile(noise, 10), 16_000)
-        rows.append((None, Row(f"{k}.wav", str(tmp_path / f"{k}.wav"))))
-    with closing(results(tiny, rows, Reading(), 2)) as found:
+        rows.append(Row(f"{k}.wav", str(tmp_path / f"{k}.wav")))
+    with closing(results(tiny, [rows], Reading(), 2)) as found:
         next(found)
         assert any(thread.name.startswith("edgevoice") for thread in threading.enumerate())
     assert not any(thread.name.startswith("edgevoice") for thread in threading.enumerate())
@@ -201,8 +200,8 @@ def test_memory_that_does_not_suffice_for_one_row_costs_no_other(
         soundfile.write(path, np.full(12_000, 0.5) if k == 3 else noise[1000 * k :][:12_000], 16_000)
         rows.append(Row(path.name, str(path)))
     found = computed(extractor, rows, jobs)
-    assert [k for k, result in enumerate(found) if result.failure] == [3]
-    assert isinstance(found[3].failure and found[3].failure.error, edgevoice.DeviceMemoryError)
+    assert [k for k, result in enumerate(found) if result.error] == [3]
+    assert isinstance(found[3].error, edgevoice.DeviceMemoryError)
 
 
 def test_a_lost_device_ends_the_run(tiny_model: Path, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:

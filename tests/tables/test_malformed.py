@@ -48,9 +48,9 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     pytest.importorskip("pyarrow")
     folder, columns = tmp_path_factory.mktemp("tables"), Columns.of(LAYOUT, channel=True, others=(("label", "text"),))
     for name in FORMATS:
-        with open_table(folder / f"t.{name}", columns, RECIPE) as table:
+        with open_table(folder / f"t.{name}", columns, RECIPE) as add:
             for k in range(3):
-                table.write(TableRows(Row(f"{k}.wav", "", 0.5, 2.0, k, ("x",)), random_features(k + 2, k), columns))
+                add(TableRows(Row(f"{k}.wav", "", 0.5, 2.0, k, ("x",)), random_features(k + 2, k), columns))
     return {name: folder / f"t.{name}" for name in FORMATS}
 
 

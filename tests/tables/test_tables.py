@@ -38,8 +38,8 @@ def exactly(pandas: Any) -> dict[str, Any]:
 
 def test_a_csv_row_is_a_frame_or_a_recording_with_its_place(tmp_path: Path) -> None:
     for name, columns in (("d.csv", DYNAMIC), ("s.csv", STATIC)):
-        with open_table(tmp_path / name, columns) as table:
-            table.write(rows_of('b, "c".wav', random_features(4), columns))
+        with open_table(tmp_path / name, columns) as add:
+            add(rows_of('b, "c".wav', random_features(4), columns))
     head, _, row, *_ = csv.reader((tmp_path / "d.csv").read_text().splitlines())
     assert head == ["file", "start", "end", "index", "silent", "gap", "loudness", *LAYOUT.names]
     assert row[:6] == ['b, "c".wav', "0.25", "0.75", "1", "true", "false"]
@@ -103,9 +103,9 @@ def test_every_format_keeps_every_bit(
         TableRows(Row(f"d/{k} x.wav", "", 0.25, 3.0, k, (f"0{k}", k, k == 1)), source, columns)
         for k, source in enumerate(sources)
     ]
-    with open_table(path, columns, RECIPE) as table:
+    with open_table(path, columns, RECIPE) as add:
         for part in blocks:
-            table.write(part)
+            add(part)
     cells, values, recipe = read_back(path, columns)
     content = read_content(path)
     expected = np.concatenate([source.functionals()[None] if static else source.values for source in sources])
@@ -125,9 +125,9 @@ def test_utterances_are_named_after_files_and_times(tmp_path: Path) -> None:
         Row("a b.wav", "", 0.5, 1.5),
         Row("caf\udce9.wav", "", None, 1.5),
     ]
-    with open_table(tmp_path / "out.ark", DYNAMIC, RECIPE) as table:
+    with open_table(tmp_path / "out.ark", DYNAMIC, RECIPE) as add:
         for k, row in enumerate(rows):
-            table.write(TableRows(row, random_features(k + 1, k), DYNAMIC))
+            add(TableRows(row, random_features(k + 1, k), DYNAMIC))
     found = kaldiio.load_scp(str(tmp_path / "out.scp"))
     assert list(found) == ["anna-one", "anna-one-2", "a-b-0000000-0000100", "caf\\xe9-0000000-0000125"]
     for k, values in enumerate(found.values()):
@@ -137,8 +137,8 @@ def test_utterances_are_named_after_files_and_times(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["parquet", "npz", "jsonl", "ark"])
 def test_names_that_are_not_unicode_end_no_table(tmp_path: Path, name: str) -> None:
-    with open_table(tmp_path / f"out.{name}", DYNAMIC, RECIPE) as table:
-        table.write(rows_of("caf\udce9.wav", random_features(1)))
+    with open_table(tmp_path / f"out.{name}", DYNAMIC, RECIPE) as add:
+        add(rows_of("caf\udce9.wav", random_features(1)))
     assert (tmp_path / f"out.{name}").stat().st_size
 
 
@@ -146,8 +146,8 @@ def test_missing_cells_stay_missing(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     columns = Columns.of(LAYOUT, True, others=(("age", "whole"), ("label", "text")))
     for name in ("parquet", "jsonl", "csv", "npz"):
-        with open_table(tmp_path / f"out.{name}", columns, RECIPE) as table:
-            table.write(TableRows(Row("a", "", others=(None, None)), random_features(1), columns))
+        with open_table(tmp_path / f"out.{name}", columns, RECIPE) as add:
+            add(TableRows(Row("a", "", others=(None, None)), random_features(1), columns))
     assert pandas.read_parquet(tmp_path / "out.parquet")[["age", "label"]].isna().all(axis=None)
     assert pandas.read_csv(tmp_path / "out.csv")[["age", "label"]].isna().all(axis=None)
     assert json.loads((tmp_path / "out.jsonl").read_text())["age"] is None
@@ -157,17 +157,17 @@ def test_missing_cells_stay_missing(tmp_path: Path) -> None:
 def test_a_large_parquet_table_is_written_in_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr("edgevoice.tables.parquetfile._GROUP", 20)
-    with open_table(tmp_path / "out.parquet", DYNAMIC, RECIPE) as table:
+    with open_table(tmp_path / "out.parquet", DYNAMIC, RECIPE) as add:
         for _ in range(3):
-            table.write(rows_of("a", random_features(4)))
+            add(rows_of("a", random_features(4)))
     assert parquet.read_metadata(tmp_path / "out.parquet").num_row_groups == 3
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_table_that_breaks_off_leaves_nothing(tmp_path: Path, name: str) -> None:
     def write() -> None:
-        with open_table(tmp_path / f"out.{name}", DYNAMIC) as table:
-            table.write(rows_of("a.wav", random_features(3)))
+        with open_table(tmp_path / f"out.{name}", DYNAMIC) as add:
+            add(rows_of("a.wav", random_features(3)))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -180,8 +180,8 @@ def test_a_table_and_its_sidecars_appear_together_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def write(place: Path, replace: bool = True) -> None:
-        with open_table(place, DYNAMIC, RECIPE, replace=replace) as table:
-            table.write(rows_of("a.wav", random_features(3)))
+        with open_table(place, DYNAMIC, RECIPE, replace=replace) as add:
+            add(rows_of("a.wav", random_features(3)))
 
     table, *sidecars = files_of(tmp_path / "t" / f"t.{name}")
     assert [path.name for path in sidecars] == {"npz": [], "parquet": [], "ark": ["t.ark.json", "t.scp"]}.get(

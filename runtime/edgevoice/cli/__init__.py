@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # replaces typing's: what this module imports is loaded before Ctrl-C can be handled
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from typing import Any
 
 COMMANDS = {
     "extract": "compute features of audio files and folders",
@@ -34,14 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run("edgevoice", "Learned speech features, from files and live.", __name__, COMMANDS, _EXAMPLES, arguments)
 
 
-def run(
-    name: str,
-    description: str,
-    package: str,
-    commands: Mapping[str, str],
-    examples: str = "",
-    arguments: Sequence[str] | None = None,
-) -> int:
+def run(*program: Any, **options: Any) -> int:
     """Run `program.run_program`; Ctrl-C ends it quietly from the first moment on."""
     try:
         from edgevoice.cli.signals import ends_at_once
@@ -49,6 +43,6 @@ def run(
         with ends_at_once():
             from edgevoice.cli.program import run_program
 
-        return run_program(name, description, package, commands, examples, arguments)
+        return run_program(*program, **options)
     except KeyboardInterrupt:
         return 130

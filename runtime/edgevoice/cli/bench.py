@@ -65,11 +65,6 @@ class Bench:
     force: bool = options.force_option()
 
 
-def add(commands: options.Commands) -> None:
-    """Add the parser."""
-    options.calls(options.parser_of(commands, "bench", _EPILOG), Bench, run)
-
-
 def run(asked: Bench) -> int:
     """Measure; print, write and compare."""
     old = Report.read(asked.compare) if asked.compare else None
@@ -79,14 +74,12 @@ def run(asked: Bench) -> int:
         # Opened before minutes of measuring, so that a path that cannot be written is an error at once.
         kept = stack.enter_context(whole_file(asked.json, asked.force)) if asked.json not in (None, "-") else None
         picture = stack.enter_context(whole_file(asked.plot, asked.force)) if asked.plot else None
-        shown = bar(total=100, bar_format="{desc:<10} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]")
-        if shown is not None:
-            stack.callback(shown.close)
+        form = "{desc:<10} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
+        shown = stack.enter_context(bar(total=100, bar_format=form))
 
         def progress(what: str, percent: float) -> None:
-            if shown is not None:
-                shown.set_description_str(what)
-                shown.update(percent)
+            shown.set_description_str(what)
+            shown.update(percent)
 
         report = run_benchmark(asked.model.load(), asked.settings, progress)
         if kept:
@@ -103,3 +96,6 @@ def run(asked: Bench) -> int:
         else:
             show(f"\n{comparison}")
     return 0
+
+
+add = options.command("bench", Bench, run, _EPILOG)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgevoice.cli.console import aligned, show, tell
 from edgevoice.cli.fit import Labels, shown_progress
-from edgevoice.cli.options import Commands, calls, check_places, force_option, level, option, parser_of
+from edgevoice.cli.options import check_places, command, force_option, level, option
 from edgevoice.files import whole_file
 from edgevoice.heads.comparing import Comparison, compare
 from edgevoice.heads.judging import sentence
@@ -42,11 +42,6 @@ class Compare:
     fractions: tuple[float, ...] = option(nargs="+", type=float, default=(), metavar="SHARE", help="of the labels: a curve")
     output: str | None = option("-o", metavar="OUT", help="a .csv, a picture (.png, .pdf, .svg) or a page (.html)")
     force: bool = force_option()
-
-
-def add(commands: Commands) -> None:
-    """Add the parser."""
-    calls(parser_of(commands, "compare", _EPILOG), Compare, run)
 
 
 def run(asked: Compare) -> int:
@@ -90,3 +85,6 @@ def _lines(found: Comparison) -> list[str]:
     words = sentence(best.scores, found.seconds, found.column, found.group)
     head = f"{sum(found.pieces.values())} pieces of {found.groups} groups; score: {first.scores['name']}"
     return [head, aligned(rows), "", f"best: {best.name}. {words}"]
+
+
+add = command("compare", Compare, run, _EPILOG)

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from edgevoice.cli.signals import raise_again
@@ -21,10 +19,10 @@ from edgevoice.errors import AudioFormatError, OutputError
 from edgevoice.files import writing
 
 if TYPE_CHECKING:
+    from edgevoice.corpus.index import Row
     from edgevoice.microphone.microphone import LiveFrame, Microphone
 
-_EVERY = 10.0
-"""Seconds between two lines of progress where there is no terminal."""
+_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 _SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
 _METER = 20
 _QUIETEST = -60.0
@@ -38,11 +36,7 @@ def tell(message: object, program: str = "edgevoice") -> None:
 
 
 def show(text: str) -> None:
-    """Print lines on standard output. Characters that its encoding lacks, such as a Windows code page, are escaped.
-
-    Raises:
-        OutputError: it is closed, or the disk that it goes to is full.
-    """
+    """Print lines on standard output. Characters that its encoding lacks, such as a Windows code page, are escaped."""
     with writing("standard output"):
         _print(_opened(sys.stdout), f"{text}\n")
 
@@ -72,11 +66,7 @@ def _print(stream: Any, text: str) -> None:
         data = text.encode(encoding, errors)
     except UnicodeEncodeError:
         data = text.encode(encoding, "backslashreplace")
-    if _descriptor(stream) is None:
-        stream.write(data.decode(encoding, errors))
-        stream.flush()
-    else:
-        _write(stream, data.replace(b"\n", os.linesep.encode()))
+    _write(stream, data if _descriptor(stream) is None else data.replace(b"\n", os.linesep.encode()))
 
 
 def _descriptor(stream: Any) -> int | None:
@@ -94,6 +84,7 @@ def _write(stream: Any, data: bytes) -> None:
     number, view = _descriptor(stream), memoryview(data)
     if number is None:  # a stream of text only, as notebooks have, has no buffer
         stream.buffer.write(data) if hasattr(stream, "buffer") else stream.write(data.decode("utf-8", "replace"))
+        stream.flush()
     while number is not None and view:
         try:
             view = view[os.write(number, view) :]
@@ -104,8 +95,6 @@ def _write(stream: Any, data: bytes) -> None:
 
 
 class _StandardOutput:
-    """Standard output as a binary file, whose writes are complete when they return."""
-
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.flush = stream.flush
@@ -116,11 +105,7 @@ class _StandardOutput:
 
 
 def standard_output() -> IO[bytes]:
-    """Standard output, for bytes: what is written is there when `write` returns, or an error is raised.
-
-    Raises:
-        OutputError: it is closed.
-    """
+    """Standard output, for bytes: what is written is there when `write` returns, or an error is raised."""
     return cast("IO[bytes]", _StandardOutput(_opened(sys.stdout)))
 
 
@@ -189,83 +174,69 @@ def quiet_libraries() -> Iterator[None]:
             inner.close()
 
 
-def bar(**options: Any) -> Any:
-    """A progress bar of tqdm on standard error; None where that is no terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        return None
+def bar(shown: bool = True, **options: Any) -> Any:
+    """A progress bar of tqdm on standard error; where that is no terminal it shows nothing, and its `disable` is true."""
     from tqdm import tqdm
 
-    return tqdm(**options)
+    return tqdm(disable=not (shown and _is_terminal()), **options)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class Progress:
-    """Shows on standard error how many files are done, or how many seconds of a single file.
+    """Shows on standard error how many of some files are done, or how many seconds of a single one.
 
-    On a terminal that is a bar, otherwise a line every ten seconds. Several threads may report at once. As a context
-    manager it says what was done and kept when a signal ends it.
-
-    Args:
-        files: what will be read, by name.
-        shown: False keeps it silent on a terminal.
-        clock: a clock in seconds.
+    On a terminal that is a bar, unless it is not to be `shown`, otherwise a line every ten seconds. As a context manager it
+    says what was done and kept when a signal ends it. What counts raises that signal where a callback has lost it.
     """
 
-    def __init__(self, files: Sequence[str], shown: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, files: Sequence[str], shown: bool = True) -> None:
         self._total, self._single = len(files), len(files) == 1
-        self._clock, self._last, self._lock = clock, clock(), Lock()
+        self._last = time.monotonic()
         self._done, self._frames, self._seconds, self._failed = 0, 0, 0.0, 0
         self._files: set[str] = set()
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._shown = shown or not terminal
-        self._lines = bool(files) and not terminal
-        self._bar: Any = None
+        self._shown = shown or not _is_terminal()
+        options: dict[str, Any] = {"total": self._total, "unit": "file"}
+        if self._single:
+            options = {"total": 0, "desc": plain(Path(files[0]).name), "bar_format": _SECONDS}
+        self._bar = bar(shown and bool(files), **options)
         self.kept: Callable[[], str] = lambda: "nothing is kept"
         """What to say after a signal."""
-        if shown and self._single:
-            self._bar = bar(total=0, desc=plain(Path(files[0]).name), bar_format=_SECONDS)
-        elif shown and files:
-            self._bar = bar(total=len(files), unit="file")
 
     def begin(self, seconds: float | None) -> None:
         """Set how many seconds of a file will be read; None if that is not known."""
-        if self._bar is not None and self._single:
+        if self._single:
             self._bar.total = seconds or 0
 
     def seconds(self, count: float) -> None:
-        """Count seconds of audio that were read. It raises the same errors as `row`."""
-        raise_again()
-        with self._lock:
-            self._seconds += count
-            self._update(count if self._single else 0)
+        """Count seconds of audio that were read."""
+        self._seconds += count
+        self._update(count if self._single else 0)
 
-    def row(self, file: str, frames: int, failed: bool) -> None:
-        """Count a row as done.
-
-        Raises:
-            Interrupted: a signal came, and its exception was lost in a callback.
-        """
-        raise_again()
-        with self._lock:
-            self._done += 1
-            self._frames += frames
-            self._failed += failed
-            if not failed:
-                self._files.add(file)
-            self._update(0 if self._single else 1)
+    def row(self, row: Row, frames: int, failed: bool) -> None:
+        """Count a row as done."""
+        self._done += 1
+        self._frames += frames
+        self._failed += failed
+        if not failed:
+            self._files.add(row.file)
+        self._update(0 if self._single else 1)
 
     def close(self, failed: int = 0, note: str = "") -> None:
         """Print a summary in one line; `failed` were not counted by `row`. A single input that failed has none."""
-        self.__exit__()
+        self._bar.close()
         failed += self._failed
         if self._shown and (note or self._files or self._total > 1 or not failed):
             counts = (_counted(len(self._files), "file"), _counted(self._frames, "frame"), f"{self._seconds:.1f} s of audio")
             tell(f"{', '.join(counts)}, {_counted(failed, 'failure')}{note}")
 
     def _update(self, step: float) -> None:
-        if self._bar is not None and step:
-            self._bar.update(step)
-        now = self._clock()
-        if self._lines and now - self._last >= _EVERY:
+        raise_again()
+        self._bar.update(step)
+        now = time.monotonic()
+        if self._total and not _is_terminal() and now - self._last >= _EVERY:
             self._last = now
             tell(self._state())
 
@@ -276,10 +247,8 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._bar.close()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             tell(f"stopped: {self._state()}; {self.kept()}")
 
@@ -288,49 +257,42 @@ def _counted(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-class StatusLine:
-    """Shows level, frames, latency, load and gaps on standard error, if that is a terminal. A context manager."""
+@contextmanager
+def status_line(microphone: Microphone) -> Iterator[Callable[[LiveFrame | None, str], None]]:
+    """Show level, frames, latency, load and gaps on standard error, if that is a terminal.
 
-    def __init__(self, microphone: Microphone) -> None:
-        self._microphone = microphone
-        self._visible = sys.stderr is not None and sys.stderr.isatty()
-        self._latency: float | None = None
-        self._shown = 0  # length of the present line
+    What it gives updates the line: by the latest frame, None when there is no new one, and a text that begins it.
+    """
+    if not _is_terminal():
+        yield lambda *_: None
+        return
+    shown, latency = 0, "-"
 
-    def __enter__(self) -> Self:
-        return self
+    def write(text: str) -> None:
+        nonlocal shown
+        with suppress(OSError):  # the terminal is closed; SIGHUP ends the command
+            # Blanks replace a longer line: not all consoles of Windows know the escape sequence for that.
+            _print(sys.stderr, f"\r{text.ljust(shown)}\r{text}")
+            shown = len(text)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.write("")
-
-    def show(self, frame: LiveFrame | None, first: str = "") -> None:
-        """Update the line, which begins with `first`; `frame` is the latest frame, None when there is no new one."""
-        if not self._visible:
-            return
+    def update(frame: LiveFrame | None, first: str = "") -> None:
+        nonlocal latency
         if frame is not None:
-            self._latency = frame.latency
-        width = shutil.get_terminal_size().columns - 1
-        self.write(f"{plain(first)}{self._text()}"[:width])
+            latency = f"{1e3 * frame.latency:.1f} ms"
+        if microphone.away is None:
+            summary = microphone.summary()
+            text = (
+                f"{first}{meter(microphone.peak)}  {summary.seconds:.1f} s  {summary.frames} frames  latency {latency}  "
+                f"load {100 * summary.load:.1f} %  {f'{summary.lost:.1f} s lost' if summary.lost else 'no gaps'}"
+            )
+        else:
+            text = f"{first}{microphone.device.name}: {microphone.away}; waiting for it"
+        write(plain(text)[: shutil.get_terminal_size().columns - 1])
 
-    def write(self, text: str) -> None:
-        """Replace the line."""
-        if self._visible:
-            with suppress(OSError):  # the terminal is closed; SIGHUP ends the command
-                # Blanks replace a longer line: not all consoles of Windows know the escape sequence for that.
-                _print(sys.stderr, f"\r{text.ljust(self._shown)}\r{text}")
-                self._shown = len(text)
-
-    def _text(self) -> str:
-        microphone = self._microphone
-        if microphone.away is not None:
-            return plain(f"{microphone.device.name}: {microphone.away}; waiting for it")
-        summary = microphone.summary()
-        latency = "-" if self._latency is None else f"{1e3 * self._latency:.1f} ms"
-        gaps = f"{summary.lost:.1f} s lost" if summary.lost else "no gaps"
-        return (
-            f"{meter(microphone.peak)}  {summary.seconds:.1f} s  {summary.frames} frames  latency {latency}  "
-            f"load {100 * summary.load:.1f} %  {gaps}"
-        )
+    try:
+        yield update
+    finally:
+        write("")
 
 
 def meter(peak: float) -> str:

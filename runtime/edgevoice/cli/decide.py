@@ -8,15 +8,13 @@ from typing import Any
 
 from edgevoice.cli.console import quiet_libraries, standard_output, tell
 from edgevoice.cli.options import (
-    Commands,
     Inputs,
     WindowOptions,
-    calls,
     check_places,
+    command,
     force_option,
     jobs_option,
     option,
-    parser_of,
 )
 from edgevoice.corpus.run import results
 from edgevoice.extraction import Reading
@@ -48,11 +46,6 @@ class Decide:
     force: bool = force_option()
 
 
-def add(commands: Commands) -> None:
-    """Add the parser."""
-    calls(parser_of(commands, "decide", _EPILOG), Decide, run)
-
-
 def run(asked: Decide) -> int:
     """Write the decisions; return 1 if some input failed."""
     head = load_head(asked.head)
@@ -62,16 +55,16 @@ def run(asked: Decide) -> int:
     index = asked.inputs.read()
     check_places([asked.output], [asked.head, *asked.inputs.files(index)], asked.force)
     reading = Reading(recipe.level, recipe.hop, recipe.channel, incomplete=recipe.incomplete)
-    errors: list[Any] = [error for _, error in index.errors]
-    rows = ((None, row) for row in index.rows)
+    errors = [error for _, error in index.errors]
     names = ["label", *(f"probability_{label}" for label in head.labels)] if head.labels else ["value"]
-    opened = whole_file(asked.output, asked.force) if asked.output else nullcontext(standard_output())
+    to_file = asked.output not in (None, "-")
+    opened = whole_file(asked.output or "", asked.force) if to_file else nullcontext(standard_output())
     with quiet_libraries(), opened as file:
         file.write(csv_of([["file", "start", "end", *names]]))
-        for _, row, result in results(extractor, rows, reading, asked.jobs or extractor.jobs):
-            if result.failure:
-                errors.append(result.failure.error)
-            for _, features in result.parts:
+        for result in results(extractor, [index.rows], reading, asked.jobs or extractor.jobs):
+            if result.error:
+                errors.append(result.error)
+            for row, features in result.parts:
                 for one in head.decide(features):
                     said = [one.value] if one.label is None else [one.label, *one.probabilities.values()]
                     file.write(csv_of([[row.file, one.start, one.end, *said]]))
@@ -81,11 +74,7 @@ def run(asked: Decide) -> int:
 
 
 class Decider:
-    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status; nothing without a head.
-
-    Raises:
-        HeadError: the head cannot be used with the extractor and these windows.
-    """
+    """Adds a decision, or null, to each line of `edgevoice stream`, and to the line of status; nothing without a head."""
 
     def __init__(self, head: str | None, extractor: Extractor, windows: WindowOptions) -> None:
         level, hop = windows.level, windows.hop
@@ -106,3 +95,6 @@ class Decider:
             return "listening  " if self._judge else ""
         share = f"{said.value:.3g}" if said.label is None else f"{said.label} {100 * said.probabilities[said.label]:.0f} %"
         return f"{share}{' (samples lost)' * said.gap}  "
+
+
+add = command("decide", Decide, run, _EPILOG)

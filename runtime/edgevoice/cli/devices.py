@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgevoice.cli.console import aligned, quiet_libraries, show
-from edgevoice.cli.options import Commands, Listing, calls, parser_of
+from edgevoice.cli.options import Listing, command
 from edgevoice.microphone.devices import input_devices, supported_rates
 
 _EPILOG = """\
@@ -18,11 +18,6 @@ examples:
 The star marks the default device. --mic takes the number of a device, or a part of its name. The rates are the common
 ones that the device supports. EdgeVoice tries the rate of the model first, and resamples if the device refuses it.
 """
-
-
-def add(commands: Commands) -> None:
-    """Add the parser."""
-    calls(parser_of(commands, "devices", _EPILOG), Listing, run)
 
 
 def run(asked: Listing) -> int:
@@ -44,3 +39,6 @@ def _row(device: dict[str, Any]) -> tuple[str, ...]:
     rates = " ".join(map(str, device["rates"])) or "none now"
     number, channels, rate = (str(device[key]) for key in ("index", "channels", "rate"))
     return ("*" if device["default"] else "", number, device["name"], device["host"], channels, rate, rates)
+
+
+add = command("devices", Listing, run, _EPILOG)

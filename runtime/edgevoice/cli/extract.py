@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgevoice.cli import options
-from edgevoice.cli.console import Progress, quiet_libraries, tell
-from edgevoice.cli.output import Output
-from edgevoice.corpus.cluster import Work, run_on_cluster
+from edgevoice.cli.console import Progress, quiet_libraries, standard_output, tell
+from edgevoice.corpus.cluster import run_on_cluster
 from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Failure, Index, Row
-from edgevoice.corpus.rows import Columns
-from edgevoice.corpus.run import EACH, failure_row, results
-from edgevoice.corpus.table import check_channel
-from edgevoice.errors import ArgumentError
-from edgevoice.features import Layout
-from edgevoice.files import whole_file
+from edgevoice.corpus.rows import Columns, TableRows
+from edgevoice.corpus.run import failure_row, results
+from edgevoice.errors import ArgumentError, OutputError
+from edgevoice.features import Features, Layout
+from edgevoice.files import whole_file, writing
 from edgevoice.levels import find_level
 from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Recipe
-from edgevoice.tables.csvfile import csv_of
-from edgevoice.tables.table import FORMATS
+from edgevoice.tables.csvfile import CSV, csv_of
+from edgevoice.tables.table import FORMATS, Write, files_of, find_format, open_table, table_format
 
 _EPILOG = """\
 examples:
@@ -67,7 +66,8 @@ class Extract:
     inputs: options.Inputs
     model: options.ModelOptions
     reading: options.ReadingOptions
-    static: bool
+    static: bool = options.option(default=False, help="one row per file: mean, std, skewness, kurtosis")
+    dynamic: bool = options.option(default=False, help="one row per frame (default)")
     output: str | None = options.option(
         "-o", metavar="OUT", help="a table, a folder or a dataset (default, and -: CSV on standard output)"
     )
@@ -87,19 +87,11 @@ class Extract:
     prune: bool = _dataset(default=False, help="remove parts with rows that the index no longer has")
 
 
-def add(commands: options.Commands) -> None:
-    """Add the parser."""
-    parser = options.parser_of(commands, "extract", _EPILOG)
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--dynamic", action="store_false", dest="static", help="one row per frame (default)")
-    kind.add_argument("--static", action="store_true", help="one row per file: mean, std, skewness, kurtosis")
-    parser.set_defaults(static=False)
-    options.calls(parser, Extract, run)
-
-
 def run(asked: Extract) -> int:
     """Write the requested tables; return 1 if some input failed."""
-    output = Output(asked.output, asked.format, asked.force)
+    output = _Output(asked.output, asked.format, asked.force)
+    if asked.static and asked.dynamic:
+        raise ArgumentError("--static, --dynamic: choose one")
     only = ("shard", "retry_failed", "scheduler", "prune")
     given = [f"--{name.replace('_', '-')}" for name in only if getattr(asked, name)]
     if given and not output.dataset:
@@ -109,11 +101,10 @@ def run(asked: Extract) -> int:
     config = find_model(asked.model.model).config
     find_level(asked.reading.level, config.level)
     index = asked.inputs.read()
-    check_channel(index, asked.reading)
     rows, tables = output.arrange(index.rows)
     options.check_places([asked.failed], asked.inputs.files(index), asked.force, tables)
     layout = Layout.of(config, asked.model.descriptors)
-    columns = Columns.of_index(layout, asked.static, index, asked.reading.channel == EACH)
+    columns = Columns.of_index(layout, asked.static, index, asked.reading.channel)
     model = asked.model
     recipe = Recipe.of(config, device=model.device, descriptors=model.descriptors, **asdict(asked.reading))
     recipe = replace(recipe, static=asked.static)
@@ -130,29 +121,124 @@ def run(asked: Extract) -> int:
     return 1 if failed or index.errors else 0
 
 
+class _Output:
+    """The requested destination: one table on standard output or in a file, one table per file in a folder, or a dataset.
+
+    `path` and `kind` are what -o and --format say. A table is begun with the first features: where all fail, none appears.
+    """
+
+    def __init__(self, path: str | None, kind: str | None, force: bool) -> None:
+        if path == "":
+            raise ArgumentError("output '': expected the name of a table or a folder")
+        self.path, self._force = None if path == "-" else path, force
+        self._kind = kind or "csv"
+        place = Path(path or "-")
+        is_folder = self.path is not None and (self.path.endswith(("/", os.sep)) or place.is_dir())
+        self.dataset = is_folder and place.suffix.lower() == ".parquet"
+        self.folder = self.path is not None and not self.dataset and (is_folder or not place.suffix)
+        if self.path is None and self._kind != "csv":
+            raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
+        if self.folder and place.exists() and not place.is_dir():
+            raise OutputError(f"{path}: cannot be written (is not a folder, and its suffix is not that of a table)")
+        if self.path is not None and not self.folder:
+            self._kind = table_format(place)
+            if kind not in (None, self._kind):
+                raise ArgumentError(f"{path}: its suffix says {self._kind}, --format says {kind}")
+        find_format(self._kind)
+        self.stack = ExitStack()
+        self._write: Write | None = None
+        self._place: Path | None = None
+        self._complete = 0
+
+    def arrange(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[Path]]:
+        """The rows in the order of writing, and the tables: where each file has its own table, its rows come together."""
+        if self.path is None or self.dataset:
+            return rows, []
+        if not self.folder:
+            return rows, [Path(self.path)]
+        # Names that differ in case only are one file on most disks of Windows and macOS.
+        files: dict[str, str] = {}
+        for row in rows:
+            place = self._table_of(row.file)
+            other = files.setdefault(str(place).casefold(), row.file)
+            if other != row.file:
+                raise ArgumentError(
+                    f"{other} and {row.file} would both be written to {place}: write one table (-o NAME.csv), or rename one"
+                )
+        order = {file: k for k, file in enumerate(files.values())}
+        return sorted(rows, key=lambda row: order[row.file]), [self._table_of(file) for file in order]
+
+    def refused(self, row: Row) -> OutputError | None:
+        """Why the row's own table cannot have its name, or one of the files beside it; None where they can."""
+        if not self.folder or self.path is None:
+            return None
+        there = next(place for place in (Path(self.path), *Path(self.path).absolute().parents) if place.exists())
+        for file in files_of(self._table_of(row.file)):
+            try:
+                os.lstat(there / file.name)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                return OutputError(f"{file}: cannot be written ({error.strerror})")
+        return None
+
+    def kept(self) -> str:
+        """What there is of tables whose making was stopped, and how to go on."""
+        if self.path is None:
+            return "their rows are on standard output; run the same command to make all of them"
+        if self.folder:
+            there = "1 table is" if self._complete == 1 else f"{self._complete} tables are"
+            return f"{there} complete; the same command with --force makes all again, a dataset (-o NAME.parquet/) goes on"
+        return "nothing was written; run the same command again, or make a dataset (-o NAME.parquet/), which goes on"
+
+    def write(self, row: Row, features: Features, columns: Columns, recipe: Recipe) -> None:
+        """Write the features of one row."""
+        place = self._table_of(row.file) if self.folder else Path(self.path or "")
+        if self._write is None or place != self._place:
+            self.stack.close()
+            self._complete += self._write is not None
+            self._place = place
+            if self.path is not None:
+                self._write = self.stack.enter_context(open_table(place, columns, recipe, replace=self._force))
+            else:
+                self.stack.enter_context(writing("standard output"))
+                self._write = self.stack.enter_context(CSV.write([standard_output()], columns, None, ""))
+        self._write(TableRows(row, features, columns))
+
+    def _table_of(self, file: str) -> Path:
+        place = Path(os.path.normpath(file))
+        if place.is_absolute() or place.parts[:1] == ("..",):
+            raise ArgumentError(
+                f"{file}: is not below the root, so its table has no place: give a folder above it with --root"
+            )
+        return Path(self.path or "", place.with_suffix("").with_name(f"{place.with_suffix('').name}.{self._kind}"))
+
+
 def _make_tables(
-    asked: Extract, index: Index, rows: Sequence[Row], columns: Columns, recipe: Recipe, output: Output
+    asked: Extract, index: Index, rows: Sequence[Row], columns: Columns, recipe: Recipe, output: _Output
 ) -> bool:
     """Write the tables; return whether a row failed."""
     extractor = asked.model.load()
-    refused = {row: error for row in rows if (error := output.refused(row))}
-    failures = [Failure(row, error) for row, error in refused.items()]
-    rows = [row for row in rows if row not in refused]
+    refused = [Failure(row, error) for row in rows if (error := output.refused(row))]
+    failures, there = refused[:], {row for row, _ in refused}
+    rows = [row for row in rows if row not in there]
     with _progress(rows, output.path is not None) as progress:
         progress.kept = output.kept
-        tagged = ((None, row) for row in rows)
         jobs = asked.jobs or extractor.jobs
-        with output, closing(results(extractor, tagged, asked.reading, jobs, progress.begin, progress.seconds)) as found:
-            for _, row, result in found:
-                for part, features in result.parts:
-                    output.write(part, features, columns, recipe)
-                if result.failure:
-                    failures.append(result.failure)
-                progress.row(row.file, result.frames, result.failure is not None)
+        with (
+            output.stack,
+            closing(results(extractor, [rows], asked.reading, jobs, progress.begin, progress.seconds)) as found,
+        ):
+            for result in found:
+                for row, features in result.parts:
+                    output.write(row, features, columns, recipe)
+                if result.error:
+                    failures.append(Failure(result.row, result.error))
+                progress.row(result.row, result.frames, result.error is not None)
     for failure in (*index.errors, *failures):
         tell(failure.error)
     progress.close(len(index.errors) + len(refused))
-    _write_failed(asked, index, [failure_row(failure, dict(index.columns)) for failure in failures])
+    _write_failed(asked, index, [failure_row(row, error, dict(index.columns)) for row, error in failures])
     return bool(failures)
 
 
@@ -167,18 +253,15 @@ def _make_dataset(asked: Extract, index: Index, columns: Columns, recipe: Recipe
 
     with _progress([row for part in parts for row in part.rows], True) as progress:
         progress.kept = kept
-
-        def done(row: Row, frames: int, failed: bool) -> None:
-            progress.row(row.file, frames, failed)
-
-        if asked.scheduler and parts:
-            work = Work.of(dataset, find_model(asked.model.model), asked.model.threads)
-            outcome = run_on_cluster(dataset, parts, work, asked.scheduler, done, progress.seconds)
+        if not parts:  # then the model is not loaded
+            outcome = dataset.tidy(parts)
+        elif asked.scheduler:
+            model, threads = find_model(asked.model.model), asked.model.threads
+            outcome = run_on_cluster(dataset, parts, model, asked.scheduler, threads, progress.row, progress.seconds)
         else:
-            # Where nothing is left to do, the model is not loaded.
-            extractor: Any = asked.model.load() if parts else None
-            jobs = asked.jobs or (extractor.jobs if parts else 1)
-            outcome = dataset.run(parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, done)
+            extractor = asked.model.load()
+            jobs = asked.jobs or extractor.jobs
+            outcome = dataset.run(parts, extractor, asked.reading, jobs, progress.begin, progress.seconds, progress.row)
     if outcome.removed:
         tell(f"removed {len(outcome.removed)} parts whose rows are no longer in the index: {', '.join(outcome.removed)}")
     for message in (*(error for _, error in index.errors), *(f"{row['file']}: {row['reason']}" for row in outcome.failed)):
@@ -203,5 +286,9 @@ def _write_failed(asked: Extract, index: Index, rows: Sequence[dict[str, Any]]) 
         return
     names = ["file", "start", "end", *["channel"] * index.has_channel, "reason"]
     names += [name for name, _ in index.columns if name != "reason"]
+    earlier = [failure_row(*failure) for failure in index.errors]
     with whole_file(asked.failed, asked.force) as file:
-        file.write(csv_of([names, *([row.get(name) for name in names] for row in (*map(failure_row, index.errors), *rows))]))
+        file.write(csv_of([names, *([row.get(name) for name in names] for row in (*earlier, *rows))]))
+
+
+add = options.command("extract", Extract, run, _EPILOG)

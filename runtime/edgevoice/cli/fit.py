@@ -9,15 +9,13 @@ from typing import Any
 
 from edgevoice.cli.console import aligned, bar, show, tell
 from edgevoice.cli.options import (
-    Commands,
     ModelOptions,
     WindowOptions,
-    calls,
     check_places,
+    command,
     force_option,
     jobs_option,
     option,
-    parser_of,
 )
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
@@ -60,11 +58,6 @@ class Fit:
     plot: str | None = option(metavar="PNG", help="draw the confusion matrix (.png, .pdf, .svg)")
     features: str | None = option(metavar="NAME.parquet/", help="where frames are kept (default: the user's cache)")
     force: bool = force_option()
-
-
-def add(commands: Commands) -> None:
-    """Add the parser."""
-    calls(parser_of(commands, "fit", _EPILOG), Fit, run)
 
 
 def run(asked: Fit) -> int:
@@ -113,17 +106,15 @@ def _range(scores: dict[str, Any], key: str, interval: str) -> tuple[str, str]:
 @contextmanager
 def shown_progress() -> Iterator[Callable[[int, int], object]]:
     """Show how many recordings are done: a bar on a terminal, otherwise a line every hundred."""
-    shown = bar(unit="file", delay=0.5)
+    with bar(unit="file", delay=0.5) as shown:
 
-    def update(done: int, total: int) -> None:
-        if shown is not None:
+        def update(done: int, total: int) -> None:
             shown.total = total
             shown.update(done - shown.n)
-        elif done % 100 == 0:
-            tell(f"{done} of {total} recordings")
+            if shown.disable and done % 100 == 0:
+                tell(f"{done} of {total} recordings")
 
-    try:
         yield update
-    finally:
-        if shown is not None:
-            shown.close()
+
+
+add = command("fit", Fit, run, _EPILOG)

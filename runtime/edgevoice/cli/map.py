@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevoice.cli.options import Commands, calls, check_places, option, parser_of
-from edgevoice.cli.pictures import Picture
+from edgevoice.cli.options import check_places, command, option
+from edgevoice.cli.plot import Picture
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
 from edgevoice.plotting.corpusmap import METHODS, draw_map
@@ -34,11 +34,6 @@ class Map:
     table: str = option("table", metavar="TABLE", help="a table or dataset that `edgevoice extract` wrote")
     colour: str | None = option("--colour", "--color", metavar="COLUMN", help="the column that gives each point its colour")
     method: str = option(choices=METHODS, default="pca", help="how rows are placed (default: pca)")
-
-
-def add(commands: Commands) -> None:
-    """Add the parser."""
-    calls(parser_of(commands, "map", _EPILOG), Map, run)
 
 
 def run(asked: Map) -> int:
@@ -69,3 +64,6 @@ def run(asked: Map) -> int:
         else:
             write_figure(figure, file, kind, find_recipe(table))
     return 0
+
+
+add = command("map", Map, run, _EPILOG)

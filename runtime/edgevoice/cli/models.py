@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from edgevoice.cli.console import aligned, show
-from edgevoice.cli.options import Commands, Listing, calls, parser_of
+from edgevoice.cli.options import Listing, command
 from edgevoice.modelfolder import CONFIG_FILE, ModelFolder, list_models, search_path
 
 _EPILOG = """\
@@ -15,11 +15,6 @@ example:
 
 Models are searched in the folders of EDGEVOICE_MODELS, in the user's data folder, and among those that come with EdgeVoice.
 """
-
-
-def add(commands: Commands) -> None:
-    """Add the parser."""
-    calls(parser_of(commands, "models", _EPILOG), Listing, run)
 
 
 def run(asked: Listing) -> int:
@@ -55,3 +50,6 @@ def as_record(folder: ModelFolder) -> dict[str, Any]:
         "summary": config.summary,
         "path": str(folder.path),
     }
+
+
+add = command("models", Listing, run, _EPILOG)

@@ -17,7 +17,7 @@ from edgevoice.corpus.index import Index, index_of_inputs, read_index, read_inde
 from edgevoice.errors import ArgumentError, AudioFormatError
 from edgevoice.extraction import Reading
 from edgevoice.extractor import DESCRIPTORS, Descriptors, Extractor, load
-from edgevoice.files import check_outputs, refuse_existing
+from edgevoice.files import check_outputs
 from edgevoice.levels import LEVELS
 from edgevoice.providers import known_devices
 from edgevoice.tables.table import files_of, obstacle
@@ -44,7 +44,7 @@ def option(*names: str, group: str = "", **settings: Any) -> Any:
     return dataclasses.field(default=default, metadata={"names": names, "group": group, "settings": settings})
 
 
-def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
+def _declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
     """Add the fields of a dataclass that are an `option` to a parser, and those of its fields that are dataclasses."""
     groups: dict[str, Any] = {"": parser}
     hints = get_type_hints(kind)
@@ -65,13 +65,26 @@ def declare(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
         groups[group].add_argument(*names, **settings)
     for hint in hints.values():  # its own come first: a table before the inputs
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            declare(parser, hint)
+            _declare(parser, hint)
 
 
 def calls(parser: argparse.ArgumentParser, kind: type[T], function: Callable[[T], int]) -> None:
     """Declare a dataclass, and let a parser call a function with one whose fields are the words of the same names."""
-    declare(parser, kind)
+    _declare(parser, kind)
     parser.set_defaults(run=lambda words: function(_value(kind, words)))
+
+
+def command(
+    name: str, kind: type[T], function: Callable[[T], int], epilog: str, **defaults: Any
+) -> Callable[[Commands], None]:
+    """What completes the parser of a subcommand: `add` of its module."""
+
+    def add(commands: Commands) -> None:
+        parser = parser_of(commands, name, epilog)
+        calls(parser, kind, function)
+        parser.set_defaults(**defaults)
+
+    return add
 
 
 def _value(kind: type[T], words: argparse.Namespace) -> T:
@@ -198,12 +211,7 @@ class Inputs:
     )
 
     def read(self) -> Index:
-        """Make the index.
-
-        Raises:
-            ArgumentError: both kinds of input were named, or none; or the index cannot be used.
-            AudioFileNotFoundError: a folder or the index is not there.
-        """
+        """Make the index."""
         if bool(self.inputs) == (self.index is not None):
             raise ArgumentError("expected INPUT..., or --index CSV, and not both")
         check_times(self.start, self.end)
@@ -234,20 +242,14 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 def check_places(
     files: Sequence[str | None], inputs: Sequence[str], force: bool, tables: Sequence[str | os.PathLike[str]] = ()
 ) -> None:
-    """Check the files and tables that a command would write, before it computes anything.
+    """Check the files and tables that a command would write, before it computes anything: none twice, and none an input.
 
-    Of the files, None and `-` are none; with `force`, those that are there may be replaced, but no input.
-
-    Raises:
-        ArgumentError: a file is there, would be written twice, or is an input.
+    Of the files, None and `-` are none. Without `force`, none may be there.
     """
-    named = [file for file in files if file not in (None, "-")]
+    named = [file for file in files if file and file != "-"]
     check_outputs([*named, *(file for table in tables for file in files_of(table))], inputs)
-    if force:
-        return
-    for file in named:
-        refuse_existing(file)
-    there = [found for table in tables if (found := obstacle(table))]
-    if there:
+    there = [file for file in named if os.path.isfile(file)]  # noqa: PTH113 - False for a name that is too long
+    there += [str(found) for table in tables if (found := obstacle(table))]
+    if there and not force:
         others = f", and {len(there) - 1} more" if len(there) > 1 else ""
         raise ArgumentError(f"{there[0]}: already exists{others}; choose another name, or replace it with --force")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgevoice.audio.files import open_source
 from edgevoice.audio.resampling import resampled
-from edgevoice.cli import options
 from edgevoice.cli.console import quiet_libraries, tell
-from edgevoice.cli.pictures import Picture
-from edgevoice.corpus.index import Row
+from edgevoice.cli.options import Inputs, ModelOptions, WindowOptions, check_places, command, force_option, option
 from edgevoice.errors import ArgumentError, AudioError
 from edgevoice.extraction import Reading
-from edgevoice.extractor import Extractor
 from edgevoice.features import Features
 from edgevoice.files import whole_file
-from edgevoice.plotting.figurefile import figure_format, write_figure
+from edgevoice.plotting.figurefile import STYLES, PictureOptions, figure_format, write_figure
 from edgevoice.plotting.page import Sound, write_page
 from edgevoice.plotting.recordings import MOST, draw_comparison, draw_overview
 
@@ -36,19 +36,44 @@ the values under the cursor, zooms, and plays the recording from where it is cli
 """
 
 
+def _size(text: str) -> tuple[float, float]:
+    try:
+        width, height = map(float, re.split("[x,]", text))
+        return width, height
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected width and height in inches, as 8x5") from None
+
+
+_picture = partial(option, group="picture")
+
+
+@dataclass(frozen=True, slots=True)
+class Look(PictureOptions):
+    """What a user may choose about a picture."""
+
+    title: str | None = _picture(metavar="TEXT", help="written above (default: what is drawn)")
+    dpi: float = _picture(type=float, default=120, metavar="N", help="pixels per inch (default: 120)")
+    size: tuple[float, float] | None = _picture(type=_size, metavar="WxH", help="width and height in inches, as 8x5")
+    style: str = _picture(choices=STYLES, default="paper", help="on white, or dark (default: paper)")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, and where it goes to."""
+
+    options: Look
+    output: str = option("-o", required=True, metavar="OUT", help="a .png, .pdf or .svg picture, or an .html page")
+    force: bool = force_option()
+
+
 @dataclass(frozen=True, slots=True)
 class Plot:
     """What is drawn, and where to."""
 
-    inputs: options.Inputs
+    inputs: Inputs
     picture: Picture
-    model: options.ModelOptions
-    windows: options.WindowOptions
-
-
-def add(commands: options.Commands) -> None:
-    """Add the parser."""
-    options.calls(options.parser_of(commands, "plot", _EPILOG), Plot, run)
+    model: ModelOptions
+    windows: WindowOptions
 
 
 def run(asked: Plot) -> int:
@@ -56,7 +81,7 @@ def run(asked: Plot) -> int:
     picture, chosen = asked.picture, asked.picture.options
     kind = figure_format(picture.output, "html")
     index = asked.inputs.read()
-    options.check_places([picture.output], asked.inputs.files(index), picture.force)
+    check_places([picture.output], asked.inputs.files(index), picture.force)
     several = len(index.rows) + len(index.errors) > 1
     if index.errors and not several:
         raise index.errors[0][1]
@@ -67,51 +92,48 @@ def run(asked: Plot) -> int:
             f"{len(index.rows)} recordings: expected at most {MOST} in one figure; `edgevoice map` shows a table"
         )
     extractor, windows = asked.model.load(), asked.windows
+    model, rate = extractor.config.name, extractor.config.audio.rate
     failures: list[Any] = [error for _, error in index.errors]
     read: list[tuple[str, Features]] = []
-    sounds: list[Sound] | None = [] if kind == "html" else None
+    sounds: list[Sound] = []
     with quiet_libraries():
         for row in index.rows:
+            channel = windows.channel if row.channel is None else row.channel
             try:
-                name, features, figure = _read(asked, extractor, row, several, sounds)
+                with open_source(row.path, row.start, row.end, channel) as source:
+                    features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
+                    whole = row.start is None and row.end is None
+                    name = row.file if whole else f"{row.file}  {features.start[0]:g} s to {features.end[-1]:g} s"
+                    sound = Sound(name if several else Path(name).name, rate, float(features.start[0]))
+                    blocks = resampled(source, rate, channel)
+                    if kind == "html":
+                        blocks = sound.through(blocks)
+                    if not several:
+                        title = f"{Path(row.path).name} · {model}" if chosen.title is None else chosen.title
+                        figure = draw_overview(extractor, blocks, features, title, options=chosen)
+                    elif kind == "html":
+                        deque(blocks, maxlen=0)  # the page plays what goes through
             except AudioError as error:
                 if not several:
                     raise
                 failures.append(error)
             else:
                 read.append((name, features))
+                sounds.append(sound)
         if not read:
             raise failures[0]
         if several:
-            title = extractor.config.name if chosen.title is None else chosen.title
+            title = model if chosen.title is None else chosen.title
             figure = draw_comparison(read, title, extractor.typical, extractor.config.spectrogram.bands, options=chosen)
     made_by = extractor.recipe(Reading(windows.level, windows.hop, windows.channel))
     with whole_file(picture.output, picture.force) as file:
-        if sounds is None:
-            write_figure(figure, file, kind, made_by)
-        else:
+        if kind == "html":
             file.write(write_page(figure, made_by, sounds))
+        else:
+            write_figure(figure, file, kind, made_by)
     for failure in failures:
         tell(failure)
     return 1 if failures else 0
 
 
-def _read(
-    asked: Plot, extractor: Extractor, row: Row, several: bool, sounds: list[Sound] | None
-) -> tuple[str, Features, Any]:
-    """The name and the features of a row, and its figure unless it is one of several. What a page plays goes to `sounds`."""
-    windows, chosen = asked.windows, asked.picture.options
-    rate, channel = extractor.config.audio.rate, windows.channel if row.channel is None else row.channel
-    with open_source(row.path, row.start, row.end, channel) as source:
-        features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
-        whole = row.start is None and row.end is None
-        name = row.file if whole else f"{row.file}  {features.start[0]:g} s to {features.end[-1]:g} s"
-        blocks = resampled(source, rate, channel)
-        if sounds is not None:
-            sounds.append(Sound(name if several else Path(name).name, rate, float(features.start[0])))
-            blocks = sounds[-1].through(blocks)
-        if several:
-            deque(blocks if sounds is not None else (), maxlen=0)
-            return name, features, None
-        title = f"{Path(row.path).name} · {extractor.config.name}" if chosen.title is None else chosen.title
-        return name, features, draw_overview(extractor, blocks, features, title, options=chosen)
+add = command("plot", Plot, run, _EPILOG)

@@ -37,12 +37,6 @@ class Repeat:
     output: str = options.option("-o", required=True, metavar="OUT", help="the table that is made, in the same format")
     model: str | None = options.option(metavar="PATH", help="the model (default: found by its name in the recipe)")
     jobs: int | None = options.jobs_option()
-    force: bool = options.force_option()
-
-
-def add(commands: options.Commands) -> None:
-    """Add the parser."""
-    options.calls(options.parser_of(commands, "repeat", _EPILOG), Repeat, run)
 
 
 def run(asked: Repeat) -> int:
@@ -51,10 +45,8 @@ def run(asked: Repeat) -> int:
     recipe = read_recipe(table)
     if table_format(output) != table_format(table):
         raise ArgumentError(f"{output}: expected the suffix of {table}")
-    if Path(output).is_dir():  # a dataset there would be completed, not made
-        raise ArgumentError(f"{output}: is a folder already; choose another name")
-    options.check_places([], [asked.table], asked.force, [output])
-    stamp = _stamp(output)
+    if Path(output).exists():  # a dataset there would be completed, not made
+        raise ArgumentError(f"{output}: already exists; choose another name")
     model = find_model(asked.model) if asked.model else _named(recipe)
     config = model.config
     found = Recipe.of(config)
@@ -70,11 +62,10 @@ def run(asked: Repeat) -> int:
             reading=options.ReadingOptions.of(recipe),
             output=output + os.sep * (table.is_dir() and not output.endswith(os.sep)),
             static=bool(recipe.static),
-            force=asked.force,
             jobs=asked.jobs,
         )
     )
-    if _stamp(output) == stamp:
+    if not Path(output).exists():
         tell("nothing could be read, so there is nothing to compare")
         return 1
     before, after = (read_content(place, others=False).values for place in (table, Path(output)))
@@ -90,14 +81,6 @@ def run(asked: Repeat) -> int:
     return 1 if count else 0
 
 
-def _stamp(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns
-
-
 def _named(recipe: Recipe) -> ModelFolder:
     """The model that a recipe names, among those that are installed: never in the current folder, or at a path."""
     named = [folder for folder in list_models() if folder.config.name == recipe.model]
@@ -105,3 +88,6 @@ def _named(recipe: Recipe) -> ModelFolder:
     if not named:
         raise ModelNotFoundError(f"no model {recipe.model!r}, which the recipe names: give its folder with --model")
     return (same or named)[0]
+
+
+add = options.command("repeat", Repeat, run, _EPILOG)

@@ -100,10 +100,10 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         keys = [_key(made_by, row) for row in rows]
         found = {key: _recall(folder, key) for key in dict.fromkeys(keys)}
         missing = {key: row for key, row in zip(keys, rows, strict=True) if found[key] is None}
-        with closing(results(extractor, ((None, row) for row in missing.values()), reading, self.jobs)) as computed:
-            for key, (_, _, result) in zip(missing, computed, strict=True):
-                if result.failure:
-                    raise result.failure.error
+        with closing(results(extractor, [list(missing.values())], reading, self.jobs)) as computed:
+            for key, result in zip(missing, computed, strict=True):
+                if result.error:
+                    raise result.error
                 ((_, features),) = result.parts
                 found[key] = vector = features.functionals()
                 if len(_kept) >= _KEPT:

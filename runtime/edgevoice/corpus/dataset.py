@@ -8,13 +8,12 @@ import os
 import re
 import secrets
 import stat
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,23 +25,21 @@ from edgevoice.errors import ArgumentError, OutputError
 from edgevoice.extraction import Reading
 from edgevoice.files import whole_file, writing
 from edgevoice.recipe import Recipe
-from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable
+from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable, read_parquet
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
 
 _MODULUS = 128
 """A part ends after a row whose hash is 0 modulo this number, so that adding or removing a file changes one part only."""
-_MOST = 512
-"""Largest number of rows in a part."""
+_MOST = 512  # rows in a part
 _NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
-_LEFTOVER = re.compile(r"(\.|_begun-).*\.part")
-"""Files that a run leaves when it is interrupted or killed."""
-_ROWS, SECONDS = "edgevoice.rows", "edgevoice.seconds"
-"""Keys of a part's metadata: hashes of its rows, and the length of the audio that was read for each; both are JSON."""
+_LEFTOVER = re.compile(r"(\.|_begun-).*\.part")  # of a run that was interrupted or killed
+_ROWS = "edgevoice.rows"  # key of a part's metadata
 _PIECE = 4096
 """Bytes at the beginning, in the middle and at the end of a file that tell its content from another."""
 
+T = TypeVar("T")
 RowCallback = Callable[[Row, int, bool], object]
 """Called with a row, the number of its frames, and whether it failed."""
 
@@ -59,17 +56,21 @@ class Part(NamedTuple):
         return f"_begun-{self.name.removeprefix('part-').removesuffix('.parquet')}-"
 
 
-@dataclass(slots=True)
-class Outcome:
-    """The result of a run."""
+class Done(NamedTuple):
+    """What a part notes of a row: a hash of it, seconds of audio, and how many frames; None for a row that failed."""
 
-    made: int = 0
-    """Parts that this run wrote."""
-    failed: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of them that failed; `failed_rows` has those of earlier runs too."""
-    removed: list[str] = field(default_factory=list)
-    """Parts that others replace, or whose rows are not in the index."""
-    complete: bool = False
+    identity: str
+    seconds: float
+    frames: int | None
+
+
+class Outcome(NamedTuple):
+    """The result of a run: how many parts it made, which of their rows failed, and which parts it removed."""
+
+    made: int
+    failed: list[dict[str, Any]]
+    removed: list[str]
+    complete: bool
     """Whether all parts of the index exist."""
 
 
@@ -79,12 +80,11 @@ class Dataset:
     The name of a part is a hash of its rows, of the content of each file, and of the settings that decide the numbers. A
     part that exists is complete, whichever process made it: a process looks for a part again before it makes it, and
     renames it when it is complete. The same command therefore resumes after an interruption, and several processes can
-    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next. With
-    `prune`, parts with rows that are not in the index are removed, once all of the index are there.
+    share the work. What a part has when a run is interrupted is kept in a file of its own, for whoever makes it next.
 
     Raises:
-        ArgumentError: the folder holds parts of another recipe, a Parquet file that is no part, or, without `prune`, parts
-            with rows that are not in the index.
+        ArgumentError: the folder holds parts of another recipe, a Parquet file that is no part, or parts with rows that are
+            not in the index: with `prune` these are removed, once all of the index are there.
         OutputError: it cannot be listed.
     """
 
@@ -96,12 +96,11 @@ class Dataset:
         self.parts = _cut(index, recipe, columns)
         """All parts of the index, in its order."""
         self._there = self._listed()
-        self._retry = False
         self._replaced = self._others(index, prune)
 
     def missing(self, shard: tuple[int, int] | None = None, retry: bool = False) -> list[Part]:
         """The parts that have to be made, in order: of a shard (I, N) its share, with `retry` those with failed rows."""
-        self._there, self._retry = self._listed(), retry
+        self._there = self._listed()
         parts = self.parts if shard is None else self.parts[shard[0] - 1 :: shard[1]]
         return [part for part in parts if part.name not in self._there or (retry and self.failed_rows([part]))]
 
@@ -114,12 +113,12 @@ class Dataset:
         found: list[dict[str, Any]] = []
         for part in self.parts if parts is None else parts:
             if part.name in self._there and _mentions(self.folder / part.name, FAILED):
-                found += noted(self.folder / part.name, FAILED)
+                found += _noted(self.folder / part.name, FAILED, dict)
         return found
 
     def read(self) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """The numbers and the other columns of all parts, in the order of the index."""
-        contents = [ParquetTable.read(self.folder / part.name, others=True) for part in self.parts]
+        contents = [read_parquet(self.folder / part.name) for part in self.parts]
         values = np.concatenate([joined([], self.columns)[0], *(content.values for content in contents)])
         names = self.columns.kinds
         return values, {name: [cell for content in contents for cell in content.columns[name]] for name in names}
@@ -137,56 +136,52 @@ class Dataset:
         """Make parts in this process; remove those that the index no longer has once all of its own are there.
 
         `parts` are those to make, from `missing`; `done` is called with every row; the rest is as in `corpus.run.results`.
-
-        Raises:
-            OutputError: a part cannot be written; those that were written stay.
         """
-        outcome = Outcome()
-        if not parts:  # then there may be no extractor either
-            return self.tidy(outcome, parts)
+        if not parts:
+            return self.tidy(parts)
         with writing(str(self.folder)):
             self.folder.mkdir(parents=True, exist_ok=True)
         again = {part.name for part in parts if part.name in self._there}
         # Two processes that run the same command begin at different places, so that both have something to do.
         first = secrets.randbelow(len(parts))
-        begun: dict[str, tuple[Path | None, int]] = {}
+        begun: deque[tuple[Part, Path | None, int]] = deque()
 
-        def rows() -> Iterator[tuple[Part, Row]]:
+        def groups() -> Iterator[Sequence[Row]]:
             for part in (*parts[first:], *parts[:first]):
                 if part.name in again or not (self.folder / part.name).exists():
-                    begun[part.name] = self._begun(part)
-                    yield from ((part, row) for row in part.rows[begun[part.name][1] :])
+                    begun.append((part, *self._begun(part)))
+                    yield part.rows[begun[-1][2] :]
 
         waiting: list[Result] = []
-        part: Part | None = None
+        made = 0
         try:
-            with closing(results(extractor, rows(), reading, jobs, begin, progress)) as found:
-                for part, row, result in found:
+            with closing(results(extractor, groups(), reading, jobs, begin, progress)) as found:
+                for result in found:
+                    part, there, count = begun[0]
                     waiting.append(result)
-                    done(row, result.frames, result.failure is not None)
-                    if begun[part.name][1] + len(waiting) == len(part.rows):
-                        self._write(part, waiting, *begun[part.name])
-                        outcome.made += 1
+                    done(result.row, result.frames, result.error is not None)
+                    if count + len(waiting) == len(part.rows):
+                        self._write(part, waiting, there, count)
+                        made += 1
                         waiting = []
+                        begun.popleft()
         except BaseException as error:
-            if part is not None and waiting and not isinstance(error, OutputError):
+            if waiting and not isinstance(error, OutputError):
                 with suppress(Exception):  # what ended the run is raised
-                    self._write(part, waiting, *begun[part.name])
+                    self._write(begun[0][0], waiting, *begun[0][1:])
             raise
-        return self.tidy(outcome, parts)
+        return self.tidy(parts, made)
 
-    def tidy(self, outcome: Outcome, parts: Sequence[Part]) -> Outcome:
-        """Note what failed in the parts that were made, and whether all exist; if so, remove what is not needed."""
+    def tidy(self, parts: Sequence[Part], made: int = 0) -> Outcome:
+        """What has come of parts, of which so many were made. Where all of the index exist, what is not needed goes."""
         there = self._there = self._listed()
-        outcome.failed = self.failed_rows(parts)
-        outcome.complete = {part.name for part in self.parts} <= there
-        if outcome.complete:
-            outcome.removed = sorted(self._replaced & there)
-            left = [path.name for path in self._left] if self.parts else []
-            for name in (*outcome.removed, *left):
-                with writing(str(self.folder)):
-                    (self.folder / name).unlink(missing_ok=True)
-        return outcome
+        complete = {part.name for part in self.parts} <= there
+        removed = sorted(self._replaced & there) if complete else []
+        left = [path.name for path in self._left] if complete and self.parts else []
+        for name in (*removed, *left):
+            with writing(str(self.folder)):
+                (self.folder / name).unlink(missing_ok=True)
+        return Outcome(made, self.failed_rows(parts), removed, complete)
 
     def _others(self, index: Index, prune: bool) -> set[str]:
         """Names of existing parts that are not of this index, and may be removed when all of its own are there."""
@@ -194,7 +189,7 @@ class Dataset:
         if others and not index.rows:
             raise ArgumentError(f"{self.folder}: holds {len(others)} parts, and the index has no rows: nothing is removed")
         known = {_identity(row) for row in index.rows} if others else set()
-        unknown = [len(set(noted(self.folder / name, _ROWS) or [""]) - known) for name in others]
+        unknown = [len(({row.identity for row in done_rows(self.folder / name)} or {""}) - known) for name in others]
         if any(unknown) and not prune:
             raise ArgumentError(
                 f"{self.folder}: {sum(unknown)} rows in {sum(map(bool, unknown))} of its parts are not in the index: choose "
@@ -204,10 +199,9 @@ class Dataset:
 
     def _write(self, part: Part, results: Sequence[Result], begun: Path | None, count: int) -> None:
         """Write a part, or what there is of it."""
-        rows = part.rows[: count + len(results)]
-        whole = len(rows) == len(part.rows)
+        whole = count + len(results) == len(part.rows)
         path = self.folder / (part.name if whole else f"{part.begun}{secrets.token_hex(4)}.part")
-        write_part(path, rows, results, self.columns, self.recipe, begun)
+        write_part(path, results, self.columns, self.recipe, begun)
         for left in self._left:
             if left.name.startswith(part.begun) and (whole or left == begun):
                 left.unlink(missing_ok=True)
@@ -217,8 +211,8 @@ class Dataset:
         best: tuple[Path | None, int] = None, 0
         for path in self._left:
             with suppress(OutputError):
-                count = len(noted(path, _ROWS)) if path.name.startswith(part.begun) else 0
-                if count > best[1] and not (self._retry and noted(path, FAILED)):
+                count = len(done_rows(path)) if path.name.startswith(part.begun) else 0
+                if best[1] < count < len(part.rows):
                     best = path, count
         return best
 
@@ -249,14 +243,15 @@ class Dataset:
         return names
 
 
-def noted(path: Path, key: str) -> list[Any]:
-    """A list in the metadata of a part; empty where there is none.
+def done_rows(path: Path) -> list[Done]:
+    """What a part, whole or begun, notes of its rows."""
+    return _noted(path, _ROWS, Done._make)
 
-    Raises:
-        OutputError: it cannot be read.
-    """
+
+def _noted(path: Path, key: str, kind: Callable[[Any], T]) -> list[T]:
+    """A list in the metadata of a part; empty where there is none."""
     try:
-        return list(json.loads(_metadata(path).get(key.encode(), b"[]")))
+        return list(map(kind, json.loads(_metadata(path).get(key.encode(), b"[]"))))
     except (ValueError, TypeError, RecursionError) as error:
         raise OutputError(f"{path}: its metadata cannot be read ({error}): remove it") from error
 
@@ -270,34 +265,21 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
         raise OutputError(f"{path}: is not a Parquet file ({error}): remove it, and run the command again") from error
 
 
-def write_part(
-    path: Path, rows: Sequence[Row], found: Sequence[Result], columns: Columns, recipe: Recipe, begun: Path | None = None
-) -> None:
-    """Write the results of a part's rows as a complete file; `begun` is one with the first rows, `found` has the others.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    failures = [failure_row(result.failure, dict(columns.others)) for result in found if result.failure]
-    seconds = [result.seconds for result in found]
+def write_part(path: Path, found: Sequence[Result], columns: Columns, recipe: Recipe, begun: Path | None = None) -> None:
+    """Write the results of a part's rows as a complete file; `begun` is one with the first rows, `found` has the others."""
+    failures = [failure_row(result.row, result.error, dict(columns.others)) for result in found if result.error]
+    done = [Done(_identity(one.row), one.seconds, None if one.error else one.frames) for one in found]
     try:
-        with whole_file(path) as file:
-            table = ParquetTable(file, columns, recipe, str(path))
-            try:
-                if begun is not None:
-                    table.append(begun)
-                    failures, seconds = [*noted(begun, FAILED), *failures], [*noted(begun, SECONDS), *seconds]
-                for result in found:
-                    for row, features in result.parts:
-                        table.write(TableRows(row, features, columns))
-                if failures:
-                    table.note(FAILED, failures)
-                table.note(_ROWS, [_identity(row) for row in rows])
-                table.note(SECONDS, seconds)
-                table.finish()
-            except BaseException:
-                table.drop()
-                raise
+        with whole_file(path) as file, ParquetTable(file, columns, recipe) as table:
+            if begun is not None:
+                table.append(begun)
+                failures, done = [*_noted(begun, FAILED, dict), *failures], [*done_rows(begun), *done]
+            for result in found:
+                for row, features in result.parts:
+                    table.write(TableRows(row, features, columns))
+            if failures:
+                table.note(FAILED, failures)
+            table.note(_ROWS, done)
     except OutputError as error:
         # The run that completed the dataset has removed the drafts that others were still writing.
         if not (isinstance(error.__cause__, FileNotFoundError) and path.exists()):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +20,7 @@ from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, 
 IndexSource = Any
 """What `read_index` accepts."""
 
-Cell = str | int | float | bool | None
-"""A cell of a user's column."""
-
-_SUFFIXES = (".csv", ".tsv", ".parquet")
-"""Of the files that are an index, not audio."""
+_SUFFIXES = (".csv", ".tsv", ".parquet")  # of the files that are an index, not audio
 _READERS = {"start": read_seconds, "end": read_seconds, "channel": read_channel}
 
 
@@ -40,7 +37,7 @@ class Row(NamedTuple):
     """End in seconds; None is the end of the file."""
     channel: int | None = None
     """The channel, counted from 0; None for the channel that is chosen for all rows."""
-    others: tuple[Cell, ...] = ()
+    others: tuple[str | int | float | bool | None, ...] = ()
     """Cells of the user's columns."""
     pipe: bool = False
     """Whether it is the path of a pipe that a command names. A pipe in an index is refused when it is read."""
@@ -96,14 +93,16 @@ def read_index(source: IndexSource, root: str | os.PathLike[str] | None = None, 
             raise index.errors[0][1]
         return index
     if hasattr(source, "read"):
-        return _of_table(partial(of_file, source), root, "", keep, str(getattr(source, "name", "the index")))
+        with _naming(str(getattr(source, "name", "the index"))):
+            return _of_table(of_file(source), root, "", keep)
     source = getattr(source, "df", source)  # an audformat table
-    if hasattr(source, "get_level_values") or hasattr(source, "iloc"):
-        return _of_table(partial(of_pandas, source), root, None, keep)
-    if hasattr(source, "__arrow_c_stream__") and (hasattr(source, "columns") or hasattr(source, "column_names")):
-        return _of_table(partial(of_arrow, source), root, None, keep)
-    if isinstance(source, Iterable) and not isinstance(source, bytes | Mapping):
-        return _of_rows(source, root)
+    with _naming("the index"):
+        if hasattr(source, "get_level_values") or hasattr(source, "iloc"):
+            return _of_table(of_pandas(source), root, None, keep)
+        if hasattr(source, "__arrow_c_stream__") and (hasattr(source, "columns") or hasattr(source, "column_names")):
+            return _of_table(of_arrow(source), root, None, keep)
+        if isinstance(source, Iterable) and not isinstance(source, bytes | Mapping):
+            return _of_rows(source, root)
     raise ArgumentError(
         f"an index that is {type(source).__name__}: expected a folder, paths, (file, start, end) rows, a CSV or Parquet "
         "file, a data frame, or an audformat index or table"
@@ -118,32 +117,24 @@ def index_of_inputs(names: Sequence[str], root: str | None = None) -> Index:
     if root is None:
         root = names[0] if len(names) == 1 and is_folder(Path(names[0] or os.devnull)) else os.curdir
     named = _namer(root)
-    parts: list[Index] = []
+    rows: dict[str, Row] = {}
+    errors: list[Failure] = []
+    unread = 0
     for name in names:
         try:
             if not name:
                 raise AudioFileNotFoundError("'': no such file or folder")  # Path would treat it as the current folder
-            file = Index((Row(named(name), name, pipe=_is_pipe(name)),))
-            parts.append(_searched(name, named) if is_folder(Path(name)) else file)
+            found = [Row(named(name), name, pipe=_is_pipe(name))]
+            if is_folder(Path(name)):
+                inside = find_audio(Path(name))
+                found = [Row(named(str(file)), str(file)) for file in inside.files]
+                errors += [Failure(Row(named(place), named(place)), error) for place, error in inside.errors]
+                unread += inside.others
+            for row in found:
+                rows.setdefault(absolute(Path(row.path)), row)
         except AudioError as error:
-            parts.append(Index((), errors=(Failure(Row(name, name), error),)))
-    return _joined(parts, once=True)
-
-
-def _searched(folder: str, named: Callable[[str], str]) -> Index:
-    found = find_audio(Path(folder))
-    rows = tuple(Row(named(str(file)), str(file)) for file in found.files)
-    failures = tuple(Failure(Row(named(place), named(place)), error) for place, error in found.errors)
-    return Index(rows, unread=found.others, errors=failures)
-
-
-def _joined(parts: Sequence[Index], once: bool = False) -> Index:
-    """One index after the other; with `once`, without the rows of a path that came before."""
-    rows: dict[object, Row] = {}
-    for row in (row for part in parts for row in part.rows):
-        rows.setdefault(absolute(Path(row.path)) if once else len(rows), row)
-    errors = tuple(error for part in parts for error in part.errors)
-    return Index(tuple(rows.values()), unread=sum(part.unread for part in parts), errors=errors)
+            errors.append(Failure(Row(name, name), error))
+    return Index(tuple(rows.values()), unread=unread, errors=tuple(errors))
 
 
 def _is_pipe(path: str) -> bool:
@@ -173,8 +164,8 @@ def _namer(root: str) -> Callable[[str], str]:
 def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()) -> Index:
     """The rows of a CSV or Parquet file: see `read_index`."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            return _of_table(partial(of_file, file), root, os.path.dirname(path), keep, path)  # noqa: PTH120
+        with open(path, "rb") as file, _naming(path):  # noqa: PTH123
+            return _of_table(of_file(file), root, os.path.dirname(path), keep)  # noqa: PTH120
     except EdgeVoiceError:
         raise
     except FileNotFoundError as error:
@@ -185,38 +176,34 @@ def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()
 
 def _of_rows(source: Iterable[Any], root: str | None) -> Index:
     lines: list[tuple[None, tuple[Any, ...]]] = []
-    for item in source:
+    items = list(source)
+    paths = [os.fsdecode(item) for item in items if isinstance(item, str | os.PathLike)]
+    if len(paths) == len(items) and any(is_folder(Path(path)) for path in paths):
+        return index_of_inputs(paths, root)
+    for item in items:
         if isinstance(item, str | os.PathLike):
             lines.append((None, (os.fsdecode(item), None, None)))
         elif isinstance(item, Sequence | np.ndarray) and len(item) == 3 and isinstance(item[0], str | os.PathLike):
             lines.append((None, (os.fsdecode(item[0]), *item[1:])))
         else:
             raise ArgumentError(f"a row {str(item)[:80]!r}: expected a path, or (file, start, end)")
-    index = _of_table(lambda: Tabular(["file", "start", "end"], ["text"] * 3, iter(lines)), root, None)
-    if any(row.start is not None or row.end is not None for row in index.rows):
-        return index  # only plain paths may be folders
-    folders = [is_folder(Path(row.path)) for row in index.rows]
-    if not any(folders):
-        return index
-    named = _namer(root or (index.rows[0].path if len(folders) == 1 else os.curdir))
-    rows = zip(index.rows, folders, strict=True)
-    return _joined([_searched(row.path, named) if folder else Index((row,)) for row, folder in rows])
+    return _of_table(Tabular(["file", "start", "end"], ["text"] * 3, iter(lines)), root, None)
 
 
-def _of_table(
-    read: Callable[[], Tabular], root: str | None, folder: str | None, keep: Sequence[str] = (), name: str = "the index"
-) -> Index:
-    """The index in a table that is read; its errors begin with the name.
-
-    `folder` is the one that its relative files are in where there is no root, None where the table is not from a file.
-    """
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Let what is wrong with an index begin with its name."""
     try:
-        return _assembled(read(), root, folder, keep)
+        yield
     except ArgumentError as error:
         raise ArgumentError(f"{name}: {error}") from error
 
 
-def _assembled(table: Tabular, root: str | None, folder: str | None, keep: Sequence[str]) -> Index:
+def _of_table(table: Tabular, root: str | None, folder: str | None, keep: Sequence[str] = ()) -> Index:
+    """The index in a table.
+
+    `folder` is the one that its relative files are in where there is no root, None where the table is not from a file.
+    """
     names, kinds = table.names, table.kinds
     try:
         at, own = find_columns(names, keep)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError
 from edgevoice.features import DYNAMIC, FUNCTIONALS, STATIC, Features, Group, Layout
+from edgevoice.wholenumbers import whole_number
 from edgevoice.windows import FACTS
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ Column = tuple[str, str]
 """Name and kind of a column: `text`, `whole`, `number` (float64) or `flag`."""
 Cells = NDArray[Any] | list[Any]
 
+EACH = "each"
+"""The value of `channel` with which all channels are read, one after the other."""
 _KINDS = {"i": "whole", "b": "flag", "f": "number"}
 _PLACE: tuple[Column, ...] = (("file", "text"), ("start", "number"), ("end", "number"))
 _DYNAMIC: tuple[Column, ...] = tuple((name, _KINDS[FACTS[name].kind]) for name in DYNAMIC)
@@ -48,17 +51,24 @@ class Columns:
         return cls((*_PLACE, *[("channel", "whole")] * channel, *(_STATIC if static else _DYNAMIC)), groups, others, static)
 
     @classmethod
-    def of_index(cls, layout: Layout, static: bool, index: Index, each: bool) -> Columns:
-        """The columns of the table of an index; with `each`, every channel has its own rows.
+    def of_index(cls, layout: Layout, static: bool, index: Index, channel: int | str | None = None) -> Columns:
+        """The columns of the table of an index whose rows are read with this channel, or each with its own.
 
         Raises:
-            ArgumentError: a column of the index has the name of one of ours.
+            ArgumentError: a column of the index has the name of one of ours; or the channel is none, or named twice.
         """
+        if channel is not None and not (isinstance(channel, str) and channel == EACH):
+            try:
+                whole_number("channel", channel, 0)
+            except ArgumentError as error:
+                raise ArgumentError(f"{error}, or '{EACH}'") from None
+        if index.has_channel and channel is not None:
+            raise ArgumentError("channel: the index has a column of that name; use one of them")
         ours = {*cls.of(layout, static, channel=True).names, *cls.of(layout, not static).names}
         for name, _ in index.columns:
             if name.casefold() in ours:
                 raise ArgumentError(f"the index: its column {name!r} has the name of a column of EdgeVoice's own: rename it")
-        return cls.of(layout, static, index.has_channel or each, index.columns)
+        return cls.of(layout, static, index.has_channel or channel == EACH, index.columns)
 
     @property
     def values(self) -> list[str]:
@@ -79,17 +89,12 @@ class Columns:
 class TableRows:
     """The rows of a table that one row of the index gives: one per frame, or a single one.
 
-    `start` and `end` are those of what was read, in seconds; `values` are the numbers (rows, columns).
-
-    Raises:
-        ArgumentError: there is no frame, in a static table.
+    `start` and `end` are those of what was read, in seconds; `values` are the numbers (rows, columns); `others` the user's.
     """
 
     def __init__(self, row: Row, features: Features, columns: Columns) -> None:
         self.row = row
-        self.start, self.end = features.extent or (0.0, 0.0)
-        if features.extent is None and len(features):
-            self.start, self.end = float(features.start[0]), float(features.end[-1])
+        self.start, self.end = features.extent or (0.0, 0.0)  # that of features of a recording is known
         cells: dict[str, Any] = {"file": row.file, "start": self.start, "end": self.end, "channel": row.channel}
         if columns.static:
             self.values = features.functionals()[None]
@@ -99,7 +104,6 @@ class TableRows:
             cells |= {"start": features.start, "end": features.end, **{name: features.fact(name) for name in DYNAMIC}}
         self._head = {name: cells[name] for name, _ in columns.head}
         self.others = dict(zip(dict(columns.others), row.others, strict=True))
-        """The user's cells."""
 
     def __len__(self) -> int:
         return len(self.values)

@@ -9,47 +9,32 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 from edgevoice.audio.files import Incomplete, open_source
 from edgevoice.audio.samples import check_channel
 from edgevoice.audio.source import AudioSource
 from edgevoice.batcher import Batcher
-from edgevoice.corpus.index import Failure, Row
+from edgevoice.corpus.index import Row
+from edgevoice.corpus.rows import EACH
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extraction import Extraction, Reading
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
-from edgevoice.levels import find_level
 from edgevoice.stream import Stream
 from edgevoice.wholenumbers import whole_number
 
-EACH = "each"
-"""The value of `channel` with which all channels are read, one after the other."""
-
-_LOOKAHEAD = 1024
-"""Largest number of rows that are looked through for those of one file."""
 _MOST = 1024
-
-Tag = TypeVar("Tag")
-Progress = Callable[[float], object]
-
-
-def failure_row(failure: Failure, names: Iterable[str] = ()) -> dict[str, Any]:
-    """A failed row and its reason, with the user's columns of these names, for JSON and CSV."""
-    row = failure.row
-    # An absolute path of this machine is of no use on another one.
-    reason = str(failure.error).removeprefix(f"{row.path}: ").replace(row.path, row.file)
-    place = {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
-    return {**dict(zip(names, row.others, strict=False)), **place}
+"""Largest number of rows that are looked through for those of one file, and of jobs."""
 
 
 class Result(NamedTuple):
     """The result of one row."""
 
-    parts: list[tuple[Row, Features]]
+    row: Row
+    parts: Sequence[tuple[Row, Features]] = ()
     """The features and their row; one pair per channel where channels are read separately; none for a failed row."""
-    failure: Failure | None
+    error: EdgeVoiceError | None = None
 
     @property
     def frames(self) -> int:
@@ -63,14 +48,22 @@ class Result(NamedTuple):
         return end - start
 
 
+def failure_row(row: Row, error: EdgeVoiceError, names: Iterable[str] = ()) -> dict[str, Any]:
+    """A failed row and its reason, with the user's columns of these names, for JSON and CSV."""
+    # An absolute path of this machine is of no use on another one.
+    reason = str(error).removeprefix(f"{row.path}: ").replace(row.path, row.file)
+    place = {"file": row.file, "start": row.start, "end": row.end, "channel": row.channel, "reason": reason}
+    return {**dict(zip(names, row.others, strict=False)), **place}
+
+
 def results(
     extractor: Extractor,
-    rows: Iterable[tuple[Tag, Row]],
+    groups: Iterable[Sequence[Row]],
     reading: Reading,
     jobs: int,
     begin: Callable[[float | None], object] = lambda _: None,
-    progress: Progress = lambda _: None,
-) -> Generator[tuple[Tag, Row, Result], None, None]:
+    progress: Callable[[float], object] = lambda _: None,
+) -> Generator[Result, None, None]:
     """Compute rows, and give the results in order.
 
     Rows of one file are read together, in one pass. Windows of all rows are computed in common batches, `jobs` of them at
@@ -78,50 +71,44 @@ def results(
 
     Args:
         extractor: what computes.
-        rows: each with a tag, which comes back with its result. A channel that a row names has precedence.
-        reading: how they are read.
+        groups: the rows; those of a group are looked through for those of one file.
+        reading: how they are read. A channel that a row names has precedence.
         jobs: how many batches are computed at the same time.
         begin: called with the seconds of a row when it is open; None where they are not known.
         progress: called with the seconds of audio read since its last call.
-
-    Raises:
-        ArgumentError: an argument is outside what is allowed.
-        DeviceError: the device is lost.
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
-    # The arguments that are those of all rows are no failure of each.
-    find_level(reading.level, extractor.config.level)
-    extractor.stream(level=1.0, hop=reading.hop)
+    extractor.recipe(reading)  # the arguments that are those of all rows are no failure of each
     if reading.channel != EACH:
         check_channel(cast("int | None", reading.channel), None)
     if reading.incomplete not in ("error", "keep"):
         raise ArgumentError(f"incomplete {reading.incomplete!r}: expected 'error' or 'keep'")
     with closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher:
-        run = _Run[Tag](extractor, reading, batcher, begin, progress)
-        for chunk in _chunks(rows):
+        run = _Run(extractor, reading, batcher, begin, progress)
+        for chunk in _chunks(groups):
             yield from run.read(chunk)
         yield from run.finish()
 
 
-def _chunks(rows: Iterable[tuple[Tag, Row]]) -> Iterator[list[tuple[Tag, Row]]]:
-    """Rows that are read together: many, if they have one tag, or are of files that are among them already."""
-    chunk: list[tuple[Tag, Row]] = []
-    paths: set[str] = set()
-    for tag, row in rows:
-        if chunk and (len(chunk) == _LOOKAHEAD or (tag is not chunk[-1][0] and row.path not in paths)):
+def _chunks(groups: Iterable[Sequence[Row]]) -> Iterator[list[Row]]:
+    """Rows that are read together: those of a group, and of the next where that begins in one of their files."""
+    chunk: list[Row] = []
+    for group in groups:
+        if chunk and group and all(row.path != group[0].path for row in chunk):
             yield chunk
-            chunk, paths = [], set()
-        chunk.append((tag, row))
-        paths.add(row.path)
-    if chunk:
-        yield chunk
+            chunk = []
+        for row in group:
+            if len(chunk) == _MOST:
+                yield chunk
+                chunk = []
+            chunk.append(row)
+    yield chunk
 
 
 @dataclass(slots=True, eq=False)
-class _Work(Generic[Tag]):
+class _Work:
     """A row on its way."""
 
-    tag: Tag
     row: Row
     channel: int | str | None
     extractions: list[tuple[Row, Extraction]] = field(default_factory=list)
@@ -131,21 +118,21 @@ class _Work(Generic[Tag]):
 
 
 @dataclass(slots=True)
-class _Run(Generic[Tag]):
+class _Run:
     extractor: Extractor
     reading: Reading
     batcher: Batcher
     begin: Callable[[float | None], object]
-    progress: Progress
-    order: deque[_Work[Tag]] = field(default_factory=deque)
-    owners: dict[Stream, tuple[_Work[Tag], Extraction]] = field(default_factory=dict)
+    progress: Callable[[float], object]
+    order: deque[_Work] = field(default_factory=deque)
+    owners: dict[Stream, tuple[_Work, Extraction]] = field(default_factory=dict)
 
-    def read(self, chunk: Sequence[tuple[Tag, Row]]) -> Iterator[tuple[Tag, Row, Result]]:
+    def read(self, chunk: Sequence[Row]) -> Iterator[Result]:
         """Read rows, file by file; give the results that are ready, in order."""
         own = self.reading.channel
-        works = [_Work(tag, row, own if row.channel is None else row.channel) for tag, row in chunk]
+        works = [_Work(row, own if row.channel is None else row.channel) for row in chunk]
         self.order += works
-        files: dict[str, list[_Work[Tag]]] = {}
+        files: dict[str, list[_Work]] = {}
         for work in works:
             files.setdefault(work.row.path, []).append(work)
         for group in files.values():
@@ -164,13 +151,13 @@ class _Run(Generic[Tag]):
                 if isinstance(shared, AudioSource):
                     shared.close()
 
-    def finish(self) -> Iterator[tuple[Tag, Row, Result]]:
+    def finish(self) -> Iterator[Result]:
         """Compute what waits, and give the remaining results."""
         self.batcher.flush()
         self._take(wait=True)
         return self._ready()
 
-    def _open_once(self, group: list[_Work[Tag]]) -> AudioSource | Exception | None:
+    def _open_once(self, group: list[_Work]) -> AudioSource | Exception | None:
         """Open a file for several rows, which are sorted; the error where that fails, and None for one row."""
         if len(group) == 1:
             return None
@@ -190,7 +177,7 @@ class _Run(Generic[Tag]):
         keep = cast("Incomplete", self.reading.incomplete)
         return open_source(shared or row.path, row.start, row.end, channel, incomplete=keep)
 
-    def _read(self, work: _Work[Tag], shared: AudioSource | Exception | None) -> Generator[float, None, None]:
+    def _read(self, work: _Work, shared: AudioSource | Exception | None) -> Generator[float, None, None]:
         """Read a row to its end; give the seconds of each block. What its audio causes is its failure."""
         try:
             if isinstance(shared, Exception):
@@ -223,10 +210,10 @@ class _Run(Generic[Tag]):
                 for work in dict.fromkeys(lost):
                     self._fail(work, DeviceMemoryError(str(error)))
                     if len(lost) > 1:  # perhaps only one of them was too much
-                        with closing(results(self.extractor, [(None, work.row)], self.reading, 1)) as single:
-                            work.result = next(single)[2]
+                        with closing(results(self.extractor, [[work.row]], self.reading, 1)) as single:
+                            work.result = next(single)
 
-    def _settle(self, work: _Work[Tag]) -> None:
+    def _settle(self, work: _Work) -> None:
         """Make the result of a row that is complete."""
         if work.result is None and work.read and all(extraction.complete for _, extraction in work.extractions):
             try:
@@ -234,23 +221,22 @@ class _Run(Generic[Tag]):
             except AudioError as error:
                 self._fail(work, error)
             else:
-                self._end(work, Result(parts, None))
+                self._end(work, Result(work.row, parts))
 
-    def _fail(self, work: _Work[Tag], error: Exception) -> None:
+    def _fail(self, work: _Work, error: Exception) -> None:
         path = work.row.path
         if not isinstance(error, EdgeVoiceError):
             error = AudioFormatError(f"{path}: cannot be read ({type(error).__name__}: {error})")
         elif not str(error).startswith(path):
             error = type(error)(f"{path}: {error}")
-        self._end(work, Result([], Failure(work.row, error)))
+        self._end(work, Result(work.row, error=error))
 
-    def _end(self, work: _Work[Tag], result: Result) -> None:
+    def _end(self, work: _Work, result: Result) -> None:
         work.result = result
         for _, extraction in work.extractions:
             self.owners.pop(extraction.stream, None)
         work.extractions.clear()
 
-    def _ready(self) -> Iterator[tuple[Tag, Row, Result]]:
+    def _ready(self) -> Iterator[Result]:
         while self.order and self.order[0].result:
-            work = self.order.popleft()
-            yield work.tag, work.row, cast("Result", work.result)
+            yield cast("Result", self.order.popleft().result)

@@ -10,18 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgevoice.corpus.index import Index, IndexSource, read_index
+from edgevoice.corpus.index import IndexSource, read_index
 from edgevoice.corpus.rows import Columns, TableRows, joined
-from edgevoice.corpus.run import EACH, failure_row, results
+from edgevoice.corpus.run import failure_row, results
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, check_extractor
 from edgevoice.features import segment_index
-from edgevoice.recipe import Recipe
 from edgevoice.threads import allow_futures
-from edgevoice.wholenumbers import whole_number
 
 _TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}
 _MISSING = {**_TYPES, "whole": "Int64", "flag": "boolean"}
@@ -77,7 +74,11 @@ def table(
         MissingPackageError: pandas is not installed, or pyarrow, where there is a dataset.
         OutputError: the dataset cannot be written.
     """
-    _pandas()
+    allow_futures()
+    try:
+        import pandas  # noqa: ICN001
+    except ModuleNotFoundError as error:
+        raise missing(error.name or "pandas") from error
     check_extractor(extractor)
     if not (progress is None or callable(progress)):
         raise ArgumentError(f"progress {progress!r}: expected a function of the number of rows that are done, or None")
@@ -85,8 +86,7 @@ def table(
         raise ArgumentError("scheduler: expected with dataset=, which it makes, and without jobs=, which its workers decide")
     rows = read_index(index, root, keep)
     reading = Reading(level, hop, channel, pad, incomplete)
-    check_channel(rows, reading)
-    columns = Columns.of_index(extractor.layout, static, rows, reading.channel == EACH)
+    columns = Columns.of_index(extractor.layout, static, rows, channel)
     recipe = replace(extractor.recipe(reading), static=static)
     jobs = extractor.jobs if jobs is None else jobs
     done = 0
@@ -97,15 +97,15 @@ def table(
         if progress:
             progress(done)
 
-    failed = [failure_row(failure) for failure in rows.errors]
+    failed = [failure_row(*failure) for failure in rows.errors]
     if dataset is None:
-        blocks: list[TableRows] = []
-        with closing(results(extractor, ((None, row) for row in rows.rows), reading, jobs)) as found:
-            for _, _, result in found:
-                blocks += [TableRows(row, features, columns) for row, features in result.parts]
-                failed += [failure_row(result.failure)] if result.failure else []
+        read: list[TableRows] = []
+        with closing(results(extractor, [rows.rows], reading, jobs)) as found:
+            for result in found:
+                read += [TableRows(row, features, columns) for row, features in result.parts]
+                failed += [failure_row(result.row, result.error)] if result.error else []
                 count()
-        values, cells = joined(blocks, columns)
+        values, cells = joined(read, columns)
     else:
         from edgevoice.corpus.dataset import Dataset
 
@@ -115,10 +115,10 @@ def table(
             done = len(rows.rows) - len(stored.left(parts))
             stored.run(parts, extractor, reading, jobs, done=count)
         elif parts:
-            from edgevoice.corpus.cluster import Work, run_on_cluster
+            from edgevoice.corpus.cluster import run_on_cluster
 
             done = len(rows.rows) - sum(len(part.rows) for part in parts)
-            run_on_cluster(stored, parts, Work.of(stored, extractor.folder), scheduler, count)
+            run_on_cluster(stored, parts, extractor.folder, scheduler, done=count)
         values, cells = stored.read()
         failed += stored.failed_rows()
     if failed:
@@ -128,38 +128,7 @@ def table(
             EdgeVoiceWarning,
             stacklevel=2,
         )
-    return _frame(values, cells, columns, recipe, failed)
 
-
-def check_channel(index: Index, reading: Reading) -> None:
-    """Reject a channel for all rows where the index has a channel per row.
-
-    Raises:
-        ArgumentError: both are there, or the channel is neither a number nor `each`.
-    """
-    channel = reading.channel
-    if channel is not None and not (isinstance(channel, str) and channel == EACH):
-        try:
-            whole_number("channel", channel, 0)
-        except ArgumentError as error:
-            raise ArgumentError(f"{error}, or '{EACH}'") from None
-    if index.has_channel and channel is not None:
-        raise ArgumentError("channel: the index has a column of that name; use one of them")
-
-
-def _pandas() -> Any:
-    allow_futures()
-    try:
-        import pandas  # noqa: ICN001
-    except ModuleNotFoundError as error:
-        raise missing(error.name or "pandas") from error
-    return pandas
-
-
-def _frame(
-    values: NDArray[np.float32], cells: dict[str, Any], columns: Columns, recipe: Recipe, failed: list[dict[str, Any]]
-) -> Any:
-    pandas = _pandas()
     own = ("channel", *dict(columns.others))
     typed = {
         name: pandas.Series(cells[name], dtype=(_MISSING if name in own else _TYPES)[kind])
@@ -167,8 +136,8 @@ def _frame(
         if name not in ("file", "start", "end")
     }
     others = {name: typed.pop(name) for name, _ in columns.others}
-    parts = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=columns.values), pandas.DataFrame(others)]
-    frame = pandas.concat([part for part in parts if part.shape[1]], axis=1)
+    blocks = [pandas.DataFrame(typed), pandas.DataFrame(values, columns=columns.values), pandas.DataFrame(others)]
+    frame = pandas.concat([block for block in blocks if block.shape[1]], axis=1)
     start, end = (np.asarray(cells[key], np.float64) for key in ("start", "end"))
     frame.index = segment_index(list(cells["file"]), start, end)
     frame.attrs["recipe"] = recipe.to_dict()

@@ -8,6 +8,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import IO, Any, NamedTuple
 
@@ -17,8 +18,7 @@ from edgevoice.errors import ArgumentError, missing
 
 KEYS = ("file", "start", "end", "channel")
 
-_BLANKS = r"[\s\u200b-\u200f\u2060\ufeff]+"
-"""Blanks, those that nobody sees too."""
+_BLANKS = r"[\s\u200b-\u200f\u2060\ufeff]+"  # those that nobody sees too
 _UNNAMED = re.compile(r"|index|unnamed: ?\d+([._]\w+)?|level_\d+|__index_level_\d+__")
 """Names that pandas gives an index without a name."""
 _WHAT = "(segment|seg|utterance|utt|clip|chunk|speech|audio|time|t|x)?"
@@ -38,30 +38,23 @@ _KINDS: _Kinds = {"b": ("flag", bool), "i": ("whole", int), "u": ("whole", int),
 
 
 class Tabular(NamedTuple):
-    """The rows of a table, read as they are asked for."""
+    """A table: the names of its columns, without blanks around them, their kinds, and rows, read as they are asked for."""
 
     names: list[str]
-    """Of its columns, without blanks around them."""
     kinds: list[str]
-    """Of its columns: `text`, `whole`, `number` or `flag`."""
+    """`text`, `whole`, `number` or `flag`."""
     rows: Iterator[tuple[int | None, Sequence[Any]]]
     """The line, where there are lines, and the cells."""
 
 
 def of_file(file: IO[Any]) -> Tabular:
-    """The table in an open CSV or Parquet file; CSV in UTF-8 or UTF-16, with commas, semicolons or tabs.
-
-    Raises:
-        ArgumentError: it is neither; reading its rows raises it too.
-    """
+    """The table in an open CSV or Parquet file; CSV in UTF-8 or UTF-16, with commas, semicolons or tabs."""
     data = file.read()
     if isinstance(data, str):
         return _of_text(data)
     if data.startswith(b"PAR1"):
         return of_arrow(data)
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    if encoding == "utf-8-sig" and b"\0" in data[:2]:
-        encoding = "utf-16-le" if data[1] == 0 else "utf-16-be"
     try:
         return _of_text(data.decode(encoding, "surrogateescape" if encoding == "utf-8-sig" else "strict"))
     except UnicodeError as error:
@@ -136,14 +129,8 @@ def stripped(name: object) -> str:
 def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[str, int], list[int]]:
     """Find the columns of an index: those of `KEYS` by their names, and the numbers of the user's own.
 
-    Names are compared without case. Those that pandas gives an unnamed index are left out.
-
-    Args:
-        names: without the blanks around them.
-        keep: names that look like places, and are the user's own.
-
-    Raises:
-        ArgumentError: two columns have one name, or one looks like a place and is none.
+    Names are compared without case. Those that pandas gives an unnamed index are left out. One that looks like a place in
+    a file and is none of `KEYS` is an error, unless it is to be kept.
     """
     plain = [name.casefold() for name in names]
     used = [k for k, name in enumerate(plain) if not _UNNAMED.fullmatch(name)]
@@ -173,54 +160,43 @@ def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[s
 
 
 def read_seconds(value: Any) -> float | None:
-    """Convert a number, a text, or a duration of pandas, NumPy or Python to seconds; None for a missing value.
-
-    Raises:
-        ArgumentError: it is none of these.
-    """
-    seconds: float | None = None
-    if _is_nothing(value):
+    """Convert a number, a text, or a duration of pandas, NumPy or Python to seconds; None for a missing value."""
+    if hasattr(value, "to_numpy"):  # a duration of pandas, exactly
+        value = value.to_numpy()
+    nothing = np.isnat(value) if isinstance(value, np.timedelta64 | np.datetime64) else _is_nothing(value)
+    if nothing:
         return None
+    seconds = math.nan
     if isinstance(value, str):
         seconds = _parsed(value.strip())
-    elif hasattr(value, "to_numpy") or isinstance(value, np.timedelta64):
-        duration = value if isinstance(value, np.timedelta64) else value.to_numpy()
-        if np.isnat(duration):
-            return None
-        seconds = int(duration.astype("timedelta64[ns]").astype(np.int64)) / 1e9 if duration.dtype.kind == "m" else None
+    elif isinstance(value, np.timedelta64):
+        seconds = int(value.astype("timedelta64[ns]").astype(np.int64)) / 1e9
     elif hasattr(value, "total_seconds"):
         seconds = value.total_seconds()
-    elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        if value != value:
-            return None
-        seconds = float(value) if -1e300 < value < 1e300 else None
-    if seconds is None or not math.isfinite(seconds):
+    elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            seconds = float(value)
+    if not math.isfinite(seconds):
         raise ArgumentError(f"is {str(value)[:40]!r}: expected seconds, a duration, or nothing")
     return seconds
 
 
 def _is_nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+    missing = value is None or (isinstance(value, float | np.floating) and value != value)
+    return missing or (isinstance(value, str) and value.strip().lower() in _NOTHING)
 
 
-def _parsed(text: str) -> float | None:
+def _parsed(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         found = _DURATION.fullmatch(text)
-    try:
-        days, hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (math.nan,) * 4
-    except OverflowError:
-        return None
+    days, hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (math.nan,) * 4
     return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
 def read_channel(value: Any) -> int | None:
-    """Convert a number or a text to the number of a channel; None for a missing value.
-
-    Raises:
-        ArgumentError: it is none, or below 0.
-    """
+    """Convert a number or a text to the number of a channel; None for a missing value."""
     if _is_nothing(value):
         return None
     try:

@@ -240,7 +240,7 @@ def _recordings(
 
     recipe = extractor.recipe(reading)
     folder = _cache(index, recipe) if features is None else Path(features)
-    columns = Columns.of_index(extractor.layout, False, index, False)
+    columns = Columns.of_index(extractor.layout, False, index)
     dataset = Dataset(folder, replace(recipe, static=False), index, columns, prune=features is None)
     missing = dataset.missing()
     done = len(index.rows) - sum(len(part.rows) for part in missing)

@@ -6,56 +6,48 @@ import codecs
 import csv
 import io
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from edgevoice.corpus.rows import TableRows
-from edgevoice.tables.table import Content, Table
+from edgevoice.corpus.rows import Columns, TableRows
+from edgevoice.tables.table import Content, Format, Write
 
 
-class CsvTable(Table):
-    """Comma-separated values in UTF-8, with a line of column names; numbers read back as float32 give the same bits.
+@contextmanager
+def _write(files: Sequence[IO[bytes]], columns: Columns, *_: object) -> Iterator[Write]:
+    # Names of files may have bytes that are not UTF-8; these are written unchanged.
+    lines = csv.writer(codecs.getwriter("utf-8")(files[0], "surrogateescape"), lineterminator="\n")
+    lines.writerow(columns.names)
 
-    Dynamic: `file`, `start`, `end` (of the window, in seconds), `channel` where there are several, `index`, `silent`, `gap`
-    (`true` or `false`), `loudness` (dB), then the descriptors. Static: `file`, `start`, `end` (of what was read),
-    `channel`, the number of `frames`, the shares of them that are `silent` or touch a `gap`, their mean `loudness`, then
-    the functionals. The user's own columns come last.
-    """
-
-    def begin(self) -> None:
-        """Write the names of the columns."""
-        # Names of files may have bytes that are not UTF-8; these are written unchanged.
-        self._rows = csv.writer(codecs.getwriter("utf-8")(self._file, "surrogateescape"), lineterminator="\n")
-        self._rows.writerow(self._columns.names)
-
-    def write(self, rows: TableRows) -> None:
-        """Add the rows that one row of the index gives."""
+    def write(rows: TableRows) -> None:
         for head, values, others in rows:
             # str of a NumPy float32 is the shortest decimal that reads back as the same float32.
-            self._rows.writerow([*map(_cell, head.values()), *map(str, values), *map(_cell, others.values())])
+            lines.writerow([*map(_cell, head.values()), *map(str, values), *map(_cell, others.values())])
 
-    @classmethod
-    def read(cls, path: Path, others: bool) -> Content:
-        """Read the table line by line."""
-        values, count = array("f"), 0
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            lines = csv.reader(file)
-            names = next(lines, [])
-            numbers = _numbers(names)
-            width, plain = len(names[numbers]), [*names[: numbers.start], *names[numbers.stop :]] if others else []
-            columns: list[list[str]] = [[] for _ in plain]
-            for line in lines:
-                count += 1
-                if len(line) != len(names):
-                    raise ValueError(f"line {lines.line_num} has {len(line)} cells, not {len(names)}")
-                values.extend(map(float, line[numbers]))
-                del line[numbers]
-                for column, cell in zip(columns, line, strict=False):
-                    column.append(cell)
-        return Content(np.array(values, np.float32).reshape(count, width), dict(zip(plain, columns, strict=True)))
+    yield write
+
+
+def _read(path: Path, others: bool) -> Content:
+    values, count = array("f"), 0
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        lines = csv.reader(file)
+        names = next(lines, [])
+        numbers = _numbers(names)
+        width, plain = len(names[numbers]), [*names[: numbers.start], *names[numbers.stop :]] if others else []
+        columns: list[list[str]] = [[] for _ in plain]
+        for line in lines:
+            count += 1
+            if len(line) != len(names):
+                raise ValueError(f"line {lines.line_num} has {len(line)} cells, not {len(names)}")
+            values.extend(map(float, line[numbers]))
+            del line[numbers]
+            for column, cell in zip(columns, line, strict=False):
+                column.append(cell)
+    return Content(np.array(values, np.float32).reshape(count, width), dict(zip(plain, columns, strict=True)))
 
 
 def csv_of(rows: Iterable[Sequence[Any]]) -> bytes:
@@ -79,3 +71,13 @@ def _numbers(names: Sequence[str]) -> slice:
             break
         last += 1
     return slice(first, last)
+
+
+CSV = Format(_write, _read)
+"""Comma-separated values in UTF-8, with a line of column names; numbers read back as float32 give the same bits.
+
+Dynamic: `file`, `start`, `end` (of the window, in seconds), `channel` where there are several, `index`, `silent`, `gap`
+(`true` or `false`), `loudness` (dB), then the descriptors. Static: `file`, `start`, `end` (of what was read), `channel`, the
+number of `frames`, the shares of them that are `silent` or touch a `gap`, their mean `loudness`, then the functionals. The
+user's own columns come last.
+"""

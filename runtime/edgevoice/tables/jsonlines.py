@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.rows import TableRows
+from edgevoice.corpus.rows import Columns, TableRows
 from edgevoice.features import Frame, Group
-from edgevoice.tables.table import Content, Table
+from edgevoice.tables.table import Content, Format, Write
 
 _LONGEST = 1 << 22
 """Characters of a line that is read: JSON takes up to thirty times as much memory."""
@@ -38,37 +39,32 @@ class JsonLines:
             self._file.flush()
 
 
-class JsonlTable(Table):
-    """One object per row: the columns of a CSV table, but the numbers as arrays, as in a frame's JSON.
-
-    Dynamic: `bottleneck` and `error`; static: `mean_bottleneck`, `std_bottleneck`, and so on. Numbers read back as float32
-    have the same bits.
-    """
-
-    def write(self, rows: TableRows) -> None:
-        """Add the rows that one row of the index gives."""
+@contextmanager
+def _write(files: Sequence[IO[bytes]], columns: Columns, *_: object) -> Iterator[Write]:
+    def write(rows: TableRows) -> None:
         for head, values, others in rows:
-            self._file.write(f"{_line(head, self._columns.groups, values, others)}\n".encode())
+            files[0].write(f"{_line(head, columns.groups, values, others)}\n".encode())
 
-    @classmethod
-    def read(cls, path: Path, others: bool) -> Content:
-        """Read the table line by line; what is an array is numbers."""
-        values, count, width = array("f"), 0, 0
-        columns: dict[str, list[Any]] = {}
-        with path.open("rb") as file:
-            while line := file.readline(_LONGEST):
-                row = json.loads(line)
-                numbers = [cell * 1.0 for cells in row.values() if isinstance(cells, list) for cell in cells]
-                values.extend(numbers)
-                count, width = count + 1, width or len(numbers)
-                for name, cell in row.items() if others else ():
-                    if not isinstance(cell, list):
-                        columns.setdefault(name, []).append(cell)
-                if width != len(numbers) or any(isinstance(cell, dict) for cell in row.values()):
-                    raise ValueError(f"line {count} has other numbers than those before, or an object")
-        if any(len(cells) != count for cells in columns.values()):
-            raise ValueError("its lines have different keys")
-        return Content(np.array(values, np.float32).reshape(count, width), columns)
+    yield write
+
+
+def _read(path: Path, others: bool) -> Content:
+    values, count, width = array("f"), 0, 0
+    columns: dict[str, list[Any]] = {}
+    with path.open("rb") as file:
+        while line := file.readline(_LONGEST):
+            row = json.loads(line)
+            numbers = [cell * 1.0 for cells in row.values() if isinstance(cells, list) for cell in cells]
+            values.extend(numbers)
+            count, width = count + 1, width or len(numbers)
+            for name, cell in row.items() if others else ():
+                if not isinstance(cell, list):
+                    columns.setdefault(name, []).append(cell)
+            if width != len(numbers) or any(isinstance(cell, dict) for cell in row.values()):
+                raise ValueError(f"line {count} has other numbers than those before, or an object")
+    if any(len(cells) != count for cells in columns.values()):
+        raise ValueError("its lines have different keys")
+    return Content(np.array(values, np.float32).reshape(count, width), columns)
 
 
 def _line(head: dict[str, Any], groups: Sequence[Group], values: NDArray[np.float32], tail: dict[str, Any]) -> str:
@@ -78,3 +74,11 @@ def _line(head: dict[str, Any], groups: Sequence[Group], values: NDArray[np.floa
         cells.append(f"{json.dumps(group.name)}: [{', '.join(map(str, values[first : first + group.count]))}]")
         first += group.count
     return f"{{{', '.join([*cells, *([json.dumps(tail)[1:-1]] if tail else [])])}}}"
+
+
+JSONL = Format(_write, _read)
+"""One object per row: the columns of a CSV table, but the numbers as arrays, as in a frame's JSON.
+
+Dynamic: `bottleneck` and `error`; static: `mean_bottleneck`, `std_bottleneck`, and so on. Numbers read back as float32 have
+the same bits.
+"""

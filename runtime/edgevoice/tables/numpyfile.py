@@ -4,102 +4,90 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.rows import Cells, TableRows, joined
+from edgevoice.corpus.rows import Cells, Columns, TableRows, joined
 from edgevoice.errors import ArgumentError
-from edgevoice.tables.table import Content, Table
+from edgevoice.recipe import Recipe
+from edgevoice.tables.table import Content, Format, Write
 
 _OWN = ("values", "names", "recipe")
 
 
-class NpyTable(Table):
-    """The plain matrix, float32, for `numpy.load`: (frames, descriptors), or static (sources, functionals).
+@contextmanager
+def _write_npy(files: Sequence[IO[bytes]], columns: Columns, *_: object) -> Iterator[Write]:
+    file, count = files[0], 0
 
-    Rows of several sources follow each other in the order in which they were written. The file names neither rows nor
-    columns: the sidecar does.
-    """
+    def write_header() -> None:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (count, len(columns.values))}
+        np.lib.format.write_array_header_1_0(file, header)
 
-    def begin(self) -> None:
-        """Write the header."""
-        self._count = 0
-        self._write_header()
+    def write(rows: TableRows) -> None:
+        nonlocal count
+        file.write(np.ascontiguousarray(rows.values, "<f4").data)
+        count += len(rows)
 
-    def write(self, rows: TableRows) -> None:
-        """Add the rows that one row of the index gives."""
-        self._file.write(np.ascontiguousarray(rows.values, "<f4").data)
-        self._count += len(rows)
-        self.keep_names(rows)
-
-    def finish(self) -> None:
-        """Complete the table; the file stays open."""
-        # NumPy leaves room in the header for the number of rows to grow.
-        self._file.seek(0)
-        self._write_header()
-
-    def _write_header(self) -> None:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self._count, len(self._columns.values))}
-        np.lib.format.write_array_header_1_0(self._file, header)
-
-    @classmethod
-    def read(cls, path: Path, others: bool) -> Content:  # noqa: ARG003
-        """Read the matrix."""
-        with path.open("rb") as file:
-            return Content(_matrix(_read_array(file, path.stat().st_size)), {})
+    write_header()
+    yield write
+    file.seek(0)
+    write_header()  # NumPy leaves room in it for the number of rows to grow
 
 
-class NpzTable(Table):
-    """For `numpy.load`, without pickle: `values`, float32 (rows, columns), `names` of its columns, and `recipe` (JSON).
+def _read_npy(path: Path, others: bool) -> Content:  # noqa: ARG001
+    with path.open("rb") as file:
+        return Content(_matrix(_read_array(file, path.stat().st_size)), {})
 
-    Every other column is an array (rows,) of its name: `file`, `start` and `end` in seconds, and so on. All rows are held
-    in memory until the table is finished.
-    """
 
-    beside = ()
+NPY = Format(_write_npy, _read_npy, names=False)
+"""The plain matrix, float32, for `numpy.load`: (frames, descriptors), or static (sources, functionals).
 
-    def begin(self) -> None:
-        """Refuse columns that have the name of an array of the format."""
-        self._blocks: list[TableRows] = []
-        for name, _ in self._columns.others:
-            if name in _OWN:
-                raise ArgumentError(
-                    f"{self._path}: the index has a column {name!r}, as npz files have; rename it, or choose parquet"
-                )
+Rows of several sources follow each other in the order in which they were written. The file names neither rows nor columns:
+the sidecar does.
+"""
 
-    def write(self, rows: TableRows) -> None:
-        """Add the rows that one row of the index gives."""
-        self._blocks.append(rows)
 
-    def finish(self) -> None:
-        """Write the table; the file stays open."""
-        values, columns = joined(self._blocks, self._columns)
-        arrays: dict[str, NDArray[Any]] = {"values": values, "names": np.array(self._columns.values)}
-        arrays |= {name: _array(columns[name], kind) for name, kind in self._columns.kinds.items()}
-        if self._recipe is not None:
-            arrays["recipe"] = np.array(self._recipe.to_json())
-        with zipfile.ZipFile(self._file, "w") as archive:  # numpy.savez cannot store an array with the name `file`
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+@contextmanager
+def _write_npz(files: Sequence[IO[bytes]], columns: Columns, recipe: Recipe | None, path: str) -> Iterator[Write]:
+    for name, _ in columns.others:
+        if name in _OWN:
+            raise ArgumentError(f"{path}: the index has a column {name!r}, as npz files have; rename it, or choose parquet")
+    blocks: list[TableRows] = []
+    yield blocks.append
+    values, cells = joined(blocks, columns)
+    arrays: dict[str, NDArray[Any]] = {"values": values, "names": np.array(columns.values)}
+    arrays |= {name: _array(cells[name], kind) for name, kind in columns.kinds.items()}
+    if recipe is not None:
+        arrays["recipe"] = np.array(recipe.to_json())
+    with zipfile.ZipFile(files[0], "w") as archive:  # numpy.savez cannot store an array with the name `file`
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
-    @classmethod
-    def read(cls, path: Path, others: bool) -> Content:
-        """Read the arrays."""
-        arrays = _read_arrays(path, lambda name: name == "values" or (others and name not in _OWN))
-        values, columns = _matrix(arrays.pop("values")), arrays
-        if any(column.shape != (len(values),) for column in columns.values()):
-            raise ValueError("its columns have different lengths")
-        return Content(values, {name: column.tolist() for name, column in columns.items()})
 
-    @classmethod
-    def read_recipe(cls, path: Path) -> str | None:
-        """Read the recipe in the table."""
-        return next(map(str, _read_arrays(path, lambda name: name == "recipe").values()), None)
+def _read_npz(path: Path, others: bool) -> Content:
+    arrays = _read_arrays(path, lambda name: name == "values" or (others and name not in _OWN))
+    values, columns = _matrix(arrays.pop("values")), arrays
+    if any(column.shape != (len(values),) for column in columns.values()):
+        raise ValueError("its columns have different lengths")
+    return Content(values, {name: column.tolist() for name, column in columns.items()})
+
+
+def _npz_recipe(path: Path) -> str | None:
+    return next(map(str, _read_arrays(path, lambda name: name == "recipe").values()), None)
+
+
+NPZ = Format(_write_npz, _read_npz, _npz_recipe, beside=())
+"""For `numpy.load`, without pickle: `values`, float32 (rows, columns), `names` of its columns, and `recipe` (JSON).
+
+Every other column is an array (rows,) of its name: `file`, `start` and `end` in seconds, and so on. All rows are held in
+memory until the table is finished.
+"""
 
 
 def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.corpus.rows import TableRows, joined
-from edgevoice.tables.table import Content, Table
+from edgevoice.corpus.rows import Columns, TableRows, joined
+from edgevoice.recipe import Recipe
+from edgevoice.tables.table import Content, Format, Write
 
 RECIPE, FAILED = "edgevoice.recipe", "edgevoice.failed"
 """Keys of the file's metadata, for the recipe and for failed rows; both values are JSON."""
@@ -23,28 +24,20 @@ _ROOM = 1 << 28
 """Bytes that the numbers of any table may take; others may be 64 times as large as their file."""
 
 
-class ParquetTable(Table):
-    """Apache Parquet, for pandas, DuckDB, Arrow and others; the recipe is in its metadata, and in `attrs` in pandas.
+class ParquetTable:
+    """Writes a table to an open file, which stays open. A context manager: an error leaves it incomplete."""
 
-    Flags are booleans, seconds float64, descriptors and functionals float32. A folder of such files is read as one table.
-    """
-
-    beside = ()
-    package = "pyarrow"
-
-    def begin(self) -> None:
-        """Begin the file."""
+    def __init__(self, file: IO[bytes], columns: Columns, recipe: Recipe | None) -> None:
         import pyarrow  # noqa: ICN001
         from pyarrow import parquet
 
-        self._blocks: list[TableRows] = []
-        self._count = 0
-        columns, kinds = self._columns, self._columns.kinds
+        self._columns, self._blocks, self._count = columns, list[TableRows](), 0
+        kinds = columns.kinds
         types = {"text": pyarrow.string(), "whole": pyarrow.int64(), "number": pyarrow.float64(), "flag": pyarrow.bool_()}
         numbers = pyarrow.float32()
         self._schema = pyarrow.schema([(name, types[kinds[name]] if name in kinds else numbers) for name in columns.names])
         self._writer = parquet.ParquetWriter(
-            self._file,
+            file,
             self._schema,
             compression="zstd",
             # Statistics of each column would take as much space as the numbers of a small part.
@@ -54,9 +47,9 @@ class ParquetTable(Table):
             store_schema=False,
             data_page_version="2.0",
         )
-        if self._recipe is not None:
-            self.note(RECIPE, self._recipe.to_dict())
-            self.note("PANDAS_ATTRS", {"recipe": self._recipe.to_dict()})
+        if recipe is not None:
+            self.note(RECIPE, recipe.to_dict())
+            self.note("PANDAS_ATTRS", {"recipe": recipe.to_dict()})
 
     def write(self, rows: TableRows) -> None:
         """Add the rows that one row of the index gives."""
@@ -78,15 +71,17 @@ class ParquetTable(Table):
             for group in range(file.num_row_groups):
                 self._writer.write_table(file.read_row_group(group).cast(self._schema))
 
-    def finish(self) -> None:
-        """Complete the table; the file stays open."""
-        self._flush()
-        self._writer.close()
+    def __enter__(self) -> Self:
+        return self
 
-    def drop(self) -> None:
-        """Close the table without completing it: otherwise pyarrow would do that later, in a file that is closed by then."""
-        with suppress(OSError, ValueError):
-            self._writer.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                self._writer.close()
+        finally:  # otherwise pyarrow would do it later, in a file that is closed by then
+            with suppress(OSError, ValueError):
+                self._writer.close()
 
     def _flush(self) -> None:
         import pyarrow  # noqa: ICN001
@@ -103,22 +98,28 @@ class ParquetTable(Table):
         self._writer.write_table(table, row_group_size=len(values))
         self._blocks, self._count = [], 0
 
-    @classmethod
-    def read(cls, path: Path, others: bool) -> Content:
-        """Read a file, or all parts of a folder in the order of their names; what is float32 is a number."""
-        parts = [_read(part, others) for part in _parts(path)]
-        columns = {name: [cell for _, cells in parts for cell in cells[name]] for name in (parts[0][1] if parts else ())}
-        return Content(np.concatenate([values for values, _ in parts] or [np.empty((0, 0), np.float32)]), columns)
 
-    @classmethod
-    def read_recipe(cls, path: Path) -> str | None:
-        """Read the recipe in the metadata of the table, or of its first part."""
-        from pyarrow import parquet
+@contextmanager
+def _write(files: Sequence[IO[bytes]], columns: Columns, recipe: Recipe | None, _: str) -> Iterator[Write]:
+    with ParquetTable(files[0], columns, recipe) as table:
+        yield table.write
 
-        for part in _parts(path)[:1]:
-            recipe: bytes | None = (parquet.read_metadata(part).metadata or {}).get(RECIPE.encode())
-            return None if recipe is None else recipe.decode()
-        return None
+
+def read_parquet(path: Path, others: bool = True) -> Content:
+    """Read a file, or all parts of a folder in the order of their names; what is float32 is a number."""
+    parts = [_read(part, others) for part in _parts(path)]
+    columns = {name: [cell for _, cells in parts for cell in cells[name]] for name in (parts[0][1] if parts else ())}
+    return Content(np.concatenate([values for values, _ in parts] or [np.empty((0, 0), np.float32)]), columns)
+
+
+def _recipe(path: Path) -> str | None:
+    """The recipe in the metadata of the table, or of its first part."""
+    from pyarrow import parquet
+
+    for part in _parts(path)[:1]:
+        recipe: bytes | None = (parquet.read_metadata(part).metadata or {}).get(RECIPE.encode())
+        return None if recipe is None else recipe.decode()
+    return None
 
 
 def _parts(path: Path) -> Sequence[Path]:
@@ -156,3 +157,10 @@ def _cells(chunk: Any) -> list[Any]:
 def _unicode(text: str) -> str:
     """Replace bytes that are not Unicode by a backslash, an x and their digits, because Parquet stores Unicode only."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+PARQUET = Format(_write, read_parquet, _recipe, beside=(), package="pyarrow")
+"""Apache Parquet, for pandas, DuckDB, Arrow and others; the recipe is in its metadata, and in `attrs` in pandas.
+
+Flags are booleans, seconds float64, descriptors and functionals float32. A folder of such files is read as one table.
+"""
