@@ -9,7 +9,7 @@ from typing import NamedTuple
 from edgevoice.audio.integrity.lengths import check_asf, check_au, check_avi, check_chunks, check_nist
 from edgevoice.audio.integrity.mpeg import JUNK, behind_tags, check_adts, check_mpeg, has_mpeg_frames, is_adts, is_mpeg
 from edgevoice.audio.integrity.ogg import check_ogg
-from edgevoice.audio.views import Findings, Recording, View
+from edgevoice.audio.views import View
 
 HEAD = 4096
 """The number of bytes that are enough to recognise a family."""
@@ -23,8 +23,8 @@ class Family(NamedTuple):
     """Whether a file of it begins with these bytes, up to `HEAD`."""
     suffixes: str = ""
     """Of its files, for searching folders, separated by blanks."""
-    check: Callable[[View, Findings], Recording | None] | None = None
-    """Notices what the library does not, and gives what libsndfile is to read; None where it cannot."""
+    check: Callable[[View], View | None] | None = None
+    """Notices what the library does not, and gives what it is to read; None where libsndfile cannot."""
     media: bool = False
     """Whether only FFmpeg reads it: libsndfile is not asked."""
 

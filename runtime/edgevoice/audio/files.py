@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
 from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
-from edgevoice.audio.views import Findings, Recording, View
+from edgevoice.audio.views import Findings, View
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
 _IN_MEMORY = 1 << 26  # largest number of bytes of a pipe that are kept in memory; more go to a temporary file
@@ -145,31 +145,32 @@ def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSour
                 while chunk := read_waiting(file, file.read, 1 << 20):
                     spool.write(chunk)
                 file, begin, size, path = cast("IO[bytes]", spool), 0, spool.tell(), None
-            view = View(file, [(begin, size)], None if begin else path)
+            view = View(file, [(begin, size)], Findings(name, keep), None if begin else path)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, ArgumentError):
                 raise
             raise AudioFormatError(f"{name}: cannot be read ({error})") from error
-        return _decoded(view, Findings(name, keep), files)
+        return _decoded(view, files)
 
 
-def _decoded(view: View, findings: Findings, files: ExitStack) -> AudioSource:
+def _decoded(view: View, files: ExitStack) -> AudioSource:
     """Choose the library for this kind of file; the source owns `files`."""
     # Loaded with the first file: a live program needs none of them.
     from edgevoice.audio.decoders import MediaDecoder, SoundDecoder, UnknownFormatError
     from edgevoice.audio.families import UNKNOWN, recognised
 
+    findings = view.findings
     if not view.size:
         raise AudioFormatError(f"{findings.name}: is empty")
     view, family = recognised(view)
     try:
-        recording = family.check(view, findings) if family.check else Recording(view)
+        checked = family.check(view) if family.check else view
     finally:
-        view.check(f"{findings.name}: cannot be read")  # what cannot be read looks like the end
-    if recording and not family.media:
+        findings.check()  # what cannot be read looks like the end
+    if checked and not family.media:
         try:
-            return AudioSource(findings.name, lambda: SoundDecoder(recording, findings), files)
+            return AudioSource(findings.name, lambda: SoundDecoder(checked), files)
         except UnknownFormatError:
             if family is UNKNOWN and find_spec("av") is None:
                 raise
-    return AudioSource(findings.name, lambda: MediaDecoder(recording.view if recording else view, findings), files)
+    return AudioSource(findings.name, lambda: MediaDecoder(checked or view), files)

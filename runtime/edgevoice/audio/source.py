@@ -27,9 +27,8 @@ _LONGEST = 1e9  # an upper limit for times, in seconds: longer than any recordin
 class Decoder:
     """One pass through the samples of a recording: its position, and the last blocks that it gave."""
 
-    rate: int
-    channels: int
-    length: int | None
+    rate = channels = 0
+    length: int | None = None
     """Samples per channel; None where they are not known before reading. Media files state it in other units."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ import re
 import struct
 
 from edgevoice.audio.integrity.mpeg import check_mpeg
-from edgevoice.audio.views import Findings, Recording, View
+from edgevoice.audio.views import View
 from edgevoice.errors import AudioFormatError
 
 _MOST_CHUNKS = 10_000
@@ -26,7 +26,7 @@ _LAYOUTS = {
 _ASF_DATA = b"\x36\x26\xb2\x75"
 
 
-def check_chunks(view: View, findings: Findings) -> Recording:
+def check_chunks(view: View) -> View:
     """Check the length of the samples in files of chunks: WAV, RF64, AIFF, W64 and CAF."""
     at, width, code, step = _LAYOUTS.get(view.part(0, 4), _LAYOUTS[b"RIFF"])
     own = 24 if code == "<Q" else 0  # lengths in W64 count the head of the chunk
@@ -42,62 +42,60 @@ def check_chunks(view: View, findings: Findings) -> Recording:
         elif head[:4] == b"fmt " and width == 4:
             coding, block, bits = struct.unpack(f"{code[0]}H10xHH", view.part(at, 16).ljust(16, b"\0"))
             if coding == 1 and 0 < bits < 8:
-                raise AudioFormatError(f"{findings.name}: has samples of {bits} bits, expected 8 or more")
+                raise AudioFormatError(f"{view.findings.name}: has samples of {bits} bits, expected 8 or more")
         elif head[:4] in (b"data", b"SSND"):
             if coding in (0x50, 0x55):
-                return check_mpeg(view.part_from(at, at + size if size else None), findings)
+                return check_mpeg(view.part_from(at, at + size if size else None))
             if view.part(at, 24) == view.part(0, 24):
-                words = "has two headers, as SoX writes W64 to a pipe: write it to a file instead"
-                raise AudioFormatError(f"{findings.name}: {words}")
+                words = "as SoX writes W64 to a pipe: write it to a file instead"
+                raise AudioFormatError(f"{view.findings.name}: has two headers, {words}")
             if size == 0 and view.part(at, 4) in (b"LIST", b"fact", b"id3 ", b"JUNK"):
                 break  # it has no samples
             if ds64 and size == _WRAP - 1:
                 place, code = ds64, "<Q"
                 (size,) = struct.unpack(code, view.part(place, 8).ljust(8, b"\0"))
-            return _settled(view, findings, place, code, size - own, at, own, block)
+            return _settled(view, place, code, size - own, at, own, block)
         if size < own:
             break
         at += size - own + -size % step
-    return Recording(view)
+    return view
 
 
-def _settled(
-    view: View, findings: Findings, place: int, code: str, size: int, at: int, own: int = 0, block: int = 1
-) -> Recording:
+def _settled(view: View, place: int, code: str, size: int, at: int, own: int = 0, block: int = 1) -> View:
     """Compare a length of samples that begin at `at` with what is there, or write it at its place where it is not known."""
     there, is_short = view.size - at, code[1] == "I"
     is_placeholder = is_short and any(abs(size - known) <= max(_MARGIN, block) for known in _PLACEHOLDERS)
     if there > 4 and size in (0, -own):
-        findings.oddity("its header states no samples, like that of an interrupted recording: read to the end")
+        view.findings.oddity("its header states no samples, like that of an interrupted recording: read to the end")
     elif 0 <= size < _UNKNOWN and not is_placeholder:
         wraps = (there - size) // _WRAP if is_short and there >= size else 0  # its writer counted modulo 2^32
         if not wraps:
-            _compare(findings, size, there, block)
+            _compare(view, size, there, block)
             # libsndfile takes what is behind the samples of W64 for samples.
-            return Recording(view.part_from(0, at + size) if own and size < there else view)
+            return view.part_from(0, at + size) if own and size < there else view
         there = size + wraps * _WRAP
     if not is_short or there < _WRAP or view.part(0, 4) != b"RIFF":
         known = struct.pack(code, min(there + own, _WRAP - 1) if is_short else there + own)
-        return Recording(view.spliced([(0, place), known, (place + len(known), view.size)]))
+        return view.spliced([(0, place), known, (place + len(known), view.size)])
     count = there // max(1, block)
     head = struct.pack("<4sI4s4sIQQQI", b"RF64", _WRAP - 1, b"WAVE", b"ds64", 28, view.size, there, count, 0)
-    return Recording(view.spliced([head, (12, place), b"\xff" * 4, (at, view.size)]))
+    return view.spliced([head, (12, place), b"\xff" * 4, (at, view.size)])
 
 
-def _compare(findings: Findings, stated: int, there: int, block: int = 2) -> None:
+def _compare(view: View, stated: int, there: int, block: int = 2) -> None:
     """Report missing samples: `stated` bytes in blocks of one sample of all channels. Some writers count a byte too many."""
     if stated > there + 1 and stated // max(1, block) > there // max(1, block):
-        findings.damage(f"is cut short: it has {max(0, there)} bytes of samples, fewer than the {stated} in its header")
+        view.findings.damage(f"is cut short: it has {max(0, there)} bytes of samples, fewer than the {stated} in its header")
 
 
-def check_au(view: View, findings: Findings) -> Recording:
+def check_au(view: View) -> View:
     """Check the length in an AU file, which libsndfile does but for one that is 0."""
     code = ">I" if view.part(0, 4) == b".snd" else "<I"
     begin, size = struct.unpack(f"{code[0]}II", view.part(4, 8).ljust(8, b"\0"))
-    return _settled(view, findings, 8, code, size, begin)
+    return _settled(view, 8, code, size, begin)
 
 
-def check_nist(view: View, findings: Findings) -> Recording:
+def check_nist(view: View) -> View:
     """Compare the length in a NIST SPHERE file."""
     head = view.part(0, 1 << 16)
     if head[8:16].strip().isdigit():
@@ -107,27 +105,27 @@ def check_nist(view: View, findings: Findings) -> Recording:
         if "shorten" not in fields.get("sample_coding", "") and all(number.isdecimal() for number in numbers):
             count, channels, size = map(int, numbers)
             end = offset + count * channels * size
-            _compare(findings, end - offset, view.size - offset)
-            return Recording(view.part_from(0, end))
-    return Recording(view)
+            _compare(view, end - offset, view.size - offset)
+            return view.part_from(0, end)
+    return view
 
 
-def check_avi(view: View, findings: Findings) -> Recording:
+def check_avi(view: View) -> View:
     """Check that the outermost chunks are complete, if their size is stated."""
     at = 0
     while at < view.size and (head := view.part(at, 8))[:4] == b"RIFF":
         size = int.from_bytes(head[4:], "little")
         at += 8 + size
         if size != 0xFFFF_FFFF and at > view.size + 1:  # one byte more may be counted
-            findings.damage(f"is cut short: it has {view.size} bytes of the {at} that its header states")
-    return Recording(view)
+            view.findings.damage(f"is cut short: it has {view.size} bytes of the {at} that its header states")
+    return view
 
 
-def check_asf(view: View, findings: Findings) -> Recording:
+def check_asf(view: View) -> View:
     """Check that the object with the packets, behind the one with the header, is complete: FFmpeg adapts the length."""
     begin = int.from_bytes(view.part(16, 8), "little")
     head = view.part(begin, 24)
     size = int.from_bytes(head[16:], "little")
     if head[:4] == _ASF_DATA and size > 50 and begin + size > view.size:  # a recorded live stream has an empty object
-        findings.damage(f"is cut short: it has {view.size} bytes of {begin + size}")
-    return Recording(view)
+        view.findings.damage(f"is cut short: it has {view.size} bytes of {begin + size}")
+    return view

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.views import Findings, Piece, Recording, View
+from edgevoice.audio.views import Piece, View
 from edgevoice.errors import AudioFormatError
 
 _BLOCK = 1 << 22
@@ -97,8 +97,8 @@ def _find_runs(view: View, measure: Measure) -> tuple[list[_Run], int, bool]:
     return runs, view.size - at, is_cut
 
 
-def _checked(view: View, measure: Measure, findings: Findings, frame: str) -> list[_Run]:
-    runs, rest, is_cut = _find_runs(view, measure)
+def _checked(view: View, measure: Measure, frame: str) -> list[_Run]:
+    (runs, rest, is_cut), findings = _find_runs(view, measure), view.findings
     if not runs or runs[0].junk > JUNK:
         raise AudioFormatError(f"{findings.name}: is not audio that can be read (no {frame} in it)")
     for run, following in pairwise(runs):
@@ -123,9 +123,9 @@ def _begins_with(measure: Measure, head: bytes) -> bool:
     return len(places) > 1 and places[0] == 0 and bool(((places == sizes[0]) & (kinds == kinds[0])).any())
 
 
-def check_adts(view: View, findings: Findings) -> Recording:
+def check_adts(view: View) -> View:
     """Check that an AAC file is a row of complete ADTS frames."""
-    return Recording(view.spliced([(run.begin, run.end) for run in _checked(view, _measure_adts, findings, "AAC frame")]))
+    return view.spliced([(run.begin, run.end) for run in _checked(view, _measure_adts, "AAC frame")])
 
 
 def _measure_adts(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
@@ -179,13 +179,13 @@ is_mpeg = partial(_begins_with, _measure_mpeg)
 """Whether some bytes begin with two MPEG frames."""
 
 
-def check_mpeg(view: View, findings: Findings) -> Recording:
+def check_mpeg(view: View) -> View:
     """Count the frames, and compare their number with the one that an encoder's tag states.
 
     libmpg123 reads as many frames as a tag states, or as it guesses from the size of the file. So it gets the frames without
     the tag, in a file that claims to be longer, and reads to the end.
     """
-    runs = _checked(view, _measure_mpeg, findings, "MPEG frame")
+    runs = _checked(view, _measure_mpeg, "MPEG frame")
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
     count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
     first, lead, tail = view.part(runs[0].begin, 256), 0, 0
@@ -196,9 +196,10 @@ def check_mpeg(view: View, findings: Findings) -> Recording:
         promised, promised_size, lead, tail = tag
         if count + 1 < promised or (count + 1 == promised and promised_size > size):
             # Some encoders count the frame of the tag itself: one that is missing is decided by the number of bytes.
-            findings.damage(f"is cut short: it has {count} frames of the {promised} that its header states")
+            view.findings.damage(f"is cut short: it has {count} frames of the {promised} that its header states")
     longer = view.spliced([*pieces, size * _LONGER, bytes(128)])  # where a tag would be is looked at
-    return Recording(longer, max(0, count * header.samples - lead - tail), lead)
+    longer.samples, longer.lead = max(0, count * header.samples - lead - tail), lead
+    return longer
 
 
 def _tag(first: bytes, place: int) -> tuple[int, int, int, int] | None:

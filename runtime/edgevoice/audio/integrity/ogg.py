@@ -5,14 +5,14 @@ from __future__ import annotations
 import struct
 import zlib
 
-from edgevoice.audio.views import Findings, Recording, View
+from edgevoice.audio.views import View
 
 _FIRST, _LAST = 2, 4
 _JUNK = 1 << 16  # how many bytes may follow the last page
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def check_ogg(view: View, findings: Findings) -> Recording | None:
+def check_ogg(view: View) -> View | None:
     """Check that all pages are there; None for recordings one after the other, of which libsndfile reads the first only."""
     at = begins = 0
     expected: dict[int, int] = {}  # number of the page that comes next, by stream
@@ -27,15 +27,15 @@ def check_ogg(view: View, findings: Findings) -> Recording | None:
             begins += not expected
             expected[serial] = number
         if number != expected.get(serial) or _checksum(page) != checksum:
-            findings.damage(f"is damaged: the Ogg page at byte {at} has a wrong number or checksum")
-            return Recording(view.part_from(0, at))
+            view.findings.damage(f"is damaged: the Ogg page at byte {at} has a wrong number or checksum")
+            return view.part_from(0, at)
         expected[serial] = number + 1
         if flags & _LAST:
             del expected[serial]
         at += len(page)
     if expected or not begins or view.size - at > _JUNK:  # a tag that some program put behind the end is none
-        findings.damage(f"is damaged or cut short: an Ogg page is missing or incomplete at byte {at}")
-    return Recording(view.part_from(0, at)) if begins < 2 else None
+        view.findings.damage(f"is damaged or cut short: an Ogg page is missing or incomplete at byte {at}")
+    return view.part_from(0, at) if begins < 2 else None
 
 
 def _checksum(page: bytes) -> int:
