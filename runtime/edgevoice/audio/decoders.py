@@ -157,7 +157,7 @@ class MediaDecoder(Decoder):
                 kind = container.format.name
                 stated = _stated_end(container, stream)
                 for frame, samples in self._packets(container, stream, view, stated):
-                    # Only decoded audio has the true rate and channels: AAC headers can state half the rate, or fewer channels.
+                    # Only decoded audio has the true rate and channels: AAC headers can state half of them.
                     rate, channels = frame.sample_rate, frame.layout.nb_channels
                     has_stamp = kind != "avi" and frame.pts is not None and frame.time_base is not None
                     now = max(0.0, float(frame.pts * frame.time_base)) if has_stamp else end
@@ -166,8 +166,8 @@ class MediaDecoder(Decoder):
                         self.length = None if stated is None else round((stated - now) * rate)
                     if (rate, channels) != (self.rate, self.channels):
                         raise AudioFormatError(
-                            f"{findings.name}: changes from {self.rate} Hz with {self.channels} channel(s) to {rate} Hz with "
-                            f"{channels} after {self._decoded} samples; expected the same all through"
+                            f"{findings.name}: changes from {self.rate} Hz with {self.channels} channel(s) to {rate} Hz "
+                            f"with {channels} after {self._decoded} samples; expected the same all through"
                         )
                     longest = max(longest, frame.samples / rate)
                     if is_whole and now - end > longest + _ROUNDING:

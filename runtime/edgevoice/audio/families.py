@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from edgevoice.audio.integrity.lengths import check_asf, check_au, check_avi, check_chunks, check_nist
-from edgevoice.audio.integrity.mpeg import JUNK, behind_tags, check_adts, check_mpeg, has_mpeg_frames, is_adts, is_mpeg
-from edgevoice.audio.integrity.ogg import check_ogg
+from edgevoice.audio.integrity import frames, lengths
 from edgevoice.audio.views import View
 
 HEAD = 4096
@@ -34,23 +32,23 @@ def _starts(pattern: bytes) -> Callable[[bytes], object]:
 
 
 _MP4 = rb"....(ftyp|moov|mdat|free|wide|skip|pnot)"
-MP3 = Family("an MP3 file", lambda head: head[:3] == b"ID3" or is_mpeg(head), ".mp3 .mp2", check_mpeg)
+MP3 = Family("an MP3 file", lambda head: head[:3] == b"ID3" or frames.is_mpeg(head), ".mp3 .mp2", frames.check_mpeg)
 FAMILIES = (
-    Family("a WAV file", _starts(rb"(RIFF|RF64|BW64)....WAVE|RIFX"), ".wav .wave .rf64 .bw64", check_chunks),
-    Family("an AIFF file", _starts(rb"FORM....AIF[FC]"), ".aif .aiff .aifc", check_chunks),
-    Family("a W64 file", _starts(rb"riff\x2e\x91\xcf\x11"), ".w64", check_chunks),
-    Family("an AU file", _starts(rb"\.snd|dns\."), ".au .snd", check_au),
-    Family("a CAF file", _starts(rb"caff"), ".caf", check_chunks),
-    Family("a NIST SPHERE file", _starts(rb"NIST_1A"), ".nist .sph", check_nist),
+    Family("a WAV file", _starts(rb"(RIFF|RF64|BW64)....WAVE|RIFX"), ".wav .wave .rf64 .bw64", lengths.check_chunks),
+    Family("an AIFF file", _starts(rb"FORM....AIF[FC]"), ".aif .aiff .aifc", lengths.check_chunks),
+    Family("a W64 file", _starts(rb"riff\x2e\x91\xcf\x11"), ".w64", lengths.check_chunks),
+    Family("an AU file", _starts(rb"\.snd|dns\."), ".au .snd", lengths.check_au),
+    Family("a CAF file", _starts(rb"caff"), ".caf", lengths.check_chunks),
+    Family("a NIST SPHERE file", _starts(rb"NIST_1A"), ".nist .sph", lengths.check_nist),
     Family("a FLAC file", _starts(rb"fLaC"), ".flac"),
-    Family("an Ogg file", _starts(rb"OggS"), ".ogg .oga .opus .spx", check_ogg),
+    Family("an Ogg file", _starts(rb"OggS"), ".ogg .oga .opus .spx", frames.check_ogg),
     MP3,
-    Family("an AAC file", is_adts, ".aac", check_adts, True),
+    Family("an AAC file", frames.is_adts, ".aac", frames.check_adts, True),
     Family("an AMR file", _starts(rb"#!AMR"), ".amr .awb", None, True),
     Family("an MP4 file", _starts(_MP4), ".m4a .m4b .m4v .mp4 .mov .3gp .3g2", None, True),
     Family("a Matroska or WebM file", _starts(rb"\x1a\x45\xdf\xa3"), ".mka .mkv .webm .weba", None, True),
-    Family("an ASF or WMA file", _starts(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), ".asf .wma .wmv", check_asf, True),
-    Family("an AVI file", _starts(rb"RIFF....AVI"), ".avi", check_avi, True),
+    Family("an ASF or WMA file", _starts(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), ".asf .wma .wmv", lengths.check_asf, True),
+    Family("an AVI file", _starts(rb"RIFF....AVI"), ".avi", lengths.check_avi, True),
     # What is read as the libraries give it: AC-3, DTS, FLV, RealMedia, MPEG program and transport streams, WavPack, Monkey's
     # Audio, Musepack, TTA, DSD, NUT, ADIF; VOC, AVR, PAF, PVF, MATLAB, Psion, XI, IRCAM, MIDI.
     Family(
@@ -76,16 +74,16 @@ def family_of(head: bytes) -> Family:
 
 def recognised(view: View) -> tuple[View, Family]:
     """What the file is, and the file without tags and zeros before it: any format can stand behind them."""
-    begin = behind_tags(view)
+    begin = frames.behind_tags(view)
     family = family_of(view.part(begin, HEAD))
     if family is UNKNOWN:
-        head = view.part(begin, JUNK)
-        behind = behind_tags(view, begin + len(head) - len(head.lstrip(b"\0")))
+        head = view.part(begin, frames.JUNK)
+        behind = frames.behind_tags(view, begin + len(head) - len(head.lstrip(b"\0")))
         family = family_of(view.part(behind, HEAD))
         if family is not UNKNOWN:
             begin = behind
         # libsndfile takes all files that begin so for MP3, and finds frames in any bytes.
-        elif (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or has_mpeg_frames(view.part_from(begin)):
+        elif (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or frames.has_mpeg_frames(view.part_from(begin)):
             family = MP3
     return view.part_from(begin), family
 

@@ -62,7 +62,7 @@ def reason(error: Exception) -> str:
 class View:
     """Pieces of an open file, one after the other, read as if they were a file; a failure to read looks like its end.
 
-    Several views of a file can be read in turns: each has its own position. `path` is that of the file, where this is all of it.
+    Several views of a file can be read in turns: each has its own position. `path` is given where this is all of a file.
     """
 
     samples: int | None = None

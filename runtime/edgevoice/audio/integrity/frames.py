@@ -1,8 +1,13 @@
-"""Files that are rows of frames: MP3, of which libsndfile guesses the length if no encoder's tag states it, and ADTS."""
+"""Files that are rows of frames or pages.
+
+MP3, of which libsndfile guesses the length if no encoder's tag states it; ADTS; and Ogg, of which it notices neither damaged
+pages nor that some are missing.
+"""
 
 from __future__ import annotations
 
 import struct
+import zlib
 from bisect import bisect_left
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +34,9 @@ _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 
 _DELAY = 529  # the delay of an MP3 decoder, in samples
 _LONGER = 64  # how much longer a file claims to be: bit rates of one file differ by 40 at most
 _ENCODERS = (b"LAME", b"Lavf", b"Lavc")  # that state how many samples to remove at both ends
+
+_OGG_FIRST, _OGG_LAST = 2, 4  # flags of pages
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 Ints = NDArray[np.int64]
 Measure = Callable[[NDArray[np.uint8]], tuple[Ints, Ints, Ints]]
@@ -140,24 +148,16 @@ is_adts = partial(_begins_with, _measure_adts)
 """Whether some bytes begin with two ADTS frames."""
 
 
-class _FrameHeader(NamedTuple):
-    """What the four bytes of a frame header say."""
-
-    layer: int = 0
-    size: int = 0  # bytes of the frame, header included; 0 where this is no header
-    samples: int = 0  # per channel, that the frame decodes to
-    side: int = 0  # bytes of header and side information, behind which an encoder's tag begins
-
-
-def _frame_header(data: bytes) -> _FrameHeader:
+def _frame_header(data: bytes) -> tuple[int, int, int]:
+    """What four bytes say: bytes of the frame, 0 where this is no header; samples that it decodes to; where a tag begins."""
     version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
     bits, at, mono = data[2] >> 4, data[2] >> 2 & 3, data[3] >> 6 == 3
     if version == 1 or layer not in (2, 3) or bits in (0, 15) or at == 3:
-        return _FrameHeader()
+        return 0, 0, 0
     kilobits = _KILOBITS.get((version, layer), _LOW_KILOBITS)[bits - 1]
     samples = 576 if layer == 3 and version != 3 else 1152
     size = samples // 8 * kilobits * 1000 // _RATES[version][at] + (data[2] >> 1 & 1)
-    return _FrameHeader(layer, size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17)))
+    return size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17))
 
 
 def has_mpeg_frames(view: View) -> bool:
@@ -169,8 +169,8 @@ def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     at = np.flatnonzero((data[:-3] == 0xFF) & (data[1:-2] >= 0xE0))
     code = data[at + 1].astype(np.int64) << 8 | data[at + 2]
     values, which = np.unique(code, return_inverse=True)
-    headers = [_frame_header(bytes([0xFF, value >> 8, value & 255, 0])) for value in values.tolist()]
-    size = np.array([header.size for header in headers], np.int64)[which]
+    sizes = [_frame_header(bytes([0xFF, value >> 8, value & 255, 0]))[0] for value in values.tolist()]
+    size = np.array(sizes, np.int64)[which]
     kind = (code & 0x1E0C) << 1 | (data[at + 3] >> 6 == 3)
     return at[size > 0], size[size > 0], kind[size > 0]
 
@@ -189,16 +189,16 @@ def check_mpeg(view: View) -> View:
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
     count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
     first, lead, tail = view.part(runs[0].begin, 256), 0, 0
-    header = _frame_header(first)
-    if header.layer == 3 and (tag := _tag(first, header.side)):
-        pieces[0] = (runs[0].begin + header.size, runs[0].end)
+    frame, samples, place = _frame_header(first)
+    if tag := _tag(first, place):
+        pieces[0] = (runs[0].begin + frame, runs[0].end)
         count -= 1
         promised, promised_size, lead, tail = tag
         if count + 1 < promised or (count + 1 == promised and promised_size > size):
             # Some encoders count the frame of the tag itself: one that is missing is decided by the number of bytes.
             view.findings.damage(f"is cut short: it has {count} frames of the {promised} that its header states")
     longer = view.spliced([*pieces, size * _LONGER, bytes(128)])  # where a tag would be is looked at
-    longer.samples, longer.lead = max(0, count * header.samples - lead - tail), lead
+    longer.samples, longer.lead = max(0, count * samples - lead - tail), lead
     return longer
 
 
@@ -221,3 +221,35 @@ def _tag(first: bytes, place: int) -> tuple[int, int, int, int] | None:
         size, count = struct.unpack_from(">II", first, 46)
         return count, size, 0, 0
     return None
+
+
+def check_ogg(view: View) -> View | None:
+    """Check that all pages are there; None for recordings one after the other, of which libsndfile reads the first only."""
+    at = begins = 0
+    expected: dict[int, int] = {}  # number of the page that comes next, by stream
+    while at < view.size:
+        head = view.part(at, 27 + 255).ljust(27, b"\0")
+        size = 27 + head[26] + sum(head[27 : 27 + head[26]])
+        page = view.part(at, size)
+        if head[:4] != b"OggS" or len(page) < size:
+            break
+        flags, _, serial, number, checksum = struct.unpack_from("<BqIII", page, 5)
+        if flags & _OGG_FIRST:
+            begins += not expected
+            expected[serial] = number
+        if number != expected.get(serial) or _checksum(page) != checksum:
+            view.findings.damage(f"is damaged: the Ogg page at byte {at} has a wrong number or checksum")
+            return view.part_from(0, at)
+        expected[serial] = number + 1
+        if flags & _OGG_LAST:
+            del expected[serial]
+        at += len(page)
+    if expected or not begins or view.size - at > JUNK:  # a tag that some program put behind the end is none
+        view.findings.damage(f"is damaged or cut short: an Ogg page is missing or incomplete at byte {at}")
+    return view.part_from(0, at) if begins < 2 else None
+
+
+def _checksum(page: bytes) -> int:
+    """Zlib's CRC has the same polynomial, but takes bits in the opposite order and inverts both ends."""
+    plain = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
+    return int(f"{zlib.crc32(plain, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)

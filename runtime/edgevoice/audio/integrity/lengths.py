@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 
-from edgevoice.audio.integrity.mpeg import check_mpeg
+from edgevoice.audio.integrity.frames import check_mpeg
 from edgevoice.audio.views import View
 from edgevoice.errors import AudioFormatError
 
