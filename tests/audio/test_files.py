@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from audio.programs import read
-from edgevoice import ArgumentError, AudioFileNotFoundError, AudioFormatError, Extractor, SamplesError, StreamError
+from edgevoice import ArgumentError, AudioFileNotFoundError, AudioFormatError, Extractor, SamplesError
 from edgevoice.audio.files import open_source
 
 EXACT = [("WAV", subtype) for subtype in ("PCM_16", "PCM_24", "PCM_32", "PCM_U8", "FLOAT", "DOUBLE")]
@@ -76,7 +76,7 @@ def test_a_file_is_opened_once(tiny: Extractor, speech: Path, monkeypatch: pytes
         part = tiny.extract(source, start=1, end=4)
         assert (part.values == tiny.extract(speech, start=1, end=4).values).all()
     assert opened.count(str(speech)) == 3
-    with pytest.raises(StreamError, match="was closed"):
+    with pytest.raises(AudioFormatError, match="closed"):
         list(source.blocks())
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
 from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
-from edgevoice.audio.views import Findings, View
+from edgevoice.audio.views import Findings, View, reason
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
 
 _IN_MEMORY = 1 << 26  # largest number of bytes of a pipe that are kept in memory; more go to a temporary file
@@ -74,7 +74,7 @@ def open_source(
 def _opened(audio: Any, keep: bool) -> AudioSource:
     if isinstance(audio, str | os.PathLike):
         path = os.fsdecode(audio)
-        return _file(_open_path(path), path, path, keep)
+        return _file(_open_path(path), path, keep, is_own=True)
     if hasattr(audio, "get_all_samples"):  # torchcodec's decoders, which rows of `datasets` hold
         audio = audio.get_all_samples()
     if hasattr(audio, "data") and hasattr(audio, "sample_rate"):
@@ -85,9 +85,9 @@ def _opened(audio: Any, keep: bool) -> AudioSource:
         if is_number(audio[0]) and not is_number(audio[1]):  # as scipy and Gradio have it
             raise ArgumentError(f"({audio[0]}, {type(audio[1]).__name__}): expected (samples, rate); swapped?")
         return _array(*audio)
-    if hasattr(audio, "read"):
-        return _file(audio, str(getattr(audio, "name", "the open file")), None, keep)
-    raise ArgumentError(f"{type(audio).__name__}: expected a path, an open binary file, (samples, rate) or an AudioSource")
+    if hasattr(audio, "read") and not isinstance(audio, io.TextIOBase):
+        return _file(audio, str(getattr(audio, "name", "the open file")), keep)
+    raise ArgumentError(f"{type(audio).__name__}: expected a path, open(path, 'rb'), (samples, rate) or an AudioSource")
 
 
 def _array(samples: Any, rate: Any) -> AudioSource:
@@ -102,7 +102,7 @@ def _row(row: Mapping[str, Any], keep: bool) -> AudioSource:
         lies_across = getattr(samples, "ndim", 1) == 2 and len(samples) < len(samples.T)
         return _array(samples.T if lies_across else samples, row["sampling_rate"])
     if isinstance(row.get("bytes"), bytes):
-        return _file(io.BytesIO(row["bytes"]), str(row.get("path") or "the bytes given"), None, keep)
+        return _file(io.BytesIO(row["bytes"]), str(row.get("path") or "the bytes given"), keep)
     if isinstance(row.get("path"), str):
         return _opened(row["path"], keep)
     raise ArgumentError(f"a mapping of {', '.join(map(str, row)) or 'nothing'}: expected 'array' and 'sampling_rate'")
@@ -118,24 +118,24 @@ def _open_path(name: str) -> IO[bytes]:
         if isinstance(error, FileNotFoundError) and os.path.islink(name):  # noqa: PTH114
             raise AudioFileNotFoundError(f"{name}: is a link to {os.readlink(name)}, which does not exist") from error  # noqa: PTH115
         if isinstance(error, PermissionError) or os.path.lexists(name):
-            reason = str(getattr(error, "strerror", None) or error).lower()
-            raise AudioFormatError(f"{name}: cannot be read ({reason})") from error
+            raise AudioFormatError(f"{name}: cannot be read ({reason(error)})") from error
         raise AudioFileNotFoundError(f"{name or repr(name)}: no such file") from error
     kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
     raise AudioFormatError(f"{name}: is a {kind}, expected an audio file")
 
 
-def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSource:
-    """The audio of a file; closing it closes the files that were opened here."""
+def _file(file: IO[bytes], name: str, keep: bool, is_own: bool = False) -> AudioSource:
+    """The audio of a file, which belongs to the source if it is the source's own."""
+    # Loaded with the first file: a live program needs none of them.
+    from edgevoice.audio.decoders import MediaDecoder, SoundDecoder, UnknownFormatError
+    from edgevoice.audio.families import UNKNOWN, recognised
+
     with ExitStack() as files:
-        if path is not None:
+        if is_own:
             files.enter_context(file)
         try:
-            if not isinstance(file.read(0), bytes | None):
-                raise ArgumentError(f"{name}: is not open for reading bytes; expected open(path, 'rb')")
             try:
-                begin = file.tell()
-                size = file.seek(0, os.SEEK_END)
+                begin, size = file.tell(), file.seek(0, os.SEEK_END)
             except (AttributeError, OSError, ValueError):  # a pipe
                 import tempfile
 
@@ -144,33 +144,22 @@ def _file(file: IO[bytes], name: str, path: str | None, keep: bool) -> AudioSour
                 spool = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
                 while chunk := read_waiting(file, file.read, 1 << 20):
                     spool.write(chunk)
-                file, begin, size, path = cast("IO[bytes]", spool), 0, spool.tell(), None
-            view = View(file, [(begin, size)], Findings(name, keep), None if begin else path)
+                file, begin, size, is_own = cast("IO[bytes]", spool), 0, spool.tell(), False
+            findings = Findings(name, keep)
+            view = View(file, [(begin, size)], findings, name if is_own and not begin else None)
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            if isinstance(error, ArgumentError):
-                raise
             raise AudioFormatError(f"{name}: cannot be read ({error})") from error
-        return _decoded(view, files)
-
-
-def _decoded(view: View, files: ExitStack) -> AudioSource:
-    """Choose the library for this kind of file; the source owns `files`."""
-    # Loaded with the first file: a live program needs none of them.
-    from edgevoice.audio.decoders import MediaDecoder, SoundDecoder, UnknownFormatError
-    from edgevoice.audio.families import UNKNOWN, recognised
-
-    findings = view.findings
-    if not view.size:
-        raise AudioFormatError(f"{findings.name}: is empty")
-    view, family = recognised(view)
-    try:
-        checked = family.check(view) if family.check else view
-    finally:
-        findings.check()  # what cannot be read looks like the end
-    if checked and not family.media:
+        if not view.size:
+            raise AudioFormatError(f"{name}: is empty")
+        view, family = recognised(view)
         try:
-            return AudioSource(findings.name, lambda: SoundDecoder(checked), files)
-        except UnknownFormatError:
-            if family is UNKNOWN and find_spec("av") is None:
-                raise
-    return AudioSource(findings.name, lambda: MediaDecoder(checked or view), files)
+            checked = family.check(view) if family.check else view
+        finally:
+            findings.check()  # what cannot be read looks like the end
+        if checked and not family.media:
+            try:
+                return AudioSource(name, lambda: SoundDecoder(checked), files)
+            except UnknownFormatError:
+                if family is UNKNOWN and find_spec("av") is None:
+                    raise
+        return AudioSource(name, lambda: MediaDecoder(checked or view), files)

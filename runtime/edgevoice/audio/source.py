@@ -7,7 +7,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from threading import Event
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.samples import check_rate, check_samples, is_number
-from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError, StreamError
+from edgevoice.errors import ArgumentError, AudioFormatError, SamplesError
 
 BLOCK = 1 << 16
 """Largest number of samples per channel that are read at a time."""
@@ -55,7 +54,7 @@ class Decoder:
         return first >= (self._recent[0][0] if self._recent else self.at)
 
     def blocks(self, first: int, last: int, keep: int) -> Iterator[NDArray[Any]]:
-        """The samples first..last, of which the last `keep` can be had again."""
+        """The samples first..last, of which at least the last `keep` can be had again."""
         recent = deque(self._recent)
         while recent or self.at < last:
             if recent:
@@ -65,10 +64,9 @@ class Decoder:
                 if not len(block):
                     break
                 self.at += len(block)
-                if keep:
-                    self._recent.append((at, block))
-                    while self.at - self._recent[0][0] > keep + len(block):
-                        self._recent.popleft()
+                self._recent.append((at, block))
+                while self.at - self._recent[0][0] > keep + len(block):
+                    self._recent.popleft()
             begin, end = max(0, first - at), min(len(block), last - at)
             if begin < end:
                 yield block[begin:end]
@@ -96,7 +94,7 @@ class AudioSource:
     """
 
     def __init__(self, name: str, decoder: Callable[[], Decoder], files: ExitStack) -> None:
-        self.name, self._decoder, self._owner, self._shut = name, decoder, self, Event()
+        self.name, self._decoder, self._owner = name, decoder, self
         first = decoder()
         try:
             self.rate, self.channels = check_rate(first.rate), first.channels
@@ -132,14 +130,12 @@ class AudioSource:
         """Samples in order, float32 (samples, channels), checked; every call begins at the start.
 
         Raises:
-            AudioFormatError: the audio is damaged or cut short.
+            AudioFormatError: the audio is damaged or cut short, or its file was closed.
             SamplesError: it holds NaN or infinity.
-            StreamError: the source was closed.
         """
-        if self._shut.is_set():
-            raise StreamError(f"{self.name}: was closed")
         current = self._idle.pop() if self._idle else self._decoder()  # taken, so that two readings do not share it
-        keep, is_damaged = _KEPT // self.channels if self.first or self._last < _END else 0, False
+        keep = _KEPT // self.channels if self.first or self._last < _END else 0
+        is_damaged = False
         try:
             if not current.reaches(self.first):
                 current.close()
@@ -153,7 +149,7 @@ class AudioSource:
             is_damaged = True
             raise
         finally:
-            if is_damaged or self._shut.is_set() or self._idle:
+            if is_damaged or self._idle:
                 current.close()
             else:
                 self._idle.append(current)
@@ -161,7 +157,6 @@ class AudioSource:
     def close(self) -> None:
         """Close the audio, unless this is a segment of it. A second call does nothing."""
         if self._owner is self:
-            self._shut.set()
             while self._idle:
                 self._idle.pop().close()
             self._files.close()
