@@ -55,13 +55,9 @@ class SoundDecoder(Decoder):
         self.rate, self.channels = sound.samplerate, sound.channels
         stated = int(sound.frames) if sound.frames < _UNKNOWN_LENGTH else None
         self.length = stated if view.samples is None else view.samples
-        try:
-            self._findings.check()
-            if view.lead:
-                sound.read(view.lead)
-        except BaseException:
-            sound.close()
-            raise
+        self._findings.check()
+        if view.lead:
+            sound.read(view.lead)
 
     def read(self, count: int) -> NDArray[Any]:
         """The next samples, `count` at most."""

@@ -49,7 +49,7 @@ def open_source(
         AudioFileNotFoundError: there is no such file.
         AudioFormatError: it is not audio that can be read, is cut short, or lacks the channel.
         SamplesError: the array cannot be used.
-        ArgumentError: start and end are not in order, there cannot be such a channel, or something else was given.
+        ArgumentError: start and end are not in order, the channel is no whole number, or something else was given.
     """
     check_times(start, end)
     if not isinstance(incomplete, str) or incomplete not in ("error", "keep"):
@@ -59,8 +59,7 @@ def open_source(
     else:
         source = _opened(audio, incomplete == "keep").cut(start, end)
     try:
-        # A file that lacks the channel is an error of that file, as others may have it; of an array, one of the call.
-        number = check_channel(channel, source.channels if isinstance(audio, tuple) else None)
+        number = check_channel(channel, None)
         if number is not None and number >= source.channels:
             raise AudioFormatError(
                 f"{source.name}: has {source.channels} channel(s), counted from 0; there is no channel {number}"

@@ -34,15 +34,10 @@ def find_audio(folder: Path) -> Found:
 
     suffixes = audio_suffixes()
     files: list[Path] = []
-    errors: list[tuple[str, AudioFormatError]] = []
+    failures: list[OSError] = []
     others, waiting, seen = 0, [os.fspath(folder)], set()
-
-    def fail(error: OSError) -> None:
-        name = str(error.filename or folder)
-        errors.append((name, AudioFormatError(f"{name}: cannot be listed ({(error.strerror or str(error)).lower()})")))
-
     for start in waiting:  # links are put behind it: a folder is searched at its own place first
-        for parent, folders, names in os.walk(start, onerror=fail):
+        for parent, folders, names in os.walk(start, onerror=failures.append):
             place = os.stat(parent)  # noqa: PTH116
             if (place.st_dev, place.st_ino) in seen:
                 folders.clear()
@@ -58,6 +53,9 @@ def find_audio(folder: Path) -> Found:
                     files.append(path)
                 else:
                     others += 1
+    errors = [
+        (e.filename, AudioFormatError(f"{e.filename}: cannot be listed ({str(e.strerror).lower()})")) for e in failures
+    ]
     if not files:
         if errors:
             raise errors[0][1]

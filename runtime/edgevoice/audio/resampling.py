@@ -21,21 +21,16 @@ class Resampler:
     def __init__(self, source_rate: int, target_rate: int) -> None:
         common = math.gcd(source_rate, target_rate)
         self._source_period, self._target_period = source_rate // common, target_rate // common
-        self._source_rate, self._target_rate = source_rate, target_rate
-        self.reset()
-
-    def reset(self) -> None:
-        """Reset to the state of a new resampler."""
-        self._soxr = None
-        if self._source_rate != self._target_rate:
+        self._second, self._soxr = source_rate, None
+        if source_rate != target_rate:
             import soxr
 
-            self._soxr = soxr.ResampleStream(self._source_rate, self._target_rate, 1, dtype="float32", quality="HQ")
+            self._soxr = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="HQ")
 
-    @property
-    def delay(self) -> float:
-        """The length of the input that the resampler still holds back, in seconds."""
-        return self._soxr.delay() / self._target_rate if self._soxr else 0.0
+    def reset(self) -> None:
+        """Forget all samples."""
+        if self._soxr is not None:
+            self._soxr.clear()
 
     def push(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
         """Resample the next samples, float32 (samples,)."""
@@ -57,12 +52,11 @@ class Resampler:
         nothing = np.empty(0, np.float32)
         if self._soxr is None:
             return nothing, count, nothing
-        settle = self._source_rate
-        periods = max(0, count - 2 * settle) // self._source_period
+        periods = max(0, count - 2 * self._second) // self._source_period
         if not periods:
             return nothing, 0, self.push(np.zeros(count, np.float32))
-        before = self.push(np.zeros(settle, np.float32))
-        count -= settle + periods * self._source_period
+        before = self.push(np.zeros(self._second, np.float32))
+        count -= self._second + periods * self._source_period
         return before, periods * self._target_period, self.push(np.zeros(count, np.float32))
 
     def position(self, samples: int) -> float:

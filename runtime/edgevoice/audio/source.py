@@ -99,7 +99,6 @@ class AudioSource:
         try:
             self.rate, self.channels = check_rate(first.rate), first.channels
         except ArgumentError as error:
-            first.close()
             raise AudioFormatError(f"{name}: {error}") from error
         self._idle, self._files = [first], files.pop_all()  # which segments share
         self._length, self._last = _END if first.length is None else first.length, _END
