@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from edgevoice.audio.views import reason
 from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
 
 is_file, is_folder = os.path.isfile, os.path.isdir
@@ -53,9 +54,7 @@ def find_audio(folder: Path) -> Found:
                     files.append(path)
                 else:
                     others += 1
-    errors = [
-        (e.filename, AudioFormatError(f"{e.filename}: cannot be listed ({str(e.strerror).lower()})")) for e in failures
-    ]
+    errors = [(e.filename, AudioFormatError(f"{e.filename}: cannot be listed ({reason(e)})")) for e in failures]
     if not files:
         if errors:
             raise errors[0][1]
