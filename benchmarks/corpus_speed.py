@@ -28,8 +28,7 @@ from typing import Any
 import soundfile
 
 from benchmarks.measuring import RESULTS, in_turns, seconds, show
-from edgevoice.audio.files import open_source
-from edgevoice.audio.resampling import resampled
+from edgevoice.audio.files import open_source, resampled
 from edgevoice.bench.machine import PACKAGES, Machine
 from edgevoice.threads import usable_cores
 

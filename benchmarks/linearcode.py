@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.sources import Vector
-from edgevoice.audio.files import open_source
-from edgevoice.audio.resampling import resampled
+from edgevoice.audio.files import open_source, resampled
 from edgevoice.config import ModelConfig
 from edgevoice.features import functionals
 from edgevoice.frontend import FrontEnd

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from edgevoice.audio.resampling import resampled
-from edgevoice.audio.source import AudioSource
+from edgevoice.audio.files import AudioSource, resampled
 from edgevoice.batcher import Batcher
 from edgevoice.config import SILENCE
 from edgevoice.errors import AudioTooShortError, EdgeVoiceWarning

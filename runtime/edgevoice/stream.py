@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.resampling import Resampler
-from edgevoice.audio.samples import MOST_CHANNELS, check_channel, check_rate, check_samples, mix
+from edgevoice.audio.samples import MOST_CHANNELS, Resampler, check_channel, check_rate, check_samples, mix
 from edgevoice.batcher import Batcher
 from edgevoice.errors import SamplesError, StreamError
 from edgevoice.features import Features

@@ -8,7 +8,7 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevoice.audio.resampling import Resampler
+from edgevoice.audio.samples import Resampler
 from fewerexamples import fewer_examples
 
 

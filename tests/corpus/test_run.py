@@ -65,7 +65,7 @@ def test_segments_have_the_bits_that_each_has_by_itself(
     jobs: int,
     kept: int,
 ) -> None:
-    monkeypatch.setattr("edgevoice.audio.source._KEPT", kept)
+    monkeypatch.setattr("edgevoice.audio.files._KEPT", kept)
     rows = []
     for name in ("a.wav", "a.flac", "a.mp3"):
         soundfile.write(tmp_path / name, np.stack([noise, noise[::-1]], 1), 22_050)

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.files import open_source
+from edgevoice.audio.files import open_source, resampled
 from edgevoice.audio.folders import find_audio
-from edgevoice.audio.resampling import resampled
 from edgevoice.errors import (
     ArgumentError,
     AudioError,

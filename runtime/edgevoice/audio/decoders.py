@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.source import Decoder
-from edgevoice.audio.views import View, reason
+from edgevoice.audio.reading import Decoder, View, reason
 from edgevoice.errors import AudioFormatError
 
 _UNKNOWN_LENGTH = 1 << 62  # libsndfile gives 2^63 - 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from edgevoice.audio.integrity import frames, lengths
-from edgevoice.audio.views import View
+from edgevoice.audio.reading import View
 
 HEAD = 4096
 """The number of bytes that are enough to recognise a family."""

@@ -1,23 +1,111 @@
-"""Opens audio of any kind that `extract` takes: paths, open files, arrays."""
+"""Audio of any kind that `extract` takes, opened: paths, open files, arrays; ranges of it are read in blocks."""
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import stat
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from importlib.util import find_spec
-from typing import IO, Any, Literal, cast
+from types import TracebackType
+from typing import IO, Any, Literal, Self, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.samples import check_channel, check_rate, check_samples, is_number
-from edgevoice.audio.source import ArrayDecoder, AudioSource, check_times
-from edgevoice.audio.views import Findings, View, reason
-from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError
+from edgevoice.audio.reading import ArrayDecoder, Decoder, Findings, View, reason
+from edgevoice.audio.samples import Resampler, check_channel, check_rate, check_samples, is_number, mix
+from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, SamplesError
 
 _IN_MEMORY = 1 << 26  # largest number of bytes of a pipe that are kept in memory; more go to a temporary file
+_KEPT = 1 << 22  # how many of the last samples of all channels are kept where segments are read: 16 MiB
+_END = sys.maxsize  # a position behind every recording
+_LONGEST = 1e9  # an upper limit for times, in seconds: longer than any recording, and small enough to be counted in samples
+
+
+class AudioSource:
+    """A range of open audio, which can be read in blocks from its start, as often as needed, until it is closed.
+
+    `decoder` begins a pass; one that ends is kept for the next range, which may begin in its last samples. `files` are the
+    source's from here on.
+    """
+
+    def __init__(self, name: str, decoder: Callable[[], Decoder], files: ExitStack) -> None:
+        self.name, self._decoder, self._owner = name, decoder, self
+        first = decoder()
+        try:
+            self.rate, self.channels = check_rate(first.rate), first.channels
+        except ArgumentError as error:
+            raise AudioFormatError(f"{name}: {error}") from error
+        self._idle, self._files = [first], files.pop_all()  # which segments share
+        self._length, self._last = _END if first.length is None else first.length, _END
+        self.first = 0
+        """Position of the first sample that is read, in samples at the rate of the source."""
+        self.seconds: float | None
+        """Length of what will be read; None where it is not known before reading."""
+        self.cut()
+
+    def cut(self, start: float | None = None, end: float | None = None) -> Self:
+        """Read from `start` to `end` only, in seconds of the recording. Raises as `check_times`."""
+        check_times(start, end)
+        self.first = max(self.first, round((start or 0) * self.rate))
+        if end is not None:
+            self._last = min(self._last, round(end * self.rate))
+        last = min(self._last, self._length)
+        self.seconds = None if last == _END else max(0, last - self.first) / self.rate
+        return self
+
+    def segment(self, start: float | None = None, end: float | None = None) -> AudioSource:
+        """The part of this source from `start` to `end`, in seconds of the recording; closing it leaves the source open.
+
+        Segments can be read in any order; in the order of their starts a compressed file is decoded once for all of them.
+        """
+        return copy.copy(self).cut(start, end)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Samples in order, float32 (samples, channels), checked; every call begins at the start.
+
+        Raises:
+            AudioFormatError: the audio is damaged or cut short, or its file was closed.
+            SamplesError: it holds NaN or infinity.
+        """
+        current = self._idle.pop() if self._idle else self._decoder()  # taken, so that two readings do not share it
+        keep = _KEPT // self.channels if self.first or self._last < _END else 0
+        is_damaged = False
+        try:
+            if not current.reaches(self.first):
+                current.close()
+                current = self._decoder()
+                current.reaches(self.first)
+            for block in current.blocks(self.first, self._last, keep):
+                yield check_samples(block)
+        except SamplesError as error:
+            raise SamplesError(f"{self.name}: {error}") from error
+        except AudioFormatError:
+            is_damaged = True
+            raise
+        finally:
+            if is_damaged or self._idle:
+                current.close()
+            else:
+                self._idle.append(current)
+
+    def close(self) -> None:
+        """Close the audio, unless this is a segment of it. A second call does nothing."""
+        if self._owner is self:
+            while self._idle:
+                self._idle.pop().close()
+            self._files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
 
 AudioInput = str | os.PathLike[str] | IO[bytes] | tuple[NDArray[Any], int] | Mapping[str, Any] | AudioSource
 """What `extract` takes: a path, an open binary file, (samples, rate), a row of a data set, or an open source."""
@@ -68,6 +156,23 @@ def open_source(
         source.close()
         raise
     return source
+
+
+def check_times(start: float | None, end: float | None) -> None:
+    """Raise ArgumentError unless these are times in seconds, in order."""
+    for name, value in (("start", start), ("end", end)):
+        if value is not None and not (is_number(value) and 0 <= value <= _LONGEST):
+            raise ArgumentError(f"{name} {value!r}: expected seconds, from 0 to {_LONGEST:g}")
+    if end is not None and end <= (start or 0):
+        raise ArgumentError(f"end {end}: expected more than start ({start or 0})")
+
+
+def resampled(source: AudioSource, rate: int, channel: int | None) -> Iterator[NDArray[np.float32]]:
+    """Resample one channel of a source, or the mean of all channels, block by block: float32 (samples,)."""
+    resampler = Resampler(source.rate, rate)
+    for block in source.blocks():
+        yield resampler.push(mix(block, channel))
+    yield resampler.finish()
 
 
 def _opened(audio: Any, keep: bool) -> AudioSource:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from edgevoice.audio.views import reason
+from edgevoice.audio.reading import reason
 from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
 
 is_file, is_folder = os.path.isfile, os.path.isdir

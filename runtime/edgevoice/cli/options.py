@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
-from edgevoice.audio.source import check_times
+from edgevoice.audio.files import check_times
 from edgevoice.cli.console import standard_input
 from edgevoice.corpus.index import Index, index_of_inputs, read_index, read_index_file
 from edgevoice.errors import ArgumentError, AudioFormatError

@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgevoice.audio.files import open_source
-from edgevoice.audio.resampling import resampled
+from edgevoice.audio.files import open_source, resampled
 from edgevoice.cli.console import quiet_libraries, tell
 from edgevoice.cli.options import Inputs, ModelOptions, WindowOptions, check_places, command, force_option, option
 from edgevoice.errors import ArgumentError, AudioError

@@ -11,9 +11,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
-from edgevoice.audio.files import Incomplete, open_source
+from edgevoice.audio.files import AudioSource, Incomplete, open_source
 from edgevoice.audio.samples import check_channel
-from edgevoice.audio.source import AudioSource
 from edgevoice.batcher import Batcher
 from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import EACH

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.files import open_source
-from edgevoice.audio.resampling import resampled
+from edgevoice.audio.files import open_source, resampled
 from edgevoice.corpus.index import IndexSource
 from edgevoice.errors import ArgumentError, AudioError, missing
 from edgevoice.extraction import Reading

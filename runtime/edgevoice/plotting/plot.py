@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevoice.audio.files import AudioInput, open_source
-from edgevoice.audio.resampling import resampled
+from edgevoice.audio.files import AudioInput, open_source, resampled
 from edgevoice.errors import ArgumentError
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Features

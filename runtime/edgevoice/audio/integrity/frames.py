@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.views import Piece, View
+from edgevoice.audio.reading import Piece, View
 from edgevoice.errors import AudioFormatError
 
 _BLOCK = 1 << 22

@@ -6,7 +6,7 @@ import re
 import struct
 
 from edgevoice.audio.integrity.frames import check_mpeg
-from edgevoice.audio.views import View
+from edgevoice.audio.reading import View
 from edgevoice.errors import AudioFormatError
 
 _MOST_CHUNKS = 10_000

@@ -1,15 +1,21 @@
-"""What is read of a file, and what is found to be wrong with it."""
+"""How a recording is read: views of its bytes, what is found to be wrong with them, passes through its samples."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import IO, cast
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgevoice.errors import AudioFormatError, EdgeVoiceWarning
+
+_BLOCK = 1 << 16  # largest number of samples per channel that are read at a time
 
 Piece = bytes | tuple[int, int] | int
 """Bytes that are not in the file, a range of positions of the file, or a number of bytes at which reading ends."""
@@ -132,3 +138,66 @@ class View:
             at += len(data)
             count -= len(data)
         return b"".join(parts)
+
+
+class Decoder:
+    """One pass through the samples of a recording: its position, and the last blocks that it gave."""
+
+    rate = channels = 0
+    length: int | None = None
+    """Samples per channel; None where they are not known before reading. Media files state it in other units."""
+
+    def __init__(self) -> None:
+        self.at = 0
+        """Samples per channel that were read."""
+        self._recent: deque[tuple[int, NDArray[Any]]] = deque()
+
+    def read(self, count: int) -> NDArray[Any]:
+        """About the next `count` samples, (samples, channels); none at the end."""
+        raise NotImplementedError
+
+    def seek(self, at: int) -> bool:  # noqa: ARG002
+        """Go on at a position; False where that would not give the same samples as reading up to it."""
+        return False
+
+    def close(self) -> None:
+        """Close what the decoder opened."""
+
+    def reaches(self, first: int) -> bool:
+        """Whether the samples from `first` on can still be had, by seeking if that is exact."""
+        if first != self.at and self.seek(first):
+            self.at = first
+            self._recent.clear()
+        return first >= (self._recent[0][0] if self._recent else self.at)
+
+    def blocks(self, first: int, last: int, keep: int) -> Iterator[NDArray[Any]]:
+        """The samples first..last, of which at least the last `keep` can be had again."""
+        recent = deque(self._recent)
+        while recent or self.at < last:
+            if recent:
+                at, block = recent.popleft()
+            else:
+                at, block = self.at, self.read(min(_BLOCK, last - self.at))
+                if not len(block):
+                    break
+                self.at += len(block)
+                self._recent.append((at, block))
+                while self.at - self._recent[0][0] > keep + len(block):
+                    self._recent.popleft()
+            begin, end = max(0, first - at), min(len(block), last - at)
+            if begin < end:
+                yield block[begin:end]
+
+
+class ArrayDecoder(Decoder):
+    """Samples in memory, (samples,) or (samples, channels)."""
+
+    def __init__(self, samples: NDArray[np.float32], rate: int) -> None:
+        super().__init__()
+        self.rate, self.length = rate, len(samples)
+        self.channels = 1 if samples.ndim == 1 else samples.shape[1]
+        self._samples = samples.reshape(-1, self.channels)
+
+    def read(self, count: int) -> NDArray[np.float32]:
+        """The next samples."""
+        return self._samples[self.at : self.at + count]
