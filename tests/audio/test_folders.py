@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from edgevoice.audio.families import audio_suffixes
 from edgevoice.audio.files import open_source
 from edgevoice.audio.folders import absolute, find_audio
 from edgevoice.errors import AudioFileNotFoundError, AudioFormatError
@@ -35,7 +34,6 @@ def test_files_are_known_by_their_suffix_and_sorted_and_hidden_ones_passed_over(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert find_audio(tmp_path) == (sorted(tmp_path / name for name in names), 3, ())
-    assert {".opus", ".aif", ".aiff", ".au"} <= audio_suffixes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")

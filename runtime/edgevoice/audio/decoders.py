@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from edgevoice.audio.reading import Decoder, View, reason
 from edgevoice.errors import AudioFormatError
 
-_UNKNOWN_LENGTH = 1 << 62  # libsndfile gives 2^63 - 1
 _EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # encodings in which libsndfile seeks to the exact sample
 _UNKNOWN = re.compile("not recognised|unsupported|unimplemented|unknown|malformed 'fmt '|unspecified", re.IGNORECASE)
 """libsndfile's messages for formats and encodings that it does not know."""
@@ -52,7 +51,7 @@ class SoundDecoder(Decoder):
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False
         self.rate, self.channels = sound.samplerate, sound.channels
-        stated = int(sound.frames) if sound.frames < _UNKNOWN_LENGTH else None
+        stated = int(sound.frames) if sound.frames < 1 << 62 else None  # 2^63 - 1 where libsndfile does not know it
         self.length = stated if view.samples is None else view.samples
         self._findings.check()
         if view.lead:
@@ -139,7 +138,7 @@ class MediaDecoder(Decoder):
             import av
         except ImportError as error:
             raise AudioFormatError(
-                f"{findings.name}: is in a format that needs PyAV, which is not installed: pip install av"
+                f"{findings.name}: is in no format of libsndfile's; others need PyAV, which is not installed: pip install av"
             ) from error
         stated = None
         end = longest = 0.0  # seconds: of the last sample, the longest frame

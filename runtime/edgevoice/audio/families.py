@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from edgevoice.audio.integrity import frames, lengths
@@ -32,7 +33,12 @@ def _starts(pattern: bytes) -> Callable[[bytes], object]:
 
 
 _MP4 = rb"....(ftyp|moov|mdat|free|wide|skip|pnot)"
-MP3 = Family("an MP3 file", lambda head: head[:3] == b"ID3" or frames.is_mpeg(head), ".mp3 .mp2", frames.check_mpeg)
+MP3 = Family(
+    "an MP3 file",
+    lambda head: head[:3] == b"ID3" or frames.begins_with(frames.measure_mpeg, head),
+    ".mp3 .mp2",
+    frames.check_mpeg,
+)
 FAMILIES = (
     Family("a WAV file", _starts(rb"(RIFF|RF64|BW64)....WAVE|RIFX"), ".wav .wave .rf64 .bw64", lengths.check_chunks),
     Family("an AIFF file", _starts(rb"FORM....AIF[FC]"), ".aif .aiff .aifc", lengths.check_chunks),
@@ -43,20 +49,21 @@ FAMILIES = (
     Family("a FLAC file", _starts(rb"fLaC"), ".flac"),
     Family("an Ogg file", _starts(rb"OggS"), ".ogg .oga .opus .spx", frames.check_ogg),
     MP3,
-    Family("an AAC file", frames.is_adts, ".aac", frames.check_adts, True),
+    Family("an AAC file", partial(frames.begins_with, frames.measure_adts), ".aac", frames.check_adts, True),
     Family("an AMR file", _starts(rb"#!AMR"), ".amr .awb", None, True),
     Family("an MP4 file", _starts(_MP4), ".m4a .m4b .m4v .mp4 .mov .3gp .3g2", None, True),
     Family("a Matroska or WebM file", _starts(rb"\x1a\x45\xdf\xa3"), ".mka .mkv .webm .weba", None, True),
     Family("an ASF or WMA file", _starts(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), ".asf .wma .wmv", lengths.check_asf, True),
     Family("an AVI file", _starts(rb"RIFF....AVI"), ".avi", lengths.check_avi, True),
     # What is read as the libraries give it: AC-3, DTS, FLV, RealMedia, MPEG program and transport streams, WavPack, Monkey's
-    # Audio, Musepack, TTA, DSD, NUT, ADIF; VOC, AVR, PAF, PVF, MATLAB, Psion, XI, IRCAM, MIDI.
+    # Audio, Musepack, TTA, DSD, NUT, ADIF; VOC, AVR, PAF, PVF, MATLAB, Psion, XI, IRCAM, MIDI; all other RIFF and IFF.
     Family(
         "an audio or video file",
         _starts(
             rb"\x0b\x77.{62,}\x0b\x77|\x7f\xfe\x80\x01|FLV\x01|\.RMF|\.ra\xfd|\0\0\x01\xba|G[^G].{186}G.{187}G.{187}G|"
             rb"wvpk|MAC |MPCK|MP\+|TTA1|DSD |FRM8|nut/multimedia container|ADIF|Creative Voice File|2BIT| paf|fap |PVF1\n|"
-            rb"MATLAB 5\.0 MAT-file|ALawSoundFile\*\*|Extended Instrument:|\x64\xa3[\x01-\x03]\0|\0[\x01-\x03]\xa3\x64|MThd"
+            rb"MATLAB 5\.0 MAT-file|ALawSoundFile\*\*|Extended Instrument:|\x64\xa3[\x01-\x03]\0|\0[\x01-\x03]\xa3\x64|MThd|"
+            rb"RIFF|FORM"
         ),
         ".ac3 .eac3 .dts .flv .ra .rm .mpeg .mpg .vob .wv .ape .mpc .tta",
     ),
@@ -86,12 +93,3 @@ def recognised(view: View) -> tuple[View, Family]:
         elif (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or frames.has_mpeg_frames(view.part_from(begin)):
             family = MP3
     return view.part_from(begin), family
-
-
-def audio_suffixes() -> set[str]:
-    """Suffixes, in lower case, of files whose header states rate and encoding."""
-    import soundfile
-
-    read = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}
-    # Those of FFmpeg are searched for where PyAV is missing too, so that no file is skipped silently.
-    return read.union(*(family.suffixes.split() for family in FAMILIES))

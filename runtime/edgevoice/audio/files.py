@@ -8,15 +8,14 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from importlib.util import find_spec
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import IO, Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.reading import ArrayDecoder, Decoder, Findings, View, reason
+from edgevoice.audio.reading import ArrayDecoder, Decoder, Findings, View, read_waiting, reason
 from edgevoice.audio.samples import Resampler, check_channel, check_rate, check_samples, is_number, mix
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, SamplesError
 
@@ -139,14 +138,11 @@ def open_source(
         SamplesError: the array cannot be used.
         ArgumentError: start and end are not in order, the channel is no whole number, or something else was given.
     """
-    check_times(start, end)
     if not isinstance(incomplete, str) or incomplete not in ("error", "keep"):
         raise ArgumentError(f"incomplete {incomplete!r}: expected 'error' or 'keep'")
-    if isinstance(audio, AudioSource):
-        source = audio.segment(start, end)
-    else:
-        source = _opened(audio, incomplete == "keep").cut(start, end)
+    source = audio.segment() if isinstance(audio, AudioSource) else _opened(audio, incomplete == "keep")
     try:
+        source.cut(start, end)
         number = check_channel(channel, None)
         if number is not None and number >= source.channels:
             raise AudioFormatError(
@@ -232,7 +228,7 @@ def _file(file: IO[bytes], name: str, keep: bool, is_own: bool = False) -> Audio
     """The audio of a file, which belongs to the source if it is the source's own."""
     # Loaded with the first file: a live program needs none of them.
     from edgevoice.audio.decoders import MediaDecoder, SoundDecoder, UnknownFormatError
-    from edgevoice.audio.families import UNKNOWN, recognised
+    from edgevoice.audio.families import recognised
 
     with ExitStack() as files:
         if is_own:
@@ -242,8 +238,6 @@ def _file(file: IO[bytes], name: str, keep: bool, is_own: bool = False) -> Audio
                 begin, size = file.tell(), file.seek(0, os.SEEK_END)
             except (AttributeError, OSError, ValueError):  # a pipe
                 import tempfile
-
-                from edgevoice.audio.rawpcm import read_waiting
 
                 spool = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
                 while chunk := read_waiting(file, file.read, 1 << 20):
@@ -261,9 +255,6 @@ def _file(file: IO[bytes], name: str, keep: bool, is_own: bool = False) -> Audio
         finally:
             findings.check()  # what cannot be read looks like the end
         if checked and not family.media:
-            try:
+            with suppress(UnknownFormatError):
                 return AudioSource(name, lambda: SoundDecoder(checked), files)
-            except UnknownFormatError:
-                if family is UNKNOWN and find_spec("av") is None:
-                    raise
         return AudioSource(name, lambda: MediaDecoder(checked or view), files)

@@ -31,9 +31,13 @@ def find_audio(folder: Path) -> Found:
         AudioFileNotFoundError: there is none.
         AudioFormatError: the folder cannot be listed.
     """
-    from edgevoice.audio.families import audio_suffixes  # with all that reads files
+    import soundfile
 
-    suffixes = audio_suffixes()
+    from edgevoice.audio.families import FAMILIES  # with all that reads files
+
+    # Those of FFmpeg are searched for where PyAV is missing too, so that no file is skipped silently.
+    suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}
+    suffixes.update(*(family.suffixes.split() for family in FAMILIES))
     files: list[Path] = []
     failures: list[OSError] = []
     others, waiting, seen = 0, [os.fspath(folder)], set()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.families import HEAD, UNKNOWN, family_of
+from edgevoice.audio.reading import read_waiting
 from edgevoice.errors import ArgumentError, AudioFormatError
 from edgevoice.wholenumbers import whole_number
 
@@ -39,14 +38,13 @@ class PcmBytes:
         if len(self._head) < HEAD:
             # A pipe may give a few bytes at a time, and some kinds of files are known by their second frame alone.
             self._head += chunk[: HEAD - len(self._head)]
-            words = "a WAV, AVI or AIFF file" if self._head[:4] in (b"RIFF", b"FORM") else family_of(self._head).words
-            if words != UNKNOWN.words:
-                raise AudioFormatError(f"begins like {words}, expected raw PCM: decode it first, as ffmpeg does")
+            family = family_of(self._head)
+            if family is not UNKNOWN:
+                raise AudioFormatError(f"begins like {family.words}, expected raw PCM: decode it first, as ffmpeg does")
         joined = self.rest + chunk
         whole = len(joined) // self.size * self.size
         self.rest = joined[whole:]
-        samples = np.frombuffer(joined[:whole], self._layout).reshape(-1, self._channels)
-        return samples if sys.byteorder == "little" else samples.astype(self._layout.newbyteorder("="))
+        return np.frombuffer(joined[:whole], self._layout).reshape(-1, self._channels)
 
     def finish(self) -> None:
         """Raise AudioFormatError where there were no bytes, or they ended within a sample."""
@@ -73,15 +71,3 @@ def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 
         if len(samples):
             yield samples
     pcm.finish()
-
-
-def read_waiting(pipe: IO[bytes], read: Callable[[int], bytes | None], count: int) -> bytes:
-    """Read at most `count` bytes, at least one before the end, also where the pipe was set not to wait for them."""
-    while not (chunk := read(count)):
-        try:
-            if os.get_blocking(pipe.fileno()):
-                break
-            os.set_blocking(pipe.fileno(), True)
-        except (AttributeError, OSError, ValueError):  # no pipe of the system's
-            break
-    return chunk or b""

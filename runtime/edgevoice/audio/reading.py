@@ -6,7 +6,7 @@ import os
 import warnings
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import IO, Any, cast
 
@@ -138,6 +138,18 @@ class View:
             at += len(data)
             count -= len(data)
         return b"".join(parts)
+
+
+def read_waiting(pipe: IO[bytes], read: Callable[[int], bytes | None], count: int) -> bytes:
+    """Read at most `count` bytes, at least one before the end, also where the pipe was set not to wait for them."""
+    while not (chunk := read(count)):
+        try:
+            if os.get_blocking(pipe.fileno()):
+                break
+            os.set_blocking(pipe.fileno(), True)
+        except (AttributeError, OSError, ValueError):  # no pipe of the system's
+            break
+    return chunk or b""
 
 
 class Decoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,8 +133,7 @@ class Resampler:
         """Resample the next samples, float32 (samples,)."""
         if self._soxr is None:
             return samples
-        result: NDArray[np.float32] = self._soxr.resample_chunk(np.ascontiguousarray(samples), last=last)
-        return result
+        return cast("NDArray[np.float32]", self._soxr.resample_chunk(np.ascontiguousarray(samples), last=last))
 
     def finish(self) -> NDArray[np.float32]:
         """Return the samples that were held back."""

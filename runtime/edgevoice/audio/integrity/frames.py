@@ -10,7 +10,6 @@ import struct
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -54,23 +53,20 @@ class _Run(NamedTuple):
     junk: int  # bytes before it that belong neither to a frame nor to a tag
 
 
-def tag_size(head: bytes) -> int:
-    """The size in bytes of the tag that begins with these 32 bytes, as programs put them around the audio; 0 for none."""
-    if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 128:
-        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-        return 10 + size + (10 if head[5] & 0x10 else 0)
-    if head[:8] == b"APETAGEX" and len(head) >= 24:
-        size, _, flags = struct.unpack_from("<III", head, 12)
-        return int(size) + 32 if flags & 0x2000_0000 else 32
-    if head[:3] == b"TAG":
-        return 227 if head[3:4] == b"+" else 128
-    return 0
-
-
 def behind_tags(view: View, at: int = 0) -> int:
-    """Where the tags that begin at a position end."""
-    while at < view.size and (size := tag_size(view.part(at, 32))):
-        at += size
+    """Where the tags end that begin at a position, as programs put them around the audio."""
+    while at < view.size:
+        head = view.part(at, 32)
+        if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 128:
+            at += head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+            at += 20 if head[5] & 0x10 else 10
+        elif head[:8] == b"APETAGEX" and len(head) >= 24:
+            size, _, flags = struct.unpack_from("<III", head, 12)
+            at += size + 32 if flags & 0x2000_0000 else 32
+        elif head[:3] == b"TAG":
+            at += 227 if head[3:4] == b"+" else 128
+        else:
+            break
     return min(at, view.size)
 
 
@@ -123,7 +119,7 @@ def _checked(view: View, measure: Measure, frame: str) -> list[_Run]:
     return runs
 
 
-def _begins_with(measure: Measure, head: bytes) -> bool:
+def begins_with(measure: Measure, head: bytes) -> bool:
     """Whether these bytes begin with two frames of one recording: a signature of two bytes alone proves nothing."""
     if len(head) < 8 or head[0] != 0xFF:
         return False
@@ -133,19 +129,16 @@ def _begins_with(measure: Measure, head: bytes) -> bool:
 
 def check_adts(view: View) -> View:
     """Check that an AAC file is a row of complete ADTS frames."""
-    return view.spliced([(run.begin, run.end) for run in _checked(view, _measure_adts, "AAC frame")])
+    return view.spliced([(run.begin, run.end) for run in _checked(view, measure_adts, "AAC frame")])
 
 
-def _measure_adts(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
+def measure_adts(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
+    """Find the headers of ADTS frames."""
     at = np.flatnonzero((data[:-6] == 0xFF) & (data[1:-5] & 0xF6 == 0xF0))
     size = (data[at + 3].astype(np.int64) & 3) << 11 | data[at + 4].astype(np.int64) << 3 | data[at + 5] >> 5
     kind = (data[at + 1].astype(np.int64) & 8) << 8 | data[at + 2] & 0xFC
     real = size > 9  # no frame is a header and hardly more
     return at[real], size[real], kind[real]
-
-
-is_adts = partial(_begins_with, _measure_adts)
-"""Whether some bytes begin with two ADTS frames."""
 
 
 def _frame_header(data: bytes) -> tuple[int, int, int]:
@@ -162,10 +155,11 @@ def _frame_header(data: bytes) -> tuple[int, int, int]:
 
 def has_mpeg_frames(view: View) -> bool:
     """Whether there are four MPEG frames of one recording, one directly after the other, at the beginning of a file."""
-    return any(run.frames >= 4 for run in _find_runs(view.part_from(0, JUNK), _measure_mpeg)[0])
+    return any(run.frames >= 4 for run in _find_runs(view.part_from(0, JUNK), measure_mpeg)[0])
 
 
-def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
+def measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
+    """Find the headers of MPEG frames."""
     at = np.flatnonzero((data[:-3] == 0xFF) & (data[1:-2] >= 0xE0))
     code = data[at + 1].astype(np.int64) << 8 | data[at + 2]
     values, which = np.unique(code, return_inverse=True)
@@ -175,17 +169,13 @@ def _measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
     return at[size > 0], size[size > 0], kind[size > 0]
 
 
-is_mpeg = partial(_begins_with, _measure_mpeg)
-"""Whether some bytes begin with two MPEG frames."""
-
-
 def check_mpeg(view: View) -> View:
     """Count the frames, and compare their number with the one that an encoder's tag states.
 
     libmpg123 reads as many frames as a tag states, or as it guesses from the size of the file. So it gets the frames without
     the tag, in a file that claims to be longer, and reads to the end.
     """
-    runs = _checked(view, _measure_mpeg, "MPEG frame")
+    runs = _checked(view, measure_mpeg, "MPEG frame")
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
     count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
     first, lead, tail = view.part(runs[0].begin, 256), 0, 0
