@@ -39,11 +39,9 @@ def decoded(path: Path, channels: int = 1) -> np.ndarray:
 def read(audio: Any, start: float | None = None, end: float | None = None) -> np.ndarray:
     """All samples, float32 (samples, channels)."""
     given = io.BytesIO(audio) if isinstance(audio, bytes) else audio
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", EdgeVoiceWarning)
-        with open_source(given, start, end) as source:
-            blocks = [np.empty((0, source.channels), np.float32), *source.blocks()]
-            samples = np.concatenate(blocks)
-            if source.seconds is not None:
-                assert len(samples) / source.rate == pytest.approx(source.seconds, abs=0.2)  # media state it in other units
-            return samples
+    with warnings.catch_warnings(action="ignore", category=EdgeVoiceWarning), open_source(given, start, end) as source:
+        blocks = [np.empty((0, source.channels), np.float32), *source.blocks()]
+        samples = np.concatenate(blocks)
+        if source.seconds is not None:
+            assert len(samples) / source.rate == pytest.approx(source.seconds, abs=0.2)  # media state it in other units
+        return samples

@@ -20,24 +20,12 @@ from audio.programs import read
 from edgevoice import ArgumentError, AudioFileNotFoundError, AudioFormatError, Extractor, SamplesError
 from edgevoice.audio.files import open_source
 
-EXACT = [("WAV", subtype) for subtype in ("PCM_16", "PCM_24", "PCM_32", "PCM_U8", "FLOAT", "DOUBLE")]
-EXACT += [(kind, "PCM_16") for kind in ("WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC")] + [("FLAC", "PCM_24")]
 
-
-def write(path: Path, samples: np.ndarray, kind: str, subtype: str, rate: int = 16000) -> Path:
-    if (kind, subtype) not in [(k, s) for k in soundfile.available_formats() for s in soundfile.available_subtypes(k)]:
-        pytest.skip(f"this libsndfile cannot write {kind} {subtype}")
-    soundfile.write(path, samples, rate, format=kind, subtype=subtype)
-    return path
-
-
-@pytest.mark.parametrize(("kind", "subtype"), EXACT)
-def test_exact_formats_give_the_samples(tmp_path: Path, noise: np.ndarray, kind: str, subtype: str) -> None:
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "PCM_U8", "FLOAT", "DOUBLE"])
+def test_files_give_the_samples_that_were_written(tmp_path: Path, noise: np.ndarray, subtype: str) -> None:
     eighths = np.round(noise * 128).clip(-128, 127) / 128
-    path = write(tmp_path / "audio", np.stack([eighths, -eighths], axis=1).clip(-1, 127 / 128), kind, subtype)
-    with open_source(path) as source:
-        assert (source.rate, source.channels) == (16000, 2)
-    np.testing.assert_array_equal(read(path)[:, 0], eighths.astype(np.float32))
+    soundfile.write(tmp_path / "a.wav", np.stack([eighths, -eighths], axis=1), 16000, subtype)
+    np.testing.assert_array_equal(read(tmp_path / "a.wav")[:, 0], eighths.astype(np.float32))
 
 
 def test_what_is_no_audio(tiny: Extractor, tmp_path: Path) -> None:
@@ -82,8 +70,8 @@ def test_a_file_is_opened_once(tiny: Extractor, speech: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("kind", ["WAV", "FLAC"])
 def test_blocks_begin_at_the_start_every_time_even_in_turns(tmp_path: Path, noise: np.ndarray, kind: str) -> None:
-    path = write(tmp_path / "audio", noise, kind, "PCM_16")
-    with open_source(path, 0.5, 9) as source:
+    soundfile.write(tmp_path / "audio", noise, 16000, format=kind)
+    with open_source(tmp_path / "audio", 0.5, 9) as source:
         assert source.first == 8000
         for left, right in zip(source.blocks(), source.blocks(), strict=True):
             np.testing.assert_array_equal(left, right)
