@@ -18,14 +18,11 @@ class Family(NamedTuple):
     """One kind of files."""
 
     words: str
-    begins: Callable[[bytes], object]
-    """Whether a file of it begins with these bytes, up to `HEAD`."""
-    suffixes: str = ""
-    """Of its files, for searching folders, separated by blanks."""
+    begins: Callable[[bytes], object]  # whether a file of it begins with these bytes, up to `HEAD`
+    suffixes: str = ""  # of its files, for searching folders, separated by blanks
     check: Callable[[View], View | None] | None = None
     """Notices what the library does not, and gives what it is to read; None where libsndfile cannot."""
-    media: bool = False
-    """Whether only FFmpeg reads it: libsndfile is not asked."""
+    media: bool = False  # whether only FFmpeg reads it: libsndfile is not asked
 
 
 def _starts(pattern: bytes) -> Callable[[bytes], object]:

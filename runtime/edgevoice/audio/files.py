@@ -41,10 +41,8 @@ class AudioSource:
             raise AudioFormatError(f"{name}: {error}") from error
         self._idle, self._files = [first], files.pop_all()  # which segments share
         self._length, self._last = _END if first.length is None else first.length, _END
-        self.first = 0
-        """Position of the first sample that is read, in samples at the rate of the source."""
-        self.seconds: float | None
-        """Length of what will be read; None where it is not known before reading."""
+        self.first = 0  # position of the first sample that is read, at the rate of the source
+        self.seconds: float | None  # the length of what will be read; None where it is not known before reading
         self.cut()
 
     def cut(self, start: float | None = None, end: float | None = None) -> Self:
@@ -65,12 +63,7 @@ class AudioSource:
         return copy.copy(self).cut(start, end)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Samples in order, float32 (samples, channels), checked; every call begins at the start.
-
-        Raises:
-            AudioFormatError: the audio is damaged or cut short, or its file was closed.
-            SamplesError: it holds NaN or infinity.
-        """
+        """Samples in order, float32 (samples, channels); every call begins at the start. Damage and NaN are AudioErrors."""
         current = self._idle.pop() if self._idle else self._decoder()  # taken, so that two readings do not share it
         keep = _KEPT // self.channels if self.first or self._last < _END else 0
         is_damaged = False

@@ -26,10 +26,7 @@ def find_audio(folder: Path) -> Found:
 
     What is hidden, its name beginning with a dot, is passed over: so are the `._` files that macOS leaves beside others. A
     linked folder is searched too, unless it was already. A broken link is included, so that opening it reports an error.
-
-    Raises:
-        AudioFileNotFoundError: there is none.
-        AudioFormatError: the folder cannot be listed.
+    Where there is no file, it raises why.
     """
     import soundfile
 
@@ -50,10 +47,7 @@ def find_audio(folder: Path) -> Found:
             seen.add((place.st_dev, place.st_ino))
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             waiting += [link for name in folders if os.path.islink(link := os.path.join(parent, name))]  # noqa: PTH114, PTH118
-            for name in names:
-                path = Path(parent, name)
-                if name.startswith("."):
-                    continue
+            for path in (Path(parent, name) for name in names if not name.startswith(".")):
                 if path.suffix.lower() in suffixes and (path.is_file() or (path.is_symlink() and not path.exists())):
                     files.append(path)
                 else:

@@ -18,11 +18,7 @@ DTYPES = {"int16": "<i2", "int32": "<i4", "uint8": "u1", "float32": "<f4", "floa
 
 
 class PcmBytes:
-    """Bytes of headerless PCM, one of `DTYPES`, to samples, in chunks of any length: a sample in two waits for its rest.
-
-    Raises:
-        ArgumentError: no such dtype, or fewer than one channel.
-    """
+    """Bytes of headerless PCM, one of `DTYPES`, to samples, in chunks of any length: a sample in two waits for its rest."""
 
     def __init__(self, channels: int, dtype: str = "int16") -> None:
         if dtype not in DTYPES:
@@ -57,12 +53,7 @@ class PcmBytes:
 
 
 def read_pcm(pipe: IO[bytes], channels: int, dtype: str = "int16", block: int = 1600) -> Iterator[NDArray[Any]]:
-    """Samples (samples, channels) as they arrive: at most `block` at a time, fewer when a pipe holds fewer.
-
-    Raises:
-        ArgumentError: no such dtype, or fewer than one channel.
-        AudioFormatError: the pipe is empty, ends within a sample, or brings a file with a header.
-    """
+    """Samples (samples, channels) as they arrive: at most `block` at a time, fewer when a pipe holds fewer."""
     pcm = PcmBytes(channels, dtype)
     # read1 gives what has arrived; read would wait until the block is full and hold frames back.
     read = getattr(pipe, "read1", pipe.read)

@@ -160,8 +160,7 @@ class Decoder:
     """Samples per channel; None where they are not known before reading. Media files state it in other units."""
 
     def __init__(self) -> None:
-        self.at = 0
-        """Samples per channel that were read."""
+        self.at = 0  # samples per channel that were read
         self._recent: deque[tuple[int, NDArray[Any]]] = deque()
 
     def read(self, count: int) -> NDArray[Any]:
@@ -206,9 +205,8 @@ class ArrayDecoder(Decoder):
 
     def __init__(self, samples: NDArray[np.float32], rate: int) -> None:
         super().__init__()
-        self.rate, self.length = rate, len(samples)
-        self.channels = 1 if samples.ndim == 1 else samples.shape[1]
-        self._samples = samples.reshape(-1, self.channels)
+        self._samples = samples.reshape(-1, 1) if samples.ndim == 1 else samples
+        self.rate, (self.length, self.channels) = rate, self._samples.shape
 
     def read(self, count: int) -> NDArray[np.float32]:
         """The next samples."""

@@ -1,8 +1,4 @@
-"""Files that are rows of frames or pages.
-
-MP3, of which libsndfile guesses the length if no encoder's tag states it; ADTS; and Ogg, of which it notices neither damaged
-pages nor that some are missing.
-"""
+"""Files that are rows of frames or pages, of which libsndfile guesses the length or notices no holes: MP3, ADTS and Ogg."""
 
 from __future__ import annotations
 
@@ -178,7 +174,7 @@ def check_mpeg(view: View) -> View:
     runs = _checked(view, measure_mpeg, "MPEG frame")
     pieces: list[Piece] = [(run.begin, run.end) for run in runs]
     count, size = sum(run.frames for run in runs), sum(run.end - run.begin for run in runs)
-    first, lead, tail = view.part(runs[0].begin, 256), 0, 0
+    first, lead, tail = view.part(runs[0].begin, 256).ljust(256, b"\0"), 0, 0
     frame, samples, place = _frame_header(first)
     if tag := _tag(first, place):
         pieces[0] = (runs[0].begin + frame, runs[0].end)
@@ -195,19 +191,15 @@ def check_mpeg(view: View) -> View:
 def _tag(first: bytes, place: int) -> tuple[int, int, int, int] | None:
     """Frames, their bytes, samples before and behind the recording, as an encoder's tag states them; 0 if it does not."""
     if first[place : place + 4] in (b"Xing", b"Info"):
-        flags = int.from_bytes(first[place + 4 : place + 8], "big")
-        place += 8
-        numbers = [0, 0]
-        for k in range(2):
-            if flags & 1 << k:
-                numbers[k] = int.from_bytes(first[place : place + 4], "big")
-                place += 4
-        place += (100 if flags & 4 else 0) + (4 if flags & 8 else 0)
+        flags, *numbers = struct.unpack_from(">III", first, place + 4)
+        count = numbers.pop(0) if flags & 1 else 0
+        size = numbers.pop(0) if flags & 2 else 0
+        place += 16 - 4 * len(numbers) + (100 if flags & 4 else 0) + (4 if flags & 8 else 0)
         if first[place : place + 4] not in _ENCODERS:
-            return numbers[0], numbers[1], 0, 0
+            return count, size, 0, 0
         delays = int.from_bytes(first[place + 21 : place + 24], "big")
-        return numbers[0], numbers[1], (delays >> 12) + _DELAY, max(0, (delays & 0xFFF) - _DELAY)
-    if first[36:40] == b"VBRI" and len(first) >= 54:
+        return count, size, (delays >> 12) + _DELAY, max(0, (delays & 0xFFF) - _DELAY)
+    if first[36:40] == b"VBRI":
         size, count = struct.unpack_from(">II", first, 46)
         return count, size, 0, 0
     return None
