@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.reading import Decoder, View, reason
-from edgevoice.errors import AudioFormatError
+from edgevoice.errors import AudioFormatError, missing
 
 _EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # encodings in which libsndfile seeks to the exact sample
 _UNKNOWN = re.compile("not recognised|unsupported|unimplemented|unknown|malformed 'fmt '|unspecified", re.IGNORECASE)
@@ -137,9 +137,7 @@ class MediaDecoder(Decoder):
         try:
             import av
         except ImportError as error:
-            raise AudioFormatError(
-                f"{findings.name}: is in no format of libsndfile's; others need PyAV, which is not installed: pip install av"
-            ) from error
+            raise AudioFormatError(f"{findings.name}: {missing('av', 'what libsndfile does not know')}") from error
         stated = None
         end = longest = 0.0  # seconds: of the last sample, the longest frame
         is_whole = True  # so far, by the time stamps

@@ -25,7 +25,7 @@ class Findings:
     """Turns what is wrong with a file into an error, or, where all that is there is to be kept, into one warning."""
 
     def __init__(self, name: str, keep: bool = False) -> None:
-        self.name, self.keep, self._kept = name, keep, False
+        self.name, self.keep = name, keep
         self.failures: list[BaseException] = []
         """What came while the file was read, a Ctrl-C too: libsndfile's callbacks cannot pass an exception on."""
         self._warned: set[str] = set()
@@ -42,18 +42,16 @@ class Findings:
         """Raise AudioFormatError; or warn, the first time, where the rest is to be kept."""
         if not self.keep:
             raise AudioFormatError(f"{self.name}: {words}") from cause
-        if not self._kept:
-            self.oddity(f"{words}; what is there is kept")
-        self._kept = True
+        self.oddity(f"{words}; what is there is kept", "damage")
 
     def damage_after(self, samples: int, cause: Exception | None = None) -> None:
         """The damage that a library reports, or that the end of its samples shows."""
         self.damage(f"is damaged or cut short after {samples} samples{f' ({reason(cause)})' if cause else ''}", cause)
 
-    def oddity(self, words: str) -> None:
-        """Warn, once, of something that may not be as it was meant."""
-        if words not in self._warned:
-            self._warned.add(words)
+    def oddity(self, words: str, kind: str | None = None) -> None:
+        """Warn, once for all of a kind, of something that may not be as it was meant."""
+        if (kind or words) not in self._warned:
+            self._warned.add(kind or words)
             warnings.warn(f"{self.name}: {words}", EdgeVoiceWarning, stacklevel=2)
 
 
