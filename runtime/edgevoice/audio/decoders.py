@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import shutil
-import struct
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -206,10 +205,10 @@ class MediaDecoder(Decoder):
                 findings.damage_after(self._decoded, error)
                 continue
             for frame in frames:
-                cut = frame.side_data.get("SKIP_SAMPLES") if "flags2" in options else None
-                rest = frame.samples - (struct.unpack_from("<I", bytes(cut), 4)[0] if cut else 0)
-                yield frame, _samples(frame)[late:rest]
+                yield frame, _samples(frame)[late:]
                 late = max(0, late - frame.samples)
+            if not late:
+                stream.codec_context.flags2 = 0  # FFmpeg cuts the end
         # A recorded live stream states no length; its last packet, behind 4 bytes of its block, may be incomplete.
         if is_matroska and stated is None and view.part(behind + 4, 1) in _MATROSKA:
             findings.damage(f"is cut short after {self._decoded} samples")

@@ -79,7 +79,8 @@ def _find_runs(view: View, measure: Measure) -> tuple[list[_Run], int, bool]:
     end = place + size
     after = np.minimum(np.searchsorted(place, end), len(place) - 1)
     goes_on = (place[after] == end) & (kind[after] == kind)
-    first = np.flatnonzero(goes_on)  # a frame alone proves nothing
+    # A frame alone begins a run at the end of the file only, or before a few bytes: it shows a hole before it.
+    first = np.flatnonzero(goes_on | ((end <= view.size) & (end > view.size - 4)))
     follow, starts, begins = np.where(goes_on, after, -1).tolist(), first.tolist(), place[first].tolist()
     runs: list[_Run] = []
     at, is_cut = behind_tags(view), False
