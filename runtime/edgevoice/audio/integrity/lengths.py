@@ -23,7 +23,6 @@ _LAYOUTS = {
     b"caff": (8, 4, ">q", 1),
 }
 """Where the first chunk is, the size of names, the type of lengths, and what chunks are aligned to."""
-_ASF_DATA = b"\x36\x26\xb2\x75"
 
 
 def check_chunks(view: View) -> View:
@@ -83,9 +82,9 @@ def _settled(view: View, place: int, code: str, size: int, at: int, own: int = 0
 
 
 def _compare(view: View, stated: int, there: int, block: int = 2) -> None:
-    """Report missing samples: `stated` bytes in blocks of one sample of all channels. Some writers count a byte too many."""
+    """Report missing bytes, of blocks of one sample of all channels. Some writers count a byte too many."""
     if stated > there + 1 and stated // max(1, block) > there // max(1, block):
-        view.findings.damage(f"is cut short: it has {max(0, there)} bytes of samples, fewer than the {stated} in its header")
+        view.findings.damage(f"is cut short: it has {max(0, there)} bytes, fewer than the {stated} in its header")
 
 
 def check_au(view: View) -> View:
@@ -105,7 +104,7 @@ def check_nist(view: View) -> View:
         if "shorten" not in fields.get("sample_coding", "") and all(number.isdecimal() for number in numbers):
             count, channels, size = map(int, numbers)
             end = offset + count * channels * size
-            _compare(view, end - offset, view.size - offset)
+            _compare(view, end, view.size)
             return view.part_from(0, end)
     return view
 
@@ -116,8 +115,8 @@ def check_avi(view: View) -> View:
     while at < view.size and (head := view.part(at, 8))[:4] == b"RIFF":
         size = int.from_bytes(head[4:], "little")
         at += 8 + size
-        if size != 0xFFFF_FFFF and at > view.size + 1:  # one byte more may be counted
-            view.findings.damage(f"is cut short: it has {view.size} bytes of the {at} that its header states")
+        if size != 0xFFFF_FFFF:
+            _compare(view, at, view.size)
     return view
 
 
@@ -126,6 +125,6 @@ def check_asf(view: View) -> View:
     begin = int.from_bytes(view.part(16, 8), "little")
     head = view.part(begin, 24)
     size = int.from_bytes(head[16:], "little")
-    if head[:4] == _ASF_DATA and size > 50 and begin + size > view.size:  # a recorded live stream has an empty object
-        view.findings.damage(f"is cut short: it has {view.size} bytes of {begin + size}")
+    if head[:4] == b"\x36\x26\xb2\x75" and size > 50:  # a recorded live stream has an empty object
+        _compare(view, begin + size, view.size)
     return view
