@@ -78,15 +78,16 @@ def family_of(head: bytes) -> Family:
 
 def recognised(view: View) -> tuple[View, Family]:
     """What the file is, and the file without tags and zeros before it: any format can stand behind them."""
-    begin = frames.behind_tags(view)
-    family = family_of(view.part(begin, HEAD))
+    view = view.part_from(frames.behind_tags(view))
+    family = family_of(view.part(0, HEAD))
     if family is UNKNOWN:
-        head = view.part(begin, frames.JUNK)
-        behind = frames.behind_tags(view, begin + len(head) - len(head.lstrip(b"\0")))
+        head = view.part(0, frames.JUNK)
+        behind = frames.behind_tags(view, len(head) - len(head.lstrip(b"\0")))
         family = family_of(view.part(behind, HEAD))
         if family is not UNKNOWN:
-            begin = behind
-        # libsndfile takes all files that begin so for MP3, and finds frames in any bytes.
-        elif (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or frames.has_mpeg_frames(view.part_from(begin)):
+            return view.part_from(behind), family
+        runs, *_ = frames.find_runs(view.part_from(0, frames.JUNK), frames.measure_mpeg)
+        # libsndfile takes all files that begin so for MP3, and finds frames in any bytes: four in a row are some.
+        if (head[:1] == b"\xff" and head[1:2] >= b"\xe0") or any(run.frames >= 4 for run in runs):
             family = MP3
-    return view.part_from(begin), family
+    return view, family

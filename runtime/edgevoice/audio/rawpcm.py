@@ -25,8 +25,7 @@ class PcmBytes:
             raise ArgumentError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
         self._channels = whole_number("channels", channels, 1)
         self._layout = np.dtype(DTYPES[dtype])
-        self.size = self._layout.itemsize * self._channels
-        """Bytes of one sample in all channels."""
+        self.size = self._layout.itemsize * self._channels  # bytes of one sample in all channels
         self.rest = self._head = b""  # of a sample that is not complete yet; of the pipe
 
     def push(self, chunk: bytes) -> NDArray[Any]:

@@ -69,10 +69,8 @@ class View:
     Several views of a file can be read in turns: each has its own position. `path` is given where this is all of a file.
     """
 
-    samples: int | None = None
-    """The number of samples per channel that decoding must give, where it is known better than by the library."""
-    lead = 0
-    """The number of decoded samples before the recording that do not belong to it."""
+    samples: int | None = None  # per channel, that decoding must give, where it is known better than by the library
+    lead = 0  # decoded samples before the recording that do not belong to it
 
     def __init__(self, file: IO[bytes], pieces: Sequence[Piece], findings: Findings, path: str | None = None) -> None:
         self._file, self._pieces, self.findings, self._path, self._at = file, pieces, findings, path, 0

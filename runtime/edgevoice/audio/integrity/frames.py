@@ -66,7 +66,7 @@ def behind_tags(view: View, at: int = 0) -> int:
     return min(at, view.size)
 
 
-def _find_runs(view: View, measure: Measure) -> tuple[list[_Run], int, bool]:
+def find_runs(view: View, measure: Measure) -> tuple[list[_Run], int, bool]:
     """Find the frames of a file, how many bytes behind the last are no tags, and whether the last is incomplete."""
     found: list[tuple[Ints, Ints, Ints]] = []
     for at in range(0, max(1, view.size), _BLOCK):
@@ -98,7 +98,7 @@ def _find_runs(view: View, measure: Measure) -> tuple[list[_Run], int, bool]:
 
 
 def _checked(view: View, measure: Measure, frame: str) -> list[_Run]:
-    (runs, rest, is_cut), findings = _find_runs(view, measure), view.findings
+    (runs, rest, is_cut), findings = find_runs(view, measure), view.findings
     if not runs or runs[0].junk > JUNK:
         raise AudioFormatError(f"{findings.name}: is not audio that can be read (no {frame} in it)")
     for run, following in pairwise(runs):
@@ -147,11 +147,6 @@ def _frame_header(data: bytes) -> tuple[int, int, int]:
     samples = 576 if layer == 3 and version != 3 else 1152
     size = samples // 8 * kilobits * 1000 // _RATES[version][at] + (data[2] >> 1 & 1)
     return size, samples, 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17))
-
-
-def has_mpeg_frames(view: View) -> bool:
-    """Whether there are four MPEG frames of one recording, one directly after the other, at the beginning of a file."""
-    return any(run.frames >= 4 for run in _find_runs(view.part_from(0, JUNK), measure_mpeg)[0])
 
 
 def measure_mpeg(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints]:
