@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from edgevoice.audio.files import AudioSource, open_source
+from edgevoice.audio.files import open_source
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.cli import options
 from edgevoice.cli.console import drop_output, quiet_libraries, standard_input, standard_output, status_line, tell
