@@ -53,7 +53,7 @@ _NAMES = {
     "stream": ("Stream",),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
-__all__ = [*_MODULES]
+__all__ = sorted(_MODULES)  # noqa: PLE0605 - a list, though not a literal
 
 
 def __getattr__(name: str) -> object:

@@ -30,13 +30,11 @@ EdgeVoiceWarning                   (UserWarning) what was done, though something
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class EdgeVoiceError(Exception):
     """Root of all errors that EdgeVoice raises on purpose."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code = 1
     """The exit code: 1 where the work failed, 2 where the request cannot be carried out here."""
 
 
