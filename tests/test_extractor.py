@@ -324,17 +324,6 @@ def test_a_relative_path_holds_in_another_folder(tiny_model: Path, tmp_path: Pat
     assert pickle.loads(packed).config.name == "tiny"
 
 
-def test_session_options_reach_onnxruntime(tiny_model: Path) -> None:
-    options = {"intra_op_num_threads": 2, "session.intra_op.allow_spinning": False}
-    extractor = edgevoice.load(tiny_model, session_options=options)
-    session = extractor._networks._encoder
-    assert session.get_session_options().intra_op_num_threads == 2
-    assert session.get_session_options().get_session_config_entry("session.intra_op.allow_spinning") == "0"
-    for wrong in ({"threads": 2}, {"intra_op_num_threads": "many"}):
-        with pytest.raises(edgevoice.ArgumentError, match="session option"):
-            edgevoice.load(tiny_model, session_options=wrong)
-
-
 @pytest.mark.parametrize("descriptors", ["all", "bottleneck", "error"])
 def test_typical_numbers_scale_speech(descriptors: Any, speech: Path) -> None:
     extractor = edgevoice.load("cae-64", descriptors=descriptors)

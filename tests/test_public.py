@@ -25,7 +25,6 @@ LAYERS = (
     ("recipe",),
     ("audio", "files"),
     ("levels", "frontend", "providers"),
-    ("onnxfile",),
     ("modelfolder", "windows"),
     ("sessions", "features"),
     ("inference",),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,27 +15,10 @@ from edgevoice.config import SILENCE
 from edgevoice.errors import AudioTooShortError, EdgeVoiceWarning
 from edgevoice.features import FeatureBuffer, Features
 from edgevoice.levels import Level, find_level
+from edgevoice.recipe import Reading as Reading
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
-    from edgevoice.recipe import Recipe
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How recordings are read: the arguments of `Extractor.extract`."""
-
-    level: str | float | None = None
-    hop: float | None = None
-    channel: int | str | None = None
-    """`each`, for a corpus, reads all channels, one by one."""
-    pad: bool = False
-    incomplete: str = "error"
-
-    @classmethod
-    def of(cls, recipe: Recipe) -> Self:
-        """How what has this recipe was read."""
-        return cls(recipe.level, recipe.hop, recipe.channel, recipe.pad, recipe.incomplete)
 
 
 class Extraction:
@@ -55,7 +37,7 @@ class Extraction:
         level = find_level(reading.level, extractor.config.level)
         if level.needs_whole:
             level = _with_statistics(level, source, extractor.config.audio.rate, channel)
-        self.stream = extractor.open_stream(batcher, level, reading.hop, source.rate, source.channels, channel, shared=True)
+        self.stream = extractor.open_stream(batcher, level, reading.hop, source.rate, source.channels, channel)
         """The owner of its windows in the batcher."""
         self._buffer = FeatureBuffer(extractor.layout)
         self._peak = 0.0  # the largest sample over all channels of a source that has several

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -18,7 +17,7 @@ from edgevoice.audio.samples import check_samples
 from edgevoice.batcher import Batcher
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelUseError, SamplesError
-from edgevoice.extraction import Extraction, Reading
+from edgevoice.extraction import Extraction
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Array, Networks
@@ -26,8 +25,7 @@ from edgevoice.levels import Level, find_level
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.pipeline import new_pipeline
 from edgevoice.providers import find_device
-from edgevoice.recipe import Recipe
-from edgevoice.sessions import SessionOptions
+from edgevoice.recipe import AS_IT_IS, Reading, Recipe
 from edgevoice.stream import Stream
 from edgevoice.threads import usable_cores
 from edgevoice.wholenumbers import whole_number
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 Descriptors = Literal["all", "bottleneck", "error"]
 DESCRIPTORS = get_args(Descriptors)
 
-_AS_IT_IS = Reading()
 _MOST = 1024
 _MOST_JOBS = 8  # each takes 20 MB
 
@@ -59,7 +56,6 @@ def load(
     device: str = "cpu",
     threads: int = 1,
     descriptors: Descriptors = "all",
-    session_options: SessionOptions | None = None,
 ) -> Extractor:
     """Load a model.
 
@@ -71,8 +67,6 @@ def load(
             child does not inherit: the extractor refuses to compute there. Load it in the child, or start processes with
             multiprocessing's `spawn`.
         descriptors: `all`, or only the `bottleneck` (the decoder is then neither loaded nor run), or only the `error`.
-        session_options: ONNX Runtime's own options for those who know what they want: attributes of its `SessionOptions`
-            and, where a name has a dot, its configuration entries. They come after EdgeVoice's own choices.
 
     Raises:
         ModelNotFoundError: there is no such model.
@@ -85,11 +79,7 @@ def load(
     threads = whole_number("threads", threads, 1, _MOST)
     if not isinstance(descriptors, str) or descriptors not in DESCRIPTORS:
         raise ArgumentError(f"descriptors {descriptors!r}: expected one of {', '.join(DESCRIPTORS)}")
-    if session_options is not None and not (
-        isinstance(session_options, Mapping) and all(isinstance(name, str) for name in session_options)
-    ):
-        raise ArgumentError(f"session options {session_options!r:.60}: expected a dictionary of ONNX Runtime's, by name")
-    return Extractor(find_model(model), device, threads, descriptors, session_options)
+    return Extractor(find_model(model), device, threads, descriptors)
 
 
 class Extractor:
@@ -101,14 +91,7 @@ class Extractor:
 
     __slots__ = ("__weakref__", "_folder", "_layout", "_loaded_as", "_networks", "_pipeline")
 
-    def __init__(
-        self,
-        folder: ModelFolder,
-        device: str,
-        threads: int,
-        descriptors: Descriptors,
-        session_options: SessionOptions | None = None,
-    ) -> None:
+    def __init__(self, folder: ModelFolder, device: str, threads: int, descriptors: Descriptors) -> None:
         config = folder.config
         if config.batch_statistics:
             raise ModelUseError(
@@ -117,9 +100,8 @@ class Extractor:
             )
         find_level(None, config.level)
         self._folder = folder
-        self._loaded_as = (folder, device, threads, descriptors, tuple(sorted((session_options or {}).items())))
-        decoder = descriptors != "bottleneck"
-        self._networks = Networks(folder, device, threads, decoder, options=session_options)
+        self._loaded_as = (folder, device, threads, descriptors)
+        self._networks = Networks(folder, device, threads, decoder=descriptors != "bottleneck")
         self._layout = Layout.of(config, descriptors)
         front_end = FrontEnd(config.spectrogram, config.audio)
         self._pipeline = new_pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
@@ -158,7 +140,7 @@ class Extractor:
         On the CPU the cores that the process may use, divided by the threads of one computation; on devices where one
         computation uses all of it, 1.
         """
-        _, device, threads, _, _ = self._loaded_as
+        _, device, threads, _ = self._loaded_as
         return max(1, usable_cores() // threads) if find_device(device).provider.concurrent else 1
 
     @property
@@ -215,11 +197,9 @@ class Extractor:
                 f"level {chosen.name!r} needs the whole audio before its first window: a stream accepts 'running', 'window' "
                 "or a fixed gain"
             )
-        if batcher is None:
-            return self.open_stream(self.batcher(), chosen, hop, rate, channels, channel)
-        if not isinstance(batcher, Batcher) or batcher.pipeline is not self._pipeline:
+        if batcher is not None and not (isinstance(batcher, Batcher) and batcher.pipeline is self._pipeline):
             raise ArgumentError("batcher: expected one that this extractor made, extractor.batcher()")
-        return self.open_stream(batcher, chosen, hop, rate, channels, channel, shared=True)
+        return self.open_stream(batcher, chosen, hop, rate, channels, channel)
 
     def batcher(self, threads: int = 0) -> Batcher:
         """Make a batcher for many sources, whose windows are computed together: see `stream(batcher=...)`.
@@ -283,7 +263,7 @@ class Extractor:
                 extraction.add(features)
             return extraction.features()
 
-    def recipe(self, reading: Reading = _AS_IT_IS) -> Recipe:
+    def recipe(self, reading: Reading = AS_IT_IS) -> Recipe:
         """The recipe of features that are read in this way.
 
         Raises:
@@ -291,7 +271,7 @@ class Extractor:
         """
         find_level(reading.level, self.config.level)
         find_hop(reading.hop, self.config)
-        return Recipe.of(self.config, device=self.device, descriptors=self._loaded_as[3], **dataclasses.asdict(reading))
+        return Recipe.of(self.config, reading, self.device, self._loaded_as[3])
 
     def encode(self, window: NDArray[Any]) -> Array:
         """Compute the bottleneck of windows that are at the model's level already: the shortest way through the encoder.
@@ -335,20 +315,12 @@ class Extractor:
         return self._each(window)
 
     def open_stream(
-        self,
-        batcher: Batcher,
-        level: Level,
-        hop: float | None,
-        rate: int | None,
-        channels: int,
-        channel: int | None,
-        *,
-        shared: bool = False,
+        self, batcher: Batcher | None, level: Level, hop: float | None, rate: int | None, channels: int, channel: int | None
     ) -> Stream:
         """Make a stream with a level of its own, which may know the whole source. Users call `stream`."""
         windower = Windower(self.config, level, find_hop(hop, self.config), self._pipeline.size)
         rate = self.config.audio.rate if rate is None else rate
-        return Stream(windower, batcher, rate, channels, channel, shared=shared)
+        return Stream(windower, batcher or self.batcher(), rate, channels, channel, shared=batcher is not None)
 
     def _threads_for(self, jobs: int | None) -> int:
         """The threads of the batcher with which `extract` computes so many batches at the same time."""
@@ -392,8 +364,4 @@ def _loaded_once(*loaded_as: Any) -> Extractor:
         return _loaded(*loaded_as)
 
 
-@lru_cache(maxsize=4)
-def _loaded(
-    folder: ModelFolder, device: str, threads: int, descriptors: Descriptors, options: tuple[tuple[str, Any], ...]
-) -> Extractor:
-    return Extractor(folder, device, threads, descriptors, dict(options))
+_loaded = lru_cache(maxsize=4)(Extractor)

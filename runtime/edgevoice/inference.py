@@ -8,8 +8,9 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from edgevoice.errors import DeviceMemoryError, EdgeVoiceError, ProviderError
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.providers import Device, find_device
-from edgevoice.sessions import SessionOptions, check_graph, first_line, load_onnxruntime, open_session, warn_of_two
+from edgevoice.sessions import check_graph, first_line, load_onnxruntime, open_session, warn_of_two
 
 Array = NDArray[np.float32]
 
@@ -37,7 +38,6 @@ class Networks:
         threads: CPU threads of one run.
         decoder: whether the decoder is needed.
         whole_batches: whether windows of one call belong together, and are never run one by one.
-        options: ONNX Runtime's own options, which come after those that are set here.
 
     Raises:
         MissingPackageError: ONNX Runtime is not installed.
@@ -53,7 +53,6 @@ class Networks:
         decoder: bool = True,
         *,
         whole_batches: bool = False,
-        options: SessionOptions | None = None,
     ) -> None:
         config = folder.config
         self._image = (1, config.spectrogram.bands.count, config.columns)
@@ -61,16 +60,12 @@ class Networks:
         provider = self._device.provider
         self._sizes = provider.sizes
         warn_of_two(load_onnxruntime(device))
-
-        def opened(name: str) -> Any:
-            return open_session(folder, name, device, threads, options=options)
-
-        names = ["encoder.onnx", "decoder.onnx"] if decoder else ["encoder.onnx"]
-        sessions = dict(zip(names, (_all_at_once if provider.concurrent else map)(opened, names), strict=True))
-        self._encoder: Any = sessions["encoder.onnx"]
-        self._decoder: Any = sessions.get("decoder.onnx")
-        counts = dataclasses.asdict(config.features)
-        self._widths = {name: (count,) for name, count in counts.items()}
+        opened = partial(open_session, folder, device=device, threads=threads)
+        ahead: list[Any] = []
+        with _beside(lambda: ahead.append(opened("decoder.onnx")), decoder and provider.concurrent):
+            self._encoder = opened("encoder.onnx")
+        self._decoder = (ahead[0] if ahead else opened("decoder.onnx")) if decoder else None
+        self._widths = {name: (count,) for name, count in dataclasses.asdict(config.features).items()}
         code = self._widths["bottleneck"]
         check_graph(self._encoder, "encoder.onnx", {"spectrogram": self._image}, {"bottleneck": code})
         if self._decoder:
@@ -114,9 +109,7 @@ class Networks:
             **{name: (size, *width) for name, width in self._widths.items()},
             "reconstruction": (size, *self._image),
         }
-        sessions = {"spectrogram": self._front_end, "bottleneck": self._encoder}
-        if self._decoder:
-            sessions["decoder"] = self._decoder
+        sessions = {"spectrogram": self._front_end, "bottleneck": self._encoder, "decoder": self._decoder}
         return Chain(sessions, shapes, self._device)
 
     def encode(self, spectrograms: Array) -> Array:
@@ -196,34 +189,27 @@ class Chain:
 
     Samples are copied to the device, and only requested outputs are copied back. Only one thread may use it at a
     time; the sessions are shared.
+
+    Args:
+        sessions: those of `spectrogram` and `bottleneck`, and `decoder`, which computes the rest.
+        shapes: of `samples` and of all that is computed.
+        device: which of them.
     """
 
     def __init__(self, sessions: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], device: Device) -> None:
-        """Make the buffers.
-
-        Args:
-            sessions: those of `spectrogram` and `bottleneck`, and `decoder`, which computes the rest, where it is there.
-            shapes: of `samples` and of all that is computed.
-            device: which of them.
-        """
         self._sessions, self._shapes, self._device = sessions, shapes, device
         self._buffers: dict[str, Any] = {}
         self._bindings: dict[str, Any] = {}
-        with _failures(device, shapes["samples"][0]):
-            for name in shapes:
-                if name != "reconstruction":  # large, and hardly ever wanted
-                    self._buffer(name)
 
-    def run(self, samples: Array, wanted: Iterable[str]) -> list[Array]:
+    def run(self, samples: Array, wanted: list[str]) -> list[Array]:
         """Compute outputs for a batch of samples at the model's level, (n, window), as new arrays.
 
         Args:
             samples: float32, as many as the buffers hold.
             wanted: some of `spectrogram`, `bottleneck`, `error`, `reconstruction`.
         """
-        wanted = list(wanted)
         with _failures(self._device, len(samples)):
-            self._buffers["samples"].update_inplace(samples)
+            self._buffer("samples").update_inplace(samples)
             self._compute("spectrogram", ["samples"])
             if wanted != ["spectrogram"]:
                 self._compute("bottleneck", ["spectrogram"])
@@ -247,8 +233,7 @@ class Chain:
     def _buffer(self, name: str) -> Any:
         if name not in self._buffers:
             make = load_onnxruntime(self._device.name).OrtValue.ortvalue_from_shape_and_type
-            memory = self._device.provider.memory
-            self._buffers[name] = make(self._shapes[name], np.float32, memory, self._device.number)
+            self._buffers[name] = make(self._shapes[name], np.float32, self._device.provider.name, self._device.number)
         return self._buffers[name]
 
 
@@ -267,34 +252,26 @@ def _failures(device: Device, count: int) -> Iterator[None]:
         raise ProviderError(f"ONNX Runtime failed on {device.name}: {first_line(error)}") from error
 
 
-def _all_at_once(function: Callable[[str], Any], values: Iterable[str]) -> list[Any]:
-    """Call a function for each value in its own thread, because opening sessions takes half of the start of a process.
+@contextmanager
+def _beside(function: Callable[[], object], wanted: bool) -> Iterator[None]:
+    """Try a function in a thread of its own during the block: opening sessions takes half of the start of a process.
 
-    A pool of `concurrent.futures` would cost a twentieth of that start, for its import alone.
+    Where it fails, as where there is no thread to be had, it has done nothing: the caller calls it again.
     """
-    results: dict[str, Any] = {}
 
-    def run(value: str) -> None:
-        try:
-            results[value] = function(value)
-        except BaseException as error:  # noqa: BLE001 - raised again below
-            results[value] = error
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            function()
 
-    values = list(values)
-    threads = [threading.Thread(target=run, args=(value,)) for value in values[1:]]
+    thread = threading.Thread(target=run)
     with contextlib.suppress(RuntimeError):  # the system has no thread left
-        for thread in threads:
+        if wanted:
             thread.start()
-    run(values[0])
-    for thread in threads:
+    try:
+        yield
+    finally:
         if thread.ident:
             thread.join()
-        else:
-            thread.run()
-    for value in values:
-        if isinstance(results[value], BaseException):
-            raise results[value]
-    return [results[value] for value in values]
 
 
 def _fill(array: Array, size: int) -> Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
-import mmap
 import os
 import sys
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 from edgevoice.audio.folders import is_file
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelError, ModelFilesError, ModelNotFoundError
-from edgevoice.onnxfile import has_external_data
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -43,56 +41,35 @@ class ModelFolder:
             raise ModelNotFoundError(f"{folder}: not a model folder (it has no {CONFIG_FILE})")
         return cls(folder, ModelConfig.read(folder / CONFIG_FILE))
 
-    def locate(self, name: str) -> Path:
-        """Find a file, after its bytes were compared with the digest in `model.json`.
+    def read(self, name: str) -> bytes:
+        """Read a file, and compare its bytes with the digest in `model.json`.
 
         Raises:
-            ModelFilesError: the file is missing, unreadable or altered, or keeps weights in another file.
+            ModelFilesError: the file is missing, unreadable or altered.
         """
-        path, wanted = self.path / name, {**self.config.files, **self.config.training}.get(name)
+        path = self.path / name
         if not is_file(path):  # a pipe would be waited for
             raise ModelFilesError(f"{path}: cannot be read ({'no regular file' if path.exists() else 'it is missing'})")
         try:
-            with path.open("rb") as file:
-                # Mapped, not read: a copy of the weights would stay in the process's memory.
-                size = os.fstat(file.fileno()).st_size
-                with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else memoryview(b"") as data:
-                    digest = "sha256:" + hashlib.sha256(data).hexdigest()
-                    external = name.endswith(".onnx") and digest == wanted and has_external_data(data)
-        except ModelFilesError as error:
-            raise ModelFilesError(f"{path}: {error}") from None
+            data = path.read_bytes()
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
-        if digest != wanted:
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        if digest != {**self.config.files, **self.config.training}.get(name):
             raise ModelFilesError(
                 f"{path}: is not the file that {CONFIG_FILE} lists (its {digest} differs): download the model again, or run "
                 "`git lfs pull` where the repository keeps large files that way"
             )
-        if external:
-            raise ModelFilesError(
-                f"{path}: stores weights in another file; a network in a model folder must contain its own"
-            )
-        return path
-
-    def read(self, name: str) -> bytes:
-        """Read a file, with the same checks.
-
-        Raises:
-            ModelFilesError: as `locate`.
-        """
-        return self.locate(name).read_bytes()
+        return data
 
     def verify(self) -> None:
         """Check all listed files; files for training only where they exist.
 
         Raises:
-            ModelFilesError: as `locate`.
+            ModelFilesError: as `read`.
         """
-        for name in self.config.files:
-            self.locate(name)
-        for name in self.config.training:
-            if is_file(self.path / name):
-                self.locate(name)
+        for name in (*self.config.files, *(name for name in self.config.training if is_file(self.path / name))):
+            self.read(name)
 
 
 def search_path() -> list[Path]:

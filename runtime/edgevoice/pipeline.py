@@ -65,14 +65,10 @@ class HostPipeline(Pipeline):
         self._front_end = front_end
 
     def _run(self, samples: Array, wanted: list[str], offset: ArrayLike, gain: ArrayLike) -> list[Array]:
-        local, count = self._local, len(samples)
-        if not hasattr(local, "scratch"):
-            local.scratch = self._front_end.scratch()
-            local.images = np.empty((0, 1, *self._front_end.shape), np.float32)
-        if len(local.images) < count:
-            local.images = np.empty((count, *local.images.shape[1:]), np.float32)
-        images = local.images[:count]
-        self._front_end.compute(samples, offset, gain, local.scratch, images[:, 0])
+        if not hasattr(self._local, "images"):
+            self._local.images = np.empty((self.size, 1, *self._front_end.shape), np.float32)
+        images = self._local.images[: len(samples)]
+        self._front_end.compute(samples, offset, gain, images[:, 0])
         networks, found = self.networks, {"spectrogram": images}
         if wanted != ["spectrogram"]:
             found["bottleneck"] = networks.encode(images)

@@ -21,13 +21,11 @@ class Provider:
     """One of ONNX Runtime's execution providers, and how EdgeVoice uses it."""
 
     name: str
-    """The name of the device for users."""
+    """The name of the device for users, and of its memory for ONNX Runtime."""
     execution: str
     """ONNX Runtime's name of the provider."""
-    package: str
-    """The distribution that contains it."""
     install: str
-    """What pip is to install, with the extras that bring the libraries of the provider."""
+    """The distribution that contains it, with the extras that bring the libraries of the provider."""
     batch: int
     """Largest number of windows that are computed together."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -45,8 +43,6 @@ class Provider:
     """Whether `frontend.onnx` computes spectrograms on the device, where the model folder has it; else NumPy computes
     them.
     """
-    memory: str = "cpu"
-    """ONNX Runtime's name of the device's memory."""
     preload: bool = False
     """Whether the libraries of the provider come from other packages, and must be loaded before the first session."""
 
@@ -57,11 +53,10 @@ _CUDA_SIZES = (1, 2, 4, 8, 16, 32, 64)
 PROVIDERS = {
     provider.name: provider
     for provider in (
-        Provider("cpu", "CPUExecutionProvider", "onnxruntime", "onnxruntime", _CPU_BATCH),
+        Provider("cpu", "CPUExecutionProvider", "onnxruntime", _CPU_BATCH),
         Provider(
             "cuda",
             "CUDAExecutionProvider",
-            "onnxruntime-gpu",
             "onnxruntime-gpu[cuda,cudnn]",
             _CUDA_SIZES[-1],
             # cuDNN's full search takes seconds at every new shape; TF32 rounds to 10 bits.
@@ -71,13 +66,11 @@ PROVIDERS = {
             exact=False,
             concurrent=False,
             graph_front_end=True,
-            memory="cuda",
             preload=True,
         ),
         Provider(
             "openvino",
             "OpenVINOExecutionProvider",
-            "onnxruntime-openvino",
             "onnxruntime-openvino",
             _CPU_BATCH,
             # The plug-in rounds to bfloat16 by itself where the processor can.
@@ -87,7 +80,7 @@ PROVIDERS = {
     )
 }
 
-PACKAGES = tuple(provider.package for provider in PROVIDERS.values())
+PACKAGES = tuple(provider.install.partition("[")[0] for provider in PROVIDERS.values())
 """Distributions that contain the same import package, `onnxruntime`, and overwrite each other."""
 
 
