@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgevoice.errors import ArgumentError, missing
+from edgevoice.errors import ArgumentError, MissingPackageError, missing
 from edgevoice.windows import FACTS, Facts, Flag, Number, Whole
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _NUMBERS = 1 << 14
 """How many numbers are computed at a time, so that hours of frames do not exist several times in float64."""
 
 _SHOWN = 4
-"""How many frames, and numbers of each, a notebook shows."""
+"""How many frames a notebook shows."""
 
 _DEGENERATE = 1e-7
 """A float32 column counts as constant up to this standard deviation, relative to its mean."""
@@ -235,21 +235,13 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
             table.attrs["recipe"] = replace(self.recipe, static=static).to_dict()
         return table
 
-    def _repr_html_(self) -> str:
-        """HTML for notebooks: the number of frames, and the first of them."""
-        numbers = self.names[:_SHOWN]
-        titles = ["start, s", "end, s", "loudness, dB", "silent", "gap", *numbers]
-        lines = []
-        for frame in self[:_SHOWN]:
-            place = [f"{frame.start:.2f}", f"{frame.end:.2f}", f"{frame.loudness:.1f}", str(frame.silent), str(frame.gap)]
-            lines.append([*place, *(f"{value:.4g}" for value in frame.values[:_SHOWN])])
-        head = "".join(f"<th>{title}</th>" for title in titles)
-        body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines)
-        from html import escape  # loaded here: only notebooks show tables
-
-        name = f"{escape(self.source)}: " if self.source else ""
-        count = f"{len(self)} frames of {self.values.shape[1]} descriptors"
-        return f"<p>{name}{count}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    def _repr_html_(self) -> str | None:
+        """HTML for notebooks, where pandas is installed: the first frames."""
+        try:
+            table = self[:_SHOWN].to_pandas().to_html(max_cols=12)
+        except MissingPackageError:
+            return None
+        return f"<p>{len(self)} frames of {self.values.shape[1]} descriptors</p>{table}"
 
     def __len__(self) -> int:
         return len(self.values)
