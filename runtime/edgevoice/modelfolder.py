@@ -63,21 +63,13 @@ class ModelFolder:
         return data
 
     def verify(self) -> None:
-        """Check all listed files; files for training only where they exist.
-
-        Raises:
-            ModelFilesError: as `read`.
-        """
+        """Check all listed files, those for training where they exist; errors as `read`."""
         for name in (*self.config.files, *(name for name in self.config.training if is_file(self.path / name))):
             self.read(name)
 
 
 def search_path() -> list[Path]:
-    """Folders that are searched for model folders, in order.
-
-    Those of the environment variable EDGEVOICE_MODELS; the user's data folder; the models shipped with the package, or,
-    in a checkout, those at its root.
-    """
+    """Folders that are searched, in order: those of EDGEVOICE_MODELS, the user's, and that of the shipped models."""
     folders = [Path(entry) for entry in os.environ.get("EDGEVOICE_MODELS", "").split(os.pathsep) if entry]
     # A user without a home folder, as in containers, has no models there.
     with contextlib.suppress(RuntimeError):
@@ -91,17 +83,13 @@ def user_models() -> Path:
     Raises:
         RuntimeError: the user has no home folder.
     """
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    elif os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "edgevoice" / "models"
+    own = {"darwin": ("", "Library/Application Support"), "win32": ("LOCALAPPDATA", "AppData/Local")}
+    variable, folder = own.get(sys.platform, ("XDG_DATA_HOME", ".local/share"))
+    return Path(os.environ.get(variable) or Path.home() / folder) / "edgevoice" / "models"
 
 
 def shipped_models() -> Path:
-    """The folder with the models that come with EdgeVoice."""
+    """The folder with the models that come with EdgeVoice: in the package, or in a checkout at its root."""
     package = Path(__file__).resolve().parent
     checkout = package.parents[1]
     if package.parent.name == "runtime" and (checkout / "pyproject.toml").is_file():
@@ -114,8 +102,7 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
 
     Raises:
         ModelNotFoundError: there is none; the message lists those there are, and the folders that were searched.
-        ModelConfigError: its `model.json` is not what the format allows.
-        ModelFilesError: its `model.json` cannot be read.
+        ModelConfigError, ModelFilesError: its `model.json` is not what the format allows, or cannot be read.
     """
     if isinstance(model, ModelFolder):
         return model
@@ -135,8 +122,7 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
 
 def _unpacked(resource: Traversable) -> Path:
     """Copy a resource that is not in the file system, such as one in a zip file, until the process ends."""
-    # Loaded here: most programs have their models in the file system.
-    import shutil
+    import shutil  # loaded here: most programs have their models in the file system
     import tempfile
 
     if not hasattr(resource, "iterdir"):
@@ -154,14 +140,9 @@ def list_models() -> list[ModelFolder]:
     """All readable model folders in `search_path()`, sorted by name; of equal names, the first."""
     found: dict[str, ModelFolder] = {}
     for folder in search_path():
-        try:
-            candidates = sorted(folder.glob(f"*/{CONFIG_FILE}"))
-        except OSError:
-            continue
-        for path in candidates:
-            if path.parent.name not in found:
-                try:
-                    found[path.parent.name] = ModelFolder.open(path.parent)
-                except ModelError:
-                    continue
+        with contextlib.suppress(OSError):
+            for path in folder.glob(f"*/{CONFIG_FILE}"):
+                if path.parent.name not in found:
+                    with contextlib.suppress(ModelError):
+                        found[path.parent.name] = ModelFolder.open(path.parent)
     return [found[name] for name in sorted(found)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from contextlib import suppress
 from numbers import Number
 from typing import SupportsIndex, SupportsInt
 
@@ -31,22 +32,11 @@ def whole_number(name: str, value: object, least: int, most: int | None = None, 
 
 
 def parse_whole(name: str, text: str, least: int, most: int | None = None, unit: str = "") -> int:
-    """Convert a text such as 48000, 48000.0 or 4.8e4 to a whole number.
-
-    Raises:
-        ArgumentError: as `whole_number`.
-    """
-    value: object = text
+    """Convert a text such as 48000, 48000.0 or 4.8e4 to a whole number; arguments and errors as `whole_number`."""
     for kind in (int, float):  # int first: a float does not hold every large number
-        try:
-            value = kind(text)
-            break
-        except ValueError:
-            continue
-    try:
-        return whole_number(name, value, least, most, unit)
-    except ArgumentError:
-        return whole_number(name, text, least, most, unit)  # raises an error with the original text
+        with suppress(ValueError):  # an ArgumentError is one too
+            return whole_number(name, kind(text), least, most, unit)
+    return whole_number(name, text, least, most, unit)  # raises an error with the original text
 
 
 def _held(value: object) -> int | None:
