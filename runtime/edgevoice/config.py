@@ -1,7 +1,7 @@
-"""The content of `model.json` as frozen dataclasses: read, checked, written.
+"""The content of `model.json`, which holds all in which one model differs from another, as frozen dataclasses.
 
-Everything in which one model differs from another is stored here. Reading is strict: an unknown key, a missing one, a wrong
-type or an impossible size is a ModelConfigError that names the path of the key.
+Reading is strict: an unknown key, a missing one, a wrong type or an impossible size is a ModelConfigError that names the
+path of the key.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -153,7 +154,7 @@ class FeaturesConfig:
 
 @dataclass(frozen=True, slots=True)
 class TypicalConfig:
-    """Mean and spread (standard deviation) of each descriptor over the speakers for validation, in the frame's order."""
+    """Mean and spread of each descriptor over the speakers for validation, in the frame's order."""
 
     mean: tuple[float, ...]
     spread: tuple[float, ...]
@@ -215,14 +216,15 @@ class ModelConfig:
             _require(fits, "spectrogram.bands", f"{edges} is not the 0..{edge} Hz of {bands.count} bins")
         errors = self.features.error
         _require(errors == bands.count, "features.error", f"{errors} is not the number of bands ({bands.count})")
-        if self.typical is not None:
-            for key, values in (("mean", self.typical.mean), ("spread", self.typical.spread)):
-                expected = self.features.bottleneck + self.features.error
-                _require(len(values) == expected, f"typical.{key}", f"has {len(values)} numbers, expected {expected}")
+        for key, values in dataclasses.asdict(self.typical).items() if self.typical else ():
+            expected = self.features.bottleneck + errors
+            _require(len(values) == expected, f"typical.{key}", f"has {len(values)} numbers, expected {expected}")
         _require(set(self.files) >= _NETWORK_FILES, "files", f"does not list {' and '.join(sorted(_NETWORK_FILES))}")
         for key in ("files", "training"):
             for name, digest in getattr(self, key).items():
-                _check_file(f"{key}.{name}", name, digest)
+                plain = name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:")
+                _require(plain, f"{key}.{name}", "is not a plain file name")
+                _require(is_digest(digest), f"{key}.{name}", f"{digest!r} is not 'sha256:' and 64 hexadecimal digits")
         for key in ("files", "training", "origin"):
             object.__setattr__(self, key, _frozen(getattr(self, key)))
 
@@ -242,15 +244,12 @@ class ModelConfig:
             ModelConfigError: it is not JSON, or not what the format allows.
         """
         try:
-            if Path(path).stat().st_size > _LARGEST_FILE:
-                raise ModelConfigError(f"{path}: is larger than {_LARGEST_FILE >> 20} MiB")
-            text = Path(path).read_text(encoding="utf-8")
+            with Path(path).open("rb") as file:
+                text = file.read(_LARGEST_FILE + 1)
+            _require(len(text) <= _LARGEST_FILE, "the file", f"is larger than {_LARGEST_FILE >> 20} MiB")
+            return cls.from_dict(json.loads(text, object_pairs_hook=_unique))
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
-        except UnicodeDecodeError as error:
-            raise ModelConfigError(f"{path}: not UTF-8 text") from error
-        try:
-            return cls.from_dict(json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant))
         except ModelConfigError as error:
             raise ModelConfigError(f"{path}: {error}") from error
         except (ValueError, RecursionError) as error:
@@ -275,16 +274,6 @@ class ModelConfig:
         return {"format": data.pop("format"), **data}
 
 
-def _check_file(key: str, name: str, digest: str) -> None:
-    _require(name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:"), key, "is not a plain file name")
-    digits = digest.removeprefix("sha256:")
-    _require(
-        digits != digest and len(digits) == 64 and set(digits) <= set("0123456789abcdef"),
-        key,
-        f"{digest!r} is not 'sha256:' and 64 hexadecimal digits",
-    )
-
-
 def _frozen(value: Any) -> Any:
     """Make dictionaries and lists from JSON immutable."""
     if isinstance(value, Mapping):
@@ -297,16 +286,17 @@ def is_model_name(name: str) -> bool:
     return name.replace("-", "").replace("_", "").replace(".", "").isalnum()
 
 
+def is_digest(text: object) -> bool:
+    """Whether something is `sha256:` and 64 hexadecimal digits."""
+    return isinstance(text, str) and bool(re.fullmatch("sha256:[0-9a-f]{64}", text))
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key, value in pairs:
         _require(key not in data, key, "appears twice")
         data[key] = value
     return data
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ModelConfigError(f"{constant} is not a number that JSON has")
 
 
 def _default(item: dataclasses.Field[Any]) -> Any:

@@ -112,11 +112,10 @@ class Extractor:
     def __reduce__(self) -> tuple[Any, ...]:
         return _loaded_once, self._loaded_as
 
-    def __copy__(self) -> Extractor:
+    def __copy__(self, _: object = None) -> Extractor:
         return self
 
-    def __deepcopy__(self, _: object) -> Extractor:
-        return self
+    __deepcopy__ = __copy__
 
     @property
     def config(self) -> ModelConfig:
@@ -205,10 +204,7 @@ class Extractor:
         """Make a batcher for many sources, whose windows are computed together: see `stream(batcher=...)`.
 
         Args:
-            threads: how many compute; 0 computes in the calling thread.
-
-        Raises:
-            ArgumentError: the threads are not from 0 to 1024.
+            threads: how many compute, at most 1024; 0 computes in the calling thread.
         """
         return Batcher(self._pipeline, whole_number("threads", threads, 0, _MOST))
 
@@ -264,11 +260,7 @@ class Extractor:
             return extraction.features()
 
     def recipe(self, reading: Reading = AS_IT_IS) -> Recipe:
-        """The recipe of features that are read in this way.
-
-        Raises:
-            ArgumentError: an argument is outside what is allowed.
-        """
+        """The recipe of features that are read in this way; an ArgumentError where that is not possible."""
         find_level(reading.level, self.config.level)
         find_hop(reading.hop, self.config)
         return Recipe.of(self.config, reading, self.device, self._loaded_as[3])
@@ -288,18 +280,13 @@ class Extractor:
         return self._each(window, "bottleneck")
 
     def spectrogram(self, window: NDArray[Any]) -> Array:
-        """Compute standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
-
-        Raises:
-            SamplesError: as `encode`.
-        """
+        """Compute standardised spectrograms of windows at the model's level: float32 (n, bands, columns), as `encode`."""
         return self._each(window, "spectrogram")[:, 0]
 
     def reconstruct(self, window: NDArray[Any]) -> Array:
-        """Decode the bottleneck of windows to standardised spectrograms: float32 (n, bands, columns).
+        """Decode the bottleneck of windows to standardised spectrograms: float32 (n, bands, columns), as `encode`.
 
         Raises:
-            SamplesError: as `encode`.
             ModelUseError: only the bottleneck was loaded.
         """
         if self._loaded_as[3] == "bottleneck":
@@ -307,11 +294,7 @@ class Extractor:
         return self._each(window, "reconstruction")[:, 0]
 
     def describe(self, window: NDArray[Any]) -> Array:
-        """Compute the descriptors of windows at the model's level: float32 (n, descriptors), like rows of `extract`.
-
-        Raises:
-            SamplesError: as `encode`.
-        """
+        """Compute the descriptors of windows at the model's level: float32 (n, descriptors), as `encode`."""
         return self._each(window)
 
     def open_stream(
@@ -328,29 +311,22 @@ class Extractor:
         return jobs if jobs > 1 and find_device(self.device).provider.concurrent else 0
 
     def _each(self, window: NDArray[Any], *wanted: str) -> Array:
-        """One output of windows, or their descriptors, computed batch by batch."""
+        """One output of windows, or their descriptors."""
         windows, pipeline = self._windows(window), self._pipeline
         batches = (windows[first : first + pipeline.size] for first in range(0, len(windows), pipeline.size))
         results = [pipeline.run(batch, [*wanted])[0] if wanted else pipeline.describe(batch) for batch in batches]
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _windows(self, window: NDArray[Any]) -> Array:
-        """Check the windows: (n, window)."""
-        size = self.config.audio.window
-        if not isinstance(window, np.ndarray):
-            raise SamplesError(f"windows have the type {type(window).__name__} and no shape, expected a NumPy array")
-        shape = window.shape
-        if not shape or len(shape) > 2 or shape[-1] != size or shape[0] == 0:
-            raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
+        """The windows, checked: (n, window)."""
+        size, shape = self.config.audio.window, getattr(window, "shape", type(window).__name__)
+        if not isinstance(window, np.ndarray) or window.ndim not in (1, 2) or shape[-1] != size or shape[0] == 0:
+            raise SamplesError(f"windows have the shape {shape}, expected a NumPy array ({size},) or (n, {size})")
         return check_samples(window.reshape(-1)).reshape(-1, size)
 
 
 def check_extractor(extractor: object) -> None:
-    """Check that something is a loaded model.
-
-    Raises:
-        ArgumentError: it is none.
-    """
+    """Raise an ArgumentError where something is no loaded model."""
     if not isinstance(extractor, Extractor):
         raise ArgumentError(f"extractor {extractor!r:.80}: expected a model that edgevoice.load has loaded")
 

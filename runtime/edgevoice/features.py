@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import numpy as np
@@ -24,9 +24,6 @@ STATIC = ("frames", "silent", "gap", "loudness")
 
 _NUMBERS = 1 << 14
 """How many numbers are computed at a time, so that hours of frames do not exist several times in float64."""
-
-_SHOWN = 4
-"""How many frames a notebook shows."""
 
 _DEGENERATE = 1e-7
 """A float32 column counts as constant up to this standard deviation, relative to its mean."""
@@ -60,19 +57,19 @@ class Layout(NamedTuple):
     @classmethod
     def of(cls, config: ModelConfig, descriptors: str = "all") -> Layout:
         """The layout of a model's frames, known before the model is loaded; `descriptors` as in `load`."""
-        counts = ((item.name, getattr(config.features, item.name)) for item in fields(config.features))
+        counts = asdict(config.features).items()
         groups = tuple(Group(name, count if descriptors in ("all", name) else 0) for name, count in counts)
         return cls(groups, config.audio.rate, config.audio.window)
 
     @property
     def bottleneck(self) -> int:
         """The number of columns of the bottleneck."""
-        return len(range(self.descriptors)[self.columns("bottleneck")])
+        return sum(group.count for group in self.groups if group.name == "bottleneck")
 
     @property
     def error(self) -> int:
         """The number of columns of the errors."""
-        return len(range(self.descriptors)[self.columns("error")])
+        return sum(group.count for group in self.groups if group.name == "error")
 
     @property
     def descriptors(self) -> int:
@@ -198,11 +195,7 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
         return self.layout.functional_names
 
     def functionals(self) -> NDArray[np.float32]:
-        """The static vector, float32 (4 x descriptors,): see `functional_names` for the order.
-
-        Raises:
-            ArgumentError: there is no frame.
-        """
+        """The static vector, float32 (4 x descriptors,), as `functional_names`; an ArgumentError where there is no frame."""
         return np.concatenate([functionals(part) for part in self.layout.split(self.values).values()])
 
     def summary(self) -> tuple[int, float, float, float]:
@@ -213,7 +206,7 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
         """The features as a `pandas.DataFrame`, indexed by `file`, `start` and `end`, the times as durations.
 
         Columns: `index`, `silent`, `gap`, `loudness`, then the descriptors; with `static` one row, whose times are those of
-        what was read: `frames`, `silent` and `gap` (shares), `loudness` (mean), then the functionals. The numbers are
+        what was read: `frames`, `silent` and `gap` (shares), `loudness` (mean), then the functionals. Descriptors are
         float32, with the bits of `values`. `attrs["recipe"]` is the recipe.
 
         Raises:
@@ -238,7 +231,7 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
     def _repr_html_(self) -> str | None:
         """HTML for notebooks, where pandas is installed: the first frames."""
         try:
-            table = self[:_SHOWN].to_pandas().to_html(max_cols=12)
+            table = self[:4].to_pandas().to_html(max_cols=12)
         except MissingPackageError:
             return None
         return f"<p>{len(self)} frames of {self.values.shape[1]} descriptors</p>{table}"
@@ -279,11 +272,7 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
 
 
 class FeatureBuffer:
-    """Collects blocks of frames of one layout.
-
-    Its two arrays are over-allocated and resized together: small ones kept for each block would fragment the heap (0.5 GB
-    in ten hours).
-    """
+    """Collects blocks of frames of one layout in two arrays: small ones for each would fragment the heap."""
 
     def __init__(self, layout: Layout) -> None:
         self._values, self._facts = np.empty((0, layout.descriptors), np.float32), np.empty(0, FACTS)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from edgevoice import __version__
-from edgevoice.config import ModelConfig, is_model_name
+from edgevoice.config import ModelConfig, is_digest, is_model_name
 from edgevoice.errors import ArgumentError
 
 _RESAMPLER = "soxr HQ"
 _RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device")
 """Fields that are recorded and do not decide the numbers: versions, names, the device."""
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def _text(value: object) -> bool:
@@ -29,12 +27,8 @@ def _number(value: Any) -> bool:
     return type(value) in (int, float) and 0 < value <= 1e9
 
 
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and bool(_DIGEST.fullmatch(value))
-
-
 def _networks(value: object) -> bool:
-    return isinstance(value, dict) and all(_text(name) and _is_digest(digest) for name, digest in value.items())
+    return isinstance(value, dict) and all(_text(name) and is_digest(digest) for name, digest in value.items())
 
 
 def _one_of(*values: object) -> Callable[[object], bool]:
@@ -82,7 +76,7 @@ class Recipe:
     version: str = field(metadata=_is(_text))
     networks: tuple[tuple[str, str], ...] = field(metadata=_is(_networks))
     """Names of the model's networks, sorted, each with its `sha256:` digest."""
-    settings: str = field(metadata=_is(_is_digest))
+    settings: str = field(metadata=_is(is_digest))
     """`sha256:` digest of the model's audio, level and spectrogram settings."""
     device: str = field(metadata=_is(_text))
     level: str | float = field(metadata=_is(lambda value: _text(value) or _number(value)))
@@ -142,8 +136,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as dictionaries, strings and numbers."""
-        fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {**fields, "networks": dict(self.networks)}
+        return {**dataclasses.asdict(self), "networks": dict(self.networks)}
 
     def to_json(self) -> str:
         """The recipe as JSON."""

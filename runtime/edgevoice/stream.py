@@ -113,11 +113,8 @@ class Stream:
     def skip(self, count: int) -> Features:
         """Report that `count` samples of the source were lost; return the frames of windows that contain some of them.
 
-        Positions count lost samples, and zeros replace them; windows that contain some of them have `gap` set.
-
-        Raises:
-            ArgumentError: a negative count.
-            DeviceError, StreamError: as `push`.
+        Positions count lost samples, and zeros replace them; windows that contain some of them have `gap` set. Raises an
+        ArgumentError for a negative count, and otherwise as `push`.
         """
         self._check_open("skip")
         count = whole_number("skip", count, 0, LONGEST - self._taken, "samples")
@@ -140,8 +137,7 @@ class Stream:
             pad: whether a source shorter than one window is filled up with zeros.
 
         Raises:
-            DeviceError: computing failed.
-            StreamError: when called twice, or after a failure.
+            DeviceError, StreamError: as `push`.
         """
         self._check_open("finish")
         windower = self._windower
