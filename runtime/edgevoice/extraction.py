@@ -69,10 +69,14 @@ class Extraction:
         Raises:
             AudioTooShortError: it has no window.
         """
-        source, extractor, reading = self._source, self._extractor, self._reading
+        source, reading, layout = self._source, self._reading, self._extractor.layout
         values, facts = self._buffer.arrays()
         if not len(values):
-            raise AudioTooShortError(f"{source.name}: {self._shortness()}")
+            seconds, window = self.stream.position / source.rate, layout.window / layout.rate
+            found = f"{seconds:.3f} s, less than one window of {window:g} s; pad fills it up with zeros"
+            if not seconds:
+                found = f"no samples from {source.first / source.rate:g} s on" if source.first else "no samples"
+            raise AudioTooShortError(f"{source.name}: has {found}")
         if reading.channel is None and self._peak >= SILENCE and facts["silent"].all():
             warnings.warn(
                 f"{source.name}: the mean of its {source.channels} channels is silence, though they are not: one may be "
@@ -80,18 +84,9 @@ class Extraction:
                 EdgeVoiceWarning,
                 stacklevel=3,  # where `extract` was called
             )
-        facts["position"] += round(source.first * extractor.config.audio.rate / source.rate)
+        facts["position"] += round(source.first * layout.rate / source.rate)
         extent = (source.first / source.rate, (source.first + self.stream.position) / source.rate)
-        return Features(values, facts, extractor.layout, source.name, extent, extractor.recipe(reading))
-
-    def _shortness(self) -> str:
-        audio, source, stream = self._extractor.config.audio, self._source, self.stream
-        if not stream.position:
-            return f"has no samples from {source.first / source.rate:g} s on" if source.first else "has no samples"
-        return (
-            f"has {stream.position / stream.rate:.3f} s, less than one window of {audio.window / audio.rate:g} s; pad fills "
-            "it up with zeros"
-        )
+        return Features(values, facts, layout, source.name, extent, self._extractor.recipe(reading))
 
 
 def _with_statistics(level: Level, source: AudioSource, rate: int, channel: int | None) -> Level:

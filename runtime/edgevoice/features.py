@@ -213,6 +213,10 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
             MissingPackageError: pandas is not installed.
             ArgumentError: there is no frame, with `static`.
         """
+        try:
+            import pandas  # noqa: ICN001
+        except ModuleNotFoundError as error:
+            raise missing(error.name or "pandas", "a DataFrame") from error
         if static:
             values, names = self.functionals()[None], self.functional_names
             start, end = self.extent or (self.start[0], self.end[-1])
@@ -221,7 +225,6 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
             values, names, start, end = self.values, self.names, self.start, self.end
             head = {name: np.ascontiguousarray(self.fact(name)) for name in DYNAMIC}
         index = segment_index([self.source] * len(values), np.atleast_1d(start), np.atleast_1d(end))
-        pandas = _pandas()
         table = pandas.concat([pandas.DataFrame(head), pandas.DataFrame(values, columns=names)], axis=1)
         table.index = index
         if self.recipe is not None:
@@ -317,7 +320,8 @@ def functionals(values: ArrayLike) -> NDArray[np.float32]:
     except ValueError:  # rows of different lengths
         numbers = False
     if not numbers:
-        raise ArgumentError(f"functionals of {_described(values)}: expected a matrix of numbers (frames, columns)")
+        given = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise ArgumentError(f"functionals of {given}: expected a matrix of numbers (frames, columns)")
     if not len(matrix):
         raise ArgumentError("functionals of no frames: at least one is needed")
     # Few columns at a time would cost more for a short recording than its frames do; eight are the least.
@@ -329,24 +333,10 @@ def functionals(values: ArrayLike) -> NDArray[np.float32]:
 
 def segment_index(files: Sequence[str], start: NDArray[np.float64], end: NDArray[np.float64]) -> Any:
     """An index of pandas as audformat has it: `file`, and `start` and `end` from seconds to durations."""
-    pandas = _pandas()
+    import pandas  # noqa: ICN001
+
     durations = [np.rint(1e9 * times).astype("timedelta64[ns]") for times in (start, end)]
     return pandas.MultiIndex.from_arrays([pandas.Series(files, dtype="string"), *durations], names=["file", "start", "end"])
-
-
-def _pandas() -> Any:
-    try:
-        import pandas  # noqa: ICN001
-    except ModuleNotFoundError as error:
-        if error.name != "pandas":
-            raise
-        raise missing("pandas", "a DataFrame") from error
-    return pandas
-
-
-def _described(values: object) -> str:
-    shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", None)
-    return type(values).__name__ if shape is None else f"{dtype} {shape}"
 
 
 def _selection(chosen: Any, count: int) -> NDArray[Any]:

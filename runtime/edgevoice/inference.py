@@ -127,10 +127,7 @@ class Networks:
         return self._tried[count]
 
     def _has_same_bits(self, count: int) -> bool:
-        """Test whether windows have the same bits in a batch of this size as alone.
-
-        Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
-        """
+        # Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
         images = [self._noise(seed) for seed in range(2)]
         both = [self._probe(image) for image in images]
         batch = self._probe(np.resize(np.concatenate(images), (count, *self._image)))
@@ -162,8 +159,11 @@ class Networks:
                 "load it there, with one thread, or start processes with multiprocessing's 'spawn'"
             )
         count = len(next(iter(inputs.values())))
-        size = self.batch_size(count)
-        inputs = {name: _fill(array, size) for name, array in inputs.items()}
+        if spare := self.batch_size(count) - count:
+            inputs = {
+                name: np.concatenate([array, np.zeros((spare, *array.shape[1:]), np.float32)])
+                for name, array in inputs.items()
+            }
         with _failures(self._device, count):
             results: list[Array] = session.run(outputs, inputs)
         return [result[:count] for result in results]
@@ -272,9 +272,3 @@ def _beside(function: Callable[[], object], wanted: bool) -> Iterator[None]:
     finally:
         if thread.ident:
             thread.join()
-
-
-def _fill(array: Array, size: int) -> Array:
-    if size == len(array):
-        return array
-    return np.concatenate([array, np.zeros((size - len(array), *array.shape[1:]), np.float32)])
