@@ -73,7 +73,6 @@ def load(
         ModelConfigError, ModelFilesError: the model folder is broken.
         ModelUseError: the model is one that only `edgevoice.compat.disvoice` can use.
         MissingPackageError, ProviderError: ONNX Runtime is missing, or cannot use the device.
-        ArgumentError: an argument is outside what is allowed.
     """
     find_device(device)
     threads = whole_number("threads", threads, 1, _MOST)
@@ -85,8 +84,7 @@ def load(
 class Extractor:
     """A loaded model: immutable, shared between threads. Made by `edgevoice.load`.
 
-    It is pickled as what it was loaded from, and a process that unpickles it several times loads it once; `copy.copy` and
-    `copy.deepcopy` give the extractor itself.
+    It is pickled as what it was loaded from, and a process that unpickles it several times loads it once. A copy is itself.
     """
 
     __slots__ = ("__weakref__", "_folder", "_layout", "_loaded_as", "_networks", "_pipeline")
@@ -134,11 +132,7 @@ class Extractor:
 
     @property
     def jobs(self) -> int:
-        """How many computations can run at the same time without waiting for each other, 1 or more.
-
-        On the CPU the cores that the process may use, divided by the threads of one computation; on devices where one
-        computation uses all of it, 1.
-        """
+        """How many computations can run at the same time: usable cores by threads of one; 1 on devices that one fills."""
         _, device, threads, _ = self._loaded_as
         return max(1, usable_cores() // threads) if find_device(device).provider.concurrent else 1
 
@@ -188,7 +182,6 @@ class Extractor:
 
         Raises:
             ModelUseError: the level `utterance` needs the whole audio at once.
-            ArgumentError: an argument is outside what is allowed.
         """
         chosen = find_level(level, self.config.level)
         if chosen.needs_whole:
@@ -242,7 +235,6 @@ class Extractor:
         Raises:
             AudioError: the audio is missing, damaged, cut short, not finite, or shorter than one window.
             DeviceError: computing it failed.
-            ArgumentError: an argument is outside what is allowed.
         """
         reading = Reading(level, hop, channel, pad, incomplete)
         self.recipe(reading)  # arguments are checked before files

@@ -1,8 +1,7 @@
 """Levels: the offset and gain that bring a window's samples to the scale that a model was trained on.
 
-Each level that has a name is one class, listed in `LEVELS`. All of them work on four numbers of every step of samples
-(mean, lowest, highest, mean square), which are measured once: the same numbers also tell silence and loudness. Rounding is
-monotone, so the largest |x - m| of a step is max(highest - m, m - lowest) to the last bit.
+All of them work on four numbers of every step of samples, which are measured once: the same numbers also tell silence and
+loudness. Rounding is monotone, so the largest |x - m| of a step is max(highest - m, m - lowest) to the last bit.
 """
 
 from __future__ import annotations
@@ -45,9 +44,9 @@ class Steps(NamedTuple):
 
 
 class Level(ABC):
-    """The level of one source: follows its steps, and gives every window an offset and a gain, x -> (x - offset) gain.
+    """The level of one source, and its state: follows its steps, and gives every window an offset and a gain.
 
-    A level holds the state of its source, so every stream has one of its own.
+    The samples x of a window become (x - offset) gain.
     """
 
     name: ClassVar[str]

@@ -42,8 +42,8 @@ class Pipeline(ABC):
         Args:
             samples: float32 (n, window), `size` windows at most.
             wanted: some of `spectrogram`, `reconstruction`, both (n, 1, bands, columns), and the groups of the layout.
-            offset: subtracted from the samples, (n,) or one number.
-            gain: the factor of the result, (n,) or one number.
+            offset: that of the level, (n,) or one number.
+            gain: that of the level, (n,) or one number.
 
         Raises:
             DeviceError: computing failed.

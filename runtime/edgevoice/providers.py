@@ -1,10 +1,8 @@
 """Providers: the hardware that ONNX Runtime can use, and the settings for each kind.
 
-To add one, as Core ML or DirectML, add a row: the name that users give, ONNX Runtime's own name (its documentation lists
-them, with their options), the package that brings it, and how windows are batched. Then run `edgevoice bench --device NAME`
-on such a machine: it compares the numbers with the reference before it times anything. Providers that compile a graph for
-every new shape, as CUDA's search for convolutions does, want `sizes`; providers whose bits must be those of live frames
-want `exact`.
+To add one, as Core ML or DirectML, add a row (ONNX Runtime's documentation lists their names and options). Then run
+`edgevoice bench --device NAME` on such a machine: it compares the numbers with the reference before it times anything.
+Providers that compile a graph for every new shape, as CUDA's search for convolutions does, want `sizes`.
 """
 
 from __future__ import annotations

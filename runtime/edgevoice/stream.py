@@ -46,9 +46,9 @@ class Stream:
         Args:
             windower: cuts its samples at the model's rate into windows.
             batcher: computes them.
-            rate: sampling rate of the source, in hertz.
+            rate: as `Extractor.stream`, like the next two.
             channels: how many each chunk has.
-            channel: the one to use, from 0 up; their mean if None.
+            channel: the one to use.
             shared: whether the batcher is that of other streams too, so that frames are taken from it.
         """
         self.rate = check_rate(rate)
@@ -63,11 +63,6 @@ class Stream:
         self._over = ""  # the reason why nothing more is accepted
         self.failure: BaseException | None = None
         """What ended the stream before its time."""
-
-    @property
-    def model_rate(self) -> int:
-        """Sampling rate in which the positions of frames count, in hertz."""
-        return self.batcher.pipeline.layout.rate
 
     @property
     def lost(self) -> int:
@@ -98,7 +93,7 @@ class Stream:
 
         Raises:
             SamplesError: wrong dtype or shape, NaN or infinity; the stream stays as it was.
-            DeviceError: computing failed; the stream has lost its place, and takes nothing more until `reset`.
+            DeviceError: computing failed; the stream takes nothing more until `reset`.
             StreamError: after `finish` or a failure.
         """
         self._check_open("push")
