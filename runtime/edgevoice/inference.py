@@ -8,7 +8,7 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -55,70 +55,55 @@ class Networks:
         whole_batches: bool = False,
     ) -> None:
         config = folder.config
-        self._image = (1, config.spectrogram.bands.count, config.columns)
-        self._device = find_device(device)
-        provider = self._device.provider
+        self.image = (1, config.spectrogram.bands.count, config.columns)
+        self.device = find_device(device)
+        provider = self.device.provider
         self._sizes = provider.sizes
         warn_of_two(load_onnxruntime(device))
         opened = partial(open_session, folder, device=device, threads=threads)
         ahead: list[Any] = []
         with _beside(lambda: ahead.append(opened("decoder.onnx")), decoder and provider.concurrent):
-            self._encoder = opened("encoder.onnx")
-        self._decoder = (ahead[0] if ahead else opened("decoder.onnx")) if decoder else None
-        self._widths = {name: (count,) for name, count in dataclasses.asdict(config.features).items()}
-        code = self._widths["bottleneck"]
-        check_graph(self._encoder, "encoder.onnx", {"spectrogram": self._image}, {"bottleneck": code})
-        if self._decoder:
-            inputs = {"bottleneck": code, "spectrogram": self._image}
-            outputs = {**self._widths, "reconstruction": self._image}
+            self.encoder = opened("encoder.onnx")
+        self.decoder: Any = (ahead[0] if ahead else opened("decoder.onnx")) if decoder else None
+        self.widths = {name: (count,) for name, count in dataclasses.asdict(config.features).items()}
+        code = self.widths["bottleneck"]
+        check_graph(self.encoder, "encoder.onnx", {"spectrogram": self.image}, {"bottleneck": code})
+        if self.decoder:
+            inputs = {"bottleneck": code, "spectrogram": self.image}
+            outputs = {**self.widths, "reconstruction": self.image}
             del outputs["bottleneck"]
-            check_graph(self._decoder, "decoder.onnx", inputs, outputs)
+            check_graph(self.decoder, "decoder.onnx", inputs, outputs)
         self.window = config.audio.window
         """Samples of a window."""
         # A forked child does not have the threads of ONNX Runtime, and a run would wait for them for ever.
         self._process = os.getpid() if threads > 1 else None
         if self._process:
             _with_threads.add(self)
-        self._front_end: Any = None
+        self.front_end: Any = None
+        """What computes spectrograms on the device; None where NumPy does, and `Chain` cannot be used."""
         if provider.graph_front_end and FRONT_END in config.files:
-            self._front_end = opened(FRONT_END)
-            check_graph(self._front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self._image})
+            self.front_end = opened(FRONT_END)
+            check_graph(self.front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self.image})
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
         if self._sizes:  # the first run of a size searches for kernels, which takes long
-            if self.on_device:
-                wanted = list(self._widths) if self._decoder else ["bottleneck"]
-                self.chain(1).run(np.zeros((1, self.window), np.float32), wanted)
+            if self.front_end:
+                wanted = list(self.widths) if self.decoder else ["bottleneck"]
+                Chain(self, 1).run(np.zeros((1, self.window), np.float32), wanted)
             else:
                 self._probe(self._noise(0))
-
-    @property
-    def on_device(self) -> bool:
-        """Whether spectrograms are computed on the device, so that `chain` can be used."""
-        return self._front_end is not None
 
     def batch_size(self, count: int) -> int:
         """The size of the batch in which so many windows are computed."""
         return next((size for size in self._sizes if size >= count), count)
 
-    def chain(self, size: int) -> Chain:
-        """Front end and networks with their own buffers, for batches of one size."""
-        shapes = {
-            "samples": (size, self.window),
-            "spectrogram": (size, *self._image),
-            **{name: (size, *width) for name, width in self._widths.items()},
-            "reconstruction": (size, *self._image),
-        }
-        sessions = {"spectrogram": self._front_end, "bottleneck": self._encoder, "decoder": self._decoder}
-        return Chain(sessions, shapes, self._device)
-
     def encode(self, spectrograms: Array) -> Array:
         """Encode spectrograms, float32 (n, 1, bands, columns), to the bottleneck, float32 (n, units)."""
-        return self._run(self._encoder, "bottleneck", {"spectrogram": spectrograms})
+        return self._run(self.encoder, "bottleneck", {"spectrogram": spectrograms})
 
     def decode(self, output: str, bottleneck: Array, spectrograms: Array) -> Array:
         """Decode the bottleneck: `error`, float32 (n, bands), or `reconstruction`, (n, 1, bands, columns), standardised."""
-        return self._run(self._decoder, output, {"bottleneck": bottleneck, "spectrogram": spectrograms})
+        return self._run(self.decoder, output, {"bottleneck": bottleneck, "spectrogram": spectrograms})
 
     def runs_at_once(self, count: int) -> bool:
         """Whether so many windows are computed in one run; False where that would change their bits."""
@@ -130,20 +115,20 @@ class Networks:
         # Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
         images = [self._noise(seed) for seed in range(2)]
         both = [self._probe(image) for image in images]
-        batch = self._probe(np.resize(np.concatenate(images), (count, *self._image)))
+        batch = self._probe(np.resize(np.concatenate(images), (count, *self.image)))
         alone = [np.resize(np.concatenate(pair), (count, *pair[0].shape[1:])) for pair in zip(*both, strict=True)]
         return all(found.tobytes() == wanted.tobytes() for found, wanted in zip(batch, alone, strict=True))
 
     def _probe(self, images: Array) -> list[Array]:
         """Outputs of the networks in one run: bottleneck, error, reconstruction."""
-        code = self._run_once(self._encoder, ["bottleneck"], {"spectrogram": images})
-        if self._decoder is None:
+        code = self._run_once(self.encoder, ["bottleneck"], {"spectrogram": images})
+        if self.decoder is None:
             return code
         inputs = {"bottleneck": code[0], "spectrogram": images}
-        return [*code, *self._run_once(self._decoder, ["error", "reconstruction"], inputs)]
+        return [*code, *self._run_once(self.decoder, ["error", "reconstruction"], inputs)]
 
     def _noise(self, seed: int) -> Array:
-        return np.random.default_rng(seed).random((1, *self._image), np.float32)
+        return np.random.default_rng(seed).random((1, *self.image), np.float32)
 
     def _run(self, session: Any, output: str, inputs: dict[str, Array]) -> Array:
         count = len(next(iter(inputs.values())))
@@ -164,7 +149,7 @@ class Networks:
                 name: np.concatenate([array, np.zeros((spare, *array.shape[1:]), np.float32)])
                 for name, array in inputs.items()
             }
-        with _failures(self._device, count):
+        with _failures(self.device, count):
             results: list[Array] = session.run(outputs, inputs)
         return [result[:count] for result in results]
 
@@ -189,15 +174,13 @@ class Chain:
 
     Samples are copied to the device, and only requested outputs are copied back. Only one thread may use it at a
     time; the sessions are shared.
-
-    Args:
-        sessions: those of `spectrogram` and `bottleneck`, and `decoder`, which computes the rest.
-        shapes: of `samples` and of all that is computed.
-        device: which of them.
     """
 
-    def __init__(self, sessions: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], device: Device) -> None:
-        self._sessions, self._shapes, self._device = sessions, shapes, device
+    def __init__(self, networks: Networks, size: int) -> None:
+        self._networks, self._device = networks, networks.device
+        image = (size, *networks.image)
+        self._shapes = {"samples": (size, networks.window), "spectrogram": image, "reconstruction": image}
+        self._shapes |= {name: (size, *width) for name, width in networks.widths.items()}
         self._buffers: dict[str, Any] = {}
         self._bindings: dict[str, Any] = {}
 
@@ -220,7 +203,8 @@ class Chain:
             return [np.array(self._buffers[name].numpy()) for name in wanted]
 
     def _compute(self, output: str, inputs: list[str]) -> None:
-        session = self._sessions.get(output) or self._sessions["decoder"]
+        networks = self._networks
+        session = {"spectrogram": networks.front_end, "bottleneck": networks.encoder}.get(output, networks.decoder)
         binding = self._bindings.get(output)
         if binding is None:
             binding = session.io_binding()

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from edgevoice.errors import ModelUseError
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
-from edgevoice.inference import Array, Networks
+from edgevoice.inference import Array, Chain, Networks
 
 
 class Pipeline(ABC):
@@ -100,13 +100,13 @@ class DevicePipeline(Pipeline):
                 np.multiply(exact, times, out=row, casting="same_kind")
         size = self.networks.batch_size(count)
         if size not in local.chains:
-            local.chains[size] = self.networks.chain(size)
+            local.chains[size] = Chain(self.networks, size)
         return [array[:count] for array in local.chains[size].run(local.samples[:size], wanted)]
 
 
 def new_pipeline(networks: Networks, front_end: FrontEnd, layout: Layout, size: int) -> Pipeline:
     """Make a pipeline; it is on the device where the networks have a front end there."""
-    if networks.on_device:
+    if networks.front_end:
         return DevicePipeline(networks, layout, size)
     return HostPipeline(networks, front_end, layout, size)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from contextlib import suppress
 from numbers import Number
-from typing import SupportsIndex, SupportsInt
+from typing import SupportsInt
 
 from edgevoice.errors import ArgumentError
 
@@ -42,15 +42,10 @@ def parse_whole(name: str, text: str, least: int, most: int | None = None, unit:
 def _held(value: object) -> int | None:
     if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":  # NumPy's truth values too
         return None
-    if isinstance(value, SupportsIndex):
-        try:
-            return operator.index(value)
-        except TypeError:  # an array, which has the method for every dtype
-            return None
-    if not (isinstance(value, Number) and isinstance(value, SupportsInt)):
-        return None
-    try:
-        number = int(value)
-    except (ValueError, OverflowError):  # NaN, infinity
-        return None
-    return number if operator.eq(value, number) else None
+    with suppress(TypeError):  # an array has the method for every dtype
+        return operator.index(value)  # type: ignore[arg-type]
+    if isinstance(value, Number) and isinstance(value, SupportsInt):
+        with suppress(ValueError, OverflowError):  # NaN, infinity
+            number = int(value)
+            return number if operator.eq(value, number) else None
+    return None
