@@ -78,7 +78,6 @@ class FakeRuntime:
     severity: int | None = None
     """What was said to `set_default_logger_severity`."""
     sessions: list[InferenceSession] = field(default_factory=list)
-    GraphOptimizationLevel = SimpleNamespace(ORT_DISABLE_ALL=0)
     SessionOptions = SessionOptions
 
     def InferenceSession(  # noqa: N802
