@@ -33,17 +33,7 @@ _DEEPEST = 64
 
 
 def open_session(folder: ModelFolder, name: str, device: str = "cpu", threads: int = 1) -> Any:
-    """Open one network of a model folder as an `onnxruntime.InferenceSession`, with the options that all runs use.
-
-    Args:
-        folder: the model folder.
-        name: `encoder.onnx`, `decoder.onnx` or `frontend.onnx`.
-        device: what computes: see `providers`.
-        threads: CPU threads of one run.
-
-    Raises:
-        MissingPackageError, ProviderError, ModelFilesError: as `Networks`.
-    """
+    """Open one network of a model folder as an `onnxruntime.InferenceSession`; arguments and errors as `Networks`."""
     data = folder.read(name)
     try:
         return open_graph(data, device, threads)
@@ -52,7 +42,7 @@ def open_session(folder: ModelFolder, name: str, device: str = "cpu", threads: i
 
 
 def open_graph(data: bytes, device: str = "cpu", threads: int = 1) -> Any:
-    """Open a graph that is in memory, such as a head; arguments and errors as `open_session`."""
+    """Open a graph that is in memory, such as a head, with the options that all runs use; errors as `open_session`."""
     asked, runtime = find_device(device), load_onnxruntime(device)
     check_self_contained(data)
     settings = runtime.SessionOptions()
@@ -183,11 +173,7 @@ def _distributions(onnxruntime: Any) -> list[str]:
 
 
 def check_graph(session: Any, name: str, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> None:
-    """Compare the inputs and outputs of a graph with those that are expected: float32, and the shape after the batch.
-
-    Raises:
-        ModelFilesError: they differ.
-    """
+    """Raise a ModelFilesError where a graph has other inputs and outputs, float32, than these: shapes after the batch."""
     for kind, nodes, wanted in (("input", session.get_inputs(), inputs), ("output", session.get_outputs(), outputs)):
         found = {node.name: node for node in nodes}
         for key, shape in wanted.items():

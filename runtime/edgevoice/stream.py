@@ -41,16 +41,7 @@ class Stream:
         *,
         shared: bool = False,
     ) -> None:
-        """Make a stream; users call `Extractor.stream`.
-
-        Args:
-            windower: cuts its samples at the model's rate into windows.
-            batcher: computes them.
-            rate: as `Extractor.stream`, like the next two.
-            channels: how many each chunk has.
-            channel: the one to use.
-            shared: whether the batcher is that of other streams too, so that frames are taken from it.
-        """
+        """Make a stream; users call `Extractor.stream`. Its frames are taken from the batcher where that is shared."""
         self.rate = check_rate(rate)
         """Sampling rate of the source, in hertz."""
         self.batcher = batcher
