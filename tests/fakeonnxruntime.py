@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,13 +26,13 @@ class SessionOptions:
 class InferenceSession:
     """An encoder, or a decoder, by the size of its file."""
 
-    def __init__(self, runtime: FakeRuntime, data: bytes, options: SessionOptions, providers: list[Any]) -> None:
+    def __init__(self, runtime: FakeRuntime, path: str, options: SessionOptions, providers: list[Any]) -> None:
         if runtime.refusal:
             raise RuntimeError(runtime.refusal)
         assert runtime.preloaded or providers[0][0] == CPU, "libraries come before sessions"
         self.runtime, self.options, self.providers = runtime, options, providers
         self.fallback = True
-        self.is_encoder = b"squared" not in data
+        self.is_encoder = b"squared" not in Path(path).read_bytes()
         self.batches: list[int] = []
         runtime.sessions.append(self)
 
@@ -81,10 +82,10 @@ class FakeRuntime:
     SessionOptions = SessionOptions
 
     def InferenceSession(  # noqa: N802
-        self, data: bytes, options: SessionOptions, providers: list[Any], enable_fallback: int
+        self, path: str, options: SessionOptions, providers: list[Any], enable_fallback: int
     ) -> InferenceSession:
         assert not enable_fallback, "ONNX Runtime would go on with the CPU, and print so"
-        return InferenceSession(self, data, options, providers)
+        return InferenceSession(self, path, options, providers)
 
     def get_available_providers(self) -> list[str]:
         return self.available

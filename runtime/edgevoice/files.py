@@ -192,13 +192,10 @@ def refuse_existing(path: PathLike) -> None:
 
 
 def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike | None] = ()) -> None:
-    """Check that the files which a command writes are different files, and none that it reads; None is passed over.
+    """Raise an ArgumentError where two files that a command writes are one, or one that it reads; None is passed over.
 
     Links, case and Unicode forms are seen through: on most disks of Windows and macOS, names that differ in case only are
     one file. Devices, pipes and folders are no obstacle.
-
-    Raises:
-        ArgumentError: two outputs are one file, or one is an input.
     """
     seen: dict[object, PathLike] = {}
     for path in (path for path in outputs if path is not None):

@@ -6,9 +6,8 @@ import contextlib
 import dataclasses
 import os
 import re
-import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -20,6 +19,7 @@ from edgevoice.errors import DeviceMemoryError, EdgeVoiceError, ProviderError
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.providers import Device, find_device
 from edgevoice.sessions import check_graph, first_line, load_onnxruntime, open_session, warn_of_two
+from edgevoice.threads import ThreadPool
 
 Array = NDArray[np.float32]
 
@@ -62,7 +62,14 @@ class Networks:
         warn_of_two(load_onnxruntime(device))
         opened = partial(open_session, folder, device=device, threads=threads)
         ahead: list[Any] = []
-        with _beside(lambda: ahead.append(opened("decoder.onnx")), decoder and provider.concurrent):
+
+        def open_ahead() -> None:
+            with contextlib.suppress(Exception):  # it is opened again below, where its error is raised
+                ahead.append(opened("decoder.onnx"))
+
+        # Beside each other: opening sessions takes half of the start of a process.
+        with contextlib.closing(ThreadPool(int(decoder and provider.concurrent), "edgevoice.Networks")) as pool:
+            pool.submit(open_ahead)
             self.encoder = opened("encoder.onnx")
         self.decoder: Any = (ahead[0] if ahead else opened("decoder.onnx")) if decoder else None
         self.widths = {name: (count,) for name, count in dataclasses.asdict(config.features).items()}
@@ -234,25 +241,3 @@ def _failures(device: Device, count: int) -> Iterator[None]:
                 f"{count} windows at once do not fit into the memory of {device.name}: free some of it"
             ) from error
         raise ProviderError(f"ONNX Runtime failed on {device.name}: {first_line(error)}") from error
-
-
-@contextmanager
-def _beside(function: Callable[[], object], wanted: bool) -> Iterator[None]:
-    """Try a function in a thread of its own during the block: opening sessions takes half of the start of a process.
-
-    Where it fails, as where there is no thread to be had, it has done nothing: the caller calls it again.
-    """
-
-    def run() -> None:
-        with contextlib.suppress(Exception):
-            function()
-
-    thread = threading.Thread(target=run)
-    with contextlib.suppress(RuntimeError):  # the system has no thread left
-        if wanted:
-            thread.start()
-    try:
-        yield
-    finally:
-        if thread.ident:
-            thread.join()

@@ -41,8 +41,8 @@ class ModelFolder:
             raise ModelNotFoundError(f"{folder}: not a model folder (it has no {CONFIG_FILE})")
         return cls(folder, ModelConfig.read(folder / CONFIG_FILE))
 
-    def read(self, name: str) -> bytes:
-        """Read a file, and compare its bytes with the digest in `model.json`.
+    def locate(self, name: str) -> Path:
+        """Find a file, after its bytes were compared with the digest in `model.json`.
 
         Raises:
             ModelFilesError: the file is missing, unreadable or altered.
@@ -51,21 +51,25 @@ class ModelFolder:
         if not is_file(path):  # a pipe would be waited for
             raise ModelFilesError(f"{path}: cannot be read ({'no regular file' if path.exists() else 'it is missing'})")
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
         if digest != {**self.config.files, **self.config.training}.get(name):
             raise ModelFilesError(
                 f"{path}: is not the file that {CONFIG_FILE} lists (its {digest} differs): download the model again, or run "
                 "`git lfs pull` where the repository keeps large files that way"
             )
-        return data
+        return path
+
+    def read(self, name: str) -> bytes:
+        """Read a file, with the same checks and errors."""
+        return self.locate(name).read_bytes()
 
     def verify(self) -> None:
-        """Check all listed files, those for training where they exist; errors as `read`."""
+        """Check all listed files, those for training where they exist; errors as `locate`."""
         for name in (*self.config.files, *(name for name in self.config.training if is_file(self.path / name))):
-            self.read(name)
+            self.locate(name)
 
 
 def search_path() -> list[Path]:

@@ -38,9 +38,7 @@ class Provider:
     """Whether `extract` computes batches in several threads at once. On a GPU they would wait for Python's lock: each of the
     short calls to it gives the lock away, and gets it back up to 5 ms later."""
     graph_front_end: bool = False
-    """Whether `frontend.onnx` computes spectrograms on the device, where the model folder has it; else NumPy computes
-    them.
-    """
+    """Whether `frontend.onnx`, where the model folder has it, computes spectrograms on the device in NumPy's place."""
     preload: bool = False
     """Whether the libraries of the provider come from other packages, and must be loaded before the first session."""
 
