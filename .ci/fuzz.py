@@ -17,8 +17,8 @@ with atheris.instrument_imports(include=["edgevoice"]):
     import edgevoice.tables.csvfile  # noqa: F401
     from edgevoice.audio.families import family_of
     from edgevoice.errors import EdgeVoiceError
-    from edgevoice.onnxfile import has_external_data
     from edgevoice.recipe import Recipe
+    from edgevoice.sessions import check_self_contained
     from edgevoice.tables.table import read_content
 
 FOLDER = Path(tempfile.mkdtemp())
@@ -30,7 +30,7 @@ def parse(data: bytes) -> None:
     family_of(content)
     with contextlib.suppress(EdgeVoiceError):
         if data[:1] < b"\x40":
-            has_external_data(content)
+            check_self_contained(content)
         elif data[:1] < b"\x80":
             Recipe.from_json(content)
         else:

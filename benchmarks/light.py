@@ -171,10 +171,9 @@ def _stages(model: str) -> dict[str, Callable[[], float]]:
     extractor = edgevoice.load(model)
     config, networks = extractor.config, Networks(extractor.folder)
     front = FrontEnd(config.spectrogram, config.audio)
-    scratch = front.scratch()
     random = np.random.default_rng(0)
     samples = (0.1 * random.standard_normal(60 * config.audio.rate)).astype(np.float32)
-    segments = random.standard_normal(scratch.segments.shape)
+    segments = random.standard_normal((front.shape[1], config.spectrogram.fft))
     images = random.random((8, 1, *front.shape), np.float32)
     codes = networks.encode(images)
     last = config.audio.rate // 100
@@ -189,7 +188,7 @@ def _stages(model: str) -> dict[str, Callable[[], float]]:
 
     timed = {
         "bare FFT of the front end": partial(_seconds, lambda: np.fft.rfft(segments)),
-        "front end": partial(_seconds, lambda: front.compute(samples[None, : config.audio.window], 0, 1, scratch)),
+        "front end": partial(_seconds, lambda: front.compute(samples[None, : config.audio.window], 0, 1)),
         "encoder": partial(_seconds, lambda: networks.encode(images[:1])),
         "decoder": partial(_seconds, lambda: networks.decode("error", codes[:1], images[:1])),
         "encoder, of 8": partial(_seconds, lambda: networks.encode(images), 8),

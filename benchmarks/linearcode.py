@@ -26,7 +26,6 @@ class Spectrograms:
     def __init__(self, config: ModelConfig, level: str = "running") -> None:
         self.config, self.level = config, level
         self._front = FrontEnd(config.spectrogram, config.audio)
-        self._scratch = self._front.scratch()
 
     def __call__(self, path: Path) -> Floats:
         """Standardised spectrograms of all windows of a recording: (n, 1, bands, columns)."""
@@ -39,7 +38,7 @@ class Spectrograms:
         offset, gain = np.transpose(
             [at(start, start + audio.window) for start in range(0, len(windows) * audio.hop, audio.hop)]
         )
-        return self._front.compute(windows, offset, gain, self._scratch)[:, None]
+        return self._front.compute(windows, offset, gain)[:, None]
 
     def sampled(self, paths: Sequence[Path], most: int) -> Floats:
         """So many windows, as many of each recording, evenly spaced in it: (n, 1, bands, columns)."""

@@ -26,13 +26,13 @@ class SessionOptions:
 class InferenceSession:
     """An encoder, or a decoder, by the size of its file."""
 
-    def __init__(self, runtime: FakeRuntime, path: Path, options: SessionOptions, providers: list[Any]) -> None:
+    def __init__(self, runtime: FakeRuntime, path: str, options: SessionOptions, providers: list[Any]) -> None:
         if runtime.refusal:
             raise RuntimeError(runtime.refusal)
         assert runtime.preloaded or providers[0][0] == CPU, "libraries come before sessions"
         self.runtime, self.options, self.providers = runtime, options, providers
         self.fallback = True
-        self.is_encoder = b"squared" not in path.read_bytes()
+        self.is_encoder = b"squared" not in Path(path).read_bytes()
         self.batches: list[int] = []
         runtime.sessions.append(self)
 
@@ -79,11 +79,10 @@ class FakeRuntime:
     severity: int | None = None
     """What was said to `set_default_logger_severity`."""
     sessions: list[InferenceSession] = field(default_factory=list)
-    GraphOptimizationLevel = SimpleNamespace(ORT_DISABLE_ALL=0)
     SessionOptions = SessionOptions
 
     def InferenceSession(  # noqa: N802
-        self, path: Path, options: SessionOptions, providers: list[Any], enable_fallback: int
+        self, path: str, options: SessionOptions, providers: list[Any], enable_fallback: int
     ) -> InferenceSession:
         assert not enable_fallback, "ONNX Runtime would go on with the CPU, and print so"
         return InferenceSession(self, path, options, providers)

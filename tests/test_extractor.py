@@ -210,19 +210,6 @@ def test_arguments_of_load(tiny_model: Path, arguments: dict[str, Any]) -> None:
         edgevoice.load(tiny_model, **arguments)
 
 
-@pytest.mark.parametrize("source", [("x",), (1, 2, 3), 3, None, (np.zeros(8000), 0), (np.zeros(8000), "16000")])
-def test_sources_that_are_none(tiny: Extractor, source: Any) -> None:
-    with pytest.raises(edgevoice.ArgumentError):
-        tiny.extract(source)
-
-
-def test_properties(tiny: Extractor, tiny_model: Path) -> None:
-    assert repr(tiny) == "<Extractor tiny 1.0.0 on cpu>"
-    assert tiny.folder.path == tiny_model
-    assert tiny.device == "cpu"
-    assert tiny.config.name == "tiny"
-
-
 @pytest.mark.parametrize("name", ["config", "folder", "device", "layout", "anything"])
 def test_nothing_of_it_can_be_set(tiny: Extractor, name: str) -> None:
     with pytest.raises(AttributeError):
@@ -324,19 +311,9 @@ def test_a_relative_path_holds_in_another_folder(tiny_model: Path, tmp_path: Pat
     assert pickle.loads(packed).config.name == "tiny"
 
 
-def test_session_options_reach_onnxruntime(tiny_model: Path) -> None:
-    options = {"intra_op_num_threads": 2, "session.intra_op.allow_spinning": False}
-    extractor = edgevoice.load(tiny_model, session_options=options)
-    session = extractor._networks._encoder
-    assert session.get_session_options().intra_op_num_threads == 2
-    assert session.get_session_options().get_session_config_entry("session.intra_op.allow_spinning") == "0"
-    for wrong in ({"threads": 2}, {"intra_op_num_threads": "many"}):
-        with pytest.raises(edgevoice.ArgumentError, match="session option"):
-            edgevoice.load(tiny_model, session_options=wrong)
-
-
 @pytest.mark.parametrize("descriptors", ["all", "bottleneck", "error"])
-def test_typical_numbers_scale_speech(descriptors: Any, speech: Path) -> None:
+def test_typical_numbers_scale_speech(descriptors: Any, speech: Path, tiny: Extractor) -> None:
+    assert tiny.typical is None
     extractor = edgevoice.load("cae-64", descriptors=descriptors)
     values = extractor.extract(speech).values
     assert extractor.typical is not None
@@ -346,7 +323,3 @@ def test_typical_numbers_scale_speech(descriptors: Any, speech: Path) -> None:
     assert (spread > 0).all()
     columns = np.median(np.abs(values - mean) / spread, axis=0)
     assert 0.2 < np.median(columns) < 20  # a telephone line, whose upper bands are far from typical
-
-
-def test_a_model_that_does_not_say_what_is_typical(tiny_model: Path) -> None:
-    assert edgevoice.load(tiny_model).typical is None

@@ -91,9 +91,8 @@ def test_a_window_has_the_same_bits_in_any_batch(noise: np.ndarray) -> None:
     windows = np.lib.stride_tricks.sliding_window_view(noise, WINDOW)[::1234][:40]
     spectrogram = front_end(1e-10)
     together = spectrogram.compute(windows, 0.01, 2.0)
-    scratch = spectrogram.scratch()
     for size in (1, 2, 7):
-        apart = [spectrogram.compute(windows[k : k + size], 0.01, 2.0, scratch) for k in range(0, len(windows), size)]
+        apart = [spectrogram.compute(windows[k : k + size], 0.01, 2.0) for k in range(0, len(windows), size)]
         assert np.concatenate(apart).tobytes() == together.tobytes()
 
 
@@ -107,11 +106,11 @@ def test_offset_and_gain_are_applied_to_each_window(noise: np.ndarray) -> None:
 
 def test_nothing_of_a_windows_size_is_allocated_per_window(noise: np.ndarray) -> None:
     spectrogram = front_end(1e-10)
-    window, scratch, out = noise[None, :WINDOW], spectrogram.scratch(), np.empty((1, 128, 126), np.float32)
-    spectrogram.compute(window, 0.01, 2.0, scratch, out)
+    window, out = noise[None, :WINDOW], np.empty((1, 128, 126), np.float32)
+    spectrogram.compute(window, 0.01, 2.0, out)
     tracemalloc.start()
     try:
-        spectrogram.compute(window, 0.01, 2.0, scratch, out)
+        spectrogram.compute(window, 0.01, 2.0, out)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

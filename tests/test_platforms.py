@@ -66,19 +66,19 @@ def test_paths_are_not_put_together_by_hand(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "platform", "environment", "expected"),
+    ("platform", "environment", "expected"),
     [
-        ("posix", "linux", {}, "/home/anna/.local/share/edgevoice/models"),
-        ("posix", "linux", {"XDG_DATA_HOME": "/data"}, "/data/edgevoice/models"),
-        ("posix", "darwin", {}, "/home/anna/Library/Application Support/edgevoice/models"),
-        ("nt", "win32", {"LOCALAPPDATA": "/profiles/anna"}, "/profiles/anna/edgevoice/models"),
-        ("nt", "win32", {}, "/home/anna/AppData/Local/edgevoice/models"),
+        ("linux", {}, "/home/anna/.local/share/edgevoice/models"),
+        ("linux", {"XDG_DATA_HOME": "/data"}, "/data/edgevoice/models"),
+        ("darwin", {}, "/home/anna/Library/Application Support/edgevoice/models"),
+        ("win32", {"LOCALAPPDATA": "/profiles/anna"}, "/profiles/anna/edgevoice/models"),
+        ("win32", {}, "/home/anna/AppData/Local/edgevoice/models"),
     ],
 )
 def test_the_users_models(
-    name: str, platform: str, environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+    platform: str, environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modelfolder, "os", SimpleNamespace(name=name, environ=environment))
+    monkeypatch.setattr(modelfolder, "os", SimpleNamespace(environ=environment))
     monkeypatch.setattr(modelfolder, "sys", SimpleNamespace(platform=platform))
     monkeypatch.setattr(Path, "home", lambda: Path("/home/anna"))
     assert modelfolder.user_models() == Path(expected)

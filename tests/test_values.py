@@ -45,7 +45,6 @@ CALLS: dict[str, Callable[[Extractor, Any], object]] = {
     "load": lambda _, value: edgevoice.load(value),
     "load descriptors": lambda e, value: edgevoice.load(e.folder.path, descriptors=value),
     "load device": lambda e, value: edgevoice.load(e.folder.path, device=value),
-    "load session_options": lambda e, value: edgevoice.load(e.folder.path, session_options=value),
     "extract": lambda e, value: e.extract(value),
     "extract rate": lambda e, value: e.extract((SECOND[0][:9], value)),
     "extract samples": lambda e, value: e.extract((value, 16000)),

@@ -21,10 +21,6 @@ from edgevoice.windows import Windows
 if TYPE_CHECKING:
     from edgevoice.stream import Stream
 
-_WAITING = 2
-"""Full batches per thread that may wait, so that no thread waits for audio and memory stays flat."""
-
-
 _NOTHING = np.empty((0, 0), np.float32)
 
 
@@ -43,7 +39,8 @@ class Batcher:
     Networks that run on several windows at once read their weights once for all of them: the more falls due between two
     flushes, the less a window costs. Features have the bits that each owner would get by itself. Windows belong to their
     owner from the moment they are put: an exception anywhere, an interrupt too, loses some of them or none, and never gives
-    an owner those of another. A batcher and its streams belong to one thread at a time; any number may share an extractor.
+    an owner those of another. A batcher and its streams belong to one thread at a time, which a StreamError says where two
+    use it at once; any number of batchers may share an extractor.
 
     Args:
         pipeline: front end and networks.
@@ -53,17 +50,13 @@ class Batcher:
     def __init__(self, pipeline: Pipeline, threads: int = 0) -> None:
         self.pipeline = pipeline
         self._pool = ThreadPool(threads, "edgevoice.Batcher") if threads else None
-        self._limit = _WAITING * threads
+        self._limit = 2 * threads  # batches that may wait, so that no thread waits for audio, and memory stays flat
         self._batches: deque[_Batch] = deque()  # in order; all are closed but the last one, which may be open
         self._spare: list[NDArray[np.float32]] = []  # samples of batches that are computed, to be used again
         self._only_user = _OnlyUser()
 
     def put(self, owner: Stream, windows: Windows) -> None:
-        """Take windows of an owner; their samples are copied.
-
-        Raises:
-            StreamError: another thread uses the batcher at this moment.
-        """
+        """Take windows of an owner; their samples are copied."""
         with self._only_user:
             first, count = 0, len(windows.facts)
             while first < count:
@@ -79,11 +72,7 @@ class Batcher:
                     self._close(batch)
 
     def flush(self) -> None:
-        """Compute the windows that wait, however few.
-
-        Raises:
-            StreamError: as `put`.
-        """
+        """Compute the windows that wait, however few."""
         with self._only_user:
             if self._batches and not self._batches[-1].closed and self._batches[-1].filled:
                 self._close(self._batches[-1])
@@ -97,7 +86,6 @@ class Batcher:
         Raises:
             DeviceError, ModelUseError, MemoryError: a batch could not be computed. Its owners have lost windows, and know
                 it: their streams take nothing more until `reset`. The next call goes on with the next batch.
-            StreamError: as `put`.
         """
         while True:
             with self._only_user:

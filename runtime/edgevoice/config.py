@@ -1,20 +1,21 @@
-"""The content of `model.json` as frozen dataclasses: read, checked, written.
+"""The content of `model.json`, which holds all in which one model differs from another, as frozen dataclasses.
 
-Everything in which one model differs from another is stored here. Reading is strict: an unknown key, a missing one, a wrong
-type or an impossible size is a ModelConfigError that names the path of the key.
+Reading is strict: an unknown key, a missing one, a wrong type or an impossible size is a ModelConfigError that names the
+path of the key.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import re
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
 
@@ -23,7 +24,13 @@ SILENCE = 2.0**-15
 """Peak below which a window is silent, and the smallest peak that a level divides by: one step of 16-bit audio."""
 
 _NETWORK_FILES = {"encoder.onnx", "decoder.onnx"}
+_KINDS = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
 _LARGEST_IMAGE, _LARGEST_FILE = 1 << 22, 1 << 24  # values, bytes
+
+# Annotations hold the smallest and the largest value.
+Size = Annotated[int, (1, 1 << 22)]
+Count = Annotated[int, (0, 1 << 22)]
+Share = Annotated[float, (1e-12, 1)]
 
 Section = TypeVar("Section")
 
@@ -33,52 +40,34 @@ def _require(met: bool, key: str, message: str) -> None:
         raise ModelConfigError(f"{key}: {message}")
 
 
-def _within(value: float, low: float, high: float, key: str) -> None:
-    _require(low <= value <= high, key, f"{value} is not in {low}..{high}")
-
-
 @dataclass(frozen=True, slots=True)
 class AudioConfig:
     """The sampling rate of a model, its window and its hop."""
 
-    rate: int
+    rate: Annotated[int, (1, 768_000)]
     """Sampling rate of the model, in hertz."""
-    window: int
+    window: Size
     """Samples of a window, from which one frame is computed."""
-    hop: int
+    hop: Size
     """Samples from the start of one window to the start of the next."""
-
-    def __post_init__(self) -> None:
-        _within(self.rate, 1, 768_000, "audio.rate")
-        _within(self.window, 1, 1 << 22, "audio.window")
-        _within(self.hop, 1, self.window, "audio.hop")
 
 
 @dataclass(frozen=True, slots=True)
 class LevelConfig:
     """How samples are scaled before the spectrogram is computed."""
 
-    default: str | float
+    default: str | Annotated[float, (SILENCE, 1 / SILENCE)]
     """Name of a level (see `edgevoice.levels`), or a number: a fixed gain."""
-    step: int
+    step: Size
     """Samples between two updates of the running level; windows and hops are multiples of it."""
-    mean_rate: float
-    """Share, 0..1, of the distance to the mean of a step by which the running mean moves."""
-    decay: float
-    """Factor, 0..1, by which the running peak falls at each step."""
-    peak_floor: float
-    """Smallest value of the running peak, at least 2^-15."""
-    peak_constant: float = 0.0
+    mean_rate: Share
+    """Share of the distance to the mean of a step by which the running mean moves."""
+    decay: Share
+    """Factor by which the running peak falls at each step."""
+    peak_floor: Annotated[float, (SILENCE, 1)]
+    """Smallest value of the running peak."""
+    peak_constant: Annotated[float, (0, 1)] = 0.0
     """Added to the peak by the levels `window` and `utterance`; where it is 0, they divide by at least 2^-15."""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.default, str):
-            _within(self.default, SILENCE, 1 / SILENCE, "level.default")
-        _require(self.step >= 1, "level.step", f"{self.step} is below 1 sample")
-        _require(0 < self.mean_rate <= 1, "level.mean_rate", f"{self.mean_rate} is not above 0 and at most 1")
-        _require(0 < self.decay <= 1, "level.decay", f"{self.decay} is not above 0 and at most 1")
-        _within(self.peak_floor, SILENCE, 1, "level.peak_floor")
-        _within(self.peak_constant, 0, 1, "level.peak_constant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +76,7 @@ class BandsConfig:
 
     scale: Literal["slaney", "bins"]
     """`slaney`: triangles of unit area, evenly spaced on Slaney's Mel scale; `bins`: the first bins of the FFT."""
-    count: int
+    count: Size
     low: float
     """Lower edge of the first band, in hertz."""
     high: float
@@ -98,62 +87,44 @@ class BandsConfig:
 class LogarithmConfig:
     """The natural logarithm of max(value, floor)."""
 
-    floor: float
-
-    def __post_init__(self) -> None:
-        _within(self.floor, 1e-37, 1, "spectrogram.logarithm.floor")
+    floor: Annotated[float, (1e-37, 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class SpectrogramConfig:
     """How a window's samples become a standardised spectrogram."""
 
-    fft: int
+    fft: Annotated[int, (2, 1 << 16)]
     """Samples that one column is computed from."""
-    step: int
+    step: Size
     """Samples from the start of one column to the start of the next."""
     taper: Literal["hann", "rectangular"]
     """The taper of a column's samples; Hann means the periodic window."""
-    padding: int
+    padding: Count
     """Zeros added at both ends of the window."""
     bands: BandsConfig
     spectrum: Literal["power", "magnitude"]
     logarithm: LogarithmConfig | None
-    offset: float
+    offset: Annotated[float, (-1e30, 1e30)]
     """Standardisation: (x + offset) / divisor."""
-    divisor: float
-    trim: tuple[int, int] = (0, 0)
+    divisor: Annotated[float, (1e-30, 1e30)]
+    trim: tuple[Count, Count] = (0, 0)
     """Samples removed at the start and at the end of the window, before padding."""
-    blank: int = 0
+    blank: Annotated[int, (0, 1024)] = 0
     """Columns of zeros added after the last column."""
-
-    def __post_init__(self) -> None:
-        _within(self.fft, 2, 1 << 16, "spectrogram.fft")
-        _require(self.fft % 2 == 0, "spectrogram.fft", f"{self.fft} is odd")
-        _within(self.step, 1, self.fft, "spectrogram.step")
-        _within(self.padding, 0, self.fft, "spectrogram.padding")
-        _within(self.divisor, 1e-30, 1e30, "spectrogram.divisor")
-        _within(self.offset, -1e30, 1e30, "spectrogram.offset")
-        _require(min(self.trim) >= 0, "spectrogram.trim", f"{list(self.trim)} has a number below 0")
-        _within(self.blank, 0, 1024, "spectrogram.blank")
-        _within(self.bands.count, 1, self.fft, "spectrogram.bands.count")
 
 
 @dataclass(frozen=True, slots=True)
 class FeaturesConfig:
     """How many numbers a frame has: bottleneck and errors."""
 
-    bottleneck: int
-    error: int
-
-    def __post_init__(self) -> None:
-        _within(self.bottleneck, 1, 1 << 16, "features.bottleneck")
-        _within(self.error, 1, 1 << 16, "features.error")
+    bottleneck: Annotated[int, (1, 1 << 16)]
+    error: Annotated[int, (1, 1 << 16)]
 
 
 @dataclass(frozen=True, slots=True)
 class TypicalConfig:
-    """Mean and spread (standard deviation) of each descriptor over the speakers for validation, in the frame's order."""
+    """Mean and spread of each descriptor over the speakers for validation, in the frame's order."""
 
     mean: tuple[float, ...]
     spread: tuple[float, ...]
@@ -199,6 +170,14 @@ class ModelConfig:
         _require(self.format == FORMAT, "format", f"{self.format} is not {FORMAT}, the only one this version reads")
         _require(is_model_name(self.name), "name", f"{self.name!r} is not made of letters, digits, '-', '_' and '.'")
         audio, level, spectrogram, bands = self.audio, self.level, self.spectrogram, self.spectrogram.bands
+        for key, value, most in (
+            ("audio.hop", audio.hop, audio.window),
+            ("spectrogram.step", spectrogram.step, spectrogram.fft),
+            ("spectrogram.padding", spectrogram.padding, spectrogram.fft),
+            ("spectrogram.bands.count", bands.count, spectrogram.fft),
+        ):
+            _require(value <= most, key, f"{value} is more than {most}")
+        _require(spectrogram.fft % 2 == 0, "spectrogram.fft", f"{spectrogram.fft} is odd")
         _require(
             audio.window % level.step == 0 and audio.hop % level.step == 0,
             "level.step",
@@ -215,14 +194,15 @@ class ModelConfig:
             _require(fits, "spectrogram.bands", f"{edges} is not the 0..{edge} Hz of {bands.count} bins")
         errors = self.features.error
         _require(errors == bands.count, "features.error", f"{errors} is not the number of bands ({bands.count})")
-        if self.typical is not None:
-            for key, values in (("mean", self.typical.mean), ("spread", self.typical.spread)):
-                expected = self.features.bottleneck + self.features.error
-                _require(len(values) == expected, f"typical.{key}", f"has {len(values)} numbers, expected {expected}")
+        for key, values in dataclasses.asdict(self.typical).items() if self.typical else ():
+            expected = self.features.bottleneck + errors
+            _require(len(values) == expected, f"typical.{key}", f"has {len(values)} numbers, expected {expected}")
         _require(set(self.files) >= _NETWORK_FILES, "files", f"does not list {' and '.join(sorted(_NETWORK_FILES))}")
         for key in ("files", "training"):
             for name, digest in getattr(self, key).items():
-                _check_file(f"{key}.{name}", name, digest)
+                plain = name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:")
+                _require(plain, f"{key}.{name}", "is not a plain file name")
+                _require(is_digest(digest), f"{key}.{name}", f"{digest!r} is not 'sha256:' and 64 hexadecimal digits")
         for key in ("files", "training", "origin"):
             object.__setattr__(self, key, _frozen(getattr(self, key)))
 
@@ -242,15 +222,12 @@ class ModelConfig:
             ModelConfigError: it is not JSON, or not what the format allows.
         """
         try:
-            if Path(path).stat().st_size > _LARGEST_FILE:
-                raise ModelConfigError(f"{path}: is larger than {_LARGEST_FILE >> 20} MiB")
-            text = Path(path).read_text(encoding="utf-8")
+            with Path(path).open("rb") as file:
+                text = file.read(_LARGEST_FILE + 1)
+            _require(len(text) <= _LARGEST_FILE, "the file", f"is larger than {_LARGEST_FILE >> 20} MiB")
+            return cls.from_dict(json.loads(text, object_pairs_hook=_unique))
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
-        except UnicodeDecodeError as error:
-            raise ModelConfigError(f"{path}: not UTF-8 text") from error
-        try:
-            return cls.from_dict(json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant))
         except ModelConfigError as error:
             raise ModelConfigError(f"{path}: {error}") from error
         except (ValueError, RecursionError) as error:
@@ -275,16 +252,6 @@ class ModelConfig:
         return {"format": data.pop("format"), **data}
 
 
-def _check_file(key: str, name: str, digest: str) -> None:
-    _require(name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:"), key, "is not a plain file name")
-    digits = digest.removeprefix("sha256:")
-    _require(
-        digits != digest and len(digits) == 64 and set(digits) <= set("0123456789abcdef"),
-        key,
-        f"{digest!r} is not 'sha256:' and 64 hexadecimal digits",
-    )
-
-
 def _frozen(value: Any) -> Any:
     """Make dictionaries and lists from JSON immutable."""
     if isinstance(value, Mapping):
@@ -297,16 +264,17 @@ def is_model_name(name: str) -> bool:
     return name.replace("-", "").replace("_", "").replace(".", "").isalnum()
 
 
+def is_digest(text: object) -> bool:
+    """Whether something is `sha256:` and 64 hexadecimal digits."""
+    return isinstance(text, str) and bool(re.fullmatch("sha256:[0-9a-f]{64}", text))
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key, value in pairs:
         _require(key not in data, key, "appears twice")
         data[key] = value
     return data
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ModelConfigError(f"{constant} is not a number that JSON has")
 
 
 def _default(item: dataclasses.Field[Any]) -> Any:
@@ -329,7 +297,7 @@ def _read(section: type[Section], data: Any, path: str) -> Section:
     if not isinstance(data, Mapping):
         raise ModelConfigError(f"{path or 'the file'}: is not an object")
     prefix = f"{path}." if path else ""
-    kinds = typing.get_type_hints(section)
+    kinds = typing.get_type_hints(section, include_extras=True)
     fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
     for key in data if section is not TypicalConfig else ():  # for pictures only: a newer writer's are ignored
         _require(key in fields, f"{prefix}{key}", f"is unknown; known are {', '.join(fields)}")
@@ -339,7 +307,14 @@ def _read(section: type[Section], data: Any, path: str) -> Section:
 
 
 def _value(kind: Any, value: Any, path: str) -> Any:
+    if kind in _KINDS:
+        return _scalar(kind, value, path)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        kind, (low, high) = arguments
+        number = _value(kind, value, path)
+        _require(low <= number <= high, path, f"{number} is not in {low}..{high}")
+        return number
     if origin is Literal:
         _require(value in arguments, path, f"{value!r} is not one of {', '.join(map(repr, arguments))}")
         return value
@@ -357,19 +332,14 @@ def _value(kind: Any, value: Any, path: str) -> Any:
         return {key: _value(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(kind):
         return _read(typing.cast("type[Any]", kind), value, path)
-    return value if kind is Any else _scalar(kind, value, path)
+    return value
 
 
 def _scalar(kind: type, value: Any, path: str) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and number:
-        try:
-            result = float(value)
-        except OverflowError:
-            result = math.inf
-        _require(math.isfinite(result), path, "is not finite")
-        return result
+        _require(abs(value) <= sys.float_info.max, path, "is not finite")
+        return float(value)
     if not isinstance(value, kind) or (kind is int and not number):
-        words = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
-        raise ModelConfigError(f"{path}: {value!r:.80} is not {words.get(kind, kind.__name__)}")
+        raise ModelConfigError(f"{path}: {value!r:.80} is not {_KINDS[kind]}")
     return value

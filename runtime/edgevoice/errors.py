@@ -30,13 +30,11 @@ EdgeVoiceWarning                   (UserWarning) what was done, though something
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class EdgeVoiceError(Exception):
     """Root of all errors that EdgeVoice raises on purpose."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code = 1
     """The exit code: 1 where the work failed, 2 where the request cannot be carried out here."""
 
 
@@ -151,13 +149,7 @@ class EdgeVoiceWarning(UserWarning):
 
 
 def missing(package: str, what: str = "") -> MissingPackageError:
-    """The error for a package that is not installed.
-
-    The hint names the package itself: an extra of EdgeVoice can only be installed from where EdgeVoice itself came from.
-
-    Args:
-        package: its name for pip, with its own extras where they are needed.
-        what: what needs it, as the beginning of a sentence.
-    """
+    """The error for a package, by its name for pip, that is not installed, and what needs it, as a sentence begins."""
+    # No extra is named: it can only be installed from where EdgeVoice itself came from.
     needs = f"{what} needs {package}, which" if what else package
     return MissingPackageError(f"{needs} is not installed: pip install {repr(package) if '[' in package else package}")

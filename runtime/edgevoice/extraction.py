@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,27 +14,10 @@ from edgevoice.config import SILENCE
 from edgevoice.errors import AudioTooShortError, EdgeVoiceWarning
 from edgevoice.features import FeatureBuffer, Features
 from edgevoice.levels import Level, find_level
+from edgevoice.recipe import Reading as Reading
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor
-    from edgevoice.recipe import Recipe
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How recordings are read: the arguments of `Extractor.extract`."""
-
-    level: str | float | None = None
-    hop: float | None = None
-    channel: int | str | None = None
-    """`each`, for a corpus, reads all channels, one by one."""
-    pad: bool = False
-    incomplete: str = "error"
-
-    @classmethod
-    def of(cls, recipe: Recipe) -> Self:
-        """How what has this recipe was read."""
-        return cls(recipe.level, recipe.hop, recipe.channel, recipe.pad, recipe.incomplete)
 
 
 class Extraction:
@@ -54,7 +36,7 @@ class Extraction:
         level = find_level(reading.level, extractor.config.level)
         if level.needs_whole:
             level = _with_statistics(level, source, extractor.config.audio.rate, channel)
-        self.stream = extractor.open_stream(batcher, level, reading.hop, source.rate, source.channels, channel, shared=True)
+        self.stream = extractor.open_stream(batcher, level, reading.hop, source.rate, source.channels, channel)
         """The owner of its windows in the batcher."""
         self._buffer = FeatureBuffer(extractor.layout)
         self._peak = 0.0  # the largest sample over all channels of a source that has several
@@ -86,10 +68,14 @@ class Extraction:
         Raises:
             AudioTooShortError: it has no window.
         """
-        source, extractor, reading = self._source, self._extractor, self._reading
+        source, reading, layout = self._source, self._reading, self._extractor.layout
         values, facts = self._buffer.arrays()
         if not len(values):
-            raise AudioTooShortError(f"{source.name}: {self._shortness()}")
+            seconds, window = self.stream.position / source.rate, layout.window / layout.rate
+            found = f"{seconds:.3f} s, less than one window of {window:g} s; pad fills it up with zeros"
+            if not seconds:
+                found = f"no samples from {source.first / source.rate:g} s on" if source.first else "no samples"
+            raise AudioTooShortError(f"{source.name}: has {found}")
         if reading.channel is None and self._peak >= SILENCE and facts["silent"].all():
             warnings.warn(
                 f"{source.name}: the mean of its {source.channels} channels is silence, though they are not: one may be "
@@ -97,18 +83,9 @@ class Extraction:
                 EdgeVoiceWarning,
                 stacklevel=3,  # where `extract` was called
             )
-        facts["position"] += round(source.first * extractor.config.audio.rate / source.rate)
+        facts["position"] += round(source.first * layout.rate / source.rate)
         extent = (source.first / source.rate, (source.first + self.stream.position) / source.rate)
-        return Features(values, facts, extractor.layout, source.name, extent, extractor.recipe(reading))
-
-    def _shortness(self) -> str:
-        audio, source, stream = self._extractor.config.audio, self._source, self.stream
-        if not stream.position:
-            return f"has no samples from {source.first / source.rate:g} s on" if source.first else "has no samples"
-        return (
-            f"has {stream.position / stream.rate:.3f} s, less than one window of {audio.window / audio.rate:g} s; pad fills "
-            "it up with zeros"
-        )
+        return Features(values, facts, layout, source.name, extent, self._extractor.recipe(reading))
 
 
 def _with_statistics(level: Level, source: AudioSource, rate: int, channel: int | None) -> Level:

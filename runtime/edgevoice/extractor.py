@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -18,7 +17,7 @@ from edgevoice.audio.samples import check_samples
 from edgevoice.batcher import Batcher
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelUseError, SamplesError
-from edgevoice.extraction import Extraction, Reading
+from edgevoice.extraction import Extraction
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
 from edgevoice.inference import Array, Networks
@@ -26,8 +25,7 @@ from edgevoice.levels import Level, find_level
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.pipeline import new_pipeline
 from edgevoice.providers import find_device
-from edgevoice.recipe import Recipe
-from edgevoice.sessions import SessionOptions
+from edgevoice.recipe import AS_IT_IS, Reading, Recipe
 from edgevoice.stream import Stream
 from edgevoice.threads import usable_cores
 from edgevoice.wholenumbers import whole_number
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 Descriptors = Literal["all", "bottleneck", "error"]
 DESCRIPTORS = get_args(Descriptors)
 
-_AS_IT_IS = Reading()
 _MOST = 1024
 _MOST_JOBS = 8  # each takes 20 MB
 
@@ -59,7 +56,6 @@ def load(
     device: str = "cpu",
     threads: int = 1,
     descriptors: Descriptors = "all",
-    session_options: SessionOptions | None = None,
 ) -> Extractor:
     """Load a model.
 
@@ -71,44 +67,29 @@ def load(
             child does not inherit: the extractor refuses to compute there. Load it in the child, or start processes with
             multiprocessing's `spawn`.
         descriptors: `all`, or only the `bottleneck` (the decoder is then neither loaded nor run), or only the `error`.
-        session_options: ONNX Runtime's own options for those who know what they want: attributes of its `SessionOptions`
-            and, where a name has a dot, its configuration entries. They come after EdgeVoice's own choices.
 
     Raises:
         ModelNotFoundError: there is no such model.
         ModelConfigError, ModelFilesError: the model folder is broken.
         ModelUseError: the model is one that only `edgevoice.compat.disvoice` can use.
         MissingPackageError, ProviderError: ONNX Runtime is missing, or cannot use the device.
-        ArgumentError: an argument is outside what is allowed.
     """
     find_device(device)
     threads = whole_number("threads", threads, 1, _MOST)
     if not isinstance(descriptors, str) or descriptors not in DESCRIPTORS:
         raise ArgumentError(f"descriptors {descriptors!r}: expected one of {', '.join(DESCRIPTORS)}")
-    if session_options is not None and not (
-        isinstance(session_options, Mapping) and all(isinstance(name, str) for name in session_options)
-    ):
-        raise ArgumentError(f"session options {session_options!r:.60}: expected a dictionary of ONNX Runtime's, by name")
-    return Extractor(find_model(model), device, threads, descriptors, session_options)
+    return Extractor(find_model(model), device, threads, descriptors)
 
 
 class Extractor:
     """A loaded model: immutable, shared between threads. Made by `edgevoice.load`.
 
-    It is pickled as what it was loaded from, and a process that unpickles it several times loads it once; `copy.copy` and
-    `copy.deepcopy` give the extractor itself.
+    It is pickled as what it was loaded from, and a process that unpickles it several times loads it once. A copy is itself.
     """
 
     __slots__ = ("__weakref__", "_folder", "_layout", "_loaded_as", "_networks", "_pipeline")
 
-    def __init__(
-        self,
-        folder: ModelFolder,
-        device: str,
-        threads: int,
-        descriptors: Descriptors,
-        session_options: SessionOptions | None = None,
-    ) -> None:
+    def __init__(self, folder: ModelFolder, device: str, threads: int, descriptors: Descriptors) -> None:
         config = folder.config
         if config.batch_statistics:
             raise ModelUseError(
@@ -117,9 +98,8 @@ class Extractor:
             )
         find_level(None, config.level)
         self._folder = folder
-        self._loaded_as = (folder, device, threads, descriptors, tuple(sorted((session_options or {}).items())))
-        decoder = descriptors != "bottleneck"
-        self._networks = Networks(folder, device, threads, decoder, options=session_options)
+        self._loaded_as = (folder, device, threads, descriptors)
+        self._networks = Networks(folder, device, threads, decoder=descriptors != "bottleneck")
         self._layout = Layout.of(config, descriptors)
         front_end = FrontEnd(config.spectrogram, config.audio)
         self._pipeline = new_pipeline(self._networks, front_end, self._layout, find_device(device).provider.batch)
@@ -130,11 +110,10 @@ class Extractor:
     def __reduce__(self) -> tuple[Any, ...]:
         return _loaded_once, self._loaded_as
 
-    def __copy__(self) -> Extractor:
+    def __copy__(self, _: object = None) -> Extractor:
         return self
 
-    def __deepcopy__(self, _: object) -> Extractor:
-        return self
+    __deepcopy__ = __copy__
 
     @property
     def config(self) -> ModelConfig:
@@ -153,12 +132,8 @@ class Extractor:
 
     @property
     def jobs(self) -> int:
-        """How many computations can run at the same time without waiting for each other, 1 or more.
-
-        On the CPU the cores that the process may use, divided by the threads of one computation; on devices where one
-        computation uses all of it, 1.
-        """
-        _, device, threads, _, _ = self._loaded_as
+        """How many computations can run at the same time: usable cores by threads of one; 1 on devices that one fills."""
+        _, device, threads, _ = self._loaded_as
         return max(1, usable_cores() // threads) if find_device(device).provider.concurrent else 1
 
     @property
@@ -207,7 +182,6 @@ class Extractor:
 
         Raises:
             ModelUseError: the level `utterance` needs the whole audio at once.
-            ArgumentError: an argument is outside what is allowed.
         """
         chosen = find_level(level, self.config.level)
         if chosen.needs_whole:
@@ -215,20 +189,15 @@ class Extractor:
                 f"level {chosen.name!r} needs the whole audio before its first window: a stream accepts 'running', 'window' "
                 "or a fixed gain"
             )
-        if batcher is None:
-            return self.open_stream(self.batcher(), chosen, hop, rate, channels, channel)
-        if not isinstance(batcher, Batcher) or batcher.pipeline is not self._pipeline:
+        if batcher is not None and not (isinstance(batcher, Batcher) and batcher.pipeline is self._pipeline):
             raise ArgumentError("batcher: expected one that this extractor made, extractor.batcher()")
-        return self.open_stream(batcher, chosen, hop, rate, channels, channel, shared=True)
+        return self.open_stream(batcher, chosen, hop, rate, channels, channel)
 
     def batcher(self, threads: int = 0) -> Batcher:
         """Make a batcher for many sources, whose windows are computed together: see `stream(batcher=...)`.
 
         Args:
-            threads: how many compute; 0 computes in the calling thread.
-
-        Raises:
-            ArgumentError: the threads are not from 0 to 1024.
+            threads: how many compute, at most 1024; 0 computes in the calling thread.
         """
         return Batcher(self._pipeline, whole_number("threads", threads, 0, _MOST))
 
@@ -266,7 +235,6 @@ class Extractor:
         Raises:
             AudioError: the audio is missing, damaged, cut short, not finite, or shorter than one window.
             DeviceError: computing it failed.
-            ArgumentError: an argument is outside what is allowed.
         """
         reading = Reading(level, hop, channel, pad, incomplete)
         self.recipe(reading)  # arguments are checked before files
@@ -283,15 +251,11 @@ class Extractor:
                 extraction.add(features)
             return extraction.features()
 
-    def recipe(self, reading: Reading = _AS_IT_IS) -> Recipe:
-        """The recipe of features that are read in this way.
-
-        Raises:
-            ArgumentError: an argument is outside what is allowed.
-        """
+    def recipe(self, reading: Reading = AS_IT_IS) -> Recipe:
+        """The recipe of features that are read in this way; an ArgumentError where that is not possible."""
         find_level(reading.level, self.config.level)
         find_hop(reading.hop, self.config)
-        return Recipe.of(self.config, device=self.device, descriptors=self._loaded_as[3], **dataclasses.asdict(reading))
+        return Recipe.of(self.config, reading, self.device, self._loaded_as[3])
 
     def encode(self, window: NDArray[Any]) -> Array:
         """Compute the bottleneck of windows that are at the model's level already: the shortest way through the encoder.
@@ -308,18 +272,13 @@ class Extractor:
         return self._each(window, "bottleneck")
 
     def spectrogram(self, window: NDArray[Any]) -> Array:
-        """Compute standardised spectrograms of windows at the model's level: float32 (n, bands, columns).
-
-        Raises:
-            SamplesError: as `encode`.
-        """
+        """Compute standardised spectrograms of windows at the model's level: float32 (n, bands, columns), as `encode`."""
         return self._each(window, "spectrogram")[:, 0]
 
     def reconstruct(self, window: NDArray[Any]) -> Array:
-        """Decode the bottleneck of windows to standardised spectrograms: float32 (n, bands, columns).
+        """Decode the bottleneck of windows to standardised spectrograms: float32 (n, bands, columns), as `encode`.
 
         Raises:
-            SamplesError: as `encode`.
             ModelUseError: only the bottleneck was loaded.
         """
         if self._loaded_as[3] == "bottleneck":
@@ -327,28 +286,16 @@ class Extractor:
         return self._each(window, "reconstruction")[:, 0]
 
     def describe(self, window: NDArray[Any]) -> Array:
-        """Compute the descriptors of windows at the model's level: float32 (n, descriptors), like rows of `extract`.
-
-        Raises:
-            SamplesError: as `encode`.
-        """
+        """Compute the descriptors of windows at the model's level: float32 (n, descriptors), as `encode`."""
         return self._each(window)
 
     def open_stream(
-        self,
-        batcher: Batcher,
-        level: Level,
-        hop: float | None,
-        rate: int | None,
-        channels: int,
-        channel: int | None,
-        *,
-        shared: bool = False,
+        self, batcher: Batcher | None, level: Level, hop: float | None, rate: int | None, channels: int, channel: int | None
     ) -> Stream:
         """Make a stream with a level of its own, which may know the whole source. Users call `stream`."""
         windower = Windower(self.config, level, find_hop(hop, self.config), self._pipeline.size)
         rate = self.config.audio.rate if rate is None else rate
-        return Stream(windower, batcher, rate, channels, channel, shared=shared)
+        return Stream(windower, batcher or self.batcher(), rate, channels, channel, shared=batcher is not None)
 
     def _threads_for(self, jobs: int | None) -> int:
         """The threads of the batcher with which `extract` computes so many batches at the same time."""
@@ -356,29 +303,22 @@ class Extractor:
         return jobs if jobs > 1 and find_device(self.device).provider.concurrent else 0
 
     def _each(self, window: NDArray[Any], *wanted: str) -> Array:
-        """One output of windows, or their descriptors, computed batch by batch."""
+        """One output of windows, or their descriptors."""
         windows, pipeline = self._windows(window), self._pipeline
         batches = (windows[first : first + pipeline.size] for first in range(0, len(windows), pipeline.size))
         results = [pipeline.run(batch, [*wanted])[0] if wanted else pipeline.describe(batch) for batch in batches]
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _windows(self, window: NDArray[Any]) -> Array:
-        """Check the windows: (n, window)."""
-        size = self.config.audio.window
-        if not isinstance(window, np.ndarray):
-            raise SamplesError(f"windows have the type {type(window).__name__} and no shape, expected a NumPy array")
-        shape = window.shape
-        if not shape or len(shape) > 2 or shape[-1] != size or shape[0] == 0:
-            raise SamplesError(f"windows have the shape {shape}, expected ({size},) or (n, {size})")
+        """The windows, checked: (n, window)."""
+        size, shape = self.config.audio.window, getattr(window, "shape", type(window).__name__)
+        if not isinstance(window, np.ndarray) or window.ndim not in (1, 2) or shape[-1] != size or shape[0] == 0:
+            raise SamplesError(f"windows have the shape {shape}, expected a NumPy array ({size},) or (n, {size})")
         return check_samples(window.reshape(-1)).reshape(-1, size)
 
 
 def check_extractor(extractor: object) -> None:
-    """Check that something is a loaded model.
-
-    Raises:
-        ArgumentError: it is none.
-    """
+    """Raise an ArgumentError where something is no loaded model."""
     if not isinstance(extractor, Extractor):
         raise ArgumentError(f"extractor {extractor!r:.80}: expected a model that edgevoice.load has loaded")
 
@@ -392,8 +332,4 @@ def _loaded_once(*loaded_as: Any) -> Extractor:
         return _loaded(*loaded_as)
 
 
-@lru_cache(maxsize=4)
-def _loaded(
-    folder: ModelFolder, device: str, threads: int, descriptors: Descriptors, options: tuple[tuple[str, Any], ...]
-) -> Extractor:
-    return Extractor(folder, device, threads, descriptors, dict(options))
+_loaded = lru_cache(maxsize=4)(Extractor)

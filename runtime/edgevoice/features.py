@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgevoice.errors import ArgumentError, missing
+from edgevoice.errors import ArgumentError, MissingPackageError, missing
 from edgevoice.windows import FACTS, Facts, Flag, Number, Whole
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ STATIC = ("frames", "silent", "gap", "loudness")
 
 _NUMBERS = 1 << 14
 """How many numbers are computed at a time, so that hours of frames do not exist several times in float64."""
-
-_SHOWN = 4
-"""How many frames, and numbers of each, a notebook shows."""
 
 _DEGENERATE = 1e-7
 """A float32 column counts as constant up to this standard deviation, relative to its mean."""
@@ -60,19 +57,19 @@ class Layout(NamedTuple):
     @classmethod
     def of(cls, config: ModelConfig, descriptors: str = "all") -> Layout:
         """The layout of a model's frames, known before the model is loaded; `descriptors` as in `load`."""
-        counts = ((item.name, getattr(config.features, item.name)) for item in fields(config.features))
+        counts = asdict(config.features).items()
         groups = tuple(Group(name, count if descriptors in ("all", name) else 0) for name, count in counts)
         return cls(groups, config.audio.rate, config.audio.window)
 
     @property
     def bottleneck(self) -> int:
         """The number of columns of the bottleneck."""
-        return len(range(self.descriptors)[self.columns("bottleneck")])
+        return sum(group.count for group in self.groups if group.name == "bottleneck")
 
     @property
     def error(self) -> int:
         """The number of columns of the errors."""
-        return len(range(self.descriptors)[self.columns("error")])
+        return sum(group.count for group in self.groups if group.name == "error")
 
     @property
     def descriptors(self) -> int:
@@ -198,11 +195,7 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
         return self.layout.functional_names
 
     def functionals(self) -> NDArray[np.float32]:
-        """The static vector, float32 (4 x descriptors,): see `functional_names` for the order.
-
-        Raises:
-            ArgumentError: there is no frame.
-        """
+        """The static vector, float32 (4 x descriptors,), as `functional_names`; an ArgumentError where there is no frame."""
         return np.concatenate([functionals(part) for part in self.layout.split(self.values).values()])
 
     def summary(self) -> tuple[int, float, float, float]:
@@ -213,13 +206,17 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
         """The features as a `pandas.DataFrame`, indexed by `file`, `start` and `end`, the times as durations.
 
         Columns: `index`, `silent`, `gap`, `loudness`, then the descriptors; with `static` one row, whose times are those of
-        what was read: `frames`, `silent` and `gap` (shares), `loudness` (mean), then the functionals. The numbers are
+        what was read: `frames`, `silent` and `gap` (shares), `loudness` (mean), then the functionals. Descriptors are
         float32, with the bits of `values`. `attrs["recipe"]` is the recipe.
 
         Raises:
             MissingPackageError: pandas is not installed.
             ArgumentError: there is no frame, with `static`.
         """
+        try:
+            import pandas  # noqa: ICN001
+        except ModuleNotFoundError as error:
+            raise missing(error.name or "pandas", "a DataFrame") from error
         if static:
             values, names = self.functionals()[None], self.functional_names
             start, end = self.extent or (self.start[0], self.end[-1])
@@ -228,28 +225,19 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
             values, names, start, end = self.values, self.names, self.start, self.end
             head = {name: np.ascontiguousarray(self.fact(name)) for name in DYNAMIC}
         index = segment_index([self.source] * len(values), np.atleast_1d(start), np.atleast_1d(end))
-        pandas = _pandas()
         table = pandas.concat([pandas.DataFrame(head), pandas.DataFrame(values, columns=names)], axis=1)
         table.index = index
         if self.recipe is not None:
             table.attrs["recipe"] = replace(self.recipe, static=static).to_dict()
         return table
 
-    def _repr_html_(self) -> str:
-        """HTML for notebooks: the number of frames, and the first of them."""
-        numbers = self.names[:_SHOWN]
-        titles = ["start, s", "end, s", "loudness, dB", "silent", "gap", *numbers]
-        lines = []
-        for frame in self[:_SHOWN]:
-            place = [f"{frame.start:.2f}", f"{frame.end:.2f}", f"{frame.loudness:.1f}", str(frame.silent), str(frame.gap)]
-            lines.append([*place, *(f"{value:.4g}" for value in frame.values[:_SHOWN])])
-        head = "".join(f"<th>{title}</th>" for title in titles)
-        body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines)
-        from html import escape  # loaded here: only notebooks show tables
-
-        name = f"{escape(self.source)}: " if self.source else ""
-        count = f"{len(self)} frames of {self.values.shape[1]} descriptors"
-        return f"<p>{name}{count}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    def _repr_html_(self) -> str | None:
+        """HTML for notebooks, where pandas is installed: the first frames."""
+        try:
+            table = self[:4].to_pandas().to_html(max_cols=12)
+        except MissingPackageError:
+            return None
+        return f"<p>{len(self)} frames of {self.values.shape[1]} descriptors</p>{table}"
 
     def __len__(self) -> int:
         return len(self.values)
@@ -287,11 +275,7 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
 
 
 class FeatureBuffer:
-    """Collects blocks of frames of one layout.
-
-    Its two arrays are over-allocated and resized together: small ones kept for each block would fragment the heap (0.5 GB
-    in ten hours).
-    """
+    """Collects blocks of frames of one layout in two arrays: small ones for each would fragment the heap."""
 
     def __init__(self, layout: Layout) -> None:
         self._values, self._facts = np.empty((0, layout.descriptors), np.float32), np.empty(0, FACTS)
@@ -336,7 +320,8 @@ def functionals(values: ArrayLike) -> NDArray[np.float32]:
     except ValueError:  # rows of different lengths
         numbers = False
     if not numbers:
-        raise ArgumentError(f"functionals of {_described(values)}: expected a matrix of numbers (frames, columns)")
+        given = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise ArgumentError(f"functionals of {given}: expected a matrix of numbers (frames, columns)")
     if not len(matrix):
         raise ArgumentError("functionals of no frames: at least one is needed")
     # Few columns at a time would cost more for a short recording than its frames do; eight are the least.
@@ -348,24 +333,10 @@ def functionals(values: ArrayLike) -> NDArray[np.float32]:
 
 def segment_index(files: Sequence[str], start: NDArray[np.float64], end: NDArray[np.float64]) -> Any:
     """An index of pandas as audformat has it: `file`, and `start` and `end` from seconds to durations."""
-    pandas = _pandas()
+    import pandas  # noqa: ICN001
+
     durations = [np.rint(1e9 * times).astype("timedelta64[ns]") for times in (start, end)]
     return pandas.MultiIndex.from_arrays([pandas.Series(files, dtype="string"), *durations], names=["file", "start", "end"])
-
-
-def _pandas() -> Any:
-    try:
-        import pandas  # noqa: ICN001
-    except ModuleNotFoundError as error:
-        if error.name != "pandas":
-            raise
-        raise missing("pandas", "a DataFrame") from error
-    return pandas
-
-
-def _described(values: object) -> str:
-    shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", None)
-    return type(values).__name__ if shape is None else f"{dtype} {shape}"
 
 
 def _selection(chosen: Any, count: int) -> NDArray[Any]:

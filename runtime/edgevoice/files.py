@@ -55,11 +55,7 @@ def whole_file(path: PathLike, replace: bool = True) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def whole_files(places: Mapping[Path, bool]) -> Iterator[Sequence[IO[bytes]]]:
-    """Files as `whole_file`, each with whether it may replace another, which appear together or not at all, in this order.
-
-    Raises:
-        OutputError: as `whole_file`.
-    """
+    """Files as `whole_file`, each with whether it may replace another, which appear in this order, all or none."""
     with writing(str([*places][-1])), ExitStack() as stack:
         drafts, files = [], []
         for path in places:
@@ -83,9 +79,6 @@ class Draft:
 
     Until then its name is `.NAME.XXXXXXXX.part`, with a long NAME cut. Missing folders are made. A device or a named pipe
     is its own draft.
-
-    Raises:
-        OSError: it cannot be made.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -114,7 +107,6 @@ class Draft:
 
         Raises:
             OutputError: something is there that may not be replaced, even if it came there a moment ago.
-            OSError: it cannot be renamed; it is still where it was.
         """
         if not self._own:
             return
@@ -156,11 +148,8 @@ class Draft:
 def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
     """A folder under a temporary name, renamed when the block ends without an error, and removed otherwise.
 
-    Missing folders above it are made, and removed again with the draft. One that exists at the end is replaced, or stays
-    without `replace`: another process has written the same.
-
-    Raises:
-        OutputError: it cannot be made, written or renamed.
+    One that exists at the end is replaced, or stays without `replace`: another process has written the same. Errors are
+    those of `whole_file`.
     """
     with writing(str(place)), ExitStack() as stack:
         stack.callback(_remove_empty, _make_folders(place.parent))
@@ -181,13 +170,7 @@ def whole_folder(place: Path, *, replace: bool) -> Iterator[Path]:
 
 
 def rename_over(draft: Path, place: Path) -> None:
-    """Rename a file over another, or a folder to a name that does not exist.
-
-    Atomic, except on Windows, where a scanner may hold the file: it is retried for 2 s there.
-
-    Raises:
-        OSError: it cannot be renamed; the draft is where it was.
-    """
+    """Rename a file over another, or a folder to a new name. On Windows a scanner may hold it: it is tried for 2 s there."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -209,13 +192,10 @@ def refuse_existing(path: PathLike) -> None:
 
 
 def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike | None] = ()) -> None:
-    """Check that the files which a command writes are different files, and none that it reads; None is passed over.
+    """Raise an ArgumentError where two files that a command writes are one, or one that it reads; None is passed over.
 
     Links, case and Unicode forms are seen through: on most disks of Windows and macOS, names that differ in case only are
     one file. Devices, pipes and folders are no obstacle.
-
-    Raises:
-        ArgumentError: two outputs are one file, or one is an input.
     """
     seen: dict[object, PathLike] = {}
     for path in (path for path in outputs if path is not None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import threading
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,33 +13,8 @@ from edgevoice.errors import ModelConfigError
 
 Floats = NDArray[np.float64]
 
-
 _CACHE = 3 << 16
-"""Bytes of samples that are transformed together: with all intermediate results, they fit into a core's second-level
-cache.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Scratch:
-    """Buffers that one thread reuses for all windows; made by `FrontEnd.scratch`."""
-
-    padded: Floats
-    """(samples + 2 padding,): the padding is always zero."""
-    segments: Floats
-    """(columns, fft): the overlapping segments of `padded`, a view."""
-    tapered: Floats
-    """(block, fft): the columns that are computed together."""
-    spectrum: NDArray[np.complex128]
-    """(bins, block): each bin in a row, so that all later operations run along rows."""
-    exact: Floats
-    """(bins, block): the power before it is rounded to float32."""
-    power: NDArray[np.float32]
-    """(bins, block)"""
-    weighted: NDArray[np.float32]
-    """(weights, block)"""
-    bands: NDArray[np.float32]
-    """(bands, columns)"""
+"""Bytes of samples that are transformed together: with all intermediate results, they fit into a second-level cache."""
 
 
 class FrontEnd:
@@ -50,14 +25,14 @@ class FrontEnd:
     lie 200 dB below the loudest, which a float32 FFT cannot hold. With the settings of `cae-256`, apart from the floor,
     the bands are those of librosa's `melspectrogram(y, sr=16000, n_fft=512, hop_length=64, n_mels=128)`.
 
-    Immutable, so threads may share it; each brings its own scratch. A window has the same bits in any batch.
+    Threads may share it: each has its own buffers. A window has the same bits in any batch.
     """
 
     def __init__(self, config: SpectrogramConfig, audio: AudioConfig) -> None:
         self.config = config
         self._first, self._last = config.trim[0], audio.window - config.trim[1]
-        samples = self._last - self._first + 2 * config.padding
-        self._filled = (samples - config.fft) // config.step + 1
+        self._samples = self._last - self._first + 2 * config.padding
+        self._filled = (self._samples - config.fft) // config.step + 1
         self.window = audio.window
         self.shape = (config.bands.count, self._filled + config.blank)
         """(bands, columns): the shape of one spectrogram."""
@@ -72,28 +47,13 @@ class FrontEnd:
         floor = config.logarithm.floor if config.logarithm else None
         self._floor = None if floor is None else np.full((config.bands.count, self._filled), floor, np.float32)
         self._offset, self._divisor = np.float32(config.offset), np.float32(config.divisor)
-
-    def scratch(self) -> Scratch:
-        """Make buffers for one thread."""
-        config, block, bins = self.config, self._block, self.config.fft // 2 + 1
-        padded = np.zeros(self._last - self._first + 2 * config.padding)
-        return Scratch(
-            padded=padded,
-            segments=np.lib.stride_tricks.sliding_window_view(padded, config.fft)[:: config.step],
-            tapered=np.empty((block, config.fft)),
-            spectrum=np.empty((bins, block), np.complex128),
-            exact=np.empty((bins, block)),
-            power=np.empty((bins, block), np.float32),
-            weighted=np.empty((self._bands.weights if self._bands else 0, block), np.float32),
-            bands=np.empty((config.bands.count, self._filled), np.float32),
-        )
+        self._local = threading.local()
 
     def compute(
         self,
         windows: NDArray[np.floating],
         offset: ArrayLike = 0.0,
         gain: ArrayLike = 1.0,
-        scratch: Scratch | None = None,
         out: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Compute spectrograms of windows.
@@ -102,14 +62,15 @@ class FrontEnd:
             windows: float32 or float64 (n, window).
             offset: subtracted from a window's samples, scalar or (n,).
             gain: multiplies them then, scalar or (n,).
-            scratch: this thread's buffers; new ones where it is None.
             out: float32 (n, bands, columns) to write to; a new array where it is None.
 
         Returns:
             float32 (n, bands, columns), standardised.
         """
         count = len(windows)
-        scratch = scratch or self.scratch()
+        scratch = getattr(self._local, "scratch", None)
+        if scratch is None:
+            scratch = self._local.scratch = _Scratch(self.config, self._samples, self._block, self._bands)
         out = np.empty((count, *self.shape), np.float32) if out is None else out
         offsets, gains = np.broadcast_to(offset, count).tolist(), np.broadcast_to(gain, count).tolist()
         for k in range(count):
@@ -117,7 +78,7 @@ class FrontEnd:
         return out
 
     def _one(
-        self, window: NDArray[np.floating], offset: float, gain: float, scratch: Scratch, out: NDArray[np.float32]
+        self, window: NDArray[np.floating], offset: float, gain: float, scratch: _Scratch, out: NDArray[np.float32]
     ) -> None:
         config = self.config
         inner = scratch.padded[config.padding : len(scratch.padded) - config.padding]
@@ -142,7 +103,7 @@ class FrontEnd:
         np.add(out, self._offset, out=out)
         np.divide(out, self._divisor, out=out)
 
-    def _transform(self, segments: Floats, scratch: Scratch) -> None:
+    def _transform(self, segments: Floats, scratch: _Scratch) -> None:
         """Write the spectrum of segments (block, fft) to `scratch.power`."""
         if self._taper is not None:
             np.copyto(scratch.tapered, segments)
@@ -154,6 +115,22 @@ class FrontEnd:
         np.copyto(scratch.power, scratch.exact, casting="same_kind")
         if self.config.spectrum == "magnitude":
             np.sqrt(scratch.power, out=scratch.power)
+
+
+class _Scratch:
+    """Buffers that one thread reuses for all windows."""
+
+    def __init__(self, config: SpectrogramConfig, samples: int, block: int, sums: _BandSums | None) -> None:
+        bins = config.fft // 2 + 1
+        self.padded = np.zeros(samples)  # the padding stays zero
+        self.segments = np.lib.stride_tricks.sliding_window_view(self.padded, config.fft)[:: config.step]
+        self.tapered = np.empty((block, config.fft))  # of the columns that are computed together
+        # Each bin is a row, so that all later operations run along rows.
+        self.spectrum = np.empty((bins, block), np.complex128)
+        self.exact = np.empty((bins, block))  # the power before it is rounded to float32
+        self.power = np.empty((bins, block), np.float32)
+        self.weighted = np.empty((sums.weights if sums else 0, block), np.float32)
+        self.bands = np.empty((config.bands.count, len(self.segments)), np.float32)
 
 
 class _BandSums:

@@ -124,7 +124,7 @@ class Hub:
             raise StreamError(f"the hub {state}: use its sources within `async with`")
         batcher = self._extractor.batcher()  # until its first round: each has its own
         stream = self._extractor.stream(rate, channels, level=level, hop=hop, channel=channel, batcher=batcher)
-        seconds = find_hop(hop, self._extractor.config) / stream.model_rate
+        seconds = find_hop(hop, self._extractor.config) / self._extractor.config.audio.rate
         source = Source(self, stream, PcmBytes(channels, dtype), channels, seconds, self._backlog)
         self._sources.add(source)
         return source

@@ -6,10 +6,10 @@ import contextlib
 import dataclasses
 import os
 import re
-import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from edgevoice.errors import DeviceMemoryError, EdgeVoiceError, ProviderError
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.providers import Device, find_device
-from edgevoice.sessions import SessionOptions, check_graph, first_line, load_onnxruntime, open_session, warn_of_two
+from edgevoice.sessions import check_graph, first_line, load_onnxruntime, open_session, warn_of_two
+from edgevoice.threads import ThreadPool
 
 Array = NDArray[np.float32]
 
@@ -37,7 +38,6 @@ class Networks:
         threads: CPU threads of one run.
         decoder: whether the decoder is needed.
         whole_batches: whether windows of one call belong together, and are never run one by one.
-        options: ONNX Runtime's own options, which come after those that are set here.
 
     Raises:
         MissingPackageError: ONNX Runtime is not installed.
@@ -53,79 +53,64 @@ class Networks:
         decoder: bool = True,
         *,
         whole_batches: bool = False,
-        options: SessionOptions | None = None,
     ) -> None:
         config = folder.config
-        self._image = (1, config.spectrogram.bands.count, config.columns)
-        self._device = find_device(device)
-        provider = self._device.provider
+        self.image = (1, config.spectrogram.bands.count, config.columns)
+        self.device = find_device(device)
+        provider = self.device.provider
         self._sizes = provider.sizes
         warn_of_two(load_onnxruntime(device))
+        opened = partial(open_session, folder, device=device, threads=threads)
+        ahead: list[Any] = []
 
-        def opened(name: str) -> Any:
-            return open_session(folder, name, device, threads, options=options)
+        def open_ahead() -> None:
+            with contextlib.suppress(Exception):  # it is opened again below, where its error is raised
+                ahead.append(opened("decoder.onnx"))
 
-        names = ["encoder.onnx", "decoder.onnx"] if decoder else ["encoder.onnx"]
-        sessions = dict(zip(names, (_all_at_once if provider.concurrent else map)(opened, names), strict=True))
-        self._encoder: Any = sessions["encoder.onnx"]
-        self._decoder: Any = sessions.get("decoder.onnx")
-        counts = dataclasses.asdict(config.features)
-        self._widths = {name: (count,) for name, count in counts.items()}
-        code = self._widths["bottleneck"]
-        check_graph(self._encoder, "encoder.onnx", {"spectrogram": self._image}, {"bottleneck": code})
-        if self._decoder:
-            inputs = {"bottleneck": code, "spectrogram": self._image}
-            outputs = {**self._widths, "reconstruction": self._image}
+        # Beside each other: opening sessions takes half of the start of a process.
+        with contextlib.closing(ThreadPool(int(decoder and provider.concurrent), "edgevoice.Networks")) as pool:
+            pool.submit(open_ahead)
+            self.encoder = opened("encoder.onnx")
+        self.decoder: Any = (ahead[0] if ahead else opened("decoder.onnx")) if decoder else None
+        self.widths = {name: (count,) for name, count in dataclasses.asdict(config.features).items()}
+        code = self.widths["bottleneck"]
+        check_graph(self.encoder, "encoder.onnx", {"spectrogram": self.image}, {"bottleneck": code})
+        if self.decoder:
+            inputs = {"bottleneck": code, "spectrogram": self.image}
+            outputs = {**self.widths, "reconstruction": self.image}
             del outputs["bottleneck"]
-            check_graph(self._decoder, "decoder.onnx", inputs, outputs)
+            check_graph(self.decoder, "decoder.onnx", inputs, outputs)
         self.window = config.audio.window
         """Samples of a window."""
         # A forked child does not have the threads of ONNX Runtime, and a run would wait for them for ever.
         self._process = os.getpid() if threads > 1 else None
         if self._process:
             _with_threads.add(self)
-        self._front_end: Any = None
+        self.front_end: Any = None
+        """What computes spectrograms on the device; None where NumPy does, and `Chain` cannot be used."""
         if provider.graph_front_end and FRONT_END in config.files:
-            self._front_end = opened(FRONT_END)
-            check_graph(self._front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self._image})
+            self.front_end = opened(FRONT_END)
+            check_graph(self.front_end, FRONT_END, {"samples": (self.window,)}, {"spectrogram": self.image})
         self._any_size = whole_batches or not provider.exact
         self._tried: dict[int, bool] = {1: True}
         if self._sizes:  # the first run of a size searches for kernels, which takes long
-            if self.on_device:
-                wanted = list(self._widths) if self._decoder else ["bottleneck"]
-                self.chain(1).run(np.zeros((1, self.window), np.float32), wanted)
+            if self.front_end:
+                wanted = list(self.widths) if self.decoder else ["bottleneck"]
+                Chain(self, 1).run(np.zeros((1, self.window), np.float32), wanted)
             else:
                 self._probe(self._noise(0))
-
-    @property
-    def on_device(self) -> bool:
-        """Whether spectrograms are computed on the device, so that `chain` can be used."""
-        return self._front_end is not None
 
     def batch_size(self, count: int) -> int:
         """The size of the batch in which so many windows are computed."""
         return next((size for size in self._sizes if size >= count), count)
 
-    def chain(self, size: int) -> Chain:
-        """Front end and networks with their own buffers, for batches of one size."""
-        shapes = {
-            "samples": (size, self.window),
-            "spectrogram": (size, *self._image),
-            **{name: (size, *width) for name, width in self._widths.items()},
-            "reconstruction": (size, *self._image),
-        }
-        sessions = {"spectrogram": self._front_end, "bottleneck": self._encoder}
-        if self._decoder:
-            sessions["decoder"] = self._decoder
-        return Chain(sessions, shapes, self._device)
-
     def encode(self, spectrograms: Array) -> Array:
         """Encode spectrograms, float32 (n, 1, bands, columns), to the bottleneck, float32 (n, units)."""
-        return self._run(self._encoder, "bottleneck", {"spectrogram": spectrograms})
+        return self._run(self.encoder, "bottleneck", {"spectrogram": spectrograms})
 
     def decode(self, output: str, bottleneck: Array, spectrograms: Array) -> Array:
         """Decode the bottleneck: `error`, float32 (n, bands), or `reconstruction`, (n, 1, bands, columns), standardised."""
-        return self._run(self._decoder, output, {"bottleneck": bottleneck, "spectrogram": spectrograms})
+        return self._run(self.decoder, output, {"bottleneck": bottleneck, "spectrogram": spectrograms})
 
     def runs_at_once(self, count: int) -> bool:
         """Whether so many windows are computed in one run; False where that would change their bits."""
@@ -134,26 +119,23 @@ class Networks:
         return self._tried[count]
 
     def _has_same_bits(self, count: int) -> bool:
-        """Test whether windows have the same bits in a batch of this size as alone.
-
-        Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
-        """
+        # Kernels are chosen by the shape, so that two windows, each tried at every place of the batch, are enough.
         images = [self._noise(seed) for seed in range(2)]
         both = [self._probe(image) for image in images]
-        batch = self._probe(np.resize(np.concatenate(images), (count, *self._image)))
+        batch = self._probe(np.resize(np.concatenate(images), (count, *self.image)))
         alone = [np.resize(np.concatenate(pair), (count, *pair[0].shape[1:])) for pair in zip(*both, strict=True)]
         return all(found.tobytes() == wanted.tobytes() for found, wanted in zip(batch, alone, strict=True))
 
     def _probe(self, images: Array) -> list[Array]:
         """Outputs of the networks in one run: bottleneck, error, reconstruction."""
-        code = self._run_once(self._encoder, ["bottleneck"], {"spectrogram": images})
-        if self._decoder is None:
+        code = self._run_once(self.encoder, ["bottleneck"], {"spectrogram": images})
+        if self.decoder is None:
             return code
         inputs = {"bottleneck": code[0], "spectrogram": images}
-        return [*code, *self._run_once(self._decoder, ["error", "reconstruction"], inputs)]
+        return [*code, *self._run_once(self.decoder, ["error", "reconstruction"], inputs)]
 
     def _noise(self, seed: int) -> Array:
-        return np.random.default_rng(seed).random((1, *self._image), np.float32)
+        return np.random.default_rng(seed).random((1, *self.image), np.float32)
 
     def _run(self, session: Any, output: str, inputs: dict[str, Array]) -> Array:
         count = len(next(iter(inputs.values())))
@@ -169,9 +151,12 @@ class Networks:
                 "load it there, with one thread, or start processes with multiprocessing's 'spawn'"
             )
         count = len(next(iter(inputs.values())))
-        size = self.batch_size(count)
-        inputs = {name: _fill(array, size) for name, array in inputs.items()}
-        with _failures(self._device, count):
+        if spare := self.batch_size(count) - count:
+            inputs = {
+                name: np.concatenate([array, np.zeros((spare, *array.shape[1:]), np.float32)])
+                for name, array in inputs.items()
+            }
+        with _failures(self.device, count):
             results: list[Array] = session.run(outputs, inputs)
         return [result[:count] for result in results]
 
@@ -198,32 +183,23 @@ class Chain:
     time; the sessions are shared.
     """
 
-    def __init__(self, sessions: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], device: Device) -> None:
-        """Make the buffers.
-
-        Args:
-            sessions: those of `spectrogram` and `bottleneck`, and `decoder`, which computes the rest, where it is there.
-            shapes: of `samples` and of all that is computed.
-            device: which of them.
-        """
-        self._sessions, self._shapes, self._device = sessions, shapes, device
+    def __init__(self, networks: Networks, size: int) -> None:
+        self._networks, self._device = networks, networks.device
+        image = (size, *networks.image)
+        self._shapes = {"samples": (size, networks.window), "spectrogram": image, "reconstruction": image}
+        self._shapes |= {name: (size, *width) for name, width in networks.widths.items()}
         self._buffers: dict[str, Any] = {}
         self._bindings: dict[str, Any] = {}
-        with _failures(device, shapes["samples"][0]):
-            for name in shapes:
-                if name != "reconstruction":  # large, and hardly ever wanted
-                    self._buffer(name)
 
-    def run(self, samples: Array, wanted: Iterable[str]) -> list[Array]:
+    def run(self, samples: Array, wanted: list[str]) -> list[Array]:
         """Compute outputs for a batch of samples at the model's level, (n, window), as new arrays.
 
         Args:
             samples: float32, as many as the buffers hold.
             wanted: some of `spectrogram`, `bottleneck`, `error`, `reconstruction`.
         """
-        wanted = list(wanted)
         with _failures(self._device, len(samples)):
-            self._buffers["samples"].update_inplace(samples)
+            self._buffer("samples").update_inplace(samples)
             self._compute("spectrogram", ["samples"])
             if wanted != ["spectrogram"]:
                 self._compute("bottleneck", ["spectrogram"])
@@ -234,7 +210,8 @@ class Chain:
             return [np.array(self._buffers[name].numpy()) for name in wanted]
 
     def _compute(self, output: str, inputs: list[str]) -> None:
-        session = self._sessions.get(output) or self._sessions["decoder"]
+        networks = self._networks
+        session = {"spectrogram": networks.front_end, "bottleneck": networks.encoder}.get(output, networks.decoder)
         binding = self._bindings.get(output)
         if binding is None:
             binding = session.io_binding()
@@ -247,8 +224,7 @@ class Chain:
     def _buffer(self, name: str) -> Any:
         if name not in self._buffers:
             make = load_onnxruntime(self._device.name).OrtValue.ortvalue_from_shape_and_type
-            memory = self._device.provider.memory
-            self._buffers[name] = make(self._shapes[name], np.float32, memory, self._device.number)
+            self._buffers[name] = make(self._shapes[name], np.float32, self._device.provider.name, self._device.number)
         return self._buffers[name]
 
 
@@ -265,39 +241,3 @@ def _failures(device: Device, count: int) -> Iterator[None]:
                 f"{count} windows at once do not fit into the memory of {device.name}: free some of it"
             ) from error
         raise ProviderError(f"ONNX Runtime failed on {device.name}: {first_line(error)}") from error
-
-
-def _all_at_once(function: Callable[[str], Any], values: Iterable[str]) -> list[Any]:
-    """Call a function for each value in its own thread, because opening sessions takes half of the start of a process.
-
-    A pool of `concurrent.futures` would cost a twentieth of that start, for its import alone.
-    """
-    results: dict[str, Any] = {}
-
-    def run(value: str) -> None:
-        try:
-            results[value] = function(value)
-        except BaseException as error:  # noqa: BLE001 - raised again below
-            results[value] = error
-
-    values = list(values)
-    threads = [threading.Thread(target=run, args=(value,)) for value in values[1:]]
-    with contextlib.suppress(RuntimeError):  # the system has no thread left
-        for thread in threads:
-            thread.start()
-    run(values[0])
-    for thread in threads:
-        if thread.ident:
-            thread.join()
-        else:
-            thread.run()
-    for value in values:
-        if isinstance(results[value], BaseException):
-            raise results[value]
-    return [results[value] for value in values]
-
-
-def _fill(array: Array, size: int) -> Array:
-    if size == len(array):
-        return array
-    return np.concatenate([array, np.zeros((size - len(array), *array.shape[1:]), np.float32)])

@@ -1,8 +1,7 @@
 """Levels: the offset and gain that bring a window's samples to the scale that a model was trained on.
 
-Each level that has a name is one class, listed in `LEVELS`. All of them work on four numbers of every step of samples
-(mean, lowest, highest, mean square), which are measured once: the same numbers also tell silence and loudness. Rounding is
-monotone, so the largest |x - m| of a step is max(highest - m, m - lowest) to the last bit.
+All of them work on four numbers of every step of samples, which are measured once: the same numbers also tell silence and
+loudness. Rounding is monotone, so the largest |x - m| of a step is max(highest - m, m - lowest) to the last bit.
 """
 
 from __future__ import annotations
@@ -45,9 +44,9 @@ class Steps(NamedTuple):
 
 
 class Level(ABC):
-    """The level of one source: follows its steps, and gives every window an offset and a gain, x -> (x - offset) gain.
+    """The level of one source, and its state: follows its steps, and gives every window an offset and a gain.
 
-    A level holds the state of its source, so every stream has one of its own.
+    The samples x of a window become (x - offset) gain.
     """
 
     name: ClassVar[str]
@@ -106,28 +105,6 @@ class Running(Level):
 
     def follow(self, steps: Steps, lost: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Mean and inverse peak after each step."""
-        offset, peak = self._advance(steps, lost)
-        return offset, np.divide(1.0, peak, out=peak)
-
-    def track(self, samples: NDArray[np.float32]) -> Track:
-        """The state after the last complete step of a window, with the peak raised by the samples that follow that step."""
-        step = self._config.step
-        whole = samples[: len(samples) // step * step]
-        follower = Running(self._config)
-        offsets, peaks = follower._advance(Steps.measure(whole, step), np.zeros(len(whole) // step, np.bool_))
-
-        def at(start: int, end: int) -> tuple[float, float]:  # noqa: ARG001
-            last = end // step - 1
-            offset, peak = float(offsets[last]), float(peaks[last])
-            rest = samples[end // step * step : end]
-            if len(rest):
-                peak = max(peak, float(np.abs(rest - offset).max()))
-            return offset, 1 / peak
-
-        return at
-
-    def _advance(self, steps: Steps, lost: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """Mean and peak after each step."""
         config, count = self._config, len(steps.mean)
         offsets, peaks = np.empty(count), np.empty(count)
         mean, peak = self._mean, self._peak
@@ -138,7 +115,21 @@ class Running(Level):
                 peak = max(config.decay * peak, high - mean, mean - low, config.peak_floor)
             offsets[k], peaks[k] = mean or 0.0, peak
         self._mean, self._peak = mean, peak
-        return offsets, peaks
+        return offsets, np.divide(1.0, peaks, out=peaks)
+
+    def track(self, samples: NDArray[np.float32]) -> Track:
+        """The state after the last complete step of a window, with the peak raised by the samples that follow that step."""
+        step = self._config.step
+        whole = samples[: len(samples) // step * step]
+        offsets, gains = Running(self._config).follow(Steps.measure(whole, step), np.zeros(len(whole) // step, np.bool_))
+
+        def at(start: int, end: int) -> tuple[float, float]:  # noqa: ARG001
+            last = end // step - 1
+            offset, gain = float(offsets[last]), float(gains[last])
+            rest = float(np.abs(samples[end // step * step : end] - offset).max(initial=0))
+            return offset, min(gain, 1 / rest) if rest else gain
+
+        return at
 
 
 class Window(Level):

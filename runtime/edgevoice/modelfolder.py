@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
-import mmap
 import os
 import sys
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 from edgevoice.audio.folders import is_file
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelError, ModelFilesError, ModelNotFoundError
-from edgevoice.onnxfile import has_external_data
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -47,60 +45,35 @@ class ModelFolder:
         """Find a file, after its bytes were compared with the digest in `model.json`.
 
         Raises:
-            ModelFilesError: the file is missing, unreadable or altered, or keeps weights in another file.
+            ModelFilesError: the file is missing, unreadable or altered.
         """
-        path, wanted = self.path / name, {**self.config.files, **self.config.training}.get(name)
+        path = self.path / name
         if not is_file(path):  # a pipe would be waited for
             raise ModelFilesError(f"{path}: cannot be read ({'no regular file' if path.exists() else 'it is missing'})")
         try:
             with path.open("rb") as file:
-                # Mapped, not read: a copy of the weights would stay in the process's memory.
-                size = os.fstat(file.fileno()).st_size
-                with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else memoryview(b"") as data:
-                    digest = "sha256:" + hashlib.sha256(data).hexdigest()
-                    external = name.endswith(".onnx") and digest == wanted and has_external_data(data)
-        except ModelFilesError as error:
-            raise ModelFilesError(f"{path}: {error}") from None
+                digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
         except OSError as error:
             raise ModelFilesError(f"{path}: cannot be read ({error.strerror})") from error
-        if digest != wanted:
+        if digest != {**self.config.files, **self.config.training}.get(name):
             raise ModelFilesError(
                 f"{path}: is not the file that {CONFIG_FILE} lists (its {digest} differs): download the model again, or run "
                 "`git lfs pull` where the repository keeps large files that way"
             )
-        if external:
-            raise ModelFilesError(
-                f"{path}: stores weights in another file; a network in a model folder must contain its own"
-            )
         return path
 
     def read(self, name: str) -> bytes:
-        """Read a file, with the same checks.
-
-        Raises:
-            ModelFilesError: as `locate`.
-        """
+        """Read a file, with the same checks and errors."""
         return self.locate(name).read_bytes()
 
     def verify(self) -> None:
-        """Check all listed files; files for training only where they exist.
-
-        Raises:
-            ModelFilesError: as `locate`.
-        """
-        for name in self.config.files:
+        """Check all listed files, those for training where they exist; errors as `locate`."""
+        for name in (*self.config.files, *(name for name in self.config.training if is_file(self.path / name))):
             self.locate(name)
-        for name in self.config.training:
-            if is_file(self.path / name):
-                self.locate(name)
 
 
 def search_path() -> list[Path]:
-    """Folders that are searched for model folders, in order.
-
-    Those of the environment variable EDGEVOICE_MODELS; the user's data folder; the models shipped with the package, or,
-    in a checkout, those at its root.
-    """
+    """Folders that are searched, in order: those of EDGEVOICE_MODELS, the user's, and that of the shipped models."""
     folders = [Path(entry) for entry in os.environ.get("EDGEVOICE_MODELS", "").split(os.pathsep) if entry]
     # A user without a home folder, as in containers, has no models there.
     with contextlib.suppress(RuntimeError):
@@ -114,17 +87,13 @@ def user_models() -> Path:
     Raises:
         RuntimeError: the user has no home folder.
     """
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    elif os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "edgevoice" / "models"
+    own = {"darwin": ("", "Library/Application Support"), "win32": ("LOCALAPPDATA", "AppData/Local")}
+    variable, folder = own.get(sys.platform, ("XDG_DATA_HOME", ".local/share"))
+    return Path(os.environ.get(variable) or Path.home() / folder) / "edgevoice" / "models"
 
 
 def shipped_models() -> Path:
-    """The folder with the models that come with EdgeVoice."""
+    """The folder with the models that come with EdgeVoice: in the package, or in a checkout at its root."""
     package = Path(__file__).resolve().parent
     checkout = package.parents[1]
     if package.parent.name == "runtime" and (checkout / "pyproject.toml").is_file():
@@ -137,8 +106,7 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
 
     Raises:
         ModelNotFoundError: there is none; the message lists those there are, and the folders that were searched.
-        ModelConfigError: its `model.json` is not what the format allows.
-        ModelFilesError: its `model.json` cannot be read.
+        ModelConfigError, ModelFilesError: its `model.json` is not what the format allows, or cannot be read.
     """
     if isinstance(model, ModelFolder):
         return model
@@ -158,8 +126,7 @@ def find_model(model: str | os.PathLike[str] | ModelFolder | Traversable) -> Mod
 
 def _unpacked(resource: Traversable) -> Path:
     """Copy a resource that is not in the file system, such as one in a zip file, until the process ends."""
-    # Loaded here: most programs have their models in the file system.
-    import shutil
+    import shutil  # loaded here: most programs have their models in the file system
     import tempfile
 
     if not hasattr(resource, "iterdir"):
@@ -177,14 +144,9 @@ def list_models() -> list[ModelFolder]:
     """All readable model folders in `search_path()`, sorted by name; of equal names, the first."""
     found: dict[str, ModelFolder] = {}
     for folder in search_path():
-        try:
-            candidates = sorted(folder.glob(f"*/{CONFIG_FILE}"))
-        except OSError:
-            continue
-        for path in candidates:
-            if path.parent.name not in found:
-                try:
-                    found[path.parent.name] = ModelFolder.open(path.parent)
-                except ModelError:
-                    continue
+        with contextlib.suppress(OSError):
+            for path in folder.glob(f"*/{CONFIG_FILE}"):
+                if path.parent.name not in found:
+                    with contextlib.suppress(ModelError):
+                        found[path.parent.name] = ModelFolder.open(path.parent)
     return [found[name] for name in sorted(found)]

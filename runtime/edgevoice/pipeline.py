@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from edgevoice.errors import ModelUseError
 from edgevoice.features import Features, Layout
 from edgevoice.frontend import FrontEnd
-from edgevoice.inference import Array, Networks
+from edgevoice.inference import Array, Chain, Networks
 
 
 class Pipeline(ABC):
@@ -42,8 +42,8 @@ class Pipeline(ABC):
         Args:
             samples: float32 (n, window), `size` windows at most.
             wanted: some of `spectrogram`, `reconstruction`, both (n, 1, bands, columns), and the groups of the layout.
-            offset: subtracted from the samples, (n,) or one number.
-            gain: the factor of the result, (n,) or one number.
+            offset: that of the level, (n,) or one number.
+            gain: that of the level, (n,) or one number.
 
         Raises:
             DeviceError: computing failed.
@@ -65,14 +65,10 @@ class HostPipeline(Pipeline):
         self._front_end = front_end
 
     def _run(self, samples: Array, wanted: list[str], offset: ArrayLike, gain: ArrayLike) -> list[Array]:
-        local, count = self._local, len(samples)
-        if not hasattr(local, "scratch"):
-            local.scratch = self._front_end.scratch()
-            local.images = np.empty((0, 1, *self._front_end.shape), np.float32)
-        if len(local.images) < count:
-            local.images = np.empty((count, *local.images.shape[1:]), np.float32)
-        images = local.images[:count]
-        self._front_end.compute(samples, offset, gain, local.scratch, images[:, 0])
+        if not hasattr(self._local, "images"):
+            self._local.images = np.empty((self.size, 1, *self._front_end.shape), np.float32)
+        images = self._local.images[: len(samples)]
+        self._front_end.compute(samples, offset, gain, images[:, 0])
         networks, found = self.networks, {"spectrogram": images}
         if wanted != ["spectrogram"]:
             found["bottleneck"] = networks.encode(images)
@@ -104,13 +100,13 @@ class DevicePipeline(Pipeline):
                 np.multiply(exact, times, out=row, casting="same_kind")
         size = self.networks.batch_size(count)
         if size not in local.chains:
-            local.chains[size] = self.networks.chain(size)
+            local.chains[size] = Chain(self.networks, size)
         return [array[:count] for array in local.chains[size].run(local.samples[:size], wanted)]
 
 
 def new_pipeline(networks: Networks, front_end: FrontEnd, layout: Layout, size: int) -> Pipeline:
     """Make a pipeline; it is on the device where the networks have a front end there."""
-    if networks.on_device:
+    if networks.front_end:
         return DevicePipeline(networks, layout, size)
     return HostPipeline(networks, front_end, layout, size)
 

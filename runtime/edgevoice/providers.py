@@ -1,10 +1,8 @@
 """Providers: the hardware that ONNX Runtime can use, and the settings for each kind.
 
-To add one, as Core ML or DirectML, add a row: the name that users give, ONNX Runtime's own name (its documentation lists
-them, with their options), the package that brings it, and how windows are batched. Then run `edgevoice bench --device NAME`
-on such a machine: it compares the numbers with the reference before it times anything. Providers that compile a graph for
-every new shape, as CUDA's search for convolutions does, want `sizes`; providers whose bits must be those of live frames
-want `exact`.
+To add one, as Core ML or DirectML, add a row (ONNX Runtime's documentation lists their names and options). Then run
+`edgevoice bench --device NAME` on such a machine: it compares the numbers with the reference before it times anything.
+Providers that compile a graph for every new shape, as CUDA's search for convolutions does, want `sizes`.
 """
 
 from __future__ import annotations
@@ -21,13 +19,11 @@ class Provider:
     """One of ONNX Runtime's execution providers, and how EdgeVoice uses it."""
 
     name: str
-    """The name of the device for users."""
+    """The name of the device for users, and of its memory for ONNX Runtime."""
     execution: str
     """ONNX Runtime's name of the provider."""
-    package: str
-    """The distribution that contains it."""
     install: str
-    """What pip is to install, with the extras that bring the libraries of the provider."""
+    """The distribution that contains it, with the extras that bring the libraries of the provider."""
     batch: int
     """Largest number of windows that are computed together."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -42,11 +38,7 @@ class Provider:
     """Whether `extract` computes batches in several threads at once. On a GPU they would wait for Python's lock: each of the
     short calls to it gives the lock away, and gets it back up to 5 ms later."""
     graph_front_end: bool = False
-    """Whether `frontend.onnx` computes spectrograms on the device, where the model folder has it; else NumPy computes
-    them.
-    """
-    memory: str = "cpu"
-    """ONNX Runtime's name of the device's memory."""
+    """Whether `frontend.onnx`, where the model folder has it, computes spectrograms on the device in NumPy's place."""
     preload: bool = False
     """Whether the libraries of the provider come from other packages, and must be loaded before the first session."""
 
@@ -57,11 +49,10 @@ _CUDA_SIZES = (1, 2, 4, 8, 16, 32, 64)
 PROVIDERS = {
     provider.name: provider
     for provider in (
-        Provider("cpu", "CPUExecutionProvider", "onnxruntime", "onnxruntime", _CPU_BATCH),
+        Provider("cpu", "CPUExecutionProvider", "onnxruntime", _CPU_BATCH),
         Provider(
             "cuda",
             "CUDAExecutionProvider",
-            "onnxruntime-gpu",
             "onnxruntime-gpu[cuda,cudnn]",
             _CUDA_SIZES[-1],
             # cuDNN's full search takes seconds at every new shape; TF32 rounds to 10 bits.
@@ -71,13 +62,11 @@ PROVIDERS = {
             exact=False,
             concurrent=False,
             graph_front_end=True,
-            memory="cuda",
             preload=True,
         ),
         Provider(
             "openvino",
             "OpenVINOExecutionProvider",
-            "onnxruntime-openvino",
             "onnxruntime-openvino",
             _CPU_BATCH,
             # The plug-in rounds to bfloat16 by itself where the processor can.
@@ -87,7 +76,7 @@ PROVIDERS = {
     )
 }
 
-PACKAGES = tuple(provider.package for provider in PROVIDERS.values())
+PACKAGES = tuple(provider.install.partition("[")[0] for provider in PROVIDERS.values())
 """Distributions that contain the same import package, `onnxruntime`, and overwrite each other."""
 
 

@@ -1,24 +1,22 @@
-"""Recipes: the settings with which features or tables were computed."""
+"""Recipes: the settings with which features or tables were computed, and how recordings are read."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from edgevoice import __version__
-from edgevoice.config import ModelConfig, is_model_name
+from edgevoice.config import ModelConfig, is_digest, is_model_name
 from edgevoice.errors import ArgumentError
 
 _RESAMPLER = "soxr HQ"
 _RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device")
 """Fields that are recorded and do not decide the numbers: versions, names, the device."""
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def _text(value: object) -> bool:
@@ -29,12 +27,8 @@ def _number(value: Any) -> bool:
     return type(value) in (int, float) and 0 < value <= 1e9
 
 
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and bool(_DIGEST.fullmatch(value))
-
-
 def _networks(value: object) -> bool:
-    return isinstance(value, dict) and all(_text(name) and _is_digest(digest) for name, digest in value.items())
+    return isinstance(value, dict) and all(_text(name) and is_digest(digest) for name, digest in value.items())
 
 
 def _one_of(*values: object) -> Callable[[object], bool]:
@@ -44,6 +38,27 @@ def _one_of(*values: object) -> Callable[[object], bool]:
 def _is(check: Callable[[Any], bool]) -> dict[str, Any]:
     """What a field may be. A recipe that is read comes from anybody: nothing else of it is accepted, or obeyed."""
     return {"is": check}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How recordings are read: the arguments of `Extractor.extract`."""
+
+    level: str | float | None = None
+    hop: float | None = None
+    channel: int | str | None = None
+    """`each`, for a corpus, reads all channels, one by one."""
+    pad: bool = False
+    incomplete: str = "error"
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """How what has this recipe was read."""
+        return cls(recipe.level, recipe.hop, recipe.channel, recipe.pad, recipe.incomplete)
+
+
+AS_IT_IS = Reading()
+"""As the model has it, without changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ class Recipe:
     version: str = field(metadata=_is(_text))
     networks: tuple[tuple[str, str], ...] = field(metadata=_is(_networks))
     """Names of the model's networks, sorted, each with its `sha256:` digest."""
-    settings: str = field(metadata=_is(_is_digest))
+    settings: str = field(metadata=_is(is_digest))
     """`sha256:` digest of the model's audio, level and spectrogram settings."""
     device: str = field(metadata=_is(_text))
     level: str | float = field(metadata=_is(lambda value: _text(value) or _number(value)))
@@ -82,20 +97,9 @@ class Recipe:
     """Whether a row is a recording, not a frame; None for features, which are not a table yet."""
 
     @classmethod
-    def of(
-        cls,
-        config: ModelConfig,
-        *,
-        device: str = "cpu",
-        descriptors: str = "all",
-        level: str | float | None = None,
-        hop: float | None = None,
-        channel: int | str | None = None,
-        pad: bool = False,
-        incomplete: str = "error",
-    ) -> Recipe:
-        """Make the recipe for an extractor with this model; arguments as in `load` and `extract`."""
-        level = config.level.default if level is None else level
+    def of(cls, config: ModelConfig, reading: Reading = AS_IT_IS, device: str = "cpu", descriptors: str = "all") -> Recipe:
+        """The recipe of what is read in this way with this model; the other arguments as in `load`."""
+        level = config.level.default if reading.level is None else reading.level
         return cls(
             edgevoice=__version__,
             onnxruntime=getattr(sys.modules.get("onnxruntime"), "__version__", None),
@@ -105,12 +109,12 @@ class Recipe:
             settings=f"sha256:{_digest(config.settings())}",
             device=device,
             level=level if isinstance(level, str) else float(level),
-            hop=config.audio.hop / config.audio.rate if hop is None else float(hop),
-            channel=channel,
-            pad=bool(pad),
+            hop=config.audio.hop / config.audio.rate if reading.hop is None else float(reading.hop),
+            channel=reading.channel,
+            pad=bool(reading.pad),
             resampler=_RESAMPLER,
             descriptors=descriptors,
-            incomplete=incomplete,
+            incomplete=reading.incomplete,
         )
 
     def deciding(self) -> dict[str, Any]:
@@ -132,8 +136,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as dictionaries, strings and numbers."""
-        fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {**fields, "networks": dict(self.networks)}
+        return {**dataclasses.asdict(self), "networks": dict(self.networks)}
 
     def to_json(self) -> str:
         """The recipe as JSON."""

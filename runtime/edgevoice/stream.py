@@ -40,16 +40,7 @@ class Stream:
         *,
         shared: bool = False,
     ) -> None:
-        """Make a stream; users call `Extractor.stream`.
-
-        Args:
-            windower: cuts its samples at the model's rate into windows.
-            batcher: computes them.
-            rate: sampling rate of the source, in hertz.
-            channels: how many each chunk has.
-            channel: the one to use, from 0 up; their mean if None.
-            shared: whether the batcher is that of other streams too, so that frames are taken from it.
-        """
+        """Make a stream; users call `Extractor.stream`. Its frames are taken from the batcher where that is shared."""
         self.rate = check_rate(rate)
         """Sampling rate of the source, in hertz."""
         self.batcher = batcher
@@ -62,11 +53,6 @@ class Stream:
         self._over = ""  # the reason why nothing more is accepted
         self.failure: BaseException | None = None
         """What ended the stream before its time."""
-
-    @property
-    def model_rate(self) -> int:
-        """Sampling rate in which the positions of frames count, in hertz."""
-        return self.batcher.pipeline.layout.rate
 
     @property
     def lost(self) -> int:
@@ -97,7 +83,7 @@ class Stream:
 
         Raises:
             SamplesError: wrong dtype or shape, NaN or infinity; the stream stays as it was.
-            DeviceError: computing failed; the stream has lost its place, and takes nothing more until `reset`.
+            DeviceError: computing failed; the stream takes nothing more until `reset`.
             StreamError: after `finish` or a failure.
         """
         self._check_open("push")
@@ -112,11 +98,8 @@ class Stream:
     def skip(self, count: int) -> Features:
         """Report that `count` samples of the source were lost; return the frames of windows that contain some of them.
 
-        Positions count lost samples, and zeros replace them; windows that contain some of them have `gap` set.
-
-        Raises:
-            ArgumentError: a negative count.
-            DeviceError, StreamError: as `push`.
+        Positions count lost samples, and zeros replace them; windows that contain some of them have `gap` set. Raises an
+        ArgumentError for a negative count, and otherwise as `push`.
         """
         self._check_open("skip")
         count = whole_number("skip", count, 0, LONGEST - self._taken, "samples")
@@ -139,8 +122,7 @@ class Stream:
             pad: whether a source shorter than one window is filled up with zeros.
 
         Raises:
-            DeviceError: computing failed.
-            StreamError: when called twice, or after a failure.
+            DeviceError, StreamError: as `push`.
         """
         self._check_open("finish")
         windower = self._windower

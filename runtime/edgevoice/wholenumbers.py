@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
+from contextlib import suppress
 from numbers import Number
-from typing import SupportsIndex, SupportsInt
+from typing import SupportsInt
 
 from edgevoice.errors import ArgumentError
 
@@ -31,36 +32,20 @@ def whole_number(name: str, value: object, least: int, most: int | None = None, 
 
 
 def parse_whole(name: str, text: str, least: int, most: int | None = None, unit: str = "") -> int:
-    """Convert a text such as 48000, 48000.0 or 4.8e4 to a whole number.
-
-    Raises:
-        ArgumentError: as `whole_number`.
-    """
-    value: object = text
+    """Convert a text such as 48000, 48000.0 or 4.8e4 to a whole number; arguments and errors as `whole_number`."""
     for kind in (int, float):  # int first: a float does not hold every large number
-        try:
-            value = kind(text)
-            break
-        except ValueError:
-            continue
-    try:
-        return whole_number(name, value, least, most, unit)
-    except ArgumentError:
-        return whole_number(name, text, least, most, unit)  # raises an error with the original text
+        with suppress(ValueError):  # an ArgumentError is one too
+            return whole_number(name, kind(text), least, most, unit)
+    return whole_number(name, text, least, most, unit)  # raises an error with the original text
 
 
 def _held(value: object) -> int | None:
     if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":  # NumPy's truth values too
         return None
-    if isinstance(value, SupportsIndex):
-        try:
-            return operator.index(value)
-        except TypeError:  # an array, which has the method for every dtype
-            return None
-    if not (isinstance(value, Number) and isinstance(value, SupportsInt)):
-        return None
-    try:
-        number = int(value)
-    except (ValueError, OverflowError):  # NaN, infinity
-        return None
-    return number if operator.eq(value, number) else None
+    with suppress(TypeError):  # an array has the method for every dtype
+        return operator.index(value)  # type: ignore[arg-type]
+    if isinstance(value, Number) and isinstance(value, SupportsInt):
+        with suppress(ValueError, OverflowError):  # NaN, infinity
+            number = int(value)
+            return number if operator.eq(value, number) else None
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from operator import methodcaller
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -40,46 +41,29 @@ class Facts(Generic[Whole, Flag, Number]):
     """The facts of one window, or of many as arrays (windows,)."""
 
     facts: Any
-    """Structured, of the dtype `FACTS`."""
+    """Structured, of the dtype `FACTS`; each of its fields is a property."""
+    index: Whole
+    """Number of the window, counted from 0 where reading began; lost windows count too."""
+    position: Whole
+    """Position of the window's first sample, in samples at the model's rate, including lost samples."""
+    silent: Flag
+    """Whether the window's peak, after the offset is subtracted, is below one step of 16-bit audio, 2^-15."""
+    gap: Flag
+    """Whether some of the window's samples were lost; zeros replace them."""
+    loudness: Number
+    """Root mean square of the window before any gain, in dB of full scale; -200 for digital silence."""
+    offset: Number
+    """The offset that the level subtracted from the samples."""
+    gain: Number
+    """The gain by which the level then multiplied them."""
 
     def fact(self, name: str) -> Any:
         """One of the facts."""
         return self.facts[name]
 
-    @property
-    def index(self) -> Whole:
-        """Number of the window, counted from 0 where reading began; lost windows count too."""
-        return self.fact("index")  # type: ignore[no-any-return]
 
-    @property
-    def position(self) -> Whole:
-        """Position of the window's first sample, in samples at the model's rate, including lost samples."""
-        return self.fact("position")  # type: ignore[no-any-return]
-
-    @property
-    def silent(self) -> Flag:
-        """Whether the window's peak, after the offset is subtracted, is below one step of 16-bit audio, 2^-15."""
-        return self.fact("silent")  # type: ignore[no-any-return]
-
-    @property
-    def gap(self) -> Flag:
-        """Whether some of the window's samples were lost; zeros replace them."""
-        return self.fact("gap")  # type: ignore[no-any-return]
-
-    @property
-    def loudness(self) -> Number:
-        """Root mean square of the window before any gain, in dB of full scale; -200 for digital silence."""
-        return self.fact("loudness")  # type: ignore[no-any-return]
-
-    @property
-    def offset(self) -> Number:
-        """The offset that the level subtracted from the samples."""
-        return self.fact("offset")  # type: ignore[no-any-return]
-
-    @property
-    def gain(self) -> Number:
-        """The gain by which the level then multiplied them."""
-        return self.fact("gain")  # type: ignore[no-any-return]
+for _name in FACTS.names or ():
+    setattr(Facts, _name, property(methodcaller("fact", _name)))
 
 
 def find_hop(seconds: float | None, config: ModelConfig) -> int:

@@ -125,7 +125,6 @@ class WindowSampler:
     def spectrograms(self, draw: Draw) -> NDArray[np.float32]:
         """Compute standardised spectrograms of the drawn windows, float32 (n, 1, bands, columns)."""
         out = np.empty((len(draw), 1, *self._front.shape), np.float32)
-        scratch = self._front.scratch()
         places = zip(draw.recordings.tolist(), draw.starts.tolist(), draw.levels, draw.gains, draw.changes, strict=True)
         for k, (recording, start, level, factor, change) in enumerate(places):
             end = start + self._audio.window
@@ -134,7 +133,7 @@ class WindowSampler:
             if change is not None:
                 window = changed(window - offset, self._audio.rate, 1 / gain, change).astype(np.float32)
                 offset = 0.0
-            self._front.compute(window[None], offset, gain * factor, scratch, out[k])
+            self._front.compute(window[None], offset, gain * factor, out[k])
         return out
 
     def _track(self, recording: int, level: str | float) -> Track:

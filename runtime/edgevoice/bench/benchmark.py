@@ -139,14 +139,14 @@ def stage_calls(load: Load, threads: int) -> list[Call]:
     window = samples[: config.audio.window]
     image = extractor.spectrogram(window)[:, None]
     spectrogram = FrontEnd(config.spectrogram, config.audio)
-    scratch, out = spectrogram.scratch(), np.empty((1, *spectrogram.shape), np.float32)
-    columns = np.random.default_rng(0).standard_normal(scratch.segments.shape)
+    out = np.empty((1, *spectrogram.shape), np.float32)
+    columns = np.random.default_rng(0).standard_normal((spectrogram.shape[1], config.spectrogram.fft))
     encoder = open_session(extractor.folder, "encoder.onnx", extractor.device, threads)
     images = {"spectrogram": image}
     encode = partial(encoder.run, ["bottleneck"], images)
     calls = [
         Call("fft", lambda: np.fft.rfft(columns)),
-        Call("front end", lambda: spectrogram.compute(window[None], 0.01, 2.0, scratch, out)),
+        Call("front end", lambda: spectrogram.compute(window[None], 0.01, 2.0, out)),
         Call("encoder", encode),
     ]
     if extractor.layout.error:

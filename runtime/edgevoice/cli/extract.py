@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def run(asked: Extract) -> int:
     layout = Layout.of(config, asked.model.descriptors)
     columns = Columns.of_index(layout, asked.static, index, asked.reading.channel)
     model = asked.model
-    recipe = Recipe.of(config, device=model.device, descriptors=model.descriptors, **asdict(asked.reading))
+    recipe = Recipe.of(config, asked.reading, model.device, model.descriptors)
     recipe = replace(recipe, static=asked.static)
     if index.unread:
         others = "1 other file was" if index.unread == 1 else f"{index.unread} other files were"

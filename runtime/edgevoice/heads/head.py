@@ -17,7 +17,6 @@ from edgevoice.errors import ArgumentError, HeadError, ModelFilesError
 from edgevoice.extraction import Reading
 from edgevoice.features import Features, Frame
 from edgevoice.heads.judging import sentence
-from edgevoice.onnxfile import has_external_data
 from edgevoice.recipe import Recipe
 from edgevoice.sessions import first_line, open_graph
 
@@ -84,8 +83,6 @@ class Head:
         try:
             if len(data) > _LARGEST:
                 raise HeadError(f"has more than {_LARGEST} bytes, expected a head")
-            if has_external_data(data):
-                raise HeadError("keeps numbers in another file: a head is one file")
             self._session = open_graph(data)
             self._read(self._session.get_modelmeta().custom_metadata_map.get(KEY))
             self._check()
