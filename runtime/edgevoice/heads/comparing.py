@@ -155,23 +155,20 @@ def _curve(
     """Mean and standard deviation of the score where only a share of the recordings of each label is learnt from."""
     scores = []
     for seed in range(_SEEDS):
-        said = np.zeros((len(values), len(task.labels) or 1))
-        for train, test in folds:
-            drawn = _drawn(rows[train], task.targets[train] if task.labels else np.zeros(len(train)), share, seed)
-            chosen = train[np.isin(rows[train], drawn)]
-            part, own = values[chosen], task._replace(targets=task.targets[chosen], groups=task.groups[chosen])
-            centre, scale = standardise(part)
-            weights, bias = learn(part, own, penalty)
-            said[test] = (values[test] - centre) / scale @ weights + bias
+        fewer = [(_drawn(train, task, rows, share, seed), test) for train, test in folds]
+        said = hold_out(values, task, fewer, [penalty]).said
         scores.append(task.statistics["value"](sums_of(task, said).sum(axis=0)))
     return float(np.mean(scores)), float(np.std(scores))
 
 
-def _drawn(rows: NDArray[np.int64], targets: NDArray[Any], share: float, seed: int) -> NDArray[np.int64]:
-    """Rows at random, the same share of each label, two at least; a larger share has those of a smaller one too."""
-    every = [np.unique(rows[targets == target]) for target in np.unique(targets)]
+def _drawn(
+    train: NDArray[np.int64], task: Task, rows: NDArray[np.int64], share: float, seed: int
+) -> NDArray[np.int64]:
+    """The pieces of rows at random, the same share of each label, two at least; a larger share has those of a smaller."""
+    targets = task.targets[train] if task.labels else np.zeros(len(train))
+    every = [np.unique(rows[train][targets == target]) for target in np.unique(targets)]
     drawn = [np.random.default_rng(seed).permutation(own)[: max(2, round(share * len(own)))] for own in every]
-    return np.concatenate(drawn)
+    return train[np.isin(rows[train], np.concatenate(drawn))]
 
 
 def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> Pieces:

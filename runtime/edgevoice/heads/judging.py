@@ -91,20 +91,20 @@ def folds_of(task: Task) -> Folds:
     return [(train, test) for train, test in folds if len(test)]
 
 
-def hold_out(values: Matrix, task: Task, folds: Folds) -> HeldOut:
+def hold_out(values: Matrix, task: Task, folds: Folds, penalties: Sequence[float] = PENALTIES) -> HeldOut:
     """Predict every piece (pieces, columns) without its group. A fold's penalty is the one that is best on the others."""
     from scipy.special import softmax
 
-    raw = np.zeros((len(PENALTIES), len(values), len(task.labels) or 1))
+    raw = np.zeros((len(penalties), len(values), len(task.labels) or 1))
     guess = np.zeros(len(values))
     for train, test in folds:
         part, rest = values[train], values[test]
         centre, scale = standardise(part)
         rest -= centre
         rest /= scale
-        own = task._replace(targets=task.targets[train], groups=task.groups[train])
+        own = task._replace(targets=task.targets[train])
         guess[test] = own.targets.mean()
-        for k, penalty in enumerate(PENALTIES):
+        for k, penalty in enumerate(penalties):
             weights, bias = learn(part, own, penalty)
             raw[k, test] = rest @ weights + bias
     losses = np.stack([_loss(task, one / _temperature(task, one)) for one in raw])
@@ -115,7 +115,7 @@ def hold_out(values: Matrix, task: Task, folds: Folds) -> HeldOut:
         chosen[test] = raw[int(losses[:, others].sum(axis=1).argmin()), test]
     heat = _temperature(task, chosen)
     said = softmax(chosen / heat, axis=1) if task.labels else chosen
-    return HeldOut(said, guess, PENALTIES[int(losses.sum(axis=1).argmin())], heat)
+    return HeldOut(said, guess, penalties[int(losses.sum(axis=1).argmin())], heat)
 
 
 def learn(values: Matrix, task: Task, penalty: float) -> tuple[Matrix, Matrix]:
