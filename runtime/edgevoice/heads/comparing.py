@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from html import escape
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,10 @@ from edgevoice.extractor import load
 from edgevoice.heads.fitting import warn_of_origin
 from edgevoice.heads.judging import Folds, Task, folds_of, hold_out, learn, score, standardise, sums_of, with_interval
 from edgevoice.heads.pieces import Labelled, Pieces, Progress, cut_pieces, read_labels, run_of
+from edgevoice.plotting.figurefile import new_figure, write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _RATE = 16000
 """Of what openSMILE is given."""
@@ -110,43 +117,37 @@ def compare(
     for name in ("eGeMAPSv02",) * bool(find_spec("opensmile")) if opensmile is None else opensmile:
         names.append(f"openSMILE {name}")
         all_pieces.append(_opensmile(name, labelled, all_pieces[0], seconds))
-    if len(set(names)) < len(names):
-        raise ArgumentError(f"compared twice: {max(names, key=names.count)}")
-    shared = sorted(set.intersection(*(set(_keys(pieces)) for pieces in all_pieces)))
+    places = [
+        {key: k for k, key in enumerate(zip(pieces.rows.tolist(), pieces.starts.tolist(), strict=True))}
+        for pieces in all_pieces
+    ]
+    shared = sorted(set.intersection(*map(set, places)))
     if not shared:
         raise ArgumentError(f"no piece in common: expected seconds that are a multiple of all hops, not {seconds:g}")
     rows = np.array([row for row, _ in shared])
     task = labelled.task(rows)
-    folds = folds_of(task)
+    statistic, folds = task.statistics["value"], folds_of(task)
     found: list[Compared] = []
-    for name, pieces in zip(names, all_pieces, strict=True):
-        at = {key: k for k, key in enumerate(_keys(pieces))}
+    for name, pieces, at in zip(names, all_pieces, places, strict=True):
         values = pieces.values[[at[key] for key in shared]]
         held = hold_out(values, task, folds)
         sums = sums_of(task, held.said)
+        difference = None
         if not found:
             first = sums
-        difference = _difference(task, sums, first) if found else None
+        else:
+            both = np.stack([sums, first], axis=1)
+            difference = with_interval(both, lambda s: statistic(s[0]) - statistic(s[1]), task.freedom, share=False)
         curve = {float(share): _curve(values, task, folds, rows, held.penalty, share) for share in sorted(set(fractions))}
         found.append(Compared(name, values.shape[1], score(task, held.said, held.guess), difference, curve))
     left_out = []
-    with_pieces = [set(pieces.rows.tolist()) for pieces in all_pieces]
+    there = [set(pieces.rows.tolist()) for pieces in all_pieces]
     for k, row in enumerate(labelled.rows):
-        lacking = [name for name, there in zip(names, with_pieces, strict=True) if k not in there]
+        lacking = [name for name, some in zip(names, there, strict=True) if k not in some]
         if lacking:
             left_out.append((row.file, "all" if len(lacking) == len(names) else "; ".join(lacking)))
     groups = len(np.unique(task.groups))
     return Comparison(tuple(found), tuple(left_out), task.counts, groups, label, group, float(seconds))
-
-
-def _keys(pieces: Pieces) -> Iterator[tuple[int, int]]:
-    return zip(pieces.rows.tolist(), pieces.starts.tolist(), strict=True)
-
-
-def _difference(task: Task, one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, list[float]]:
-    statistic = task.statistics["value"]
-    both = np.stack([one, other], axis=1)
-    return with_interval(both, lambda total: statistic(total[0]) - statistic(total[1]), task.freedom, share=False)
 
 
 def _curve(
@@ -161,9 +162,7 @@ def _curve(
     return float(np.mean(scores)), float(np.std(scores))
 
 
-def _drawn(
-    train: NDArray[np.int64], task: Task, rows: NDArray[np.int64], share: float, seed: int
-) -> NDArray[np.int64]:
+def _drawn(train: NDArray[np.int64], task: Task, rows: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
     """The pieces of rows at random, the same share of each label, two at least; a larger share has those of a smaller."""
     targets = task.targets[train] if task.labels else np.zeros(len(train))
     every = [np.unique(rows[train][targets == target]) for target in np.unique(targets)]
@@ -196,3 +195,44 @@ def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> P
     if not found:
         raise ArgumentError(f"openSMILE {name}: gives no piece")
     return Pieces(*map(np.array, zip(*found, strict=True)))
+
+
+def draw_comparison(comparison: Comparison) -> Figure:
+    """Draw the scores with their intervals and, where there are, the curves over the share of labelled recordings."""
+    found = comparison.found
+    curves = bool(found[0].curve)
+    figure = new_figure(13 if curves else 7, 1.6 + max(2.5, 0.5 * len(found)))
+    panels = figure.subplots(1, 1 + curves, squeeze=False)[0]
+    for k, one in enumerate(found):
+        colour = f"C{k % 10}"
+        panels[0].plot(one.scores["interval"], [k, k], color=colour, linewidth=2)
+        panels[0].plot(one.scores["value"], k, "o", color=colour)
+        if curves:
+            shares, (means, spreads) = list(one.curve), np.array(list(one.curve.values())).T
+            panels[1].plot(shares, means, "o-", color=colour, label=one.name)
+            panels[1].fill_between(shares, means - spreads, means + spreads, color=colour, alpha=0.15, linewidth=0)
+            panels[1].set(xlabel="share of the recordings that are labelled", ylabel=one.scores["name"])
+    panels[0].axvline(found[0].scores["chance"], color="grey", linestyle=":", label="chance")
+    panels[0].set_yticks(range(len(found)), [one.name for one in found])
+    panels[0].invert_yaxis()
+    panels[0].set_xlabel(f"{found[0].scores['name']}, and where as many other groups would be")
+    panels[0].set_title(f"{comparison.column}: {sum(comparison.pieces.values())} pieces of {comparison.groups} groups")
+    for panel in panels:
+        panel.legend()
+    return figure
+
+
+def comparison_page(comparison: Comparison, lines: Sequence[str]) -> str:
+    """A comparison as one HTML page that loads nothing: a picture, and lines of text."""
+    file = io.BytesIO()
+    write_figure(draw_comparison(comparison), file, "png")
+    picture = base64.b64encode(file.getvalue()).decode()
+    title = escape(f"{comparison.column}: what features are worth")
+    lost = [f"Left out of all: {len(comparison.left_out)} rows", *map(": ".join, comparison.left_out)]
+    text = escape("\n".join([*lines, "", *lost]))
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
+        f'<body style="font: 16px sans-serif; margin: 2em"><h1>{title}</h1>\n'
+        f'<img alt="scores" style="max-width: 100%" src="data:image/png;base64,{picture}">\n'
+        f'<pre style="overflow: auto">{text}</pre></html>\n'
+    )

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from edgevoice.heads.head import FORMAT, KEY, Head
 from edgevoice.heads.judging import Matrix, folds_of, hold_out, learn, score, standardise
 from edgevoice.heads.pieces import Labelled, Progress, cut_pieces, read_labels, run_of, warn
 from edgevoice.modelfolder import ModelFolder
+from edgevoice.plotting.figurefile import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NAME = r"\b(?=\w*\d|\w+[A-Z])[^\W_][\w-]{5,}\b"
 """A word that is the name of a corpus: with a digit, or a capital inside."""
@@ -154,3 +158,23 @@ def head_graph(about: dict[str, Any], centre: Matrix, scale: Matrix, weights: Ma
     helper.set_model_props(model, {KEY: json.dumps(about, allow_nan=False)})
     data: bytes = model.SerializeToString()
     return data
+
+
+def draw_confusion(head: Head) -> Figure:
+    """Draw what was said of the pieces of each label, on groups that were held out, in shares of a row."""
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    confusion, scores = np.array(head.scores["confusion"], float), head.scores
+    counts = confusion.sum(axis=1, keepdims=True)
+    side = 2.5 + 0.55 * min(len(counts), 25)
+    figure = new_figure(side + 0.8, side)
+    panel = figure.subplots()
+    shown = ConfusionMatrixDisplay(confusion / np.maximum(counts, 1), display_labels=head.labels)
+    turn = "horizontal" if len(counts) < 4 else "vertical"
+    shown.plot(ax=panel, include_values=len(counts) <= 12, cmap="cividis", values_format=".0%", xticks_rotation=turn)
+    shown.im_.set_clim(0, 1)
+    panel.set_yticks(range(len(counts)), [f"{name} ({n:.0f})" for name, n in zip(head.labels, counts[:, 0], strict=True)])
+    panel.set(xlabel="said, in shares of a row", ylabel=f"{head.about['column']} (pieces)")
+    low, high = scores["interval"]
+    panel.set_title(f"recall {scores['value']:.2f} ({low:.2f} to {high:.2f}), chance {scores['chance']:.2f}")
+    return figure

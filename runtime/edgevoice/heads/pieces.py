@@ -10,10 +10,10 @@ import sys
 import tempfile
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import groupby, repeat
+from itertools import count, groupby, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.folders import absolute
+from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
@@ -40,7 +41,7 @@ _NOTHING = ("", "nan", "nat", "none", "null", "<na>")
 
 
 class Labelled(NamedTuple):
-    """The rows of an index with what is known of them."""
+    """Rows of an index with what is known of them."""
 
     rows: tuple[Row, ...]
     targets: tuple[Any, ...]
@@ -58,9 +59,9 @@ class Labelled(NamedTuple):
             )
         if self.numeric:
             return
-        found: dict[Any, set[str]] = {}
+        found = defaultdict(set)
         for target, owner in zip(self.targets, self.groups, strict=True):
-            found.setdefault(target, set()).add(owner)
+            found[target].add(owner)
         if len(found) < 2:
             raise ArgumentError(f"all rows have the label {self.targets[0]!r}: at least two labels are needed")
         alone = sorted(target for target, owners in found.items() if len(owners) < 2)
@@ -74,9 +75,7 @@ class Labelled(NamedTuple):
         """What is learnt from pieces of these rows; `check` is of them now."""
         targets, owners = [self.targets[k] for k in rows], [self.groups[k] for k in rows]
         self._replace(targets=tuple(targets), groups=tuple(owners)).check()
-        there = set(rows.tolist())
-        lost = [k for k in range(len(self.rows)) if k not in there]
-        if lost:
+        if lost := sorted({*range(len(self.rows))} - {*rows.tolist()}):
             gone = [] if self.numeric else sorted({*self.targets} - {*targets})
             words = "".join(f"; none has {label!r}" for label in gone)
             warn(
@@ -173,8 +172,21 @@ def cut_pieces(
     index = Index(tuple(whole.values()), has_channel=any(row.channel is not None for row in labelled.rows))
     recipe, layout, (frames, step) = extractor.recipe(reading), extractor.layout, run
     window, hop = layout.window / layout.rate, recipe.hop
+    columns = Columns.of_index(layout, False, index)
+    folder = _cache(index, recipe) if features is None else Path(features)
+    dataset = Dataset(folder, replace(recipe, static=False), index, columns, prune=features is None)
+    parts = dataset.missing()
+    numbers = count(len(index.rows) - len(dataset.left(parts)) + 1)
+    told = progress or (lambda _, __: None)
+    jobs = extractor.jobs if jobs is None else jobs
+    dataset.run(parts, extractor, reading, jobs, done=lambda *_: told(next(numbers), len(index.rows)))
+    if failed := dataset.failed_rows():
+        first = f"{failed[0]['file']}: {failed[0]['reason']}"
+        warn(f"{len(failed)} of {len(index.rows)} recordings cannot be read and are left out, the first with {first}")
     values, owners, starts = [], [], []
-    for key, matrix, silent in _recordings(index, extractor, reading, features, jobs, progress):
+    for key, matrix, silent in _recordings(
+        [folder / part.name for part in dataset.parts], columns.values, index.has_channel
+    ):
         for number, row in rows[key]:
             first, last = math.ceil(round((row.start or 0) / hop, 6)), len(matrix)
             if row.end is not None:
@@ -226,46 +238,20 @@ def _cache(index: Index, recipe: Recipe) -> Path:
 
 
 def _recordings(
-    index: Index,
-    extractor: Extractor,
-    reading: Reading,
-    features: str | os.PathLike[str] | None,
-    jobs: int | None,
-    progress: Progress | None,
+    parts: Sequence[Path], names: list[str], has_channel: bool
 ) -> Iterator[tuple[tuple[str, int | None], NDArray[np.float32], NDArray[np.bool_]]]:
-    """File and channel, frames, and which are silent, of each recording that can be read."""
+    """File and channel, frames, and which are silent, of each recording in parts, which may be too large for memory."""
     from pyarrow import parquet
 
-    from edgevoice.corpus.dataset import Dataset
-
-    recipe = extractor.recipe(reading)
-    folder = _cache(index, recipe) if features is None else Path(features)
-    columns = Columns.of_index(extractor.layout, False, index)
-    dataset = Dataset(folder, replace(recipe, static=False), index, columns, prune=features is None)
-    missing = dataset.missing()
-    done = len(index.rows) - sum(len(part.rows) for part in missing)
-
-    def count(*_: object) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, len(index.rows))
-
-    dataset.run(missing, extractor, reading, extractor.jobs if jobs is None else jobs, done=count)
-    if failed := dataset.failed_rows():
-        first = f"{failed[0]['file']}: {failed[0]['reason']}"
-        warn(f"{len(failed)} of {len(index.rows)} recordings cannot be read and are left out, the first with {first}")
-    wanted = ["file", *["channel"] * index.has_channel, "silent", *columns.values]
-
     def frames(file: Any) -> Iterator[tuple[tuple[str, int | None], NDArray[np.float32], bool]]:
-        for batch in file.iter_batches(_BATCH, columns=wanted):
-            channels = batch.column("channel").to_pylist() if index.has_channel else repeat(None, len(batch))
-            values = np.stack([batch.column(name).to_numpy() for name in columns.values], axis=1)
+        for batch in file.iter_batches(_BATCH, columns=["file", *["channel"] * has_channel, "silent", *names]):
+            channels = batch.column("channel").to_pylist() if has_channel else repeat(None, len(batch))
+            values = np.stack([batch.column(name).to_numpy() for name in names], axis=1)
             keys = zip(batch.column("file").to_pylist(), channels, strict=True)
             yield from zip(keys, values, batch.column("silent").to_pylist(), strict=True)
 
-    for part in dataset.parts:
-        with parquet.ParquetFile(folder / part.name) as file:
+    for part in parts:
+        with parquet.ParquetFile(part) as file:
             for key, own in groupby(frames(file), key=lambda one: one[0]):
                 _, values, silent = zip(*own, strict=True)
                 yield key, np.stack(values), np.array(silent)
