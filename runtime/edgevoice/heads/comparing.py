@@ -20,8 +20,8 @@ from edgevoice.errors import ArgumentError, AudioError, missing
 from edgevoice.extraction import Reading
 from edgevoice.extractor import load
 from edgevoice.heads.fitting import warn_of_origin
-from edgevoice.heads.judging import Folds, Task, folds_of, hold_out, learn, score, standardise, sums_of, with_interval
-from edgevoice.heads.pieces import Labelled, Pieces, Progress, cut_pieces, read_labels, run_of
+from edgevoice.heads.judging import Folds, Task, folds_of, hold_out, score, sums_of, with_interval
+from edgevoice.heads.pieces import Labelled, Pieces, Progress, cut_pieces, read_labels
 from edgevoice.plotting.figurefile import new_figure, write_figure
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class Comparison(NamedTuple):
             low, high = scores["interval"]
             row = {"features": name, "numbers": columns, "score": scores["value"], "low": low, "high": high}
             row |= {"chance": scores["chance"], "better_than_chance": scores["better"]}
-            value, (least, most) = difference or (None, (None, None))
-            row |= {"difference": value, "difference_low": least, "difference_high": most}
+            value, (low, high) = difference or (None, (None, None))
+            row |= {"difference": value, "difference_low": low, "difference_high": high}
             result.append(row | {f"score_at_{share:g}": mean for share, (mean, _) in curve.items()})
         return result
 
@@ -105,13 +105,12 @@ def compare(
     all_pieces: list[Pieces] = []
     for model in models:
         extractor = load(model)
-        layout, config = extractor.layout, extractor.config
-        run = run_of(seconds, layout.window, config.audio.hop, layout.rate)
+        config = extractor.config
         warn_of_origin(labelled, config)
         for level in levels:
             names.append(f"{config.name}, {config.level.default if level is None else level}")
-            pieces = cut_pieces(labelled, extractor, Reading(level), run, None, jobs, progress)
-            all_pieces.append(pieces._replace(starts=pieces.starts * config.audio.hop * _RATE // layout.rate))
+            pieces = cut_pieces(labelled, extractor, Reading(level), seconds, None, jobs, progress)
+            all_pieces.append(pieces._replace(starts=pieces.starts * config.audio.hop * _RATE // config.audio.rate))
     if not all_pieces:
         raise ArgumentError("openSMILE's sets are compared with a model: name at least one")
     for name in ("eGeMAPSv02",) * bool(find_spec("opensmile")) if opensmile is None else opensmile:
@@ -194,38 +193,38 @@ def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> P
                 found.append((values, number, start))
     if not found:
         raise ArgumentError(f"openSMILE {name}: gives no piece")
-    return Pieces(*map(np.array, zip(*found, strict=True)))
+    values, rows, starts = map(np.array, zip(*found, strict=True))
+    return Pieces(values, rows, starts, like.frames)
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
     """Draw the scores with their intervals and, where there are, the curves over the share of labelled recordings."""
-    found = comparison.found
+    found, (name, chance) = comparison.found, (comparison.found[0].scores[key] for key in ("name", "chance"))
     curves = bool(found[0].curve)
     figure = new_figure(13 if curves else 7, 1.6 + max(2.5, 0.5 * len(found)))
-    panels = figure.subplots(1, 1 + curves, squeeze=False)[0]
+    scores, *others = figure.subplots(1, 1 + curves, squeeze=False)[0]
     for k, one in enumerate(found):
         colour = f"C{k % 10}"
-        panels[0].plot(one.scores["interval"], [k, k], color=colour, linewidth=2)
-        panels[0].plot(one.scores["value"], k, "o", color=colour)
-        if curves:
+        scores.plot(one.scores["interval"], [k, k], color=colour, linewidth=2)
+        scores.plot(one.scores["value"], k, "o", color=colour)
+        for panel in others:
             shares, (means, spreads) = list(one.curve), np.array(list(one.curve.values())).T
-            panels[1].plot(shares, means, "o-", color=colour, label=one.name)
-            panels[1].fill_between(shares, means - spreads, means + spreads, color=colour, alpha=0.15, linewidth=0)
-            panels[1].set(xlabel="share of the recordings that are labelled", ylabel=one.scores["name"])
-    panels[0].axvline(found[0].scores["chance"], color="grey", linestyle=":", label="chance")
-    panels[0].set_yticks(range(len(found)), [one.name for one in found])
-    panels[0].invert_yaxis()
-    panels[0].set_xlabel(f"{found[0].scores['name']}, and where as many other groups would be")
-    panels[0].set_title(f"{comparison.column}: {sum(comparison.pieces.values())} pieces of {comparison.groups} groups")
-    for panel in panels:
+            panel.plot(shares, means, "o-", color=colour, label=one.name)
+            panel.fill_between(shares, means - spreads, means + spreads, color=colour, alpha=0.15, linewidth=0)
+            panel.set(xlabel="share of the recordings that are labelled", ylabel=name)
+    scores.axvline(chance, color="grey", linestyle=":", label="chance")
+    scores.set_yticks(range(len(found)), [one.name for one in found])
+    scores.invert_yaxis()
+    scores.set_xlabel(f"{name}, and where as many other groups would be")
+    scores.set_title(f"{comparison.column}: {sum(comparison.pieces.values())} pieces of {comparison.groups} groups")
+    for panel in (scores, *others):
         panel.legend()
     return figure
 
 
 def comparison_page(comparison: Comparison, lines: Sequence[str]) -> str:
     """A comparison as one HTML page that loads nothing: a picture, and lines of text."""
-    file = io.BytesIO()
-    write_figure(draw_comparison(comparison), file, "png")
+    write_figure(draw_comparison(comparison), file := io.BytesIO(), "png")
     picture = base64.b64encode(file.getvalue()).decode()
     title = escape(f"{comparison.column}: what features are worth")
     lost = [f"Left out of all: {len(comparison.left_out)} rows", *map(": ".join, comparison.left_out)]

@@ -17,7 +17,7 @@ from edgevoice.extractor import Extractor, load
 from edgevoice.files import whole_file
 from edgevoice.heads.head import FORMAT, KEY, Head
 from edgevoice.heads.judging import Matrix, folds_of, hold_out, learn, score, standardise
-from edgevoice.heads.pieces import Labelled, Progress, cut_pieces, read_labels, run_of, warn
+from edgevoice.heads.pieces import Labelled, Progress, cut_pieces, read_labels, warn
 from edgevoice.modelfolder import ModelFolder
 from edgevoice.plotting.figurefile import new_figure
 
@@ -75,15 +75,13 @@ def fit(
     extractor = model if isinstance(model, Extractor) else load(model)
     reading, layout = Reading(level, hop, channel), extractor.layout
     recipe = extractor.recipe(reading)
-    steps = round(recipe.hop * layout.rate)
-    run = run_of(seconds, layout.window, steps, layout.rate)
     warn_of_origin(labelled, extractor.config)
-    pieces = cut_pieces(labelled, extractor, reading, run, features, jobs, progress)
+    pieces = cut_pieces(labelled, extractor, reading, seconds, features, jobs, progress)
     task, values = labelled.task(pieces.rows), pieces.values
     found = hold_out(values, task, folds_of(task))
     about: dict[str, Any] = {"format": FORMAT, "labels": list(task.labels) or None, "column": label, "group": group}
-    about |= {"seconds": float(seconds), "frames": run[0], "descriptors": layout.descriptors}
-    about |= {"rate": layout.rate, "window": layout.window, "hop": steps, "recipe": recipe.to_dict()}
+    about |= {"seconds": float(seconds), "frames": pieces.frames, "descriptors": layout.descriptors, "rate": layout.rate}
+    about |= {"window": layout.window, "hop": round(recipe.hop * layout.rate), "recipe": recipe.to_dict()}
     about |= {"counts": task.counts, "recordings": len(set(pieces.rows.tolist())), "groups": len(np.unique(task.groups))}
     about |= {"penalty": found.penalty, "scores": score(task, found.said, found.guess)}
     centre, scale = standardise(values)

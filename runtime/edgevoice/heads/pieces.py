@@ -98,6 +98,8 @@ class Pieces(NamedTuple):
     """The number of each piece's row."""
     starts: NDArray[np.int64]
     """The number of each piece's first frame."""
+    frames: int
+    """The number of frames of a piece."""
 
 
 def run_of(seconds: float, window: int, hop: int, rate: int) -> tuple[int, int]:
@@ -154,51 +156,51 @@ def cut_pieces(
     labelled: Labelled,
     extractor: Extractor,
     reading: Reading,
-    run: tuple[int, int],
+    seconds: float,
     features: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Pieces:
-    """Compute the recordings that are not in the dataset `features` yet, and cut them into pieces of `run_of`.
+    """Compute the recordings that are not in the dataset `features` yet, and cut them into pieces of so many seconds.
 
     Each recording is read whole, so that its level goes on, as live; of a row with start and end there are the pieces
     inside. Those with fewer than half of their frames heard are left out, as nothing is decided there.
     """
+    recipe, layout = extractor.recipe(reading), extractor.layout
+    window, hop = layout.window / layout.rate, recipe.hop
+    frames, step = run_of(seconds, layout.window, round(hop * layout.rate), layout.rate)
     rows = defaultdict(list)
-    for k, row in enumerate(labelled.rows):
-        rows[row.file, row.channel].append((k, row))
+    for number, row in enumerate(labelled.rows):
+        rows[row.file, row.channel].append((number, row))
     # Each recording once, whole and without the user's columns: what other labels need too.
     whole = {(row.path, row.channel): Row(row.file, row.path, channel=row.channel) for row in labelled.rows}
     index = Index(tuple(whole.values()), has_channel=any(row.channel is not None for row in labelled.rows))
-    recipe, layout, (frames, step) = extractor.recipe(reading), extractor.layout, run
-    window, hop = layout.window / layout.rate, recipe.hop
     columns = Columns.of_index(layout, False, index)
     folder = _cache(index, recipe) if features is None else Path(features)
     dataset = Dataset(folder, replace(recipe, static=False), index, columns, prune=features is None)
     parts = dataset.missing()
-    numbers = count(len(index.rows) - len(dataset.left(parts)) + 1)
-    told = progress or (lambda _, __: None)
+    done, told = count(len(index.rows) - len(dataset.left(parts)) + 1), progress or (lambda _, __: None)
     jobs = extractor.jobs if jobs is None else jobs
-    dataset.run(parts, extractor, reading, jobs, done=lambda *_: told(next(numbers), len(index.rows)))
+    dataset.run(parts, extractor, reading, jobs, done=lambda *_: told(next(done), len(index.rows)))
     if failed := dataset.failed_rows():
-        first = f"{failed[0]['file']}: {failed[0]['reason']}"
-        warn(f"{len(failed)} of {len(index.rows)} recordings cannot be read and are left out, the first with {first}")
-    values, owners, starts = [], [], []
-    for key, matrix, silent in _recordings(
-        [folder / part.name for part in dataset.parts], columns.values, index.has_channel
-    ):
+        warn(
+            f"{len(failed)} of {len(index.rows)} recordings cannot be read and are left out, the first with "
+            f"{failed[0]['file']}: {failed[0]['reason']}"
+        )
+    found = []
+    paths = [folder / part.name for part in dataset.parts]
+    for key, matrix, silent in _recordings(paths, columns.values, index.has_channel):
         for number, row in rows[key]:
             first, last = math.ceil(round((row.start or 0) / hop, 6)), len(matrix)
             if row.end is not None:
                 last = min(last, math.floor(round((row.end - window) / hop, 6)) + 1)
             begin = np.arange(first, last - frames + 1, step)
             described, enough = describe(matrix, silent, begin, frames)
-            values.append(described[enough])
-            starts.append(begin[enough])
-            owners.append(np.full(int(enough.sum()), number))
-    if not any(map(len, values)):
+            found.append((described[enough], np.full(int(enough.sum()), number), begin[enough]))
+    if not any(len(values) for values, _, _ in found):
         raise ArgumentError("no piece: all recordings are shorter than a decision needs, silent, or unreadable")
-    return Pieces(np.concatenate(values), np.concatenate(owners), np.concatenate(starts))
+    values, numbers, starts = map(np.concatenate, zip(*found, strict=True))
+    return Pieces(values, numbers, starts, frames)
 
 
 def describe(
