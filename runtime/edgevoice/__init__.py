@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgevoice.microphone.microphone import LiveFrame, Microphone
     from edgevoice.microphone.summary import Summary
     from edgevoice.modelfolder import ModelFolder, find_model, list_models
-    from edgevoice.plotting.plot import plot
+    from edgevoice.plotting.recordings import plot
     from edgevoice.stream import Stream
 
 __all__ = [
@@ -103,7 +103,7 @@ _NAMES = {
     "microphone.microphone": ("LiveFrame", "Microphone"),
     "microphone.summary": ("Summary",),
     "modelfolder": ("ModelFolder", "find_model", "list_models"),
-    "plotting.plot": ("plot",),
+    "plotting.recordings": ("plot",),
     "stream": ("Stream",),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
