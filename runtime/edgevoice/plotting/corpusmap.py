@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.errors import ArgumentError, missing
 from edgevoice.plotting.figurefile import new_figure, styled
 
 if TYPE_CHECKING:
@@ -57,12 +57,22 @@ def draw_map(
     points, axes = _place(values[chosen], some, name, method)
     panel: Any = figure.subplots()
     size = float(np.clip(60_000 / len(chosen), 14, 90))
+
+    def scatter(which: Any, **look: Any) -> Any:
+        drawn = panel.scatter(*points[which].T, s=size, linewidths=0, **look)
+        drawn.rows = chosen[which]
+        return drawn
+
     if some is None:
-        panel.scatter(*points.T, s=size, linewidths=0, color="C0", alpha=0.8).rows = chosen
+        scatter(slice(None), color="C0", alpha=0.8)
+    elif (numbers := _numbers(some)) is not None:
+        known = np.isfinite(numbers)
+        scatter(~known, color="0.8")
+        drawn = scatter(known, c=numbers[known], cmap="viridis")
+        figure.colorbar(drawn, ax=panel, label=f"{name} ({_UNITS[name]})" if name in _UNITS else name)
     else:
-        _colour(figure, panel, points, some, name, size)
-        for drawn in panel.collections:
-            drawn.rows = chosen[drawn.rows]
+        _draw_groups(panel, points, some, scatter)
+        figure.legend(loc="outside right upper", title=name, fontsize="small")
     rows = f"{len(chosen)} of {len(values)} rows" if len(chosen) < len(values) else f"{len(values)} rows"
     parts = [title, rows, *["ellipses: 68 % of a normal distribution"] * bool(panel.lines)]
     panel.set_title("  ·  ".join(filter(None, parts)), loc="left")
@@ -89,8 +99,7 @@ def _place(
             return points.astype(np.float64), ["first dimension of UMAP", "second dimension of UMAP"]
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     except ImportError as error:
-        package = "umap-learn" if method == "umap" else "scikit-learn"
-        raise MissingPackageError(f"{method} needs {package}, which is not installed: pip install {package}") from error
+        raise missing("umap-learn" if method == "umap" else "scikit-learn", method) from error
     groups = None if cells is None or _numbers(cells) is not None else [str(cell) for cell in cells]
     if groups is None or not 2 <= len(set(groups)) < len(groups):
         raise ArgumentError("lda separates groups: expected a column of names, two or more, of which some have several rows")
@@ -136,33 +145,19 @@ def _standardised(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return rows
 
 
-def _colour(figure: Figure, panel: Any, points: NDArray[np.float64], cells: Sequence[Any], name: str, size: float) -> None:
-    numbers = _numbers(cells)
-    if numbers is not None:
-        known = np.isfinite(numbers)
-        panel.scatter(*points[~known].T, s=size, linewidths=0, color="0.8").rows = np.flatnonzero(~known)
-        drawn = panel.scatter(*points[known].T, s=size, linewidths=0, c=numbers[known], cmap="viridis")
-        drawn.rows = np.flatnonzero(known)
-        unit = f" ({_UNITS[name]})" if name in _UNITS else ""
-        figure.colorbar(drawn, ax=panel, label=f"{name}{unit}")
-        return
+def _draw_groups(panel: Any, points: NDArray[np.float64], cells: Sequence[Any], scatter: Callable[..., Any]) -> None:
     # A name of a file may have bytes that are not Unicode, which matplotlib refuses.
-    groups = ["" if cell is None else str(cell).encode(errors="replace").decode() for cell in cells]
-    counts = Counter(groups)
+    groups = np.array(["" if cell is None else str(cell).encode(errors="replace").decode() for cell in cells])
+    counts = Counter(groups.tolist())
     named = sorted(counts, key=lambda group: (-counts[group], group))[:_NAMED]
-    rest = np.array([group not in named for group in groups])
+    rest = ~np.isin(groups, named)
     if rest.any():
-        label = f"{len(counts) - len(named)} others ({int(rest.sum())})"
-        drawn = panel.scatter(*points[rest].T, s=size, linewidths=0, color="0.5", alpha=0.4, label=label)
-        drawn.rows = np.flatnonzero(rest)
+        scatter(rest, color="0.5", alpha=0.4, label=f"{len(counts) - len(named)} others ({int(rest.sum())})")
     for k, group in enumerate(sorted(named)):
-        own, look = np.array([other == group for other in groups]), {"color": f"C{k % 10}", "linewidths": 0, "alpha": 0.8}
-        label = f"{group or 'none'} ({counts[group]})"
-        drawn = panel.scatter(*points[own].T, s=size, marker=_SHAPES[k // 10 + k % 3], label=label, **look)
-        drawn.rows = np.flatnonzero(own)
+        own, colour, label = groups == group, f"C{k % 10}", f"{group or 'none'} ({counts[group]})"
+        scatter(own, marker=_SHAPES[k // 10 + k % 3], label=label, color=colour, alpha=0.8)
         if len(named) <= _ENCLOSED and counts[group] > 2:
-            panel.plot(*_ellipse(points[own]), color=f"C{k % 10}", linewidth=1.2)
-    figure.legend(loc="outside right upper", title=name, fontsize="small")
+            panel.plot(*_ellipse(points[own]), color=colour, linewidth=1.2)
 
 
 def _ellipse(points: NDArray[np.float64]) -> NDArray[np.float64]:

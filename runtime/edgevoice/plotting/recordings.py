@@ -31,9 +31,8 @@ MOST = 24
 def draw_overview(extractor: Extractor, blocks: Iterable[NDArray[Any]], features: Features, title: str = "") -> Figure:
     """Draw waveform, spectrogram, reconstruction, their difference, bottleneck and error over time.
 
-    The spectrograms show windows side by side, each at its own level: what the networks took, and made of it. A frame is
-    drawn at the middle of its window, as wide as the hop. Spectrograms are averaged to the width of the picture while they are
-    computed, so that three hours take hardly more memory than a minute.
+    The spectrograms show windows side by side, each at its own level: what the networks took, and made of it, averaged to
+    the width of the picture while they are computed. A frame is drawn at the middle of its window, as wide as the hop.
 
     Args:
         extractor: what made the features.
