@@ -178,9 +178,9 @@ def _averaged(
     averages = [(compute, Average(bands, width)) for compute in functions]
     held, begin = np.empty(0, np.float32), 0
     for block in blocks:
-        bins = (begin + len(held) + np.arange(len(block))) * len(lowest) // count
-        np.minimum.at(lowest, np.minimum(bins, len(lowest) - 1), block)
-        np.maximum.at(highest, np.minimum(bins, len(lowest) - 1), block)
+        bins = np.minimum((begin + len(held) + np.arange(len(block))) * len(lowest) // count, len(lowest) - 1)
+        np.minimum.at(lowest, bins, block)
+        np.maximum.at(highest, bins, block)
         held = np.concatenate([held, block])
         complete = left["position"] + size <= begin + len(held)
         facts, left = left[complete], left[~complete]
