@@ -38,8 +38,7 @@ def trial(labelled: Labelled, pieces: Pieces, seed: int, shuffle: bool = False) 
     centre, scale = standardise(values)
     weights, bias = learn(values, task, found.penalty)
     sums = sums_of(other, (rest - centre) / scale @ weights + bias).sum(axis=0)
-    truth = {key: statistic(sums) for key, statistic in other.statistics.items()}
-    return {"said": score(task, found.said, found.guess), "found": truth}
+    return {"said": score(task, found.said, found.guess), "found": other.statistics(sums)}
 
 
 def _shuffled(labelled: Labelled, rng: np.random.Generator) -> Labelled:

@@ -125,18 +125,19 @@ def compare(
         raise ArgumentError(f"no piece in common: expected seconds that are a multiple of all hops, not {seconds:g}")
     rows = np.array([row for row, _ in shared])
     task = labelled.task(rows)
-    statistic, folds = task.statistics["value"], folds_of(task)
+    folds = folds_of(task)
+
+    def difference_of(both: NDArray[np.float64]) -> float:
+        return task.statistics(both[0])["value"] - task.statistics(both[1])["value"]
+
     found: list[Compared] = []
+    sums: list[NDArray[np.float64]] = []
     for name, pieces, at in zip(names, all_pieces, places, strict=True):
         values = pieces.values[[at[key] for key in shared]]
         held = hold_out(values, task, folds)
-        sums = sums_of(task, held.said)
-        difference = None
-        if not found:
-            first = sums
-        else:
-            both = np.stack([sums, first], axis=1)
-            difference = with_interval(both, lambda s: statistic(s[0]) - statistic(s[1]), task.freedom, share=False)
+        sums.append(sums_of(task, held.said))
+        both = np.stack([sums[-1], sums[0]], axis=1)
+        difference = with_interval(both, difference_of, task.freedom, share=False) if found else None
         curve = {float(share): _curve(values, task, folds, rows, held.penalty, share) for share in sorted(set(fractions))}
         found.append(Compared(name, values.shape[1], score(task, held.said, held.guess), difference, curve))
     left_out = []
@@ -157,7 +158,7 @@ def _curve(
     for seed in range(_SEEDS):
         fewer = [(_drawn(train, task, rows, share, seed), test) for train, test in folds]
         said = hold_out(values, task, fewer, [penalty]).said
-        scores.append(task.statistics["value"](sums_of(task, said).sum(axis=0)))
+        scores.append(task.statistics(sums_of(task, said).sum(axis=0))["value"])
     return float(np.mean(scores)), float(np.std(scores))
 
 
