@@ -138,9 +138,7 @@ class Report:
             told = {name: data[name] for name in ("time", "model", "device", "threads", "hop_s", "level", "load_after")}
             report = cls(**told, machine=Machine(**data["machine"]), stages=stages)
             _ = report.title, report.disturbed, report.ratios  # their values are there
-        except OSError as error:
-            raise ArgumentError(f"{path}: cannot be read ({error.strerror})") from error
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ArgumentError(f"{path}: is not the JSON of a benchmark ({type(error).__name__}: {error})") from error
         return report
 

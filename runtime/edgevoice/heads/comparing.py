@@ -101,25 +101,20 @@ def compare(
         if not (isinstance(share, int | float) and 0 < share <= 1):
             raise ArgumentError(f"fraction {share!r}: expected a number above 0, 1 at most")
     labelled = read_labels(labels, root, label, group, numeric)
-    names: list[str] = []
-    all_pieces: list[Pieces] = []
+    kinds: list[tuple[str, Pieces]] = []
     for model in models:
         extractor = load(model)
         config = extractor.config
         warn_of_origin(labelled, config)
         for level in levels:
-            names.append(f"{config.name}, {config.level.default if level is None else level}")
             pieces = cut_pieces(labelled, extractor, Reading(level), seconds, None, jobs, progress)
-            all_pieces.append(pieces._replace(starts=pieces.starts * config.audio.hop * _RATE // config.audio.rate))
-    if not all_pieces:
+            pieces = pieces._replace(starts=pieces.starts * config.audio.hop * _RATE // config.audio.rate)
+            kinds.append((f"{config.name}, {config.level.default if level is None else level}", pieces))
+    if not kinds:
         raise ArgumentError("openSMILE's sets are compared with a model: name at least one")
     for name in ("eGeMAPSv02",) * bool(find_spec("opensmile")) if opensmile is None else opensmile:
-        names.append(f"openSMILE {name}")
-        all_pieces.append(_opensmile(name, labelled, all_pieces[0], seconds))
-    places = [
-        {key: k for k, key in enumerate(zip(pieces.rows.tolist(), pieces.starts.tolist(), strict=True))}
-        for pieces in all_pieces
-    ]
+        kinds.append((f"openSMILE {name}", _opensmile(name, labelled, kinds[0][1], seconds)))
+    places = [{key: k for k, key in enumerate(zip(one.rows.tolist(), one.starts.tolist(), strict=True))} for _, one in kinds]
     shared = sorted(set.intersection(*map(set, places)))
     if not shared:
         raise ArgumentError(f"no piece in common: expected seconds that are a multiple of all hops, not {seconds:g}")
@@ -132,7 +127,7 @@ def compare(
 
     found: list[Compared] = []
     sums: list[NDArray[np.float64]] = []
-    for name, pieces, at in zip(names, all_pieces, places, strict=True):
+    for (name, pieces), at in zip(kinds, places, strict=True):
         values = pieces.values[[at[key] for key in shared]]
         held = hold_out(values, task, folds)
         sums.append(sums_of(task, held.said))
@@ -141,11 +136,10 @@ def compare(
         curve = {float(share): _curve(values, task, folds, rows, held.penalty, share) for share in sorted(set(fractions))}
         found.append(Compared(name, values.shape[1], score(task, held.said, held.guess), difference, curve))
     left_out = []
-    there = [set(pieces.rows.tolist()) for pieces in all_pieces]
+    there = [(name, set(pieces.rows.tolist())) for name, pieces in kinds]
     for k, row in enumerate(labelled.rows):
-        lacking = [name for name, some in zip(names, there, strict=True) if k not in some]
-        if lacking:
-            left_out.append((row.file, "all" if len(lacking) == len(names) else "; ".join(lacking)))
+        if lacking := [name for name, some in there if k not in some]:
+            left_out.append((row.file, "all" if len(lacking) == len(kinds) else "; ".join(lacking)))
     groups = len(np.unique(task.groups))
     return Comparison(tuple(found), tuple(left_out), task.counts, groups, label, group, float(seconds))
 

@@ -105,8 +105,8 @@ class Head:
             self.recipe = Recipe.from_json(json.dumps(about["recipe"]))
             labels, self.scores, self.seconds = about["labels"], dict(about.get("scores", {})), about["seconds"]
             self.labels = tuple(labels or ())
-            sizes: list[int] = [about[name] for name in ("frames", "descriptors", "rate", "window", "hop")]
-            self.frames, self.descriptors, self.rate, self.window, self.hop = sizes
+            sizes: list[int] = [about[name] for name in ("frames", "descriptors", "hop")]
+            self.frames, self.descriptors, self.hop = sizes
             if not all(type(size) is int and 0 < size < _LARGEST for size in sizes):
                 raise ValueError(f"sizes {sizes}")
             if not 0 < self.seconds < math.inf or self.frames * self.descriptors > _LARGEST:
@@ -225,21 +225,19 @@ class Judge:
             ArgumentError: it does not come after the last one.
         """
         head, last = self._head, self._last
-        if (len(frame.values), frame.layout.rate, frame.layout.window) != (head.descriptors, head.rate, head.window):
+        if len(frame.values) != head.descriptors:
             raise HeadError(
                 f"{head.name}: judges frames of {head.descriptors} descriptors of {head.recipe.model}, not {frame!r}: give "
                 "judge() the extractor that computes the frames"
             )
-        steps = 1 if last is None else frame.index - last.index
+        steps, way = (1, head.hop) if last is None else (frame.index - last.index, frame.position - last.position)
         if steps < 1:
             raise ArgumentError(
                 "a frame that does not come after the last one: a judge has one source, reset() begins another"
             )
-        if last is not None and frame.position - last.position != steps * head.hop:
-            raise HeadError(
-                f"{head.name}: was fitted with a hop of {head.recipe.hop:g} s, and the frames have another: use "
-                f"hop={head.recipe.hop:g}"
-            )
+        if way != steps * head.hop:
+            hop = f"{head.recipe.hop:g}"
+            raise HeadError(f"{head.name}: was fitted with a hop of {hop} s, and the frames have another: use hop={hop}")
         self._last = frame
         self._frames.extend([(np.zeros_like(frame.values), True, True)] * min(steps - 1, head.frames))
         self._frames.append((frame.values.copy(), frame.silent, frame.gap))
@@ -249,7 +247,7 @@ class Judge:
         decided, judged = head.run(values, silent)
         if not decided:
             return None
-        place = ((frame.position - (head.frames - 1) * head.hop) / head.rate, frame.end, bool(gap.any()))
+        place = ((frame.position - (head.frames - 1) * head.hop) / frame.layout.rate, frame.end, bool(gap.any()))
         if not head.labels:
             return Decision(None, float(judged[0]), {}, *place)
         probabilities = dict(zip(head.labels, judged.tolist(), strict=True))

@@ -64,8 +64,7 @@ class Labelled(NamedTuple):
             found[target].add(owner)
         if len(found) < 2:
             raise ArgumentError(f"all rows have the label {self.targets[0]!r}: at least two labels are needed")
-        alone = sorted(target for target, owners in found.items() if len(owners) < 2)
-        if alone:
+        if alone := sorted(target for target, owners in found.items() if len(owners) < 2):
             raise ArgumentError(
                 f"{len(alone)} of {len(found)} labels, as {alone[0]!r}, come from one {self.group} each: such a label "
                 f"cannot be told from the {self.group}; at least two are needed"
@@ -105,8 +104,7 @@ class Pieces(NamedTuple):
 def run_of(seconds: float, window: int, hop: int, rate: int) -> tuple[int, int]:
     """The frames that fit into a time, and those from one piece to the next, which share no audio; window, hop: samples."""
     if not (isinstance(seconds, int | float) and window / rate <= seconds < _MOST_FRAMES * hop / rate):
-        least = f"{window / rate:g}"
-        raise ArgumentError(f"seconds {seconds!r}: expected a number from {least}, one window, to {_MOST_FRAMES} frames")
+        raise ArgumentError(f"seconds {seconds!r}: expected {window / rate:g}, one window, to {_MOST_FRAMES} frames")
     samples = round(seconds * rate)
     return (samples - window) // hop + 1, max(1, math.ceil(samples / hop))
 
@@ -118,18 +116,14 @@ def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label:
             raise missing(package, "fitting a head")
     index = read_index(source, root)
     names = [name for name, _ in index.columns]
-    if label == group:
-        raise ArgumentError(f"label and group are both {label!r}: a group is what must not be in training and test at once")
     if not index.rows:
         raise ArgumentError("the labels have no rows")
     columns = []
     for name in (label, group):
         if name not in names:
             raise ArgumentError(f"the labels have no column {name!r}, only {', '.join(names) or 'files'}")
-        cells = [row.others[names.index(name)] for row in index.rows]
-        texts = ["" if cell is None else str(cell).strip() for cell in cells]
-        empty = [row.file for row, text in zip(index.rows, texts, strict=True) if text.lower() in _NOTHING]
-        if empty:
+        texts = [str(row.others[names.index(name)]).strip() for row in index.rows]
+        if empty := [row.file for row, text in zip(index.rows, texts, strict=True) if text.lower() in _NOTHING]:
             raise ArgumentError(
                 f"{len(empty)} of {len(texts)} rows have no {name!r}, the first is {empty[0]}: leave them out"
             )

@@ -127,12 +127,8 @@ def new_figure(width: float, height: float) -> Figure:
 def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | None = None) -> None:
     """Write a figure in one of the `FORMATS`.
 
-    Args:
-        figure: what is written.
-        file: open for writing.
-        kind: the format.
-        recipe: what made its numbers; kept as JSON in the picture's metadata: `edgevoice.recipe` of a PNG, the description
-            of an SVG, the subject of a PDF.
+    The recipe of its numbers is kept in the picture's metadata, as JSON: `edgevoice.recipe` of a PNG, the description of an
+    SVG, the subject of a PDF.
     """
     key = {"png": "edgevoice.recipe", "svg": "Description", "pdf": "Subject"}[kind]
     metadata = None if recipe is None else {key: recipe.to_json()}
