@@ -142,15 +142,11 @@ def test_impossible_options(options: dict[str, Any]) -> None:
         PictureOptions(**options)
 
 
-@pytest.mark.parametrize("wrong", [[], [1], 5])
-def test_what_is_neither_features_nor_audio(tiny: edgevoice.Extractor, wrong: Any) -> None:
-    with pytest.raises(edgevoice.ArgumentError):
-        edgevoice.plot(wrong, tiny)
-
-
-def test_features_of_another_model(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
-    with pytest.raises(edgevoice.ArgumentError):
-        edgevoice.plot(edgevoice.load("cae-64").extract((noise, 16000)), tiny)
+def test_what_cannot_be_drawn(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
+    wrong: Any
+    for wrong in ([], [1], 5, edgevoice.load("cae-64").extract((noise, 16000))):  # features of another model
+        with pytest.raises(edgevoice.ArgumentError):
+            edgevoice.plot(wrong, tiny)
 
 
 def test_the_commands_options(tiny_model: Path, speech: Path, tmp_path: Path) -> None:

@@ -92,14 +92,7 @@ def test_a_band_has_its_frequency(tiny: edgevoice.Extractor) -> None:
 def test_a_browser_draws_it(tiny: edgevoice.Extractor, speech: Path, tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     (tmp_path / "a.html").write_bytes(write_page(edgevoice.plot(speech, tiny)))
-    words = [
-        "chromium",
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--window-size=1280,1000",
-        f"--user-data-dir={tmp_path}",
-    ]
+    words = f"chromium --headless --no-sandbox --disable-gpu --window-size=1280,1000 --user-data-dir={tmp_path}".split()
     words += ["--virtual-time-budget=9000", f"--screenshot={tmp_path / 'a.png'}", f"file://{tmp_path / 'a.html'}"]
     subprocess.run(words, check=True, capture_output=True, timeout=200)
     with image.open(tmp_path / "a.png") as picture:

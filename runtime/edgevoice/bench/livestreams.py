@@ -46,7 +46,7 @@ class LiveStreams:
 
 
 def hold_streams(load: Load, expected: int, threads: int, seconds: float = 8.0) -> LiveStreams:
-    """Find the largest number of streams by bisection, to 2 % of the expected one.
+    """Find the largest number of streams by bisection, up to twice the expected one and to 2 % of it.
 
     Args:
         load: what is played; each stream begins at another place, and repeats the samples.
@@ -55,14 +55,13 @@ def hold_streams(load: Load, expected: int, threads: int, seconds: float = 8.0) 
         seconds: how long each number of streams is held.
     """
     low, high, held = 0, 2 * expected, (0.0, 0.0)
-    count = max(1, round(0.7 * expected))
     while high - low > max(1, 0.02 * expected):
+        count = (low + high) // 2
         p50, p99 = np.percentile(play(load, count, threads, seconds), [50, 99]).tolist()
         if p99 <= LATENESS:
             low, held = count, (1e3 * p50, 1e3 * p99)
         else:
             high = count
-        count = (low + high) // 2 if high < 2 * expected else min(high, count + max(1, round(0.2 * expected)))
     return LiveStreams(low, threads, *held)
 
 
