@@ -26,7 +26,7 @@ def folder(tmp_path: Path, noise: np.ndarray) -> Path:
 
 def test_all_have_the_same_colours_and_the_same_time(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
     recordings = [(f"{k} s", tiny.extract((noise[: 16_000 * k], 16_000))) for k in (1, 3, 5)]
-    figure = draw_comparison(recordings, "all", bands=tiny.config.spectrogram.bands)
+    figure = draw_comparison(recordings, "all", tiny)
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 6
     for column in (panels[0::2], panels[1::2]):

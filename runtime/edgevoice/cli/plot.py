@@ -120,7 +120,7 @@ def run(asked: Plot) -> int:
             raise failures[0]
         if several:
             title = model if chosen.title is None else chosen.title
-            figure = draw_comparison(read, title, extractor.typical, extractor.config.spectrogram.bands, options=chosen)
+            figure = draw_comparison(read, title, extractor, options=chosen)
     made_by = extractor.recipe(Reading(windows.level, windows.hop, windows.channel))
     with whole_file(picture.output, picture.force) as file:
         if kind == "html":

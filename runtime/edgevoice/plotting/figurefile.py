@@ -83,7 +83,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
     def call(*arguments: Any, options: PictureOptions = _DEFAULT, **named: Any) -> Figure:
         with _style(options.style):
-            figure = cast("Any", draw(*arguments, **named))
+            figure: Any = draw(*arguments, **named)
         figure.style = options.style
         figure.set_dpi(options.dpi)
         if options.size is not None:
@@ -95,12 +95,8 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure with a size in inches, without a window.
-
-    Raises:
-        MissingPackageError: matplotlib is not installed.
-    """
-    mpl = _matplotlib()
+    """Make an empty figure with a size in inches, without a window."""
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     class Picture(Figure):
@@ -135,19 +131,15 @@ def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | No
     figure.savefig(file, format=kind, dpi=figure.dpi, metadata=metadata)
 
 
-def _matplotlib() -> Any:
+@contextmanager
+def _style(name: str) -> Iterator[None]:
+    """Matplotlib's settings for a style; a program's own settings of NumPy's errors do not matter inside."""
     try:
         import matplotlib.figure
         import matplotlib.style
     except ImportError as error:
         raise missing("matplotlib", "a figure") from error
-    return matplotlib
-
-
-@contextmanager
-def _style(name: str) -> Iterator[None]:
-    """Matplotlib's settings for a style; a program's own settings of NumPy's errors do not matter inside."""
-    with _matplotlib().style.context("dark_background" if name == "dark" else {}), np.errstate(under="ignore"):
+    with matplotlib.style.context("dark_background" if name == "dark" else {}), np.errstate(under="ignore"):
         yield
 
 

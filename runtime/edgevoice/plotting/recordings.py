@@ -20,8 +20,6 @@ from edgevoice.plotting.timeaxis import WIDTH, Average, TimeAxis, draw_image, in
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from edgevoice.config import BandsConfig
-    from edgevoice.extractor import Typical
 
 MOST = 24
 """Largest number of recordings in one figure."""
@@ -87,10 +85,7 @@ def draw_overview(extractor: Extractor, blocks: Iterable[NDArray[Any]], features
 
 @styled
 def draw_comparison(
-    recordings: Sequence[tuple[str, Features]],
-    title: str = "",
-    typical: Typical | None = None,
-    bands: BandsConfig | None = None,
+    recordings: Sequence[tuple[str, Features]], title: str = "", extractor: Extractor | None = None
 ) -> Figure:
     """Draw bottleneck and reconstruction error of several recordings, one below the other.
 
@@ -100,8 +95,8 @@ def draw_comparison(
     Args:
         recordings: the name and the features of each, 1 to 24, all of one model.
         title: written above.
-        typical: what the bottleneck's standard deviations are counted from; these recordings' own mean and spread if None.
-        bands: what frequencies the errors are of; the bands have numbers if None.
+        extractor: what made them. It says what the bottleneck's standard deviations are counted from, these recordings' own
+            mean and spread if None, and what frequencies the errors are of; the bands have numbers if None.
         options: style, size and dpi, a `PictureOptions`.
 
     Raises:
@@ -110,26 +105,28 @@ def draw_comparison(
     """
     if not 1 <= len(recordings) <= MOST:
         raise ArgumentError(f"{len(recordings)} recordings: expected 1 to {MOST} in one figure (edgevoice map shows more)")
+    names = extractor.layout.names if extractor else recordings[0][1].names
     for name, features in recordings:
         if not len(features):
             raise ArgumentError(f"{name or 'features'}: no frame, so there is nothing to draw")
-        if features.names != recordings[0][1].names:
-            raise ArgumentError(f"{name or 'features'}: has other descriptors than the first: expected those of one model")
+        if features.names != names:
+            raise ArgumentError(f"{name or 'features'}: has other descriptors than the others: expected those of one model")
     kinds = [group.name for group in recordings[0][1].layout.groups if group.count]
     figure = new_figure(6 * len(kinds), 1.2 + 1.1 * len(recordings))
     panels = figure.subplots(len(recordings), len(kinds), sharex=True, squeeze=False)
     figure.suptitle(title, x=0.01, ha="left")
     for column, kind in enumerate(kinds):
         values = np.concatenate([getattr(features, kind) for _, features in recordings])
+        typical = (extractor and extractor.typical) or (values.mean(axis=0), values.std(axis=0))
         for panel, (_, features) in zip(panels[:, column], recordings, strict=True):
             axis = TimeAxis(features)
             if kind == "bottleneck":
-                drawn = axis.draw_code(panel, features.bottleneck, typical or (values.mean(axis=0), values.std(axis=0)))
+                drawn = axis.draw_code(panel, features.bottleneck, typical)
             else:
                 limits = np.log10(values.min() + 1e-9), np.log10(values.max() + 1e-9)
                 drawn = axis.draw_image(panel, np.log10(features.error + 1e-9), limits, "magma")
-                if bands is not None:
-                    label_hertz(panel, bands)
+                if extractor is not None:
+                    label_hertz(panel, extractor.config.spectrogram.bands)
             axis.mark(panel, features)
         panels[-1, column].set_xlabel("seconds")
         label = "bottleneck, standard deviations" if kind == "bottleneck" else "error, log10 of the mean square"
@@ -228,15 +225,9 @@ def plot(
     if isinstance(several, list):
         if not several or not all(isinstance(one, Features) for one in several):
             raise ArgumentError("plot: expected features, a list of features, or audio")
-        if extractor and extractor.layout.names != several[0].names:
-            raise ArgumentError(
-                f"plot: the features are not of {extractor.config.name}: expected their own extractor, or none"
-            )
         recipe = several[0].recipe
-        named = [(one.source, one) for one in several]
         given = title if title is not None else recipe.model if recipe else ""
-        typical, bands = (extractor.typical, extractor.config.spectrogram.bands) if extractor else (None, None)
-        return draw_comparison(named, given, typical, bands, options=options)
+        return draw_comparison([(one.source, one) for one in several], given, extractor, options=options)
     extractor = extractor or load()
     with open_source(several) as source:
         features = extractor.extract(source)
