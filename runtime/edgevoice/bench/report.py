@@ -167,10 +167,7 @@ class Report:
 
 
 def verdicts(old: Report, new: Report) -> dict[str, str]:
-    """The stages whose median changed by more than 5 %, and by more than chance explains: `slower` or `faster`.
-
-    There are none where one of the two was disturbed.
-    """
+    """Stages that are `slower` or `faster`, by more than 5 % and than chance explains; none where a report is disturbed."""
     found = {}
     for name in () if old.disturbed or new.disturbed else _common(old, new):
         one, other = old.stages[name], new.stages[name]
@@ -210,11 +207,7 @@ def _row(name: str, *cells: str) -> str:
 
 
 def draw_report(report: Report) -> Figure:
-    """The share of runs by their time, with the hop as the budget, and the stages' medians.
-
-    Raises:
-        MissingPackageError: matplotlib is not installed.
-    """
+    """The share of runs by their time, with the hop as the budget, and the stages' medians."""
     figure = new_figure(10, 4.5)
     curves, bars = figure.subplots(1, 2)
     for name, colour in _CURVES.items():

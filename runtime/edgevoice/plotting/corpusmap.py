@@ -47,7 +47,7 @@ def draw_map(
 
     Raises:
         ArgumentError: there are fewer than two rows, their numbers are all the same, or `lda` has no groups.
-        MissingPackageError: matplotlib, or what the method needs, is not installed.
+        MissingPackageError: what the method needs is not installed.
     """
     figure = new_figure(9, 7)
     if len(values) < 2:

@@ -29,11 +29,7 @@ _MOST_PIXELS = 2e8
 
 @dataclass(frozen=True, slots=True)
 class PictureOptions:
-    """What a user may choose about a picture.
-
-    Raises:
-        ArgumentError: a value is outside what is allowed.
-    """
+    """What a user may choose about a picture."""
 
     title: str | None = None
     """Written above; None is the picture's own title, an empty one is none."""
@@ -78,7 +74,7 @@ def figure_format(path: str | os.PathLike[str], *others: str) -> str:
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Let a function that draws take `options`, a `PictureOptions`: style, size and dpi of what it draws."""
+    """Let a function that draws take `options`, a `PictureOptions`; without matplotlib it is a MissingPackageError."""
 
     @functools.wraps(draw)
     def call(*arguments: Any, options: PictureOptions = _DEFAULT, **named: Any) -> Figure:

@@ -20,7 +20,6 @@ from edgevoice.plotting.timeaxis import WIDTH, Average, TimeAxis, draw_image, in
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 MOST = 24
 """Largest number of recordings in one figure."""
 
@@ -38,12 +37,6 @@ def draw_overview(extractor: Extractor, blocks: Iterable[NDArray[Any]], features
         features: of that recording, whole.
         title: written above.
         options: style, size and dpi, a `PictureOptions`.
-
-    Returns:
-        A matplotlib figure that no window shows; `figure.savefig(path)` writes it.
-
-    Raises:
-        MissingPackageError: matplotlib is not installed.
     """
     spectrogram, axis, code = extractor.config.spectrogram, TimeAxis(features), features.bottleneck
     first, last = features.extent or (float(features.start[0]), float(features.end[-1]))
@@ -101,7 +94,6 @@ def draw_comparison(
 
     Raises:
         ArgumentError: there are none, or too many, or one has no frame, or they are of several models.
-        MissingPackageError: matplotlib is not installed.
     """
     if not 1 <= len(recordings) <= MOST:
         raise ArgumentError(f"{len(recordings)} recordings: expected 1 to {MOST} in one figure (edgevoice map shows more)")
@@ -204,8 +196,6 @@ def plot(
 
     Features are drawn as bottleneck and error over time; several, up to 24, one below the other with the same colours. A
     recording is drawn with its waveform, its spectrogram, what the decoder made of it, the difference, bottleneck and error.
-    The bottleneck is in standard deviations: from its mean over speech where the extractor is given, and else over what is
-    drawn.
 
     Args:
         what: features, several of one model, or a recording as `Extractor.extract` takes it.
