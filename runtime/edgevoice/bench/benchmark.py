@@ -83,7 +83,6 @@ def run_benchmark(
         stages=stages,
         files=dict(config.files),
         check=check,
-        model_bytes=sum((extractor.folder.path / name).stat().st_size for name in config.files),
     )
     if streams:
         progress("streams", 0)

@@ -64,8 +64,6 @@ class Report:
     files: dict[str, str] | None = None
     """Digests of the networks; this and the following are None in a report that was read."""
     check: Check | None = None
-    model_bytes: int | None = None
-    """The size of the networks in the model folder."""
 
     @property
     def title(self) -> str:
@@ -161,8 +159,6 @@ class Report:
             threads = f"on {held.threads} thread{'s' * (held.threads != 1)}"
             within = f"half of the frames within {held.p50_ms:.1f} ms, 99 % within {held.p99_ms:.1f}"
             lines.append(f"{_row('live streams held', str(held.count))}   {threads}; {within}")
-        if self.model_bytes:
-            lines.append(_row("model, MB", f"{self.model_bytes / 1e6:.2f}"))
         return "\n".join(lines)
 
 

@@ -101,7 +101,7 @@ class Head:
         try:
             self.about = about = json.loads(text)
             if about["format"] != FORMAT:
-                raise HeadError(f"is a head of format {about['format']!r}, expected {FORMAT}: fit it again")
+                raise ValueError(f"format {about['format']!r}, expected {FORMAT}: fit it again")
             self.recipe = Recipe.from_json(json.dumps(about["recipe"]))
             labels, self.scores, self.seconds = about["labels"], dict(about.get("scores", {})), about["seconds"]
             self.labels = tuple(labels or ())
@@ -114,8 +114,6 @@ class Head:
             texts = {label for label in self.labels if isinstance(label, str) and label}
             if labels is not None and not (isinstance(labels, list) and len(texts) == len(labels) > 1):
                 raise ValueError(f"labels {labels!r}")
-        except HeadError:
-            raise
         except (ArgumentError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise HeadError(f"is no head: its metadata {KEY!r} cannot be understood ({error})") from error
         self._outputs = ["decided", "probabilities" if self.labels else "value"]

@@ -189,8 +189,8 @@ def cut_pieces(
             if row.end is not None:
                 last = min(last, math.floor(round((row.end - window) / hop, 6)) + 1)
             begin = np.arange(first, last - frames + 1, step)
-            described, enough = describe(matrix, silent, begin, frames)
-            found.append((described[enough], np.full(int(enough.sum()), number), begin[enough]))
+            described, kept = describe(matrix, silent, begin, frames)
+            found.append((described, np.full(len(kept), number), kept))
     if not any(len(values) for values, _, _ in found):
         raise ArgumentError("no piece: all recordings are shorter than a decision needs, silent, or unreadable")
     values, numbers, starts = map(np.concatenate, zip(*found, strict=True))
@@ -199,20 +199,20 @@ def cut_pieces(
 
 def describe(
     values: NDArray[np.float32], silent: NDArray[np.bool_], begin: NDArray[np.int64], frames: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Mean and standard deviation over the frames that are not silent, as the graph of a head has them.
 
-    From values (all frames, descriptors) and the first frame of each piece: (pieces, 2 descriptors), and whether at least
-    half of the frames are not silent.
+    From values (all frames, descriptors) and the first frame of each piece: (pieces, 2 descriptors), and the first frame, of
+    those pieces of which at least half of the frames are not silent.
     """
-    result = np.empty((len(begin), 2 * values.shape[1]), np.float32)
-    enough = np.empty(len(begin), np.bool_)
-    for k, at in enumerate(begin):
+    described, kept = [], []
+    for at in begin.tolist():
         heard = ~silent[at : at + frames]
-        enough[k] = 2 * np.count_nonzero(heard) >= frames
-        part = values[at : at + frames][heard].astype(np.float64) if heard.any() else np.zeros((1, values.shape[1]))
-        result[k] = np.concatenate([part.mean(axis=0), part.std(axis=0)])
-    return result, enough
+        if 2 * np.count_nonzero(heard) >= frames:
+            part = values[at : at + frames][heard].astype(np.float64)
+            described.append(np.concatenate([part.mean(axis=0), part.std(axis=0)]))
+            kept.append(at)
+    return np.array(described, np.float32).reshape(len(kept), 2 * values.shape[1]), np.array(kept, np.int64)
 
 
 def warn(message: str) -> None:
