@@ -25,7 +25,7 @@ _SETTLE = 1.0
 
 
 class Load(NamedTuple):
-    """What is played: samples (samples,) at the model's rate, to streams with a level and a hop."""
+    """What is played, again and again: samples (samples,) at the model's rate, to streams with a level and a hop."""
 
     extractor: Extractor
     samples: NDArray[np.float32]
@@ -48,11 +48,7 @@ class LiveStreams:
 def hold_streams(load: Load, expected: int, threads: int, seconds: float = 8.0) -> LiveStreams:
     """Find the largest number of streams by bisection, up to twice the expected one and to 2 % of it.
 
-    Args:
-        load: what is played; each stream begins at another place, and repeats the samples.
-        expected: about how many streams will be held.
-        threads: how many compute; one per core.
-        seconds: how long each number of streams is held.
+    Each number of streams is held for some seconds; `threads` compute, one per core.
     """
     low, high, held = 0, 2 * expected, (0.0, 0.0)
     while high - low > max(1, 0.02 * expected):

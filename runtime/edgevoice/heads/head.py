@@ -56,16 +56,7 @@ class Decision:
 
 
 class Head:
-    """A fitted head, immutable, shared between threads. Made by `fit` and `load_head`; it pickles as its file.
-
-    Args:
-        data: the content of the file.
-        name: what errors call it.
-
-    Raises:
-        HeadError: it is no head.
-        MissingPackageError: ONNX Runtime is not installed.
-    """
+    """A fitted head, immutable, shared between threads. Made by `fit` and `load_head`; it pickles as its file."""
 
     about: dict[str, Any]
     """All that its metadata says."""

@@ -85,10 +85,8 @@ def _place(
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Where the rows are, (rows, 2), and what the two axes are."""
     points, shares = principal_components(values, 2)
-    axes = [
-        f"{k} principal component, {100 * share:.0f} % of the variance"
-        for k, share in zip(("first", "second"), shares, strict=True)
-    ]
+    first, second = (f"{100 * share:.0f} % of the variance" for share in shares)
+    axes = [f"first principal component, {first}", f"second principal component, {second}"]
     if method == "pca":
         return points, axes
     try:
@@ -115,9 +113,6 @@ def principal_components(values: NDArray[np.floating], count: int) -> tuple[NDAr
 
     Columns are standardised first; those that do not vary are left out. The sign of a direction is such that its largest
     weight is positive, so that the picture does not depend on the machine.
-
-    Raises:
-        ArgumentError: no column varies.
     """
     rows = _standardised(values)
     # The smaller of the two products gives the same directions.
@@ -141,8 +136,7 @@ def _standardised(values: NDArray[np.floating]) -> NDArray[np.float64]:
     varies = spread > 0
     if not varies.any():
         raise ArgumentError("all rows have the same numbers: there is nothing to draw")
-    rows: NDArray[np.float64] = (values[:, varies] - values[:, varies].mean(axis=0, dtype=np.float64)) / spread[varies]
-    return rows
+    return np.asarray((values[:, varies] - values[:, varies].mean(axis=0, dtype=np.float64)) / spread[varies])
 
 
 def _draw_groups(panel: Any, points: NDArray[np.float64], cells: Sequence[Any], scatter: Callable[..., Any]) -> None:
@@ -165,8 +159,7 @@ def _ellipse(points: NDArray[np.float64]) -> NDArray[np.float64]:
     turn = np.linspace(0, 2 * np.pi, 100)
     variances, axes = np.linalg.eigh(np.cov(points.T))
     radii = np.sqrt(-2 * np.log(1 - 0.68) * np.maximum(0, variances))
-    outline: NDArray[np.float64] = points.mean(axis=0)[:, None] + axes @ (radii[:, None] * [np.cos(turn), np.sin(turn)])
-    return outline
+    return np.asarray(points.mean(axis=0)[:, None] + axes @ (radii[:, None] * [np.cos(turn), np.sin(turn)]))
 
 
 def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:

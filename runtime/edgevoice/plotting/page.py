@@ -73,11 +73,8 @@ def write_page(
 ) -> bytes:
     """The figure as one HTML file that loads nothing from elsewhere.
 
-    Args:
-        figure: by `draw_overview`, `draw_comparison` or `draw_map`.
-        recipe: what made its numbers.
-        sounds: recordings that it plays: one for all panels, or one for each row of panels.
-        about: what is said of the points of a map, in the order of its table.
+    The figure is by `draw_overview`, `draw_comparison` or `draw_map`, its numbers by a recipe. The sounds are one for all
+    panels, or one for each row of panels; `about` is what is said of the points of a map, in the order of its table.
     """
     from bokeh.embed import file_html
     from bokeh.layouts import gridplot
