@@ -163,9 +163,12 @@ class Report:
 
 
 def verdicts(old: Report, new: Report) -> dict[str, str]:
-    """Stages that are `slower` or `faster`, by more than 5 % and than chance explains; none where a report is disturbed."""
-    found = {}
-    for name in () if old.disturbed or new.disturbed else _common(old, new):
+    """Of the stages that both have: `slower` or `faster` by more than 5 % and than chance explains, else an empty text.
+
+    It is empty for all where one of the two was disturbed.
+    """
+    found = {name: "" for name in new.stages if name in old.stages}
+    for name in () if old.disturbed or new.disturbed else found:
         one, other = old.stages[name], new.stages[name]
         if one.notch[1] < other.notch[0] and other.median > _THRESHOLD * one.median:
             found[name] = "slower"
@@ -176,12 +179,10 @@ def verdicts(old: Report, new: Report) -> dict[str, str]:
 
 def compared(old: Report, new: Report) -> str:
     """The comparison of two reports, stage by stage, as a table in plain text."""
-    changed = verdicts(old, new)
     lines = [_row("milliseconds a window, p50", "old", "new", "ratio")]
-    for name in _common(old, new):
+    for name, verdict in verdicts(old, new).items():
         before, after = 1e3 * old.stages[name].median, 1e3 * new.stages[name].median
-        row = _row(name, f"{before:.3f}", f"{after:.3f}", f"{after / before:.2f}")
-        lines.append(f"{row}  {changed.get(name, '')}".rstrip())
+        lines.append(_row(name, f"{before:.3f}", f"{after:.3f}", f"{after / before:.2f}") + f"  {verdict}" * bool(verdict))
     lines += ["", *(_row(name, f"{old.ratios[name]:.2f}", f"{ratio:.2f}") for name, ratio in new.ratios.items())]
     for what, one, other in (
         ("processor", old.machine.processor, new.machine.processor),
@@ -192,10 +193,6 @@ def compared(old: Report, new: Report) -> str:
     for when, report in (("old", old), ("new", new)):
         lines += [f"no verdict: the {when} measurement was disturbed: {reason}" for reason in report.disturbed]
     return "\n".join(lines)
-
-
-def _common(old: Report, new: Report) -> list[str]:
-    return [name for name in new.stages if name in old.stages]
 
 
 def _row(name: str, *cells: str) -> str:

@@ -33,8 +33,6 @@ class TimeAxis:
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of frames (frames, numbers) as (columns, numbers), NaN in free columns."""
-        if self.count == len(values):
-            return values
         spread = np.full((self.count, values.shape[1]), np.nan, np.float32)
         spread[self._columns] = values
         return spread
