@@ -43,7 +43,6 @@ def draw_map(
         name: what the cells are called.
         title: written above.
         method: one of METHODS.
-        options: style, size and dpi, a `PictureOptions`.
 
     Raises:
         ArgumentError: there are fewer than two rows, their numbers are all the same, or `lda` has no groups.

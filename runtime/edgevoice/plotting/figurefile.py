@@ -74,7 +74,7 @@ def figure_format(path: str | os.PathLike[str], *others: str) -> str:
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Let a function that draws take `options`, a `PictureOptions`; without matplotlib it is a MissingPackageError."""
+    """Let a function that draws take `options` too; without matplotlib it raises a MissingPackageError."""
 
     @functools.wraps(draw)
     def call(*arguments: Any, options: PictureOptions = _DEFAULT, **named: Any) -> Figure:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _LONGEST = 1800
 """Seconds of audio in one recording."""
 _PAGE = """{% block inner_body %}
-<style>body { margin: 1em; color-scheme: {{ style }}; background: {{ back }}; color: {{ front }}; font-family: sans-serif }
+<style>body { margin: 1em; font-family: sans-serif; color-scheme: {{ "dark" if dark else "light" }};
+background: {{ "#15181d" if dark else "white" }}; color: {{ "#e6e8eb" if dark else "black" }} }
 audio { height: 2em; width: 100% }</style><script type="application/json" id="edgevoice.recipe">{{ recipe }}</script>
 <h3>{{ heading|e }}</h3>
 {% for name, sound in sounds %}<div>{{ name|e }}<br><audio controls src="{{ sound }}"></audio></div>{% endfor %}
@@ -98,18 +99,15 @@ def write_page(
     grid = [[panels.get((row, column)) for column in range(columns)] for row in range(rows)]
     heading = drawn.get_suptitle()
     variables = {
-        "style": "dark" if dark else "light",
-        "back": "#15181d" if dark else "white",
-        "front": "#e6e8eb" if dark else "black",
+        "dark": dark,
         "heading": heading,
         "recipe": "" if recipe is None else recipe.to_json().replace("<", "\\u003c"),
         "sounds": [(sound.name, sound.address) for sound in sounds],
     }
     title = heading or axes[0].get_title(loc="left") or "EdgeVoice"
     layout = gridplot(grid, sizing_mode="stretch_width", merge_tools=True, toolbar_options={"logo": None})
-    theme = "dark_minimal" if dark else None
-    html: str = file_html(layout, INLINE, title, template=_PAGE, template_variables=variables, theme=theme)
-    return html.encode(errors="replace")
+    look: Any = {"template": _PAGE, "template_variables": variables, "theme": "dark_minimal" if dark else None}
+    return bytes(file_html(layout, INLINE, title, **look).encode(errors="replace"))
 
 
 def _panel(axes: Any, about: Sequence[str], first: Any) -> Any:

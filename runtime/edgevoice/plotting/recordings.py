@@ -36,7 +36,6 @@ def draw_overview(extractor: Extractor, blocks: Iterable[NDArray[Any]], features
         blocks: the recording at the model's rate, one channel, in blocks (samples,).
         features: of that recording, whole.
         title: written above.
-        options: style, size and dpi, a `PictureOptions`.
     """
     spectrogram, axis, code = extractor.config.spectrogram, TimeAxis(features), features.bottleneck
     first, last = features.extent or (float(features.start[0]), float(features.end[-1]))
@@ -90,7 +89,6 @@ def draw_comparison(
         title: written above.
         extractor: what made them. It says what the bottleneck's standard deviations are counted from, these recordings' own
             mean and spread if None, and what frequencies the errors are of; the bands have numbers if None.
-        options: style, size and dpi, a `PictureOptions`.
 
     Raises:
         ArgumentError: there are none, or too many, or one has no frame, or they are of several models.
