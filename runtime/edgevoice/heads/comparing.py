@@ -148,20 +148,17 @@ def _curve(
     values: NDArray[np.float32], task: Task, folds: Folds, rows: NDArray[np.int64], penalty: float, share: float
 ) -> tuple[float, float]:
     """Mean and standard deviation of the score where only a share of the recordings of each label is learnt from."""
-    scores = []
+    scores, targets = [], task.targets if task.labels else np.zeros(len(rows))
     for seed in range(_SEEDS):
-        fewer = [(_drawn(train, task, rows, share, seed), test) for train, test in folds]
+        fewer = []
+        for train, test in folds:
+            # Two of each label at least; a larger share has the recordings of a smaller one too.
+            every = [np.unique(rows[train][targets[train] == target]) for target in np.unique(targets[train])]
+            drawn = [np.random.default_rng(seed).permutation(own)[: max(2, round(share * len(own)))] for own in every]
+            fewer.append((train[np.isin(rows[train], np.concatenate(drawn))], test))
         said = hold_out(values, task, fewer, [penalty]).said
         scores.append(task.statistics(sums_of(task, said).sum(axis=0))["value"])
     return float(np.mean(scores)), float(np.std(scores))
-
-
-def _drawn(train: NDArray[np.int64], task: Task, rows: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
-    """The pieces of rows at random, the same share of each label, two at least; a larger share has those of a smaller."""
-    targets = task.targets[train] if task.labels else np.zeros(len(train))
-    every = [np.unique(rows[train][targets == target]) for target in np.unique(targets)]
-    drawn = [np.random.default_rng(seed).permutation(own)[: max(2, round(share * len(own)))] for own in every]
-    return train[np.isin(rows[train], np.concatenate(drawn))]
 
 
 def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> Pieces:
