@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 import edgevoice
-from edgevoice.extraction import Reading
 from edgevoice.heads.judging import folds_of, hold_out, learn, score, standardise, sums_of
-from edgevoice.heads.pieces import Labelled, Pieces, cut_pieces, read_labels, run_of
+from edgevoice.heads.pieces import Labelled, Pieces, cut_pieces, read_labels
+from edgevoice.recipe import Reading
 
 
 def trial(labelled: Labelled, pieces: Pieces, seed: int, shuffle: bool = False) -> dict[str, Any]:
@@ -38,8 +38,7 @@ def trial(labelled: Labelled, pieces: Pieces, seed: int, shuffle: bool = False) 
     centre, scale = standardise(values)
     weights, bias = learn(values, task, found.penalty)
     sums = sums_of(other, (rest - centre) / scale @ weights + bias).sum(axis=0)
-    truth = {key: statistic(sums) for key, statistic in other.statistics.items()}
-    return {"said": score(task, found.said, found.guess), "found": truth}
+    return {"said": score(task, found.said, found.guess), "found": other.statistics(sums)}
 
 
 def _shuffled(labelled: Labelled, rng: np.random.Generator) -> Labelled:
@@ -68,10 +67,7 @@ def summary(trials: list[dict[str, Any]]) -> dict[str, Any]:
 def prepare(path: Path, label: str, group: str, numeric: bool, model: str, features: Path | None) -> tuple[Labelled, Pieces]:
     """The labels, and the pieces of 2 s of all recordings."""
     labelled = read_labels(path, None, label, group, numeric)
-    extractor = edgevoice.load(model)
-    layout = extractor.layout
-    run = run_of(2.0, layout.window, extractor.config.audio.hop, layout.rate)
-    return labelled, cut_pieces(labelled, extractor, Reading(), run, features)
+    return labelled, cut_pieces(labelled, edgevoice.load(model), Reading(), 2.0, features)
 
 
 def main() -> None:

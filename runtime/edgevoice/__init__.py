@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edgevoice.microphone.microphone import LiveFrame as LiveFrame, Microphone as Microphone
     from edgevoice.microphone.summary import Summary as Summary
     from edgevoice.modelfolder import ModelFolder as ModelFolder, find_model as find_model, list_models as list_models
-    from edgevoice.plotting.plot import plot as plot
+    from edgevoice.plotting.recordings import plot as plot
     from edgevoice.stream import Stream as Stream
 
 __version__ = "0.1.0"  # the only place: the package, the documentation and CITATION.cff are held to it
@@ -49,7 +49,7 @@ _NAMES = {
     "microphone.microphone": ("LiveFrame", "Microphone"),
     "microphone.summary": ("Summary",),
     "modelfolder": ("ModelFolder", "find_model", "list_models"),
-    "plotting.plot": ("plot",),
+    "plotting.recordings": ("plot",),
     "stream": ("Stream",),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}

@@ -14,7 +14,7 @@ from edgevoice.config import SILENCE
 from edgevoice.errors import AudioTooShortError, EdgeVoiceWarning
 from edgevoice.features import FeatureBuffer, Features
 from edgevoice.levels import Level, find_level
-from edgevoice.recipe import Reading as Reading
+from edgevoice.recipe import Reading
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Extractor

@@ -61,7 +61,7 @@ def test_its_parts_are_stages_of_the_report(
     asked = []
     heard = {part: Timing(np.ones(3)) for part in PARTS}
     monkeypatch.setattr(benchmark, "listen", lambda _, device, __: asked.append(device) or heard)
-    report = benchmark.run_benchmark(tiny, benchmark.Settings(rounds=2, microphone=name))
+    report = benchmark.run_benchmark(tiny, rounds=2, microphone=name)
     assert asked == [device]
     assert report.to_dict()["stages"]["sound to frame"]["p50_ms"] == 1000
     assert "sound to block" in report.table()

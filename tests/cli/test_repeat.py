@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import ArgumentError
-from edgevoice.extraction import Reading
-from edgevoice.recipe import Recipe
+from edgevoice.recipe import Reading, Recipe
 from edgevoice.tables.table import FORMATS
 from tinymodel import make_tiny_model
 

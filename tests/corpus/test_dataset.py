@@ -21,7 +21,7 @@ from edgevoice.corpus import run
 from edgevoice.corpus.dataset import Dataset, Outcome, done_rows
 from edgevoice.corpus.index import Index, Row, read_index
 from edgevoice.corpus.rows import Columns
-from edgevoice.extraction import Reading
+from edgevoice.recipe import Reading
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")

@@ -11,7 +11,7 @@ import soundfile
 
 import edgevoice
 from edgevoice.corpus.index import Failure, Row, read_index
-from edgevoice.extraction import Reading
+from edgevoice.recipe import Reading
 
 pandas = pytest.importorskip("pandas")
 

@@ -18,7 +18,7 @@ import edgevoice
 from edgevoice.corpus import run as module
 from edgevoice.corpus.index import Row, index_of_inputs, read_index
 from edgevoice.corpus.run import Result, results
-from edgevoice.extraction import Reading
+from edgevoice.recipe import Reading
 
 ROWS = [
     (0.0, None),

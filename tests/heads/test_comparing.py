@@ -16,7 +16,7 @@ import soundfile
 import edgevoice
 from edgevoice import ArgumentError, EdgeVoiceWarning
 from edgevoice.cli import main
-from edgevoice.heads.pictures import comparison_page
+from edgevoice.heads.comparing import comparison_page
 from heads.conftest import RATE, table_of, voice
 
 

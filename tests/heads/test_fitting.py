@@ -15,7 +15,7 @@ import soundfile
 import edgevoice
 from benchmarks.heads import prepare, summary, trial
 from edgevoice import ArgumentError, EdgeVoiceWarning, Extractor, Head
-from edgevoice.heads.judging import Task, calibration_error, folds_of, hold_out, recall, score, with_interval
+from edgevoice.heads.judging import Task, calibration_error, folds_of, hold_out, score, with_interval
 from edgevoice.heads.pieces import run_of
 from heads.conftest import RATE, table_of, voice
 
@@ -209,6 +209,9 @@ def test_intervals_contain_what_other_groups_give(count: int, mean: float) -> No
     def drawn() -> np.ndarray:
         right = rng.binomial(30, rng.beta(8 * mean, 8 * (1 - mean), count))
         return np.stack([np.stack([right, 30 - right], 1), np.zeros((count, 2))], 1).astype(float)
+
+    def recall(confusion: np.ndarray) -> float:
+        return Task(np.zeros(1, np.int64), np.zeros(1, np.int64), ("right", "wrong")).statistics(confusion)["value"]
 
     contained, width = 0, []
     for _ in range(200):

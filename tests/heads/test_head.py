@@ -14,7 +14,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 import edgevoice
-from edgevoice import ArgumentError, Decision, Extractor, Head, HeadError
+from edgevoice import ArgumentError, Extractor, Head, HeadError
 from edgevoice.heads.head import KEY
 from edgevoice.heads.pieces import describe
 from heads.conftest import RATE, voice
@@ -93,6 +93,7 @@ def test_frames_that_it_was_not_fitted_with_are_refused(
 ) -> None:
     other = edgevoice.load(make_model(features={"bottleneck": 12, "error": 128}))
     samples = voice(95, 1)
+    one, two = head.judge(tiny), head.judge(tiny)
     uses: list[Callable[[], object]] = [
         lambda: head.judge(other),
         lambda: head.judge(tiny, level="window"),
@@ -100,16 +101,12 @@ def test_frames_that_it_was_not_fitted_with_are_refused(
         lambda: head.judge(edgevoice.load(tiny.folder, descriptors="bottleneck")),
         lambda: head.decide(tiny.extract((samples, RATE), level=2.0)),
         lambda: head.decide(other.extract((samples, RATE))),
-        lambda: [head.judge(tiny).push(frame) for frame in other.stream().push(samples)],
-        lambda: map_push(head.judge(tiny), tiny.stream(hop=0.5).push(samples)),
+        lambda: [one.push(frame) for frame in other.stream().push(samples)],
+        lambda: [two.push(frame) for frame in tiny.stream(hop=0.5).push(samples)],
     ]
     for use in uses:
         with pytest.raises(HeadError):
             use()
-
-
-def map_push(judge: edgevoice.Judge, frames: edgevoice.Features) -> list[Decision | None]:
-    return [judge.push(frame) for frame in frames]
 
 
 def edited(head: Head, **about: Any) -> bytes:

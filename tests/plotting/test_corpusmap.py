@@ -65,7 +65,7 @@ def test_many_rows_are_thinned_and_the_title_says_so(monkeypatch: pytest.MonkeyP
     assert "50 of 500 rows" in figure.axes[0].get_title(loc="left")
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet", "parquet/", "npz", "jsonl", "npy"])
+@pytest.mark.parametrize("kind", ["csv", "parquet/", "npy"])
 def test_the_command_reads_every_format(
     tmp_path: Path, noise: np.ndarray, tiny_model: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

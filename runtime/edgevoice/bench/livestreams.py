@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,8 @@ _SETTLE = 1.0
 """Seconds at the start that do not count, because all first windows are due at once."""
 
 
-@dataclass(frozen=True)
-class Load:
-    """What is played: samples (samples,) at the model's rate, to streams with a level and a hop."""
+class Load(NamedTuple):
+    """What is played, again and again: samples (samples,) at the model's rate, to streams with a level and a hop."""
 
     extractor: Extractor
     samples: NDArray[np.float32]
@@ -40,30 +40,25 @@ class LiveStreams:
     count: int
     threads: int
     """Threads, each with its own batches; all share one extractor."""
-    p50: float
-    """Seconds from the arrival of a window's last sample to its frame, at this number of streams."""
-    p99: float
+    p50_ms: float
+    """From the arrival of a window's last sample to its frame, at this number of streams."""
+    p99_ms: float
 
-    @classmethod
-    def measure(cls, load: Load, *, expected: int, threads: int, seconds: float = 8.0) -> LiveStreams:
-        """Find the number by bisection, to 2 % of the expected one.
 
-        Args:
-            load: what is played; each stream begins at another place, and repeats the samples.
-            expected: about how many streams will be held.
-            threads: how many compute; one per core.
-            seconds: how long each number of streams is held.
-        """
-        low, high, held = 0, 2 * expected, (0.0, 0.0)
-        count = max(1, round(0.7 * expected))
-        while high - low > max(1, 0.02 * expected):
-            p50, p99 = np.percentile(play(load, count, threads, seconds), [50, 99]).tolist()
-            if p99 <= LATENESS:
-                low, held = count, (p50, p99)
-            else:
-                high = count
-            count = (low + high) // 2 if high < 2 * expected else min(high, count + max(1, round(0.2 * expected)))
-        return cls(low, threads, *held)
+def hold_streams(load: Load, expected: int, threads: int, seconds: float = 8.0) -> LiveStreams:
+    """Find the largest number of streams by bisection, up to twice the expected one and to 2 % of it.
+
+    Each number of streams is held for some seconds; `threads` compute, one per core.
+    """
+    low, high, held = 0, 2 * expected, (0.0, 0.0)
+    while high - low > max(1, 0.02 * expected):
+        count = (low + high) // 2
+        p50, p99 = np.percentile(play(load, count, threads, seconds), [50, 99]).tolist()
+        if p99 <= LATENESS:
+            low, held = count, (1e3 * p50, 1e3 * p99)
+        else:
+            high = count
+    return LiveStreams(low, threads, *held)
 
 
 def play(load: Load, count: int, threads: int, seconds: float) -> NDArray[np.float64]:
@@ -74,18 +69,14 @@ def play(load: Load, count: int, threads: int, seconds: float) -> NDArray[np.flo
     not come at the end count as late as they are by then.
     """
     begin = time.perf_counter() + 0.1
-    late: list[list[float]] = [[] for _ in range(threads)]
-    players = [
-        threading.Thread(
-            target=_serve, args=(load, range(k, count, threads), count, begin, begin + seconds, late[k]), daemon=True
-        )
-        for k in range(threads)
-    ]
+    late: list[float] = []
+    shares = [(load, range(k, count, threads), count, begin, begin + seconds, late) for k in range(threads)]
+    players = [threading.Thread(target=_serve, args=share, daemon=True) for share in shares]
     for player in players:
         player.start()
     for player in players:
         player.join()
-    return np.concatenate([np.array(values) for values in late])
+    return np.array(late)
 
 
 def _serve(load: Load, numbers: range, count: int, begin: float, end: float, late: list[float]) -> None:

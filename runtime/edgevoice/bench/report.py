@@ -1,11 +1,11 @@
-"""The results of a benchmark: as JSON, as a table, and compared with other results."""
+"""The results of a benchmark: as JSON, as a table, as a picture, and compared with other results."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +13,18 @@ from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.machine import Machine
 from edgevoice.bench.timing import Timing
 from edgevoice.errors import ArgumentError
+from edgevoice.plotting.figurefile import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = "edgevoice.bench/3"
 _THRESHOLD = 1.05
 """A ratio of medians below which a difference is not reported."""
 _SPREADS = {"p90": (20, 1.5), "p99": (200, 3.0)}
 """Percentiles of the bare FFT: runs that carry them, and how many times the median they are at most on a machine at rest."""
+_CURVES = {"push with a frame": "C0", "encode()": "C1", "front end": "C2"}
+_BARS = ("fft", "front end", "encoder", "decoder", "encode()", "describe()", "push with a frame", "extract()")
 
 
 @dataclass(frozen=True)
@@ -48,30 +54,27 @@ class Report:
     model: str
     device: str
     threads: int
-    hop: float
+    hop_s: float
     """Seconds between two frames."""
     level: str | float
-    timings: dict[str, Timing]
+    stages: dict[str, Timing]
     load_after: float | None = None
-    live: LiveStreams | None = None
+    live_streams: LiveStreams | None = None
     """The number of live streams that the machine held; None where it was not measured."""
     files: dict[str, str] | None = None
     """Digests of the networks; this and the following are None in a report that was read."""
     check: Check | None = None
-    model_size: int | None = None
-    """The size of the networks in the model folder, in bytes."""
 
     @property
     def title(self) -> str:
         """What was measured."""
-        return (
-            f"{self.model} on {self.device}, {self.threads} thread{'s' * (self.threads != 1)}, a frame every {self.hop:g} s"
-        )
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        return f"{self.model} on {self.device}, {threads}, a frame every {self.hop_s:g} s"
 
     @property
     def disturbed(self) -> list[str]:
         """Why the times are not those of a machine at rest; empty where nothing speaks against them."""
-        cores, own = self.machine.cores, max(self.threads, self.live.threads if self.live else 0)
+        cores, own = self.machine.cores, max(self.threads, self.live_streams.threads if self.live_streams else 0)
         reasons = []
         for when, load, allowed in (
             ("before", self.machine.load, cores / 2),
@@ -79,7 +82,7 @@ class Report:
         ):
             if load is not None and load > allowed:
                 reasons.append(f"the load {when} it was {load:.1f} on {cores} cores")
-        fft = self.timings["fft"]
+        fft = self.stages["fft"]
         for name, (runs, most) in _SPREADS.items():
             ratio = float(np.percentile(fft.seconds, float(name[1:]))) / fft.median
             if len(fft.seconds) >= runs and ratio > most:
@@ -89,7 +92,7 @@ class Report:
     @property
     def ratios(self) -> dict[str, float]:
         """Results that hardly depend on the speed of a machine at rest: ratios of medians of this run."""
-        median = {name: timing.median for name, timing in self.timings.items()}
+        median = {name: timing.median for name, timing in self.stages.items()}
         return {
             "front end / fft": median["front end"] / median["fft"],
             "encode() / encoder": median["encode()"] / median["encoder"],
@@ -98,46 +101,23 @@ class Report:
     @property
     def real_time_factor(self) -> float:
         """Computing time of `extract`, in seconds per second of audio."""
-        return self.timings["extract()"].median / self.hop
+        return self.stages["extract()"].median / self.hop_s
 
     @property
-    def streams(self) -> float:
+    def streams_of_one_thread(self) -> float:
         """Live streams that one thread could serve without a pause, by the time that all pushes of a hop take."""
-        return self.hop / self.timings["live, all pushes of a hop"].median
+        return self.hop_s / self.stages["live, all pushes of a hop"].median
 
     def to_dict(self) -> dict[str, Any]:
         """The values as a dictionary for JSON: names end in their units."""
+        derived = ("disturbed", "ratios", "real_time_factor", "streams_of_one_thread")
         stages = {
             name: {f"{key}_ms": value for key, value in timing.summary().items()}
             | {"times_us": np.round(timing.seconds * 1e6, 1).tolist()}
-            for name, timing in self.timings.items()
+            for name, timing in self.stages.items()
         }
-        return {
-            "schema": SCHEMA,
-            "time": self.time,
-            "machine": self.machine.to_dict(),
-            "load_after": self.load_after,
-            "disturbed": self.disturbed,
-            "model": self.model,
-            "files": self.files,
-            "device": self.device,
-            "threads": self.threads,
-            "hop_s": self.hop,
-            "level": self.level,
-            "check": self.check and asdict(self.check),
-            "stages": stages,
-            "ratios": self.ratios,
-            "real_time_factor": self.real_time_factor,
-            "streams_of_one_thread": self.streams,
-            "model_bytes": self.model_size,
-            "live_streams": self.live
-            and {
-                "count": self.live.count,
-                "threads": self.live.threads,
-                "p50_ms": 1e3 * self.live.p50,
-                "p99_ms": 1e3 * self.live.p99,
-            },
-        }
+        results = {name: getattr(self, name) for name in derived}
+        return {"schema": SCHEMA, **asdict(replace(self, stages={})), **results, "stages": stages}
 
     @classmethod
     def read(cls, path: str | Path) -> Report:
@@ -150,31 +130,19 @@ class Report:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
             if data["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {data['schema']!r}, expected {SCHEMA}")
-            timings = {str(name): np.array(stage["times_us"], np.float64) * 1e-6 for name, stage in data["stages"].items()}
-            if not all(times.ndim == 1 and len(times) and (times > 0).all() for times in timings.values()):
+            stages = {name: Timing(np.array(stage["times_us"], np.float64) * 1e-6) for name, stage in data["stages"].items()}
+            if not all(one.seconds.ndim == 1 and len(one.seconds) and (one.seconds > 0).all() for one in stages.values()):
                 raise ValueError("times that are none")
-            machine, load = Machine(**data["machine"]), data["load_after"]
-            report = cls(
-                time=str(data["time"]),
-                machine=machine,
-                model=str(data["model"]),
-                device=str(data["device"]),
-                threads=int(data["threads"]),
-                hop=float(data["hop_s"]),
-                level=data["level"],
-                timings={name: Timing(times) for name, times in timings.items()},
-                load_after=None if load is None else float(load),
-            )
-            _ = report.disturbed, report.ratios  # their stages are there
-        except OSError as error:
-            raise ArgumentError(f"{path}: cannot be read ({error.strerror})") from error
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            told = {name: data[name] for name in ("time", "model", "device", "threads", "hop_s", "level", "load_after")}
+            report = cls(**told, machine=Machine(**data["machine"]), stages=stages)
+            _ = report.title, report.disturbed, report.ratios  # their values are there
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ArgumentError(f"{path}: is not the JSON of a benchmark ({type(error).__name__}: {error})") from error
         return report
 
     def table(self) -> str:
         """A table in plain text."""
-        summaries = {name: timing.summary() for name, timing in self.timings.items()}
+        summaries = {name: timing.summary() for name, timing in self.stages.items()}
         names = [*dict.fromkeys(key for summary in summaries.values() for key in summary if key != "max"), "max"]
         lines = [self.title, str(self.machine), *([str(self.check)] if self.check else [])]
         lines += [f"DISTURBED: {reason}" for reason in self.disturbed]
@@ -185,74 +153,83 @@ class Report:
         ]
         lines += ["", *(_row(name, f"{ratio:.2f}") for name, ratio in self.ratios.items())]
         lines.append(_row("real-time factor", f"{self.real_time_factor:.4f}"))
-        lines.append(
-            _row("live streams, one thread", f"{self.streams:.0f}") + "   by the time that all pushes of a hop take"
-        )
-        if self.live:
-            p50, p99 = 1e3 * self.live.p50, 1e3 * self.live.p99
-            threads = f"on {self.live.threads} thread{'s' * (self.live.threads != 1)}"
-            lines.append(
-                _row("live streams held", str(self.live.count))
-                + f"   {threads}; half of the frames within {p50:.1f} ms, 99 % within {p99:.1f}"
-            )
-        if self.model_size:
-            lines.append(_row("model, MB", f"{self.model_size / 1e6:.2f}"))
+        streams = _row("live streams, one thread", f"{self.streams_of_one_thread:.0f}")
+        lines.append(f"{streams}   by the time that all pushes of a hop take")
+        if held := self.live_streams:
+            threads = f"on {held.threads} thread{'s' * (held.threads != 1)}"
+            within = f"half of the frames within {held.p50_ms:.1f} ms, 99 % within {held.p99_ms:.1f}"
+            lines.append(f"{_row('live streams held', str(held.count))}   {threads}; {within}")
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Compares two reports, stage by stage."""
+def verdicts(old: Report, new: Report) -> dict[str, str]:
+    """Of the stages that both have: `slower` or `faster` by more than 5 % and than chance explains, else an empty text.
 
-    old: Report
-    new: Report
+    It is empty for all where one of the two was disturbed.
+    """
+    found = {name: "" for name in new.stages if name in old.stages}
+    for name in () if old.disturbed or new.disturbed else found:
+        one, other = old.stages[name], new.stages[name]
+        if one.notch[1] < other.notch[0] and other.median > _THRESHOLD * one.median:
+            found[name] = "slower"
+        elif other.notch[1] < one.notch[0] and one.median > _THRESHOLD * other.median:
+            found[name] = "faster"
+    return found
 
-    @property
-    def ratios(self) -> dict[str, float]:
-        """Ratio of the new to the old median, for the stages that both have."""
-        common = self.new.timings.keys() & self.old.timings.keys()
-        return {
-            name: timing.median / self.old.timings[name].median
-            for name, timing in self.new.timings.items()
-            if name in common
-        }
 
-    @property
-    def refused(self) -> list[str]:
-        """Why there is no verdict: one of the two was disturbed."""
-        reports = (("old", self.old), ("new", self.new))
-        return [f"the {name} measurement was disturbed: {reason}" for name, one in reports for reason in one.disturbed]
-
-    @property
-    def verdicts(self) -> dict[str, str]:
-        """The stages whose median changed by more than 5 %, and by more than chance explains: `slower` or `faster`."""
-        changed = {} if self.refused else {name: ratio for name, ratio in self.ratios.items() if self._apart(name)}
-        slower = {name: "slower" for name, ratio in changed.items() if ratio > _THRESHOLD}
-        return slower | {name: "faster" for name, ratio in changed.items() if ratio < 1 / _THRESHOLD}
-
-    def table(self) -> str:
-        """A table in plain text."""
-        lines = [_row("milliseconds a window, p50", "old", "new", "ratio")]
-        for name, ratio in self.ratios.items():
-            before, after = 1e3 * self.old.timings[name].median, 1e3 * self.new.timings[name].median
-            verdict = self.verdicts.get(name)
-            lines.append(_row(name, f"{before:.3f}", f"{after:.3f}", f"{ratio:.2f}") + (f"  {verdict}" if verdict else ""))
-        lines.append("")
-        lines += [_row(name, f"{self.old.ratios[name]:.2f}", f"{ratio:.2f}") for name, ratio in self.new.ratios.items()]
-        for what, old, new in (
-            ("processor", self.old.machine.processor, self.new.machine.processor),
-            ("model", self.old.model, self.new.model),
-            ("device", f"{self.old.device}, {self.old.threads}", f"{self.new.device}, {self.new.threads}"),
-            ("hop", self.old.hop, self.new.hop),
-        ):
-            if old != new:
-                lines.append(f"not the same {what}: {old}; {new}")
-        return "\n".join([*lines, *(f"no verdict: {reason}" for reason in self.refused)])
-
-    def _apart(self, name: str) -> bool:
-        one, other = self.old.timings[name].notch, self.new.timings[name].notch
-        return one[1] < other[0] or other[1] < one[0]
+def compared(old: Report, new: Report) -> str:
+    """The comparison of two reports, stage by stage, as a table in plain text."""
+    lines = [_row("milliseconds a window, p50", "old", "new", "ratio")]
+    for name, verdict in verdicts(old, new).items():
+        before, after = 1e3 * old.stages[name].median, 1e3 * new.stages[name].median
+        lines.append(_row(name, f"{before:.3f}", f"{after:.3f}", f"{after / before:.2f}") + f"  {verdict}" * bool(verdict))
+    lines += ["", *(_row(name, f"{old.ratios[name]:.2f}", f"{ratio:.2f}") for name, ratio in new.ratios.items())]
+    for what, one, other in (
+        ("processor", old.machine.processor, new.machine.processor),
+        ("measurement", old.title, new.title),
+    ):
+        if one != other:
+            lines.append(f"not the same {what}: {one}; {other}")
+    for when, report in (("old", old), ("new", new)):
+        lines += [f"no verdict: the {when} measurement was disturbed: {reason}" for reason in report.disturbed]
+    return "\n".join(lines)
 
 
 def _row(name: str, *cells: str) -> str:
     return f"{name:<28}" + "".join(f"{cell:>9}" for cell in cells)
+
+
+def draw_report(report: Report) -> Figure:
+    """The share of runs by their time, with the hop as the budget, and the stages' medians."""
+    figure = new_figure(10, 4.5)
+    curves, bars = figure.subplots(1, 2)
+    for name, colour in _CURVES.items():
+        times = 1e3 * np.sort(report.stages[name].seconds)
+        curves.step(times, np.arange(1, len(times) + 1) / len(times), where="post", color=colour, label=name)
+    budget = 1e3 * report.hop_s
+    curves.axvline(budget, color="black", linewidth=1, linestyle="--", label=f"budget: a hop of {budget:g} ms")
+    curves.set(xscale="log", ylim=(0, 1), xlabel="milliseconds", ylabel="share of runs within", title="time of one window")
+    curves.grid(visible=True, which="both", alpha=0.2)
+    curves.legend(fontsize=8)
+
+    stages = [stage for stage in _BARS if stage in report.stages]
+    summaries = [report.stages[stage].summary() for stage in stages]
+    highest = next(name for name in ("p99", "p90", "max") if name in summaries[0])
+    medians = np.array([summary["p50"] for summary in summaries])
+    ends = np.array([summary.get(highest, summary["max"]) for summary in summaries])
+    bars.hlines(stages, medians, ends, color="#999999", linewidth=2, label=f"to {highest}")
+    bars.plot(medians, stages, "o", color="C0", label="median")
+    for stage, median in zip(stages, medians, strict=True):
+        bars.annotate(
+            f"{median:.2f}", (median, stage), (-6, 0), textcoords="offset points", ha="right", va="center", fontsize=8
+        )
+    bars.set(xscale="log", xlabel="milliseconds a window", title="stages", xlim=(medians.min() / 2.5, None))
+    bars.invert_yaxis()
+    bars.legend(fontsize=8)
+    for axes in (curves, bars):
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    figure.suptitle(f"{report.title}: {report.machine.processor}", fontsize=10)
+    if report.disturbed:
+        figure.text(0.5, 0.5, "disturbed", size=60, color="red", alpha=0.25, rotation=20, ha="center", va="center")
+    return figure

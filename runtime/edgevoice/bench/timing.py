@@ -62,15 +62,10 @@ class Timing:
 def time_calls(
     calls: Sequence[Call], rounds: int, warm_up: int = 10, progress: Callable[[int], object] = lambda _: None
 ) -> dict[str, Timing]:
-    """Time calls in alternation, so that a slow phase of the machine affects all of them.
+    """Time calls, `rounds` times each, in alternation, so that a slow phase of the machine affects all of them.
 
-    Every round runs each call once, and begins with another one. The garbage collector rests meanwhile.
-
-    Args:
-        calls: what to time; their names are the keys of the result.
-        rounds: times taken of each.
-        warm_up: rounds before, of which no time is taken.
-        progress: called with 1 after each round.
+    Every round runs each call once, and begins with another one; of the warm-up rounds before, no time is taken. The garbage
+    collector rests meanwhile. `progress` is called with 1 after each round; the result is by the names of the calls.
     """
     times = np.empty((len(calls), rounds))
     collected = gc.isenabled()
@@ -78,8 +73,7 @@ def time_calls(
     try:
         for number in range(-warm_up, rounds):
             for place in range(len(calls)):
-                k = (place + number) % len(calls)
-                call = calls[k]
+                call = calls[k := (place + number) % len(calls)]
                 if call.prepare:
                     call.prepare()
                 begin = time.perf_counter()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
-from edgevoice.bench.benchmark import Settings, run_benchmark
-from edgevoice.bench.figure import draw_report
-from edgevoice.bench.report import Comparison, Report
+from edgevoice.bench.benchmark import run_benchmark
+from edgevoice.bench.report import Report, compared, draw_report
 from edgevoice.cli import options
 from edgevoice.cli.console import bar, show, tell
 from edgevoice.files import whole_file
@@ -33,8 +32,8 @@ _count = partial(_measurement, type=options.positive, metavar="N")
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement(Settings):
-    """What is measured."""
+class Measurement:
+    """What is measured, and how often: arguments of `run_benchmark`."""
 
     rounds: int = _count(default=1000, help="how often each stage is timed (default: 1000)")
     streams: int = _count(default=0, help="also find how many live streams N threads serve: a minute")
@@ -81,7 +80,8 @@ def run(asked: Bench) -> int:
             shown.set_description_str(what)
             shown.update(percent)
 
-        report = run_benchmark(asked.model.load(), asked.settings, progress)
+        settings = {**asdict(asked.settings), "threads": asked.model.threads, "progress": progress}
+        report = run_benchmark(asked.model.load(), **settings)
         if kept:
             kept.write(json.dumps(report.to_dict()).encode() + b"\n")
         if picture:
@@ -89,7 +89,7 @@ def run(asked: Bench) -> int:
     as_json = asked.json == "-"
     show(json.dumps(report.to_dict()) if as_json else report.table())
     if old:
-        comparison = Comparison(old, report).table()
+        comparison = compared(old, report)
         if as_json:
             for line in comparison.splitlines():
                 tell(line)

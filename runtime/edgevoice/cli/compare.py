@@ -9,9 +9,8 @@ from edgevoice.cli.console import aligned, show, tell
 from edgevoice.cli.fit import Labels, shown_progress
 from edgevoice.cli.options import check_places, command, force_option, level, option
 from edgevoice.files import whole_file
-from edgevoice.heads.comparing import Comparison, compare
+from edgevoice.heads.comparing import Comparison, compare, comparison_page, draw_comparison
 from edgevoice.heads.judging import sentence
-from edgevoice.heads.pictures import comparison_page, draw_comparison
 from edgevoice.plotting.figurefile import figure_format, write_figure
 from edgevoice.tables.csvfile import csv_of
 

@@ -17,11 +17,11 @@ from edgevoice.cli.options import (
     option,
 )
 from edgevoice.corpus.run import results
-from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Frame
 from edgevoice.files import whole_file
 from edgevoice.heads.head import Decision, load_head
+from edgevoice.recipe import Reading
 from edgevoice.tables.csvfile import csv_of
 
 _EPILOG = """\

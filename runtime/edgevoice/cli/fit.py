@@ -19,7 +19,7 @@ from edgevoice.cli.options import (
 )
 from edgevoice.errors import ArgumentError
 from edgevoice.files import whole_file
-from edgevoice.heads.fitting import fit
+from edgevoice.heads.fitting import draw_confusion, fit
 from edgevoice.heads.head import Head
 from edgevoice.plotting.figurefile import figure_format, write_figure
 
@@ -72,8 +72,6 @@ def run(asked: Fit) -> int:
         options = {**asdict(asked.labels), **asdict(asked.windows), "features": asked.features, "progress": progress}
         head = fit(out=asked.output, model=asked.model.load(), **options)
     if asked.plot:
-        from edgevoice.heads.pictures import draw_confusion
-
         with whole_file(asked.plot, asked.force) as file:
             write_figure(draw_confusion(head), file, kind, head.recipe)
     show(_report(head))

@@ -15,11 +15,11 @@ from edgevoice.audio.files import check_times
 from edgevoice.cli.console import standard_input
 from edgevoice.corpus.index import Index, index_of_inputs, read_index, read_index_file
 from edgevoice.errors import ArgumentError, AudioFormatError
-from edgevoice.extraction import Reading
 from edgevoice.extractor import DESCRIPTORS, Descriptors, Extractor, load
 from edgevoice.files import check_outputs
 from edgevoice.levels import LEVELS
 from edgevoice.providers import known_devices
+from edgevoice.recipe import Reading
 from edgevoice.tables.table import files_of, obstacle
 from edgevoice.wholenumbers import parse_whole
 

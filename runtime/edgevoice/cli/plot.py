@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,12 @@ from edgevoice.audio.files import open_source, resampled
 from edgevoice.cli.console import quiet_libraries, tell
 from edgevoice.cli.options import Inputs, ModelOptions, WindowOptions, check_places, command, force_option, option
 from edgevoice.errors import ArgumentError, AudioError
-from edgevoice.extraction import Reading
 from edgevoice.features import Features
 from edgevoice.files import whole_file
 from edgevoice.plotting.figurefile import STYLES, PictureOptions, figure_format, write_figure
-from edgevoice.plotting.page import Sound, write_page
+from edgevoice.plotting.page import Sound, sound_of, write_page
 from edgevoice.plotting.recordings import MOST, draw_comparison, draw_overview
+from edgevoice.recipe import Reading
 
 _EPILOG = f"""\
 examples:
@@ -91,7 +90,7 @@ def run(asked: Plot) -> int:
             f"{len(index.rows)} recordings: expected at most {MOST} in one figure; `edgevoice map` shows a table"
         )
     extractor, windows = asked.model.load(), asked.windows
-    model, rate = extractor.config.name, extractor.config.audio.rate
+    model = extractor.config.name
     failures: list[Any] = [error for _, error in index.errors]
     read: list[tuple[str, Features]] = []
     sounds: list[Sound] = []
@@ -103,27 +102,24 @@ def run(asked: Plot) -> int:
                     features = extractor.extract(source, level=windows.level, hop=windows.hop, channel=channel)
                     whole = row.start is None and row.end is None
                     name = row.file if whole else f"{row.file}  {features.start[0]:g} s to {features.end[-1]:g} s"
-                    sound = Sound(name if several else Path(name).name, rate, float(features.start[0]))
-                    blocks = resampled(source, rate, channel)
+                    blocks: Any = resampled(source, extractor.config.audio.rate, channel)
                     if kind == "html":
-                        blocks = sound.through(blocks)
+                        sounds.append(sound_of(name if several else Path(name).name, features, blocks))
+                        blocks = [sounds[-1].samples]
                     if not several:
                         title = f"{Path(row.path).name} · {model}" if chosen.title is None else chosen.title
                         figure = draw_overview(extractor, blocks, features, title, options=chosen)
-                    elif kind == "html":
-                        deque(blocks, maxlen=0)  # the page plays what goes through
             except AudioError as error:
                 if not several:
                     raise
                 failures.append(error)
             else:
                 read.append((name, features))
-                sounds.append(sound)
         if not read:
             raise failures[0]
         if several:
             title = model if chosen.title is None else chosen.title
-            figure = draw_comparison(read, title, extractor.typical, extractor.config.spectrogram.bands, options=chosen)
+            figure = draw_comparison(read, title, extractor, options=chosen)
     made_by = extractor.recipe(Reading(windows.level, windows.hop, windows.channel))
     with whole_file(picture.output, picture.force) as file:
         if kind == "html":

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.errors import ArgumentError, AudioTooShortError, missing
-from edgevoice.extraction import Reading
 from edgevoice.extractor import load
+from edgevoice.recipe import Reading
 
 try:
     import audobject

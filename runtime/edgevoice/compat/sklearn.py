@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from edgevoice.corpus.index import Row, read_index
 from edgevoice.corpus.run import results
 from edgevoice.errors import ArgumentError, missing
-from edgevoice.extraction import Reading
 from edgevoice.extractor import Descriptors, Extractor, load
 from edgevoice.files import whole_file
+from edgevoice.recipe import Reading
 
 try:
     from sklearn.base import BaseEstimator, TransformerMixin

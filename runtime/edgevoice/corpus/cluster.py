@@ -17,9 +17,8 @@ from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.run import Result, results
 from edgevoice.errors import ClusterError, EdgeVoiceError, missing
-from edgevoice.extraction import Reading
 from edgevoice.modelfolder import ModelFolder, find_model
-from edgevoice.recipe import Recipe
+from edgevoice.recipe import Reading, Recipe
 
 if TYPE_CHECKING:
     from edgevoice.extractor import Descriptors, Extractor

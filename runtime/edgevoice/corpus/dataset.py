@@ -22,9 +22,8 @@ from edgevoice.corpus.index import Index, Row
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import Result, failure_row, results
 from edgevoice.errors import ArgumentError, OutputError
-from edgevoice.extraction import Reading
 from edgevoice.files import whole_file, writing
-from edgevoice.recipe import Recipe
+from edgevoice.recipe import Reading, Recipe
 from edgevoice.tables.parquetfile import FAILED, RECIPE, ParquetTable, read_parquet
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from edgevoice.batcher import Batcher
 from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import EACH
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
-from edgevoice.extraction import Extraction, Reading
+from edgevoice.extraction import Extraction
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
+from edgevoice.recipe import Reading
 from edgevoice.stream import Stream
 from edgevoice.wholenumbers import whole_number
 

@@ -15,9 +15,9 @@ from edgevoice.corpus.index import IndexSource, read_index
 from edgevoice.corpus.rows import Columns, TableRows, joined
 from edgevoice.corpus.run import failure_row, results
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
-from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, check_extractor
 from edgevoice.features import segment_index
+from edgevoice.recipe import Reading
 from edgevoice.threads import allow_futures
 
 _TYPES = {"text": "string", "whole": "int64", "number": "float64", "flag": "bool"}

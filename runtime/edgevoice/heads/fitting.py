@@ -6,19 +6,23 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgevoice.config import ModelConfig
 from edgevoice.corpus.index import IndexSource
-from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor, load
 from edgevoice.files import whole_file
 from edgevoice.heads.head import FORMAT, KEY, Head
 from edgevoice.heads.judging import Matrix, folds_of, hold_out, learn, score, standardise
-from edgevoice.heads.pieces import Labelled, Progress, cut_pieces, read_labels, run_of, warn
+from edgevoice.heads.pieces import Labelled, Progress, cut_pieces, read_labels, warn
 from edgevoice.modelfolder import ModelFolder
+from edgevoice.plotting.figurefile import new_figure
+from edgevoice.recipe import Reading
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NAME = r"\b(?=\w*\d|\w+[A-Z])[^\W_][\w-]{5,}\b"
 """A word that is the name of a corpus: with a digit, or a capital inside."""
@@ -71,15 +75,13 @@ def fit(
     extractor = model if isinstance(model, Extractor) else load(model)
     reading, layout = Reading(level, hop, channel), extractor.layout
     recipe = extractor.recipe(reading)
-    steps = round(recipe.hop * layout.rate)
-    run = run_of(seconds, layout.window, steps, layout.rate)
     warn_of_origin(labelled, extractor.config)
-    pieces = cut_pieces(labelled, extractor, reading, run, features, jobs, progress)
+    pieces = cut_pieces(labelled, extractor, reading, seconds, features, jobs, progress)
     task, values = labelled.task(pieces.rows), pieces.values
     found = hold_out(values, task, folds_of(task))
     about: dict[str, Any] = {"format": FORMAT, "labels": list(task.labels) or None, "column": label, "group": group}
-    about |= {"seconds": float(seconds), "frames": run[0], "descriptors": layout.descriptors}
-    about |= {"rate": layout.rate, "window": layout.window, "hop": steps, "recipe": recipe.to_dict()}
+    about |= {"seconds": float(seconds), "frames": pieces.frames, "descriptors": layout.descriptors, "rate": layout.rate}
+    about |= {"window": layout.window, "hop": round(recipe.hop * layout.rate), "recipe": recipe.to_dict()}
     about |= {"counts": task.counts, "recordings": len(set(pieces.rows.tolist())), "groups": len(np.unique(task.groups))}
     about |= {"penalty": found.penalty, "scores": score(task, found.said, found.guess)}
     centre, scale = standardise(values)
@@ -154,3 +156,23 @@ def head_graph(about: dict[str, Any], centre: Matrix, scale: Matrix, weights: Ma
     helper.set_model_props(model, {KEY: json.dumps(about, allow_nan=False)})
     data: bytes = model.SerializeToString()
     return data
+
+
+def draw_confusion(head: Head) -> Figure:
+    """Draw what was said of the pieces of each label, on groups that were held out, in shares of a row."""
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    confusion, scores = np.array(head.scores["confusion"], float), head.scores
+    counts = confusion.sum(axis=1, keepdims=True)
+    side = 2.5 + 0.55 * min(len(counts), 25)
+    figure = new_figure(side + 0.8, side)
+    panel = figure.subplots()
+    shown = ConfusionMatrixDisplay(confusion / np.maximum(counts, 1), display_labels=head.labels)
+    turn = "horizontal" if len(counts) < 4 else "vertical"
+    shown.plot(ax=panel, include_values=len(counts) <= 12, cmap="cividis", values_format=".0%", xticks_rotation=turn)
+    shown.im_.set_clim(0, 1)
+    panel.set_yticks(range(len(counts)), [f"{name} ({n:.0f})" for name, n in zip(head.labels, counts[:, 0], strict=True)])
+    panel.set(xlabel="said, in shares of a row", ylabel=f"{head.about['column']} (pieces)")
+    low, high = scores["interval"]
+    panel.set_title(f"recall {scores['value']:.2f} ({low:.2f} to {high:.2f}), chance {scores['chance']:.2f}")
+    return figure

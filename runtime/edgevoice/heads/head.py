@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,9 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.folders import is_file
 from edgevoice.errors import ArgumentError, HeadError, ModelFilesError
-from edgevoice.extraction import Reading
 from edgevoice.features import Features, Frame
 from edgevoice.heads.judging import sentence
-from edgevoice.recipe import Recipe
+from edgevoice.recipe import Reading, Recipe
 from edgevoice.sessions import first_line, open_graph
 
 if TYPE_CHECKING:
@@ -54,16 +54,7 @@ class Decision:
 
 
 class Head:
-    """A fitted head, immutable, shared between threads. Made by `fit` and `load_head`; it pickles as its file.
-
-    Args:
-        data: the content of the file.
-        name: what errors call it.
-
-    Raises:
-        HeadError: it is no head.
-        MissingPackageError: ONNX Runtime is not installed.
-    """
+    """A fitted head, immutable, shared between threads. Made by `fit` and `load_head`; it pickles as its file."""
 
     about: dict[str, Any]
     """All that its metadata says."""
@@ -84,25 +75,25 @@ class Head:
             if len(data) > _LARGEST:
                 raise HeadError(f"has more than {_LARGEST} bytes, expected a head")
             self._session = open_graph(data)
-            self._read(self._session.get_modelmeta().custom_metadata_map.get(KEY))
-            self._check()
+            self._read()
         except (HeadError, ModelFilesError) as error:
             raise HeadError(f"{name}: {error}") from error
         self.run(np.zeros((self.frames, self.descriptors), np.float32), np.zeros(self.frames, np.bool_))
 
-    def _read(self, text: str | None) -> None:
-        """Read the metadata, and check it."""
+    def _read(self) -> None:
+        """Read the metadata, and compare the graph with it."""
+        text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
         if text is None:
             raise HeadError(f"is no head: its metadata has no {KEY!r}")
         try:
             self.about = about = json.loads(text)
             if about["format"] != FORMAT:
-                raise HeadError(f"is a head of format {about['format']!r}, expected {FORMAT}: fit it again")
+                raise ValueError(f"format {about['format']!r}, expected {FORMAT}: fit it again")
             self.recipe = Recipe.from_json(json.dumps(about["recipe"]))
             labels, self.scores, self.seconds = about["labels"], dict(about.get("scores", {})), about["seconds"]
             self.labels = tuple(labels or ())
-            sizes: list[int] = [about[name] for name in ("frames", "descriptors", "rate", "window", "hop")]
-            self.frames, self.descriptors, self.rate, self.window, self.hop = sizes
+            sizes: list[int] = [about[name] for name in ("frames", "descriptors", "hop")]
+            self.frames, self.descriptors, self.hop = sizes
             if not all(type(size) is int and 0 < size < _LARGEST for size in sizes):
                 raise ValueError(f"sizes {sizes}")
             if not 0 < self.seconds < math.inf or self.frames * self.descriptors > _LARGEST:
@@ -110,10 +101,18 @@ class Head:
             texts = {label for label in self.labels if isinstance(label, str) and label}
             if labels is not None and not (isinstance(labels, list) and len(texts) == len(labels) > 1):
                 raise ValueError(f"labels {labels!r}")
-        except HeadError:
-            raise
         except (ArgumentError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise HeadError(f"is no head: its metadata {KEY!r} cannot be understood ({error})") from error
+        self._outputs = ["decided", "probabilities" if self.labels else "value"]
+        wanted = {
+            "frames": ("tensor(float)", [self.frames, self.descriptors]),
+            "silent": ("tensor(bool)", [self.frames]),
+            self._outputs[0]: ("tensor(bool)", [1]),
+            self._outputs[1]: ("tensor(float)", [max(1, len(self.labels))]),
+        }
+        found = {one.name: (one.type, one.shape) for one in self._session.get_inputs() + self._session.get_outputs()}
+        if found != wanted:
+            raise HeadError(f"is no head: it has {found}, expected {wanted}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.data, self.name)
@@ -180,27 +179,12 @@ class Head:
             HeadError: the graph cannot be computed, or does not give finite numbers.
         """
         try:
-            decided, judged = self._session.run(self._outputs(), {"frames": frames, "silent": silent})
+            decided, judged = self._session.run(self._outputs, {"frames": frames, "silent": silent})
         except Exception as error:  # ONNX Runtime has kinds of errors of its own
             raise HeadError(f"{self.name}: cannot be computed: {first_line(error)}") from error
         if not np.isfinite(judged).all():
             raise HeadError(f"{self.name}: gives numbers that are not finite: fit it again")
         return bool(decided[0]), judged
-
-    def _outputs(self) -> list[str]:
-        return ["decided", "probabilities" if self.labels else "value"]
-
-    def _check(self) -> None:
-        first, second = self._outputs()
-        wanted = {
-            "frames": ("tensor(float)", [self.frames, self.descriptors]),
-            "silent": ("tensor(bool)", [self.frames]),
-            first: ("tensor(bool)", [1]),
-            second: ("tensor(float)", [max(1, len(self.labels))]),
-        }
-        found = {one.name: (one.type, one.shape) for one in self._session.get_inputs() + self._session.get_outputs()}
-        if found != wanted:
-            raise HeadError(f"is no head: it has {found}, expected {wanted}")
 
 
 class Judge:
@@ -209,18 +193,14 @@ class Judge:
     Windows that were wholly lost count as silent.
     """
 
-    _last: Frame | None
-
     def __init__(self, head: Head) -> None:
         self._head = head
-        self._values = np.zeros((head.frames, head.descriptors), np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget all frames: the next one is the first of a source."""
-        count = self._head.frames
-        self._silent, self._gap = np.ones(count, np.bool_), np.ones(count, np.bool_)
-        self._passed, self._last = 0, None  # windows since the first frame
+        self._frames: deque[tuple[NDArray[np.float32], bool, bool]] = deque(maxlen=self._head.frames)
+        self._last: Frame | None = None
 
     def push(self, frame: Frame) -> Decision | None:
         """Take the next frame; None before `seconds` of audio, and while fewer than half of the frames are not silent.
@@ -230,38 +210,33 @@ class Judge:
             ArgumentError: it does not come after the last one.
         """
         head, last = self._head, self._last
-        if (len(frame.values), frame.layout.rate, frame.layout.window) != (head.descriptors, head.rate, head.window):
+        if len(frame.values) != head.descriptors:
             raise HeadError(
                 f"{head.name}: judges frames of {head.descriptors} descriptors of {head.recipe.model}, not {frame!r}: give "
                 "judge() the extractor that computes the frames"
             )
-        steps = 1 if last is None else frame.index - last.index
+        steps, way = (1, head.hop) if last is None else (frame.index - last.index, frame.position - last.position)
         if steps < 1:
             raise ArgumentError(
                 "a frame that does not come after the last one: a judge has one source, reset() begins another"
             )
-        if last is not None and frame.position - last.position != steps * head.hop:
-            raise HeadError(
-                f"{head.name}: was fitted with a hop of {head.recipe.hop:g} s, and the frames have another: use "
-                f"hop={head.recipe.hop:g}"
-            )
-        self._last, self._passed = frame, self._passed + steps
-        moved = min(steps, head.frames)
-        for row, lost in ((self._values, 0), (self._silent, True), (self._gap, True)):
-            row[:-moved] = row[moved:].copy()
-            row[-moved:] = lost
-        self._values[-1], self._silent[-1], self._gap[-1] = frame.values, frame.silent, frame.gap
-        if self._passed < head.frames:
+        if way != steps * head.hop:
+            hop = f"{head.recipe.hop:g}"
+            raise HeadError(f"{head.name}: was fitted with a hop of {hop} s, and the frames have another: use hop={hop}")
+        self._last = frame
+        self._frames.extend([(np.zeros_like(frame.values), True, True)] * min(steps - 1, head.frames))
+        self._frames.append((frame.values.copy(), frame.silent, frame.gap))
+        if len(self._frames) < head.frames:
             return None
-        decided, judged = head.run(self._values, self._silent)
+        values, silent, gap = map(np.array, zip(*self._frames, strict=True))
+        decided, judged = head.run(values, silent)
         if not decided:
             return None
-        start = (frame.position - (head.frames - 1) * head.hop) / head.rate
-        gap = bool(self._gap.any())
+        place = ((frame.position - (head.frames - 1) * head.hop) / frame.layout.rate, frame.end, bool(gap.any()))
         if not head.labels:
-            return Decision(None, float(judged[0]), {}, start, frame.end, gap)
-        label = head.labels[int(judged.argmax())]
-        return Decision(label, None, dict(zip(head.labels, judged.tolist(), strict=True)), start, frame.end, gap)
+            return Decision(None, float(judged[0]), {}, *place)
+        probabilities = dict(zip(head.labels, judged.tolist(), strict=True))
+        return Decision(head.labels[int(judged.argmax())], None, probabilities, *place)
 
 
 def load_head(path: str | os.PathLike[str]) -> Head:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,6 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
-Statistic = Callable[[Array], float]
-"""A number from a sum over groups of `sums_of`."""
 
 PENALTIES = tuple(10.0**k for k in range(7))
 """What is tried: the strength of the penalty on the sum of squared weights; scikit-learn's `alpha`, and 1 / `C`."""
@@ -56,12 +55,25 @@ class Task(NamedTuple):
         counts = np.bincount(self.targets)
         return np.asarray(len(self.targets) / (np.count_nonzero(counts) * counts[self.targets]))
 
-    @property
-    def statistics(self) -> dict[str, Statistic]:
-        """What is scored, the first above all."""
+    def statistics(self, total: Array) -> dict[str, float]:
+        """What is scored, `value` above all, from a sum over groups of `sums_of`.
+
+        Of labels, 0..1: `value` is the unweighted average recall, the mean over labels of the share of their pieces that
+        are recognised; `f1` the mean over labels of the harmonic mean of precision and recall; `accuracy` the share of
+        pieces that are recognised. Of numbers: the mean absolute error, and Pearson's `correlation` of what is said with
+        the truth, 0 where one of them does not vary.
+        """
         if self.labels:
-            return {"value": recall, "f1": macro_f1, "accuracy": accuracy}
-        return {"value": mean_error, "correlation": correlation}
+            right, truth = np.diag(total), total.sum(axis=1)
+            both = total.sum(axis=0) + truth
+            scores = {"value": (right[truth > 0] / truth[truth > 0]).mean()}
+            scores |= {"f1": (2 * right[both > 0] / both[both > 0]).mean(), "accuracy": right.sum() / total.sum()}
+        else:
+            count, distance, x, y, xx, yy, xy = total
+            spread = max(0.0, xx / count - (x / count) ** 2) * max(0.0, yy / count - (y / count) ** 2)
+            scores = {"value": distance / count}
+            scores["correlation"] = (xy / count - x * y / count**2) / np.sqrt(spread) if spread > 0 else 0.0
+        return {name: float(value) for name, value in scores.items()}
 
 
 class HeldOut(NamedTuple):
@@ -91,20 +103,20 @@ def folds_of(task: Task) -> Folds:
     return [(train, test) for train, test in folds if len(test)]
 
 
-def hold_out(values: Matrix, task: Task, folds: Folds) -> HeldOut:
+def hold_out(values: Matrix, task: Task, folds: Folds, penalties: Sequence[float] = PENALTIES) -> HeldOut:
     """Predict every piece (pieces, columns) without its group. A fold's penalty is the one that is best on the others."""
     from scipy.special import softmax
 
-    raw = np.zeros((len(PENALTIES), len(values), len(task.labels) or 1))
+    raw = np.zeros((len(penalties), len(values), len(task.labels) or 1))
     guess = np.zeros(len(values))
     for train, test in folds:
         part, rest = values[train], values[test]
         centre, scale = standardise(part)
         rest -= centre
         rest /= scale
-        own = task._replace(targets=task.targets[train], groups=task.groups[train])
+        own = task._replace(targets=task.targets[train])
         guess[test] = own.targets.mean()
-        for k, penalty in enumerate(PENALTIES):
+        for k, penalty in enumerate(penalties):
             weights, bias = learn(part, own, penalty)
             raw[k, test] = rest @ weights + bias
     losses = np.stack([_loss(task, one / _temperature(task, one)) for one in raw])
@@ -115,7 +127,7 @@ def hold_out(values: Matrix, task: Task, folds: Folds) -> HeldOut:
         chosen[test] = raw[int(losses[:, others].sum(axis=1).argmin()), test]
     heat = _temperature(task, chosen)
     said = softmax(chosen / heat, axis=1) if task.labels else chosen
-    return HeldOut(said, guess, PENALTIES[int(losses.sum(axis=1).argmin())], heat)
+    return HeldOut(said, guess, penalties[int(losses.sum(axis=1).argmin())], heat)
 
 
 def learn(values: Matrix, task: Task, penalty: float) -> tuple[Matrix, Matrix]:
@@ -172,35 +184,6 @@ def _temperature(task: Task, raw: Array) -> float:
     return float(np.exp(found.x))
 
 
-def recall(confusion: Array) -> float:
-    """Unweighted average recall, 0..1: the mean over labels of the share of their pieces that are recognised."""
-    count = confusion.sum(axis=1)
-    return float((np.diag(confusion)[count > 0] / count[count > 0]).mean())
-
-
-def macro_f1(confusion: Array) -> float:
-    """The mean over labels of the harmonic mean of precision and recall, 0..1."""
-    both = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return float((2 * np.diag(confusion)[both > 0] / both[both > 0]).mean())
-
-
-def accuracy(confusion: Array) -> float:
-    """The share of pieces that are recognised, 0..1."""
-    return float(np.trace(confusion) / confusion.sum())
-
-
-def mean_error(sums: Array) -> float:
-    """Mean absolute error."""
-    return float(sums[1] / sums[0])
-
-
-def correlation(sums: Array) -> float:
-    """Pearson's correlation of what is said with the truth; 0 where one of them does not vary."""
-    count, _, x, y, xx, yy, xy = sums
-    spread = max(0.0, xx / count - (x / count) ** 2) * max(0.0, yy / count - (y / count) ** 2)
-    return float((xy / count - x * y / count**2) / np.sqrt(spread)) if spread > 0 else 0.0
-
-
 def sums_of(task: Task, said: Array) -> Array:
     """What statistics need of each group: a confusion matrix (groups, truth, said), or seven sums (groups, 7)."""
     groups = int(task.groups.max()) + 1
@@ -214,7 +197,9 @@ def sums_of(task: Task, said: Array) -> Array:
     return result
 
 
-def with_interval(sums: Array, statistic: Statistic, freedom: int, share: bool = True) -> tuple[float, list[float]]:
+def with_interval(
+    sums: Array, statistic: Callable[[Array], float], freedom: int, share: bool = True
+) -> tuple[float, list[float]]:
     """A statistic, and the range where it is for 95 of 100 sets of as many other groups.
 
     The variance over groups is the jackknife's, doubled: once for the groups that it is found on, once for the others.
@@ -243,8 +228,9 @@ def with_interval(sums: Array, statistic: Statistic, freedom: int, share: bool =
 def score(task: Task, said: Array, guess: Array) -> dict[str, Any]:
     """The scores of predictions, for JSON: probabilities (pieces, labels), or numbers (pieces, 1); guess as in `HeldOut`."""
     sums, found = sums_of(task, said), dict[str, Any]()
-    for key, statistic in task.statistics.items():
-        found[key], (low, high) = with_interval(sums, statistic, task.freedom, share=bool(task.labels))
+    for key in task.statistics(sums.sum(axis=0)):
+        one = partial(lambda key, total: task.statistics(total)[key], key)
+        found[key], (low, high) = with_interval(sums, one, task.freedom, share=bool(task.labels))
         if not task.labels:
             low, high = (max(0.0, low), high) if key == "value" else (max(-1.0, low), min(1.0, high))
         found["interval" if key == "value" else f"{key}_interval"] = [low, high]

@@ -10,10 +10,10 @@ import sys
 import tempfile
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import groupby, repeat
+from itertools import count, groupby, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.folders import absolute
+from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
-from edgevoice.extraction import Reading
 from edgevoice.extractor import Extractor
 from edgevoice.heads.judging import Task
-from edgevoice.recipe import Recipe
+from edgevoice.recipe import Reading, Recipe
 
 Progress = Callable[[int, int], object]
 """Called with the number of recordings that are done, and of all."""
@@ -40,7 +40,7 @@ _NOTHING = ("", "nan", "nat", "none", "null", "<na>")
 
 
 class Labelled(NamedTuple):
-    """The rows of an index with what is known of them."""
+    """Rows of an index with what is known of them."""
 
     rows: tuple[Row, ...]
     targets: tuple[Any, ...]
@@ -58,13 +58,12 @@ class Labelled(NamedTuple):
             )
         if self.numeric:
             return
-        found: dict[Any, set[str]] = {}
+        found = defaultdict(set)
         for target, owner in zip(self.targets, self.groups, strict=True):
-            found.setdefault(target, set()).add(owner)
+            found[target].add(owner)
         if len(found) < 2:
             raise ArgumentError(f"all rows have the label {self.targets[0]!r}: at least two labels are needed")
-        alone = sorted(target for target, owners in found.items() if len(owners) < 2)
-        if alone:
+        if alone := sorted(target for target, owners in found.items() if len(owners) < 2):
             raise ArgumentError(
                 f"{len(alone)} of {len(found)} labels, as {alone[0]!r}, come from one {self.group} each: such a label "
                 f"cannot be told from the {self.group}; at least two are needed"
@@ -74,9 +73,7 @@ class Labelled(NamedTuple):
         """What is learnt from pieces of these rows; `check` is of them now."""
         targets, owners = [self.targets[k] for k in rows], [self.groups[k] for k in rows]
         self._replace(targets=tuple(targets), groups=tuple(owners)).check()
-        there = set(rows.tolist())
-        lost = [k for k in range(len(self.rows)) if k not in there]
-        if lost:
+        if lost := sorted({*range(len(self.rows))} - {*rows.tolist()}):
             gone = [] if self.numeric else sorted({*self.targets} - {*targets})
             words = "".join(f"; none has {label!r}" for label in gone)
             warn(
@@ -99,13 +96,14 @@ class Pieces(NamedTuple):
     """The number of each piece's row."""
     starts: NDArray[np.int64]
     """The number of each piece's first frame."""
+    frames: int
+    """The number of frames of a piece."""
 
 
 def run_of(seconds: float, window: int, hop: int, rate: int) -> tuple[int, int]:
     """The frames that fit into a time, and those from one piece to the next, which share no audio; window, hop: samples."""
     if not (isinstance(seconds, int | float) and window / rate <= seconds < _MOST_FRAMES * hop / rate):
-        least = f"{window / rate:g}"
-        raise ArgumentError(f"seconds {seconds!r}: expected a number from {least}, one window, to {_MOST_FRAMES} frames")
+        raise ArgumentError(f"seconds {seconds!r}: expected {window / rate:g}, one window, to {_MOST_FRAMES} frames")
     samples = round(seconds * rate)
     return (samples - window) // hop + 1, max(1, math.ceil(samples / hop))
 
@@ -117,18 +115,14 @@ def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label:
             raise missing(package, "fitting a head")
     index = read_index(source, root)
     names = [name for name, _ in index.columns]
-    if label == group:
-        raise ArgumentError(f"label and group are both {label!r}: a group is what must not be in training and test at once")
     if not index.rows:
         raise ArgumentError("the labels have no rows")
     columns = []
     for name in (label, group):
         if name not in names:
             raise ArgumentError(f"the labels have no column {name!r}, only {', '.join(names) or 'files'}")
-        cells = [row.others[names.index(name)] for row in index.rows]
-        texts = ["" if cell is None else str(cell).strip() for cell in cells]
-        empty = [row.file for row, text in zip(index.rows, texts, strict=True) if text.lower() in _NOTHING]
-        if empty:
+        texts = [str(row.others[names.index(name)]).strip() for row in index.rows]
+        if empty := [row.file for row, text in zip(index.rows, texts, strict=True) if text.lower() in _NOTHING]:
             raise ArgumentError(
                 f"{len(empty)} of {len(texts)} rows have no {name!r}, the first is {empty[0]}: leave them out"
             )
@@ -155,56 +149,69 @@ def cut_pieces(
     labelled: Labelled,
     extractor: Extractor,
     reading: Reading,
-    run: tuple[int, int],
+    seconds: float,
     features: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Pieces:
-    """Compute the recordings that are not in the dataset `features` yet, and cut them into pieces of `run_of`.
+    """Compute the recordings that are not in the dataset `features` yet, and cut them into pieces of so many seconds.
 
     Each recording is read whole, so that its level goes on, as live; of a row with start and end there are the pieces
     inside. Those with fewer than half of their frames heard are left out, as nothing is decided there.
     """
+    recipe, layout = extractor.recipe(reading), extractor.layout
+    window, hop = layout.window / layout.rate, recipe.hop
+    frames, step = run_of(seconds, layout.window, round(hop * layout.rate), layout.rate)
     rows = defaultdict(list)
-    for k, row in enumerate(labelled.rows):
-        rows[row.file, row.channel].append((k, row))
+    for number, row in enumerate(labelled.rows):
+        rows[row.file, row.channel].append((number, row))
     # Each recording once, whole and without the user's columns: what other labels need too.
     whole = {(row.path, row.channel): Row(row.file, row.path, channel=row.channel) for row in labelled.rows}
     index = Index(tuple(whole.values()), has_channel=any(row.channel is not None for row in labelled.rows))
-    recipe, layout, (frames, step) = extractor.recipe(reading), extractor.layout, run
-    window, hop = layout.window / layout.rate, recipe.hop
-    values, owners, starts = [], [], []
-    for key, matrix, silent in _recordings(index, extractor, reading, features, jobs, progress):
+    columns = Columns.of_index(layout, False, index)
+    folder = _cache(index, recipe) if features is None else Path(features)
+    dataset = Dataset(folder, replace(recipe, static=False), index, columns, prune=features is None)
+    parts = dataset.missing()
+    done, told = count(len(index.rows) - len(dataset.left(parts)) + 1), progress or (lambda _, __: None)
+    jobs = extractor.jobs if jobs is None else jobs
+    dataset.run(parts, extractor, reading, jobs, done=lambda *_: told(next(done), len(index.rows)))
+    if failed := dataset.failed_rows():
+        warn(
+            f"{len(failed)} of {len(index.rows)} recordings cannot be read and are left out, the first with "
+            f"{failed[0]['file']}: {failed[0]['reason']}"
+        )
+    found = []
+    paths = [folder / part.name for part in dataset.parts]
+    for key, matrix, silent in _recordings(paths, columns.values, index.has_channel):
         for number, row in rows[key]:
             first, last = math.ceil(round((row.start or 0) / hop, 6)), len(matrix)
             if row.end is not None:
                 last = min(last, math.floor(round((row.end - window) / hop, 6)) + 1)
             begin = np.arange(first, last - frames + 1, step)
-            described, enough = describe(matrix, silent, begin, frames)
-            values.append(described[enough])
-            starts.append(begin[enough])
-            owners.append(np.full(int(enough.sum()), number))
-    if not any(map(len, values)):
+            described, kept = describe(matrix, silent, begin, frames)
+            found.append((described, np.full(len(kept), number), kept))
+    if not any(len(values) for values, _, _ in found):
         raise ArgumentError("no piece: all recordings are shorter than a decision needs, silent, or unreadable")
-    return Pieces(np.concatenate(values), np.concatenate(owners), np.concatenate(starts))
+    values, numbers, starts = map(np.concatenate, zip(*found, strict=True))
+    return Pieces(values, numbers, starts, frames)
 
 
 def describe(
     values: NDArray[np.float32], silent: NDArray[np.bool_], begin: NDArray[np.int64], frames: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Mean and standard deviation over the frames that are not silent, as the graph of a head has them.
 
-    From values (all frames, descriptors) and the first frame of each piece: (pieces, 2 descriptors), and whether at least
-    half of the frames are not silent.
+    From values (all frames, descriptors) and the first frame of each piece: (pieces, 2 descriptors), and the first frame, of
+    those pieces of which at least half of the frames are not silent.
     """
-    result = np.empty((len(begin), 2 * values.shape[1]), np.float32)
-    enough = np.empty(len(begin), np.bool_)
-    for k, at in enumerate(begin):
+    described, kept = [], []
+    for at in begin.tolist():
         heard = ~silent[at : at + frames]
-        enough[k] = 2 * np.count_nonzero(heard) >= frames
-        part = values[at : at + frames][heard].astype(np.float64) if heard.any() else np.zeros((1, values.shape[1]))
-        result[k] = np.concatenate([part.mean(axis=0), part.std(axis=0)])
-    return result, enough
+        if 2 * np.count_nonzero(heard) >= frames:
+            part = values[at : at + frames][heard].astype(np.float64)
+            described.append(np.concatenate([part.mean(axis=0), part.std(axis=0)]))
+            kept.append(at)
+    return np.array(described, np.float32).reshape(len(kept), 2 * values.shape[1]), np.array(kept, np.int64)
 
 
 def warn(message: str) -> None:
@@ -226,46 +233,20 @@ def _cache(index: Index, recipe: Recipe) -> Path:
 
 
 def _recordings(
-    index: Index,
-    extractor: Extractor,
-    reading: Reading,
-    features: str | os.PathLike[str] | None,
-    jobs: int | None,
-    progress: Progress | None,
+    parts: Sequence[Path], names: list[str], has_channel: bool
 ) -> Iterator[tuple[tuple[str, int | None], NDArray[np.float32], NDArray[np.bool_]]]:
-    """File and channel, frames, and which are silent, of each recording that can be read."""
+    """File and channel, frames, and which are silent, of each recording in parts, which may be too large for memory."""
     from pyarrow import parquet
 
-    from edgevoice.corpus.dataset import Dataset
-
-    recipe = extractor.recipe(reading)
-    folder = _cache(index, recipe) if features is None else Path(features)
-    columns = Columns.of_index(extractor.layout, False, index)
-    dataset = Dataset(folder, replace(recipe, static=False), index, columns, prune=features is None)
-    missing = dataset.missing()
-    done = len(index.rows) - sum(len(part.rows) for part in missing)
-
-    def count(*_: object) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, len(index.rows))
-
-    dataset.run(missing, extractor, reading, extractor.jobs if jobs is None else jobs, done=count)
-    if failed := dataset.failed_rows():
-        first = f"{failed[0]['file']}: {failed[0]['reason']}"
-        warn(f"{len(failed)} of {len(index.rows)} recordings cannot be read and are left out, the first with {first}")
-    wanted = ["file", *["channel"] * index.has_channel, "silent", *columns.values]
-
     def frames(file: Any) -> Iterator[tuple[tuple[str, int | None], NDArray[np.float32], bool]]:
-        for batch in file.iter_batches(_BATCH, columns=wanted):
-            channels = batch.column("channel").to_pylist() if index.has_channel else repeat(None, len(batch))
-            values = np.stack([batch.column(name).to_numpy() for name in columns.values], axis=1)
+        for batch in file.iter_batches(_BATCH, columns=["file", *["channel"] * has_channel, "silent", *names]):
+            channels = batch.column("channel").to_pylist() if has_channel else repeat(None, len(batch))
+            values = np.stack([batch.column(name).to_numpy() for name in names], axis=1)
             keys = zip(batch.column("file").to_pylist(), channels, strict=True)
             yield from zip(keys, values, batch.column("silent").to_pylist(), strict=True)
 
-    for part in dataset.parts:
-        with parquet.ParquetFile(folder / part.name) as file:
+    for part in parts:
+        with parquet.ParquetFile(part) as file:
             for key, own in groupby(frames(file), key=lambda one: one[0]):
                 _, values, silent = zip(*own, strict=True)
                 yield key, np.stack(values), np.array(silent)

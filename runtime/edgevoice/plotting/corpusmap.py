@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.errors import ArgumentError, missing
 from edgevoice.plotting.figurefile import new_figure, styled
 
 if TYPE_CHECKING:
@@ -43,11 +43,10 @@ def draw_map(
         name: what the cells are called.
         title: written above.
         method: one of METHODS.
-        options: style, size and dpi, a `PictureOptions`.
 
     Raises:
         ArgumentError: there are fewer than two rows, their numbers are all the same, or `lda` has no groups.
-        MissingPackageError: matplotlib, or what the method needs, is not installed.
+        MissingPackageError: what the method needs is not installed.
     """
     figure = new_figure(9, 7)
     if len(values) < 2:
@@ -57,12 +56,22 @@ def draw_map(
     points, axes = _place(values[chosen], some, name, method)
     panel: Any = figure.subplots()
     size = float(np.clip(60_000 / len(chosen), 14, 90))
+
+    def scatter(which: Any, **look: Any) -> Any:
+        drawn = panel.scatter(*points[which].T, s=size, linewidths=0, **look)
+        drawn.rows = chosen[which]
+        return drawn
+
     if some is None:
-        panel.scatter(*points.T, s=size, linewidths=0, color="C0", alpha=0.8).rows = chosen
+        scatter(slice(None), color="C0", alpha=0.8)
+    elif (numbers := _numbers(some)) is not None:
+        known = np.isfinite(numbers)
+        scatter(~known, color="0.8")
+        drawn = scatter(known, c=numbers[known], cmap="viridis")
+        figure.colorbar(drawn, ax=panel, label=f"{name} ({_UNITS[name]})" if name in _UNITS else name)
     else:
-        _colour(figure, panel, points, some, name, size)
-        for drawn in panel.collections:
-            drawn.rows = chosen[drawn.rows]
+        _draw_groups(panel, points, some, scatter)
+        figure.legend(loc="outside right upper", title=name, fontsize="small")
     rows = f"{len(chosen)} of {len(values)} rows" if len(chosen) < len(values) else f"{len(values)} rows"
     parts = [title, rows, *["ellipses: 68 % of a normal distribution"] * bool(panel.lines)]
     panel.set_title("  ·  ".join(filter(None, parts)), loc="left")
@@ -75,10 +84,8 @@ def _place(
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Where the rows are, (rows, 2), and what the two axes are."""
     points, shares = principal_components(values, 2)
-    axes = [
-        f"{k} principal component, {100 * share:.0f} % of the variance"
-        for k, share in zip(("first", "second"), shares, strict=True)
-    ]
+    first, second = (f"{100 * share:.0f} % of the variance" for share in shares)
+    axes = [f"first principal component, {first}", f"second principal component, {second}"]
     if method == "pca":
         return points, axes
     try:
@@ -89,8 +96,7 @@ def _place(
             return points.astype(np.float64), ["first dimension of UMAP", "second dimension of UMAP"]
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     except ImportError as error:
-        package = "umap-learn" if method == "umap" else "scikit-learn"
-        raise MissingPackageError(f"{method} needs {package}, which is not installed: pip install {package}") from error
+        raise missing("umap-learn" if method == "umap" else "scikit-learn", method) from error
     groups = None if cells is None or _numbers(cells) is not None else [str(cell) for cell in cells]
     if groups is None or not 2 <= len(set(groups)) < len(groups):
         raise ArgumentError("lda separates groups: expected a column of names, two or more, of which some have several rows")
@@ -106,9 +112,6 @@ def principal_components(values: NDArray[np.floating], count: int) -> tuple[NDAr
 
     Columns are standardised first; those that do not vary are left out. The sign of a direction is such that its largest
     weight is positive, so that the picture does not depend on the machine.
-
-    Raises:
-        ArgumentError: no column varies.
     """
     rows = _standardised(values)
     # The smaller of the two products gives the same directions.
@@ -132,37 +135,22 @@ def _standardised(values: NDArray[np.floating]) -> NDArray[np.float64]:
     varies = spread > 0
     if not varies.any():
         raise ArgumentError("all rows have the same numbers: there is nothing to draw")
-    rows: NDArray[np.float64] = (values[:, varies] - values[:, varies].mean(axis=0, dtype=np.float64)) / spread[varies]
-    return rows
+    return np.asarray((values[:, varies] - values[:, varies].mean(axis=0, dtype=np.float64)) / spread[varies])
 
 
-def _colour(figure: Figure, panel: Any, points: NDArray[np.float64], cells: Sequence[Any], name: str, size: float) -> None:
-    numbers = _numbers(cells)
-    if numbers is not None:
-        known = np.isfinite(numbers)
-        panel.scatter(*points[~known].T, s=size, linewidths=0, color="0.8").rows = np.flatnonzero(~known)
-        drawn = panel.scatter(*points[known].T, s=size, linewidths=0, c=numbers[known], cmap="viridis")
-        drawn.rows = np.flatnonzero(known)
-        unit = f" ({_UNITS[name]})" if name in _UNITS else ""
-        figure.colorbar(drawn, ax=panel, label=f"{name}{unit}")
-        return
+def _draw_groups(panel: Any, points: NDArray[np.float64], cells: Sequence[Any], scatter: Callable[..., Any]) -> None:
     # A name of a file may have bytes that are not Unicode, which matplotlib refuses.
-    groups = ["" if cell is None else str(cell).encode(errors="replace").decode() for cell in cells]
-    counts = Counter(groups)
+    groups = np.array(["" if cell is None else str(cell).encode(errors="replace").decode() for cell in cells])
+    counts = Counter(groups.tolist())
     named = sorted(counts, key=lambda group: (-counts[group], group))[:_NAMED]
-    rest = np.array([group not in named for group in groups])
+    rest = ~np.isin(groups, named)
     if rest.any():
-        label = f"{len(counts) - len(named)} others ({int(rest.sum())})"
-        drawn = panel.scatter(*points[rest].T, s=size, linewidths=0, color="0.5", alpha=0.4, label=label)
-        drawn.rows = np.flatnonzero(rest)
+        scatter(rest, color="0.5", alpha=0.4, label=f"{len(counts) - len(named)} others ({int(rest.sum())})")
     for k, group in enumerate(sorted(named)):
-        own, look = np.array([other == group for other in groups]), {"color": f"C{k % 10}", "linewidths": 0, "alpha": 0.8}
-        label = f"{group or 'none'} ({counts[group]})"
-        drawn = panel.scatter(*points[own].T, s=size, marker=_SHAPES[k // 10 + k % 3], label=label, **look)
-        drawn.rows = np.flatnonzero(own)
+        own, colour, label = groups == group, f"C{k % 10}", f"{group or 'none'} ({counts[group]})"
+        scatter(own, marker=_SHAPES[k // 10 + k % 3], label=label, color=colour, alpha=0.8)
         if len(named) <= _ENCLOSED and counts[group] > 2:
-            panel.plot(*_ellipse(points[own]), color=f"C{k % 10}", linewidth=1.2)
-    figure.legend(loc="outside right upper", title=name, fontsize="small")
+            panel.plot(*_ellipse(points[own]), color=colour, linewidth=1.2)
 
 
 def _ellipse(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,8 +158,7 @@ def _ellipse(points: NDArray[np.float64]) -> NDArray[np.float64]:
     turn = np.linspace(0, 2 * np.pi, 100)
     variances, axes = np.linalg.eigh(np.cov(points.T))
     radii = np.sqrt(-2 * np.log(1 - 0.68) * np.maximum(0, variances))
-    outline: NDArray[np.float64] = points.mean(axis=0)[:, None] + axes @ (radii[:, None] * [np.cos(turn), np.sin(turn)])
-    return outline
+    return np.asarray(points.mean(axis=0)[:, None] + axes @ (radii[:, None] * [np.cos(turn), np.sin(turn)]))
 
 
 def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 
 from edgevoice.audio.samples import is_number
-from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.errors import ArgumentError, missing
 from edgevoice.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -24,17 +24,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "pdf", "svg")
 STYLES = ("paper", "dark")
-_MISSING = "figures need matplotlib, which is not installed: pip install matplotlib"
 _MOST_PIXELS = 2e8
 
 
 @dataclass(frozen=True, slots=True)
 class PictureOptions:
-    """What a user may choose about a picture.
-
-    Raises:
-        ArgumentError: a value is outside what is allowed.
-    """
+    """What a user may choose about a picture."""
 
     title: str | None = None
     """Written above; None is the picture's own title, an empty one is none."""
@@ -72,20 +67,19 @@ def figure_format(path: str | os.PathLike[str], *others: str) -> str:
         raise ArgumentError(
             f"{path}: expected a name that ends in {', '.join(f'.{known}' for known in (*FORMATS, *others))}"
         )
-    if find_spec("matplotlib") is None:
-        raise MissingPackageError(_MISSING)
-    if name == "html" and find_spec("bokeh") is None:
-        raise MissingPackageError("pages need Bokeh, which is not installed: pip install bokeh")
+    for package, what in (("matplotlib", "a figure"), *[("bokeh", "a page")] * (name == "html")):
+        if find_spec(package) is None:
+            raise missing(package, what)
     return name
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Let a function that draws take `options`, a `PictureOptions`: style, size and dpi of what it draws."""
+    """Let a function that draws take `options` too; without matplotlib it raises a MissingPackageError."""
 
     @functools.wraps(draw)
     def call(*arguments: Any, options: PictureOptions = _DEFAULT, **named: Any) -> Figure:
         with _style(options.style):
-            figure = cast("Any", draw(*arguments, **named))
+            figure: Any = draw(*arguments, **named)
         figure.style = options.style
         figure.set_dpi(options.dpi)
         if options.size is not None:
@@ -97,16 +91,9 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure with a size in inches, without a window.
-
-    Raises:
-        MissingPackageError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(_MISSING) from error
+    """Make an empty figure with a size in inches, without a window."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
     class Picture(Figure):
         """A figure that keeps its style, with fonts of Type 42; notebooks show it even where pyplot is not imported."""
@@ -132,12 +119,8 @@ def new_figure(width: float, height: float) -> Figure:
 def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | None = None) -> None:
     """Write a figure in one of the `FORMATS`.
 
-    Args:
-        figure: what is written.
-        file: open for writing.
-        kind: the format.
-        recipe: what made its numbers; kept as JSON in the picture's metadata: `edgevoice.recipe` of a PNG, the description
-            of an SVG, the subject of a PDF.
+    The recipe of its numbers is kept in the picture's metadata, as JSON: `edgevoice.recipe` of a PNG, the description of an
+    SVG, the subject of a PDF.
     """
     key = {"png": "edgevoice.recipe", "svg": "Description", "pdf": "Subject"}[kind]
     metadata = None if recipe is None else {key: recipe.to_json()}
@@ -148,10 +131,11 @@ def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | No
 def _style(name: str) -> Iterator[None]:
     """Matplotlib's settings for a style; a program's own settings of NumPy's errors do not matter inside."""
     try:
-        from matplotlib import style
+        import matplotlib.figure
+        import matplotlib.style
     except ImportError as error:
-        raise MissingPackageError(_MISSING) from error
-    with style.context("dark_background" if name == "dark" else {}), np.errstate(under="ignore"):
+        raise missing("matplotlib", "a figure") from error
+    with matplotlib.style.context("dark_background" if name == "dark" else {}), np.errstate(under="ignore"):
         yield
 
 
@@ -163,35 +147,29 @@ def _make_readable(figure: Any) -> None:
     texts = figure.findobj(Text)
     for text in texts:
         text.set_parse_math(False)
-    missing = {letter for text in texts for letter in text.get_text() if letter.isprintable() and ord(letter) > 0x2FF}
+    absent = {letter for text in texts for letter in text.get_text() if letter.isprintable() and ord(letter) > 0x2FF}
     families = [*rcParams["font.family"]]
-    fonts = [font_manager.findfont(font_manager.FontProperties(family=families)), *_other_fonts() * bool(missing)]
-    for path in fonts:
-        if missing and (found := missing & _letters(path)):
-            missing -= found
-            if path != fonts[0]:
-                families.append(font_manager.get_font(path).family_name)
+    own = font_manager.findfont(font_manager.FontProperties(family=families))
+    others = {font.fname for font in font_manager.fontManager.ttflist if font.style == "normal"}
+    # LastResort is a font of boxes.
+    for path in (own, *sorted(path for path in others if "LastResort" not in path)) if absent else ():
+        if found := absent and absent & _letters(path):
+            absent -= found
+            families += [font_manager.get_font(path).family_name] * (path != own)
     for text in texts:
         # What no font has, and control characters, would be boxes and warnings.
-        letters = [c if c == "\n" or (c.isprintable() and c not in missing) else "\ufffd" for c in text.get_text()]
+        letters = [c if c == "\n" or (c.isprintable() and c not in absent) else "\ufffd" for c in text.get_text()]
         text.set_text("".join(letters))
         if len(families) > 1:
             text.set_fontfamily(families)
 
 
-def _other_fonts() -> list[str]:
-    from matplotlib import font_manager
-
-    listed = {entry.fname for entry in font_manager.fontManager.ttflist if entry.style == "normal"}
-    return sorted(path for path in listed if "LastResort" not in path)  # a font of boxes
-
-
 @functools.cache
 def _letters(path: str) -> frozenset[str]:
-    """The characters of a font."""
+    """The characters of a font; none of one that is broken."""
     from matplotlib import font_manager
 
     try:
         return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
-    except (OSError, RuntimeError):  # broken
+    except (OSError, RuntimeError):
         return frozenset()

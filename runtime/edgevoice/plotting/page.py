@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,13 @@ from edgevoice.recipe import Recipe
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from edgevoice.features import Features
+
 _LONGEST = 1800
-"""Seconds of audio in one page."""
+"""Seconds of audio in one recording."""
 _PAGE = """{% block inner_body %}
-<style>body { margin: 1em; color-scheme: {{ style }}; background: {{ back }}; color: {{ front }}; font-family: sans-serif }
+<style>body { margin: 1em; font-family: sans-serif; color-scheme: {{ "dark" if dark else "light" }};
+background: {{ "#15181d" if dark else "white" }}; color: {{ "#e6e8eb" if dark else "black" }} }
 audio { height: 2em; width: 100% }</style><script type="application/json" id="edgevoice.recipe">{{ recipe }}</script>
 <h3>{{ heading|e }}</h3>
 {% for name, sound in sounds %}<div>{{ name|e }}<br><audio controls src="{{ sound }}"></audio></div>{% endfor %}
@@ -32,35 +35,38 @@ _PLAY = """const player = document.querySelectorAll('audio')[k]
 player.currentTime = Math.max(0, cb_obj.x - head.tags[0]); head.location = cb_obj.x; player.play()"""
 
 
-class Sound:
-    """A recording that a page plays, as FLAC; `first` is where it begins on the time axis, in seconds."""
+class Sound(NamedTuple):
+    """A recording that a page plays."""
 
-    def __init__(self, name: str, rate: int, first: float) -> None:
-        self.name, self.first, self._rate, self._blocks = name, first, rate, [np.empty(0, np.int16)]
-
-    def through(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """Pass blocks on, float32 (samples,), and keep them.
-
-        Raises:
-            ArgumentError: they are too long for a page.
-        """
-        for block in blocks:
-            self._blocks.append(np.clip(np.round(block * 2**15), -(2**15), 2**15 - 1).astype(np.int16))
-            if sum(map(len, self._blocks)) > _LONGEST * self._rate:
-                raise ArgumentError(
-                    f"{self.name}: over {_LONGEST // 60} minutes, too much for a page: choose a part with --start and "
-                    "--end, or draw a picture"
-                )
-            yield block
+    name: str
+    rate: int
+    first: float
+    """Where it begins on the time axis, in seconds."""
+    samples: NDArray[np.float32]
 
     @property
     def address(self) -> str:
-        """The recording itself, as a data URL."""
+        """The recording itself as FLAC, as a data URL."""
         import soundfile
 
-        file = io.BytesIO()
-        soundfile.write(file, np.concatenate(self._blocks), self._rate, format="FLAC", subtype="PCM_16")
+        file, whole = io.BytesIO(), np.clip(np.round(self.samples * 2**15), -(2**15), 2**15 - 1).astype(np.int16)
+        soundfile.write(file, whole, self.rate, format="FLAC", subtype="PCM_16")
         return f"data:audio/flac;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def sound_of(name: str, features: Features, blocks: Iterable[NDArray[np.float32]]) -> Sound:
+    """Keep the recording of some features, in blocks (samples,) at the model's rate.
+
+    Raises:
+        ArgumentError: it is too long for a page.
+    """
+    first = float(features.start[0])
+    if features.end[-1] - first > _LONGEST:
+        raise ArgumentError(
+            f"{name}: over {_LONGEST // 60} minutes, too much for a page: choose a part with --start and --end, or draw a "
+            "picture"
+        )
+    return Sound(name, features.layout.rate, first, np.concatenate([*blocks]))
 
 
 def write_page(
@@ -68,11 +74,8 @@ def write_page(
 ) -> bytes:
     """The figure as one HTML file that loads nothing from elsewhere.
 
-    Args:
-        figure: by `draw_overview`, `draw_comparison` or `draw_map`.
-        recipe: what made its numbers.
-        sounds: recordings that it plays: one for all panels, or one for each row of panels.
-        about: what is said of the points of a map, in the order of its table.
+    The figure is by `draw_overview`, `draw_comparison` or `draw_map`, its numbers by a recipe. The sounds are one for all
+    panels, or one for each row of panels; `about` is what is said of the points of a map, in the order of its table.
     """
     from bokeh.embed import file_html
     from bokeh.layouts import gridplot
@@ -81,10 +84,9 @@ def write_page(
 
     drawn: Any = figure
     drawn.draw_without_rendering()  # places ticks
-    axes = [one for one in drawn.axes if one.get_label() != "<colorbar>"]
+    axes, dark = [one for one in drawn.axes if one.get_label() != "<colorbar>"], drawn.style == "dark"
     heads = [Span(dimension="height", line_color="red", name=f"playing {k}", tags=[s.first]) for k, s in enumerate(sounds)]
     panels: dict[tuple[int, int], Any] = {}
-    back, front = ("#15181d", "#e6e8eb") if drawn.style == "dark" else ("white", "black")
     for one in axes:
         place = one.get_subplotspec()
         row, column = place.rowspan.start, place.colspan.start
@@ -95,19 +97,17 @@ def write_page(
             panel.js_on_event("tap", CustomJS(args={"k": k, "head": heads[k]}, code=_PLAY))
     rows, columns = (1 + max(place[k] for place in panels) for k in (0, 1))
     grid = [[panels.get((row, column)) for column in range(columns)] for row in range(rows)]
+    heading = drawn.get_suptitle()
     variables = {
-        "style": "dark" if drawn.style == "dark" else "light",
-        "back": back,
-        "front": front,
-        "heading": drawn.get_suptitle(),
+        "dark": dark,
+        "heading": heading,
         "recipe": "" if recipe is None else recipe.to_json().replace("<", "\\u003c"),
         "sounds": [(sound.name, sound.address) for sound in sounds],
     }
-    title = drawn.get_suptitle() or axes[0].get_title(loc="left") or "EdgeVoice"
+    title = heading or axes[0].get_title(loc="left") or "EdgeVoice"
     layout = gridplot(grid, sizing_mode="stretch_width", merge_tools=True, toolbar_options={"logo": None})
-    theme = "dark_minimal" if drawn.style == "dark" else None
-    html: str = file_html(layout, INLINE, title, template=_PAGE, template_variables=variables, theme=theme)
-    return html.encode(errors="replace")
+    look: Any = {"template": _PAGE, "template_variables": variables, "theme": "dark_minimal" if dark else None}
+    return bytes(file_html(layout, INLINE, title, **look).encode(errors="replace"))
 
 
 def _panel(axes: Any, about: Sequence[str], first: Any) -> Any:

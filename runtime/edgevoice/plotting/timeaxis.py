@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,24 +33,14 @@ class TimeAxis:
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of frames (frames, numbers) as (columns, numbers), NaN in free columns."""
-        if self.count == len(values):
-            return values
         spread = np.full((self.count, values.shape[1]), np.nan, np.float32)
         spread[self._columns] = values
         return spread
 
-    def draw_image(
-        self,
-        panel: Any,
-        values: NDArray[np.float32],
-        change: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-        limits: tuple[float, float],
-        colours: str,
-    ) -> Any:
-        """Draw values (frames, numbers), changed first and then averaged to the width of a picture."""
+    def draw_image(self, panel: Any, values: NDArray[Any], limits: tuple[float, float], colours: str) -> Any:
+        """Draw values (frames, numbers), averaged to the width of a picture."""
         average = Average(values.shape[1], self.count)
-        for first in range(0, len(values), WIDTH):
-            average.add(change(values[first : first + WIDTH]).T, self._columns[first : first + WIDTH])
+        average.add(values.T, self._columns)
         panel.set_yticks([0, values.shape[1]])
         return draw_image(panel, average.image, (self.left, self.left + self.count * self.hop), limits, colours)
 
@@ -58,7 +48,7 @@ class TimeAxis:
         """Draw a bottleneck (frames, units) in standard deviations from a mean: `typical` are mean and spread, (units,)."""
         mean, spread = (numbers[: code.shape[1]] for numbers in typical)
         panel.fmt_ydata = lambda row: f"unit {int(row)}"
-        return self.draw_image(panel, code, lambda some: (some - mean) / (spread + 1e-9), (-3, 3), "RdBu_r")
+        return self.draw_image(panel, (code - mean) / (spread + 1e-9), (-3, 3), "RdBu_r")
 
     def mark(self, panel: Any, features: Features) -> None:
         """Mark silence and gaps by strips above a panel, with a legend where there is one of them."""
@@ -98,16 +88,8 @@ def draw_image(
     panel: Any, image: NDArray[Any], seconds: tuple[float, float], limits: tuple[float, float], colours: str
 ) -> Any:
     """Draw an image (rows, columns) over a time in seconds, with the colours of the limits at its ends."""
-    return panel.imshow(
-        image,
-        origin="lower",
-        aspect="auto",
-        extent=[*seconds, 0, len(image)],
-        interpolation="nearest",
-        cmap=colours,
-        vmin=limits[0],
-        vmax=limits[1],
-    )
+    look = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "cmap": colours}
+    return panel.imshow(image, extent=[*seconds, 0, len(image)], vmin=limits[0], vmax=limits[1], **look)
 
 
 def in_decibels(config: SpectrogramConfig) -> tuple[float, float, str]:
