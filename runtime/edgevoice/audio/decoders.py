@@ -136,7 +136,8 @@ class MediaDecoder(Decoder):
         try:
             import av
         except ImportError as error:
-            raise AudioFormatError(f"{findings.name}: {missing('av', 'what libsndfile does not know')}") from error
+            needed = missing("av", "no audio that libsndfile knows; any other")
+            raise AudioFormatError(f"{findings.name}: {needed}") from error
         stated = None
         end = longest = 0.0  # seconds: of the last sample, the longest frame
         is_whole = True  # so far, by the time stamps
