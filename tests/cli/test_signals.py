@@ -36,7 +36,7 @@ def test_before_that_nothing_is_imported_that_takes_time() -> None:
         "import sys; before = set(sys.modules); import edgevoice_export.cli, edgevoice.cli; print(set(sys.modules) - before)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    expected = {"__future__", "edgevoice", "edgevoice.cli", "edgevoice_export", "edgevoice_export.cli"}
+    expected = {"__future__", "edgevoice", "edgevoice.cli", "edgevoice.errors", "edgevoice_export", "edgevoice_export.cli"}
     # How a checkout is installed can add a finder of its own.
     assert {name for name in eval(result.stdout) if name.startswith(("edgevoice", "numpy", "argparse"))} <= expected
 
