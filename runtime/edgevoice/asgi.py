@@ -147,14 +147,21 @@ class Server:
 
     @property
     def capacity(self) -> int:
-        """How many clients with the model's hop are served, at least 1: by the time that a window takes now, if not told."""
-        seconds = self.hub.window_time or self._window_time
-        return self._most or max(1, int(FULL * self.extractor.jobs * self.hop / seconds))
+        """How many clients with the model's hop are served, at least 1.
+
+        Where nobody has said: by the time that a window takes a thread now, and the messages of a client the event loop.
+        """
+        window = (self.hub.window_time or self._window_time) / (self.extractor.jobs * self.hop)
+        messages = self.busy / max(1.0, self._served)
+        return self._most or max(1, int(min(FULL / window, 1 / (window + messages))))
+
+    @property
+    def _served(self) -> float:
+        return sum(client.cost for client in self.clients)
 
     def admit(self, cost: float) -> None:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
-        served = sum(client.cost for client in self.clients)
-        if served + cost > self.capacity or (served and self.busy * (served + cost) / served > FULL):
+        if self._served + cost > self.capacity:
             raise Refusal("full", "the server has as many clients as it carries: try again later", 1013)
         if self.lateness() > ADMITTED * self.hop:
             raise Refusal(*_TOO_LATE)

@@ -115,12 +115,12 @@ def test_no_more_clients_than_the_threads_have_time_for_are_served(tiny: edgevoi
 
 def test_no_more_clients_than_the_event_loop_has_time_for_are_served(tiny: edgevoice.Extractor) -> None:
     async def program() -> None:
-        made = asgi.application(tiny, tokens=[TOKEN], clients=1000)
+        made = asgi.application(tiny, tokens=[TOKEN])
         server = made.state.server
         async with running(made) as (base, _), connect(address := f"{base}/stream") as socket:
             await socket.send(json.dumps(HELLO))
             assert json.loads(await socket.recv())["type"] == "ready"
-            server.busy = 0.5  # by this client; two would have no time left
+            server.busy = 0.6  # by this client; two would have no time left
             with pytest.raises(Refusal, match="as many clients"):
                 server.admit(1.0)
             for _ in range(8):  # other work of the program holds the loop up
