@@ -42,7 +42,7 @@ except ImportError as error:
     raise MissingPackageError("the server needs Starlette and others: pip install 'edgevoice[cpu,server]'") from error
 
 _BACKLOG = 2.0  # seconds of a source; no more is read of its client until half of it is free
-FULL = 0.85  # share of their time that the threads may take for windows, and that of the event loop for messages
+FULL = 0.85  # share of the time of threads and event loop that windows and messages of all clients may take together
 ADMITTED = 0.2  # share of a hop by which most clients may be late when another one comes
 _TICK = 0.1  # seconds between looks at the event loop's own time
 _RECENT = 0.1  # share of the newest look in its mean
@@ -124,6 +124,8 @@ class Server:
         prometheus.ProcessCollector(registry=own)
         prometheus.Gauge("edgevoice_clients", "Clients served", registry=own).set_function(lambda: len(self.clients))
         prometheus.Gauge("edgevoice_loop_busy", "Share of the loop's time", registry=own).set_function(lambda: self.busy)
+        window = prometheus.Gauge("edgevoice_window_seconds", "Time of a thread for a window", registry=own)
+        window.set_function(lambda: self.hub.window_time)
         self.frames = prometheus.Counter("edgevoice_frames", "Frames sent", registry=own)
         self.late = prometheus.Counter("edgevoice_late_frames", "Frames later than a hop", registry=own)
         self.latency = prometheus.Histogram("edgevoice_latency_seconds", "From a window's end to its frame", registry=own)
@@ -153,7 +155,7 @@ class Server:
         """
         window = (self.hub.window_time or self._window_time) / (self.extractor.jobs * self.hop)
         messages = self.busy / max(1.0, self._served)
-        return self._most or max(1, int(min(FULL / window, 1 / (window + messages))))
+        return self._most or max(1, int(FULL / (window + messages)))
 
     @property
     def _served(self) -> float:

@@ -30,7 +30,7 @@ _SOURCES = 4  # most in a round: with more, frames come later, and hardly any ti
 _GATHER = 0.008  # seconds that a round waits for others, so that windows that are due close together share a batch
 _SHARE = 1.0  # seconds of a source that a round takes, so that no source waits for another's hour
 _STEP = 0.01  # seconds that lost samples count at least, so that very many of them do not hold up the others
-_RECENT = 0.05  # share of the newest round in the mean time of a window
+_RECENT = 0.01  # share of the newest round in the mean time of a window
 
 _Step = NDArray[Any] | int | None
 

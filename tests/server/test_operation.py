@@ -56,6 +56,7 @@ def test_health_and_metrics_need_no_token_and_count(start: Start) -> None:
         assert server.metric('edgevoice_refused_total{code="token"}') == 1
         assert server.metric("edgevoice_clients") == 0
         assert 0 <= server.metric("edgevoice_loop_busy") < 1
+        assert 0 < server.metric("edgevoice_window_seconds") < 5
 
         async def while_served() -> float:
             async with client(server):
