@@ -151,19 +151,14 @@ class Server:
     def capacity(self) -> int:
         """How many clients with the model's hop are served, at least 1.
 
-        Where nobody has said: by the time that a window takes a thread now, and the messages of a client the event loop.
+        Where nobody has said: as many windows as the threads have time for, by what one takes now, beside the messages.
         """
         window = (self.hub.window_time or self._window_time) / (self.extractor.jobs * self.hop)
-        messages = self.busy / max(1.0, self._served)
-        return self._most or max(1, int(FULL / (window + messages)))
-
-    @property
-    def _served(self) -> float:
-        return sum(client.cost for client in self.clients)
+        return self._most or max(1, int((FULL - self.busy) / window))
 
     def admit(self, cost: float) -> None:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
-        if self._served + cost > self.capacity:
+        if sum(client.cost for client in self.clients) + cost > self.capacity:
             raise Refusal("full", "the server has as many clients as it carries: try again later", 1013)
         if self.lateness() > ADMITTED * self.hop:
             raise Refusal(*_TOO_LATE)
