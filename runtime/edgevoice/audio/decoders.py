@@ -136,7 +136,7 @@ class MediaDecoder(Decoder):
         try:
             import av
         except ImportError as error:
-            needed = missing("av", "no audio that libsndfile knows; any other")
+            needed = missing("av", "what libsndfile does not know")
             raise AudioFormatError(f"{findings.name}: {needed}") from error
         stated = None
         end = longest = 0.0  # seconds: of the last sample, the longest frame

@@ -8,7 +8,8 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from importlib.util import find_spec
 from types import TracebackType
 from typing import IO, Any, Literal, Self, cast
 
@@ -221,7 +222,7 @@ def _file(file: IO[bytes], name: str, keep: bool, is_own: bool = False) -> Audio
     """The audio of a file, which belongs to the source if it is the source's own."""
     # Loaded with the first file: a live program needs none of them.
     from edgevoice.audio.decoders import MediaDecoder, SoundDecoder, UnknownFormatError
-    from edgevoice.audio.families import recognised
+    from edgevoice.audio.families import UNKNOWN, recognised
 
     with ExitStack() as files:
         if is_own:
@@ -248,6 +249,9 @@ def _file(file: IO[bytes], name: str, keep: bool, is_own: bool = False) -> Audio
         finally:
             findings.check()  # what cannot be read looks like the end
         if checked and not family.media:
-            with suppress(UnknownFormatError):
+            try:
                 return AudioSource(name, lambda: SoundDecoder(checked), files)
+            except UnknownFormatError:
+                if family is UNKNOWN and find_spec("av") is None:  # it is hardly audio
+                    raise
         return AudioSource(name, lambda: MediaDecoder(checked or view), files)
