@@ -60,7 +60,7 @@ FAMILIES = (
             rb"\x0b\x77.{62,}\x0b\x77|\x7f\xfe\x80\x01|FLV\x01|\.RMF|\.ra\xfd|\0\0\x01\xba|G[^G].{186}G.{187}G.{187}G|"
             rb"wvpk|MAC |MPCK|MP\+|TTA1|DSD |FRM8|nut/multimedia container|ADIF|Creative Voice File|2BIT| paf|fap |PVF1\n|"
             rb"MATLAB 5\.0 MAT-file|ALawSoundFile\*\*|Extended Instrument:|\x64\xa3[\x01-\x03]\0|\0[\x01-\x03]\xa3\x64|MThd|"
-            rb"RIFF|FORM"
+            rb"RIFF.{8}|FORM.{8}"
         ),
         ".ac3 .eac3 .dts .flv .ra .rm .mpeg .mpg .vob .wv .ape .mpc .tta",
     ),
