@@ -159,7 +159,7 @@ def _unicode(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-PARQUET = Format(_write, read_parquet, _recipe, beside=(), package="pyarrow")
+PARQUET = Format(_write, read_parquet, _recipe, beside=(), module="pyarrow.parquet")
 """Apache Parquet, for pandas, DuckDB, Arrow and others; the recipe is in its metadata, and in `attrs` in pandas.
 
 Flags are booleans, seconds float64, descriptors and functionals float32. A folder of such files is read as one table.

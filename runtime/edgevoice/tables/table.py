@@ -62,8 +62,8 @@ class Format(NamedTuple):
     """The names of its sidecars, by its `path`, or that without the suffix, `stem`. The first is written by `open_table`."""
     names: bool = True
     """Whether it names its rows and columns."""
-    package: str = ""
-    """What has to be installed."""
+    module: str = ""
+    """What has to be installed, and imported."""
 
 
 FORMATS = {
@@ -90,8 +90,9 @@ def find_format(name: str) -> Format:
     """The format of this name; a MissingPackageError where a package that it needs is not installed."""
     module, constant = FORMATS[name]
     found = cast("Format", getattr(importlib.import_module(f"edgevoice.tables.{module}"), constant))
-    if found.package and importlib.util.find_spec(found.package) is None:
-        raise missing(found.package, f"the format {name}")
+    package = found.module.partition(".")[0]
+    if package and importlib.util.find_spec(package) is None:
+        raise missing(package, f"the format {name}")
     return found
 
 
@@ -123,6 +124,8 @@ def open_table(
     Files that are there by then are replaced if that is allowed; a recipe of ours whose table is gone always is.
     """
     form = find_format(table_format(path))
+    if form.module:  # before a file is there: an interrupt in the middle of this import is lost, or makes others of it
+        importlib.import_module(form.module)
     content: dict[str, Any] = {"recipe": None if recipe is None else recipe.to_dict()}
     if not form.names:
         content |= {"columns": columns.values, "sources": []}
