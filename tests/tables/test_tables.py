@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 from pathlib import Path
@@ -46,6 +47,25 @@ def test_a_csv_row_is_a_frame_or_a_recording_with_its_place(tmp_path: Path) -> N
     head, row = csv.reader((tmp_path / "s.csv").read_text().splitlines())
     assert head == ["file", "start", "end", "frames", "silent", "gap", "loudness", *LAYOUT.functional_names]
     assert row[:7] == ['b, "c".wav', "0.0", "1.25", "4", "0.5", "0.5", "-20.0"]
+
+
+@pytest.mark.parametrize("leave", ["interrupted", "failed"])
+def test_a_parquet_table_that_is_given_up_is_not_completed_later(tmp_path: Path, leave: str) -> None:
+    pytest.importorskip("pyarrow")
+    from edgevoice.tables.parquetfile import ParquetTable
+
+    with (tmp_path / "t.parquet").open("wb") as file:
+        table = ParquetTable(file, DYNAMIC, None)
+        table.write(rows_of("a.wav", random_features(4)))
+        if leave == "failed":  # an interrupt may come before it is entered
+            with pytest.raises(OSError, match="full"), table:
+                raise OSError("the disk is full")
+            size = file.tell()
+            del table
+            gc.collect()
+            assert file.tell() == size
+    table = None  # type: ignore[assignment]
+    gc.collect()  # what pyarrow raised here would be a warning
 
 
 def read_back(path: Path, columns: Columns) -> tuple[dict[str, list[object]], np.ndarray, dict[str, object]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -24,6 +25,23 @@ _ROOM = 1 << 28
 """Bytes that the numbers of any table may take; others may be 64 times as large as their file."""
 
 
+class _Sink(io.RawIOBase):
+    """An open file as pyarrow writes to it, and nothing once the table is over.
+
+    A writer that was interrupted, at any place, completes its table when it is collected: late, and into a closed file.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.over = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data) if self.over or self._file.closed else self._file.write(data)
+
+
 class ParquetTable:
     """Writes a table to an open file, which stays open. A context manager: an error leaves it incomplete."""
 
@@ -36,8 +54,9 @@ class ParquetTable:
         types = {"text": pyarrow.string(), "whole": pyarrow.int64(), "number": pyarrow.float64(), "flag": pyarrow.bool_()}
         numbers = pyarrow.float32()
         self._schema = pyarrow.schema([(name, types[kinds[name]] if name in kinds else numbers) for name in columns.names])
+        self._sink = _Sink(file)
         self._writer = parquet.ParquetWriter(
-            file,
+            self._sink,
             self._schema,
             compression="zstd",
             # Statistics of each column would take as much space as the numbers of a small part.
@@ -79,9 +98,8 @@ class ParquetTable:
             if kind is None:
                 self._flush()
                 self._writer.close()
-        finally:  # otherwise pyarrow would do it later, in a file that is closed by then
-            with suppress(OSError, ValueError):
-                self._writer.close()
+        finally:
+            self._sink.over = True
 
     def _flush(self) -> None:
         import pyarrow  # noqa: ICN001
