@@ -42,7 +42,7 @@ except ImportError as error:
     raise MissingPackageError("the server needs Starlette and others: pip install 'edgevoice[cpu,server]'") from error
 
 _BACKLOG = 2.0  # seconds of a source; no more is read of its client until half of it is free
-FULL = 0.85  # share of the time of threads and event loop that windows and messages of all clients may take together
+FULL = 0.6  # share of the threads' time that windows and messages of all clients may take; of the event loop's too
 ADMITTED = 0.2  # share of a hop by which most clients may be late when another one comes
 _TICK = 0.1  # seconds between looks at the event loop's own time
 _RECENT = 0.1  # share of the newest look in its mean
@@ -151,10 +151,12 @@ class Server:
     def capacity(self) -> int:
         """How many clients with the model's hop are served, at least 1.
 
-        Where nobody has said: as many windows as the threads have time for, by what one takes now, beside the messages.
+        Where nobody has said: as many windows as the threads have time for, by what one takes now, beside the messages,
+        for which the event loop needs time too.
         """
-        window = (self.hub.window_time or self._window_time) / (self.extractor.jobs * self.hop)
-        return self._most or max(1, int((FULL - self.busy) / window))
+        window = (self.hub.window_time or self._window_time) / self.hop
+        room = FULL * self.extractor.jobs - self.busy if self.busy < FULL else 0.0
+        return self._most or max(1, int(room / window))
 
     def admit(self, cost: float) -> None:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
