@@ -184,8 +184,9 @@ class ModelConfig:
             f"the window ({audio.window}) and the hop ({audio.hop}) are not multiples of {level.step}",
         )
         _require(self.columns > spectrogram.blank, "spectrogram.fft", f"{spectrogram.fft} is longer than the window")
-        size = bands.count * self.columns
-        _require(size <= _LARGEST_IMAGE, "spectrogram.step", f"{size} values an image, more than {_LARGEST_IMAGE}")
+        # A filter for each band is as long as the FFT.
+        size = bands.count * max(self.columns, spectrogram.fft)
+        _require(size <= _LARGEST_IMAGE, "spectrogram", f"{size} values an image or in filters, more than {_LARGEST_IMAGE}")
         edges, highest = f"{bands.low}..{bands.high} Hz", audio.rate / 2
         _require(0 <= bands.low < bands.high <= highest, "spectrogram.bands", f"{edges} is not within 0..{highest}")
         if bands.scale == "bins":
