@@ -265,6 +265,15 @@ def test_chained_ogg(file: Path, name: str) -> None:
         read(bytes(flipped))
 
 
+@pytest.mark.parametrize("name", ["opus", "m4a", "webm"])
+def test_what_was_cut_out_without_coding_it_again_is_whole(file: Path, tmp_path: Path, name: str) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    kind = "mp4" if name == "m4a" else name
+    path = write("ffmpeg", tmp_path / "part", "-ss", 1.03, "-i", file, "-t", 1.4, "-c", "copy", "-f", kind)
+    with open_source(path) as source:
+        assert sum(map(len, source.blocks())) == len(decoded(path))
+
+
 @pytest.mark.parametrize("name", ["wav", "rf64", "w64", "aiff", "au", "caf", "nist", "flac", "m4a", "mp4 fast start", "mov"])
 def test_joined_files_of_which_libraries_read_one(file: Path, name: str) -> None:
     """As `cat a b > c` makes them."""

@@ -45,7 +45,9 @@ class SoundDecoder(Decoder):
             self._sound = sound = _sound(copy.copy(view))
         except (RuntimeError, TypeError, OSError) as error:
             self._findings.check()
-            kind = UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError
+            # Opus that was cut out of a longer recording is complete, and only FFmpeg reads it.
+            is_unknown = _UNKNOWN.search(str(error)) or view.part(0, 4) == b"OggS"
+            kind = UnknownFormatError if is_unknown else AudioFormatError
             raise kind(f"{self._findings.name}: is not audio that can be read ({reason(error)})") from error
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False
