@@ -27,7 +27,7 @@ _DEMUXERS = (
 """What FFmpeg may open: no playlist, and nothing that names other files."""
 _SLACK = 0.2  # largest difference between the stated and the decoded length of a complete file, in seconds
 _ROUNDING = 0.003  # time stamps are rounded to milliseconds, at both ends of a packet
-_MATROSKA = (b"\xa3", b"\xa0", b"\x1f", b"\0")  # how a block, a group with one, a cluster, and no element begin in Matroska
+_MATROSKA = (b"\xa3", b"\xa0", b"\x1f")  # how a block, a group with a block, and a cluster of blocks begin in Matroska
 _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}  # NumPy's types for FFmpeg's
 
 
