@@ -49,6 +49,7 @@ def test_hashable_and_immutable() -> None:
 WRONG = {
     "format": [3],
     "name": ["", "../x", ...],
+    "version": ["", "1\n"],
     "colour": ["red"],
     "windows": ["apart"],
     "audio": [[]],

@@ -169,6 +169,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         _require(self.format == FORMAT, "format", f"{self.format} is not {FORMAT}, the only one this version reads")
         _require(is_model_name(self.name), "name", f"{self.name!r} is not made of letters, digits, '-', '_' and '.'")
+        readable = 0 < len(self.version) <= 200 and self.version.isprintable()  # as a recipe has to have it
+        _require(readable, "version", f"{self.version!r:.80} is not 1 to 200 characters that can be printed")
         audio, level, spectrogram, bands = self.audio, self.level, self.spectrogram, self.spectrogram.bands
         for key, value, most in (
             ("audio.hop", audio.hop, audio.window),
