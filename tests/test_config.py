@@ -49,6 +49,7 @@ def test_hashable_and_immutable() -> None:
 WRONG = {
     "format": [3],
     "name": ["", "../x", ...],
+    "version": ["", "1\n"],
     "colour": ["red"],
     "windows": ["apart"],
     "audio": [[]],
@@ -61,7 +62,7 @@ WRONG = {
     "level.decay": [1.5, 0],
     "level.mean_rate": [0],
     "level.peak_floor": [1e-9, float("nan"), 10**400],
-    "spectrogram.fft": [511, 10**9],
+    "spectrogram.fft": [511, 10**9, 1 << 16],
     "spectrogram.step": [0, 513],
     "spectrogram.taper": ["kaiser"],
     "spectrogram.padding": [-1, 513],

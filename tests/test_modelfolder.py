@@ -169,7 +169,7 @@ def _field(number: int, content: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
-@pytest.mark.parametrize("way", ["initializer", "attribute", "subgraph", "sparse", "function", "second graph"])
+@pytest.mark.parametrize("way", ["initializer", "attribute", "subgraph", "sparse", "function", "second graph", "long key"])
 def test_weights_in_another_file_are_found_wherever_a_tensor_can_be(way: str, broken: Path) -> None:
     # The value before its key, which is as good in protobuf.
     tensor = _field(13, _field(2, b"weights.bin") + _field(1, b"location")) + b"\x70\x01"
@@ -180,6 +180,7 @@ def test_weights_in_another_file_are_found_wherever_a_tensor_can_be(way: str, br
         "subgraph": _field(7, _field(1, _field(5, _field(6, node)))),
         "sparse": _field(7, _field(15, _field(1, tensor))),
         "function": _field(25, _field(7, _field(5, _field(5, tensor)))),
+        "long key": _field(7, _field(5 + (1 << 29), tensor)),  # protobuf keeps 32 bits of it
         "second graph": _field(7, b"") + _field(7, _field(5, b"\x70\x01")),
     }
     put(broken, "encoder.onnx", (broken / "encoder.onnx").read_bytes() + added[way])

@@ -169,6 +169,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         _require(self.format == FORMAT, "format", f"{self.format} is not {FORMAT}, the only one this version reads")
         _require(is_model_name(self.name), "name", f"{self.name!r} is not made of letters, digits, '-', '_' and '.'")
+        readable = 0 < len(self.version) <= 200 and self.version.isprintable()  # as a recipe has to have it
+        _require(readable, "version", f"{self.version!r:.80} is not 1 to 200 characters that can be printed")
         audio, level, spectrogram, bands = self.audio, self.level, self.spectrogram, self.spectrogram.bands
         for key, value, most in (
             ("audio.hop", audio.hop, audio.window),
@@ -184,8 +186,9 @@ class ModelConfig:
             f"the window ({audio.window}) and the hop ({audio.hop}) are not multiples of {level.step}",
         )
         _require(self.columns > spectrogram.blank, "spectrogram.fft", f"{spectrogram.fft} is longer than the window")
-        size = bands.count * self.columns
-        _require(size <= _LARGEST_IMAGE, "spectrogram.step", f"{size} values an image, more than {_LARGEST_IMAGE}")
+        # A filter for each band is as long as the FFT.
+        size = bands.count * max(self.columns, spectrogram.fft)
+        _require(size <= _LARGEST_IMAGE, "spectrogram", f"{size} values an image or in filters, more than {_LARGEST_IMAGE}")
         edges, highest = f"{bands.low}..{bands.high} Hz", audio.rate / 2
         _require(0 <= bands.low < bands.high <= highest, "spectrogram.bands", f"{edges} is not within 0..{highest}")
         if bands.scale == "bins":

@@ -105,6 +105,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
+        key &= 0xFFFF_FFFF  # as protobuf does: a longer key would hide a field
         wire = key & 7
         if wire == 0:
             value, at = _varint(message, at)

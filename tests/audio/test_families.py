@@ -265,6 +265,34 @@ def test_chained_ogg(file: Path, name: str) -> None:
         read(bytes(flipped))
 
 
+@pytest.mark.parametrize("name", ["flac"])
+@pytest.mark.parametrize("stated", [1000, 63_999])
+def test_flac_is_read_beyond_what_its_header_states(file: Path, stated: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[22:26] = stated.to_bytes(4, "big")
+    with pytest.warns(EdgeVoiceWarning, match="it has 64000"), open_source(io.BytesIO(content)) as source:
+        np.testing.assert_array_equal(np.concatenate(list(source.blocks())), read(file))
+
+
+@pytest.mark.parametrize("name", ["opus", "m4a", "webm"])
+def test_what_was_cut_out_without_coding_it_again_is_whole(file: Path, tmp_path: Path, name: str) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    kind = "mp4" if name == "m4a" else name
+    path = write("ffmpeg", tmp_path / "part", "-ss", 1.03, "-i", file, "-t", 1.4, "-c", "copy", "-f", kind)
+    with open_source(path) as source:
+        assert sum(map(len, source.blocks())) == len(decoded(path))
+
+
+@pytest.mark.parametrize("name", ["wav", "rf64", "w64", "aiff", "au", "caf", "nist", "flac", "m4a", "mp4 fast start", "mov"])
+def test_joined_files_of_which_libraries_read_one(file: Path, name: str) -> None:
+    """As `cat a b > c` makes them."""
+    content = file.read_bytes()
+    with pytest.raises(AudioFormatError, match="joins recordings"):
+        read(content * 2)
+    with pytest.warns(EdgeVoiceWarning), open_source(io.BytesIO(content * 2), incomplete="keep") as source:
+        np.testing.assert_array_equal(np.concatenate(list(source.blocks())), read(content))
+
+
 @pytest.mark.parametrize(
     "name", ["sox -t wav", "sox -t aiff", "sox -t au", "ffmpeg -f wav", "ffmpeg -f au", "ffmpeg -f caf", "ffmpeg -f w64"]
 )
@@ -325,8 +353,10 @@ def test_a_header_without_samples_and_samples_of_one_bit(voice: Path) -> None:
         open_source(io.BytesIO(head + voice.read_bytes()[44:])).close()
     one = bytearray(voice.read_bytes())
     one[34] = 1
-    with pytest.raises(AudioFormatError, match="1 bits"):
-        read(bytes(one))
+    for coding in (1, 0xFFFE):
+        one[20:22] = struct.pack("<H", coding)
+        with pytest.raises(AudioFormatError, match="1 bits"):
+            read(bytes(one))
 
 
 class Failing(io.BytesIO):
@@ -354,6 +384,9 @@ def test_a_disk_that_fails_is_no_file_that_is_cut_short(file: Path) -> None:
         b"\xff\xf1\x50\x40\x00\xff\xfc" * 200_000,
         b"APETAGEX" * 100_000,
         b"OggS" * 200_000,
+        b"fLaC\x80\0\0\x22" + bytes(16) + b"\xff" * 18 + b"\xff\xf8\x54\x08" * 200_000,
+        b".snd" + struct.pack(">II", 24, 0xFFFF_FFFF),
+        b"NIST_1A\n   9999\nchannel_count -i 1\nsample_n_bytes -i 2\nsample_count -i " + b"9" * 5000 + b"\n",
         bytes(1_000_000),
     ],
 )

@@ -30,6 +30,7 @@ def test_files_give_the_samples_that_were_written(tmp_path: Path, noise: np.ndar
 
 def test_what_is_no_audio(tiny: Extractor, tmp_path: Path) -> None:
     contents = {"empty.wav": b"", "text.wav": b"hello\n" * 500, "cut.wav": b"RIFF", "noise.mp3": bytes(range(256)) * 50}
+    contents |= {f"text.{suffix}": contents["text.wav"] for suffix in ("gsm", "vox", "raw")}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(AudioFormatError, match=rf"{name}: is {'' if content else 'empty'}"):

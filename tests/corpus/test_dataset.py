@@ -155,6 +155,19 @@ def test_another_recipe_is_refused(tiny: edgevoice.Extractor, corpus: Path, tmp_
         make(tiny, tmp_path / "other.parquet", corpus)
 
 
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_damaged_part_does_not_count(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path, share: float) -> None:
+    out = tmp_path / "d.parquet"
+    make(tiny, out, corpus)
+    part = out / names(out)[1]
+    content = part.read_bytes()
+    part.write_bytes(content[: int(share * len(content))].ljust(len(content), b"\0"))
+    with pytest.raises(edgevoice.OutputError, match="remove it"):
+        dataset(tiny, out, corpus).failed_rows()
+    part.unlink()
+    assert make(tiny, out, corpus).made == 1
+
+
 def test_another_index_removes_nothing(tiny: edgevoice.Extractor, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "d.parquet"
     files = sorted(corpus.iterdir())

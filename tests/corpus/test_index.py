@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,8 @@ def test_durations_are_read_to_the_nanosecond(start: int, length: int) -> None:
         ("file,channel\na.wav,1e999\n", "channel is '1e999'"),
         ("file,label\n,x\n", "row 1 .*: file is empty"),
         ("path\na.wav\n", "no column 'file'"),
+        (f"file,{'x' * 200_000}\na.wav,1\n", "is not CSV"),
+        ('file,"label\na.wav,' + "x" * 200_000, "is not CSV"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(text: str, message: str) -> None:
@@ -237,6 +240,19 @@ def test_tables_of_all_kinds_are_the_same_index(place: Path) -> None:
     Path("broken.parquet").write_bytes(Path("polars.parquet").read_bytes()[:-9])
     with pytest.raises(edgevoice.ArgumentError, match="is not a Parquet file"):
         read_index("broken.parquet")
+
+
+def test_parquet_of_anybody(place: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"file": ["a.wav"], "start": [Decimal("1.5")]})
+    for noted in (b"[", b"[" * 100_000, b"[]", b'{"index_columns": ["gone"], "columns": [{}]}'):
+        parquet.write_table(table.replace_schema_metadata({"pandas": noted}), "noted.parquet")
+        assert read_index("noted.parquet").rows == (Row("a.wav", "a.wav", 1.5),)
+    same = arrow.DictionaryArray.from_arrays(arrow.array([0] * 1_100_000), ["a.wav"])
+    for columns in ({"file": same}, {"file": ["a.wav"], "day": arrow.array([1 << 30], arrow.date32())}):
+        parquet.write_table(arrow.table(columns), "hostile.parquet")
+        with pytest.raises(edgevoice.ArgumentError):
+            read_index("hostile.parquet")
 
 
 def test_tables_of_audformat_are_an_index(place: Path) -> None:

@@ -178,3 +178,5 @@ def test_it_is_a_small_file_that_says_what_it_is(head: Head, tiny: Extractor, tm
     assert loaded.scores == head.scores
     assert pickle.loads(pickle.dumps(head)).decide(tiny.extract((voice(95, 1), RATE)))[0].label == "low"
     onnx.checker.check_model(onnx.load_from_string(head.data), full_check=True)
+    with pytest.raises(HeadError, match="no scores"):
+        print(Head(edited(head, scores={})).sentence)

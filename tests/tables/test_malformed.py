@@ -118,6 +118,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "nan.csv": lambda: HEAD + b"a,1,nan\n",
     "huge.csv": lambda: HEAD + b"a,1,1e300\n",
     "field.csv": lambda: HEAD + b'"' + b"a" * 200_000,
+    "cut.csv": lambda: HEAD + b"a,1,0.2",
     "header.npy": lambda: npy({"descr": "<f4", "shape": (LARGE, 384)}),
     "nothing.npy": lambda: npy({"descr": "<f4", "shape": (LARGE, 0)}),
     "pickled.npy": pickled_array,

@@ -45,7 +45,9 @@ class SoundDecoder(Decoder):
             self._sound = sound = _sound(copy.copy(view))
         except (RuntimeError, TypeError, OSError) as error:
             self._findings.check()
-            kind = UnknownFormatError if _UNKNOWN.search(str(error)) else AudioFormatError
+            # Opus that was cut out of a longer recording is complete, and only FFmpeg reads it.
+            is_unknown = _UNKNOWN.search(str(error)) or view.part(0, 4) == b"OggS"
+            kind = UnknownFormatError if is_unknown else AudioFormatError
             raise kind(f"{self._findings.name}: is not audio that can be read ({reason(error)})") from error
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False
@@ -224,7 +226,7 @@ def _stated_end(container: Any, stream: Any) -> float | None:
     if ("mp4" in container.format.name or container.format.name == "avi") and stream.duration and stream.frames < 1 << 30:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     if "matroska" in container.format.name:
-        found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip("\0 "))
+        found = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip("\0 "))
         if found:
             hours, minutes, seconds = map(float, found.groups())
             return hours * 3600 + minutes * 60 + seconds

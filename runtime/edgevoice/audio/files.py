@@ -244,6 +244,8 @@ def _file(file: IO[bytes], name: str, keep: bool, is_own: bool = False) -> Audio
         if not view.size:
             raise AudioFormatError(f"{name}: is empty")
         view, family = recognised(view)
+        if family is UNKNOWN:  # by its path, libsndfile would take anything named .gsm or .vox for such samples
+            view = view.spliced([(0, view.size)])
         try:
             checked = family.check(view) if family.check else view
         finally:

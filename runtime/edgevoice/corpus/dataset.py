@@ -188,7 +188,7 @@ class Dataset:
         if others and not index.rows:
             raise ArgumentError(f"{self.folder}: holds {len(others)} parts, and the index has no rows: nothing is removed")
         known = {_identity(row) for row in index.rows} if others else set()
-        unknown = [len(({row.identity for row in done_rows(self.folder / name)} or {""}) - known) for name in others]
+        unknown = [len(({str(row.identity) for row in done_rows(self.folder / name)} or {""}) - known) for name in others]
         if any(unknown) and not prune:
             raise ArgumentError(
                 f"{self.folder}: {sum(unknown)} rows in {sum(map(bool, unknown))} of its parts are not in the index: choose "
@@ -335,7 +335,8 @@ def _mentions(path: Path, key: str) -> bool:
         with path.open("rb") as file:
             file.seek(-8, os.SEEK_END)
             size = int.from_bytes(file.read(4), "little")
+            is_whole = file.read() == b"PAR1"
             file.seek(-8 - size, os.SEEK_END)
-            return key.encode() in file.read(size)
+            return not is_whole or key.encode() in file.read(size)
     except OSError:
         return True  # reading it will say what is wrong

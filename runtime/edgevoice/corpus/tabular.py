@@ -18,7 +18,11 @@ from edgevoice.errors import ArgumentError, missing
 
 KEYS = ("file", "start", "end", "channel")
 
-_BLANKS = r"[\s\u200b-\u200f\u2060\ufeff]+"  # those that nobody sees too
+_BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u2060\u3000\ufeff" + "".join(
+    map(chr, range(0x2000, 0x2010))
+)
+"""Those that nobody sees too."""
+_MOST = 1 << 20  # rows of a Parquet file that has fewer bytes than rows
 _UNNAMED = re.compile(r"|index|unnamed: ?\d+([._]\w+)?|level_\d+|__index_level_\d+__")
 """Names that pandas gives an index without a name."""
 _WHAT = "(segment|seg|utterance|utt|clip|chunk|speech|audio|time|t|x)?"
@@ -50,15 +54,15 @@ class Tabular(NamedTuple):
 def of_file(file: IO[Any]) -> Tabular:
     """The table in an open CSV or Parquet file; CSV in UTF-8 or UTF-16, with commas, semicolons or tabs."""
     data = file.read()
-    if isinstance(data, str):
-        return _of_text(data)
-    if data.startswith(b"PAR1"):
-        return of_arrow(data)
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
+        if isinstance(data, str):
+            return _of_text(data)
+        if data.startswith(b"PAR1"):
+            return of_arrow(data)
+        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
         return _of_text(data.decode(encoding, "surrogateescape" if encoding == "utf-8-sig" else "strict"))
-    except UnicodeError as error:
-        raise ArgumentError(f"is not text in a known encoding ({error})") from error
+    except (UnicodeError, csv.Error) as error:
+        raise ArgumentError(f"is not CSV in UTF-8 or UTF-16 ({error})") from error
 
 
 def _of_text(data: str) -> Tabular:
@@ -95,10 +99,15 @@ def of_arrow(source: Any) -> Tabular:
     import pandas  # noqa: ICN001
 
     try:
-        table = parquet.read_table(io.BytesIO(source)) if isinstance(source, bytes) else pyarrow.table(source)
+        if isinstance(source, bytes):
+            file = parquet.ParquetFile(io.BytesIO(source))
+            if (count := file.metadata.num_rows) > max(_MOST, len(source)):
+                raise ArgumentError(f"has {count} rows in {len(source)} bytes, more than an index can have")
+            source = file.read() if file.num_row_groups else file.schema_arrow.empty_table()
+        table = pyarrow.table(source).replace_schema_metadata()  # what pandas noted of its index may be anything
         table.validate(full=True)
         return of_pandas(table.to_pandas(types_mapper=pandas.ArrowDtype))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, OverflowError) as error:
         raise ArgumentError(f"is not a Parquet file, or a damaged table ({error})") from error
 
 
@@ -123,7 +132,7 @@ def of_pandas(source: Any) -> Tabular:
 
 def stripped(name: object) -> str:
     """The name of a column without the blanks around it."""
-    return re.sub(f"^{_BLANKS}|{_BLANKS}$", "", str(name))
+    return str(name).strip(_BLANKS)
 
 
 def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[str, int], list[int]]:
@@ -173,7 +182,7 @@ def read_seconds(value: Any) -> float | None:
         seconds = int(value.astype("timedelta64[ns]").astype(np.int64)) / 1e9
     elif hasattr(value, "total_seconds"):
         seconds = value.total_seconds()
-    elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+    elif hasattr(value, "__float__") and not isinstance(value, bool | np.bool_):  # a decimal of DuckDB's too
         with suppress(OverflowError):
             seconds = float(value)
     if not math.isfinite(seconds):

@@ -124,7 +124,10 @@ class Head:
     @property
     def sentence(self) -> str:
         """The scores in plain words."""
-        return sentence(self.scores, self.seconds, self.about["column"], self.about["group"])
+        try:
+            return sentence(self.scores, self.seconds, self.about["column"], self.about["group"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise HeadError(f"{self.name}: has no scores: fit it again") from error
 
     def judge(self, extractor: Extractor, *, level: str | float | None = None, hop: float | None = None) -> Judge:
         """Make a judge for the frames of one source.

@@ -34,7 +34,7 @@ def _write(files: Sequence[IO[bytes]], columns: Columns, *_: object) -> Iterator
 def _read(path: Path, others: bool) -> Content:
     values, count = array("f"), 0
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        lines = csv.reader(file)
+        lines = csv.reader(_whole(file))
         names = next(lines, [])
         numbers = _numbers(names)
         width, plain = len(names[numbers]), [*names[: numbers.start], *names[numbers.stop :]] if others else []
@@ -48,6 +48,14 @@ def _read(path: Path, others: bool) -> Content:
             for column, cell in zip(columns, line, strict=False):
                 column.append(cell)
     return Content(np.array(values, np.float32).reshape(count, width), dict(zip(plain, columns, strict=True)))
+
+
+def _whole(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, none of which is cut: half a number is one too."""
+    for line in lines:
+        if not line.endswith(("\n", "\r")):
+            raise ValueError("its last line is cut")
+        yield line
 
 
 def csv_of(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 
@@ -14,7 +15,10 @@ _PLACEHOLDERS = (0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF, 0x7FFF_F000, 0x7FFF_0000
 """Lengths that programs write when they do not know it, because they write to a pipe: FFmpeg, arecord, SoX, GStreamer."""
 _MARGIN = 64  # bytes by which a length may differ from these: some programs subtract the size of the header
 _UNKNOWN = 1 << 62
+_NUMBER = re.compile("[1-9][0-9]{0,14}")  # in a header of text: what writes to a pipe states 0
 _WRAP = 1 << 32
+_BLOCK = 1 << 22
+_FLAC = re.compile(rb"fLaC[\0\x80]\0\0\x22")
 _LAYOUTS = {
     b"RIFF": (12, 4, "<I", 2),
     b"RIFX": (12, 4, ">I", 2),
@@ -23,24 +27,30 @@ _LAYOUTS = {
     b"caff": (8, 4, ">q", 1),
 }
 """Where the first chunk is, the size of names, the type of lengths, and what chunks are aligned to."""
+_SECOND = (*_LAYOUTS, b"RF64", b"BW64", b"data", b"SSND")
+"""What no chunk behind the samples is named."""
 
 
 def check_chunks(view: View) -> View:
     """Check the length of the samples in files of chunks: WAV, RF64, AIFF, W64 and CAF."""
     at, width, code, step = _LAYOUTS.get(view.part(0, 4), _LAYOUTS[b"RIFF"])
     own = 24 if code == "<Q" else 0  # lengths in W64 count the head of the chunk
-    ds64, coding, block = None, 0, 1
+    ds64, coding, block, found = None, 0, 1, view
+    has_samples = False
     for _ in range(_MOST_CHUNKS):
         head = view.part(at, width + struct.calcsize(code))
         if len(head) < width + struct.calcsize(code):
             break
+        if has_samples and head[:4] in _SECOND:  # libsndfile reads one of them, or none
+            view.findings.damage(f"joins recordings, at byte {at}")
+            return view.part_from(0, at)
         (size,) = struct.unpack(code, head[width:])
         place, at = at + width, at + len(head)
         if head[:4] == b"ds64":
             ds64 = at + 8
         elif head[:4] == b"fmt " and width == 4:
             coding, block, bits = struct.unpack(f"{code[0]}H10xHH", view.part(at, 16).ljust(16, b"\0"))
-            if coding == 1 and 0 < bits < 8:
+            if coding in (1, 0xFFFE) and 0 < bits < 8:
                 raise AudioFormatError(f"{view.findings.name}: has samples of {bits} bits, expected 8 or more")
         elif head[:4] in (b"data", b"SSND"):
             if coding in (0x50, 0x55):
@@ -53,16 +63,18 @@ def check_chunks(view: View) -> View:
             if ds64 and size == _WRAP - 1:
                 place, code = ds64, "<Q"
                 (size,) = struct.unpack(code, view.part(place, 8).ljust(8, b"\0"))
-            return _settled(view, place, code, size - own, at, own, block)
+            found, has_samples = _settled(view, place, code, size - own, at, own, block), True
+            if found is not view and not own:
+                break
         if size < own:
             break
         at += size - own + -size % step
-    return view
+    return found
 
 
 def _settled(view: View, place: int, code: str, size: int, at: int, own: int = 0, block: int = 1) -> View:
     """Compare a length of samples that begin at `at` with what is there, or write it at its place where it is not known."""
-    there, is_short = view.size - at, code[1] == "I"
+    there, is_short = max(0, view.size - at), code[1] == "I"
     is_placeholder = is_short and any(abs(size - known) <= max(_MARGIN, block) for known in _PLACEHOLDERS)
     if there > 4 and size in (0, -own):
         view.findings.oddity("its header states no samples, like that of an interrupted recording: read to the end")
@@ -84,14 +96,14 @@ def _settled(view: View, place: int, code: str, size: int, at: int, own: int = 0
 def _compare(view: View, stated: int, there: int, block: int = 2) -> None:
     """Report missing bytes, of blocks of one sample of all channels. Some writers count a byte too many."""
     if stated > there + 1 and stated // max(1, block) > there // max(1, block):
-        view.findings.damage(f"is cut short: it has {max(0, there)} bytes, fewer than the {stated} in its header")
+        view.findings.damage(f"is cut short: it has {there} bytes, fewer than the {stated} in its header")
 
 
 def check_au(view: View) -> View:
     """Check the length in an AU file, which libsndfile does but for one that is 0."""
     code = ">I" if view.part(0, 4) == b".snd" else "<I"
     begin, size = struct.unpack(f"{code[0]}II", view.part(4, 8).ljust(8, b"\0"))
-    return _settled(view, 8, code, size, begin)
+    return _alone(_settled(view, 8, code, size, begin), begin + size)
 
 
 def check_nist(view: View) -> View:
@@ -101,11 +113,80 @@ def check_nist(view: View) -> View:
         offset = int(head[8:16])
         fields = dict(re.findall(r"(?m)^(\w+) -[irs]\d* (\S+)", head[:offset].decode("latin-1")))
         numbers = [fields.get(key, "") for key in ("sample_count", "channel_count", "sample_n_bytes")]
-        if "shorten" not in fields.get("sample_coding", "") and all(number.isdecimal() for number in numbers):
-            count, channels, size = map(int, numbers)
-            end = offset + count * channels * size
+        if "shorten" not in fields.get("sample_coding", "") and all(map(_NUMBER.fullmatch, numbers)):
+            end = offset + math.prod(map(int, numbers))
             _compare(view, end, view.size)
-            return view.part_from(0, end)
+            return _alone(view, end).part_from(0, end)
+    return view
+
+
+def _alone(view: View, end: int) -> View:
+    """Report a recording that follows another, of which libsndfile reads the first only."""
+    if view.part(end, 4) == view.part(0, 4):
+        view.findings.damage(f"joins recordings, at byte {end}")
+    return view
+
+
+def check_flac(view: View) -> View:
+    """Compare the number of samples in the header with the end of the last frame: libFLAC stops at it.
+
+    Nor does it read anything of a recording behind the first.
+    """
+    for at in range(4, view.size, _BLOCK):
+        if second := _FLAC.search(view.part(at, _BLOCK + 8)):
+            view.findings.damage(f"joins recordings, at byte {at + second.start()}")
+            return view.part_from(0, at + second.start())
+    at, last, head = 4, 0, view.part(0, 42)
+    while last < 0x80 and len(block := view.part(at, 4)) == 4:
+        at, last = at + 4 + int.from_bytes(block[1:], "big"), block[0]
+    # The headers of all frames have these bits in common.
+    common, tail = view.part(at, 4), view.part(max(at, view.size - _BLOCK), _BLOCK)
+    facts, place, end = int.from_bytes(head[21:26], "big"), len(tail), 0
+    stated = facts & 0xF_FFFF_FFFF
+    for _ in range(1000):
+        place = tail.rfind(common[:2], 0, place)
+        if end or place < 0 or not stated or common[:1] != b"\xff":
+            break
+        frame = tail[place : place + 16].ljust(16, b"\0")
+        if frame[2] & 15 == common[2] & 15 and frame[3] & 15 == common[3] & 15:
+            end = _end_of_frame(frame, int.from_bytes(head[8:10], "big"))
+    if end <= stated:
+        return view
+    view.findings.oddity(f"its header states {stated} samples, and it has {end}: read to the end")
+    return view.spliced([(0, 21), (facts - stated + end).to_bytes(5, "big"), (26, view.size)])
+
+
+def _end_of_frame(frame: bytes, size: int) -> int:
+    """The position of the sample behind a FLAC frame; 0 where its header is none. All blocks may be of one size."""
+    ones = 8 - (frame[4] ^ 0xFF).bit_length()  # the number is coded as UTF-8 codes characters
+    at, number, code = max(5, 4 + ones), frame[4] & 0x7F >> ones, frame[2] >> 4
+    for byte in frame[5:at]:
+        number = number << 6 | byte & 0x3F
+    first = number if frame[1] & 1 else number * size
+    if code in (6, 7):
+        at, samples = at + code - 5, int.from_bytes(frame[at : at + code - 5], "big") + 1
+    else:
+        samples = 192 if code == 1 else 256 << code - 8 if code > 7 else 144 << code
+    at += {12: 1, 13: 2, 14: 2}.get(frame[2] & 15, 0)
+    checksum = 0
+    for bit in range(8 * at):
+        checksum = checksum << 1 ^ (frame[bit >> 3] << (bit & 7) & 0x80) << 1
+        checksum ^= 0x107 * (checksum >> 8)
+    return first + samples if checksum == frame[at] else 0
+
+
+def check_mp4(view: View) -> View:
+    """Look for a second description of all tracks among the outermost boxes: FFmpeg reads what the first describes."""
+    at = found = 0
+    for _ in range(_MOST_CHUNKS):
+        head = view.part(at, 16)
+        found += head[4:8] == b"moov"
+        if found > 1:
+            view.findings.damage(f"joins recordings, at byte {at}")
+        if found > 1 or len(head) < 16:
+            break
+        size = int.from_bytes(head[:4], "big")
+        at += int.from_bytes(head[8:], "big") if size == 1 else max(size, 8) if size else view.size
     return view
 
 
