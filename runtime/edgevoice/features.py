@@ -253,7 +253,7 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
 
     def __getitem__(self, chosen: Any) -> Frame | Features:
         """Select frames: one frame for a whole number; features for a slice, a list of numbers, or a mask (frames,)."""
-        if hasattr(chosen, "__index__") and np.ndim(chosen) == 0 and not isinstance(chosen, bool | np.bool_):
+        if hasattr(chosen, "__index__") and np.ndim(chosen) == 0 and np.asarray(chosen).dtype.kind in "iuO":
             # A scalar of its own: a view of the array would change with it.
             return Frame(self.values[chosen], self.facts[chosen].copy(), self.layout)
         if not isinstance(chosen, slice):
