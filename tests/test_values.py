@@ -17,9 +17,22 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import EdgeVoiceError, Extractor
+from edgevoice.audio.rawpcm import PcmBytes
 
 ARRAYS = [np.array(3), np.zeros(0), np.zeros(5), np.zeros((2, 3, 4)), np.zeros(3, "c8"), np.array(["a"]), np.array([None])]
-SCALARS = [np.int64(3), np.float32(0.5), np.bool_(1), Decimal("NaN"), Fraction(1, 3), 1j, 10**400, 1e-320]
+SCALARS = [
+    np.int64(3),
+    np.int8(3),
+    np.float16(0.5),
+    np.timedelta64(1, "s"),
+    np.float32(0.5),
+    np.bool_(1),
+    Decimal("NaN"),
+    Fraction(1, 3),
+    1j,
+    10**400,
+    1e-320,
+]
 OBJECTS = [
     object(),
     int,
@@ -51,6 +64,7 @@ CALLS: dict[str, Callable[[Extractor, Any], object]] = {
     "stream rate": lambda e, value: e.stream(rate=value),
     "stream batcher": lambda e, value: e.stream(rate=16000, batcher=value),
     "push": lambda e, value: e.stream(rate=16000).push(value),
+    "source dtype": lambda _, value: PcmBytes(1, value),
     "skip": lambda e, value: e.stream(rate=16000).skip(value),
     "describe": lambda e, value: e.describe(value),
     "encode": lambda e, value: e.encode(value),
