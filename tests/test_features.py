@@ -144,7 +144,9 @@ def test_constant_columns_have_no_shape() -> None:
         compute_functionals(np.empty((0, 3), np.float32))
 
 
-@pytest.mark.parametrize("wrong", [[[1, 2], [3]], np.ones(3), "ab", None, [["a"]], np.ones((2, 2), complex)])
+@pytest.mark.parametrize(
+    "wrong", [[[1, 2], [3]], np.ones(3), "ab", None, [["a"]], np.ones((2, 2), complex), np.ma.masked_less(np.eye(2), 1)]
+)
 def test_what_is_no_matrix_is_an_argument_error(wrong: Any) -> None:
     with pytest.raises(edgevoice.ArgumentError):
         compute_functionals(wrong)

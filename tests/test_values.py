@@ -52,6 +52,7 @@ VALUES = (
     | st.dictionaries(st.text(max_size=2), st.integers(), max_size=2)
     | st.tuples(st.integers(), st.integers()) | st.sampled_from([*ARRAYS, *SCALARS, *OBJECTS])
 )  # fmt: skip
+EXTRACT = ("level", "hop", "start", "end", "channel", "incomplete", "progress")
 SECOND = (np.full(9000, 0.1, np.float32), 16000)
 
 CALLS: dict[str, Callable[[Extractor, Any], object]] = {
@@ -77,7 +78,7 @@ CALLS: dict[str, Callable[[Extractor, Any], object]] = {
     "Hub backlog": lambda e, value: edgevoice.Hub(e, backlog=value),
     "Microphone": lambda _, value: edgevoice.Microphone(value),
     "Microphone device": lambda e, value: edgevoice.Microphone(e, device=value),
-    **{f"extract {k}": lambda e, v, k=k: e.extract(SECOND, **{k: v}) for k in ("level", "hop", "start", "end", "channel")},
+    **{f"extract {k}": lambda e, v, k=k: e.extract(SECOND, **{k: v}) for k in EXTRACT},
     **{f"table {k}": lambda e, v, k=k: edgevoice.table(["a.wav"], e, **{k: v}) for k in ("level", "hop", "channel", "jobs")},
 }  # type: ignore[misc]
 

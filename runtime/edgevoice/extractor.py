@@ -238,6 +238,8 @@ class Extractor:
         """
         reading = Reading(level, hop, channel, pad, incomplete)
         self.recipe(reading)  # arguments are checked before files
+        if not (progress is None or callable(progress)):
+            raise ArgumentError(f"progress {progress!r}: expected a function of seconds, or None")
         batcher = self.batcher(self._threads_for(jobs))
         with closing(batcher), open_source(audio, start, end, channel, incomplete=incomplete) as source:
             extraction = Extraction(self, source, reading, batcher)

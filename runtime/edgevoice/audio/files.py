@@ -133,8 +133,6 @@ def open_source(
         SamplesError: the array cannot be used.
         ArgumentError: start and end are not in order, the channel is no whole number, or something else was given.
     """
-    if not isinstance(incomplete, str) or incomplete not in ("error", "keep"):
-        raise ArgumentError(f"incomplete {incomplete!r}: expected 'error' or 'keep'")
     source = audio.segment() if isinstance(audio, AudioSource) else _opened(audio, incomplete == "keep")
     try:
         source.cut(start, end)

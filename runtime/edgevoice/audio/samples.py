@@ -62,11 +62,16 @@ def check_layout(samples: object, channels: int | None = None) -> NDArray[Any]:
     return samples
 
 
+def is_masked(array: object) -> bool:
+    """Whether an array hides some of its values. NumPy's module for such arrays is imported for subclasses only."""
+    return isinstance(array, np.ndarray) and type(array) is not np.ndarray and bool(np.ma.is_masked(array))
+
+
 def as_array(samples: object) -> NDArray[Any]:
     """The NumPy array that something is or that NumPy can make of it, without masks; a SamplesError where there is none."""
     if type(samples) is np.ndarray:
         return samples
-    if np.ma.is_masked(samples):
+    if is_masked(samples):
         raise SamplesError("samples are masked in places: fill them, or leave them out and report them with skip()")
     if not hasattr(samples, "__array__") or isinstance(samples, type):
         raise SamplesError(f"samples are {type(samples).__name__}, expected a NumPy array or a tensor on the CPU")
