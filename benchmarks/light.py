@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ def _figure(found: dict[str, float]) -> Found:
 
 def speed() -> Found:
     """Milliseconds of processor time of each stage of both models of a pair, in turns, and the median of their ratios."""
-    found: Found = {"machine": Machine.this(PACKAGES).to_dict(), "pairs": {}}
+    found: Found = {"machine": asdict(Machine.this(PACKAGES)), "pairs": {}}
     for pair in PAIRS:
         stages = [_stages(model) for model in pair]
         times: dict[str, list[list[float]]] = {name: [] for name in stages[0]}

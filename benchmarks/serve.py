@@ -28,6 +28,7 @@ import time
 import urllib.request
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -301,7 +302,7 @@ def main() -> None:
         page.write_text(text, encoding="utf-8")
         return
     settings = {name: getattr(options, name) for name in ("pause", "attackers")}
-    machine = Machine.this(PACKAGES).to_dict()
+    machine = asdict(Machine.this(PACKAGES))
     found = {**settings, "machine": machine, "runs": [measure(model, options) for model in options.model]}
     text = json.dumps(found, indent=1) + "\n"
     if options.output:

@@ -23,6 +23,7 @@ import soundfile
 import edgevoice
 from edgevoice import Extractor
 from edgevoice.levels import Running
+from edgevoice.recipe import Recipe
 
 
 def test_a_path_an_open_file_and_an_array_are_the_same(tiny: Extractor, speech: Path) -> None:
@@ -197,7 +198,7 @@ def test_a_model_with_batch_statistics_is_disvoices(make_model: Callable[..., Pa
 )
 def test_windows_of_another_shape(tiny: Extractor, window: Any) -> None:
     for call in (tiny.encode, tiny.spectrogram, tiny.reconstruct):
-        with pytest.raises(edgevoice.SamplesError, match="shape"):
+        with pytest.raises(edgevoice.SamplesError, match=r"shape|expected a NumPy array"):
             call(window)
 
 
@@ -302,6 +303,19 @@ def test_whole_numbers_of_any_type(tiny: Extractor, noise: np.ndarray, rate: Any
     expected = tiny.extract((noise, 16000)).values.tobytes()
     assert tiny.extract((noise, rate), jobs=np.int8(2), channel=np.uint8(0)).values.tobytes() == expected
     assert tiny.stream(rate, np.float64(1)).rate == 16000
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.float16, np.float32, np.longdouble])
+def test_seconds_of_any_type(tiny: Extractor, kind: Any) -> None:
+    samples = np.random.default_rng(0).standard_normal(100_000).astype(np.float32)
+    for value in (kind(3), kind(4.3)):
+        seconds, hop = float(value), kind(2)
+        expected = tiny.extract((samples, 16000), start=seconds, end=seconds + 0.6, hop=2.0, channel=0)
+        found = tiny.extract((samples, 16000), start=value, end=seconds + 0.6, hop=hop, channel=kind(0))
+        assert found.position.tolist() == expected.position.tolist() == [round(16000 * seconds)]
+        assert found.values.tobytes() == expected.values.tobytes()
+        assert found.recipe is not None
+        assert found.recipe == Recipe.from_json(found.recipe.to_json()) == expected.recipe
 
 
 def test_a_relative_path_holds_in_another_folder(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

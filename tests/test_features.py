@@ -73,7 +73,7 @@ def test_masks_lists_and_numbers_of_any_type(features: Features) -> None:
     assert features[[3, 1]].index.tolist() == features[np.array([3, 1])].index.tolist() == [3, 1]
     assert features[np.int64(3)].index == 3
     assert len(features[[]]) == len(features[np.zeros(39, bool)]) == 0
-    for wrong in (True, np.True_, 1.5, [True], [1.5], np.ones((39, 1), bool), "values"):
+    for wrong in (True, np.True_, np.array(True), np.array(1.0), 1.5, [True], [1.5], np.ones((39, 1), bool), "values"):
         with pytest.raises(edgevoice.ArgumentError, match="mask of 39"):
             features[wrong]  # type: ignore[call-overload]
 
@@ -144,7 +144,9 @@ def test_constant_columns_have_no_shape() -> None:
         compute_functionals(np.empty((0, 3), np.float32))
 
 
-@pytest.mark.parametrize("wrong", [[[1, 2], [3]], np.ones(3), "ab", None, [["a"]], np.ones((2, 2), complex)])
+@pytest.mark.parametrize(
+    "wrong", [[[1, 2], [3]], np.ones(3), "ab", None, [["a"]], np.ones((2, 2), complex), np.ma.masked_less(np.eye(2), 1)]
+)
 def test_what_is_no_matrix_is_an_argument_error(wrong: Any) -> None:
     with pytest.raises(edgevoice.ArgumentError):
         compute_functionals(wrong)

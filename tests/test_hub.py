@@ -28,6 +28,7 @@ from edgevoice import (
     Source,
     StreamError,
 )
+from edgevoice.audio.rawpcm import PcmBytes
 from edgevoice.pipeline import HostPipeline
 
 
@@ -178,8 +179,13 @@ async def test_what_is_wrong_with_a_push_is_raised_there_and_the_source_goes_on(
     for count in (-1, 1.5, 10**19, 10**400):
         with pytest.raises(ArgumentError):
             one.skip(count)  # type: ignore[arg-type]
+    content, one._pcm = noise[9000:20_000].tobytes(), PcmBytes(1, "float32")
+    one.push(content[:-5])
+    with pytest.raises(SamplesError):
+        one.push(b"\0" + np.full(9, np.nan, np.float32).tobytes() + b"\0")  # neither samples, nor parts of one
+    one.push(content[-5:])
+    other.push(noise[9000:20_000])
     for source in (one, other):
-        source.push(noise[9000:20_000])
         source.finish()
         with pytest.raises(StreamError, match="push after finish"):
             source.push(noise)
@@ -314,6 +320,9 @@ def test_the_end_of_a_hub_is_raised_at_its_sources(tiny: Extractor, noise: np.nd
             source.push(noise[:20_000])
             reading = asyncio.create_task(frames_of(source))
             await asyncio.sleep(0)
+            close, ended = hub._pool.close, []  # type: ignore[union-attr]
+            hub._pool.close = lambda: ended.append(source.ended) or close()  # type: ignore[func-returns-value, union-attr]
+        assert ended == [True]  # not only once the threads have ended, which may be cancelled
         with pytest.raises(StreamError, match="the hub has ended"):
             await reading
         with pytest.raises(StreamError, match="the hub has ended"):
@@ -338,6 +347,9 @@ async def test_arguments_are_checked(hub: Hub, tiny: Extractor) -> None:
         hub.source(0)
     with pytest.raises(ModelUseError, match="utterance"):
         hub.source(16000, level="utterance")
+    source = hub.source(np.float32(16000), 2.0)  # type: ignore[arg-type]
+    source.push(np.zeros((1600, 2), np.float32))
+    assert source.wanted == 8000 - 1600
 
 
 @within(threads=1, backlog=10_000.0)

@@ -91,7 +91,7 @@ def test_channels_are_averaged_or_chosen(tiny: Extractor, noise: np.ndarray) -> 
 def test_many_channels_have_the_same_bits_in_any_layout(tiny: Extractor, channels: int) -> None:
     samples = np.random.default_rng(channels).standard_normal((20_000, channels)).astype(np.float32)
     expected = parts(tiny.extract((samples, 16000)))
-    for layout in (samples, np.asfortranarray(samples), np.repeat(samples, 2, axis=0)[::2]):
+    for layout in (samples, np.asfortranarray(samples), np.repeat(samples, 2, axis=0)[::2], samples.view(np.matrix)):
         assert parts(fed(tiny.stream(channels=channels), layout, [1, 2, 3, 5000])) == expected
 
 

@@ -17,9 +17,22 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice import EdgeVoiceError, Extractor
+from edgevoice.audio.rawpcm import PcmBytes
 
 ARRAYS = [np.array(3), np.zeros(0), np.zeros(5), np.zeros((2, 3, 4)), np.zeros(3, "c8"), np.array(["a"]), np.array([None])]
-SCALARS = [np.int64(3), np.float32(0.5), np.bool_(1), Decimal("NaN"), Fraction(1, 3), 1j, 10**400, 1e-320]
+SCALARS = [
+    np.int64(3),
+    np.int8(3),
+    np.float16(0.5),
+    np.timedelta64(1, "s"),
+    np.float32(0.5),
+    np.bool_(1),
+    Decimal("NaN"),
+    Fraction(1, 3),
+    1j,
+    10**400,
+    1e-320,
+]
 OBJECTS = [
     object(),
     int,
@@ -39,6 +52,7 @@ VALUES = (
     | st.dictionaries(st.text(max_size=2), st.integers(), max_size=2)
     | st.tuples(st.integers(), st.integers()) | st.sampled_from([*ARRAYS, *SCALARS, *OBJECTS])
 )  # fmt: skip
+EXTRACT = ("level", "hop", "start", "end", "channel", "incomplete", "progress")
 SECOND = (np.full(9000, 0.1, np.float32), 16000)
 
 CALLS: dict[str, Callable[[Extractor, Any], object]] = {
@@ -51,6 +65,7 @@ CALLS: dict[str, Callable[[Extractor, Any], object]] = {
     "stream rate": lambda e, value: e.stream(rate=value),
     "stream batcher": lambda e, value: e.stream(rate=16000, batcher=value),
     "push": lambda e, value: e.stream(rate=16000).push(value),
+    "source dtype": lambda _, value: PcmBytes(1, value),
     "skip": lambda e, value: e.stream(rate=16000).skip(value),
     "describe": lambda e, value: e.describe(value),
     "encode": lambda e, value: e.encode(value),
@@ -63,7 +78,7 @@ CALLS: dict[str, Callable[[Extractor, Any], object]] = {
     "Hub backlog": lambda e, value: edgevoice.Hub(e, backlog=value),
     "Microphone": lambda _, value: edgevoice.Microphone(value),
     "Microphone device": lambda e, value: edgevoice.Microphone(e, device=value),
-    **{f"extract {k}": lambda e, v, k=k: e.extract(SECOND, **{k: v}) for k in ("level", "hop", "start", "end", "channel")},
+    **{f"extract {k}": lambda e, v, k=k: e.extract(SECOND, **{k: v}) for k in EXTRACT},
     **{f"table {k}": lambda e, v, k=k: edgevoice.table(["a.wav"], e, **{k: v}) for k in ("level", "hop", "channel", "jobs")},
 }  # type: ignore[misc]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.files import AudioInput, Incomplete, open_source
-from edgevoice.audio.samples import check_samples
+from edgevoice.audio.samples import as_array, check_samples
 from edgevoice.batcher import Batcher
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ArgumentError, ModelUseError, SamplesError
@@ -238,6 +238,8 @@ class Extractor:
         """
         reading = Reading(level, hop, channel, pad, incomplete)
         self.recipe(reading)  # arguments are checked before files
+        if not (progress is None or callable(progress)):
+            raise ArgumentError(f"progress {progress!r}: expected a function of seconds, or None")
         batcher = self.batcher(self._threads_for(jobs))
         with closing(batcher), open_source(audio, start, end, channel, incomplete=incomplete) as source:
             extraction = Extraction(self, source, reading, batcher)
@@ -254,7 +256,6 @@ class Extractor:
     def recipe(self, reading: Reading = AS_IT_IS) -> Recipe:
         """The recipe of features that are read in this way; an ArgumentError where that is not possible."""
         find_level(reading.level, self.config.level)
-        find_hop(reading.hop, self.config)
         return Recipe.of(self.config, reading, self.device, self._loaded_as[3])
 
     def encode(self, window: NDArray[Any]) -> Array:
@@ -311,10 +312,10 @@ class Extractor:
 
     def _windows(self, window: NDArray[Any]) -> Array:
         """The windows, checked: (n, window)."""
-        size, shape = self.config.audio.window, getattr(window, "shape", type(window).__name__)
-        if not isinstance(window, np.ndarray) or window.ndim not in (1, 2) or shape[-1] != size or shape[0] == 0:
-            raise SamplesError(f"windows have the shape {shape}, expected a NumPy array ({size},) or (n, {size})")
-        return check_samples(window.reshape(-1)).reshape(-1, size)
+        size, array = self.config.audio.window, as_array(window)
+        if array.ndim not in (1, 2) or array.shape[-1] != size or len(array) == 0:
+            raise SamplesError(f"windows have the shape {array.shape}, expected ({size},) or (n, {size})")
+        return check_samples(array.reshape(-1)).reshape(-1, size)
 
 
 def check_extractor(extractor: object) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edgevoice.audio.samples import is_masked
 from edgevoice.errors import ArgumentError, MissingPackageError, missing
 from edgevoice.windows import FACTS, Facts, Flag, Number, Whole
 
@@ -253,7 +254,7 @@ class Features(Described[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float6
 
     def __getitem__(self, chosen: Any) -> Frame | Features:
         """Select frames: one frame for a whole number; features for a slice, a list of numbers, or a mask (frames,)."""
-        if hasattr(chosen, "__index__") and np.ndim(chosen) == 0 and not isinstance(chosen, bool | np.bool_):
+        if hasattr(chosen, "__index__") and np.ndim(chosen) == 0 and np.asarray(chosen).dtype.kind in "iuO":
             # A scalar of its own: a view of the array would change with it.
             return Frame(self.values[chosen], self.facts[chosen].copy(), self.layout)
         if not isinstance(chosen, slice):
@@ -316,12 +317,12 @@ def functionals(values: ArrayLike) -> NDArray[np.float32]:
     """
     try:
         matrix = np.asarray(values)
-        numbers = matrix.ndim == 2 and matrix.dtype.kind in "fiu"
+        numbers = matrix.ndim == 2 and matrix.dtype.kind in "fiu" and not is_masked(values)
     except ValueError:  # rows of different lengths
         numbers = False
     if not numbers:
         given = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        raise ArgumentError(f"functionals of {given}: expected a matrix of numbers (frames, columns)")
+        raise ArgumentError(f"functionals of {given}: expected a matrix of numbers (frames, columns), without masks")
     if not len(matrix):
         raise ArgumentError("functionals of no frames: at least one is needed")
     # Few columns at a time would cost more for a short recording than its frames do; eight are the least.

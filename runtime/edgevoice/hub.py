@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.rawpcm import PcmBytes
-from edgevoice.audio.samples import check_layout, check_samples, is_number
+from edgevoice.audio.samples import as_float, check_layout, check_samples
 from edgevoice.batcher import Batcher
 from edgevoice.errors import ArgumentError, AudioFormatError, StreamError
 from edgevoice.extractor import Extractor, check_extractor
@@ -61,7 +61,7 @@ class Hub:
 
     def __init__(self, extractor: Extractor, *, threads: int | None = None, backlog: float = 30.0) -> None:
         check_extractor(extractor)
-        if not is_number(backlog) or not 0 < backlog < math.inf:
+        if not 0 < as_float(backlog) < math.inf:
             raise ArgumentError(f"backlog {backlog!r}: expected seconds, above 0")
         self._extractor, self._backlog = extractor, float(backlog)
         self._threads = extractor.jobs if threads is None else whole_number("threads", threads, 1, 1024)
@@ -89,10 +89,10 @@ class Hub:
     async def __aexit__(self, *_: object) -> None:
         """End the threads. Audio that was pushed and not computed is dropped; unfinished sources raise a StreamError."""
         self._ended = True
-        if self._pool is not None:
-            await asyncio.to_thread(self._pool.close)
         for source in list(self._sources):
             source.end(StreamError("the hub has ended"))
+        if self._pool is not None:
+            await asyncio.to_thread(self._pool.close)
 
     def source(
         self,
@@ -125,7 +125,7 @@ class Hub:
         batcher = self._extractor.batcher()  # until its first round: each has its own
         stream = self._extractor.stream(rate, channels, level=level, hop=hop, channel=channel, batcher=batcher)
         seconds = find_hop(hop, self._extractor.config) / self._extractor.config.audio.rate
-        source = Source(self, stream, PcmBytes(channels, dtype), channels, seconds, self._backlog)
+        source = Source(self, stream, PcmBytes(channels, dtype), seconds, self._backlog)
         self._sources.add(source)
         return source
 
@@ -180,13 +180,12 @@ class Source(AsyncIterator[Frame]):
     closes it at the end, even if a client vanishes. An error of a source is raised by the next call on that source.
     """
 
-    def __init__(self, hub: Hub, stream: Stream, pcm: PcmBytes, channels: int, hop: float, backlog: float) -> None:
+    def __init__(self, hub: Hub, stream: Stream, pcm: PcmBytes, hop: float, backlog: float) -> None:
         self.stream = stream
         """The stream of the source, which belongs to a thread of the hub."""
         self.rate = stream.rate
         """Sampling rate of the source, in hertz."""
-        self._hub, self._pcm = hub, pcm
-        self._channels, self._hop, self._backlog = channels, hop, backlog
+        self._hub, self._pcm, self._hop, self._backlog = hub, pcm, hop, backlog
         self._frames: deque[Frame] = deque()
         self._changed = asyncio.Event()
         # Samples (samples, channels), numbers of lost samples, and None for the end: those that wait, those in a round.
@@ -224,23 +223,22 @@ class Source(AsyncIterator[Frame]):
             AudioFormatError: the bytes begin like a file with a header; the source has ended.
         """
         self._check_open("push")
-        own = isinstance(samples, bytes | bytearray | memoryview)  # else a caller may use its buffer again at once
         if isinstance(samples, bytes | bytearray | memoryview):
             content = bytes(samples)
             self._check_room((len(self._pcm.rest) + len(content)) // self._pcm.size)
             try:
-                samples = self._pcm.push(content)
+                taken = self._pcm.push(content)
             except AudioFormatError as error:
                 self.end(error)
                 raise
-        # Whole numbers are converted by the threads.
-        checked = check_layout(samples, self._channels)
-        if checked.dtype.kind == "f":
-            checked = check_samples(checked, self._channels)
-        self._check_room(len(checked))
-        if len(checked):
-            self._waiting += len(checked)
-            self._add((checked if own else checked.copy()).reshape(len(checked), self._channels), len(checked))
+        else:
+            taken = check_layout(samples, self._pcm.channels)
+            if taken.dtype.kind == "f":  # whole numbers are converted by the threads
+                taken = check_samples(taken, self._pcm.channels)
+            self._check_room(len(taken))
+            taken = taken.copy()  # a caller may use its buffer again at once
+        if len(taken):
+            self._add(taken.reshape(len(taken), self._pcm.channels), len(taken))
 
     def skip(self, count: int) -> None:
         """Report that `count` samples of the source were lost, as `Stream.skip` does, and return at once.
@@ -343,6 +341,7 @@ class Source(AsyncIterator[Frame]):
 
     def _add(self, step: _Step, count: int = 0) -> None:
         self._steps.append(step)
+        self._waiting += len(step) if isinstance(step, np.ndarray) else 0
         self._position += count
         self._enter_round()
 

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.samples import is_number
+from edgevoice.audio.samples import as_float
 from edgevoice.config import SILENCE, LevelConfig
 from edgevoice.errors import ArgumentError, ModelConfigError
 
@@ -206,11 +206,10 @@ def find_level(option: str | float | None, config: LevelConfig) -> Level:
             raise ModelConfigError(f"level.default: {option!r} is not one of {', '.join(LEVELS)}")
     if isinstance(option, str) and option in LEVELS:
         return LEVELS[option](config)
-    if isinstance(option, str) or not is_number(option):
-        raise ArgumentError(f"level {option!r}: expected {', '.join(LEVELS)} or a number (a fixed gain)")
-    if not SILENCE <= option <= 1 / SILENCE:
-        raise ArgumentError(f"level {option}: a fixed gain is from 2^-15 to 2^15")
-    return Fixed(config, 0.0, float(option))
+    gain = as_float(option)
+    if not SILENCE <= gain <= 1 / SILENCE:
+        raise ArgumentError(f"level {option!r}: expected {', '.join(LEVELS)} or a fixed gain from 2^-15 to 2^15")
+    return Fixed(config, 0.0, gain)
 
 
 def live_option(config: LevelConfig) -> float | None:

@@ -32,9 +32,8 @@ class Pipeline(ABC):
 
     def describe(self, samples: Array, offset: ArrayLike = 0.0, gain: ArrayLike = 1.0) -> Array:
         """Descriptors of windows, float32 (n, descriptors), as the layout orders them; arguments as `run`."""
-        with np.errstate(all="ignore"):
-            found = self._run(samples, self._wanted, offset, gain)
-        return _finite(np.concatenate(found, axis=1) if len(found) > 1 else found[0])
+        found = self.run(samples, self._wanted, offset, gain)
+        return np.concatenate(found, axis=1) if len(found) > 1 else found[0]
 
     def run(self, samples: Array, wanted: list[str], offset: ArrayLike = 0.0, gain: ArrayLike = 1.0) -> list[Array]:
         """Compute outputs of windows, as new arrays (n, ...).

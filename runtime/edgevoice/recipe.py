@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from edgevoice import __version__
+from edgevoice.audio.samples import check_channel
 from edgevoice.config import ModelConfig, is_digest, is_model_name
 from edgevoice.errors import ArgumentError
+from edgevoice.windows import find_hop
 
 _RESAMPLER = "soxr HQ"
 _RECORDED = ("edgevoice", "onnxruntime", "model", "version", "device")
@@ -98,7 +100,14 @@ class Recipe:
 
     @classmethod
     def of(cls, config: ModelConfig, reading: Reading = AS_IT_IS, device: str = "cpu", descriptors: str = "all") -> Recipe:
-        """The recipe of what is read in this way with this model; the other arguments as in `load`."""
+        """The recipe of what is read in this way with this model; the other arguments as in `load`.
+
+        Raises:
+            ArgumentError: hop, channel or `incomplete` are not what `extract` takes.
+        """
+        each = isinstance(reading.channel, str) and reading.channel == "each"
+        if not isinstance(reading.incomplete, str) or reading.incomplete not in ("error", "keep"):
+            raise ArgumentError(f"incomplete {reading.incomplete!r}: expected 'error' or 'keep'")
         level = config.level.default if reading.level is None else reading.level
         return cls(
             edgevoice=__version__,
@@ -109,8 +118,8 @@ class Recipe:
             settings=f"sha256:{_digest(config.settings())}",
             device=device,
             level=level if isinstance(level, str) else float(level),
-            hop=config.audio.hop / config.audio.rate if reading.hop is None else float(reading.hop),
-            channel=reading.channel,
+            hop=find_hop(reading.hop, config) / config.audio.rate,
+            channel="each" if each else check_channel(reading.channel, None),
             pad=bool(reading.pad),
             resampler=_RESAMPLER,
             descriptors=descriptors,

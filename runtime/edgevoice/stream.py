@@ -98,8 +98,9 @@ class Stream:
     def skip(self, count: int) -> Features:
         """Report that `count` samples of the source were lost; return the frames of windows that contain some of them.
 
-        Positions count lost samples, and zeros replace them; windows that contain some of them have `gap` set. Raises an
-        ArgumentError for a negative count, and otherwise as `push`.
+        Positions count lost samples, and zeros replace them; windows that contain some of them have `gap` set. Where the
+        source is resampled, what follows a gap of more than two seconds may depend in its last bits on how many calls
+        report it. Raises an ArgumentError for a negative count, and otherwise as `push`.
         """
         self._check_open("skip")
         count = whole_number("skip", count, 0, LONGEST - self._taken, "samples")

@@ -40,7 +40,7 @@ def parse_whole(name: str, text: str, least: int, most: int | None = None, unit:
 
 
 def _held(value: object) -> int | None:
-    if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":  # NumPy's truth values too
+    if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") in {"b", "m"}:  # durations too
         return None
     with suppress(TypeError):  # an array has the method for every dtype
         return operator.index(value)  # type: ignore[arg-type]

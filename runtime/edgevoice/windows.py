@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.samples import is_number
+from edgevoice.audio.samples import as_float
 from edgevoice.config import SILENCE, ModelConfig
 from edgevoice.errors import ArgumentError
 from edgevoice.levels import Level, Steps
@@ -75,10 +75,11 @@ def find_hop(seconds: float | None, config: ModelConfig) -> int:
     audio, step = config.audio, config.level.step
     if seconds is None:
         return audio.hop
-    if not is_number(seconds) or not 0 < seconds < 3600:
+    asked = as_float(seconds) * audio.rate
+    if not 0 < asked < 3600 * audio.rate:
         raise ArgumentError(f"hop {seconds!r}: expected seconds, above 0 and below 3600")
-    samples = round(seconds * audio.rate)
-    if samples == 0 or samples % step or abs(samples - seconds * audio.rate) > 1e-6 * audio.rate:
+    samples = round(asked)
+    if samples == 0 or samples % step or abs(samples - asked) > 1e-6 * audio.rate:
         raise ArgumentError(f"hop {seconds}: expected a multiple of {step / audio.rate:g} s, the step of the level")
     return samples
 

@@ -124,7 +124,7 @@ def test_channels_are_checked_where_the_source_is_opened(tiny: Extractor, speech
     with pytest.raises(ArgumentError, match="channel -1"):
         open_source(speech, channel=-1)
     with pytest.raises(ArgumentError, match="'error' or 'keep'"):
-        open_source(speech, incomplete="maybe")  # type: ignore[arg-type]
+        tiny.extract(speech, incomplete="maybe")  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="links need rights elsewhere, and such names are refused")

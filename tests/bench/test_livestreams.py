@@ -35,17 +35,19 @@ def test_every_frame_is_counted_once(tiny: Extractor, noise: np.ndarray, monkeyp
     assert lateness.max() <= 0.02 + 1e-9
 
 
-@pytest.mark.parametrize("capacity", [0, 1, 37, 100, 146, 400])
-def test_number_is_found(tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch, capacity: int) -> None:
+@pytest.mark.parametrize(("capacity", "hop"), [(0, None), (1, None), (37, 1.0), (100, 10.0), (146, None), (400, None)])
+def test_number_is_found(
+    tiny: Extractor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch, capacity: int, hop: float | None
+) -> None:
     tried: list[int] = []
 
     def played(_: Any, count: int, threads: int, seconds: float) -> np.ndarray:
-        assert (threads, seconds) == (2, 3.0)
+        assert (threads, seconds) == (2, 21.0 if hop == 10.0 else 3.0)  # there are frames in any case
         tried.append(count)
         return np.full(100, LATENESS / 2 if count <= capacity else LATENESS * 2)
 
     monkeypatch.setattr("edgevoice.bench.livestreams.play", played)
-    found = hold_streams(Load(tiny, noise, "running"), expected=200, threads=2, seconds=3.0)
+    found = hold_streams(Load(tiny, noise, "running", hop), expected=200, threads=2, seconds=3.0)
     assert capacity - 4 <= found.count <= capacity
     assert len(tried) < 12
     assert found.p99_ms <= 1e3 * LATENESS

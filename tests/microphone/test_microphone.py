@@ -47,7 +47,7 @@ def test_other_rates_and_channels_equal_those_of_the_recording(
 
 def test_options_reach_the_stream(fake: FakeSoundDevice, tiny: Extractor, voice: np.ndarray) -> None:
     both = np.stack([voice, voice[::-1]], axis=1)
-    with Microphone(tiny, rate=48000, level=0.5, hop=0.1, channel=1, seconds=1.0) as microphone:
+    with Microphone(tiny, rate=48000, level=0.5, hop=0.1, channel=1, seconds=np.int8(1)) as microphone:
         fake.stream.give(both)
         frames = list(microphone)
     assert (microphone.rate, microphone.channels) == (48000, 2)
@@ -79,6 +79,9 @@ def test_frames_carry_latency_and_wall_clock(
     for wrong in (0, -1, 61, "2"):
         with pytest.raises(ArgumentError):
             microphone.summary(wrong)  # type: ignore[arg-type]
+    assert microphone.read(timeout=np.inf) is None  # it has ended
+    with pytest.raises(ArgumentError, match="timeout"):
+        microphone.read(timeout="2")  # type: ignore[arg-type]
 
 
 def test_the_model_is_warm_before_the_device_opens(

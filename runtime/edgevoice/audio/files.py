@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 import os
 import stat
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.reading import ArrayDecoder, Decoder, Findings, View, read_waiting, reason
-from edgevoice.audio.samples import Resampler, check_channel, check_rate, check_samples, is_number, mix
+from edgevoice.audio.samples import Resampler, as_float, check_channel, check_rate, check_samples, mix
 from edgevoice.errors import ArgumentError, AudioFileNotFoundError, AudioFormatError, SamplesError
 
 _IN_MEMORY = 1 << 26  # largest number of bytes of a pipe that are kept in memory; more go to a temporary file
@@ -49,9 +50,9 @@ class AudioSource:
     def cut(self, start: float | None = None, end: float | None = None) -> Self:
         """Read from `start` to `end` only, in seconds of the recording. Raises as `check_times`."""
         check_times(start, end)
-        self.first = max(self.first, round((start or 0) * self.rate))
+        self.first = max(self.first, round(as_float(start or 0) * self.rate))
         if end is not None:
-            self._last = min(self._last, round(end * self.rate))
+            self._last = min(self._last, round(as_float(end) * self.rate))
         last = min(self._last, self._length)
         self.seconds = None if last == _END else max(0, last - self.first) / self.rate
         return self
@@ -132,8 +133,6 @@ def open_source(
         SamplesError: the array cannot be used.
         ArgumentError: start and end are not in order, the channel is no whole number, or something else was given.
     """
-    if not isinstance(incomplete, str) or incomplete not in ("error", "keep"):
-        raise ArgumentError(f"incomplete {incomplete!r}: expected 'error' or 'keep'")
     source = audio.segment() if isinstance(audio, AudioSource) else _opened(audio, incomplete == "keep")
     try:
         source.cut(start, end)
@@ -151,9 +150,9 @@ def open_source(
 def check_times(start: float | None, end: float | None) -> None:
     """Raise ArgumentError unless these are times in seconds, in order."""
     for name, value in (("start", start), ("end", end)):
-        if value is not None and not (is_number(value) and 0 <= value <= _LONGEST):
+        if value is not None and not 0 <= as_float(value) <= _LONGEST:
             raise ArgumentError(f"{name} {value!r}: expected seconds, from 0 to {_LONGEST:g}")
-    if end is not None and end <= (start or 0):
+    if end is not None and as_float(end) <= as_float(start or 0):
         raise ArgumentError(f"end {end}: expected more than start ({start or 0})")
 
 
@@ -176,7 +175,7 @@ def _opened(audio: Any, keep: bool) -> AudioSource:
     if isinstance(audio, Mapping):
         return _row(audio, keep)
     if isinstance(audio, tuple) and len(audio) == 2:
-        if is_number(audio[0]) and not is_number(audio[1]):  # as scipy and Gradio have it
+        if math.isnan(as_float(audio[1])) and not math.isnan(as_float(audio[0])):  # as scipy and Gradio have it
             raise ArgumentError(f"({audio[0]}, {type(audio[1]).__name__}): expected (samples, rate); swapped?")
         return _array(*audio)
     if hasattr(audio, "read") and not isinstance(audio, io.TextIOBase):

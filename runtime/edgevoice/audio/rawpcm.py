@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgevoice.audio.families import HEAD, UNKNOWN, family_of
 from edgevoice.audio.reading import read_waiting
+from edgevoice.audio.samples import check_samples
 from edgevoice.errors import ArgumentError, AudioFormatError
 from edgevoice.wholenumbers import whole_number
 
@@ -21,25 +22,29 @@ class PcmBytes:
     """Bytes of headerless PCM, one of `DTYPES`, to samples, in chunks of any length: a sample in two waits for its rest."""
 
     def __init__(self, channels: int, dtype: str = "int16") -> None:
-        if dtype not in DTYPES:
+        if not isinstance(dtype, str) or dtype not in DTYPES:
             raise ArgumentError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-        self._channels = whole_number("channels", channels, 1)
+        self.channels = whole_number("channels", channels, 1)
         self._layout = np.dtype(DTYPES[dtype])
-        self.size = self._layout.itemsize * self._channels  # bytes of one sample in all channels
+        self.size = self._layout.itemsize * self.channels  # bytes of one sample in all channels
         self.rest = self._head = b""  # of a sample that is not complete yet; of the pipe
 
     def push(self, chunk: bytes) -> NDArray[Any]:
         """The samples (samples, channels) that the next bytes complete, often none; a file with a header is an error."""
-        if len(self._head) < HEAD:
+        head = self._head
+        if len(head) < HEAD:
             # A pipe may give a few bytes at a time, and some kinds of files are known by their second frame alone.
-            self._head += chunk[: HEAD - len(self._head)]
-            family = family_of(self._head)
+            head += chunk[: HEAD - len(head)]
+            family = family_of(head)
             if family is not UNKNOWN:
                 raise AudioFormatError(f"begins like {family.words}, expected raw PCM: decode it first, as ffmpeg does")
         joined = self.rest + chunk
         whole = len(joined) // self.size * self.size
-        self.rest = joined[whole:]
-        return np.frombuffer(joined[:whole], self._layout).reshape(-1, self._channels)
+        samples = np.frombuffer(joined[:whole], self._layout).reshape(-1, self.channels)
+        if self._layout.kind == "f":
+            samples = check_samples(samples, self.channels)  # before anything is taken
+        self._head, self.rest = head, joined[whole:]
+        return samples
 
     def finish(self) -> None:
         """Raise AudioFormatError where there were no bytes, or they ended within a sample."""

@@ -14,6 +14,7 @@ from edgevoice.wholenumbers import whole_number
 LARGEST = 2.0**16
 """Largest magnitude of a sample. Full scale is 1; the limit leaves room for floats that hold unscaled 16-bit values."""
 MOST_CHANNELS = 1024
+_SETTLING = 1 << 12  # samples of the source after which, at any rate, nothing of those before is left in the resampler
 _LIKELY = 64
 """More channels than this are accepted only where there are at least as many samples: else the axes were exchanged."""
 
@@ -45,8 +46,7 @@ def check_samples(samples: object, channels: int | None = None) -> NDArray[np.fl
 
 def check_layout(samples: object, channels: int | None = None) -> NDArray[Any]:
     """The array that `check_samples` would convert, if its dtype and shape are right; of whole numbers that is all."""
-    if not isinstance(samples, np.ndarray):
-        samples = _as_array(samples)
+    samples = as_array(samples)
     count = samples.shape[1] if samples.ndim == 2 else 1
     if channels is None:
         fits = 1 <= count <= MOST_CHANNELS and not _LIKELY < count > len(samples) > 0
@@ -62,7 +62,17 @@ def check_layout(samples: object, channels: int | None = None) -> NDArray[Any]:
     return samples
 
 
-def _as_array(samples: object) -> NDArray[Any]:
+def is_masked(array: object) -> bool:
+    """Whether an array hides some of its values. NumPy's module for such arrays is imported for subclasses only."""
+    return isinstance(array, np.ndarray) and type(array) is not np.ndarray and bool(np.ma.is_masked(array))
+
+
+def as_array(samples: object) -> NDArray[Any]:
+    """The NumPy array that something is or that NumPy can make of it, without masks; a SamplesError where there is none."""
+    if type(samples) is np.ndarray:
+        return samples
+    if is_masked(samples):
+        raise SamplesError("samples are masked in places: fill them, or leave them out and report them with skip()")
     if not hasattr(samples, "__array__") or isinstance(samples, type):
         raise SamplesError(f"samples are {type(samples).__name__}, expected a NumPy array or a tensor on the CPU")
     try:
@@ -89,12 +99,17 @@ def mix(samples: NDArray[np.float32], channel: int | None) -> NDArray[np.float32
     return total.astype(np.float32)
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a real number: Python's or NumPy's, but not a boolean."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+def as_float(value: object) -> float:
+    """Convert a real number, Python's or NumPy's; NaN, which is in no range, for anything else: booleans, durations."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool | np.timedelta64):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
-def check_channel(channel: int | None, channels: int | None) -> int | None:
+def check_channel(channel: int | str | None, channels: int | None) -> int | None:
     """Raise ArgumentError unless there is such a channel, as far as `channels`, how many there are, is known."""
     if channel is None:
         return None
@@ -118,7 +133,7 @@ class Resampler:
     def __init__(self, source_rate: int, target_rate: int) -> None:
         common = math.gcd(source_rate, target_rate)
         self._source_period, self._target_period = source_rate // common, target_rate // common
-        self._second, self._soxr = source_rate, None
+        self._settling, self._soxr = max(source_rate, _SETTLING), None
         if source_rate != target_rate:
             import soxr
 
@@ -142,17 +157,17 @@ class Resampler:
     def skip(self, count: int) -> tuple[NDArray[np.float32], int, NDArray[np.float32]]:
         """Resample `count` zeros: samples, then how many zeros are only counted, then samples.
 
-        One second of zeros empties the filter; from there on the output repeats itself with the period of the two
-        rates, so whole periods need not be computed.
+        A second of zeros, or 4096 of them, empties the filter; from there on the output repeats itself, but for its last
+        bits, with the period of the two rates, so whole periods need not be computed.
         """
         nothing = np.empty(0, np.float32)
         if self._soxr is None:
             return nothing, count, nothing
-        periods = max(0, count - 2 * self._second) // self._source_period
+        periods = max(0, count - 2 * self._settling) // self._source_period
         if not periods:
             return nothing, 0, self.push(np.zeros(count, np.float32))
-        before = self.push(np.zeros(self._second, np.float32))
-        count -= self._second + periods * self._source_period
+        before = self.push(np.zeros(self._settling, np.float32))
+        count -= self._settling + periods * self._source_period
         return before, periods * self._target_period, self.push(np.zeros(count, np.float32))
 
     def position(self, samples: int) -> float:

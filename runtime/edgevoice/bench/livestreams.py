@@ -48,9 +48,10 @@ class LiveStreams:
 def hold_streams(load: Load, expected: int, threads: int, seconds: float = 8.0) -> LiveStreams:
     """Find the largest number of streams by bisection, up to twice the expected one and to 2 % of it.
 
-    Each number of streams is held for some seconds; `threads` compute, one per core.
+    Each number of streams is held for some seconds, two hops at least; `threads` compute, one per core.
     """
     low, high, held = 0, 2 * expected, (0.0, 0.0)
+    seconds = max(seconds, _SETTLE + 2 * (load.hop or 0.0))
     while high - low > max(1, 0.02 * expected):
         count = (low + high) // 2
         p50, p99 = np.percentile(play(load, count, threads, seconds), [50, 99]).tolist()

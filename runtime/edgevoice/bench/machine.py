@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgevoice import providers
@@ -53,10 +53,6 @@ class Machine:
             load=load_average(),
             real_time=hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
         )
-
-    def to_dict(self) -> dict[str, object]:
-        """The values as a dictionary for JSON."""
-        return asdict(self)
 
 
 def load_average() -> float | None:

@@ -68,7 +68,7 @@ class Columns:
         for name, _ in index.columns:
             if name.casefold() in ours:
                 raise ArgumentError(f"the index: its column {name!r} has the name of a column of EdgeVoice's own: rename it")
-        return cls.of(layout, static, index.has_channel or channel == EACH, index.columns)
+        return cls.of(layout, static, index.has_channel or str(channel) == EACH, index.columns)
 
     @property
     def values(self) -> list[str]:

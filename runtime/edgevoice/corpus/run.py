@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from edgevoice.audio.files import AudioSource, Incomplete, open_source
-from edgevoice.audio.samples import check_channel
 from edgevoice.batcher import Batcher
 from edgevoice.corpus.index import Row
 from edgevoice.corpus.rows import EACH
-from edgevoice.errors import ArgumentError, AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
+from edgevoice.errors import AudioError, AudioFormatError, DeviceMemoryError, EdgeVoiceError
 from edgevoice.extraction import Extraction
 from edgevoice.extractor import Extractor
 from edgevoice.features import Features
@@ -79,10 +78,6 @@ def results(
     """
     jobs = whole_number("jobs", jobs, 1, _MOST)
     extractor.recipe(reading)  # the arguments that are those of all rows are no failure of each
-    if reading.channel != EACH:
-        check_channel(cast("int | None", reading.channel), None)
-    if reading.incomplete not in ("error", "keep"):
-        raise ArgumentError(f"incomplete {reading.incomplete!r}: expected 'error' or 'keep'")
     with closing(extractor.batcher(jobs if jobs > 1 else 0)) as batcher:
         run = _Run(extractor, reading, batcher, begin, progress)
         for chunk in _chunks(groups):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import os
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio.samples import check_channel, check_rate, is_number
+from edgevoice.audio.samples import as_float, check_channel, check_rate
 from edgevoice.errors import ArgumentError, MicrophoneLostError
 from edgevoice.extractor import check_extractor
 from edgevoice.features import Features, Frame
@@ -108,9 +109,9 @@ class Microphone(Iterator[LiveFrame], AsyncIterator[LiveFrame], AbstractContextM
         tap: Tap | None = None,
     ) -> None:
         check_extractor(extractor)
-        if seconds is not None and not (is_number(seconds) and 0 < seconds < 1e9):
+        if seconds is not None and not 0 < as_float(seconds) < 1e9:
             raise ArgumentError(f"seconds {seconds!r}: expected a number above 0")
-        if not (is_number(backlog) and 1 <= backlog <= 600):
+        if not 1 <= as_float(backlog) <= 600:
             raise ArgumentError(f"backlog {backlog!r}: expected 1 to 600 seconds")
         if device is not None and not isinstance(device, str):
             device = whole_number("device, an index or a part of its name:", device, -(1 << 31))
@@ -124,7 +125,7 @@ class Microphone(Iterator[LiveFrame], AsyncIterator[LiveFrame], AbstractContextM
         # The first window takes longer than others: it is computed before audio arrives.
         extractor.stream(level=level, hop=hop).push(np.zeros(config.audio.window, np.float32))
         needed, step = 1 if channel is None else channel + 1, config.level.step / config.audio.rate
-        self._capture = capture = Capture(device, rates, needed, step, backlog, reopen)
+        self._capture = capture = Capture(device, rates, needed, step, float(backlog), reopen)
         try:
             self._stream = extractor.stream(capture.rate, capture.channels, level=level, hop=hop, channel=channel)
             self._recording = None if record is None else Recording(Path(record), capture.rate, capture.channels)
@@ -133,7 +134,7 @@ class Microphone(Iterator[LiveFrame], AsyncIterator[LiveFrame], AbstractContextM
             raise
         # A microphone that nobody holds any more closes its device. At the end of the process PortAudio does.
         weakref.finalize(self, capture.release).atexit = False
-        self._tap, self._limit = tap, sys.maxsize if seconds is None else round(seconds * capture.rate)
+        self._tap, self._limit = tap, sys.maxsize if seconds is None else round(float(seconds) * capture.rate)
         self._lock = threading.Lock()  # for what follows
         self._timeline, self._tally = Timeline(capture.rate), Tally()
         self._position = 0  # samples taken, lost ones included
@@ -166,7 +167,10 @@ class Microphone(Iterator[LiveFrame], AsyncIterator[LiveFrame], AbstractContextM
             MicrophoneLostError: the device was unplugged or stopped delivering; all that came before was delivered.
             OutputError: the recording cannot be written.
         """
-        until = None if timeout is None else time.monotonic() + timeout
+        seconds = min(as_float(math.inf if timeout is None else timeout), 1e6)  # locks know no infinity
+        if math.isnan(seconds):
+            raise ArgumentError(f"timeout {timeout!r}: expected seconds, or None")
+        until = None if timeout is None else time.monotonic() + seconds
         while not self._can_deliver:
             left = None if until is None else max(0.0, until - time.monotonic())
             if not self._advance(left) and left == 0:
@@ -216,9 +220,9 @@ class Microphone(Iterator[LiveFrame], AsyncIterator[LiveFrame], AbstractContextM
         Raises:
             ArgumentError: `recent` is outside what is allowed.
         """
-        if recent is not None and not (is_number(recent) and 0 < recent <= KEPT):
+        if recent is not None and not 0 < as_float(recent) <= KEPT:
             raise ArgumentError(f"recent {recent!r}: expected seconds, above 0 and up to {KEPT:g}")
-        since = None if recent is None else time.monotonic() - recent
+        since = None if recent is None else time.monotonic() - float(recent)
         return self._tally.summary(self.device.name, self.rate, self.channels, len(self._waiting), since)
 
     @property

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from edgevoice.audio.samples import is_number
+from edgevoice.audio.samples import as_float
 from edgevoice.errors import ArgumentError, missing
 from edgevoice.recipe import Recipe
 
@@ -41,10 +41,10 @@ class PictureOptions:
     """`paper`, on white, or `dark`."""
 
     def __post_init__(self) -> None:
-        if not (is_number(self.dpi) and 20 <= self.dpi <= 1200):
+        if not 20 <= as_float(self.dpi) <= 1200:
             raise ArgumentError(f"dpi {self.dpi!r}: expected pixels per inch, from 20 to 1200")
         sides: Any = self.size if isinstance(self.size, list | tuple) else [self.size]
-        if self.size is not None and not (len(sides) == 2 and all(is_number(side) and 1 <= side <= 100 for side in sides)):
+        if self.size is not None and not (len(sides) == 2 and all(1 <= as_float(side) <= 100 for side in sides)):
             raise ArgumentError(f"size {self.size!r}: expected width and height in inches, from 1 to 100 each")
         if self.size is not None and math.prod(self.size) * self.dpi**2 > _MOST_PIXELS:
             raise ArgumentError(f"size {self.size!r} at {self.dpi:g} dpi: more than 200 million pixels")
