@@ -54,7 +54,8 @@ class Client:
         self._source: Source | None = None
         # What arrived and has no frame yet: where it ends, and when it was there, in seconds; infinite if not live.
         self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
-        self._began = self._seconds = 0.0
+        self._began = 0.0
+        self._position = 0  # bytes, lost ones included: sums of seconds would fall short of a frame's end
         self._turns = {"bytes": 0.0, "text": 0.0}
         self._bytes = self._frames = 0
 
@@ -181,7 +182,7 @@ class Client:
                     return source.finish()
                 count = _field(message, "count", 0, range(86_400 * source.rate))
                 source.skip(count)
-                self._seconds += count / source.rate
+                self._position += count * size
                 self._arrived.clear()
 
     async def _push(self, source: Source, content: bytes) -> None:
@@ -191,9 +192,10 @@ class Client:
             piece = content[start : start + most]
             now = time.monotonic()
             self._began = self._began or now - len(piece) / self._size
-            self._seconds += len(piece) / self._size
-            live = self._seconds < _AHEAD + (1 + _DRIFT) * (now - self._began)
-            self._arrived.append((self._seconds, now if live else math.inf))
+            self._position += len(piece)
+            seconds = self._position / self._size
+            live = seconds < _AHEAD + (1 + _DRIFT) * (now - self._began)
+            self._arrived.append((seconds, now if live else math.inf))
             self._bytes += len(piece)
             self._server.bytes.inc(len(piece))
             async with _patience(max(_PATIENCE, self._server.idle), "read"):

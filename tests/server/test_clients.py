@@ -156,14 +156,21 @@ def test_a_file_waits_for_live_clients_only_while_they_are_late(
     assert least <= sum(waited) <= most
 
 
-def test_sound_of_a_clock_that_is_a_little_fast_stays_live(tiny: edgevoice.Extractor) -> None:
+def test_sound_of_a_clock_that_is_a_little_fast_stays_live_and_meets_the_ends_of_frames(tiny: edgevoice.Extractor) -> None:
     async def drain() -> None: ...
 
     client = Client(asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), None)  # type: ignore[arg-type]
     source, client._size = SimpleNamespace(drain=drain, push=len), 32_000
-    client._began, client._seconds = time.monotonic() - 10_000, 10_005.0
-    asyncio.run(client._push(source, bytes(320)))  # type: ignore[arg-type]
-    assert client._arrived[-1][1] <= time.monotonic()
+    client._began, client._position = time.monotonic() - 10_000, 10_005 * 32_000
+
+    async def program() -> None:
+        for _ in range(250):
+            await client._push(source, bytes(1280))  # type: ignore[arg-type]
+
+    asyncio.run(program())
+    ends, arrived = zip(*client._arrived, strict=True)
+    assert max(arrived) <= time.monotonic()
+    assert ends[24::25] == tuple(range(10_006, 10_016))
 
 
 def test_who_reads_nothing_is_closed(tiny: edgevoice.Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
