@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import math
 import time
@@ -225,11 +226,12 @@ class Source(AsyncIterator[Frame]):
         """
         self._check_open("push")
         own = isinstance(samples, bytes | bytearray | memoryview)  # else a caller may use its buffer again at once
+        pcm = copy.copy(self._pcm)
         if isinstance(samples, bytes | bytearray | memoryview):
             content = bytes(samples)
             self._check_room((len(self._pcm.rest) + len(content)) // self._pcm.size)
             try:
-                samples = self._pcm.push(content)
+                samples = pcm.push(content)
             except AudioFormatError as error:
                 self.end(error)
                 raise
@@ -238,6 +240,7 @@ class Source(AsyncIterator[Frame]):
         if checked.dtype.kind == "f":
             checked = check_samples(checked, self._channels)
         self._check_room(len(checked))
+        self._pcm = pcm
         if len(checked):
             self._waiting += len(checked)
             self._add((checked if own else checked.copy()).reshape(len(checked), self._channels), len(checked))
