@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edgevoice.errors import ArgumentError, AudioError, ModelError, ModelUseError
 from edgevoice.hub import Source
+from edgevoice.wholenumbers import whole_number
 
 if TYPE_CHECKING:
     from edgevoice.asgi import Server
@@ -258,7 +259,8 @@ def _read(content: bytes | str, *kinds: str) -> dict[str, Any]:
 
 def _field(message: dict[str, Any], name: str, default: Any, allowed: range | tuple[Any, ...]) -> Any:
     value = message.get(name, default)
+    if isinstance(allowed, range):
+        return whole_number(name, value, allowed[0], allowed[-1])
     if type(value) is type(default) and value in allowed:
         return value
-    expected = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
-    raise Refusal("value", f"{name}: expected {expected}")
+    raise Refusal("value", f"{name}: expected {', '.join(map(str, allowed))}")

@@ -73,7 +73,7 @@ def test_each_client_gets_the_frames_of_its_own_sound(server: Server, tiny: edge
 def test_a_file_may_come_faster_than_real_time(server: Server, tiny: edgevoice.Extractor, speech: Path) -> None:
     samples, rate = soundfile.read(speech, dtype="int16")
     sound = np.tile(samples, 60 * rate // len(samples) + 1)  # a minute, far beyond the backlog
-    messages, code, _ = asyncio.run(converse(server.stream, *pieces(sound, 1 << 20), FINISH, rate=rate))
+    messages, code, _ = asyncio.run(converse(server.stream, *pieces(sound, 1 << 20), FINISH, rate=float(rate)))
     assert (len(messages) - 2, code) == (len(tiny.extract((sound, rate))), 1000)
 
 
