@@ -170,12 +170,16 @@ async def test_pushes_of_any_types_may_follow_each_other(hub: Hub, noise: np.nda
 
 @within()
 async def test_what_is_wrong_with_a_push_is_raised_there_and_the_source_goes_on(hub: Hub, noise: np.ndarray) -> None:
-    one, other = hub.source(16000), hub.source(16000)
+    one, other = (hub.source(16000, dtype="float32") for _ in range(2))
+    sound = noise[:9000].tobytes()
     for source in (one, other):
-        source.push(noise[:9000])
-    for wrong in (np.full(10, np.nan, np.float32), np.zeros((10, 2), np.float32), np.zeros(3, np.complex64)):
+        source.push(sound[:-1])
+    nan = np.full(10, np.nan, np.float32)
+    for wrong in (nan, sound[-1:] + nan.tobytes()[:-1], np.zeros((10, 2), np.float32), np.zeros(3, np.complex64)):
         with pytest.raises(SamplesError):
-            one.push(wrong)
+            one.push(wrong)  # type: ignore[arg-type]
+    for source in (one, other):
+        source.push(sound[-1:])
     for count in (-1, 1.5, 10**19, 10**400):
         with pytest.raises(ArgumentError):
             one.skip(count)  # type: ignore[arg-type]

@@ -4,29 +4,36 @@ pip install websockets
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import wave
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 
 async def send(socket: ClientConnection, sound: wave.Wave_read) -> None:
     """Send all of it: the server reads no faster than it computes."""
-    while block := sound.readframes(sound.getframerate() // 10):
-        await socket.send(block)
-    await socket.send(json.dumps({"type": "finish"}))
+    with contextlib.suppress(ConnectionClosed):
+        while block := sound.readframes(sound.getframerate() // 10):
+            await socket.send(block)
+        await socket.send(json.dumps({"type": "finish"}))
 
 
 async def main(address: str, path: str, token: str = "") -> None:
     """Print a line for each frame, as it comes."""
     with wave.open(path, "rb") as sound:
         hello = {"type": "hello", "token": token, "rate": sound.getframerate(), "channels": sound.getnchannels()}
-        async with connect(address) as socket, asyncio.TaskGroup() as tasks:
+        # The answer to a ping comes after the sound that waits before it.
+        async with connect(address, ping_timeout=None) as socket, asyncio.TaskGroup() as tasks:
             await socket.send(json.dumps(hello))
             tasks.create_task(send(socket, sound))
-            async for message in socket:
-                print(message)
+            with contextlib.suppress(ConnectionClosed):
+                async for message in socket:
+                    print(message, flush=True)
+        if socket.close_code != 1000:
+            sys.exit(f"{socket.close_code} {socket.close_reason}")
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -8,6 +8,7 @@ The documentation's page "A server" has the protocol, and how to deploy it.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import hmac
 import ipaddress
@@ -22,11 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from edgevoice.errors import ArgumentError, MissingPackageError
+from edgevoice.audio.samples import is_number
+from edgevoice.errors import ArgumentError, EdgeVoiceError, MissingPackageError
 from edgevoice.extractor import Extractor, load
 from edgevoice.heads.head import load_head
 from edgevoice.hub import Hub
-from edgevoice.wholenumbers import whole_number
+from edgevoice.wholenumbers import parse_whole, whole_number
 
 try:
     import prometheus_client as prometheus
@@ -65,26 +67,22 @@ def application(
 
     Args:
         extractor: a loaded model.
-        tokens: a client must know one of them. Without any, only clients on this machine are served.
+        tokens: a client must know one of them, text without blanks. Without any, only clients on this machine are served.
         head: a loaded head, whose decisions come with the frames.
         origins: pages of others that may connect, such as `https://example.org`.
         clients: how many are served at once; as many as the processor carries if None. While frames are late, no more.
-        idle: a client that sends nothing for this long is closed, in seconds.
+        idle: a client that sends nothing, or reads none of its frames, for this long is closed, in seconds.
 
     Raises:
         ArgumentError: an argument is outside what is allowed.
         HeadError: the head was fitted with another model.
     """
-    server = Server(extractor, [tokens] if isinstance(tokens, str) else tokens, head, origins, clients, idle)
+    server = Server(extractor, tokens, head, origins, clients, idle)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        # uvicorn logs text that is not UTF-8 with a traceback, as if it were at fault.
-        logging.getLogger("uvicorn.error").addFilter(
-            lambda record: not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
-        )
         yield
-        await server.hub.__aexit__()
+        await server.end()
 
     page = StaticFiles(directory=_PAGE, html=True)
     page.all_directories.append(_PAGE.parents[2] / "js" / "src")  # a checkout has there what wheels have in the folder
@@ -107,18 +105,27 @@ class Server:
         clients: int | None,
         idle: float,
     ) -> None:
-        if not 0 < idle < float("inf"):
+        self.hub = Hub(extractor, backlog=_BACKLOG)
+        tokens, origins = ([names] if isinstance(names, str) else list(names) for names in (tokens, origins))
+        if not all(isinstance(token, str) and token.isprintable() and token.split() == [token] for token in tokens):
+            raise ArgumentError("tokens: expected text without blanks, one character at least")
+        for origin in origins:
+            if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\sA-Z]+", origin):
+                raise ArgumentError(f"origin {origin!r}: expected a scheme and a host, such as https://example.org")
+        if not is_number(idle) or not 0 < idle < float("inf"):
             raise ArgumentError(f"idle {idle!r}: expected seconds, above 0")
         if head is not None:
+            if not hasattr(head, "judge"):
+                raise ArgumentError(f"head {head!r}: expected one that `load_head` has loaded")
             head.judge(extractor)
         self.extractor, self.head, self.idle = extractor, head, idle
         self.hop = extractor.config.audio.hop / extractor.config.audio.rate
-        self.hub = Hub(extractor, backlog=_BACKLOG)
         self.clients: list[Client] = []
         self._tokens, self._origins = [token.encode() for token in tokens], set(origins)
         self._most = None if clients is None else whole_number("clients", clients, 1, 1 << 20)
         self._window_time = _window_time(extractor)
-        self._relieved, self._running = 0.0, False
+        self._relieved = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.busy = self._lag = 0.0  # of the event loop, means: the share of its time that it computes; how late it is
         self._registry = own = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=own)
@@ -132,6 +139,20 @@ class Server:
         self.bytes = prometheus.Counter("edgevoice_received_bytes", "Sound received", registry=own)
         self.refused = prometheus.Counter("edgevoice_refused", "Clients refused or ended", ["code"], registry=own)
         _log.info("%s, %d clients at most, %s", extractor.config.name, self.capacity, "tokens" if tokens else "local only")
+
+    async def begin(self) -> None:
+        """Start the hub in the event loop that runs: mounted in another application, it learns of it by its first client."""
+        if self._loop is not (loop := asyncio.get_running_loop()):  # a test's client has one for each connection
+            self._loop, self.hub = loop, Hub(self.extractor, backlog=_BACKLOG)
+            logging.getLogger("uvicorn.error").addFilter(_is_own)
+            await self.hub.__aenter__()
+            now = time.monotonic()
+            loop.call_later(_TICK, self._look, now + _TICK, now, time.thread_time())
+
+    async def end(self) -> None:
+        """End the hub; the next client begins another."""
+        self._loop = None
+        await self.hub.__aexit__()
 
     async def health(self, request: Request) -> Response:
         """Answer whether it takes clients; of `/healthz/ready` the status says so too."""
@@ -178,12 +199,17 @@ class Server:
         late = statistics.median_low([client.late for client in self.clients if client.late is not None] or [0.0])
         return max(late, self._lag)
 
+    def strain(self) -> float:
+        """How near it is to refusing clients because frames are late or the event loop is full: 1 is there."""
+        return max(self.lateness() / (ADMITTED * self.hop), self.busy / FULL)
+
     def _look(self, due: float, then: float, used: float) -> None:
         """Follow the event loop's own time: messages wait for it before anything else knows of them."""
         now, computed = time.monotonic(), time.thread_time()
         self.busy += _RECENT * ((computed - used) / (now - then) - self.busy)
         self._lag += _RECENT * (min(now - due, 1.0) - self._lag)
-        asyncio.get_running_loop().call_later(_TICK, self._look, now + _TICK, now, computed)
+        if (loop := asyncio.get_running_loop()) is self._loop:
+            loop.call_later(_TICK, self._look, now + _TICK, now, computed)
 
     def permits(self, websocket: WebSocket, token: object) -> bool:
         """Whether it is served: it knows a token, or none is needed and it is on this machine."""
@@ -198,11 +224,7 @@ class Server:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve a client until it goes."""
-        if not self._running:  # mounted in another application, it learns of its beginning by its first client
-            self._running = True
-            await self.hub.__aenter__()
-            now = time.monotonic()
-            asyncio.get_running_loop().call_later(_TICK, self._look, now + _TICK, now, time.thread_time())
+        await self.begin()
         origin = websocket.headers.get("origin")
         if origin is None or origin in self._origins or origin.partition("://")[2] == websocket.headers.get("host"):
             await websocket.accept()
@@ -210,6 +232,11 @@ class Server:
         else:
             self.refused.labels("origin").inc()
             await websocket.close()  # with status 403, as it was not accepted
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    """False of a client's text that is not UTF-8, which uvicorn logs with a traceback, as if the server were at fault."""
+    return not record.getMessage().startswith("Invalid UTF-8")
 
 
 def _is_local(host: str) -> bool:
@@ -230,25 +257,47 @@ def _window_time(extractor: Extractor) -> float:
     return min(took)
 
 
+def _read_tokens(path: str) -> list[str]:
+    """The tokens in a file, as any system's shell writes it: UTF-8, or UTF-16 with its mark."""
+    try:
+        data = Path(path).read_bytes()
+        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        tokens = data.decode(encoding).split()
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8 or UTF-16"
+        raise ArgumentError(f"EDGEVOICE_TOKEN_FILE: {path} cannot be read ({reason})") from error
+    if not tokens:
+        raise ArgumentError(f"EDGEVOICE_TOKEN_FILE: {path} is empty: expected a token, or several, one a line")
+    return tokens
+
+
+def _of_environment() -> Starlette:
+    def setting(name: str, default: str = "") -> str:
+        return os.environ.get(f"EDGEVOICE_{name}", "").strip() or default
+
+    tokens, head, clients = setting("TOKEN_FILE"), setting("HEAD"), setting("CLIENTS")
+    try:
+        idle = float(setting("IDLE", "60"))
+    except ValueError as error:
+        raise ArgumentError(f"EDGEVOICE_IDLE {setting('IDLE')!r}: expected seconds, above 0") from error
+    return application(
+        load(setting("MODEL", "cae-256")),
+        tokens=_read_tokens(tokens) if tokens else (),
+        head=load_head(head) if head else None,
+        origins=setting("ORIGINS").replace(",", " ").split(),
+        clients=parse_whole("EDGEVOICE_CLIENTS", clients, 1, 1 << 20) if clients else None,
+        idle=idle,
+    )
+
+
 def __getattr__(name: str) -> Starlette:
     """`app`: the application that the environment describes, made when it is first asked for."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def setting(name: str, default: str = "") -> str:
-        return os.environ.get(f"EDGEVOICE_{name}", "").strip() or default
-
-    path, head = setting("TOKEN_FILE"), setting("HEAD")
-    tokens = Path(path).read_text(encoding="utf-8").split() if path else []
-    if path and not tokens:
-        raise ArgumentError(f"EDGEVOICE_TOKEN_FILE: {path} is empty: expected a token, or several, one a line")
     try:
-        clients, idle = int(setting("CLIENTS", "0")) or None, float(setting("IDLE", "60"))
-    except ValueError as error:
-        raise ArgumentError(f"EDGEVOICE_CLIENTS, EDGEVOICE_IDLE: expected numbers ({error})") from error
-    extractor, origins = load(setting("MODEL", "cae-256")), setting("ORIGINS").replace(",", " ").split()
-    made = application(
-        extractor, tokens=tokens, head=load_head(head) if head else None, origins=origins, clients=clients, idle=idle
-    )
+        made = _of_environment()
+    except EdgeVoiceError as error:  # one line, as every command has it: a server would show where it was raised too
+        _log.critical("%s", error)
+        raise SystemExit(error.exit_code) from error
     globals()["app"] = made
     return made

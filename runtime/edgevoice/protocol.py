@@ -9,12 +9,14 @@ import logging
 import math
 import time
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edgevoice.errors import ArgumentError, AudioError, ModelError, ModelUseError
 from edgevoice.hub import Source
+from edgevoice.wholenumbers import whole_number
 
 if TYPE_CHECKING:
     from edgevoice.asgi import Server
@@ -26,7 +28,12 @@ _DTYPES = {"int16": 2, "int32": 4, "uint8": 1, "float32": 4, "float64": 8}
 _RATE = 192_000  # samples a second, of all channels together
 _PATIENCE = 10.0  # seconds, for the first message and for the last
 _HELD = 2.0  # seconds that a flood is not read before it is cut off: connecting anew costs it more than the server
-_AHEAD = 1.0  # seconds by which sound may come before its time and still be live
+_AHEAD, _DRIFT = 1.0, 0.01  # seconds, and share of the time, by which sound may be before its time and still be live
+_FIELDS = {  # of each type of message
+    "hello": {"protocol", "token", "rate", "channels", "dtype", "descriptors", "format", "level", "hop"},
+    "lost": {"count"},
+    "finish": set[str](),
+}
 _log = logging.getLogger("uvicorn.edgevoice")  # below a logger that uvicorn shows
 
 
@@ -48,7 +55,8 @@ class Client:
         self._source: Source | None = None
         # What arrived and has no frame yet: where it ends, and when it was there, in seconds; infinite if not live.
         self._arrived: deque[tuple[float, float]] = deque(maxlen=1 << 14)
-        self._began = self._seconds = 0.0
+        self._began = 0.0
+        self._position = 0  # bytes, lost ones included: sums of seconds would fall short of a frame's end
         self._turns = {"bytes": 0.0, "text": 0.0}
         self._bytes = self._frames = 0
 
@@ -142,11 +150,8 @@ class Client:
 
     async def _message(self, patience: float) -> bytes | str:
         """The next message; a client that sends very many of sound waits."""
-        try:
-            async with asyncio.timeout(patience):  # `wait_for` may lose that it was cancelled
-                message = await self._websocket.receive()
-        except TimeoutError as error:
-            raise Refusal("idle", f"nothing was sent for {patience:g} s") from error
+        async with _patience(patience, "sent"):
+            message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message["code"])
         kind = "bytes" if message.get("bytes") is not None else "text"
@@ -178,7 +183,7 @@ class Client:
                     return source.finish()
                 count = _field(message, "count", 0, range(86_400 * source.rate))
                 source.skip(count)
-                self._seconds += count / source.rate
+                self._position += count * size
                 self._arrived.clear()
 
     async def _push(self, source: Source, content: bytes) -> None:
@@ -188,15 +193,17 @@ class Client:
             piece = content[start : start + most]
             now = time.monotonic()
             self._began = self._began or now - len(piece) / self._size
-            self._seconds += len(piece) / self._size
-            live = self._began + self._seconds < now + _AHEAD
-            self._arrived.append((self._seconds, now if live else math.inf))
+            self._position += len(piece)
+            seconds = self._position / self._size
+            live = seconds < _AHEAD + (1 + _DRIFT) * (now - self._began)
+            self._arrived.append((seconds, now if live else math.inf))
             self._bytes += len(piece)
             self._server.bytes.inc(len(piece))
-            await source.drain()
+            async with _patience(max(_PATIENCE, self._server.idle), "read"):
+                await source.drain()
             source.push(piece)
-            if not live:
-                await asyncio.sleep(min(_PATIENCE / 2, 10 * self._server.lateness()))
+            if not live:  # a second where the server would refuse clients, milliseconds at half of that
+                await asyncio.sleep(min(1.0, self._server.strain()) ** 4)
 
     async def _send(self, source: Source, judge: Any) -> None:
         """Send the frames, with decisions where there is a head."""
@@ -228,20 +235,32 @@ class Client:
             self._server.relieve()
 
 
+@contextlib.asynccontextmanager
+async def _patience(seconds: float, done: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):  # `wait_for` may lose that it was cancelled
+            yield
+    except TimeoutError as error:
+        raise Refusal("idle", f"nothing was {done} for {seconds:g} s") from error
+
+
 def _read(content: bytes | str, *kinds: str) -> dict[str, Any]:
     """A message of one of these types."""
-    try:  # numbers of many digits become infinite
-        message = json.loads(content, parse_int=lambda text: int(text) if len(text) < 17 else float(text))
-        if isinstance(content, str) and message["type"] in kinds:
-            return dict(message)
-    except (ValueError, TypeError, LookupError, RecursionError):
-        pass
+    with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
+        if isinstance(content, str):  # numbers of many digits become infinite
+            message = json.loads(content, parse_int=lambda text: int(text) if len(text) < 17 else float(text))
+            if message["type"] in kinds:
+                if unknown := sorted(message.keys() - _FIELDS[message["type"]] - {"type"}):
+                    expected = ", ".join(sorted(_FIELDS[message["type"]])) or "none"
+                    raise Refusal("value", f"{unknown[0][:40]!a}: expected of {message['type']}: {expected}")
+                return dict(message)
     raise Refusal("message", f'expected JSON with a "type" that is one of: {", ".join(kinds)}', 1003)
 
 
 def _field(message: dict[str, Any], name: str, default: Any, allowed: range | tuple[Any, ...]) -> Any:
     value = message.get(name, default)
+    if isinstance(allowed, range):
+        return whole_number(name, value, allowed[0], allowed[-1])
     if type(value) is type(default) and value in allowed:
         return value
-    expected = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
-    raise Refusal("value", f"{name}: expected {expected}")
+    raise Refusal("value", f"{name}: expected {', '.join(map(str, allowed))}")

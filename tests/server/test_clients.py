@@ -129,3 +129,66 @@ def test_who_pauses_is_not_late(tiny: edgevoice.Extractor) -> None:
     assert client.late is None
     client._turns["bytes"] = time.monotonic()
     assert client.late == 3.0
+
+
+@pytest.mark.parametrize(("late", "least", "most"), [(0.0, 0.0, 0.1), (0.02, 0.1, 10.0), (0.049, 200.0, 300.0)])
+def test_a_file_waits_for_live_clients_only_while_they_are_late(
+    tiny: edgevoice.Extractor, monkeypatch: pytest.MonkeyPatch, late: float, least: float, most: float
+) -> None:
+    waited = []
+
+    async def sleep(seconds: float, sleep: Any = asyncio.sleep) -> None:
+        waited.append(seconds)
+        await sleep(0)
+
+    async def program() -> None:
+        server, socket = asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), _Socket()
+        server.clients += [SimpleNamespace(cost=0.5, late=late)] * 3  # type: ignore[list-item]
+        async with server.hub:
+            for _ in range(60):
+                socket.put_nowait({"type": "websocket.receive", "bytes": bytes(32_000)})
+            socket.put_nowait({"type": "websocket.receive", "text": FINISH})
+            await Client(server, socket).run()  # type: ignore[arg-type]
+        assert socket.sent[-1] == (1000, "")
+
+    monkeypatch.setattr("edgevoice.protocol.asyncio.sleep", sleep)
+    asyncio.run(program())
+    assert least <= sum(waited) <= most
+
+
+def test_sound_of_a_clock_that_is_a_little_fast_stays_live_and_meets_the_ends_of_frames(tiny: edgevoice.Extractor) -> None:
+    async def drain() -> None: ...
+
+    client = Client(asgi.Server(tiny, (TOKEN,), None, (), 4, 60.0), None)  # type: ignore[arg-type]
+    source, client._size = SimpleNamespace(drain=drain, push=len), 32_000
+    client._began, client._position = time.monotonic() - 10_000, 10_005 * 32_000
+
+    async def program() -> None:
+        for _ in range(250):
+            await client._push(source, bytes(1280))  # type: ignore[arg-type]
+
+    asyncio.run(program())
+    ends, arrived = zip(*client._arrived, strict=True)
+    assert max(arrived) <= time.monotonic()
+    assert ends[24::25] == tuple(range(10_006, 10_016))
+
+
+def test_who_reads_nothing_is_closed(tiny: edgevoice.Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevoice.protocol._PATIENCE", 0.5)
+
+    async def program() -> None:
+        server, socket = asgi.Server(tiny, (TOKEN,), None, (), 4, 0.5), _Socket()
+
+        async def send_text(content: str) -> None:
+            if json.loads(content)["type"] == "frame":
+                await asyncio.Event().wait()
+            socket.sent.append(json.loads(content))
+
+        socket.send_text = send_text  # type: ignore[method-assign]
+        async with server.hub:
+            for _ in range(10):
+                socket.put_nowait({"type": "websocket.receive", "bytes": bytes(32_000)})
+            await asyncio.wait_for(Client(server, socket).run(), 20)  # type: ignore[arg-type]
+        assert [message.get("code") for message in socket.sent[:2]] == [None, "idle"]
+
+    asyncio.run(program())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import http.client
 import json
 import os
 import re
@@ -43,6 +44,11 @@ def test_behind_nginx_with_tls(start: Start, tmp_path: Path, token: bool) -> Non
         assert (len(found), code) == ((5, 1000) if token else (1, 1008))
         with urllib.request.urlopen(f"https://localhost:{port}/healthz/ready", timeout=10, context=context) as response:
             assert json.load(response)["ready"]
+        for path in ("/metrics", "/voice/metrics"):
+            other = http.client.HTTPSConnection("localhost", port, context=context, source_address=("127.0.0.2", 0))
+            other.request("GET", path)
+            assert other.getresponse().status == 403
+            other.close()
 
 
 def steps_of(dockerfile: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ from websockets.exceptions import ConnectionClosed
 
 import edgevoice
 from edgevoice import asgi
-from edgevoice.errors import ModelUseError
+from edgevoice.errors import ArgumentError, ModelUseError
 from edgevoice.protocol import Refusal
 from server.conftest import TOKEN, Server
 from server.test_protocol import FINISH, HELLO, converse, read
@@ -174,13 +174,49 @@ def test_without_a_token_only_this_machine_is_served(
     [
         ("clients", "many", "CLIENTS"),
         ("idle", "-1", "idle"),
+        ("idle", "60s", "IDLE"),
+        ("origins", "https://example.org/", "origin"),
+        ("head", "x", "head"),
         ("token_file", os.devnull, "TOKEN_FILE"),
+        ("token_file", "/", "TOKEN_FILE"),
         ("model", "x", "'x'"),
     ],
 )
 def test_a_wrong_setting_ends_the_start(start: Start, name: str, value: str, word: str) -> None:
-    with pytest.raises(pytest.fail.Exception, match=word), start(**{name: value}):
+    with pytest.raises(pytest.fail.Exception, match=word) as raised, start(**{name: value}):
         pass
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be"])
+def test_a_token_file_may_have_the_encoding_of_any_shell(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    mark = "\ufeff" if "16" in encoding else ""
+    (path := tmp_path / "token").write_bytes(f"{mark}one\r\ntwo\r\n".encode(encoding))
+    monkeypatch.setenv("EDGEVOICE_TOKEN_FILE", str(path))
+    monkeypatch.setenv("EDGEVOICE_MODEL", str(tiny_model))
+    monkeypatch.delitem(vars(asgi), "app", raising=False)
+    assert asgi.app.state.server._tokens == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"tokens": ""},
+        {"tokens": [" a"]},
+        {"tokens": [b"a"]},
+        {"origins": ["*"]},
+        {"head": "x"},
+        {"idle": "60"},
+        {"clients": 0},
+    ],
+)
+def test_a_wrong_argument_is_an_error_and_never_a_server_that_is_open(
+    tiny: edgevoice.Extractor, argument: dict[str, Any]
+) -> None:
+    with pytest.raises(ArgumentError):
+        asgi.application(tiny, **argument)
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["by itself", "as process 1"])
@@ -226,14 +262,17 @@ async def running(application: Any) -> AsyncIterator[tuple[str, Any]]:
     await serving
 
 
-def test_it_can_be_mounted_and_starts_with_the_first_client(tiny: edgevoice.Extractor) -> None:
+@pytest.mark.parametrize("path", ["", "/voice"])
+def test_it_can_be_mounted_and_starts_with_the_first_client_of_each_event_loop(tiny: edgevoice.Extractor, path: str) -> None:
+    served = asgi.application(tiny, tokens=[TOKEN], clients=4)
+
     async def program() -> tuple[int | None, int]:
-        own = Starlette(routes=[Mount("/voice", asgi.application(tiny, tokens=[TOKEN], clients=4))])
+        own = Starlette(routes=[Mount(path, served)]) if path else served
         async with running(own) as (address, _):
-            messages, code, _ = await converse(f"{address}/voice/stream", SECOND, FINISH)
+            messages, code, _ = await converse(f"{address}{path}/stream", SECOND, FINISH)
             return code, len(messages)
 
-    assert asyncio.run(program()) == (1000, 5)
+    assert [asyncio.run(program()) for _ in range(2)] == [(1000, 5)] * 2
 
 
 class _Head:

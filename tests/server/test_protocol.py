@@ -73,7 +73,7 @@ def test_each_client_gets_the_frames_of_its_own_sound(server: Server, tiny: edge
 def test_a_file_may_come_faster_than_real_time(server: Server, tiny: edgevoice.Extractor, speech: Path) -> None:
     samples, rate = soundfile.read(speech, dtype="int16")
     sound = np.tile(samples, 60 * rate // len(samples) + 1)  # a minute, far beyond the backlog
-    messages, code, _ = asyncio.run(converse(server.stream, *pieces(sound, 1 << 20), FINISH, rate=rate))
+    messages, code, _ = asyncio.run(converse(server.stream, *pieces(sound, 1 << 20), FINISH, rate=float(rate)))
     assert (len(messages) - 2, code) == (len(tiny.extract((sound, rate))), 1000)
 
 
@@ -148,6 +148,8 @@ def test_text_that_is_no_message_closes_with_1003(server: Server, content: str) 
         ({"descriptors": {}}, [], "descriptors"),
         ({"format": None}, [], "format"),
         ({"protocol": 2}, [], "protocol"),
+        ({"sample_rate": 48_000}, [], "sample_rate"),
+        ({}, ['{"type": "lost", "samples": 480}'], "samples"),
         ({"hop": 0.07}, [], "hop"),
         ({"hop": 10**400}, [], "hop"),
         ({"hop": [1]}, [], "hop"),
@@ -228,6 +230,8 @@ def test_the_clients_on_the_page_print_the_frames(
     ]
     values = np.array([frame["bottleneck"] + frame["error"] for frame in found[1:-1]], np.float32)
     assert values.tobytes() == expected.tobytes()
+    done = subprocess.run([*command[:-1], "guess"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "1008 expected a token that the server knows\n")
 
     if not (node := shutil.which("node")):
         pytest.skip("Node is not installed")

@@ -117,7 +117,7 @@ function drawingOf({ descriptors, hop }) {
     error(values.length - units, (k) => grey(Math.min(1, Math.log10(1 + 1e5 * values[units + k]) / 4)));
     const place = `${frame.end.toFixed(2)} s, ${frame.loudness?.toFixed(0) ?? "-"} dB`;
     const words = `${frame.silent ? ", silent" : ""}${frame.gap ? ", sound was lost" : ""}`;
-    $("state").textContent = `${frame.index + 1} frames, ${place}, latency ${Math.round(1000 * frame.latency)} ms${words}`;
+    $("state").textContent = `${frame.index + 1} frames, ${place}, latency ${frame.latency === null ? "-" : Math.round(1000 * frame.latency)} ms${words}`;
     if ("decision" in frame) decide(frame.decision);
   };
 }
