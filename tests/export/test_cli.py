@@ -173,11 +173,8 @@ def test_a_graph_that_is_another(command: str, file: str, exported: ModelFolder,
     facts = json.loads((folder / "model.json").read_text())
     facts["files"][file] = f"sha256:{hashlib.sha256((folder / file).read_bytes()).hexdigest()}"
     (folder / "model.json").write_text(json.dumps(facts))
-    assert main(
-        [command, str(folder), "--out" if command == "compact" else "-o", str(tmp_path / "made")][
-            : 2 if command == "verify" else 4
-        ]
-    )
+    made = ["--out" if command == "compact" else "-o", str(tmp_path / "made")] if command != "verify" else []
+    assert main([command, str(folder), *made]) in (1, 2)
     assert file in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
 
