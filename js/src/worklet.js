@@ -50,7 +50,7 @@ export class Resampler {
     }
     [this.#from, this.#to] = [from, to];
     this.#cutoff = from === to ? 1 : Math.min(1, to / from) * 0.96; // as soxr does at its high quality
-    this.#half = Math.ceil(zeros / this.#cutoff);
+    this.#half = from === to ? 1 : Math.ceil(zeros / this.#cutoff); // 1: of the samples themselves, nothing beside them
     this.#begin();
   }
 

@@ -51,7 +51,7 @@ def export_checkpoint(
     """
     trained = Checkpoint.read(checkpoint)
     if trained.data != corpus.digest:
-        raise ArgumentError(f"{checkpoint}: was trained on other data than what is given")
+        raise ArgumentError(f"{checkpoint}: was trained on other data: give the same folder, --table and --pad")
     settings = trained.settings
     architecture = ARCHITECTURES[settings.arch]
     preprocessing = architecture.preprocessing

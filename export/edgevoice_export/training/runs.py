@@ -170,8 +170,7 @@ def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     except OSError as error:
         raise ModelFilesError(f"{name}: cannot be read ({error.strerror})") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-        raise ModelConfigError(f"{name}: not a file of weights ({reason})") from error
+        raise ModelConfigError(f"{name}: not a file of weights ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise ModelConfigError(f"{name}: not a file of weights (holds {type(content).__name__})")
     return content
