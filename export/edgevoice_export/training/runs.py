@@ -138,8 +138,10 @@ class Checkpoint:
         """Write the checkpoint as a complete file; OutputError where that cannot be done."""
         records = {"run": self.run.to_dict(), "earlier": [run.to_dict() for run in self.earlier]}
         content = vars(self) | records | {"history": [dataclasses.asdict(epoch) for epoch in self.history]}
+        data = io.BytesIO()  # of a disk that is full PyTorch itself says nothing that can be told from other failures
+        torch.save(content, data)
         with whole_file(path) as file:
-            torch.save(content, file)
+            file.write(data.getbuffer())
             file.flush()
             os.fsync(file.fileno())  # hours of work, which a power failure must not destroy
 
