@@ -194,14 +194,14 @@ def write(scores: Scores, percents: Sequence[int], truth: Labels, method: str, f
     (folder / f"{NAME}.json").write_text(text + "\n", encoding="utf-8")
 
     chosen = {name: _best(scores, name, percents) for name in next(iter(scores.values()))}
-    pictures = {**scores, "best classifier": {f"{name}: {kind}": scores[kind][name] for name, kind in chosen.items()}}
-    paths = [_draw(kind, curves, percents, guess, folder) for kind, curves in pictures.items()]
+    curves = {f"{name}: {kind}": scores[kind][name] for name, kind in chosen.items()}
+    picture = _draw("best classifier", curves, percents, guess, folder)
     stated = ", ".join(f"{name} {version}" for name, version in versions.items())
     sizes = f"{len(percents)} shares of the labels, {percents[0]} to {percents[-1]} %"
     lines = [f"# {TITLE}", "", *_conclusion(scores, chosen, percents), "", "## Method", ""]
     lines += [method.format(sizes=sizes, seeds=seeds, versions=stated), ""]
     lines += [f"## {_VIEW[0].upper()}{_VIEW[1:]}", "", *_table(scores, percents, guess), "", "## Figures", ""]
-    lines += [line for path in paths for line in (f"![{path.stem}]({path.name})", "")]
+    lines += [f"![{picture.stem}]({picture.name})"]
     page = folder / f"{NAME}.md"
     page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     return page

@@ -113,9 +113,14 @@ export class Judge {
    * @param {Frame} frame
    * @returns {Promise<Decision | null>} null until the seconds that the head judges have passed, and where more than half
    *     of their frames are silent or lost
+   * @throws {HeadError} it has other numbers than the head was fitted with
    */
   push(frame) {
-    const { frames } = this.#facts;
+    const { frames, descriptors, recipe } = this.#facts;
+    const count = frame[CHOSEN[recipe.descriptors]]?.length;
+    if (count !== descriptors) {
+      return Promise.reject(new HeadError(`a frame has ${count ?? "no"} numbers (${CHOSEN[recipe.descriptors]}), and the head was fitted with ${descriptors}: use the frames of its model`));
+    }
     if (frame.index < this.#next) this.#windows = [];
     const lost = this.#windows.length ? Math.min(frame.index - this.#next, frames) : 0;
     this.#windows = [...this.#windows, ...Array(lost).fill(null), frame].slice(-frames);

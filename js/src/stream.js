@@ -2,13 +2,12 @@ import { GraphError, messageOf, SamplesError, StreamError } from "./errors.js";
 import { Frame, unitsOf } from "./frame.js";
 import { metadataOf } from "./metadata.js";
 import { platform } from "./platform.js";
+import { floats, typeOf } from "./worklet.js";
 
 /** @typedef {import("./metadata.js").Metadata} Metadata */
 /** @typedef {import("./platform.js").Engine} Engine */
 
 const QUIETEST = 1e-20; // mean square of digital silence, -200 dB
-/** @type {Record<string, number>} */
-const SCALES = { Float32Array: 1, Float64Array: 1, Int16Array: 2 ** -15, Int32Array: 2 ** -31 };
 
 /**
  * One source of audio going through a live graph: samples in, in chunks of any length; frames out. Calls are carried out
@@ -85,16 +84,17 @@ export class Stream {
   /**
    * Take the next samples of one channel at the graph's rate: floats of full scale 1, or whole numbers of 16 or 32 bits.
    * `resample` brings others to that rate.
-   * @param {Float32Array | Float64Array | Int16Array | Int32Array} samples they may be changed as soon as this returns
+   * @param {import("./worklet.js").Samples} samples they may be changed as soon as this returns
    * @returns {Promise<Frame[]>} the frames whose windows they complete, often none
    * @throws {SamplesError} they are of another type, or not finite; the stream stays as it was
    */
   push(samples) {
-    const scale = SCALES[typeOf(samples)];
-    if (!scale) {
-      return Promise.reject(new SamplesError(`samples are ${typeOf(samples)}: expected one of ${Object.keys(SCALES).join(", ")}`));
+    let copy;
+    try {
+      copy = floats(samples);
+    } catch (error) {
+      return Promise.reject(new SamplesError(messageOf(error)));
     }
-    const copy = Float32Array.from(samples, (sample) => sample * scale);
     const at = copy.findIndex((sample) => !Number.isFinite(sample));
     if (at >= 0) return Promise.reject(new SamplesError(`sample ${at} of ${samples.length} is ${samples[at]}`));
     return this.#next(() => this.#take(copy.length, (first, last) => this.#hop.set(copy.subarray(first, last), this.#filled)));
@@ -107,7 +107,7 @@ export class Stream {
    * @returns {Promise<Frame[]>} frames of windows that reach into them
    */
   lost(count) {
-    if (!Number.isInteger(count) || count < 0) {
+    if (!Number.isSafeInteger(count) || count < 0) {
       return Promise.reject(new RangeError(`lost ${count}: expected a number of samples, 0 or more`));
     }
     const { hop, window, step } = this.#facts;
@@ -235,7 +235,7 @@ export class Stream {
 export async function bytesOf(source) {
   if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   if (/^(Shared)?ArrayBuffer$/.test(typeOf(source))) return new Uint8Array(/** @type {ArrayBuffer} */ (source));
-  const address = String(/** @type {{href: string}} */ (source).href ?? source);
+  const address = String(/** @type {{href: string}} */ (Object(source)).href ?? source);
   try {
     return await platform.read(address);
   } catch (error) {
@@ -253,9 +253,4 @@ export async function engineOf(bytes, options) {
   } catch (error) {
     throw new GraphError(`ONNX Runtime cannot load it: ${messageOf(error)}`, { cause: error });
   }
-}
-
-/** @param {unknown} value a value of this or another realm, such as a frame's or a `vm`'s */
-function typeOf(value) {
-  return Object.prototype.toString.call(value).slice(8, -1);
 }

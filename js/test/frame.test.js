@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
-import { Frame, functionalNames, functionals, resample, SamplesError, Stream } from "../src/node.js";
+import { Frame, functionalNames, functionals, resample, Resampler, SamplesError, Stream } from "../src/node.js";
 import { engineOf } from "../src/plain/engine.js";
 import { difference, expected, graph, vectors } from "./graphs.js";
 
@@ -92,6 +92,15 @@ test("arrays of another realm are arrays, and whole numbers have their full scal
   assert.deepEqual(await others[0].push(Int32Array.from(part, (x) => x * 2 ** 31)), exact);
   for (const wrong of [[0.1], new Uint8Array(8), new ArrayBuffer(8), "ab", null]) {
     await assert.rejects(stream.push(/** @type {any} */ (wrong)), SamplesError);
+    assert.throws(() => resample(/** @type {any} */ (wrong), 44_100, 16_000), TypeError);
+  }
+  for (const rate of [16_000, 44_100]) {
+    const low = Array.from(resample(part, rate, 16_000));
+    assert.deepEqual(Array.from(resample(Int16Array.from(part, (x) => x * 32768), rate, 16_000)), low);
+    const resampler = new Resampler(rate, 16_000);
+    for (const signal of [part, part, new Float32Array()]) {
+      assert.deepEqual([...resampler.push(signal), ...resampler.finish()], signal.length ? low : [], "each finish() ends one");
+    }
   }
 });
 

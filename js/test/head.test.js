@@ -51,6 +51,8 @@ for (const descriptors of ["all", "bottleneck"]) {
       });
       assert.ok(found.some((decision) => decision?.gap) && found.some((decision) => decision?.gap === false));
       assert.equal(await judge.push(frames[0]), null, "a new source begins");
+      const other = Object.assign(JSON.parse(JSON.stringify(frames[0])), { bottleneck: [1] }); // of JSON, it has no values
+      await assert.rejects(judge.push(other), HeadError);
     }
   });
 }

@@ -104,6 +104,7 @@ test("samples that are not finite are refused, and the stream goes on", async ()
   await assert.rejects(one.push(/** @type {any} */ ([0.1])), SamplesError);
   await assert.rejects(one.lost(-1), RangeError);
   await assert.rejects(one.lost(0.5), RangeError);
+  await assert.rejects(one.lost(1e300), RangeError);
   assert.deepEqual(await one.push(samples.subarray(0, 16_000)), await other.push(samples.subarray(0, 16_000)));
 });
 
@@ -122,6 +123,7 @@ test("a failure ends the stream until it is reset", async () => {
   await assert.rejects(fragile.push(new Float32Array(10)), (error) => error instanceof StreamError && /reset/.test(error.message));
   broken = false;
   await fragile.reset();
+  for (const one of [stream, stream.another()]) await one.release(); // twice, in effect
   assert.deepEqual(await fragile.push(new Float32Array(10)), []);
 });
 
@@ -130,6 +132,7 @@ test("what is no live graph is refused", async () => {
   await assert.rejects(Stream.load(bytes.subarray(0, 1000)), GraphError);
   await assert.rejects(Stream.load(new TextEncoder().encode("<!doctype html>")), GraphError);
   await assert.rejects(Stream.load(new Uint8Array()), /no live graph/);
+  await assert.rejects(Stream.load(/** @type {any} */ (undefined)), GraphError);
   await assert.rejects(Stream.load("nowhere.onnx"), (error) => error instanceof GraphError && /nowhere.onnx.*ENOENT/.test(error.message));
 });
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +16,8 @@ import numpy as np
 import pytest
 
 import edgevoice
-from edgevoice.modelfolder import ModelFolder
+from edgevoice.inference import FRONT_END
+from edgevoice.modelfolder import ModelFolder, shipped_models
 from edgevoice_export.cli import COMMANDS, main
 from edgevoice_export.cli.train import Job
 from edgevoice_export.training.loop import BEST, CHECKPOINT
@@ -40,8 +44,8 @@ def test_trains_exports_and_verifies(audio_folder: Path, speech: Path, tmp_path:
     assert (tmp_path / "my-cae.training" / "history.csv").is_file()
     assert main(["verify", str(out), "--windows", "8"]) == 0
     assert "passed" in capsys.readouterr().out
-    last = ["--checkpoint", str(tmp_path / "my-cae.training" / CHECKPOINT), "--audio", str(speech), "--tolerance", "10"]
-    assert main(["verify", str(out), "--windows", "7", *last]) == 0
+    best = ["--checkpoint", str(tmp_path / "my-cae.training" / BEST), "--audio", str(speech)]
+    assert main(["verify", str(out), "--windows", "7", *best]) == 0
     capsys.readouterr()
     assert main(["verify", str(out), "--windows", "8", "--tolerance", "1e-12"]) == 1
     assert "FAILED" in capsys.readouterr().out
@@ -98,10 +102,13 @@ def test_a_model_is_adapted_at_a_low_rate(adapting: list[str], monkeypatch: pyte
 
 
 def test_drift_is_in_the_spread_of_the_first_model(
-    exported: ModelFolder, audio_folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+    exported: ModelFolder, audio_folder: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert main(["drift", str(exported.path), str(exported.path), "--data", str(audio_folder)]) == 0
-    out = capsys.readouterr().out
+    shutil.copytree(audio_folder, tmp_path / "audio")
+    (tmp_path / "audio" / "cut.wav").write_bytes(b"RIFF")
+    assert main(["drift", str(exported.path), str(exported.path), "--data", str(tmp_path / "audio")]) == 0
+    out, stated = capsys.readouterr()
+    assert "cut.wav" in stated
     assert "no difference" in out.splitlines()[-1]
     assert out.startswith("6 recordings, ")
     assert [line.split("|")[2].strip() for line in out.splitlines() if line.startswith("| bottleneck")] == ["0.000"]
@@ -134,13 +141,19 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
         (["export", "none.pt", "--data", "AUDIO", "--out", "OUT"], 2),
         (["verify", "none"], 2),
         (["verify", "MODEL", "--windows", "6"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "."], 1),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--seed", str(1 << 64)], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--contrast", "1", "--batch", "3"], 2),
+        (["train", *TINY, "--data", "AUDIO", "--out", "OUT", "--threads", "100000"], 2),
         (["import-disvoice", "none.whl"], 2),
         (["import-disvoice", "AUDIO"], 2),
     ],
 )
 def test_errors_are_one_line(
-    words: list[str], code: int, audio_folder: Path, exported: ModelFolder, tmp_path: Path, capsys: Any
+    words: list[str], code: int, audio_folder: Path, exported: ModelFolder, tmp_path: Path, capsys: Any, monkeypatch: Any
 ):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
     places = {"AUDIO": audio_folder, "OUT": tmp_path / "out", "MODEL": exported.path}
     for name, path in places.items():
         words = [word.replace(name, str(path)) for word in words]
@@ -149,6 +162,21 @@ def test_errors_are_one_line(
     assert len(lines) == 1
     assert lines[0].startswith("edgevoice-export: ")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "file"), [(name, "encoder.onnx") for name in ("verify", "live", "pcm", "compact")] + [("verify", FRONT_END)]
+)
+def test_a_graph_that_is_another(command: str, file: str, exported: ModelFolder, tmp_path: Path, capsys: Any):
+    folder = shutil.copytree(exported.path, tmp_path / "model")
+    shutil.copy(shipped_models() / "light-256" / file, folder)  # of the same inputs and outputs, if it is the front end
+    facts = json.loads((folder / "model.json").read_text())
+    facts["files"][file] = f"sha256:{hashlib.sha256((folder / file).read_bytes()).hexdigest()}"
+    (folder / "model.json").write_text(json.dumps(facts))
+    made = ["--out" if command == "compact" else "-o", str(tmp_path / "made")] if command != "verify" else []
+    assert main([command, str(folder), *made]) in (1, 2)
+    assert file in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
 
 
 def test_interrupted_run_leaves_a_checkpoint(audio_folder: Path, tmp_path: Path):

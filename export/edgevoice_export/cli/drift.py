@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgevoice.audio.folders import find_audio
 from edgevoice.cli.console import show
 from edgevoice.cli.options import Commands, parser_of
 from edgevoice.extractor import load
+from edgevoice_export.data.corpus import audio_below
 from edgevoice_export.publish.measures import measure_drift
 
 _EPILOG = """\
@@ -32,6 +32,6 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
-    found = measure_drift(load(options.before), load(options.after), find_audio(options.data).files)
+    found = measure_drift(load(options.before), load(options.after), audio_below(options.data))
     show(f"{found.recordings} recordings, {found.windows} windows\n\n{found.table()}\n\n{options.after}: {found.verdict}")
     return 0

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from edgevoice.cli.console import show
-from edgevoice.cli.options import Commands, add_force, parser_of
+from edgevoice.cli.options import Commands, add_force, check_places, parser_of
 from edgevoice.extractor import load
-from edgevoice.files import refuse_existing, whole_file
+from edgevoice.files import whole_files
 from edgevoice.heads.head import load_head
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.onnx.graph import TRANSFORMS
@@ -35,19 +35,17 @@ def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
     folder = find_model(options.model)
     head = None if options.head is None else load_head(options.head)
-    facts = describe(folder, head)
     path = options.out or Path(f"{folder.config.name}-live.onnx")
-    files = {path: b"", path.with_name(f"{path.name}.json"): (json.dumps(facts, indent=1) + "\n").encode()}
-    if options.vectors:
-        files |= {options.vectors / name: data for name, data in _vectors(folder).items()}
-    if not options.force:
-        for name in files:
-            refuse_existing(name)
-    files[path] = convert_to_live(folder, options.transform, head).SerializeToString()
-    for name, data in files.items():
-        with whole_file(name, options.force) as file:
+    vectors = _vectors(folder) if options.vectors else {}
+    places = [path, path.with_name(f"{path.name}.json"), *(options.vectors / name for name in vectors)]
+    given = [*map(str, folder.path.iterdir()), *([options.head] if head else [])]
+    check_places(list(map(str, places)), given, options.force)
+    graph = convert_to_live(folder, options.transform, head).SerializeToString()
+    contents = [graph, f"{json.dumps(describe(folder, head), indent=1)}\n".encode(), *vectors.values()]
+    with whole_files(dict.fromkeys(places, options.force)) as files:
+        for file, data in zip(files, contents, strict=True):
             file.write(data)
-    show(f"{path}: {len(files[path]) / 1e6:.1f} MB")
+    show(f"{path}: {len(graph) / 1e6:.1f} MB")
     return 0
 
 

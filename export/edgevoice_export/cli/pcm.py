@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.cli.console import show
-from edgevoice.cli.options import Commands
+from edgevoice.cli.options import Commands, check_places
 from edgevoice.extractor import load
-from edgevoice.files import refuse_existing, whole_file
+from edgevoice.files import whole_file
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.sessions import load_onnxruntime
 from edgevoice_export.cli.live import graph_parser
 from edgevoice_export.onnx.live import convert_to_pcm
-from edgevoice_export.publish.verify import default_tolerance
+from edgevoice_export.publish.verify import VerificationError, default_tolerance, falling_noise
 
 TOLERANCE = 1e-3
 
@@ -28,18 +28,20 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the subcommand: 0 if the file agrees with the runtime, else 1."""
+    """Run the subcommand. What does not agree with the runtime is not written."""
     folder = find_model(options.model)
     path = options.out or Path(f"{folder.config.name}-pcm.onnx")
-    if not options.force:
-        refuse_existing(path)
-    model = convert_to_pcm(folder, options.transform)
-    data = model.SerializeToString()
+    check_places([str(path)], list(map(str, folder.path.iterdir())), options.force)
+    data = convert_to_pcm(folder, options.transform).SerializeToString()
+    bottleneck, error = compare_with_runtime(data, folder, falling_noise(folder.config.audio.window))
+    found = f"largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}"
+    allowed = max(TOLERANCE, default_tolerance(folder.config))
+    if not (bottleneck <= allowed and error <= allowed):  # NaN too
+        raise VerificationError(f"{path}: not written, for it does not give the runtime's numbers ({found})")
     with whole_file(path, options.force) as file:
         file.write(data)
-    bottleneck, error = compare_with_runtime(data, folder, _windows(folder.config.audio.window))
-    show(f"{path}: {len(data) / 1e6:.1f} MB; largest difference: bottleneck {bottleneck:.1e}, error {error:.1e}")
-    return 0 if max(bottleneck, error) <= max(TOLERANCE, default_tolerance(folder.config)) else 1
+    show(f"{path}: {len(data) / 1e6:.1f} MB; {found}")
+    return 0
 
 
 def compare_with_runtime(data: bytes, folder: ModelFolder, windows: NDArray[np.float32]) -> tuple[float, float]:
@@ -50,10 +52,3 @@ def compare_with_runtime(data: bytes, folder: ModelFolder, windows: NDArray[np.f
     difference = np.abs(found - extractor.describe(windows))
     units = extractor.layout.bottleneck
     return float(difference[:, :units].max()), float(difference[:, units:].max())
-
-
-def _windows(size: int) -> NDArray[np.float32]:
-    """Noise that falls by 90 dB in seven windows (7, size), so that it has all levels of speech."""
-    falling = 10 ** np.linspace(0, -4.5, 7 * size)
-    noise = 0.3 * np.random.default_rng(0).standard_normal(7 * size)
-    return (falling * noise).astype(np.float32).reshape(7, size)

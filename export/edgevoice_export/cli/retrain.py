@@ -13,6 +13,7 @@ from edgevoice_export.cli.common import Audio, add_audio_options, add_machine_op
 from edgevoice_export.cli.train import Job
 from edgevoice_export.publish.card import Description
 from edgevoice_export.publish.disvoice import find_published, import_published
+from edgevoice_export.publish.folder import check_place
 from edgevoice_export.training.loop import CHECKPOINT
 from edgevoice_export.training.runs import Run, model_lineage
 from edgevoice_export.training.weights import read_weights
@@ -54,6 +55,7 @@ class Retraining:
 def run(options: Retraining) -> int:
     """Run the subcommand. Runs that an interrupted call has completed are not repeated."""
     source = find_model(options.model)
+    check_place(options.out)
     lineage = model_lineage(source.config)
     if not lineage or lineage[-1].settings is None:
         raise ArgumentError(f"{source.path}: its model.json has no training run")

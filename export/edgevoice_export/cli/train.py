@@ -16,6 +16,7 @@ from tqdm import tqdm
 from edgevoice.cli.options import Commands, index, parser_of, positive
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.errors import ArgumentError
+from edgevoice.wholenumbers import whole_number
 from edgevoice_export.cli.common import (
     Audio,
     add_audio_options,
@@ -112,7 +113,7 @@ class Job:
         """Train, from initial weights or from the run's checkpoint on, and export; return the exit code."""
         settings, folder = self.settings, self.run_folder
         if self.threads:
-            torch.set_num_threads(self.threads)
+            torch.set_num_threads(whole_number("threads", self.threads, 1, 1024))  # PyTorch crashes beyond what it can start
         corpus = self.audio.read(ARCHITECTURES[settings.arch].preprocessing.audio)
         stopping: list[int] = []
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from edgevoice.errors import (
     AudioFileNotFoundError,
     AudioFormatError,
     AudioTooShortError,
+    EdgeVoiceWarning,
     OutputError,
 )
 from edgevoice.files import whole_folder
@@ -146,6 +148,14 @@ def read_file(path: Path, rate: int, shortest: int) -> NDArray[np.int16]:
     return np.clip(np.rint(mono * SCALE), -SCALE, SCALE - 1).astype(np.int16)
 
 
+def audio_below(folder: Path) -> list[Path]:
+    """The audio files of a folder, with a warning for every folder that cannot be searched; errors as `find_audio`."""
+    found = find_audio(folder)
+    for _, error in found.errors:
+        warnings.warn(f"skipped {error}", EdgeVoiceWarning, stacklevel=2)
+    return found.files
+
+
 def split_speakers(speakers: tuple[str, ...], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split utterances into training and validation: (indices, indices). No speaker is in both.
 
@@ -174,7 +184,7 @@ def _speakers(folder: Path, table: Path | None) -> tuple[dict[str, str], dict[st
     if table is not None:
         speakers, uses = _read_table(table, folder)
         return dict(sorted(speakers.items())), dict(sorted(uses.items()))
-    paths = [path.relative_to(folder) for path in find_audio(folder).files]
+    paths = [path.relative_to(folder) for path in audio_below(folder)]
     return {path.as_posix(): path.parent.as_posix() for path in paths}, {}
 
 
@@ -221,7 +231,7 @@ def _inside(folder: Path, name: str) -> str | None:
 def _digest(folder: Path, speakers: dict[str, str], rate: int, shortest: int) -> str:
     digest = hashlib.sha256(f"{_LAYOUT} {rate} {shortest}".encode())
     for name, speaker in speakers.items():
-        digest.update(f"\0{name}\0{speaker}\0".encode())
+        digest.update(f"\0{name}\0{speaker}\0".encode(errors="surrogateescape"))  # a name need not be UTF-8
         try:
             with (folder / name).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgevoice.config import SILENCE
+from edgevoice.errors import ArgumentError
 from edgevoice.frontend import hann, mel_filters
 from edgevoice.levels import Running, Steps, Utterance, Window
 from edgevoice_export.data.changes import mp3_coded
@@ -56,8 +57,11 @@ class Plan(NamedTuple):
     def of(cls, batch: int, share: float, changes: Sequence[str], partners: bool = False) -> Plan:
         """Plan a batch, a share of which goes through changes: what is listed twice comes twice as often."""
         each = round(share * batch / len(changes)) if changes else 0
-        if each * len(changes) > batch:
-            raise ValueError(f"{each * len(changes)} changed windows do not fit into a batch of {batch}")
+        if changes and not 0 < each * len(changes) <= batch:
+            raise ArgumentError(
+                f"augment {share:g} in batches of {batch} on the device: every batch has {each} windows of each of "
+                f"{len(changes)} changes; choose another share or batch, or fewer changes"
+            )
         kinds = tuple((kind, slice(each * k, each * (k + 1))) for k, kind in enumerate(changes) if each)
         count = batch // 2 if partners else 0
         return cls(batch, kinds, np.arange(batch - 2 * count, batch).reshape(2, count).T)

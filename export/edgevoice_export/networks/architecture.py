@@ -26,7 +26,7 @@ class Architecture:
     levels: tuple[str, ...]
     """Those at which training windows are drawn and validated."""
     loss: Literal["mse", "bce"] = "mse"
-    """Training loss on standardised spectrograms; `bce` where those are within 0..1 by construction."""
+    """Training loss on standardised spectrograms; `bce` where nearly all is within 0..1; the rest counts as 0 or 1."""
     compiled: bool = False
     """Whether `torch.compile` makes its training on CUDA faster: it joins the small operations between convolutions."""
     begin: Callable[[nn.Module, Iterable[Tensor]], None] | None = None

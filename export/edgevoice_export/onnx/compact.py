@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from edgevoice.errors import ArgumentError
+from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 from edgevoice_export.onnx.halves import BLOCK, CODES, SCALES, BlockCodes, store_halves, widen_halves
 from edgevoice_export.publish.card import compact_card
@@ -79,6 +80,7 @@ def compact_model(
         raise ArgumentError(f"{source.path}: its weights already have 8 bits")
     if out.resolve() == source.path.resolve():
         raise ArgumentError(f"{out}: is the model itself; choose another folder for the new one")
+    Networks(source, whole_batches=True)  # what is no network is refused in words
     graphs = {file: onnx.load_from_string(source.read(file)) for file in NETWORKS}
     changed = {file: compact_graph(graph) for file, graph in graphs.items()}
     if not any(changed.values()):

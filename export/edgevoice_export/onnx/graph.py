@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
+from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder
 
 OPSET = 18  # the version of ONNX's operators that every graph is written in
@@ -67,6 +68,7 @@ def joined(folder: ModelFolder, front: Graph, inputs: Sequence[Any], kept: Seque
     `front` makes the value `spectrogram`, (n, 1, bands, columns), from the inputs of the whole graph, and further outputs,
     which are kept. ModelFilesError where a network cannot be read.
     """
+    Networks(folder, whole_batches=True)  # loaded as users load it: what is no network is refused in words
     config, networks = folder.config, []
     for name in ("encoder", "decoder"):
         network = onnx.load_from_string(folder.read(f"{name}.onnx"))

@@ -26,7 +26,7 @@ from edgevoice_export.publish.card import Description, Training, trained_card
 from edgevoice_export.publish.folder import NETWORK_FILE, digests, write_folder
 from edgevoice_export.publish.measures import Drift, measure
 from edgevoice_export.publish.plots import history_picture, plot_example
-from edgevoice_export.publish.verify import Compute, Verification, outputs_of, verify
+from edgevoice_export.publish.verify import Compute, Verification, outputs_of, verify, verify_front_end
 from edgevoice_export.training.runs import Checkpoint
 from edgevoice_export.training.weights import Weights, pack_weights
 
@@ -51,7 +51,7 @@ def export_checkpoint(
     """
     trained = Checkpoint.read(checkpoint)
     if trained.data != corpus.digest:
-        raise ArgumentError(f"{checkpoint}: was trained on other data than what is given")
+        raise ArgumentError(f"{checkpoint}: was trained on other data: give the same folder, --table and --pad")
     settings = trained.settings
     architecture = ARCHITECTURES[settings.arch]
     preprocessing = architecture.preprocessing
@@ -70,6 +70,7 @@ def export_checkpoint(
     examples = windows.spectrograms(windows.grid(architecture.levels[0], _VERIFIED))
     verification = verify(compute, network_reference(network), examples)
     verification.require(description.name)
+    verify_front_end(networks.__getitem__, preprocessing, description.name)
     held_out = {level: measure(compute, windows, windows.grid(level)) for level in architecture.levels}
 
     drift = None

@@ -18,7 +18,9 @@ NETWORK_FILE = "network.pt"
 
 
 def check_place(out: Path) -> None:
-    """Raise OutputError where something other than a model folder would be overwritten."""
+    """Raise OutputError where something other than a model folder would be overwritten, or the folder has no name."""
+    if out.name in ("", ".."):
+        raise OutputError(f"{str(out)!r}: a new model folder needs a name: choose one, as in {out / 'my-model'}")
     if out.exists() and not (out / CONFIG_FILE).is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise OutputError(f"{out}: already exists, and is not a model folder; choose another place, or remove it")
 

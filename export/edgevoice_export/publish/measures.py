@@ -7,6 +7,7 @@ speakers held out, not by the curve of the loss.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.config import TypicalConfig
-from edgevoice.errors import ArgumentError, AudioError
+from edgevoice.errors import ArgumentError, AudioError, EdgeVoiceWarning
 from edgevoice.extractor import Extractor
 from edgevoice.features import functionals
 from edgevoice_export.data.sampler import Draw, WindowSampler
@@ -145,23 +146,25 @@ class Drift:
 
 
 def measure_drift(before: Extractor, after: Extractor, files: Iterable[Path]) -> Drift:
-    """Measure the drift over recordings, whose folders are their speakers; unusable ones are left out.
+    """Measure the drift over recordings, whose folders are their speakers; there is a warning for each that is unusable.
 
     Raises:
-        ArgumentError: the models have codes of other sizes, or no recording can be used.
+        ArgumentError: the models have codes of other sizes or other windows, or no recording can be used.
     """
-    sizes = [(each.layout.bottleneck, each.layout.error) for each in (before, after)]
-    if sizes[0] != sizes[1]:
-        raise ArgumentError(
-            f"{before.config.name} has {sizes[0]} numbers, {after.config.name} {sizes[1]}: they cannot be compared"
-        )
+    units = before.layout.bottleneck
+    one, other = (
+        f"{layout.bottleneck} + {layout.error} numbers for {audio.window} samples every {audio.hop} at {audio.rate} Hz"
+        for layout, audio in ((each.layout, each.config.audio) for each in (before, after))
+    )
+    if one != other:
+        raise ArgumentError(f"they cannot be compared: {before.config.name} has {one}, {after.config.name} {other}")
     found = []
     for file in files:
         try:
             found.append((before.extract(file).values, after.extract(file).values, str(file.parent)))
-        except AudioError:
-            continue
+        except AudioError as error:
+            warnings.warn(f"skipped {error}", EdgeVoiceWarning, stacklevel=2)
     if not found:
         raise ArgumentError("no recording could be used")
     ones, others, speakers = zip(*found, strict=True)
-    return Drift.between(list(ones), list(others), sizes[0][0], speakers)
+    return Drift.between(list(ones), list(others), units, speakers)

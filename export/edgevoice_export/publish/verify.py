@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgevoice.config import ModelConfig
 from edgevoice.errors import ModelError
-from edgevoice.sessions import load_onnxruntime
+from edgevoice.inference import FRONT_END
+from edgevoice.sessions import check_graph, open_graph
 from edgevoice_export.data.corpus import read_file
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.data.sampler import WindowSampler
@@ -19,6 +20,7 @@ from edgevoice_export.data.sampler import WindowSampler
 BATCHES = (1, 2, 7)
 _SECONDS = 10
 TOLERANCE = 1e-5
+_FRONT_END_TOLERANCE = 1e-3  # of bands that are nearly empty; it computes in float32
 
 Images = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.floating]]
@@ -67,13 +69,7 @@ def outputs_of(read: Callable[[str], bytes]) -> Compute:
 
     `read` gives the content of a file by its name: `ModelFolder.read`, or that of graphs that are in no folder yet.
     """
-    runtime = load_onnxruntime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    encoder, decoder = (
-        runtime.InferenceSession(read(name), options, providers=["CPUExecutionProvider"])
-        for name in ("encoder.onnx", "decoder.onnx")
-    )
+    encoder, decoder = (open_graph(read(name)) for name in ("encoder.onnx", "decoder.onnx"))
 
     def compute(spectrograms: Images) -> Outputs:
         (bottleneck,) = encoder.run(["bottleneck"], {"spectrogram": spectrograms})
@@ -100,6 +96,23 @@ def verify(compute: Compute, reference: Compute, spectrograms: Images, *, togeth
             for name, worst in differences.items():
                 differences[name] = float(np.maximum(worst, np.abs(found[name] - wanted[name]).max()))
     return Verification(differences, len(spectrograms))
+
+
+def verify_front_end(read: Callable[[str], bytes], preprocessing: Preprocessing, name: str) -> None:
+    """Compare `frontend.onnx` with NumPy's front end; VerificationError, which names the model, where they differ."""
+    windows, session = falling_noise(preprocessing.audio.window), open_graph(read(FRONT_END))
+    check_graph(session, FRONT_END, {"samples": windows.shape[1:]}, {"spectrogram": (1, *preprocessing.shape)})
+    (found,) = session.run(["spectrogram"], {"samples": windows})
+    difference = float(np.abs(found[:, 0] - preprocessing.front_end.compute(windows)).max())
+    if not difference <= _FRONT_END_TOLERANCE:
+        raise VerificationError(f"{name}: {FRONT_END} and NumPy's front end differ by {difference:.1e}")
+
+
+def falling_noise(size: int) -> NDArray[np.float32]:
+    """Noise that falls by 90 dB in seven windows (7, size), so that it has all levels of speech."""
+    falling = 10 ** np.linspace(0, -4.5, 7 * size)
+    noise = 0.3 * np.random.default_rng(0).standard_normal(7 * size)
+    return (falling * noise).astype(np.float32).reshape(7, size)
 
 
 def default_tolerance(config: ModelConfig) -> float:

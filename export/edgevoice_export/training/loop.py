@@ -105,7 +105,7 @@ def train(
     if resume:
         begun = _resumable(folder / CHECKPOINT, settings, corpus)
         run, earlier, step, history = begun.run, begun.earlier, begun.step, begun.history
-        network.load_state_dict(begun.weights)
+        load_weights(network, begun.weights)
         steps.restore(begun.unfinished)
         if _stalled(history, settings.patience):
             return True

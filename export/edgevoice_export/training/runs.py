@@ -138,8 +138,10 @@ class Checkpoint:
         """Write the checkpoint as a complete file; OutputError where that cannot be done."""
         records = {"run": self.run.to_dict(), "earlier": [run.to_dict() for run in self.earlier]}
         content = vars(self) | records | {"history": [dataclasses.asdict(epoch) for epoch in self.history]}
+        data = io.BytesIO()  # of a disk that is full PyTorch itself says nothing that can be told from other failures
+        torch.save(content, data)
         with whole_file(path) as file:
-            torch.save(content, file)
+            file.write(data.getbuffer())
             file.flush()
             os.fsync(file.fileno())  # hours of work, which a power failure must not destroy
 
@@ -170,8 +172,7 @@ def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     except OSError as error:
         raise ModelFilesError(f"{name}: cannot be read ({error.strerror})") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-        raise ModelConfigError(f"{name}: not a file of weights ({reason})") from error
+        raise ModelConfigError(f"{name}: not a file of weights ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise ModelConfigError(f"{name}: not a file of weights (holds {type(content).__name__})")
     return content

@@ -73,11 +73,15 @@ class Settings:
         for name in ("decay", "jitter_db", "contrast", "patience", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected 0 or more")
+        if self.seed >= 1 << 64:
+            raise ArgumentError(f"seed {self.seed}: expected less than 2^64")
         for name in ("warmup", "augment", "ordered", "bfloat16", "fixed_norms"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name.replace('_', '-')} {getattr(self, name)}: expected a share, from 0 to 1")
         if not set(self.changes.split(",")) <= set(CHANGES):
             raise ArgumentError(f"changes {self.changes!r}: expected some of {_ALL}")
+        if self.contrast and self.batch < 4:
+            raise ArgumentError(f"batch {self.batch}: a contrast needs two pairs of windows; 4 or more")
         if self.changes != _ALL and not self.augment:
             raise ArgumentError(f"changes {self.changes}: has no effect while augment is 0; raise that too")
         if self.fixed_norms == 1 and self.init is None:

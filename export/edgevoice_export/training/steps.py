@@ -206,8 +206,8 @@ def batch_norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
 def reconstruction_loss(kind: str, reconstruction: Tensor, spectrograms: Tensor) -> Tensor:
     """Mean loss of a reconstruction: `mse` the squared difference, `bce` the binary cross entropy."""
     if kind == "bce":
-        # As Keras does: outputs that are not bound to 0..1 have no logarithm there.
-        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms)
+        # As Keras does: outputs that are not bound to 0..1 have no logarithm there. A loud tone may be above 1.
+        return functional.binary_cross_entropy(reconstruction.clamp(_NEAR_ZERO, 1 - _NEAR_ZERO), spectrograms.clamp(0, 1))
     return functional.mse_loss(reconstruction, spectrograms)
 
 

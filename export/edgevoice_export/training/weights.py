@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgevoice.errors import ModelConfigError, ModelFilesError
+from edgevoice.inference import Networks
 from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice_export.data.preprocessing import Preprocessing
 from edgevoice_export.networks import ARCHITECTURES
@@ -96,6 +97,7 @@ def read_weights(source: str | os.PathLike[str]) -> Weights:
         settings, lineage = found.settings, (*found.earlier, found.run)
         return Weights(settings.arch, settings.units, found.weights, lineage=lineage)
     folder = find_model(source)
+    Networks(folder, whole_batches=True)  # what is no network is refused in words
     if _has_weights(folder):
         return unpack_weights(folder)
     made = recovered(folder, _arrays({file: onnx.load_from_string(folder.read(file)) for file in GRAPHS}))

@@ -7,12 +7,13 @@
  */
 export async function engineOf(ort, bytes, options) {
   const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 1, logSeverityLevel: 3, ...options });
+  /** @type {Promise<void> | undefined} */ let released;
   return {
     async run(feeds) {
       const tensors = Object.entries(feeds).map(([name, [type, data, dims]]) => [name, new ort.Tensor(type, data, dims)]);
       const found = await session.run(Object.fromEntries(tensors));
       return Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name, tensor.data]));
     },
-    release: () => session.release(),
+    release: () => (released ??= session.release()),
   };
 }

@@ -23,10 +23,10 @@ const verbs = {
     engines.set(engine, await engineOf(ort, bytes, session));
   },
   run: ({ engine, feeds }) => engineAt(engine).run(feeds),
-  release({ engine }) {
-    const released = engineAt(engine).release();
+  async release({ engine }) {
+    const held = engines.get(engine);
     engines.delete(engine);
-    return released;
+    await held?.release();
   },
 };
 

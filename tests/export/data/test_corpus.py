@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,12 @@ def test_bad_files_are_named_and_skipped(folder: Path):
     assert len(found.skipped) == len(names)
     for name, reason in zip(names, found.skipped, strict=True):
         assert name in reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_names_need_not_be_text(folder: Path):
+    os.rename(folder / "anna" / "one.wav", bytes(folder / "anna") + b"/\xff.wav")  # noqa: PTH104
+    assert len(read(folder)) == 6
 
 
 def test_nothing_usable(folder: Path, tmp_path: Path):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from edgevoice.errors import ArgumentError
 from edgevoice_export.data.devicechanges import DEVICE_CHANGES, DeviceChange
 from edgevoice_export.data.devicesampler import DeviceDraw, DeviceSampler, Plan
 from edgevoice_export.data.sampler import Draw, WindowSampler
@@ -90,6 +91,12 @@ def test_draws_are_uniform_over_all_places():
     assert (draw.starts.numpy() < spans[draw.recordings.numpy()]).all()
     assert abs(20 * np.log10(draw.gains.numpy())).max() <= 1.0
     assert set(draw.levels.tolist()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("batch", "share"), [(6, 1.0), (32, 0.05)])
+def test_a_share_that_no_batch_has_is_refused(batch: int, share: float):
+    with pytest.raises(ArgumentError):
+        Plan.of(batch, share, ("band", "coarse", "mp3", "noise"))
 
 
 def test_partners_are_of_the_same_recording():

@@ -172,3 +172,6 @@ def test_command_without_pytorch(tiny: Extractor, tmp_path: Path) -> None:
     values = np.fromfile(vectors / "frames.f32", "<f4").reshape(-1, len(facts["names"]))
     same(found, list(zip(values, stated["silent"], stated["gap"], strict=True)))
     assert main(["live", str(tiny.folder.path), "-o", str(path)]) == 2
+    for out, more in ((tiny.folder.path / "encoder.onnx", ["--force"]), (path.with_name("samples.wav"), [])):
+        assert main(["live", str(tiny.folder.path), "-o", str(out), "--vectors", str(tmp_path), *more]) == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["tiny.onnx", "tiny.onnx.json", "vectors"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import edgevoice
 from edgevoice.inference import Networks
@@ -17,6 +18,7 @@ from edgevoice_export.publish.card import Description
 from edgevoice_export.publish.export import export_checkpoint
 from edgevoice_export.training.loop import BEST, CHECKPOINT, Settings, train
 from edgevoice_export.training.runs import Checkpoint
+from edgevoice_export.training.steps import reconstruction_loss
 
 ARCHITECTURE = ARCHITECTURES["lamprou"]
 SETTINGS = Settings("lamprou", 64, epochs=2, epoch_windows=8, batch=4, decay=0.0, loss="bce", jitter_db=0.0, validation=0.34)
@@ -57,6 +59,10 @@ def test_trained_and_exported_as_any_other(short: Corpus, audio_folder: Path, tm
     seen = windows(short).spectrograms(windows(short).grid("window"))[[place]]
     np.testing.assert_allclose(features.bottleneck, Networks(folder).encode(seen), atol=1e-5)
     np.testing.assert_allclose(features.bottleneck.sum(axis=1), 1, atol=1e-5)  # a softmax
+
+
+def test_a_loud_tone_has_a_loss() -> None:
+    assert reconstruction_loss("bce", torch.tensor([0.5]), torch.tensor([1.3])).item() == pytest.approx(np.log(2))
 
 
 def test_ends_early(short: Corpus, tmp_path: Path) -> None:
