@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevoice.audio.samples import is_number
+from edgevoice.audio.samples import as_float
 from edgevoice.errors import ArgumentError, EdgeVoiceError, MissingPackageError
 from edgevoice.extractor import Extractor, load
 from edgevoice.heads.head import load_head
@@ -112,21 +112,20 @@ class Server:
         for origin in origins:
             if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\sA-Z]+", origin):
                 raise ArgumentError(f"origin {origin!r}: expected a scheme and a host, such as https://example.org")
-        if not is_number(idle) or not 0 < idle < float("inf"):
+        if not 0 < as_float(idle) < float("inf"):
             raise ArgumentError(f"idle {idle!r}: expected seconds, above 0")
         if head is not None:
             if not hasattr(head, "judge"):
                 raise ArgumentError(f"head {head!r}: expected one that `load_head` has loaded")
             head.judge(extractor)
-        self.extractor, self.head, self.idle = extractor, head, idle
+        self.extractor, self.head, self.idle = extractor, head, float(idle)
         self.hop = extractor.config.audio.hop / extractor.config.audio.rate
         self.clients: list[Client] = []
         self._tokens, self._origins = [token.encode() for token in tokens], set(origins)
         self._most = None if clients is None else whole_number("clients", clients, 1, 1 << 20)
         self._window_time = _window_time(extractor)
-        self._relieved = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.busy = self._lag = 0.0  # of the event loop, means: the share of its time that it computes; how late it is
+        self._relieved = self.busy = self._lag = 0.0  # of the event loop, means: the share of its time that it computes; how late it is
         self._registry = own = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=own)
         prometheus.Gauge("edgevoice_clients", "Clients served", registry=own).set_function(lambda: len(self.clients))
@@ -172,8 +171,7 @@ class Server:
     def capacity(self) -> int:
         """How many clients with the model's hop are served, at least 1.
 
-        Where nobody has said: as many windows as the threads have time for, by what one takes now, beside the messages,
-        for which the event loop needs time too.
+        Where nobody has said: as many windows as threads and event loop have time for, by what one takes now, and messages.
         """
         window = (self.hub.window_time or self._window_time) / self.hop
         room = FULL * self.extractor.jobs - self.busy if self.busy < FULL else 0.0
@@ -264,8 +262,7 @@ def _read_tokens(path: str) -> list[str]:
         encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
         tokens = data.decode(encoding).split()
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8 or UTF-16"
-        raise ArgumentError(f"EDGEVOICE_TOKEN_FILE: {path} cannot be read ({reason})") from error
+        raise ArgumentError(f"EDGEVOICE_TOKEN_FILE: cannot be read as text in UTF-8 or UTF-16 ({error})") from error
     if not tokens:
         raise ArgumentError(f"EDGEVOICE_TOKEN_FILE: {path} is empty: expected a token, or several, one a line")
     return tokens
