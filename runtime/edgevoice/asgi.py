@@ -125,7 +125,7 @@ class Server:
         self._most = None if clients is None else whole_number("clients", clients, 1, 1 << 20)
         self._window_time = _window_time(extractor)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._relieved = self.busy = self._lag = 0.0  # of the event loop, means: the share of its time that it computes; how late it is
+        self._relieved = self.busy = self._lag = 0.0  # of the event loop: its share of computing, how late it is
         self._registry = own = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=own)
         prometheus.Gauge("edgevoice_clients", "Clients served", registry=own).set_function(lambda: len(self.clients))
