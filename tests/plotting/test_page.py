@@ -52,6 +52,7 @@ def test_several_recordings_have_a_player_each(tmp_path: Path, noise: np.ndarray
     page = out.read_text()
     assert [len(sound) for sound in sounds_in(page)] == [16_000, 32_000]
     assert "a&lt;b&gt;&amp;.wav" in page
+    assert "colours: bottleneck, standard deviations" in page, "beside a bar it would be cut"
     assert "</script><b>" not in page
 
 
