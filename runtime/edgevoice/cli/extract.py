@@ -139,7 +139,7 @@ class _Output:
         if self.path is None and self._kind != "csv":
             raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
         if self.folder and place.exists() and not place.is_dir():
-            raise OutputError(f"{path}: cannot be written (is a file: expected a folder, or a table's name with a suffix and no / behind it)")
+            raise OutputError(f"{path}: cannot be written (a file is there: expected a folder, or the name of a table)")
         if self.path is not None and not self.folder:
             self._kind = table_format(place)
             if kind not in (None, self._kind):
