@@ -218,7 +218,7 @@ def _draw_reconstruction(found: Figures) -> Figure:
     panel.set_xlabel("mean squared error of the standardised spectrogram, 1e-4")
     panel.set_xlim(left=0)
     _name_rows(panel, names)
-    panel.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside lower center", ncols=2)
     speakers = found["measured_on"]["speakers"]
     figure.suptitle(f"Reconstruction of {speakers} unheard speakers · bars: standard error over speakers", fontsize=10)
     return figure

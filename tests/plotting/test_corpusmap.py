@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ import edgevoice
 from edgevoice.cli import main
 
 pytest.importorskip("matplotlib", reason="the plot extra is not installed")
+from edgevoice.heads.fitting import draw_confusion
 from edgevoice.plotting.corpusmap import draw_map, principal_components
+from edgevoice.plotting.recordings import draw_comparison
 
 
 @given(rows=st.integers(3, 60), columns=st.integers(2, 30), seed=st.integers(0, 99))
@@ -56,6 +60,30 @@ def test_names_have_a_legend_and_numbers_a_bar() -> None:
     looks = {(tuple(one.get_facecolor()[0]), one.get_paths()[0].vertices.tobytes()) for one in names.axes[0].collections}
     assert len(looks) == 21, "colours and shapes tell all groups apart"
     assert [text.get_text() for text in few.legends[0].get_texts()] == ["0 (20)", "1 (20)", "2 (20)"]
+
+
+def test_long_names_and_small_pictures_stay_readable(tiny: edgevoice.Extractor, noise: np.ndarray) -> None:
+    name = "/".join(f"a folder of recordings {k}" for k in range(9))
+    groups = [f"{name} {k % 3}" for k in range(60)]
+    features = tiny.extract((noise, 16_000))
+    head: Any = SimpleNamespace(labels=(name, "b"), about={"column": "label"})
+    head.scores = {"value": 0.5, "interval": (0.1, 0.9), "chance": 0.5, "confusion": [[3, 1], [1, 3]]}
+    for figure in (
+        draw_map(np.random.default_rng(0).normal(size=(60, 5)), groups, "speaker", name),
+        edgevoice.plot((noise, 16_000), tiny, title=name, size=(8, 5)),
+        draw_comparison([(name, features), (name, features)], name, tiny),
+        draw_confusion(head),
+    ):
+        figure.draw_without_rendering()
+        panel: Any = figure.axes[0]
+        texts = [*panel.get_yticklabels(), panel._left_title, *(text for one in figure.legends for text in one.get_texts())]
+        boxes = [text.get_window_extent() for text in texts if text.get_text()]
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+        assert panel.get_position().width > 0.25
+        for axes in figure.axes:
+            ends = [label.get_window_extent() for label in axes.get_yticklabels() if axes.images and label.get_text()]
+            ends.sort(key=lambda box: box.y0)
+            assert all(one.y1 <= other.y0 for one, other in itertools.pairwise(ends))
 
 
 def test_many_rows_are_thinned_and_the_title_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,7 @@ def test_several_recordings_have_a_player_each(tmp_path: Path, noise: np.ndarray
     page = out.read_text()
     assert [len(sound) for sound in sounds_in(page)] == [16_000, 32_000]
     assert "a&lt;b&gt;&amp;.wav" in page
+    assert "colours: bottleneck, standard deviations" in page, "beside a bar it would be cut"
     assert "</script><b>" not in page
 
 
@@ -72,7 +73,7 @@ def test_gaps_and_silence_are_marked(tiny: edgevoice.Extractor, noise: np.ndarra
 def test_a_point_of_a_map_says_what_it_is(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     lines = [f"f{k}.wav,{k % 2},{k // 2}," + ",".join(f"{x:.3f}" for x in rng.normal(size=3)) for k in range(12)]
-    (tmp_path / "t.csv").write_text("file,who,k,bottleneck_0,bottleneck_1,bottleneck_2\n" + "\n".join(lines))
+    (tmp_path / "t.csv").write_text("file,who,k,bottleneck_0,bottleneck_1,bottleneck_2\n" + "\n".join([*lines, ""]))
     out = tmp_path / "out.html"
     assert main(["map", str(tmp_path / "t.csv"), "-o", str(out), "--colour", "who"]) == 0
     assert [f"file f{k}.wav, who {k % 2}" in out.read_text() for k in range(12)] == [True] * 12

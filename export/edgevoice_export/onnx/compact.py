@@ -86,7 +86,8 @@ def compact_model(
     if not any(changed.values()):
         raise ArgumentError(f"{source.path}: no matrix product has {_SMALLEST} weights or more, and whole blocks of {BLOCK}")
     networks = {file: graph.SerializeToString() for file, graph in graphs.items()}
-    packed = {NETWORK_FILE: source.read(NETWORK_FILE)} if NETWORK_FILE in config.training else {}
+    trained = NETWORK_FILE in config.training and (source.path / NETWORK_FILE).is_file()  # a package leaves it out
+    packed = {NETWORK_FILE: source.read(NETWORK_FILE)} if trained else {}
     name = name or f"{config.name}-int8"
     reference, compute = outputs_of(source.read), outputs_of(networks.__getitem__)
     verification = verify(compute, reference, spectrograms)

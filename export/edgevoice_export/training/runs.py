@@ -6,7 +6,6 @@ import dataclasses
 import io
 import math
 import os
-import pickle
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -171,7 +170,7 @@ def load_tensors(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelFilesError(f"{name}: cannot be read ({error.strerror})") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # PyTorch lets pass whatever a file of another kind leads to
         raise ModelConfigError(f"{name}: not a file of weights ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise ModelConfigError(f"{name}: not a file of weights (holds {type(content).__name__})")

@@ -139,7 +139,7 @@ class _Output:
         if self.path is None and self._kind != "csv":
             raise ArgumentError(f"format {kind}: only csv goes to standard output; name a file with -o")
         if self.folder and place.exists() and not place.is_dir():
-            raise OutputError(f"{path}: cannot be written (is not a folder, and its suffix is not that of a table)")
+            raise OutputError(f"{path}: cannot be written (a file is there: expected a folder, or the name of a table)")
         if self.path is not None and not self.folder:
             self._kind = table_format(place)
             if kind not in (None, self._kind):

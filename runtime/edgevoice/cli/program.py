@@ -109,7 +109,7 @@ class _Parser(argparse.ArgumentParser):
         words = self._words if self._subparsers else self._options_first(self._words)
         namespace, unknown = super().parse_known_args(words, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.error(f"unrecognized arguments: {' '.join(word for word in unknown if word != '--')}")
         return namespace, unknown
 
     def _options_first(self, words: Sequence[str]) -> list[str]:

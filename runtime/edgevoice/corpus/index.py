@@ -209,7 +209,7 @@ def _of_table(table: Tabular, root: str | None, folder: str | None, keep: Sequen
         at, own = find_columns(names, keep)
         if "file" not in at:
             if at or [kinds[k] for k in own] != ["text"] or folder is not None:
-                raise ArgumentError(f"no column 'file' among {', '.join(map(repr, names[:9])) or 'none'}")
+                raise ArgumentError(f"no column 'file' among {', '.join(repr(name[:40]) for name in names[:9]) or 'none'}")
             at, own = {"file": own[0]}, []  # one column of texts is the paths
     except ArgumentError as error:
         raise ArgumentError(f"{error}; expected file[,start,end,channel] and any others") from error

@@ -20,7 +20,7 @@ from edgevoice.extractor import load
 from edgevoice.heads.fitting import warn_of_origin
 from edgevoice.heads.judging import Folds, Task, folds_of, hold_out, score, sums_of, with_interval
 from edgevoice.heads.pieces import Labelled, Pieces, Progress, cut_pieces, read_labels
-from edgevoice.plotting.figurefile import new_figure, write_figure
+from edgevoice.plotting.figurefile import new_figure, styled, write_figure
 from edgevoice.recipe import Reading
 
 if TYPE_CHECKING:
@@ -188,6 +188,7 @@ def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> P
     return Pieces(values, rows, starts, like.frames)
 
 
+@styled
 def draw_comparison(comparison: Comparison) -> Figure:
     """Draw the scores with their intervals and, where there are, the curves over the share of labelled recordings."""
     found, (name, chance) = comparison.found, (comparison.found[0].scores[key] for key in ("name", "chance"))
@@ -200,16 +201,16 @@ def draw_comparison(comparison: Comparison) -> Figure:
         scores.plot(one.scores["value"], k, "o", color=colour)
         for panel in others:
             shares, (means, spreads) = list(one.curve), np.array(list(one.curve.values())).T
-            panel.plot(shares, means, "o-", color=colour, label=one.name)
+            panel.plot(shares, means, "o-", color=colour)
             panel.fill_between(shares, means - spreads, means + spreads, color=colour, alpha=0.15, linewidth=0)
             panel.set(xlabel="share of the recordings that are labelled", ylabel=name)
-    scores.axvline(chance, color="grey", linestyle=":", label="chance")
+    scores.axvline(chance, color="grey", linestyle=":")
     scores.set_yticks(range(len(found)), [one.name for one in found])
-    scores.invert_yaxis()
-    scores.set_xlabel(f"{name}, and where as many other groups would be")
+    scores.set_ylim(len(found) - 0.5, -0.5)
+    scores.set_xlabel(f"{name}, its interval, and chance (dotted)")
     scores.set_title(f"{comparison.column}: {sum(comparison.pieces.values())} pieces of {comparison.groups} groups")
-    for panel in (scores, *others):
-        panel.legend()
+    for panel in others:
+        panel.set_title("with fewer labels, in the same colours")
     return figure
 
 

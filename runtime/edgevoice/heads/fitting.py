@@ -18,7 +18,7 @@ from edgevoice.heads.head import FORMAT, KEY, Head
 from edgevoice.heads.judging import Matrix, folds_of, hold_out, learn, score, standardise
 from edgevoice.heads.pieces import Labelled, Progress, cut_pieces, read_labels, warn
 from edgevoice.modelfolder import ModelFolder
-from edgevoice.plotting.figurefile import new_figure
+from edgevoice.plotting.figurefile import new_figure, styled
 from edgevoice.recipe import Reading
 
 if TYPE_CHECKING:
@@ -158,21 +158,22 @@ def head_graph(about: dict[str, Any], centre: Matrix, scale: Matrix, weights: Ma
     return data
 
 
+@styled
 def draw_confusion(head: Head) -> Figure:
     """Draw what was said of the pieces of each label, on groups that were held out, in shares of a row."""
-    from sklearn.metrics import ConfusionMatrixDisplay
-
     confusion, scores = np.array(head.scores["confusion"], float), head.scores
-    counts = confusion.sum(axis=1, keepdims=True)
+    counts = confusion.sum(axis=1)
+    shares = confusion / np.maximum(counts, 1)[:, None]
     side = 2.5 + 0.55 * min(len(counts), 25)
-    figure = new_figure(side + 0.8, side)
+    figure = new_figure(side + 1.8, side)
     panel = figure.subplots()
-    shown = ConfusionMatrixDisplay(confusion / np.maximum(counts, 1), display_labels=head.labels)
-    turn = "horizontal" if len(counts) < 4 else "vertical"
-    shown.plot(ax=panel, include_values=len(counts) <= 12, cmap="cividis", values_format=".0%", xticks_rotation=turn)
-    shown.im_.set_clim(0, 1)
-    panel.set_yticks(range(len(counts)), [f"{name} ({n:.0f})" for name, n in zip(head.labels, counts[:, 0], strict=True)])
+    figure.colorbar(panel.imshow(shares, vmin=0, vmax=1, cmap="cividis"), ax=panel, shrink=0.9)
+    for (row, column), share in np.ndenumerate(shares) if len(counts) <= 12 else ():
+        panel.text(column, row, f"{share:.0%}", ha="center", va="center", color="white" if share < 0.5 else "black")
+    turn = 90 * (len(counts) * max(map(len, head.labels)) > 25)
+    panel.set_xticks(range(len(counts)), head.labels, rotation=turn)
+    panel.set_yticks(range(len(counts)), [f"{name} ({n:.0f})" for name, n in zip(head.labels, counts, strict=True)])
     panel.set(xlabel="said, in shares of a row", ylabel=f"{head.about['column']} (pieces)")
     low, high = scores["interval"]
-    panel.set_title(f"recall {scores['value']:.2f} ({low:.2f} to {high:.2f}), chance {scores['chance']:.2f}")
+    figure.suptitle(f"recall {scores['value']:.2f} ({low:.2f} to {high:.2f}), chance {scores['chance']:.2f}")
     return figure

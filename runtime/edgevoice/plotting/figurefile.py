@@ -80,11 +80,11 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     def call(*arguments: Any, options: PictureOptions = _DEFAULT, **named: Any) -> Figure:
         with _style(options.style):
             figure: Any = draw(*arguments, **named)
-        figure.style = options.style
-        figure.set_dpi(options.dpi)
-        if options.size is not None:
-            figure.set_size_inches(options.size)
-        _make_readable(figure)
+            figure.style = options.style
+            figure.set_dpi(options.dpi)
+            if options.size is not None:
+                figure.set_size_inches(options.size)
+            _make_readable(figure)
         return cast("Figure", figure)
 
     return call
@@ -140,10 +140,20 @@ def _style(name: str) -> Iterator[None]:
 
 
 def _make_readable(figure: Any) -> None:
-    """Show every text as it is: no mathematics in it, and its characters from any font of this machine that has them."""
-    from matplotlib import font_manager, rcParams
-    from matplotlib.text import Text
+    """Show every text as it is: no mathematics in it, and its characters from any font of this machine that has them.
 
+    A name that is too long for its place loses its middle; of ticks with names, those that would touch others are left out.
+    """
+    from matplotlib import font_manager, rcParams
+    from matplotlib.legend import Legend
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedLocator
+
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    named = [axis for axis in axes if isinstance(axis.get_major_locator(), FixedLocator) and len(axis.get_ticklocs())]
+    narrow = {text for legend in figure.findobj(Legend) for text in (legend.get_title(), *legend.get_texts())}
+    narrow |= {label for axis in named for label in axis.get_ticklabels()}
+    columns = max(panel.get_gridspec().ncols for panel in figure.axes if panel.get_gridspec())
     texts = figure.findobj(Text)
     for text in texts:
         text.set_parse_math(False)
@@ -162,6 +172,31 @@ def _make_readable(figure: Any) -> None:
         text.set_text("".join(letters))
         if len(families) > 1:
             text.set_fontfamily(families)
+        whole = text.get_text() == figure.get_suptitle()
+        _shorten(text, 0.35 if text in narrow else 0.95 if whole or text.get_rotation() else 0.75 / columns)
+    ticks = [(axis, axis.get_ticklocs(), [tick.label1 for tick in axis.get_major_ticks()]) for axis in named]
+    for axis, places, labels in ticks:
+        axis.set_ticks(places, [label.get_text() for label in labels])
+    figure.draw_without_rendering()  # places panels
+    for axis, places, labels in ticks:
+        side = axis is axis.axes.yaxis
+        pixels = axis.axes.transData.transform(np.stack([places, places], axis=1))[:, int(side)]
+        room = 1.1 * max((label.get_window_extent().size[int(side)] for label in labels), default=0)
+        kept: list[int] = []
+        for k in np.argsort(-pixels).tolist():
+            if not kept or pixels[kept[-1]] - pixels[k] >= room:
+                kept.append(k)
+        axis.set_ticks([places[k] for k in kept], [labels[k].get_text() for k in kept])
+
+
+def _shorten(text: Any, share: float) -> None:
+    """Cut the middle of a text that is longer than a share of the figure's width, or height if it is turned."""
+    turned = int(text.get_rotation() == 90)
+    length, room = text.get_window_extent().size[turned], share * text.figure.bbox.size[turned]
+    if length > room:
+        name = text.get_text()
+        count = max(4, int(len(name) * room / length) - 1)
+        text.set_text(f"{name[: count // 3]}\u2026{name[count // 3 - count :]}")
 
 
 @functools.cache

@@ -116,12 +116,12 @@ def _panel(axes: Any, about: Sequence[str], first: Any) -> Any:
     from bokeh.plotting import figure
     from matplotlib.colors import to_hex
 
-    height = round(90 * axes.get_position().height * axes.figure.get_size_inches()[1]) + 50
+    height = max(70, round(90 * axes.get_position().height * axes.figure.get_size_inches()[1]))
+    height += 100 if axes.get_xlabel() and axes.images else 50  # for the labels
     times = axes.get_xlim() if first is None else first.x_range
     low, high = axes.get_ylim()
-    panel = figure(
-        height=height, x_range=times, y_range=(low, high), tools="pan,wheel_zoom,box_zoom,reset", active_scroll="wheel_zoom"
-    )
+    tools = {"tools": "pan,wheel_zoom,box_zoom,reset", "active_scroll": "wheel_zoom"}
+    panel = figure(height=height, x_range=times, y_range=(low, high), **tools)
     panel.title.text = axes.get_title(loc="left")
     panel.yaxis.axis_label, panel.xaxis.axis_label = axes.get_ylabel(), axes.get_xlabel()
 
@@ -141,7 +141,9 @@ def _panel(axes: Any, about: Sequence[str], first: Any) -> Any:
         unit = image.colorbar.ax.get_ylabel() if image.colorbar else "value"
         tell(glyph, (unit, "@image{0.00}"), ("row", "$y{custom}"), ("seconds", "$x{0.00}"), formatters={"$y": row})
         if image.colorbar:
-            panel.add_layout(ColorBar(color_mapper=mapper, title=unit, width=8), "right")
+            beside = len(unit) <= 10  # a longer one has no room there
+            panel.add_layout(ColorBar(color_mapper=mapper, title=unit if beside else None, width=8), "right")
+            panel.xaxis.axis_label += "" if beside else f"\ncolours: {unit}"
     for line in axes.lines:
         glyph = panel.line(*map(np.asarray, line.get_data()), color=to_hex(line.get_color()), line_width=1.5)
         if not about:

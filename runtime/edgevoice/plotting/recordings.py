@@ -101,7 +101,7 @@ def draw_comparison(
         if features.names != names:
             raise ArgumentError(f"{name or 'features'}: has other descriptors than the others: expected those of one model")
     kinds = [group.name for group in recordings[0][1].layout.groups if group.count]
-    figure = new_figure(6 * len(kinds), 1.2 + 1.1 * len(recordings))
+    figure = new_figure(6 * len(kinds), max(3.2, 1.2 + 1.1 * len(recordings)))
     panels = figure.subplots(len(recordings), len(kinds), sharex=True, squeeze=False)
     figure.suptitle(title, x=0.01, ha="left")
     for column, kind in enumerate(kinds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -125,6 +126,12 @@ def test_it_is_verified_and_trained_from(made: ModelFolder, source: ModelFolder,
     for name, tensor in theirs.tensors.items():
         difference = (ours.tensors[name] - tensor).abs().max()
         assert difference <= (tensor.abs().max() / 250 if name.endswith("linear.weight") else 0)
+
+
+def test_a_package_has_no_weights_as_they_were_trained(source: ModelFolder, tmp_path: Path) -> None:
+    shutil.copytree(source.path, tmp_path / "model", ignore=shutil.ignore_patterns("network.pt"))
+    assert main(["compact", str(tmp_path / "model"), "--out", str(tmp_path / "small"), "--windows", "7"]) == 0
+    assert not ModelFolder.open(tmp_path / "small").config.training
 
 
 def test_what_is_refused(

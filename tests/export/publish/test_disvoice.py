@@ -116,7 +116,7 @@ def test_missing_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_other_files_are_refused(tmp_path: Path):
-    for content in (b"", b"no", b"PK\x03\x04"):
+    for content in (b"", b"no", b"PK\x03\x04", b"RIFF"):
         with pytest.raises(ModelConfigError):
             import_published(Published("x.pt", content), tmp_path)
     torch.save([1, 2], tmp_path / "list.pt")
