@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.files import open_source, resampled
+from edgevoice.audio.samples import is_number
 from edgevoice.corpus.index import IndexSource
 from edgevoice.errors import ArgumentError, AudioError, missing
 from edgevoice.extractor import load
@@ -97,7 +98,7 @@ def compare(
         MissingPackageError: as `fit`; or openSMILE was asked for and is not installed.
     """
     for share in fractions:
-        if not (isinstance(share, int | float) and 0 < share <= 1):
+        if not (is_number(share) and 0 < share <= 1):
             raise ArgumentError(f"fraction {share!r}: expected a number above 0, 1 at most")
     labelled = read_labels(labels, root, label, group, numeric)
     kinds: list[tuple[str, Pieces]] = []

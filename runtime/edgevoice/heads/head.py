@@ -167,12 +167,11 @@ class Head:
                 f"{self.name}: was fitted with {own.model} {own.version}, and this is {recipe.model} {recipe.version}: use "
                 f"that model (--model {own.model}), or fit the head again with this one"
             )
-        for what, wanted, found, how in (
-            ("descriptors", own.descriptors, recipe.descriptors, f"load(..., descriptors={own.descriptors!r})"),
-            ("level", own.level, recipe.level, f"level={own.level!r} for the stream and for judge(), --level {own.level}"),
-            ("hop", own.hop, recipe.hop, f"hop={own.hop!r} for the stream and for judge(), --hop {own.hop}"),
-        ):
+        for what in ("descriptors", "level", "hop"):
+            wanted, found = getattr(own, what), getattr(recipe, what)
             if wanted != found:
+                where = "load()" if what == "descriptors" else "the stream and judge()"
+                how = f"{what}={wanted!r} for {where}, --{what} {wanted}"
                 raise HeadError(f"{self.name}: was fitted with the {what} {wanted!r}, and this has {found!r}: use {how}")
 
     def run(self, frames: NDArray[np.float32], silent: NDArray[np.bool_]) -> tuple[bool, NDArray[np.float32]]:
