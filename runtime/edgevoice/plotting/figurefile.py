@@ -143,6 +143,7 @@ def _make_readable(figure: Any) -> None:
     """Show every text as it is: no mathematics in it, and its characters from any font of this machine that has them."""
     from matplotlib import font_manager, rcParams
     from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter, FixedLocator
 
     texts = figure.findobj(Text)
     for text in texts:
@@ -156,12 +157,19 @@ def _make_readable(figure: Any) -> None:
         if found := absent and absent & _letters(path):
             absent -= found
             families += [font_manager.get_font(path).family_name] * (path != own)
-    for text in texts:
+
+    def shown(text: str) -> str:
         # What no font has, and control characters, would be boxes and warnings.
-        letters = [c if c == "\n" or (c.isprintable() and c not in absent) else "\ufffd" for c in text.get_text()]
-        text.set_text("".join(letters))
+        return "".join(c if c == "\n" or (c.isprintable() and c not in absent) else "\ufffd" for c in text)
+
+    for text in texts:
+        text.set_text(shown(text.get_text()))
         if len(families) > 1:
             text.set_fontfamily(families)
+    for axis in (axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)):
+        if isinstance(locator := axis.get_major_locator(), FixedLocator):  # such ticks get their texts again when drawn
+            labels = axis.get_major_formatter().format_ticks(locator.locs)
+            axis.set_major_formatter(FixedFormatter([*map(shown, labels)]))
 
 
 @functools.cache
