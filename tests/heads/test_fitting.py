@@ -18,7 +18,7 @@ import edgevoice
 from benchmarks.heads import prepare, summary, trial
 from edgevoice import ArgumentError, EdgeVoiceWarning, Extractor, Head
 from edgevoice.heads.judging import Task, calibration_error, folds_of, hold_out, score, with_interval
-from edgevoice.heads.pieces import run_of
+from edgevoice.heads.pieces import read_labels, run_of
 from heads.conftest import RATE, table_of, voice
 
 
@@ -71,7 +71,6 @@ def test_random_labels_are_no_better_than_chance(labels: Path, kept: Path, tiny:
         ("voice", ["low", "high"] * 8, {"numeric": True}),
         ("voice", ["1", "inf"] * 8, {"numeric": True}),
         ("voice", ["1", "1e200"] * 8, {"numeric": True}),
-        ("file", ["0_0.wav"] * 16, {}),
         ("end", [4000] * 16, {}),
         ("start", [-3.0] * 16, {}),
         ("voice", ["3.0", "3"] * 8, {"numeric": True}),
@@ -95,6 +94,13 @@ def test_labels_that_cannot_be_judged_are_refused(
     with pytest.raises(ArgumentError) as error:
         refit(table, kept, tiny, root=labels.parent, **options)
     assert "\n" not in str(error.value)
+
+
+def test_a_recording_is_of_one_group(labels: Path) -> None:
+    table = table_of(labels)
+    table.loc[1, "file"] = table.loc[15, "file"]
+    with pytest.raises(ArgumentError, match="two groups"):
+        read_labels(table, None, "voice", "speaker", numeric=False)
 
 
 def test_few_numbers_are_labels(labels: Path, kept: Path, tiny: Extractor) -> None:

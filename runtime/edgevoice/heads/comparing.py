@@ -97,6 +97,9 @@ def compare(
         ArgumentError: as `fit`; or an argument is outside what is allowed.
         MissingPackageError: as `fit`; or openSMILE was asked for and is not installed.
     """
+    for name, given in {"models": models, "levels": levels, "opensmile": opensmile, "fractions": fractions}.items():
+        if isinstance(given, str | float):
+            raise ArgumentError(f"{name} {given!r}: expected a list")
     for share in fractions:
         if not (is_number(share) and 0 < share <= 1):
             raise ArgumentError(f"fraction {share!r}: expected a number above 0, 1 at most")
