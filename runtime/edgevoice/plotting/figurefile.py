@@ -167,8 +167,8 @@ def _make_readable(figure: Any) -> None:
         if len(families) > 1:
             text.set_fontfamily(families)
     for axis in (axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)):
-        if isinstance(locator := axis.get_major_locator(), FixedLocator):  # such ticks get their texts again when drawn
-            labels = axis.get_major_formatter().format_ticks(locator.locs)
+        if isinstance(axis.get_major_locator(), FixedLocator):  # such ticks get their texts again when drawn
+            labels = axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
             axis.set_major_formatter(FixedFormatter([*map(shown, labels)]))
 
 
