@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.folders import absolute
-from edgevoice.audio.samples import is_number
+from edgevoice.audio.samples import as_float
 from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
@@ -106,7 +106,7 @@ class Pieces(NamedTuple):
 
 def run_of(seconds: float, window: int, hop: int, rate: int) -> tuple[int, int]:
     """The frames that fit into a time, and those from one piece to the next, which share no audio; window, hop: samples."""
-    if not (is_number(seconds) and window / rate <= seconds < _MOST_FRAMES * hop / rate):
+    if not window / rate <= as_float(seconds) < _MOST_FRAMES * hop / rate:
         raise ArgumentError(f"seconds {seconds!r}: expected {window / rate:g}, one window, to {_MOST_FRAMES} frames")
     samples = round(float(seconds) * rate)
     return (samples - window) // hop + 1, max(1, math.ceil(samples / hop))
