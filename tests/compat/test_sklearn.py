@@ -65,12 +65,14 @@ def test_rows_are_those_of_extract(paths: list[str], tiny_model: Path) -> None:
     extractor = edgevoice.load(tiny_model)
     expected = np.array([extractor.extract(path).functionals() for path in paths])
     transformer = SpeechFeatures(tiny_model, jobs=2)
+    transformer.model = edgevoice.ModelFolder.open(tiny_model)
     for samples in (paths, np.array(paths), np.array(paths)[:, None], [Path(path) for path in paths]):
         found = transformer.fit_transform(samples)
         assert found.dtype == np.float32
         assert found.tobytes() == expected.tobytes()
     assert transformer.get_feature_names_out().tolist() == extractor.layout.functional_names
-    assert transformer.transform([]).shape == (0, expected.shape[1])
+    for none in ([], np.array([]), np.empty((0, 1), object)):
+        assert transformer.transform(none).shape == (0, expected.shape[1])
     segment = transformer.transform([(paths[0], 0.1, 0.7), (paths[1], 0, None)])
     assert segment[0].tobytes() == extractor.extract(paths[0], start=0.1, end=0.7).functionals().tobytes()
     assert segment[1].tobytes() == expected[1].tobytes()
@@ -130,6 +132,8 @@ def test_a_search_computes_each_recording_once(paths: list[str], tiny_model: Pat
     search = GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=3).fit(paths, LABELS)
     assert search.best_score_ > 0.9
     assert sorted(extracted) == paths
+    SpeechFeatures(tiny_model, cache=Path(paths[0]).parent / "cache").fit_transform(paths)
+    assert len(list(Path(paths[0]).parent.glob("cache/*.npy"))) == len(paths), "a folder has all"
 
 
 def test_a_search_over_models_in_two_processes_shares_a_cache(
@@ -166,8 +170,13 @@ def test_a_recording_that_fails_is_an_error(paths: list[str], tiny_model: Path, 
         SpeechFeatures(tiny_model).transform(["gone.wav"])
     with pytest.raises(edgevoice.ArgumentError, match="X is str"):
         SpeechFeatures(tiny_model).fit(paths[0])
+    with pytest.raises(edgevoice.ArgumentError, match="X is generator"):
+        SpeechFeatures(tiny_model).fit_transform(path for path in paths)
     with pytest.raises(edgevoice.ModelNotFoundError):
         SpeechFeatures("none").fit(paths)
+    for wrong in ({"model": 5}, {"hop": "x"}, {"level": "loud"}):
+        with pytest.raises(edgevoice.ArgumentError):
+            SpeechFeatures(**{"model": tiny_model, **wrong}).fit(paths)
     short = tmp_path / "short.wav"
     soundfile.write(short, np.full(100, 0.1), 16_000)
     assert np.isfinite(SpeechFeatures(tiny_model).transform([short])).all()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -18,6 +20,8 @@ from edgevoice import Extractor, Head
 from edgevoice.cli import main
 from edgevoice.cli.decide import Decider
 from edgevoice.cli.options import WindowOptions
+from edgevoice.heads.fitting import draw_confusion
+from edgevoice.plotting.figurefile import write_figure
 from heads.conftest import RATE, voice
 
 DEFAULTS = WindowOptions(None, None, None)
@@ -60,12 +64,27 @@ def test_decide(place: Path, head: Head, tiny: Extractor, tiny_model: Path, caps
     assert main([*words, "-o", "said.csv"]) == 1
     assert (place / "said.csv").read_text() == printed.out
     assert main([*words, "-o", "said.csv"]) == 2
+    assert main([*words, "-o", "said.parquet"]) == 2
     (place / "index.csv").write_text("file,start\nlow.wav,1\n")
     assert main(["decide", "--index", "index.csv", *words[2:]]) == 0
     said = head.decide(tiny.extract("low.wav", start=1.0))
     assert capsys.readouterr().out.count("\n") == 1 + len(said) < 1 + len(expected)
     assert main(["decide", "low.wav", "--head", "head.onnx", "--model", "cae-64"]) == 2
     assert main(["decide", "low.wav", "--head", "low.wav"]) == 2
+    assert main(["decide", "low.wav", "--head", "head.onnx"]) == 2
+    assert "head.onnx: was fitted with tiny" in capsys.readouterr().err
+    soundfile.write("short.wav", voice(95, 3, 1), RATE)
+    assert main(["decide", "short.wav", *words[2:]]) == 0
+    assert "short.wav" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("label", ["$\\frac$", "m\udce4nnlich", "\x1b[1m"])
+def test_labels_of_any_letters_are_drawn(label: str, head: Head) -> None:
+    pytest.importorskip("matplotlib", reason="the plot extra is not installed")
+    other = pickle.loads(pickle.dumps(head))
+    other.labels, other.about["column"] = (label, "high"), label
+    write_figure(draw_confusion(other), file := io.BytesIO(), "png")
+    assert file.getvalue()[:4] == b"\x89PNG"
 
 
 def test_stream(

@@ -80,7 +80,17 @@ def test_opensmiles_sets(labels: Path, tiny_model: Path) -> None:
         edgevoice.compare(labels, opensmile=["GeMAPSv3"], **options)
 
 
-@pytest.mark.parametrize("options", [{"fractions": [0]}, {"fractions": [2]}, {"fractions": ["a"]}, {"levels": ["loud"]}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fractions": 0.5},
+        {"levels": "window"},
+        {"fractions": [0]},
+        {"fractions": [2]},
+        {"fractions": ["a"]},
+        {"levels": ["loud"]},
+    ],
+)
 def test_wrong_arguments_are_refused(options: dict[str, Any], labels: Path, tiny_model: Path) -> None:
     with pytest.raises(ArgumentError):
         compare(labels, tiny_model, **options)

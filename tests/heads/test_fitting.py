@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import edgevoice
 from benchmarks.heads import prepare, summary, trial
 from edgevoice import ArgumentError, EdgeVoiceWarning, Extractor, Head
 from edgevoice.heads.judging import Task, calibration_error, folds_of, hold_out, score, with_interval
-from edgevoice.heads.pieces import run_of
+from edgevoice.heads.pieces import read_labels, run_of
 from heads.conftest import RATE, table_of, voice
 
 
@@ -68,6 +70,9 @@ def test_random_labels_are_no_better_than_chance(labels: Path, kept: Path, tiny:
         ("voice", [f"{k / 3:.4f}" for k in range(16)], {}),
         ("voice", ["low", "high"] * 8, {"numeric": True}),
         ("voice", ["1", "inf"] * 8, {"numeric": True}),
+        ("voice", ["1", "1e200"] * 8, {"numeric": True}),
+        ("end", [4000] * 16, {}),
+        ("start", [-3.0] * 16, {}),
         ("voice", ["3.0", "3"] * 8, {"numeric": True}),
         ("voice", ["low", "high"] * 8, {"label": "sex"}),
         ("voice", ["low", "high"] * 8, {"group": "sex"}),
@@ -83,10 +88,19 @@ def test_labels_that_cannot_be_judged_are_refused(
 ) -> None:
     table = pd.read_csv(labels, dtype=str)
     table[column] = cells
+    if column in ("start", "end"):
+        table = table.assign(**{"start": 0.0, "end": 4.0, column: cells})
     warnings.simplefilter("ignore", EdgeVoiceWarning)
     with pytest.raises(ArgumentError) as error:
         refit(table, kept, tiny, root=labels.parent, **options)
     assert "\n" not in str(error.value)
+
+
+def test_a_recording_is_of_one_group(labels: Path) -> None:
+    table = table_of(labels)
+    table.loc[1, "file"] = table.loc[15, "file"]
+    with pytest.raises(ArgumentError, match="two groups"):
+        read_labels(table, None, "voice", "speaker", numeric=False)
 
 
 def test_few_numbers_are_labels(labels: Path, kept: Path, tiny: Extractor) -> None:
@@ -105,6 +119,35 @@ def test_files_that_cannot_be_read_are_left_out(tmp_path: Path, labels: Path, ti
         head = refit(pd.concat([table, more], ignore_index=True), tmp_path / "frames.parquet", tiny, root=tmp_path)
     assert {str(one.message)[:7] for one in caught} == {"1 of 19", "3 of 19"}
     assert head.about["recordings"] == 16
+
+
+def test_a_recording_is_found_by_any_name(tmp_path: Path, labels: Path, tiny: Extractor) -> None:
+    for file in labels.parent.glob("*.wav"):
+        (tmp_path / file.name).symlink_to(file)
+    try:
+        (tmp_path / os.fsdecode(b"\xe4.wav")).symlink_to(labels.parent / "0_0.wav")
+    except OSError:
+        pytest.skip("names of files are Unicode here")
+    content = labels.read_bytes().replace(b"0_0.wav", b"\xe4.wav").replace(b"1_0.wav", bytes(tmp_path / "1_0.wav"))
+    (tmp_path / "labels.csv").write_bytes(content)
+    assert refit(tmp_path / "labels.csv", tmp_path / "frames.parquet", tiny).about["recordings"] == 16
+
+
+def test_what_needs_a_package_is_tried_again(
+    tmp_path: Path, labels: Path, tiny: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    (tmp_path / "speech.amr").write_bytes(b"#!AMR\n" + (b"\x3c" + bytes(31)) * 250)
+    table = table_of(labels)
+    table.loc[len(table)] = [str(tmp_path / "speech.amr"), "s0", "low", "90", "a"]
+    said = []
+    for found in (None, sys.modules["av"]):
+        monkeypatch.setitem(sys.modules, "av", found)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            refit(table, tmp_path / "frames.parquet", tiny)
+        said.append(any("pip install av" in str(one.message) for one in caught))
+    assert said == [True, False]
 
 
 def test_a_part_of_a_recording_has_the_frames_of_the_whole(tmp_path: Path, tiny: Extractor, head: Head) -> None:
@@ -158,6 +201,7 @@ def test_speakers_that_the_network_knows_are_warned_of(
 def test_pieces_share_no_audio() -> None:
     assert run_of(2, 8000, 4000, 16000) == (7, 8)
     assert run_of(2.1, 8000, 4000, 16000) == (7, 9)
+    assert run_of(np.float32(2), 8000, 4000, 16000) == run_of(np.int64(2), 8000, 4000, 16000) == (7, 8)
     assert run_of(0.5, 8000, 4000, 16000) == (1, 2)
     assert run_of(4, 60000, 30000, 16000) == (1, 3)
 

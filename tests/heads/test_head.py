@@ -107,6 +107,9 @@ def test_frames_that_it_was_not_fitted_with_are_refused(
     for use in uses:
         with pytest.raises(HeadError):
             use()
+    for wrong in (lambda: head.judge("tiny"), lambda: head.decide("speech.wav")):  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError):
+            wrong()
 
 
 def edited(head: Head, **about: Any) -> bytes:

@@ -47,7 +47,7 @@ def run(asked: Compare) -> int:
     """Compare, print the table, and write it."""
     kind = Path(asked.output).suffix.lower() if asked.output else ""
     if asked.output and kind != ".csv":
-        picture = figure_format("page.png" if kind == ".html" else asked.output)
+        picture = figure_format("page.png" if kind == ".html" else asked.output, "csv", "html")
     check_places([asked.output], [asked.labels.labels], asked.force)
     with shown_progress() as progress:
         options = {**asdict(asked.labels), "levels": asked.levels, "fractions": asked.fractions, "progress": progress}
@@ -59,7 +59,7 @@ def run(asked: Compare) -> int:
                 rows = found.rows()
                 file.write(csv_of([list(rows[0]), *(list(row.values()) for row in rows)]))
             elif kind == ".html":
-                file.write(comparison_page(found, lines).encode())
+                file.write(comparison_page(found, lines).encode(errors="surrogateescape"))
             else:
                 write_figure(draw_comparison(found), file, picture)
     if found.left_out:

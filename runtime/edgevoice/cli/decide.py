@@ -17,10 +17,12 @@ from edgevoice.cli.options import (
     option,
 )
 from edgevoice.corpus.run import results
+from edgevoice.errors import ArgumentError, ModelNotFoundError
 from edgevoice.extractor import Extractor, load
 from edgevoice.features import Frame
 from edgevoice.files import whole_file
-from edgevoice.heads.head import Decision, load_head
+from edgevoice.heads.head import Decision, Head, load_head
+from edgevoice.modelfolder import find_model
 from edgevoice.recipe import Reading
 from edgevoice.tables.csvfile import csv_of
 
@@ -50,14 +52,16 @@ def run(asked: Decide) -> int:
     """Write the decisions; return 1 if some input failed."""
     head = load_head(asked.head)
     recipe: Any = head.recipe
-    extractor = load(asked.model or recipe.model, descriptors=recipe.descriptors)
+    extractor = load(asked.model or model_of(head), descriptors=recipe.descriptors)
     head.judge(extractor, level=recipe.level, hop=recipe.hop)  # an error before anything is computed
     index = asked.inputs.read()
     check_places([asked.output], [asked.head, *asked.inputs.files(index)], asked.force)
     reading = Reading(recipe.level, recipe.hop, recipe.channel, incomplete=recipe.incomplete)
-    errors = [error for _, error in index.errors]
+    errors, undecided = [error for _, error in index.errors], []
     names = ["label", *(f"probability_{label}" for label in head.labels)] if head.labels else ["value"]
     to_file = asked.output not in (None, "-")
+    if to_file and not str(asked.output).lower().endswith(".csv"):
+        raise ArgumentError(f"{asked.output}: expected a name that ends in .csv")
     opened = whole_file(asked.output or "", asked.force) if to_file else nullcontext(standard_output())
     with quiet_libraries(), opened as file:
         file.write(csv_of([["file", "start", "end", *names]]))
@@ -65,12 +69,27 @@ def run(asked: Decide) -> int:
             if result.error:
                 errors.append(result.error)
             for row, features in result.parts:
-                for one in head.decide(features):
+                decisions = head.decide(features)
+                undecided += [] if decisions else [row.file]
+                for one in decisions:
                     said = [one.value] if one.label is None else [one.label, *one.probabilities.values()]
                     file.write(csv_of([[row.file, one.start, one.end, *said]]))
     for error in errors:
         tell(error)
+    if undecided:
+        tell(f"{len(undecided)} have no decision: they have less than {head.seconds:g} s, or are silent, as {undecided[0]}")
     return 1 if errors else 0
+
+
+def model_of(head: Head) -> str:
+    """The name of the model that a head was fitted with, which is there."""
+    try:
+        find_model(head.recipe.model)
+    except ModelNotFoundError as error:
+        raise ModelNotFoundError(
+            f"{head.name}: was fitted with {head.recipe.model}: say where it is (--model): {error}"
+        ) from error
+    return head.recipe.model
 
 
 class Decider:

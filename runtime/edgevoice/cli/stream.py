@@ -18,7 +18,7 @@ from edgevoice.audio.files import open_source
 from edgevoice.audio.rawpcm import DTYPES, read_pcm
 from edgevoice.cli import options
 from edgevoice.cli.console import drop_output, quiet_libraries, standard_input, standard_output, status_line, tell
-from edgevoice.cli.decide import Decider
+from edgevoice.cli.decide import Decider, model_of
 from edgevoice.cli.options import ModelOptions, WindowOptions, option, positive
 from edgevoice.cli.signals import Interrupted, taken_by
 from edgevoice.errors import ArgumentError, AudioError, AudioFormatError
@@ -76,7 +76,7 @@ class StreamRequest:
 
     def extractor(self) -> Extractor:
         """The model that was named, or else that of the head."""
-        name = self.model.model or (load_head(self.head).recipe.model if self.head else "cae-256")
+        name = self.model.model or (model_of(load_head(self.head)) if self.head else "cae-256")
         return replace(self.model, model=name).load()
 
     def refuse(self, names: tuple[str, ...], reason: str) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
@@ -26,6 +25,7 @@ from edgevoice.corpus.run import results
 from edgevoice.errors import ArgumentError, missing
 from edgevoice.extractor import Descriptors, Extractor, load
 from edgevoice.files import whole_file
+from edgevoice.modelfolder import ModelFolder, find_model
 from edgevoice.recipe import Reading
 
 try:
@@ -50,7 +50,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     so that a search over the parameters of a classifier does not compute them again, even in several processes.
 
     Args:
-        model: as `edgevoice.load`.
+        model: name or path of a model, or a `ModelFolder`.
         descriptors: as `edgevoice.load`.
         level: as `Extractor.extract`.
         hop: as `Extractor.extract`.
@@ -62,7 +62,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             alone. Features of a file that was changed are computed again.
     """
 
-    model: str | os.PathLike[str] = "cae-256"
+    model: str | os.PathLike[str] | ModelFolder = "cae-256"
     _: KW_ONLY
     descriptors: Descriptors = "all"
     level: str | float | None = None
@@ -78,9 +78,9 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ModelError: there is no such model.
-            ArgumentError: X is none of what is allowed.
+            ArgumentError: X or another argument is none of what is allowed.
         """
-        self._extractor()
+        self._extractor().recipe(self._reading())
         self._rows(X)
         return self
 
@@ -91,10 +91,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             AudioError: a recording is missing, damaged or, without `pad`, too short.
             ModelError, ArgumentError: as `fit`.
         """
-        extractor, rows = self._extractor(), self._rows(X)
-        if isinstance(self.channel, str):
-            raise ArgumentError(f"channel {self.channel!r}: a sample is one vector; expected a number, or None")
-        reading = Reading(self.level, self.hop, self.channel, self.pad)
+        extractor, rows, reading = self._extractor(), self._rows(X), self._reading()
         folder = None if self.cache is None else Path(self.cache)
         made_by = json.dumps(extractor.recipe(reading).deciding())
         keys = [_key(made_by, row) for row in rows]
@@ -120,17 +117,22 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(self._extractor().layout.functional_names, object)
 
     def _extractor(self) -> Extractor:
-        return _loaded(os.fspath(self.model), self.descriptors)
+        return _loaded(find_model(self.model), self.descriptors)
+
+    def _reading(self) -> Reading:
+        if isinstance(self.channel, str):
+            raise ArgumentError(f"channel {self.channel!r}: a sample is one vector; expected a number, or None")
+        return Reading(self.level, self.hop, self.channel, self.pad)
 
     def _rows(self, samples: Any) -> tuple[Row, ...]:
-        if isinstance(samples, str | bytes | os.PathLike) or not (
-            isinstance(samples, Iterable) or hasattr(samples, "columns")
-        ):
+        # An iterator would be empty when it is read again.
+        if isinstance(samples, str | bytes | os.PathLike) or not hasattr(samples, "__len__"):
             raise ArgumentError(f"X is {type(samples).__name__}: expected a sequence of paths or of (file, start, end) rows")
         if isinstance(samples, np.ndarray):
-            samples = [cells[0] if len(cells) == 1 else tuple(cells) for cells in samples.reshape(len(samples), -1).tolist()]
+            cells = np.atleast_1d(samples).tolist()
+            samples = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in cells]
         rows = read_index(samples, self.root).rows
-        if hasattr(samples, "__len__") and len(samples) != len(rows):
+        if len(samples) != len(rows):
             raise ArgumentError(f"X has {len(samples)} samples and {len(rows)} recordings: a folder is no sample")
         return rows
 
@@ -144,7 +146,7 @@ class SpeechFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 @lru_cache(maxsize=4)
-def _loaded(model: str, descriptors: Descriptors) -> Extractor:
+def _loaded(model: ModelFolder, descriptors: Descriptors) -> Extractor:
     """Load a model, once per process, however many clones of an estimator there are."""
     return load(model, descriptors=descriptors)
 
@@ -162,7 +164,8 @@ def _key(made_by: str, row: Row) -> str:
 
 def _recall(folder: Path | None, key: str) -> Vectors | None:
     """A vector that is kept in memory or in a folder."""
-    if key not in _kept and folder is not None:
-        with suppress(OSError, ValueError, EOFError):  # missing or damaged: computed again
-            return np.asarray(np.load(folder / f"{key}.npy"), np.float32)
-    return _kept.get(key)
+    if folder is None or (key in _kept and (folder / f"{key}.npy").exists()):
+        return _kept.get(key)
+    with suppress(OSError, ValueError, EOFError):  # missing or damaged: computed again
+        return np.asarray(np.load(folder / f"{key}.npy"), np.float32)
+    return None

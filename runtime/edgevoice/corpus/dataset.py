@@ -192,7 +192,8 @@ class Dataset:
         if any(unknown) and not prune:
             raise ArgumentError(
                 f"{self.folder}: {sum(unknown)} rows in {sum(map(bool, unknown))} of its parts are not in the index: choose "
-                "another folder, use the whole index, or have these parts removed by --prune (in Python prune=True)"
+                "another folder, use the whole index, or have these parts removed by `edgevoice extract --prune` (in Python "
+                "table(prune=True))"
             )
         return others
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.files import open_source, resampled
+from edgevoice.audio.samples import as_float
 from edgevoice.corpus.index import IndexSource
 from edgevoice.errors import ArgumentError, AudioError, missing
 from edgevoice.extractor import load
@@ -96,8 +97,11 @@ def compare(
         ArgumentError: as `fit`; or an argument is outside what is allowed.
         MissingPackageError: as `fit`; or openSMILE was asked for and is not installed.
     """
+    for name, given in {"models": models, "levels": levels, "opensmile": opensmile, "fractions": fractions}.items():
+        if isinstance(given, str | float):
+            raise ArgumentError(f"{name} {given!r}: expected a list")
     for share in fractions:
-        if not (isinstance(share, int | float) and 0 < share <= 1):
+        if not 0 < as_float(share) <= 1:
             raise ArgumentError(f"fraction {share!r}: expected a number above 0, 1 at most")
     labelled = read_labels(labels, root, label, group, numeric)
     kinds: list[tuple[str, Pieces]] = []

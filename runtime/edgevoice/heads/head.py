@@ -8,20 +8,18 @@ import os
 from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.folders import is_file
 from edgevoice.errors import ArgumentError, HeadError, ModelFilesError
+from edgevoice.extractor import Extractor, check_extractor
 from edgevoice.features import Features, Frame
 from edgevoice.heads.judging import sentence
 from edgevoice.recipe import Reading, Recipe
 from edgevoice.sessions import first_line, open_graph
-
-if TYPE_CHECKING:
-    from edgevoice.extractor import Extractor
 
 KEY = "edgevoice.head"
 """The entry of an ONNX file's metadata that says what a head is: JSON."""
@@ -140,6 +138,7 @@ class Head:
         Raises:
             HeadError: the head was fitted with another model, level or hop.
         """
+        check_extractor(extractor)
         self.check(extractor.recipe(Reading(level, hop)))
         return Judge(self)
 
@@ -149,6 +148,8 @@ class Head:
         Raises:
             HeadError: they were made with another model, level or hop.
         """
+        if not isinstance(features, Features):
+            raise ArgumentError(f"{type(features).__name__}: expected features, as `Extractor.extract` gives them")
         if features.recipe is not None:
             self.check(features.recipe)
         judge = Judge(self)
@@ -167,12 +168,11 @@ class Head:
                 f"{self.name}: was fitted with {own.model} {own.version}, and this is {recipe.model} {recipe.version}: use "
                 f"that model (--model {own.model}), or fit the head again with this one"
             )
-        for what, wanted, found, how in (
-            ("descriptors", own.descriptors, recipe.descriptors, f"load(..., descriptors={own.descriptors!r})"),
-            ("level", own.level, recipe.level, f"level={own.level!r} for the stream and for judge(), --level {own.level}"),
-            ("hop", own.hop, recipe.hop, f"hop={own.hop!r} for the stream and for judge(), --hop {own.hop}"),
-        ):
+        for what in ("descriptors", "level", "hop"):
+            wanted, found = getattr(own, what), getattr(recipe, what)
             if wanted != found:
+                where = "load()" if what == "descriptors" else "the stream and judge()"
+                how = f"{what}={wanted!r} for {where}, --{what} {wanted}"
                 raise HeadError(f"{self.name}: was fitted with the {what} {wanted!r}, and this has {found!r}: use {how}")
 
     def run(self, frames: NDArray[np.float32], silent: NDArray[np.bool_]) -> tuple[bool, NDArray[np.float32]]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.audio.folders import absolute
+from edgevoice.audio.samples import as_float
 from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
@@ -28,12 +29,15 @@ from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extractor import Extractor
 from edgevoice.heads.judging import Task
 from edgevoice.recipe import Reading, Recipe
+from edgevoice.tables.parquetfile import unicode_of
 
 Progress = Callable[[int, int], object]
 """Called with the number of recordings that are done, and of all."""
 
 _MOST_LABELS = 10
 """More distinct numbers than these are hardly labels."""
+_LARGEST = float(np.finfo(np.float32).max)
+"""Of the numbers that are learnt."""
 _BATCH = 1 << 14
 _MOST_FRAMES = 100_000
 _NOTHING = ("", "nan", "nat", "none", "null", "<na>")
@@ -78,12 +82,12 @@ class Labelled(NamedTuple):
             words = "".join(f"; none has {label!r}" for label in gone)
             warn(
                 f"{len(lost)} of {len(self.rows)} rows give no piece, the first is {self.rows[lost[0]].file}: too short, "
-                f"silent or unreadable{words}"
+                f"silent, unreadable, or not inside the recording{words}"
             )
         groups = np.unique(owners, return_inverse=True)[1]
         if self.numeric:
             return Task(np.array(targets, np.float64), groups, ())
-        names, codes = np.unique(np.array(targets), return_inverse=True)
+        names, codes = np.unique(np.array(targets, object), return_inverse=True)
         return Task(codes, groups, tuple(map(str, names)))
 
 
@@ -102,9 +106,9 @@ class Pieces(NamedTuple):
 
 def run_of(seconds: float, window: int, hop: int, rate: int) -> tuple[int, int]:
     """The frames that fit into a time, and those from one piece to the next, which share no audio; window, hop: samples."""
-    if not (isinstance(seconds, int | float) and window / rate <= seconds < _MOST_FRAMES * hop / rate):
+    if not window / rate <= as_float(seconds) < _MOST_FRAMES * hop / rate:
         raise ArgumentError(f"seconds {seconds!r}: expected {window / rate:g}, one window, to {_MOST_FRAMES} frames")
-    samples = round(seconds * rate)
+    samples = round(float(seconds) * rate)
     return (samples - window) // hop + 1, max(1, math.ceil(samples / hop))
 
 
@@ -122,17 +126,24 @@ def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label:
         if name not in names:
             raise ArgumentError(f"the labels have no column {name!r}, only {', '.join(names) or 'files'}")
         texts = [str(row.others[names.index(name)]).strip() for row in index.rows]
-        if empty := [row.file for row, text in zip(index.rows, texts, strict=True) if text.lower() in _NOTHING]:
+        if empty := [k for k, text in enumerate(texts) if text.lower() in _NOTHING]:
             raise ArgumentError(
-                f"{len(empty)} of {len(texts)} rows have no {name!r}, the first is {empty[0]}: leave them out"
+                f"{len(empty)} of {len(texts)} rows have no {name!r}, the first is {index.rows[empty[0]].file}: leave them "
+                f"out, or, where {texts[empty[0]]!r} is one, write it in another way"
             )
         columns.append(texts)
+    owners: dict[Any, str] = {}
+    for row, owner in zip(index.rows, columns[1], strict=True):
+        if (other := owners.setdefault((row.path, row.start, row.end, row.channel), owner)) != owner:
+            raise ArgumentError(
+                f"{row.file}: is of two groups ({group} {other!r} and {owner!r}), and one would be learnt from for the other"
+            )
     targets: list[Any] = columns[0]
     numbers = [_number(text) for text in targets]
     if numeric:
         if None in numbers:
             wrong = targets[numbers.index(None)]
-            raise ArgumentError(f"{label}: {wrong!r} is no finite number: fit labels without --numeric (numeric=False)")
+            raise ArgumentError(f"{label}: {wrong!r} is no number of float32: fit labels without --numeric (numeric=False)")
         if len(set(numbers)) == 1:
             raise ArgumentError(f"{label}: is {numbers[0]:g} in all rows: there is nothing to learn")
         targets = numbers
@@ -164,14 +175,15 @@ def cut_pieces(
     frames, step = run_of(seconds, layout.window, round(hop * layout.rate), layout.rate)
     rows = defaultdict(list)
     for number, row in enumerate(labelled.rows):
-        rows[row.file, row.channel].append((number, row))
+        rows[unicode_of(row.file), row.channel].append((number, row))
     # Each recording once, whole and without the user's columns: what other labels need too.
-    whole = {(row.path, row.channel): Row(row.file, row.path, channel=row.channel) for row in labelled.rows}
+    whole = {(row.file, row.channel): Row(row.file, row.path, channel=row.channel) for row in labelled.rows}
     index = Index(tuple(whole.values()), has_channel=any(row.channel is not None for row in labelled.rows))
     columns = Columns.of_index(layout, False, index)
     folder = _cache(index, recipe) if features is None else Path(features)
     dataset = Dataset(folder, replace(recipe, static=False), index, columns, prune=features is None)
-    parts = dataset.missing()
+    # A package that a recording needs may have been installed since.
+    parts = dataset.missing(retry=any("pip install" in failed["reason"] for failed in dataset.failed_rows()))
     done, told = count(len(index.rows) - len(dataset.left(parts)) + 1), progress or (lambda _, __: None)
     jobs = extractor.jobs if jobs is None else jobs
     dataset.run(parts, extractor, reading, jobs, done=lambda *_: told(next(done), len(index.rows)))
@@ -185,13 +197,15 @@ def cut_pieces(
     for key, matrix, silent in _recordings(paths, columns.values, index.has_channel):
         for number, row in rows[key]:
             first, last = math.ceil(round((row.start or 0) / hop, 6)), len(matrix)
+            if first < 0 or (row.end or 0) >= last * hop + window:
+                continue  # seconds that are none, as milliseconds are
             if row.end is not None:
                 last = min(last, math.floor(round((row.end - window) / hop, 6)) + 1)
             begin = np.arange(first, last - frames + 1, step)
             described, kept = describe(matrix, silent, begin, frames)
             found.append((described, np.full(len(kept), number), kept))
     if not any(len(values) for values, _, _ in found):
-        raise ArgumentError("no piece: all recordings are shorter than a decision needs, silent, or unreadable")
+        raise ArgumentError("no piece: all rows are shorter than a decision needs, silent, unreadable, or not in a file")
     values, numbers, starts = map(np.concatenate, zip(*found, strict=True))
     return Pieces(values, numbers, starts, frames)
 
@@ -257,4 +271,4 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= _LARGEST else None

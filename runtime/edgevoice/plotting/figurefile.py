@@ -166,10 +166,13 @@ def _make_readable(figure: Any) -> None:
         if found := absent and absent & _letters(path):
             absent -= found
             families += [font_manager.get_font(path).family_name] * (path != own)
-    for text in texts:
+
+    def shown(text: str) -> str:
         # What no font has, and control characters, would be boxes and warnings.
-        letters = [c if c == "\n" or (c.isprintable() and c not in absent) else "\ufffd" for c in text.get_text()]
-        text.set_text("".join(letters))
+        return "".join(c if c == "\n" or (c.isprintable() and c not in absent) else "\ufffd" for c in text)
+
+    for text in texts:
+        text.set_text(shown(text.get_text()))
         if len(families) > 1:
             text.set_fontfamily(families)
         whole = text.get_text() == figure.get_suptitle()

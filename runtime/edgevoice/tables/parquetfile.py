@@ -110,7 +110,7 @@ class ParquetTable:
         values, cells = joined(self._blocks, columns)
         for name, kind in columns.kinds.items():
             if kind == "text":
-                cells[name] = [None if cell is None else _unicode(cell) for cell in cells[name]]
+                cells[name] = [None if cell is None else unicode_of(cell) for cell in cells[name]]
         cells |= dict(zip(columns.values, map(np.ascontiguousarray, values.T), strict=True))
         table = pyarrow.table([cells[name] for name in columns.names], schema=self._schema)
         self._writer.write_table(table, row_group_size=len(values))
@@ -172,7 +172,7 @@ def _cells(chunk: Any) -> list[Any]:
     return cells if words is None else [None if k is None else words[k] for k in cells]
 
 
-def _unicode(text: str) -> str:
+def unicode_of(text: str) -> str:
     """Replace bytes that are not Unicode by a backslash, an x and their digits, because Parquet stores Unicode only."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

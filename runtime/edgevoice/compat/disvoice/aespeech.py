@@ -50,7 +50,7 @@ _NATIVE["DOUBLE"] = "float64"
 
 
 class AEspeech:
-    """DisVoice's `AEspeech`: the same methods, names and numbers, within 1e-4, absolute or relative.
+    """DisVoice's `AEspeech`: the same methods that compute, names and numbers, within 1e-4, absolute or relative.
 
     Recordings that cannot be used raise an AudioError: missing, damaged, shorter than one window, or digital silence
     throughout.
