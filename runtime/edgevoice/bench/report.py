@@ -13,7 +13,7 @@ from edgevoice.bench.livestreams import LiveStreams
 from edgevoice.bench.machine import Machine
 from edgevoice.bench.timing import Timing
 from edgevoice.errors import ArgumentError
-from edgevoice.plotting.figurefile import new_figure
+from edgevoice.plotting.figurefile import new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -199,6 +199,7 @@ def _row(name: str, *cells: str) -> str:
     return f"{name:<28}" + "".join(f"{cell:>9}" for cell in cells)
 
 
+@styled
 def draw_report(report: Report) -> Figure:
     """The share of runs by their time, with the hop as the budget, and the stages' medians."""
     figure = new_figure(10, 4.5)

@@ -20,7 +20,7 @@ from edgevoice.extractor import load
 from edgevoice.heads.fitting import warn_of_origin
 from edgevoice.heads.judging import Folds, Task, folds_of, hold_out, score, sums_of, with_interval
 from edgevoice.heads.pieces import Labelled, Pieces, Progress, cut_pieces, read_labels
-from edgevoice.plotting.figurefile import new_figure, write_figure
+from edgevoice.plotting.figurefile import new_figure, styled, write_figure
 from edgevoice.recipe import Reading
 
 if TYPE_CHECKING:
@@ -188,6 +188,7 @@ def _opensmile(name: str, labelled: Labelled, like: Pieces, seconds: float) -> P
     return Pieces(values, rows, starts, like.frames)
 
 
+@styled
 def draw_comparison(comparison: Comparison) -> Figure:
     """Draw the scores with their intervals and, where there are, the curves over the share of labelled recordings."""
     found, (name, chance) = comparison.found, (comparison.found[0].scores[key] for key in ("name", "chance"))

@@ -18,7 +18,7 @@ from edgevoice.heads.head import FORMAT, KEY, Head
 from edgevoice.heads.judging import Matrix, folds_of, hold_out, learn, score, standardise
 from edgevoice.heads.pieces import Labelled, Progress, cut_pieces, read_labels, warn
 from edgevoice.modelfolder import ModelFolder
-from edgevoice.plotting.figurefile import new_figure
+from edgevoice.plotting.figurefile import new_figure, styled
 from edgevoice.recipe import Reading
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def head_graph(about: dict[str, Any], centre: Matrix, scale: Matrix, weights: Ma
     return data
 
 
+@styled
 def draw_confusion(head: Head) -> Figure:
     """Draw what was said of the pieces of each label, on groups that were held out, in shares of a row."""
     from sklearn.metrics import ConfusionMatrixDisplay

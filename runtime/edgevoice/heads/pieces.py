@@ -24,8 +24,10 @@ from edgevoice.audio.folders import absolute
 from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
+from edgevoice.corpus.tabular import stripped
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extractor import Extractor
+from edgevoice.files import unicode_text
 from edgevoice.heads.judging import Task
 from edgevoice.recipe import Reading, Recipe
 
@@ -118,7 +120,7 @@ def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label:
     if not index.rows:
         raise ArgumentError("the labels have no rows")
     columns = []
-    for name in (label, group):
+    for name in map(stripped, (label, group)):
         if name not in names:
             raise ArgumentError(f"the labels have no column {name!r}, only {', '.join(names) or 'files'}")
         texts = [str(row.others[names.index(name)]).strip() for row in index.rows]
@@ -164,7 +166,7 @@ def cut_pieces(
     frames, step = run_of(seconds, layout.window, round(hop * layout.rate), layout.rate)
     rows = defaultdict(list)
     for number, row in enumerate(labelled.rows):
-        rows[row.file, row.channel].append((number, row))
+        rows[unicode_text(row.file), row.channel].append((number, row))  # as Parquet has it
     # Each recording once, whole and without the user's columns: what other labels need too.
     whole = {(row.path, row.channel): Row(row.file, row.path, channel=row.channel) for row in labelled.rows}
     index = Index(tuple(whole.values()), has_channel=any(row.channel is not None for row in labelled.rows))
