@@ -201,7 +201,6 @@ class _Output:
             if self.path is not None:
                 self._write = self.stack.enter_context(open_table(place, columns, recipe, replace=self._force))
             else:
-                self.stack.enter_context(writing("standard output"))
                 self._write = self.stack.enter_context(CSV.write([standard_output()], columns, None, ""))
         self._write(TableRows(row, features, columns))
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgevoice.audio.samples import as_float
 from edgevoice.errors import ArgumentError, missing
+from edgevoice.files import writing
 from edgevoice.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -131,8 +132,9 @@ def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | No
 def _style(name: str) -> Iterator[None]:
     """Matplotlib's settings for a style; what a user has set about LaTeX and NumPy's errors does not matter inside."""
     try:
-        import matplotlib.figure
-        import matplotlib.style
+        with writing("a figure"):  # it wants a folder of its own
+            import matplotlib.figure
+            import matplotlib.style
     except ImportError as error:
         raise missing("matplotlib", "a figure") from error
     styles = [*["dark_background"] * (name == "dark"), {"text.usetex": False}]
