@@ -52,7 +52,7 @@ def test_what_is_not_utf8_is_learnt_and_drawn(place: Path, tiny: Extractor, tiny
     """As a table of an older spreadsheet has it; `$` and a backslash are no formula."""
     rows = [b"file,gr\xf6\xdfe,speaker"]
     for speaker in range(4):
-        for k, label in enumerate((b"h\xfcgel$x\\foo$", b"tal")):
+        for k, label in enumerate((b"h\xfcgel$x\\foo$", "漢字".encode())):
             name = b"\xe4%d%d.wav" % (speaker, k)
             soundfile.write(name, voice(95 + 100 * k, 10 * speaker + k, 3), RATE, format="WAV")
             rows.append(b"%s,%s,s%d" % (name, label, speaker))

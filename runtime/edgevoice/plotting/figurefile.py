@@ -147,6 +147,8 @@ def _make_readable(figure: Any) -> None:
     from matplotlib import font_manager, rcParams
     from matplotlib.text import Text
 
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    ticks = {axis: axis.get_majorticklabels() for axis in axes}  # which have no text before they are asked for
     texts = figure.findobj(Text)
     for text in texts:
         text.set_parse_math(False)
@@ -165,6 +167,9 @@ def _make_readable(figure: Any) -> None:
         text.set_text("".join(letters))
         if len(families) > 1:
             text.set_fontfamily(families)
+    for axis, labels in ticks.items():
+        if any("\ufffd" in label.get_text() for label in labels):  # they are made again when they are drawn
+            axis.set_ticks(axis.get_majorticklocs(), [label.get_text() for label in labels])
 
 
 @functools.cache
