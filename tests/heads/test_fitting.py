@@ -139,7 +139,7 @@ def test_frames_are_kept_in_the_users_cache(
     assert len(list((tmp_path / "edgevoice" / "features").glob("tiny-*.parquet"))) == 1
     assert edgevoice.load_head(tmp_path / "head.onnx").labels == ("high", "low")
     monkeypatch.setenv("XDG_CACHE_HOME", str(labels))
-    with pytest.raises(edgevoice.OutputError, match="let XDG_CACHE_HOME be a folder"):
+    with pytest.raises(edgevoice.OutputError, match="XDG_CACHE_HOME names another folder: cannot be written"):
         edgevoice.fit(labels, label="voice", group="speaker", model=tiny)
 
 

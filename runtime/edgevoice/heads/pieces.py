@@ -25,9 +25,9 @@ from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
 from edgevoice.corpus.tabular import stripped
-from edgevoice.errors import ArgumentError, EdgeVoiceWarning, OutputError, missing
+from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extractor import Extractor
-from edgevoice.files import unicode_text
+from edgevoice.files import unicode_text, writing
 from edgevoice.heads.judging import Task
 from edgevoice.recipe import Reading, Recipe
 
@@ -232,13 +232,8 @@ def _cache(index: Index, recipe: Recipe) -> Path:
     except RuntimeError:  # a user without a home folder, as in containers
         base = Path(tempfile.gettempdir())
     place = base / "edgevoice" / "features" / f"{recipe.model}-{digest[:24]}.parquet"
-    try:
+    with writing(f"{place}, for frames unless --features (features=) or {variable or 'HOME'} names another folder"):
         place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{place}: cannot be made ({error.strerror}), and frames are kept there: let {variable or 'HOME'} be a folder "
-            "that can be written, or fit with --features (features=)"
-        ) from error
     return place
 
 
