@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgevoice.audio.samples import is_masked
 from edgevoice.errors import ArgumentError, MissingPackageError, missing
+from edgevoice.files import unicode_text
 from edgevoice.windows import FACTS, Facts, Flag, Number, Whole
 
 if TYPE_CHECKING:
@@ -337,7 +338,8 @@ def segment_index(files: Sequence[str], start: NDArray[np.float64], end: NDArray
     import pandas  # noqa: ICN001
 
     durations = [np.rint(1e9 * times).astype("timedelta64[ns]") for times in (start, end)]
-    return pandas.MultiIndex.from_arrays([pandas.Series(files, dtype="string"), *durations], names=["file", "start", "end"])
+    names = pandas.Series([*map(unicode_text, files)], dtype="string")
+    return pandas.MultiIndex.from_arrays([names, *durations], names=["file", "start", "end"])
 
 
 def _selection(chosen: Any, count: int) -> NDArray[Any]:

@@ -77,21 +77,22 @@ def whole_files(places: Mapping[Path, bool]) -> Iterator[Sequence[IO[bytes]]]:
 class Draft:
     """An empty file beside its final place. It is written at its `path`, then kept or dropped.
 
-    Until then its name is `.NAME.XXXXXXXX.part`, with a long NAME cut. Missing folders are made. A device or a named pipe
-    is its own draft.
+    Until then its name is `.NAME.XXXXXXXX.part`, with a long NAME cut. Missing folders are made. A device or a pipe is its
+    own draft.
     """
 
     def __init__(self, path: PathLike) -> None:
-        self._place = Path(os.path.realpath(path))  # a link stays one
         self._old: Path | None = None
         self._kept = False
         try:
-            mode = self._place.stat().st_mode  # also where the name is too long
+            mode = os.stat(path).st_mode  # noqa: PTH116 - an error too where the name is too long
         except FileNotFoundError:
             mode = stat.S_IFREG
         if stat.S_ISDIR(mode):
             raise OutputError(f"{path}: is a folder, expected a file")
         self._own = stat.S_ISREG(mode)
+        # A link stays one. The pipe that /dev/stdout leads to has no other name.
+        self._place = Path(os.path.realpath(path) if self._own else path)
         self.path = _beside(self._place, "part") if self._own else self._place
         """The path to write to."""
         self._folders = _make_folders(self._place.parent)
@@ -115,6 +116,7 @@ class Draft:
             self._old = _beside(self._place, "old") if there else None
             with suppress(OSError):  # a file system that has no links
                 if self._old:
+                    shutil.copymode(self._place, self.path)  # what others may not read stays so
                     os.link(self._place, self._old)
             rename_over(self.path, self._place)
         else:
@@ -185,6 +187,11 @@ def rename_over(draft: Path, place: Path) -> None:
             time.sleep(_PAUSE)
 
 
+def unicode_text(text: str) -> str:
+    """Replace bytes that are not Unicode by a backslash, an x and their digits: Parquet and pandas take Unicode only."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def refuse_existing(path: PathLike) -> None:
     """Raise ArgumentError where a file exists at this path. Devices and pipes are no obstacle: they are written to."""
     if os.path.isfile(path):  # noqa: PTH113 - False for a name that is too long
@@ -214,10 +221,10 @@ def _identity(path: PathLike) -> object:
     """What two spellings of a file have in common: device and inode, or text where there is none; None for a device."""
     try:
         found = os.stat(path)  # noqa: PTH116
-    except UnicodeEncodeError:  # no file of this system has such a name
-        return unicodedata.normalize("NFC", os.fspath(path)).casefold()
     except (OSError, ValueError):
-        return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+        with suppress(OSError, ValueError):  # the current folder was deleted; no file of this system has such a name
+            path = os.path.realpath(path)
+        return unicodedata.normalize("NFC", os.fspath(path)).casefold()
     return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 

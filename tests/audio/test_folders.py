@@ -72,3 +72,18 @@ def test_a_folder_that_cannot_be_listed_is_an_error_of_its_own(tmp_path: Path, m
     assert [name for name, _ in found.errors] == [str(tmp_path / "locked")]
     with pytest.raises(AudioFormatError):
         find_audio(tmp_path / "locked")
+
+
+def test_a_file_that_may_not_be_looked_at_is_no_reason_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a folder that may be listed, and not entered: opening the file says so."""
+    for name in ("a.wav", "locked.wav"):
+        (tmp_path / name).touch()
+    real = os.stat
+
+    def stat(path: object, **options: object) -> os.stat_result:
+        if str(path).endswith("locked.wav"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert find_audio(tmp_path) == ([tmp_path / "a.wav", tmp_path / "locked.wav"], 0, ())

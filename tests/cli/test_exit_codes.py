@@ -61,6 +61,8 @@ def test_an_error_is_one_line_and_the_exit_code_of_its_branch(program: str, fail
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 0, ""),
         (OSError(36, "File name too long", "mm"), 1, "mm: File name too long"),
+        (ImportError("lib.so: too old", name="torch._C"), 2, "torch cannot be loaded (lib.so: too old)"),
+        (MemoryError("1 GiB"), 1, "there is too little memory (1 GiB): free some of it, or raise its limit"),
         (ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"), 2, "torch is not installed: pip install torch"),
     ],
 )

@@ -72,3 +72,19 @@ def test_one_that_a_callback_has_dropped_is_raised_again() -> None:
             raise_again()
     assert raised.value.number == signal.SIGTERM
     raise_again()  # it was for the command that is over
+
+
+def test_an_error_that_something_has_made_of_one_is_one_again() -> None:
+    """As C extensions do in the middle of their import."""
+
+    def imports(*, is_interrupted: bool) -> None:
+        try:
+            if is_interrupted:
+                signal.raise_signal(signal.SIGTERM)
+        finally:
+            raise AttributeError("partially initialized module")
+
+    with pytest.raises(Interrupted), interruptible():
+        imports(is_interrupted=True)
+    with pytest.raises(AttributeError), interruptible():
+        imports(is_interrupted=False)

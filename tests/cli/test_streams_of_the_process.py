@@ -101,3 +101,23 @@ def test_a_model_folder_whose_name_is_not_utf8_can_be_loaded(tiny_model: Path, t
     place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xff"))
     shutil.copytree(tiny_model, place / tiny_model.name)
     assert edgevoice.load(place / tiny_model.name).describe(np.zeros(8000, np.float32)).shape == (1, 136)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a current folder cannot be deleted there")
+@pytest.mark.parametrize("output", ["t.csv", "out/", "d.parquet/"])
+@pytest.mark.parametrize("deleted", [True, False])
+def test_where_no_output_can_be_is_said_in_one_line(tiny_model: Path, tmp_path: Path, output: str, deleted: bool) -> None:
+    """In a folder that is gone; and with names that a system without UTF-8 does not have."""
+    (tmp_path / "i.csv").write_text("file\né.wav\n", encoding="utf-8")
+    (tmp_path / "here").mkdir()
+    words = ["extract", "--index", str(tmp_path / "i.csv"), "--model", str(tiny_model), "-o", output]
+    code = (
+        "import os, sys; from edgevoice.cli import main;"
+        + "os.rmdir(os.getcwd());" * deleted
+        + "sys.exit(main(sys.argv[1:]))"
+    )
+    environment = os.environ | ({} if deleted else {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    command = [sys.executable, "-c", code, *words]
+    result = subprocess.run(command, cwd=tmp_path / "here", env=environment, capture_output=True, check=False)
+    assert result.returncode == 1
+    assert all(line.startswith(b"edgevoice: ") for line in result.stderr.splitlines()), result.stderr

@@ -282,10 +282,12 @@ def test_what_was_left_half_written_is_removed_in_the_end(tiny: edgevoice.Extrac
     out.mkdir()
     left = out / f".part-{'0' * 32}.parquet.0123abcd.part"
     left.write_text("half")
+    (out / ".mine.part").write_text("of another program")
     make(tiny, out, corpus, shard=(1, 2))
     assert left.exists()  # another process may be writing it
     make(tiny, out, corpus)
     assert not left.exists()
+    assert (out / ".mine.part").exists()
 
 
 PROGRAM = """

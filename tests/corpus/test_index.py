@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import edgevoice
 from edgevoice.audio.folders import find_audio
-from edgevoice.corpus.index import Failure, Index, Row, index_of_inputs, read_index
+from edgevoice.corpus.index import Failure, Index, Row, index_of_inputs, read_index, read_index_file
 
 
 @pytest.fixture
@@ -253,6 +254,15 @@ def test_parquet_of_anybody(place: Path) -> None:
         parquet.write_table(arrow.table(columns), "hostile.parquet")
         with pytest.raises(edgevoice.ArgumentError):
             read_index("hostile.parquet")
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="pipes have no names")
+def test_an_index_that_is_a_pipe_is_of_the_current_folder(place: Path) -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, b"file\na.wav\n")
+    os.close(theirs)
+    assert [row.path for row in read_index_file(f"/dev/fd/{ours}").rows] == ["a.wav"]
+    os.close(ours)
 
 
 def test_tables_of_audformat_are_an_index(place: Path) -> None:

@@ -59,6 +59,12 @@ def test_a_named_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     reader.join()
     assert read == [b"new"]
     assert pipe.is_fifo()
+    ours, theirs = os.pipe()  # the shell names these for >(command), and /dev/stdout may lead to one
+    if Path("/dev/fd").exists():
+        write(Path(f"/dev/fd/{theirs}"))
+        assert os.read(ours, 9) == b"new"
+    os.close(ours)
+    os.close(theirs)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -96,11 +102,12 @@ def test_names_may_be_as_long_as_the_system_allows(tmp_path: Path, name: str) ->
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    (tmp_path / "real.csv").touch()
+    (tmp_path / "real.csv").touch(0o600)
     (tmp_path / "link.csv").symlink_to("real.csv")
     write(tmp_path / "link.csv")
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "real.csv").read_bytes() == b"new"
+    assert (tmp_path / "real.csv").stat().st_mode & 0o777 == 0o600  # what only its owner may read stays so
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -49,6 +50,40 @@ def test_fit(place: Path, labels: Path, kept: Path, tiny_model: Path, capsys: An
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names that are not UTF-8")
+@pytest.mark.parametrize("command", ["fit", "compare"])
+def test_what_is_not_utf8_is_learnt_and_drawn(place: Path, tiny: Extractor, tiny_model: Path, command: str) -> None:
+    """As a table of an older spreadsheet has it; `$` and a backslash are no formula."""
+    rows = [b"file,gr\xf6\xdfe,speaker"]
+    for speaker in range(4):
+        for k, label in enumerate((b"h\xfcgel$x\\foo$", "漢字".encode())):
+            name = b"\xe4%d%d.wav" % (speaker, k)
+            soundfile.write(name, voice(95 + 100 * k, 10 * speaker + k, 3), RATE, format="WAV")
+            rows.append(b"%s,%s,s%d" % (name, label, speaker))
+    (place / "labels.csv").write_bytes(b"\n".join(rows))
+    words = [command, "labels.csv", "--label", os.fsdecode(b"gr\xf6\xdfe"), "--group", "speaker"]
+    if command == "fit":
+        words += ["--model", str(tiny_model), "--features", "kept.parquet/", "-o", "new.onnx", "--plot", "new.png"]
+    else:
+        words += ["--models", str(tiny_model), "--opensmile", "-o", "new.html"]
+    assert main(words) == 0
+    table = edgevoice.table("labels.csv", tiny, static=True)
+    assert (len(table), table.index[0][0], table.iloc[0][r"gr\xf6\xdfe"]) == (8, r"\xe400.wav", r"h\xfcgel$x\foo$")
+
+
+def test_a_head_that_has_appeared_meanwhile_stays(
+    place: Path, labels: Path, head: Head, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(**_: object) -> Head:
+        (place / "new.onnx").write_text("another")
+        return head
+
+    monkeypatch.setattr("edgevoice.cli.fit.fit", fit)
+    words = ["fit", str(labels), "--label", "voice", "--group", "speaker", "--model", str(tiny_model), "-o", "new.onnx"]
+    assert main(words) == 1
+    assert (place / "new.onnx").read_text() == "another"
+
+
 def test_decide(place: Path, head: Head, tiny: Extractor, tiny_model: Path, capsys: Any) -> None:
     (place / "broken.wav").write_bytes(b"RIFF")
     words = ["decide", ".", "--head", "head.onnx", "--model", str(tiny_model)]
@@ -85,6 +120,14 @@ def test_labels_of_any_letters_are_drawn(label: str, head: Head) -> None:
     other.labels, other.about["column"] = (label, "high"), label
     write_figure(draw_confusion(other), file := io.BytesIO(), "png")
     assert file.getvalue()[:4] == b"\x89PNG"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_said_in_one_line(place: Path, tiny_model: Path) -> None:
+    command = [sys.executable, "-m", "edgevoice.cli", "decide", "low.wav", "--head", "head.onnx", "--model", str(tiny_model)]
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(command, cwd=place, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert result.stderr == b"edgevoice: standard output: cannot be written (No space left on device)\n"
 
 
 def test_stream(

@@ -181,6 +181,9 @@ def test_frames_are_kept_in_the_users_cache(
     edgevoice.fit(labels, label="voice", group="speaker", model=tiny, out=tmp_path / "head.onnx")
     assert len(list((tmp_path / "edgevoice" / "features").glob("tiny-*.parquet"))) == 1
     assert edgevoice.load_head(tmp_path / "head.onnx").labels == ("high", "low")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(labels))
+    with pytest.raises(edgevoice.OutputError, match="XDG_CACHE_HOME names another folder: cannot be written"):
+        edgevoice.fit(labels, label="voice", group="speaker", model=tiny)
 
 
 @pytest.mark.parametrize(

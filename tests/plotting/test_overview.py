@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import soundfile
@@ -96,7 +100,8 @@ def test_a_long_recording_is_drawn_in_the_memory_of_a_short_one(tiny: edgevoice.
 def test_a_name_of_any_letters_can_be_drawn(speech: Path, tiny_model: Path, tmp_path: Path, name: str) -> None:
     path, out = tmp_path / f"{name}.wav", tmp_path / "out.png"
     path.write_bytes(speech.read_bytes())
-    assert main(["plot", str(path), "-o", str(out), "--end", "2", "--model", str(tiny_model)]) == 0
+    with mpl.rc_context({"text.usetex": True}):  # a user's own setting, which takes names for LaTeX
+        assert main(["plot", str(path), "-o", str(out), "--end", "2", "--model", str(tiny_model)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
@@ -171,3 +176,23 @@ def test_without_matplotlib(tiny: edgevoice.Extractor, noise: np.ndarray, monkey
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(edgevoice.MissingPackageError, match="pip install matplotlib"):
         draw_overview(tiny, [noise], tiny.extract((noise, 16000)))
+
+
+def test_where_matplotlib_finds_no_folder_of_its_own(tmp_path: Path, speech: Path, tiny_model: Path) -> None:
+    code = f"""
+import sys, tempfile
+from edgevoice.cli import main
+
+def none(*_, **__):
+    raise OSError(30, "Read-only file system")
+
+tempfile.mkdtemp = none
+sys.exit(main(["plot", {str(speech)!r}, "-o", "out.png", "--model", {str(tiny_model)!r}]))
+"""
+    environment = os.environ | {"MPLCONFIGDIR": str(tiny_model / "model.json")}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]  # matplotlib may have a word of its own before it
+    assert last.startswith("edgevoice: a figure: cannot be written"), result.stderr
+    assert "set the MPLCONFIGDIR" in last

@@ -25,7 +25,8 @@ def find_audio(folder: Path) -> Found:
     """Find the audio files in a folder and its subfolders, by their suffixes.
 
     What is hidden, its name beginning with a dot, is passed over: so are the `._` files that macOS leaves beside others. A
-    linked folder is searched too, unless it was already. A broken link is included, so that opening it reports an error.
+    linked folder is searched too, unless it was already. A broken link, and what may not be looked at, is included, so that
+    opening it reports an error.
     Where there is no file, it raises why.
     """
     import soundfile
@@ -48,7 +49,7 @@ def find_audio(folder: Path) -> Found:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             waiting += [link for name in folders if os.path.islink(link := os.path.join(parent, name))]  # noqa: PTH114, PTH118
             for path in (Path(parent, name) for name in names if not name.startswith(".")):
-                if path.suffix.lower() in suffixes and (path.is_file() or (path.is_symlink() and not path.exists())):
+                if path.suffix.lower() in suffixes and (is_file(path) or not os.path.exists(path)):  # noqa: PTH110
                     files.append(path)
                 else:
                     others += 1

@@ -59,7 +59,7 @@ def run(asked: Compare) -> int:
                 rows = found.rows()
                 file.write(csv_of([list(rows[0]), *(list(row.values()) for row in rows)]))
             elif kind == ".html":
-                file.write(comparison_page(found, lines).encode(errors="surrogateescape"))
+                file.write(comparison_page(found, lines).encode(errors="replace"))
             else:
                 write_figure(draw_comparison(found), file, picture)
     if found.left_out:

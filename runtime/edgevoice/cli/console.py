@@ -100,7 +100,8 @@ class _StandardOutput:
         self.flush = stream.flush
 
     def write(self, data: bytes) -> int:
-        _write(self._stream, data)
+        with writing("standard output"):
+            _write(self._stream, data)
         return len(data)
 
 

@@ -172,14 +172,14 @@ class _Output:
         """Why the row's own table cannot have its name, or one of the files beside it; None where they can."""
         if not self.folder or self.path is None:
             return None
-        there = next(place for place in (Path(self.path), *Path(self.path).absolute().parents) if place.exists())
-        for file in files_of(self._table_of(row.file)):
-            try:
-                os.lstat(there / file.name)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                return OutputError(f"{file}: cannot be written ({error.strerror})")
+        try:
+            with writing(self.path):
+                there = next(place for place in (Path(self.path), *Path(self.path).absolute().parents) if place.exists())
+            for file in files_of(self._table_of(row.file)):
+                with writing(str(file)), suppress(FileNotFoundError):
+                    os.lstat(there / file.name)
+        except OutputError as error:
+            return error
         return None
 
     def kept(self) -> str:
@@ -201,7 +201,6 @@ class _Output:
             if self.path is not None:
                 self._write = self.stack.enter_context(open_table(place, columns, recipe, replace=self._force))
             else:
-                self.stack.enter_context(writing("standard output"))
                 self._write = self.stack.enter_context(CSV.write([standard_output()], columns, None, ""))
         self._write(TableRows(row, features, columns))
 

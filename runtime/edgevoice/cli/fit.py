@@ -70,7 +70,9 @@ def run(asked: Fit) -> int:
     check_places([asked.output, asked.plot], [asked.labels.labels], asked.force)
     with shown_progress() as progress:
         options = {**asdict(asked.labels), **asdict(asked.windows), "features": asked.features, "progress": progress}
-        head = fit(out=asked.output, model=asked.model.load(), **options)
+        head = fit(model=asked.model.load(), **options)
+    with whole_file(asked.output, asked.force) as file:
+        file.write(head.data)
     if asked.plot:
         with whole_file(asked.plot, asked.force) as file:
             write_figure(draw_confusion(head), file, kind, head.recipe)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from edgevoice import __version__
 from edgevoice.cli.console import drop_output, show, tell
 from edgevoice.cli.signals import Interrupted, ends_at_once, interruptible
-from edgevoice.errors import EdgeVoiceError, EdgeVoiceWarning, missing
+from edgevoice.errors import EdgeVoiceError, EdgeVoiceWarning, MissingPackageError, missing
 
 _EXIT_CODES = """\
 exit codes:
@@ -63,13 +63,18 @@ def run_program(
     except EdgeVoiceError as error:
         tell(error, name)
         return error.exit_code
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         module = (error.name or "").partition(".")[0]
         if module not in _OPTIONAL:
             raise
         lacking = missing(module.replace("_", "-"))
+        if not isinstance(error, ModuleNotFoundError):  # it needs a library of the system, or more memory
+            lacking = MissingPackageError(f"{module} cannot be loaded ({error})")
         tell(lacking, name)
         return lacking.exit_code
+    except MemoryError as error:
+        tell(f"there is too little memory ({error}): free some of it, or raise its limit", name)
+        return 1
     except BrokenPipeError:
         drop_output()  # the reader of the pipe has closed it
         return 0

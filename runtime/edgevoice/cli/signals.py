@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
+from edgevoice.errors import EdgeVoiceError
+
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 ENDING: tuple[int, ...] = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 """Those of this system: a closed terminal sends SIGHUP, on Windows SIGBREAK."""
@@ -46,6 +48,10 @@ def interruptible() -> Iterator[None]:
     try:
         with taken_by(interrupt):
             yield
+    except Exception as error:
+        if isinstance(error, EdgeVoiceError) or not _came:
+            raise
+        raise Interrupted(_came[-1]) from error  # what a C extension has made of it, in the middle of its import
     finally:
         _came.clear()
 

@@ -113,14 +113,13 @@ def _stream_blocks(asked: StreamRequest, rate: int, channels: int, blocks: Itera
     extractor = asked.extractor()
     stream = extractor.stream(rate, channels, **asdict(asked.windows))
     lines = JsonLines(standard_output(), Decider(asked.head, extractor, asked.windows))
-    with writing("standard output"):
-        try:
-            for block in _limited(blocks, asked.seconds, rate):
-                lines.write(stream.push(block))
-        except AudioError:
-            lines.write(stream.finish())  # frames of the audio before the error
-            raise
-        lines.write(stream.finish())
+    try:
+        for block in _limited(blocks, asked.seconds, rate):
+            lines.write(stream.push(block))
+    except AudioError:
+        lines.write(stream.finish())  # frames of the audio before the error
+        raise
+    lines.write(stream.finish())
 
 
 def _limited(blocks: Iterable[NDArray[Any]], seconds: float | None, rate: int) -> Iterator[NDArray[Any]]:

@@ -33,7 +33,7 @@ _MODULUS = 128
 """A part ends after a row whose hash is 0 modulo this number, so that adding or removing a file changes one part only."""
 _MOST = 512  # rows in a part
 _NAME = re.compile(r"part-([0-9a-f]{8})[0-9a-f]{24}\.parquet")
-_LEFTOVER = re.compile(r"(\.|_begun-).*\.part")  # of a run that was interrupted or killed
+_LEFTOVER = re.compile(r"\.?(part|_begun)-.*\.part")  # of a run that was interrupted or killed
 _ROWS = "edgevoice.rows"  # key of a part's metadata
 _PIECE = 4096
 """Bytes at the beginning, in the middle and at the end of a file that tell its content from another."""

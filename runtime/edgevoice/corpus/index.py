@@ -16,6 +16,7 @@ import numpy as np
 from edgevoice.audio.folders import absolute, find_audio, is_folder
 from edgevoice.corpus.tabular import Tabular, find_columns, of_arrow, of_file, of_pandas, read_channel, read_seconds
 from edgevoice.errors import ArgumentError, AudioError, AudioFileNotFoundError, AudioFormatError, EdgeVoiceError
+from edgevoice.files import unicode_text
 
 IndexSource = Any
 """What `read_index` accepts."""
@@ -165,7 +166,8 @@ def read_index_file(path: str, root: str | None = None, keep: Sequence[str] = ()
     """The rows of a CSV or Parquet file: see `read_index`."""
     try:
         with open(path, "rb") as file, _naming(path):  # noqa: PTH123
-            return _of_table(of_file(file), root, os.path.dirname(path), keep)  # noqa: PTH120
+            folder = "" if _is_pipe(path) else os.path.dirname(path)  # noqa: PTH120 - /dev has no recordings
+            return _of_table(of_file(file), root, folder, keep)
     except EdgeVoiceError:
         raise
     except FileNotFoundError as error:
@@ -223,7 +225,11 @@ def _of_table(table: Tabular, root: str | None, folder: str | None, keep: Sequen
         return file, os.path.join(above, file) if above else file  # noqa: PTH118 - the name that other tables have
 
     present = [key for key in _READERS if key in at]
-    shared = lru_cache(maxsize=1 << 12)(lambda cells: cells)  # labels are repeated: once in memory
+
+    @lru_cache(maxsize=1 << 12)  # labels are repeated: once in memory
+    def shared(cells: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(unicode_text(cell) if isinstance(cell, str) else cell for cell in cells)
+
     rows = []
     for number, (line, cells) in enumerate(table.rows, 1):
         place: dict[str, Any] = {"others": shared(tuple(cells[k] for k in own))}

@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from edgevoice.errors import ArgumentError, missing
+from edgevoice.files import unicode_text
 
 KEYS = ("file", "start", "end", "channel")
 
@@ -131,8 +132,8 @@ def of_pandas(source: Any) -> Tabular:
 
 
 def stripped(name: object) -> str:
-    """The name of a column without the blanks around it."""
-    return str(name).strip(_BLANKS)
+    """The name of a column, Unicode, without the blanks around it."""
+    return unicode_text(str(name).strip(_BLANKS))
 
 
 def find_columns(names: Sequence[str], keep: Sequence[str] = ()) -> tuple[dict[str, int], list[int]]:

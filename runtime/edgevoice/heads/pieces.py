@@ -25,11 +25,12 @@ from edgevoice.audio.samples import as_float
 from edgevoice.corpus.dataset import Dataset
 from edgevoice.corpus.index import Index, IndexSource, Row, read_index
 from edgevoice.corpus.rows import Columns
+from edgevoice.corpus.tabular import stripped
 from edgevoice.errors import ArgumentError, EdgeVoiceWarning, missing
 from edgevoice.extractor import Extractor
+from edgevoice.files import unicode_text, writing
 from edgevoice.heads.judging import Task
 from edgevoice.recipe import Reading, Recipe
-from edgevoice.tables.parquetfile import unicode_of
 
 Progress = Callable[[int, int], object]
 """Called with the number of recordings that are done, and of all."""
@@ -122,7 +123,7 @@ def read_labels(source: IndexSource, root: str | os.PathLike[str] | None, label:
     if not index.rows:
         raise ArgumentError("the labels have no rows")
     columns = []
-    for name in (label, group):
+    for name in map(stripped, (label, group)):
         if name not in names:
             raise ArgumentError(f"the labels have no column {name!r}, only {', '.join(names) or 'files'}")
         texts = [str(row.others[names.index(name)]).strip() for row in index.rows]
@@ -175,7 +176,7 @@ def cut_pieces(
     frames, step = run_of(seconds, layout.window, round(hop * layout.rate), layout.rate)
     rows = defaultdict(list)
     for number, row in enumerate(labelled.rows):
-        rows[unicode_of(row.file), row.channel].append((number, row))
+        rows[unicode_text(row.file), row.channel].append((number, row))  # as Parquet has it
     # Each recording once, whole and without the user's columns: what other labels need too.
     whole = {(row.file, row.channel): Row(row.file, row.path, channel=row.channel) for row in labelled.rows}
     index = Index(tuple(whole.values()), has_channel=any(row.channel is not None for row in labelled.rows))
@@ -243,7 +244,10 @@ def _cache(index: Index, recipe: Recipe) -> Path:
         base = Path(os.environ.get(variable) or Path.home() / folder)
     except RuntimeError:  # a user without a home folder, as in containers
         base = Path(tempfile.gettempdir())
-    return base / "edgevoice" / "features" / f"{recipe.model}-{digest[:24]}.parquet"
+    place = base / "edgevoice" / "features" / f"{recipe.model}-{digest[:24]}.parquet"
+    with writing(f"{place}, for frames unless --features (features=) or {variable or 'HOME'} names another folder"):
+        place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def _recordings(

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgevoice.audio.samples import as_float
 from edgevoice.errors import ArgumentError, missing
+from edgevoice.files import writing
 from edgevoice.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -129,13 +130,15 @@ def write_figure(figure: Figure, file: IO[bytes], kind: str, recipe: Recipe | No
 
 @contextmanager
 def _style(name: str) -> Iterator[None]:
-    """Matplotlib's settings for a style; a program's own settings of NumPy's errors do not matter inside."""
+    """Matplotlib's settings for a style; what a user has set about LaTeX and NumPy's errors does not matter inside."""
     try:
-        import matplotlib.figure
-        import matplotlib.style
+        with writing("a figure"):  # it wants a folder of its own
+            import matplotlib.figure
+            import matplotlib.style
     except ImportError as error:
         raise missing("matplotlib", "a figure") from error
-    with matplotlib.style.context("dark_background" if name == "dark" else {}), np.errstate(under="ignore"):
+    styles = [*["dark_background"] * (name == "dark"), {"text.usetex": False}]
+    with matplotlib.style.context(styles), np.errstate(under="ignore"):
         yield
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.corpus.rows import Columns, TableRows
+from edgevoice.files import unicode_text
 from edgevoice.recipe import Recipe
 from edgevoice.tables.table import Content, Format, Write
 
@@ -65,8 +66,7 @@ def ark_entry(name: str, values: NDArray[np.float32]) -> bytes:
 
 def _utterance(rows: TableRows) -> str:
     row, columns = rows.row, rows.columns()
-    name = re.sub(r"[\s/\\]+", "-", os.path.splitext(row.file)[0].strip("/"))  # noqa: PTH122
-    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    name = unicode_text(re.sub(r"[\s/\\]+", "-", os.path.splitext(row.file)[0].strip("/")))  # noqa: PTH122
     if "channel" in columns and row.channel is not None:
         name += f"-{row.channel}"
     if row.start is not None or row.end is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.corpus.rows import Columns, TableRows, joined
+from edgevoice.files import unicode_text
 from edgevoice.recipe import Recipe
 from edgevoice.tables.table import Content, Format, Write
 
@@ -110,7 +111,7 @@ class ParquetTable:
         values, cells = joined(self._blocks, columns)
         for name, kind in columns.kinds.items():
             if kind == "text":
-                cells[name] = [None if cell is None else unicode_of(cell) for cell in cells[name]]
+                cells[name] = [None if cell is None else unicode_text(cell) for cell in cells[name]]
         cells |= dict(zip(columns.values, map(np.ascontiguousarray, values.T), strict=True))
         table = pyarrow.table([cells[name] for name in columns.names], schema=self._schema)
         self._writer.write_table(table, row_group_size=len(values))
@@ -170,11 +171,6 @@ def _cells(chunk: Any) -> list[Any]:
     words = chunk.dictionary.to_pylist() if hasattr(chunk, "dictionary") else None
     cells: list[Any] = chunk.to_pylist() if words is None else chunk.indices.to_pylist()
     return cells if words is None else [None if k is None else words[k] for k in cells]
-
-
-def unicode_of(text: str) -> str:
-    """Replace bytes that are not Unicode by a backslash, an x and their digits, because Parquet stores Unicode only."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 PARQUET = Format(_write, read_parquet, _recipe, beside=(), module="pyarrow.parquet")

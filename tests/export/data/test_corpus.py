@@ -106,6 +106,11 @@ def test_nothing_usable(folder: Path, tmp_path: Path):
             read(place, **options)
 
 
+def test_names_that_are_not_utf8(folder: Path):
+    (folder / "anna").rename(os.fsdecode(os.fsencode(folder) + b"/\xe4nna"))
+    assert "\udce4nna" in read(folder).speakers
+
+
 def test_cache_is_used_again_and_follows_the_content(folder: Path, monkeypatch: pytest.MonkeyPatch):
     first = read(folder)
     with monkeypatch.context() as patch:
