@@ -14,7 +14,7 @@ from typing import Any
 from ray import serve
 
 CORES = 4  # of a replica
-CLIENTS = 40 * CORES  # of a replica; measure yours
+CLIENTS = 34 * CORES  # of a replica; measure yours
 
 
 def application() -> Any:
