@@ -117,7 +117,7 @@ def test_where_no_output_can_be_is_said_in_one_line(tiny_model: Path, tmp_path: 
         + "sys.exit(main(sys.argv[1:]))"
     )
     environment = os.environ | ({} if deleted else {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
-    command = [sys.executable, "-c", code, *words]
+    command = [sys.executable, "-P", "-c", code, *words]  # as the command, which looks for no module in the folder
     result = subprocess.run(command, cwd=tmp_path / "here", env=environment, capture_output=True, check=False)
     assert result.returncode == 1
     assert all(line.startswith(b"edgevoice: ") for line in result.stderr.splitlines()), result.stderr
