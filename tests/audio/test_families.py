@@ -13,85 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audio.conftest import FAMILIES
 from audio.programs import decoded, read, write
 from edgevoice import AudioFormatError
 from edgevoice.audio.files import Incomplete, open_source
 from edgevoice.errors import AudioError, EdgeVoiceWarning
 
-FRAME = 0.08
-"""Seconds of the longest frame of MP3, ADTS and AMR here."""
-FAMILIES: dict[str, tuple[str, str, float]] = {
-    "wav": ("ffmpeg", "-f wav", 0),
-    "wav a-law": ("ffmpeg", "-c:a pcm_alaw -f wav", 0),
-    "wav ima": ("ffmpeg", "-c:a adpcm_ima_wav -f wav", 0),
-    "wav gsm": ("sox", "-t wav -r 8000 -e gsm-full-rate", 0),
-    "wav mp3": ("ffmpeg", "-c:a libmp3lame -f wav", FRAME),
-    "rf64": ("ffmpeg", "-f wav -rf64 always", 0),
-    "w64": ("ffmpeg", "-f w64", 0),
-    "aiff": ("sox", "-t aiff", 0),
-    "au": ("sox", "-t au", 0),
-    "caf": ("ffmpeg", "-f caf", 0),
-    "nist": ("sox", "-t sph", 0),
-    "flac": ("ffmpeg", "-f flac", 0),
-    "flac of a pipe": ("ffmpeg pipe", "-f flac", 0),
-    "vorbis": ("ffmpeg", "-c:a libvorbis -f ogg", 0),
-    "opus": ("ffmpeg", "-f opus", 0),
-    "flac in ogg": ("ffmpeg", "-c:a flac -f ogg", 0),
-    "speex": ("ffmpeg", "-c:a libspeex -ar 32000 -f ogg", 0),
-    "mp3": ("ffmpeg", "-q:a 4 -f mp3", 0),
-    "mp3 constant": ("ffmpeg", "-b:a 48k -f mp3", 0),
-    "mp3 without a count": ("ffmpeg", "-q:a 4 -write_xing 0 -f mp3", FRAME),
-    "mp2": ("ffmpeg", "-f mp2", FRAME),
-    "adts": ("ffmpeg", "-c:a aac -f adts", FRAME),
-    "m4a": ("ffmpeg", "-c:a aac -f ipod", 0.25),
-    "mp4 fast start": ("ffmpeg", "-c:a aac -movflags +faststart -f mp4", 0.25),
-    "mp4 fragments": ("ffmpeg", "-c:a aac -movflags frag_keyframe+empty_moov -f mp4", 0.25),
-    "3gp": ("ffmpeg", "-c:a aac -f 3gp", 0.25),
-    "mov": ("ffmpeg", "-c:a pcm_s24le -f mov", 0.25),
-    "matroska": ("ffmpeg", "-c:a aac -f matroska", 0.25),
-    "webm": ("ffmpeg", "-c:a libopus -f webm", 0.25),
-    "webm of 16 kHz": ("ffmpeg", "-ar 16000 -c:a libopus -f webm", 0.25),
-    "webm of short frames": ("ffmpeg", "-ar 24000 -c:a libopus -frame_duration 2.5 -f webm", 0.25),
-    "webm of a pipe": ("ffmpeg pipe", "-c:a libopus -f webm", 0.25),
-    "asf": ("ffmpeg", "-c:a wmav2 -f asf", 0.25),
-    "avi": ("ffmpeg", "-c:a libmp3lame -f avi", 0.25),
-}
-LIBSNDFILE = list(FAMILIES)[:21]
 FRAMES = ("mp3 without a count", "mp2", "adts", "wav mp3")
 """Nothing in such a file tells how many frames there are, so a cut between two passes."""
-
-
-@pytest.fixture(scope="module")
-def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four seconds, now loud, now soft, so that variable bit rates vary."""
-    loud = np.repeat([0.5, 0.001] * 4, 8000)
-    path = tmp_path_factory.mktemp("voice") / "voice.wav"
-    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, len(loud)) * loud, 16000, subtype="PCM_16")
-    return path
-
-
-@pytest.fixture(scope="module")
-def made(voice: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files that are made already."""
-    return {"": voice, "folder": tmp_path_factory.mktemp("families")}
-
-
-@pytest.fixture
-def file(made: dict[str, Path], name: str) -> Path:
-    """A file of the family `name`."""
-    if name not in LIBSNDFILE or name in ("speex", "flac in ogg"):  # not every libsndfile reads these
-        pytest.importorskip("av", reason="PyAV is not installed")
-    if name not in made:
-        kind, options, _ = FAMILIES[name]
-        program, *pipe = kind.split()
-        source = ["-i", made[""]] if program == "ffmpeg" else [made[""]]
-        path = made["folder"] / name
-        made[name] = write(program, path, *source, *options.split(), pipe=bool(pipe))
-    return made[name]
 
 
 def _id3(size: int) -> bytes:
@@ -265,15 +197,6 @@ def test_chained_ogg(file: Path, name: str) -> None:
         read(bytes(flipped))
 
 
-@pytest.mark.parametrize("name", ["flac"])
-@pytest.mark.parametrize("stated", [1000, 63_999])
-def test_flac_is_read_beyond_what_its_header_states(file: Path, stated: int) -> None:
-    content = bytearray(file.read_bytes())
-    content[22:26] = stated.to_bytes(4, "big")
-    with pytest.warns(EdgeVoiceWarning, match="it has 64000"), open_source(io.BytesIO(content)) as source:
-        np.testing.assert_array_equal(np.concatenate(list(source.blocks())), read(file))
-
-
 @pytest.mark.parametrize("name", ["opus", "m4a", "webm"])
 def test_what_was_cut_out_without_coding_it_again_is_whole(file: Path, tmp_path: Path, name: str) -> None:
     pytest.importorskip("av", reason="PyAV is not installed")
@@ -281,82 +204,6 @@ def test_what_was_cut_out_without_coding_it_again_is_whole(file: Path, tmp_path:
     path = write("ffmpeg", tmp_path / "part", "-ss", 1.03, "-i", file, "-t", 1.4, "-c", "copy", "-f", kind)
     with open_source(path) as source:
         assert sum(map(len, source.blocks())) == len(decoded(path))
-
-
-@pytest.mark.parametrize("name", ["wav", "rf64", "w64", "aiff", "au", "caf", "nist", "flac", "m4a", "mp4 fast start", "mov"])
-def test_joined_files_of_which_libraries_read_one(file: Path, name: str) -> None:
-    """As `cat a b > c` makes them."""
-    content = file.read_bytes()
-    with pytest.raises(AudioFormatError, match="joins recordings"):
-        read(content * 2)
-    with pytest.warns(EdgeVoiceWarning), open_source(io.BytesIO(content * 2), incomplete="keep") as source:
-        np.testing.assert_array_equal(np.concatenate(list(source.blocks())), read(content))
-
-
-@pytest.mark.parametrize(
-    "name", ["sox -t wav", "sox -t aiff", "sox -t au", "ffmpeg -f wav", "ffmpeg -f au", "ffmpeg -f caf", "ffmpeg -f w64"]
-)
-def test_headers_that_a_pipe_leaves_unset(voice: Path, tmp_path: Path, name: str) -> None:
-    kind, *options = name.split()
-    source = ["-i", voice] if kind == "ffmpeg" else ["--ignore-length", voice]
-    np.testing.assert_array_equal(read(write(kind, tmp_path / "piped", *source, *options, pipe=True)), read(voice))
-
-
-UNKNOWN = (0, 0x7FFF_F000, 0x7FFF_EFFE, 0x8000_0000, 0x7FFF_0000, 0xFFFF_FFFF, 0xFFFF_FFDB, 128_001)
-PROMISES = (128_002, 0x7000_0000, 0x9000_0000, 0xF000_0000)
-
-
-@pytest.mark.parametrize("size", UNKNOWN + PROMISES)
-def test_lengths_of_wav_that_mean_unknown_or_one_byte_too_many_and_others(voice: Path, size: int) -> None:
-    content = bytearray(voice.read_bytes())
-    content[40:44] = struct.pack("<I", size)
-    if size in UNKNOWN:
-        np.testing.assert_array_equal(read(bytes(content)), read(voice))
-    else:
-        with pytest.raises(AudioFormatError, match="is cut short"):
-            read(bytes(content))
-
-
-LOW_BYTES = {"aiff": (b"SSND", 7), "au": (b".snd", 11), "caf": (b"data", 11), "w64": (b"data", 16), "avi": (b"RIFF", 4)}
-"""The place of the lowest byte of the length, behind some bytes."""
-
-
-@pytest.mark.parametrize("name", LOW_BYTES)
-def test_other_headers_that_count_one_byte_too_many(file: Path, name: str) -> None:
-    content = bytearray(file.read_bytes())
-    mark, behind = LOW_BYTES[name]
-    content[content.index(mark) + behind] += 1
-    np.testing.assert_array_equal(read(bytes(content)), read(file))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="files have no holes there")
-@pytest.mark.parametrize("size", [128_000, 0xFFFF_FFFF])
-def test_wav_above_4_gib(voice: Path, tmp_path: Path, size: int) -> None:
-    content = bytearray(voice.read_bytes())
-    content[40:44] = struct.pack("<I", size)
-    with (tmp_path / "long.wav").open("wb") as file:
-        file.write(content)
-        file.truncate(len(content) + (1 << 32))
-    with open_source(tmp_path / "long.wav", 1) as source:
-        assert source.seconds == (64_000 + (1 << 31)) / 16_000 - 1
-        np.testing.assert_array_equal(next(source.segment(1, 4).blocks()), read(voice, 1, 4))
-
-
-def test_a_header_without_samples_and_samples_of_one_bit(voice: Path) -> None:
-    head = b"RIFF" + bytes(4) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data" + bytes(4)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for after in (b"", b"LIST" + struct.pack("<I", 4) + b"INFO"):
-            with open_source(io.BytesIO(head + after)) as source:
-                assert not list(source.blocks())
-    with pytest.warns(EdgeVoiceWarning, match="states no samples"):
-        open_source(io.BytesIO(head + voice.read_bytes()[44:])).close()
-    one = bytearray(voice.read_bytes())
-    one[34] = 1
-    for coding in (1, 0xFFFE):
-        one[20:22] = struct.pack("<H", coding)
-        with pytest.raises(AudioFormatError, match="1 bits"):
-            read(bytes(one))
 
 
 class Failing(io.BytesIO):

@@ -32,22 +32,23 @@ _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl":
 
 
 class UnknownFormatError(AudioFormatError):
-    """libsndfile does not know the format or the encoding of a file."""
+    """libsndfile does not know the format or the encoding of a file, and another library may."""
 
 
 class SoundDecoder(Decoder):
-    """A recording decoded by libsndfile. Raises an UnknownFormatError where it does not know the format."""
+    """A recording decoded by libsndfile.
 
-    def __init__(self, view: View) -> None:
+    Raises an UnknownFormatError where it does not know the format, or, with `either`, where it finds it damaged.
+    """
+
+    def __init__(self, view: View, either: bool = False) -> None:
         super().__init__()
         self._findings = view.findings
         try:
             self._sound = sound = _sound(copy.copy(view))
         except (RuntimeError, TypeError, OSError) as error:
             self._findings.check()
-            # Opus that was cut out of a longer recording is complete, and only FFmpeg reads it.
-            is_unknown = _UNKNOWN.search(str(error)) or view.part(0, 4) == b"OggS"
-            kind = UnknownFormatError if is_unknown else AudioFormatError
+            kind = UnknownFormatError if either or _UNKNOWN.search(str(error)) else AudioFormatError
             raise kind(f"{self._findings.name}: is not audio that can be read ({reason(error)})") from error
         # soundfile seeks after every reading, which loses the place in MP3 and fails in FLAC of unknown length.
         sound.seekable = lambda: False

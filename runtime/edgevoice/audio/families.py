@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from edgevoice.audio.integrity import frames, lengths
+from edgevoice.audio.integrity import flac, frames, lengths
 from edgevoice.audio.reading import View
 
 HEAD = 4096
@@ -23,6 +23,7 @@ class Family(NamedTuple):
     check: Callable[[View], View | None] | None = None
     """Notices what the library does not, and gives what it is to read; None where libsndfile cannot."""
     media: bool = False  # whether only FFmpeg reads it: libsndfile is not asked
+    either: bool = False  # whether FFmpeg reads some that libsndfile takes for damaged
 
 
 def _starts(pattern: bytes) -> Callable[[bytes], object]:
@@ -43,8 +44,9 @@ FAMILIES = (
     Family("an AU file", _starts(rb"\.snd|dns\."), ".au .snd", lengths.check_au),
     Family("a CAF file", _starts(rb"caff"), ".caf", lengths.check_chunks),
     Family("a NIST SPHERE file", _starts(rb"NIST_1A"), ".nist .sph", lengths.check_nist),
-    Family("a FLAC file", _starts(rb"fLaC"), ".flac", lengths.check_flac),
-    Family("an Ogg file", _starts(rb"OggS"), ".ogg .oga .opus .spx", frames.check_ogg),
+    Family("a FLAC file", _starts(rb"fLaC"), ".flac", flac.check),
+    # Opus that was cut out of a longer recording is complete, and only FFmpeg reads it.
+    Family("an Ogg file", _starts(rb"OggS"), ".ogg .oga .opus .spx", frames.check_ogg, either=True),
     MP3,
     Family("an AAC file", partial(frames.begins_with, frames.measure_adts), ".aac", frames.check_adts, True),
     Family("an AMR file", _starts(rb"#!AMR"), ".amr .awb", None, True),

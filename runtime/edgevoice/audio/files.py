@@ -251,7 +251,7 @@ def _file(file: IO[bytes], name: str, keep: bool, is_own: bool = False) -> Audio
             findings.check()  # what cannot be read looks like the end
         if checked and not family.media:
             try:
-                return AudioSource(name, lambda: SoundDecoder(checked), files)
+                return AudioSource(name, lambda: SoundDecoder(checked, family.either), files)
             except UnknownFormatError:
                 if family is UNKNOWN and find_spec("av") is None:  # it is hardly audio
                     raise
