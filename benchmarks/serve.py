@@ -40,7 +40,7 @@ from websockets.exceptions import ConnectionClosed
 
 import edgevoice
 from benchmarks.speed_table import placed
-from edgevoice.asgi import ADMITTED, FULL
+from edgevoice.asgi import ADMITTED, carried
 from edgevoice.bench.machine import PACKAGES, Machine
 from edgevoice_export.publish.markdown import table
 
@@ -167,8 +167,7 @@ def hub_alone(model: str, seconds: float, pause: float) -> dict[str, Any]:
                 busy += min(1.0, now - then) * ((computed - used) / (now - then) - busy)  # of the event loop, over a second
                 then, used = now, computed
                 late = statistics.median_low([*load.late.values()] or [0.0]) > ADMITTED * load.hop
-                taken = load.served * hub.window_time / load.hop + busy
-                return late or taken >= FULL * extractor.jobs or busy > FULL
+                return late or load.served >= carried(extractor, hub.window_time, busy)
 
             async def client() -> None:
                 if full():

@@ -93,6 +93,12 @@ def application(
     return made
 
 
+def carried(extractor: Extractor, window: float, busy: float) -> int:
+    """How many live clients threads and event loop have time for; a window takes `window` seconds, the loop is busy."""
+    hop = extractor.config.audio.hop / extractor.config.audio.rate
+    return int((FULL * extractor.jobs - busy) * hop / max(window, 1e-6)) if busy < FULL else 0
+
+
 class Server:
     """What the clients share."""
 
@@ -169,13 +175,8 @@ class Server:
 
     @property
     def capacity(self) -> int:
-        """How many clients with the model's hop are served, at least 1.
-
-        Where nobody has said: as many windows as threads and event loop have time for, by what one takes now, and messages.
-        """
-        window = (self.hub.window_time or self._window_time) / self.hop
-        room = FULL * self.extractor.jobs - self.busy if self.busy < FULL else 0.0
-        return self._most or max(1, int(room / window))
+        """How many clients with the model's hop are served, at least 1; as many as it carries where nobody has said."""
+        return self._most or max(1, carried(self.extractor, self.hub.window_time or self._window_time, self.busy))
 
     def admit(self, cost: float) -> None:
         """Refuse a client that would make the others late; one with the model's hop costs 1."""
@@ -292,9 +293,8 @@ def __getattr__(name: str) -> Starlette:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        made = _of_environment()
+        globals()[name] = made = _of_environment()
     except EdgeVoiceError as error:  # one line, as every command has it: a server would show where it was raised too
         _log.critical("%s", error)
         raise SystemExit(error.exit_code) from error
-    globals()["app"] = made
     return made
